@@ -1,0 +1,80 @@
+"""create_app() and FEATURES: the only module that sees everything."""
+
+from flask import Flask
+from flask_compress import Compress
+from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from volunteer_api.accounts import endpoints as accounts
+from volunteer_api.accounts.service import session_is_open
+from volunteer_api.activities import endpoints as activities
+from volunteer_api.attendance import endpoints as attendance
+from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
+from volunteer_api.core import health
+from volunteer_api.core.database import configure_engine, db, engine_options
+from volunteer_api.core.json_provider import OrjsonProvider
+from volunteer_api.core.logs import configure_logs
+from volunteer_api.core.openapi import configure_openapi
+from volunteer_api.core.problems import register_problem_handlers
+from volunteer_api.core.settings import EXTENSION
+from volunteer_api.core.tasks import build_queue
+from volunteer_api.core.tokens import configure_tokens
+from volunteer_api.hours import endpoints as hours
+from volunteer_api.inventory import endpoints as inventory
+from volunteer_api.notifications import endpoints as notifications
+from volunteer_api.notifications import tasks as notification_tasks
+from volunteer_api.organizations import endpoints as organizations
+from volunteer_api.phone import endpoints as phone
+from volunteer_api.rankings import endpoints as rankings
+from volunteer_api.stations import endpoints as stations
+from volunteer_api.teams import endpoints as teams
+
+# The law: a feature imports only core and what stands before it here. import-linter's contract is tested against it.
+FEATURES = (
+    accounts,
+    notifications,
+    organizations,
+    teams,
+    stations,
+    inventory,
+    activities,
+    hours,
+    attendance,
+    rankings,
+    phone,
+)
+# Named so that their declarations are read before the queue is built.
+TASKS = (notification_tasks,)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, for gunicorn, commands and tests. Raises BadEnvironment."""
+    settings = settings or load_settings()
+    app = Flask("volunteer_api", static_folder=None)
+    app.json = OrjsonProvider(app)
+    app.extensions[EXTENSION] = settings
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
+        COMPRESS_MIN_SIZE=1024,
+        COMPRESS_MIMETYPES=["application/json", "application/problem+json", "text/html", "text/css", "text/javascript"],
+    )
+    configure_logs(app, settings)
+    configure_tokens(app, settings, session_is_open)
+    db.init_app(app)
+    with app.app_context():
+        configure_engine(app)
+    Migrate(app, db, directory=str(PROJECT_DIRECTORY / "migrations"), render_as_batch=True)
+    api = configure_openapi(app)
+    # After flask-smorest, which registers a handler of its own.
+    register_problem_handlers(app)
+    for feature in FEATURES:
+        api.register_blueprint(feature.blueprint)
+    health.register(app, api)
+    Compress(app)
+    build_queue(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    return app

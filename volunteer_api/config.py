@@ -1,0 +1,141 @@
+"""Typed settings from the environment. Nothing else in the project reads the environment."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from environs import EnvError, FileAwareEnv, validate
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
+DEVELOPMENT_SECRET = "development-only-secret-never-for-a-real-district"
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
+
+
+class BadEnvironment(Exception):
+    """The environment can't start the server; its text is the one line that a person needs."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The deployment's own choices inside the domain's rules. Each has the default of the glossary."""
+
+    code_lifetime_seconds: int = 300
+    code_tries: int = 5
+    code_interval_seconds: int = 60
+    check_in_opens_minutes: int = 30
+    fence_m: int = 300
+    accuracy_cap_m: int = 200
+    late_evidence_hours: int = 72
+    future_evidence_seconds: int = 300
+    credited_minutes_a_day: int = 480
+    promotion_closes_minutes: int = 120
+    late_withdrawal_minutes: int = 180
+    promotion_grace_minutes: int = 60
+    attendances_for_held_shift: int = 1
+    backdating_days: int = 30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a deployment may choose.
+
+    `database_url` is SQLAlchemy's; `valkey_url` is None where limits and the queue live in the database and a file.
+    """
+
+    environment: str
+    database_url: str
+    valkey_url: str | None
+    secret_key: str
+    public_base_url: str
+    var_directory: Path
+    zone: ZoneInfo
+    limits: bool
+    trusted_proxies: int
+    log_level: str
+    rules: Rules = field(default_factory=Rules)
+    access_token_seconds: int = 900
+    refresh_token_days: int = 60
+    body_bytes: int = 1024 * 1024
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+
+def load_settings() -> Settings:
+    """Read and judge the environment; `NAME_FILE` may name a file that holds a value, as for mounted secrets.
+
+    Raises BadEnvironment with one line that names the variable and what is wrong with it.
+    """
+    env = FileAwareEnv()
+    try:
+        var_directory = Path(env.str("VAR_DIR", str(PROJECT_DIRECTORY / "var"))).resolve()
+        settings = Settings(
+            environment=env.str(
+                "APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])
+            ),
+            database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
+            valkey_url=env.str("VALKEY_URL", "") or None,
+            secret_key=env.str("SECRET_KEY", DEVELOPMENT_SECRET),
+            public_base_url=env.str("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
+            var_directory=var_directory,
+            zone=_zone(env.str("TIME_ZONE", "Asia/Shanghai")),
+            limits=env.bool("LIMITS", True),
+            trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10)),
+            log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
+        )
+    except EnvError as error:
+        raise BadEnvironment(" ".join(str(error).split())) from error
+    if settings.production:
+        _judge_production(settings, debug=env.bool("FLASK_DEBUG", False))
+    return settings
+
+
+def _database_url(text: str) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise BadEnvironment("DATABASE_URL is not a database URL.") from error
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername != "sqlite":
+        raise BadEnvironment(f"DATABASE_URL names {url.drivername!r}; use sqlite or postgresql.")
+    if url.database in (None, "", ":memory:"):
+        raise BadEnvironment("DATABASE_URL must name a SQLite file: an in-memory database is lost at exit.")
+    return url.render_as_string(hide_password=False)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise BadEnvironment(f"TIME_ZONE {name!r} is not a time zone of the IANA database.") from error
+
+
+def _judge_production(settings: Settings, debug: bool) -> None:
+    if settings.secret_key == DEVELOPMENT_SECRET or len(settings.secret_key) < 32:
+        raise BadEnvironment("SECRET_KEY must be set to at least 32 random characters in production.")
+    if not settings.limits:
+        raise BadEnvironment("LIMITS=0 is refused in production.")
+    if debug:
+        raise BadEnvironment("FLASK_DEBUG is refused in production.")
+    url = make_url(settings.database_url)
+    if url.drivername == "sqlite" and _file_system(url) in NETWORK_FILE_SYSTEMS:
+        raise BadEnvironment("DATABASE_URL is a SQLite file on a network file system, which can corrupt it.")
+
+
+def _file_system(url: URL) -> str:
+    """The type of the file system that holds the database file, "" where the system does not tell."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return ""
+    path = Path(url.database or "").resolve()
+    best_point, best_type = Path("/"), ""
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        _, point_text, kind, *_ = line.split(" ")
+        point = Path(point_text.replace("\\040", " "))
+        if path.is_relative_to(point) and len(point.parts) >= len(best_point.parts):
+            best_point, best_type = point, kind
+    return best_type

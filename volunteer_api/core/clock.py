@@ -1,0 +1,45 @@
+"""The only source of time. Moments are aware and in UTC; local days are those of the deployment's zone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, time, timedelta
+
+from volunteer_api.core.settings import settings
+
+_pinned: ContextVar[datetime | None] = ContextVar("pinned_moment", default=None)
+
+
+def now() -> datetime:
+    """The present moment in UTC, or the one that `at` pinned."""
+    return _pinned.get() or datetime.now(UTC)
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Let `now()` answer `moment` inside the block: for the demo's past weeks and for tests."""
+    token = _pinned.set(moment.astimezone(UTC))
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
+
+
+def local_date(moment: datetime) -> date:
+    """The local calendar day of a moment."""
+    return moment.astimezone(settings().zone).date()
+
+
+def today() -> date:
+    """The local calendar day of the present moment."""
+    return local_date(now())
+
+
+def start_of(day: date) -> datetime:
+    """The moment, in UTC, at which a local day begins."""
+    return datetime.combine(day, time.min, settings().zone).astimezone(UTC)
+
+
+def days_between(first: date, last: date) -> tuple[datetime, datetime]:
+    """The half-open moments of the local days `first` to `last`, both included."""
+    return start_of(first), start_of(last + timedelta(days=1))

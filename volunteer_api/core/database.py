@@ -1,0 +1,157 @@
+"""The database: one declarative base, the column types, and how SQLite and PostgreSQL are opened."""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, DateTime, Engine, MetaData, String, TypeDecorator, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from volunteer_api.config import Settings
+from volunteer_api.core import clock, ids
+
+try:
+    # Carries a SQLite past 3.51.2: older libraries can corrupt a database in WAL mode (the WAL-reset bug).
+    from pysqlite3 import dbapi2 as sqlite_driver
+except ImportError:  # no wheel for this platform
+    sqlite_driver = sqlite3
+
+BEGIN_IMMEDIATE = "volunteer_api_begin_immediate"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC. A naive one is refused when it is bound: the clock never makes one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime was bound; use clock.now()")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JSON_TYPE = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Base(DeclarativeBase):
+    """Every table's base. Constraints have names, so that migrations and messages can name them."""
+
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={datetime: UtcDateTime(), dict[str, Any]: JSON_TYPE, list[Any]: JSON_TYPE, str: String()},
+    )
+
+
+class Identified:
+    """A row with a UUIDv7 key and the moment of its creation."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=ids.new_id)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Versioned:
+    """An editable row: every UPDATE names the version that it changes, so two editors can't both win."""
+
+    version: Mapped[int] = mapped_column(default=1)
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.version}
+
+
+db = SQLAlchemy(model_class=Base, session_options={"autoflush": False, "expire_on_commit": False})
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """SQLAlchemy's engine options for the configured database."""
+    if make_url(settings.database_url).get_backend_name() == "sqlite":
+        return {
+            "module": sqlite_driver,
+            "connect_args": {"timeout": 5, "check_same_thread": False, "isolation_level": None},
+            "json_serializer": _dump_json,
+            "json_deserializer": orjson.loads,
+        }
+    return {
+        # At least as many connections as threads in a worker, so that no request waits for one.
+        "pool_size": 8,
+        "max_overflow": 8,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "connect_args": {
+            "connect_timeout": 5,
+            "options": "-c timezone=UTC -c lock_timeout=5000 -c statement_timeout=30000 "
+            "-c idle_in_transaction_session_timeout=60000",
+        },
+        "json_serializer": _dump_json,
+        "json_deserializer": orjson.loads,
+    }
+
+
+def configure_engine(app: Flask) -> None:
+    """Give SQLite its pragmas and explicit transactions. Needs an application context."""
+    engine = db.engine
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def library_version(engine: Engine) -> str:
+    """The version of the database library or server, for the log and `/readyz`."""
+    if engine.dialect.name == "sqlite":
+        return f"SQLite {sqlite_driver.sqlite_version}"
+    with engine.connect() as connection:
+        return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar_one()}"
+
+
+def has_wal_reset_bug(engine: Engine) -> bool:
+    """Whether this is a SQLite library (3.7.0 to 3.51.2) that can corrupt a database in WAL mode."""
+    return engine.dialect.name == "sqlite" and (3, 7, 0) <= sqlite_driver.sqlite_version_info <= (3, 51, 2)
+
+
+def _dump_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _open_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        # Without it INSERT OR REPLACE deletes a ledger row without asking its trigger.
+        "recursive_triggers = ON",
+        "busy_timeout = 5000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns to writing fails at once when another writer is active, without waiting.
+    immediate = connection.get_execution_options().get(BEGIN_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,281 @@
+"""One declaration per route, and the one way of a request through the application.
+
+read the body → authenticate → begin → look the key up → load and authorize → load the payload → view → flush → dump →
+store the answer under its key → commit → respond
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from flask import Response, g, request
+from flask_smorest import Blueprint
+from marshmallow import ValidationError
+from sqlalchemy.orm.exc import StaleDataError
+from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from volunteer_api.core import etags, strict_json
+from volunteer_api.core.access import Access, Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import HEADER, Replayable, read_key
+from volunteer_api.core.limits import check_limit
+from volunteer_api.core.problems import (
+    BodyTooLarge,
+    InvalidPayload,
+    PreconditionFailed,
+    Problem,
+    UnsupportedMediaType,
+    render,
+)
+from volunteer_api.core.schema import Fault, Schema, error_list
+from volunteer_api.core.settings import settings
+from volunteer_api.core.tokens import authenticate, require_open_session
+from volunteer_api.core.unit_of_work import run_unit
+
+API_PREFIX = "/api/v1"
+SAFE_METHODS = ("GET",)
+View = Callable[..., Any]
+Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
+
+
+class Idempotency(Enum):
+    """Whether a route takes an Idempotency-Key."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+OPTIONAL, REQUIRED, NONE = Idempotency.OPTIONAL, Idempotency.REQUIRED, Idempotency.NONE
+
+
+class StrictParser(FlaskParser):
+    """webargs with strict JSON and strict query strings."""
+
+    DEFAULT_VALIDATION_STATUS = 422
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        return g.json
+
+    def load_querystring(self, req: Any, schema: Any) -> dict[str, str]:
+        return _single_values(req.args)
+
+    def handle_error(
+        self, error: ValidationError, req: Any, schema: Any, *, error_status_code: Any, error_headers: Any
+    ) -> Any:
+        messages: Any = error.messages
+        located = messages if isinstance(messages, dict) else {}
+        raise InvalidPayload(error_list(located.get("json", located.get("query", messages)))) from error
+
+
+StrictParser.DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": None}
+
+
+class FeatureBlueprint(Blueprint):
+    """flask-smorest's blueprint with our parser."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+def feature_blueprint(name: str, import_name: str, description: str) -> FeatureBlueprint:
+    """The blueprint of a feature, under the contract's base."""
+    return FeatureBlueprint(name, import_name, url_prefix=API_PREFIX, description=description)
+
+
+def endpoint(
+    blueprint: FeatureBlueprint,
+    method: str,
+    rule: str,
+    *,
+    access: Access,
+    query: type[Schema] | None = None,
+    body: type[Schema] | None = None,
+    returns: type[Schema] | None = None,
+    status: int = 200,
+    idempotency: Idempotency | None = None,
+    fingerprint: Fingerprint | None = None,
+    edits: bool = False,
+    limit: str | None = None,
+) -> Callable[[View], View]:
+    """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
+
+    The view takes by name what it needs of `principal`, `query` and `body`; its one other parameter is the resource
+    that `access` loaded. `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the
+    parsed body and the path's arguments and returns what must be equal for two requests under one key to be the same.
+    `limit` is per address, like "60/10 minutes".
+    """
+    if not isinstance(access, Access):
+        raise TypeError(f"{method} {rule} declares no access")
+    keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
+    writes = method not in SAFE_METHODS
+
+    def decorate(view: View) -> View:
+        inner = _adapt(view, access, rule)
+        if body is not None:
+            inner = blueprint.arguments(body, location="json", arg_name="body")(inner)
+        if query is not None:
+            inner = blueprint.arguments(query, location="query", arg_name="query")(inner)
+        answer = blueprint.response(status, returns)(inner)
+
+        def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+            if principal is not None:
+                require_open_session(principal)
+            if replayable is not None and (first := replayable.first_answer()) is not None:
+                return first
+            resource = _load(access, principal, path)
+            if edits:
+                etags.require_version(resource)
+            g.call = {"principal": principal, "resource": resource}
+            if query is None:
+                _single_values(request.args, allowed=())
+            response: Response = answer(**path)
+            if writes:
+                _flush(edits)
+            if status == 204:
+                response.set_data(b"")
+                response.headers.pop("Content-Type", None)
+            if replayable is not None:
+                replayable.store(response)
+            return response
+
+        @functools.wraps(answer)
+        def run(**path: Any) -> Response:
+            raw = _read_body(method, body)
+            if limit is not None:
+                check_limit(limit, f"{method} {rule}")
+            principal = authenticate(access)
+            replayable = None
+            if keyed is not Idempotency.NONE and principal is not None:
+                compared = fingerprint(g.json, path) if fingerprint is not None else None
+                replayable = read_key(
+                    principal.volunteer_id, raw, required=keyed is Idempotency.REQUIRED, compared=compared
+                )
+            try:
+                response = run_unit(lambda: perform(path, principal, replayable), writes=writes)
+            except Problem as problem:
+                response = render(problem)
+                if replayable is not None and problem.is_outcome:
+                    response = run_unit(lambda: _store_refusal(replayable, response), writes=True)
+                return response
+            version = _version_of(response)
+            if version is not None or not writes:
+                etags.tag(response, version)
+            if not writes:
+                etags.answer_condition(response)
+            response.headers.update(g.pop("limit_headers", {}))
+            if access.anonymous:
+                response.vary.add("Authorization")
+            return response
+
+        run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
+        run._apidoc["manual_doc"] = _document(method, access, body, keyed, edits, limit)  # type: ignore[attr-defined]  # flask-smorest's place for it
+        run._apidoc.get("arguments", {}).pop("responses", None)  # type: ignore[attr-defined]  # its names differ between Pythons
+        blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
+        return view
+
+    return decorate
+
+
+def _adapt(view: View, access: Access, rule: str) -> View:
+    """Call the view with just what its signature names."""
+    names = list(inspect.signature(view).parameters)
+    context = {"principal", "query", "body"}
+    resources = [name for name in names if name not in context]
+    if len(resources) > (0 if access.load is None else 1):
+        raise TypeError(f"the view of {rule} takes {resources}; a view gets its resource from `access`")
+
+    @functools.wraps(view)
+    def adapted(**given: Any) -> Any:
+        call = g.call
+        known = {"principal": call["principal"], "query": given.get("query"), "body": given.get("body")}
+        return view(**{name: known[name] if name in known else call["resource"] for name in names})
+
+    return adapted
+
+
+def _load(access: Access, principal: Principal | None, path: dict[str, Any]) -> Any:
+    return access.load(principal, **path) if access.load is not None else None
+
+
+def _read_body(method: str, body: type[Schema] | None) -> bytes:
+    """The whole body, before anything is locked: a slow client must hold nothing."""
+    limit = settings().body_bytes
+    request.max_content_length = limit
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge(limit=limit) from error
+    g.json = None
+    if body is not None:
+        if request.mimetype != "application/json":
+            raise UnsupportedMediaType()
+        g.json = strict_json.parse(raw)
+    return raw
+
+
+def _single_values(arguments: MultiDict[str, str], allowed: tuple[str, ...] | None = None) -> dict[str, str]:
+    """The query string as a flat mapping. Raises InvalidPayload (422) for a repeated name, or any where none is known."""
+    faults = {name: [Fault("repeated")] for name, values in arguments.lists() if len(values) > 1}
+    if allowed is not None:
+        faults |= {name: [Fault("unknown")] for name in arguments if name not in allowed}
+    if faults:
+        raise InvalidPayload(error_list(faults))
+    return arguments.to_dict()
+
+
+def _flush(edits: bool) -> None:
+    try:
+        db.session.flush()
+    except StaleDataError as error:
+        if edits:
+            raise PreconditionFailed() from error
+        raise
+
+
+def _store_refusal(replayable: Replayable, response: Response) -> Response:
+    if (first := replayable.first_answer()) is not None:
+        return first
+    replayable.store(response)
+    return response
+
+
+def _version_of(response: Response) -> int | None:
+    content = response.get_json(silent=True) if response.is_json else None
+    version = content.get("version") if isinstance(content, dict) else None
+    return version if isinstance(version, int) else None
+
+
+def _document(
+    method: str, access: Access, body: type[Schema] | None, keyed: Idempotency, edits: bool, limit: str | None
+) -> dict[str, Any]:
+    """What the declaration says to openapi.json beyond schemas."""
+    refusals = {"422"} | ({"400", "413", "415"} if body is not None else set())
+    refusals |= {"401", "503"} | ({"404", "403"} if access.load is not None else set())
+    parameters: list[dict[str, Any]] = []
+    if method != "GET":
+        refusals.add("409")
+    if keyed is not Idempotency.NONE:
+        refusals.add("400")
+        parameters.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", required=keyed is Idempotency.REQUIRED))
+    if edits:
+        refusals |= {"412", "428"}
+        parameters.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=True))
+    if limit is not None:
+        refusals.add("429")
+    responses = {code: {"$ref": f"#/components/responses/problem_{code}"} for code in sorted(refusals)}
+    security: list[dict[str, list[str]]] = [{"bearer": []}]
+    document: dict[str, Any] = {
+        "responses": responses,
+        "security": [*security, {}] if access.anonymous else security,
+    }
+    if parameters:
+        document["parameters"] = parameters
+    return document
+
+
+def _header(name: str, pattern: str, *, required: bool) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": required, "schema": {"type": "string", "pattern": pattern}}

@@ -1,0 +1,53 @@
+"""Entity tags: `"<version>-<hash of the content>"`, and the conditions that clients put on them."""
+
+import hashlib
+import re
+from typing import Any
+
+from flask import Response, request
+
+from volunteer_api.core.problems import PreconditionFailed, PreconditionRequired
+
+IF_MATCH = re.compile(r'(?:W/)?"(\d{1,9})(?:-[0-9A-Za-z_-]+)?(?:[:;-](?:gzip|br|zstd|deflate))?"')
+
+
+def expected_version() -> int:
+    """The version that the client says it read.
+
+    Raises PreconditionRequired (428) without If-Match, PreconditionFailed (412) where it is no version of ours.
+    """
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise PreconditionRequired()
+    match = IF_MATCH.fullmatch(header.strip())
+    if match is None:
+        raise PreconditionFailed()
+    return int(match.group(1))
+
+
+def require_version(resource: Any) -> None:
+    """Raise PreconditionFailed (412) where the client read another version; the UPDATE itself judges the race."""
+    if resource.version != expected_version():
+        raise PreconditionFailed()
+
+
+def tag(response: Response, version: int | None) -> None:
+    """Set the ETag: the version, where the resource has one, and a hash of what is answered."""
+    content = hashlib.blake2b(response.get_data(), digest_size=9).hexdigest()
+    response.set_etag(f"{version}-{content}" if version is not None else content)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+
+
+def answer_condition(response: Response) -> None:
+    """Turn a read into 304 without a body where the client's If-None-Match already has it."""
+    known = {_without_coding(value) for value in request.if_none_match.as_set(include_weak=True)}
+    if response.get_etag()[0] in known or "*" in known:
+        response.set_data(b"")
+        response.status_code = 304
+        for header in ("Content-Type", "Content-Length"):
+            response.headers.pop(header, None)
+
+
+def _without_coding(value: str) -> str:
+    # Compression marks a tag with its coding; the content is the same.
+    return re.sub(r"[:;-](gzip|br|zstd|deflate)$", "", value)

@@ -1,0 +1,112 @@
+"""First answers, kept under the client's key in the same transaction as their effect."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from sqlalchemy import Index, LargeBinary, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core import clock
+from volunteer_api.core.database import JSON_TYPE, Base, db
+from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
+from volunteer_api.core.statements import insert
+from volunteer_api.core.unit_of_work import Rerun
+
+HEADER = "Idempotency-Key"
+KEPT_DAYS = 30
+VISIBLE = re.compile(r"[\x21-\x7e]{1,64}")
+KEPT_HEADERS = ("Content-Type", "Content-Language", "ETag", "Location")
+
+
+class IdempotencyKey(Base):
+    """The first answer to a request, under its owner's key."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
+
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    headers: Mapped[dict[str, str]] = mapped_column(JSON_TYPE)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+@dataclass(frozen=True)
+class Replayable:
+    """One request's key, and what must be equal for another request to be the same one."""
+
+    owner_id: UUID
+    key: str
+    fingerprint: bytes
+
+    def first_answer(self) -> Response | None:
+        """The stored answer, None where the key is new. Raises IdempotencyKeyReused (422) for another request."""
+        row = db.session.execute(
+            select(
+                IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
+            ).where(IdempotencyKey.owner_id == self.owner_id, IdempotencyKey.key == self.key)
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused()
+        response = Response(row.body, status=row.status, headers=row.headers)
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
+
+    def store(self, response: Response) -> None:
+        """Keep the answer. Raises Rerun where a twin was first: this unit's effect is rolled back, the twin's replayed."""
+        stored = db.session.execute(
+            insert(IdempotencyKey)
+            .values(
+                owner_id=self.owner_id,
+                key=self.key,
+                fingerprint=self.fingerprint,
+                status=response.status_code,
+                headers={name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
+                body=response.get_data(),
+                created_at=clock.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
+        ).one_or_none()
+        if stored is None:
+            raise Rerun()
+
+
+def read_key(
+    owner_id: UUID, body: bytes, *, required: bool, compared: tuple[Any, ...] | None = None
+) -> Replayable | None:
+    """The request's key, None where it sent none and needs none.
+
+    Two requests are the same where method, address and body are; or, with `compared`, where those values are.
+
+    Raises IdempotencyKeyMissing or IdempotencyKeyInvalid (400).
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        if required:
+            raise IdempotencyKeyMissing()
+        return None
+    if not VISIBLE.fullmatch(key):
+        raise IdempotencyKeyInvalid()
+    digest = hashlib.sha256()
+    parts = (request.method, request.full_path, body) if compared is None else compared
+    for part in (item if isinstance(item, bytes) else str(item).encode("utf-8", "replace") for item in parts):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return Replayable(owner_id=owner_id, key=key, fingerprint=digest.digest())
+
+
+def forget_old_keys() -> int:
+    """Delete the keys past their 30 days; returns how many."""
+    gone = db.session.execute(
+        delete(IdempotencyKey).where(IdempotencyKey.created_at < clock.now() - timedelta(days=KEPT_DAYS))
+    )
+    return int(gone.rowcount)

@@ -1,0 +1,23 @@
+"""Answers are written by orjson: Chinese as it is, not escaped, and several times as fast."""
+
+from typing import Any
+
+import orjson
+from flask.json.provider import JSONProvider
+
+from volunteer_api.core import strict_json
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's JSON by orjson (out) and the strict parser (in)."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        indent = orjson.OPT_INDENT_2 if kwargs.get("indent") else 0
+        return orjson.dumps(obj, option=indent).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return strict_json.parse(s if isinstance(s, bytes) else s.encode())
+
+    def response(self, *args: Any, **kwargs: Any) -> Any:
+        content = orjson.dumps(self._prepare_response_obj(args, kwargs))
+        return self._app.response_class(content, mimetype="application/json")

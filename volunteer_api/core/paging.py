@@ -1,0 +1,115 @@
+"""Lists in pages: at most 100 rows, totally ordered, with an opaque signed cursor bound to the filters."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import ColumnElement, Row, Select, and_, false, or_
+
+from volunteer_api.core.database import db
+from volunteer_api.core.keys import derive_key
+from volunteer_api.core.problems import InvalidCursor
+from volunteer_api.core.settings import settings
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Key:
+    """One column of a list's order. The last key of a list must be unique, or pages tear."""
+
+    column: ColumnElement[Any]
+    read: Any
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a list answers."""
+
+    items: Sequence[Any]
+    next_cursor: str | None
+
+
+def page(statement: Select[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
+    """One page of `statement` in the order of `keys`.
+
+    `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a
+    cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
+    of one entity gives that entity's objects, one of several columns gives rows.
+
+    Raises InvalidCursor (400).
+    """
+    limit = query.get("limit") or DEFAULT_LIMIT
+    binding = _bind(query, keys, scope)
+    if query.get("cursor"):
+        statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
+    order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
+    found: Sequence[Row[Any]] = db.session.execute(statement.order_by(*order).limit(limit + 1)).all()
+    rows = [row[0] if len(row) == 1 else row for row in found]
+    items = rows[:limit]
+    more = len(rows) > limit
+    return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+
+
+def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+    """The rows that come after `values`: (a, b) > (x, y) as a > x or (a = x and b > y), since directions may differ."""
+    clauses: list[ColumnElement[bool]] = [false()]
+    for position, key in enumerate(keys):
+        equal = [earlier.column == value for earlier, value in zip(keys[:position], values, strict=False)]
+        value = values[position]
+        clauses.append(and_(*equal, key.column < value if key.descending else key.column > value))
+    return or_(*clauses)
+
+
+def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
+    filters = sorted((name, str(value)) for name, value in query.items() if name not in ("limit", "cursor"))
+    text = repr((scope, filters, [str(key.column) for key in keys]))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(derive_key(settings().secret_key, "cursor"))
+
+
+def _make_cursor(values: Sequence[Any], binding: str) -> str:
+    return str(_serializer().dumps([binding, *(_pack(value) for value in values)]))
+
+
+def _open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
+    try:
+        found_binding, *values = _serializer().loads(cursor)
+        if found_binding != binding or len(values) != length:
+            raise InvalidCursor()
+        return [_unpack(value) for value in values]
+    except (BadSignature, ValueError, TypeError, UnicodeError) as error:
+        raise InvalidCursor() from error
+
+
+def _pack(value: Any) -> Any:
+    match value:
+        case datetime():
+            return {"t": value.isoformat()}
+        case date():
+            return {"d": value.isoformat()}
+        case UUID():
+            return {"u": value.hex}
+        case str() | int() | float():
+            return value
+    raise TypeError(f"a list can't be ordered by {type(value).__name__}")
+
+
+def _unpack(value: Any) -> Any:
+    match value:
+        case {"t": text}:
+            return datetime.fromisoformat(text)
+        case {"d": text}:
+            return date.fromisoformat(text)
+        case {"u": text}:
+            return UUID(text)
+    return value

@@ -1,0 +1,235 @@
+"""Failures are facts with names, rendered in one place as RFC 9457 `application/problem+json`."""
+
+import re
+from typing import Any, ClassVar
+
+import orjson
+from flask import Flask, Response, g, has_request_context, request
+from werkzeug.exceptions import HTTPException
+
+from volunteer_api.core import texts
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_BASE = "/docs/problems#"
+
+
+class Problem(Exception):
+    """A named refusal.
+
+    A subclass names its `status`, `title` and `detail`; `code` is its class name in snake case, stable for ever.
+    `values` fill `%(name)s` in the detail; `members` are added to the body; `headers` to the answer.
+    `keeps_writes` commits what the unit wrote (a wrong code was counted) although it failed.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "problem"
+    title: ClassVar[str] = "The request was refused."
+    detail: ClassVar[str] = ""
+    keeps_writes: ClassVar[bool] = False
+    # Whether an idempotency key remembers it: only a verdict of the domain, never a passing state.
+    is_outcome: ClassVar[bool] = False
+    known: ClassVar[dict[str, "type[Problem]"]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        Problem.known[cls.code] = cls
+
+    def __init__(
+        self, *, members: dict[str, Any] | None = None, headers: dict[str, str] | None = None, **values: object
+    ) -> None:
+        super().__init__(self.code)
+        self.members = members or {}
+        self.headers = headers or {}
+        self.values = values
+
+    def sentence(self) -> str:
+        """The detail in the request's language."""
+        return texts.translate(self.detail or self.title, **self.values)
+
+    def body(self) -> dict[str, Any]:
+        """The members of the problem document."""
+        return problem_body(self.status, self.code, texts.translate(self.title), self.sentence()) | self.members
+
+
+class Conflict(Problem):
+    """The request is well formed, but the state of the world refuses it."""
+
+    status = 409
+    title = "The state of the resource does not allow this."
+    is_outcome = True
+
+
+class NotFound(Problem):
+    status = 404
+    title = "There is nothing here that you can see."
+
+
+class Forbidden(Problem):
+    status = 403
+    title = "You may see this, but not do this."
+
+
+class Unauthorized(Problem):
+    """No token, or one that does not count."""
+
+    status = 401
+    title = "Sign in first."
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(headers={"WWW-Authenticate": 'Bearer realm="volunteer-api"'}, **values)
+
+
+class TokenExpired(Unauthorized):
+    title = "The access token has expired."
+
+
+class TokenInvalid(Unauthorized):
+    title = "The access token is not valid."
+
+
+class SessionEnded(Unauthorized):
+    title = "This session has ended."
+
+
+class MalformedBody(Problem):
+    status = 400
+    title = "The body is not valid JSON."
+    detail = "The body is not valid JSON: %(reason)s."
+
+
+class UnsupportedMediaType(Problem):
+    status = 415
+    title = "The body must be application/json."
+
+
+class BodyTooLarge(Problem):
+    status = 413
+    title = "The body is too large."
+    detail = "The body is larger than %(limit)s bytes."
+
+
+class InvalidPayload(Problem):
+    """422: the payload itself is wrong; `errors` has a JSON pointer, a stable code and a sentence for each fault."""
+
+    status = 422
+    title = "Some values are not valid."
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(members={"errors": errors})
+
+
+class InvalidCursor(Problem):
+    status = 400
+    title = "The cursor belongs to another list or to other filters."
+
+
+class IdempotencyKeyMissing(Problem):
+    status = 400
+    title = "This operation needs an Idempotency-Key header."
+
+
+class IdempotencyKeyInvalid(Problem):
+    status = 400
+    title = "An Idempotency-Key has 1 to 64 visible ASCII characters."
+
+
+class IdempotencyKeyReused(Problem):
+    status = 422
+    title = "This Idempotency-Key was used for another request."
+
+
+class PreconditionRequired(Problem):
+    status = 428
+    title = "Send If-Match with the version that you read."
+
+
+class PreconditionFailed(Problem):
+    status = 412
+    title = "Somebody changed this since you read it."
+
+
+class TooManyRequests(Problem):
+    status = 429
+    title = "Too many requests."
+    detail = "Too many requests. Try again in %(seconds)s seconds."
+
+
+class Busy(Problem):
+    status = 503
+    title = "The server is busy; try again in a moment."
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(headers={"Retry-After": "1"}, **values)
+
+
+class Unavailable(Problem):
+    status = 503
+    title = "The database can't be reached; nothing was changed."
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(headers={"Retry-After": "5"}, **values)
+
+
+HTTP_TITLES = {
+    400: "The request is malformed.",
+    404: "There is nothing at this address.",
+    405: "This address does not know this method.",
+    406: "This can't be given in a form that you accept.",
+    408: "The request took too long to arrive.",
+    413: "The body is too large.",
+    414: "The address is too long.",
+    415: "The body must be application/json.",
+    431: "The headers are too large.",
+    500: "Something went wrong on our side.",
+}
+
+
+def problem_body(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
+    """The members that every problem document has."""
+    return {
+        "type": TYPE_BASE + code,
+        "code": code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path if has_request_context() else "",
+        "request_id": g.get("request_id", "") if has_request_context() else "",
+    }
+
+
+def render(problem: Problem) -> Response:
+    """The answer for a named problem."""
+    return _respond(problem.body(), problem.status, problem.headers)
+
+
+def register_problem_handlers(app: Flask) -> None:
+    """Let every 4xx and 5xx of the application, Flask's own included, speak problem+json."""
+
+    @app.errorhandler(Problem)
+    def render_problem(problem: Problem) -> Response:
+        return render(problem)
+
+    @app.errorhandler(HTTPException)
+    def render_http_exception(error: HTTPException) -> Response:
+        status = error.code or 500
+        if error.response is not None or status < 400:
+            return Response.force_type(error.get_response(), request.environ)
+        code = re.sub(r"\W+", "_", error.name).lower()
+        title = texts.translate(HTTP_TITLES.get(status, error.name))
+        headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+        return _respond(problem_body(status, code, title, title), status, headers)
+
+    @app.errorhandler(Exception)
+    def render_crash(error: Exception) -> Response:
+        app.extensions["volunteer_api.log"].exception("unhandled", error=type(error).__name__)
+        title = texts.translate(HTTP_TITLES[500])
+        return _respond(problem_body(500, "internal_error", title, title), 500, {})
+
+
+def _respond(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    response = Response(orjson.dumps(body), status=status, content_type=MEDIA_TYPE)
+    response.headers.extend(headers)
+    response.headers["Content-Language"] = texts.language()
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,13 @@
+"""SQL that SQLite and PostgreSQL both speak, but that SQLAlchemy builds with each dialect's own construct."""
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from volunteer_api.core.database import db
+
+
+def insert(table: Any) -> Any:
+    """An INSERT that knows ON CONFLICT, for the database in use."""
+    construct = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    return construct(table)

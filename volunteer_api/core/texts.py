@@ -1,0 +1,42 @@
+"""Texts for people, in the language that they asked for.
+
+Sources are English; the catalogs are gettext .po files beside the package, read at start, so that there is no build step
+and no compiled file to forget.
+"""
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import has_request_context, request
+
+LANGUAGES = ("zh-CN", "en")
+CATALOGS = Path(__file__).resolve().parent.parent / "translations"
+
+
+def language() -> str:
+    """The language of this request's answer: one of LANGUAGES, the first where nobody asks."""
+    if not has_request_context():
+        return LANGUAGES[0]
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def translate(source: str, **values: object) -> str:
+    """`source` in the request's language, with `%(name)s` filled in."""
+    text: str = _catalog(language()).gettext(source) if source else ""
+    return text % values if values else text
+
+
+@cache
+def _catalog(tag: str) -> NullTranslations:
+    path = CATALOGS / f"{tag}.po"
+    if not path.exists():
+        return NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source))
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,108 @@
+"""The only place that begins, commits and rolls back: for requests, tasks and commands alike."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import g
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+from volunteer_api.core.database import BEGIN_IMMEDIATE, db
+from volunteer_api.core.problems import Busy, Conflict, Problem, Unavailable
+
+Result = TypeVar("Result")
+
+PATIENCE_SECONDS = 8.0
+ATTEMPTS = 12
+# PostgreSQL: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
+RERUN_STATES = {"40001", "40P01"}
+# Lock not available, query canceled by a time limit, too many connections: waiting in the same request won't help.
+BUSY_STATES = {"55P03", "57014", "53300"}
+OUTAGE_CLASSES = ("08", "57P", "53")
+
+
+class Rerun(Exception):
+    """The unit lost a race that its own look-ups could not see; run again, it will see the winner."""
+
+
+def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
+    """Run `work` in one transaction and commit it if it `writes`.
+
+    The whole of `work` runs again, after a rollback, where the database says that another transaction came between
+    (serialization failure, deadlock, SQLite's busy) or where a unique constraint judged a race: the second look finds
+    the winner's row and names the conflict. What `after_commit` collected runs once, after the commit.
+
+    Raises what `work` raises; Busy or Unavailable (503) where the database can't serve; Conflict (409) where a
+    constraint keeps refusing.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for attempt in range(1, ATTEMPTS + 1):
+        g.after_commit = []
+        try:
+            result = _run_once(work, writes)
+        except (Rerun, IntegrityError, StaleDataError, DBAPIError, PoolTimeout) as error:
+            failure = _judge(error)
+            if failure is not None and not isinstance(error, IntegrityError | Rerun):
+                raise failure from error
+            if attempt == ATTEMPTS or time.monotonic() > deadline:
+                raise (failure or Busy()) from error
+            # Several losers of one race must not meet again in step.
+            time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
+            continue
+        for callback in g.pop("after_commit"):
+            callback()
+        return result
+    raise Busy()
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Have `callback` called once this unit is committed, and never if it is not. It must not touch the database."""
+    g.after_commit.append(callback)
+
+
+def _run_once(work: Callable[[], Result], writes: bool) -> Result:
+    try:
+        db.session.connection(execution_options={BEGIN_IMMEDIATE: writes})
+        result = work()
+        if writes:
+            db.session.flush()
+            db.session.commit()
+        return result
+    except Problem as problem:
+        if problem.keeps_writes and writes:
+            db.session.commit()
+        raise
+    finally:
+        # Detached before the rollback, which would expire what the caller was given.
+        db.session.expunge_all()
+        db.session.rollback()
+
+
+def _judge(error: Exception) -> Problem | None:
+    """The problem that a failed unit becomes; None where it should simply run again."""
+    if isinstance(error, IntegrityError):
+        return Conflict()
+    if isinstance(error, Rerun | StaleDataError):
+        return None
+    if isinstance(error, PoolTimeout):
+        return Busy()
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        message = str(error.orig).lower()
+        if state in RERUN_STATES or "database is locked" in message or "database is busy" in message:
+            return None
+        if state in BUSY_STATES:
+            return Busy()
+        if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
+            return Unavailable()
+    raise error
+
+
+def _is_outage(error: DBAPIError, state: str | None) -> bool:
+    if state is not None:
+        return state.startswith(OUTAGE_CLASSES)
+    # Without a state the server never answered (PostgreSQL), or the file can't be used: disk full, read-only, missing.
+    return isinstance(error, OperationalError)
