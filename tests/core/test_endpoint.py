@@ -1,0 +1,97 @@
+"""A request's way through: bodies, keys, versions, conditions, cursors, as every operation has them."""
+
+import threading
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.factories import make_volunteer
+from volunteer_api.core.access import Access
+from volunteer_api.core.endpoint import endpoint, feature_blueprint
+
+
+def test_a_route_without_access_is_a_type_error() -> None:
+    blueprint = feature_blueprint("x", __name__, "")
+    with pytest.raises(TypeError):
+        endpoint(blueprint, "GET", "/x", returns=None)  # type: ignore[call-arg]  # that is the point
+    with pytest.raises(TypeError):
+        endpoint(blueprint, "GET", "/x", access=None)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(TypeError):
+        endpoint(blueprint, "GET", "/x", access=Access(anonymous=True))(lambda thing: thing)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/stations/not-an-id"])
+def test_unknown_paths_speak_problem_json(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path)
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["code"] == "not_found"
+
+
+def test_a_wrong_method_names_the_right_ones(app: Flask) -> None:
+    answer = app.test_client().delete("/api/v1/stations")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_bodies_are_judged_before_anything_else(app: Flask, client: Any) -> None:
+    asking = app.test_client()
+    path = "/api/v1/auth/codes"
+    assert asking.post(path, data=b"x").status_code == 415
+    assert asking.post(path, data=b"{", content_type="application/json").get_json()["code"] == "malformed_body"
+    large = b'{"phone": "' + b"1" * (1024 * 1024) + b'"}'
+    assert asking.post(path, data=large, content_type="application/json").status_code == 413
+    assert asking.post(path + "?x=1", json={"phone": "13800000005", "purpose": "access"}).status_code == 422
+
+
+def test_a_repeated_or_unknown_parameter_is_named(app: Flask) -> None:
+    answer = app.test_client().get("/api/v1/stations?limit=1&limit=2")
+    assert answer.get_json()["errors"][0]["code"] == "repeated"
+    answer = app.test_client().get("/api/v1/stations?colour=red")
+    assert answer.get_json()["errors"] == [
+        {"pointer": "/colour", "code": "unknown", "detail": answer.get_json()["errors"][0]["detail"]}
+    ]
+
+
+def test_a_cursor_of_other_filters_is_refused(app: Flask) -> None:
+    asking = app.test_client()
+    for cursor in ("x", "WzFd.abc", "%E2%82%AC"):
+        assert asking.get(f"/api/v1/stations?cursor={cursor}").get_json()["code"] == "invalid_cursor"
+
+
+def test_a_read_is_tagged_and_answers_304(app: Flask, client: Any) -> None:
+    reader = client.as_(make_volunteer())
+    first = reader.get("/me")
+    assert first.status_code == 200
+    tag = first.headers["ETag"]
+    assert tag.startswith('"1-')
+    again = reader.get("/me", headers={"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_an_edit_names_the_version_that_it_read(app: Flask, client: Any) -> None:
+    editor = client.as_(make_volunteer())
+    assert editor.patch("/me", json={"name": "新名"}).status_code == 428
+    assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"7"'}).status_code == 412
+    assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"1-abc:gzip"'}).status_code == 200
+    assert editor.patch("/me", json={"name": "旧名"}, headers={"If-Match": '"1"'}).status_code == 412
+
+
+def test_of_parallel_edits_one_wins(postgresql_app: Flask, client: Any) -> None:
+    volunteer = make_volunteer()
+    barrier = threading.Barrier(8)
+    statuses: list[int] = []
+
+    def edit(number: int) -> None:
+        editor = client.as_(volunteer)
+        barrier.wait()
+        statuses.append(editor.patch("/me", json={"name": f"名{number}"}, headers={"If-Match": '"1"'}).status_code)
+
+    threads = [threading.Thread(target=edit, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] + [412] * 7

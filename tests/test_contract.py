@@ -1,0 +1,84 @@
+"""The code and the committed openapi.json are one contract, and every operation keeps it under any input."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from flask import Flask
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.factories import make_volunteer
+
+from volunteer_api.app import create_app
+from volunteer_api.core.texts import LANGUAGES
+
+COMMITTED = Path(__file__).resolve().parent.parent / "openapi.json"
+# Framing limits that no JSON Schema can state (413), and a client that never sends what it was told to.
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+class LateApp:
+    """The schema is read when the module loads; the database arrives with the fixture."""
+
+    target: Flask | None = None
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return (self.target or create_app())(environ, start_response)
+
+
+late_app = LateApp()
+schema = schemathesis.openapi.from_wsgi("/openapi.json", late_app)
+
+
+def test_the_committed_contract_is_the_codes(app: Flask) -> None:
+    served = app.test_client().get("/openapi.json").get_json()
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == served, "run `make openapi`"
+
+
+def test_names_in_the_contract_are_snake_case(app: Flask) -> None:
+    served = app.test_client().get("/openapi.json").get_json()
+    for name, component in served["components"]["schemas"].items():
+        for member in component.get("properties", {}):
+            assert member == member.lower(), f"{name}.{member}"
+
+
+@pytest.fixture
+def bearer(app: Flask, client: Any) -> str:
+    late_app.target = app
+    volunteer = make_volunteer()
+    return str(client.as_(volunteer).token)
+
+
+@schema.parametrize()
+@hypothesis.settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+    derandomize=True,
+    database=None,
+)
+def test_every_operation_keeps_the_contract(case: Any, bearer: str) -> None:
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {bearer}"}
+    case.call_and_validate(checks=CHECKS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_refusals_speak_the_callers_language(app: Flask, language: str) -> None:
+    answer = app.test_client().get("/api/v1/me", headers={"Accept-Language": language})
+    assert answer.status_code == 401
+    assert answer.headers["Content-Language"] == language
+    assert answer.get_json()["title"] == {"en": "Sign in first.", "zh-CN": "请先登录。"}[language]
