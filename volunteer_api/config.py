@@ -35,6 +35,7 @@ class Rules:
     promotion_grace_minutes: int = 60
     attendances_for_held_shift: int = 1
     backdating_days: int = 30
+    near_expiry_days: int = 30
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def load_settings() -> Settings:
                 "APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])
             ),
             database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
-            valkey_url=env.str("VALKEY_URL", "") or None,
+            valkey_url=_valkey_url(env.str("VALKEY_URL", "")),
             secret_key=env.str("SECRET_KEY", DEVELOPMENT_SECRET),
-            public_base_url=env.str("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
+            public_base_url=env.str("PUBLIC_BASE_URL", f"http://127.0.0.1:{load_port()}").rstrip("/"),
             var_directory=var_directory,
             zone=_zone(env.str("TIME_ZONE", "Asia/Shanghai")),
             limits=env.bool("LIMITS", True),
@@ -91,6 +92,14 @@ def load_settings() -> Settings:
     if settings.production:
         _judge_production(settings, debug=env.bool("FLASK_DEBUG", False))
     return settings
+
+
+def load_port() -> int:
+    """The port on the loopback address to serve at: PORT, or 8000. Raises BadEnvironment."""
+    text = FileAwareEnv().str("PORT", "") or "8000"
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise BadEnvironment(f"PORT {text!r} is not a port number from 1 to 65535.")
+    return int(text)
 
 
 def _database_url(text: str) -> str:
@@ -105,6 +114,16 @@ def _database_url(text: str) -> str:
     if url.database in (None, "", ":memory:"):
         raise BadEnvironment("DATABASE_URL must name a SQLite file: an in-memory database is lost at exit.")
     return url.render_as_string(hide_password=False)
+
+
+def _valkey_url(text: str) -> str | None:
+    if not text:
+        return None
+    scheme, found, rest = text.partition("://")
+    if not found or scheme not in ("valkey", "redis", "valkeys", "rediss", "unix"):
+        raise BadEnvironment("VALKEY_URL is not a valkey:// or redis:// URL.")
+    # The client library knows only the older names.
+    return f"{scheme.replace('valkey', 'redis')}://{rest}"
 
 
 def _zone(name: str) -> ZoneInfo:

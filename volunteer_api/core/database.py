@@ -19,10 +19,11 @@ from volunteer_api.core import clock, ids
 
 try:
     # Carries a SQLite past 3.51.2: older libraries can corrupt a database in WAL mode (the WAL-reset bug).
-    from pysqlite3 import dbapi2 as sqlite_driver
+    from pysqlite3 import dbapi2 as driver
 except ImportError:  # no wheel for this platform
-    sqlite_driver = sqlite3
+    driver = sqlite3
 
+sqlite_driver = driver
 BEGIN_IMMEDIATE = "volunteer_api_begin_immediate"
 
 

@@ -218,7 +218,7 @@ def _read_body(method: str, body: type[Schema] | None) -> bytes:
 
 
 def _single_values(arguments: MultiDict[str, str], allowed: tuple[str, ...] | None = None) -> dict[str, str]:
-    """The query string as a flat mapping. Raises InvalidPayload (422) for a repeated name, or any where none is known."""
+    """The query string as a flat mapping. Raises InvalidPayload (422) for a repeated or an unknown name."""
     faults = {name: [Fault("repeated")] for name, values in arguments.lists() if len(values) > 1}
     if allowed is not None:
         faults |= {name: [Fault("unknown")] for name in arguments if name not in allowed}

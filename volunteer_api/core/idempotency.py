@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from volunteer_api.core import clock
 from volunteer_api.core.database import JSON_TYPE, Base, db
 from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import insert, row_count
 from volunteer_api.core.unit_of_work import Rerun
 
 HEADER = "Idempotency-Key"
@@ -62,7 +62,7 @@ class Replayable:
         return response
 
     def store(self, response: Response) -> None:
-        """Keep the answer. Raises Rerun where a twin was first: this unit's effect is rolled back, the twin's replayed."""
+        """Keep the answer. Raises Rerun where a twin was first: this effect is undone, the twin's answer replayed."""
         stored = db.session.execute(
             insert(IdempotencyKey)
             .values(
@@ -109,4 +109,4 @@ def forget_old_keys() -> int:
     gone = db.session.execute(
         delete(IdempotencyKey).where(IdempotencyKey.created_at < clock.now() - timedelta(days=KEPT_DAYS))
     )
-    return int(gone.rowcount)
+    return row_count(gone)

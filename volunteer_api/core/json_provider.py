@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from flask import Response
 from flask.json.provider import JSONProvider
 
 from volunteer_api.core import strict_json
@@ -20,4 +21,4 @@ class OrjsonProvider(JSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Any:
         content = orjson.dumps(self._prepare_response_obj(args, kwargs))
-        return self._app.response_class(content, mimetype="application/json")
+        return Response(content, mimetype="application/json")

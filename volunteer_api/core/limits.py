@@ -1,116 +1,136 @@
-"""Limits per address, counted across workers: in Valkey where configured, in the database otherwise."""
+"""Rate limits, counted across workers: in Valkey where it is configured, else in the database."""
 
-import time
-from functools import cache
-from typing import Any
+import math
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Protocol
 
-import limits
 from flask import current_app, g, request
-from limits.errors import StorageError
-from limits.storage import Storage
-from sqlalchemy import Float, case, delete, select
-from sqlalchemy.exc import SQLAlchemyError
+from limits import RateLimitItem, parse
+from limits.storage import RedisStorage
+from sqlalchemy import Index, case, delete
 from sqlalchemy.orm import Mapped, mapped_column
 
+from volunteer_api.core import clock
 from volunteer_api.core.database import BEGIN_IMMEDIATE, Base, db
+from volunteer_api.core.keys import sign
+from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import insert
+from volunteer_api.core.tasks import Every, task
+
+EXTENSION = "volunteer_api.counters"
+PATIENCE_SECONDS = 0.5
 
 
 class RateCounter(Base):
-    """How often a key was hit in its running window."""
+    """How often something was asked for in the running window."""
 
     __tablename__ = "rate_counters"
+    __table_args__ = (Index("ix_rate_counters_expires_at", "expires_at"),)
 
+    # A keyed digest: the table holds no address and no phone number.
     key: Mapped[str] = mapped_column(primary_key=True)
-    hits: Mapped[int]
-    # Seconds since the epoch: the limits library counts in them.
-    expires_at: Mapped[float] = mapped_column(Float, index=True)
+    count: Mapped[int]
+    expires_at: Mapped[datetime]
 
 
-class DatabaseStorage(Storage):
-    """limits' storage in a table, each hit its own short transaction before the request's own begins."""
+class Counters(Protocol):
+    """Where the counts live."""
 
-    STORAGE_SCHEME = ["database"]
-
-    def __init__(self, uri: str | None = None, wrap_exceptions: bool = True, **options: Any) -> None:
-        super().__init__(uri, wrap_exceptions=True)
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return SQLAlchemyError
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        now = time.time()
-        statement = insert(RateCounter).values(key=key, hits=amount, expires_at=now + expiry)
-        over = RateCounter.expires_at <= now
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "hits": case((over, amount), else_=RateCounter.hits + amount),
-                "expires_at": case((over, now + expiry), else_=RateCounter.expires_at),
-            },
-        ).returning(RateCounter.hits)
-        return int(self._run(statement))
-
-    def get(self, key: str) -> int:
-        return int(self._run(select(RateCounter.hits).where(RateCounter.key == key)) or 0)
-
-    def get_expiry(self, key: str) -> float:
-        return float(self._run(select(RateCounter.expires_at).where(RateCounter.key == key)) or time.time())
-
-    def check(self) -> bool:
-        return self._run(select(1)) == 1
-
-    def reset(self) -> int | None:
-        self._run(delete(RateCounter).returning(RateCounter.key))
-        return None
-
-    def clear(self, key: str) -> None:
-        self._run(delete(RateCounter).where(RateCounter.key == key).returning(RateCounter.key))
-
-    @staticmethod
-    def _run(statement: Any) -> Any:
-        with db.engine.connect().execution_options(**{BEGIN_IMMEDIATE: True}) as connection, connection.begin():
-            return connection.execute(statement).scalar()
+    def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
+        """Count one; returns the count in this window and the seconds until the window ends."""
 
 
-def check_limit(limit: str, scope: str) -> None:
-    """Count this request against `limit` ("60/10 minutes") for its address.
+class DatabaseCounters:
+    """Counts in a table, each in a short transaction of its own: a refused or failed request counts too."""
 
-    Raises TooManyRequests (429) with Retry-After, RateLimit and RateLimit-Policy. A storage that fails lets the
-    request in: losing Valkey must cost speed, never service.
+    def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
+        moment = clock.now()
+        over = RateCounter.expires_at <= moment
+        expires_at = moment + timedelta(seconds=window_seconds)
+        statement = (
+            insert(RateCounter)
+            .values(key=key, count=1, expires_at=expires_at)
+            .on_conflict_do_update(
+                index_elements=["key"],
+                set_={
+                    "count": case((over, 1), else_=RateCounter.count + 1),
+                    "expires_at": case((over, expires_at), else_=RateCounter.expires_at),
+                },
+            )
+            .returning(RateCounter.count, RateCounter.expires_at)
+        )
+        with db.engine.execution_options(**{BEGIN_IMMEDIATE: True}).begin() as connection:
+            row = connection.execute(statement).one()
+        return row[0], (row.expires_at - moment).total_seconds()
+
+
+class ValkeyCounters:
+    """Counts in Valkey."""
+
+    def __init__(self, url: str) -> None:
+        self._storage = RedisStorage(
+            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, key_prefix="limits"
+        )
+
+    def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
+        count = self._storage.incr(key, window_seconds)
+        return count, self._storage.get_expiry(key) - clock.now().timestamp()
+
+
+def check_limit(limit: str, scope: str, who: str | None = None) -> None:
+    """Count this request against `limit`, like "60/10 minutes", under `scope`; per address, or per `who` where given.
+
+    Leaves the RateLimit headers for the answer in `g.limit_headers`. Where the counters can't be reached, the request
+    goes through: their loss costs the limit only. Raises TooManyRequests (429).
     """
     if not settings().limits:
         return
-    item, strategy = limits.parse(limit), _strategy(settings().valkey_url)
-    key = (scope, request.remote_addr or "unknown")
+    item = parse(limit)
+    window = item.get_expiry()
+    key = sign("rate limit", scope, who if who is not None else caller_address()).hex()
     try:
-        allowed = strategy.hit(item, *key)
-        window = strategy.get_window_stats(item, *key)
-    except StorageError as error:
-        current_app.extensions["volunteer_api.log"].warning("limit_storage_failed", error=type(error).__name__)
+        count, seconds_left = _counters().hit(key, window)
+    except Exception as error:
+        logger().warning("limit_skipped", scope=scope, error=type(error).__name__)
         return
-    seconds = max(1, int(window.reset_time - time.time()) + 1)
-    headers = {
-        "RateLimit-Policy": f'"address";q={item.amount};w={item.get_expiry()}',
-        "RateLimit": f'"address";r={max(0, window.remaining)};t={seconds}',
-    }
-    if not allowed:
-        raise TooManyRequests(seconds=seconds, headers={**headers, "Retry-After": str(seconds)})
+    seconds = max(1, math.ceil(seconds_left))
+    headers = _headers(item, window, max(0, item.amount - count), seconds)
+    if count > item.amount:
+        raise TooManyRequests(seconds=seconds, headers={"Retry-After": str(seconds), **headers})
     g.limit_headers = headers
 
 
-def forget_expired_counters() -> int:
-    """Delete the counters whose window is over; returns how many."""
-    gone = db.session.execute(delete(RateCounter).where(RateCounter.expires_at < time.time()))
-    return int(gone.rowcount)
+def caller_address() -> str:
+    """The caller's address; of IPv6 the /64 network, because one household has all of it."""
+    text = request.remote_addr or ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else text
 
 
-@cache
-def _strategy(valkey_url: str | None) -> limits.strategies.FixedWindowRateLimiter:
-    address = f"redis://{valkey_url.split('://', 1)[1]}" if valkey_url else "database://"
-    return limits.strategies.FixedWindowRateLimiter(
-        limits.storage.storage_from_string(address, wrap_exceptions=True)
-    )
+@task("core.forget_rate_counters", every=Every.HOUR)
+def forget_rate_counters() -> None:
+    """Delete the counters whose window is over."""
+    db.session.execute(delete(RateCounter).where(RateCounter.expires_at <= clock.now()))
+
+
+def _counters() -> Counters:
+    found: Counters | None = current_app.extensions.get(EXTENSION)
+    if found is None:
+        url = settings().valkey_url
+        found = DatabaseCounters() if url is None else ValkeyCounters(url)
+        current_app.extensions[EXTENSION] = found
+    return found
+
+
+def _headers(item: RateLimitItem, window: int, remaining: int, seconds: int) -> dict[str, str]:
+    # https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+    return {
+        "RateLimit": f'"address";r={remaining};t={seconds}',
+        "RateLimit-Policy": f'"address";q={item.amount};w={window}',
+    }

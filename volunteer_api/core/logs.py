@@ -16,6 +16,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from volunteer_api.config import Settings
 from volunteer_api.core import ids
+from volunteer_api.core.settings import settings
 
 EXTENSION = "volunteer_api.log"
 SLOW_SECONDS = 1.0
@@ -30,14 +31,14 @@ def logger() -> FilteringBoundLogger:
     return found
 
 
-def configure_logs(app: Flask, settings: Settings) -> None:
+def configure_logs(app: Flask, chosen: Settings) -> None:
     """Make the logger, and give every answer its `X-Request-Id` and `Date`."""
-    level = logging.getLevelNamesMapping()[settings.log_level]
-    app.extensions[EXTENSION] = _make_logger(settings, level)
+    level = logging.getLevelNamesMapping()[chosen.log_level]
+    app.extensions[EXTENSION] = _make_logger(chosen, level)
     # Libraries that speak through the standard logging module: only what is wrong, in the same form.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_before(), processors=[_strip, _renderer(settings)])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_before(), processors=[_strip, _renderer(chosen)])
     )
     root = logging.getLogger()
     for old in [one for one in root.handlers if getattr(one, "of_volunteer_api", False)]:
@@ -58,8 +59,7 @@ def mask(text: str) -> str:
 def _begin_request() -> None:
     # A request id of the caller's proxy is kept, so that one id follows a call through both logs.
     given = request.headers.get("X-Request-Id", "")
-    trusted = request.environ.get("volunteer_api.behind_proxy", False)
-    g.request_id = given if trusted and REQUEST_ID.fullmatch(given) else ids.new_id().hex
+    g.request_id = given if settings().trusted_proxies and REQUEST_ID.fullmatch(given) else ids.new_id().hex
     g.request_started = time.perf_counter()
 
 
@@ -81,10 +81,10 @@ def _end_request(response: Response) -> Response:
     return response
 
 
-def _make_logger(settings: Settings, level: int) -> FilteringBoundLogger:
+def _make_logger(chosen: Settings, level: int) -> FilteringBoundLogger:
     made: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
-        processors=[*_before(), _renderer(settings)],
+        processors=[*_before(), _renderer(chosen)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
@@ -101,9 +101,11 @@ def _before() -> list[Any]:
     ]
 
 
-def _renderer(settings: Settings) -> Any:
-    if settings.environment == "production":
-        return structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+def _renderer(chosen: Settings) -> Any:
+    if chosen.environment == "production":
+        return structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+        )
     return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 

@@ -66,7 +66,8 @@ def configure_openapi(app: Flask) -> Api:
 
 
 def _schema_name(schema: Any) -> str:
-    name: str = resolve_schema_cls(schema).__name__
+    found = resolve_schema_cls(schema)
+    name = str(getattr(found, "__name__", ""))
     return name.removesuffix("Read").removesuffix("Schema") if name.endswith(("Read", "Schema")) else name
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key
@@ -23,7 +23,7 @@ MAX_LIMIT = 100
 class Key:
     """One column of a list's order. The last key of a list must be unique, or pages tear."""
 
-    column: ColumnElement[Any]
+    column: SQLColumnExpression[Any]
     read: Any
     descending: bool = False
 
@@ -36,7 +36,9 @@ class Page:
     next_cursor: str | None
 
 
-def page(statement: Select[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
+def page(
+    statement: Select[*tuple[Any, ...]], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = ""
+) -> Page:
     """One page of `statement` in the order of `keys`.
 
     `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a

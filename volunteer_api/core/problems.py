@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import orjson
 from flask import Flask, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
 
 from volunteer_api.core import texts
 
@@ -211,10 +212,10 @@ def register_problem_handlers(app: Flask) -> None:
         return render(problem)
 
     @app.errorhandler(HTTPException)
-    def render_http_exception(error: HTTPException) -> Response:
+    def render_http_exception(error: HTTPException) -> BaseResponse:
         status = error.code or 500
         if error.response is not None or status < 400:
-            return Response.force_type(error.get_response(), request.environ)
+            return error.get_response()
         code = re.sub(r"\W+", "_", error.name).lower()
         title = texts.translate(HTTP_TITLES.get(status, error.name))
         headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}

@@ -1,4 +1,4 @@
-"""Strict fields and schemas. marshmallow's own accept full-width digits, `1_0`, "on" for true and week dates; these don't."""
+"""Strict fields and schemas: marshmallow's own accept full-width digits, `1_0`, "on" for true and week dates."""
 
 import math
 import re
@@ -105,7 +105,10 @@ def _escape(name: object) -> str:
 class Schema(marshmallow.Schema):
     """A payload: unknown members are refused."""
 
-    error_messages = {"unknown": Fault("unknown"), "type": Fault("not_object")}
+    error_messages = {  # noqa: RUF012  # marshmallow declares it on the instance
+        "unknown": Fault("unknown"),
+        "type": Fault("not_object"),
+    }
 
     class Meta:
         unknown = RAISE

@@ -1,7 +1,7 @@
 """Background work: a registry of named functions, one runner that owns their commit, and the worker's two loops.
 
-A sweep (each task's own period, kept in the database) is the guarantee. The queue only nudges: a nudge that is lost, by a
-kill or with Valkey gone, costs time and never correctness.
+A sweep (each task's own period, kept in the database) is the guarantee. The queue only nudges: a nudge that is lost, by
+a kill or with Valkey gone, costs time and never correctness.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Texts for people, in the language that they asked for.
 
-Sources are English; the catalogs are gettext .po files beside the package, read at start, so that there is no build step
-and no compiled file to forget.
+Sources are English; the catalogs are gettext .po files in the package, read at start: there is no build step and no
+compiled file to forget.
 """
 
 from functools import cache

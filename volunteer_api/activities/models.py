@@ -1,0 +1,216 @@
+"""Tables of campaigns, activities, their shifts and who signed up."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, Versioned
+
+
+class Category(StrEnum):
+    """The fields of voluntary service, after the list in Henan's regulation (河南省志愿服务条例)."""
+
+    POVERTY_RELIEF = "poverty_relief"
+    ELDERLY_CARE = "elderly_care"
+    CHILD_CARE = "child_care"
+    DISABILITY_SUPPORT = "disability_support"
+    EDUCATION_SUPPORT = "education_support"
+    HEALTH_CARE = "health_care"
+    CULTURE_AND_SPORTS = "culture_and_sports"
+    SCIENCE_POPULARIZATION = "science_popularization"
+    LEGAL_SERVICE = "legal_service"
+    ENVIRONMENT_PROTECTION = "environment_protection"
+    COMMUNITY_SERVICE = "community_service"
+    PUBLIC_SAFETY = "public_safety"
+    TRAFFIC_GUIDANCE = "traffic_guidance"
+    EMERGENCY_RELIEF = "emergency_relief"
+    LARGE_EVENT = "large_event"
+    CIVILITY_PROMOTION = "civility_promotion"
+
+
+class SignUpMode(StrEnum):
+    """How somebody comes to take part: in this release by signing up, without anybody's approval."""
+
+    OPEN = "open"
+
+
+class ActivityState(StrEnum):
+    """Where an activity stands; `service.TRANSITIONS` is the table of its moves."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    PUBLISHED = "published"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+
+
+class SignUpState(StrEnum):
+    """Where a sign-up stands; this release makes confirmed, waitlisted and withdrawn ones."""
+
+    PENDING = "pending"
+    INVITED = "invited"
+    CONFIRMED = "confirmed"
+    WAITLISTED = "waitlisted"
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    REJECTED = "rejected"
+
+
+PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
+ACTIVE_SIGN_UPS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+
+
+def _one_of(column: str, values: tuple[str, ...] | type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+class Campaign(Identified, Versioned, Base):
+    """A named effort that many activities serve, such as 百万市民清洁家园大行动."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        CheckConstraint("starts_on IS NULL OR ends_on IS NULL OR starts_on <= ends_on", name="days_in_order"),
+        Index("ix_campaigns_organization_id", "organization_id"),
+    )
+
+    name: Mapped[str]
+    description: Mapped[str | None]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+
+
+class Activity(Identified, Versioned, Base):
+    """Something that volunteers do together, in one or more shifts.
+
+    `organization_path_id` holds the ancestors that the organization had when the activity was published.
+    """
+
+    __tablename__ = "activities"
+    __table_args__ = (
+        CheckConstraint(_one_of("category", Category), name="category"),
+        CheckConstraint(_one_of("sign_up_mode", SignUpMode), name="sign_up_mode"),
+        CheckConstraint(_one_of("state", ActivityState), name="state"),
+        CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="place_is_whole"),
+        CheckConstraint("radius_m IS NULL OR radius_m >= 1", name="radius_positive"),
+        CheckConstraint("state != 'canceled' OR cancellation_reason IS NOT NULL", name="canceled_with_reason"),
+        CheckConstraint("state NOT IN ('published', 'completed') OR published_at IS NOT NULL", name="published_at"),
+        Index("ix_activities_organization_path_id", "organization_path_id"),
+        Index("ix_activities_organization_id", "organization_id"),
+        Index("ix_activities_team_id", "team_id"),
+        Index("ix_activities_station_id", "station_id"),
+        Index("ix_activities_campaign_id", "campaign_id"),
+        Index("ix_activities_state", "state"),
+        Index("ix_activities_created_by", "created_by"),
+    )
+
+    title: Mapped[str]
+    category: Mapped[str]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    organization_path_id: Mapped[UUID] = mapped_column(ForeignKey("organization_paths.id"))
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    station_id: Mapped[UUID | None] = mapped_column(ForeignKey("stations.id"))
+    campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"))
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    radius_m: Mapped[int | None]
+    place_name: Mapped[str | None]
+    description: Mapped[str | None]
+    sign_up_mode: Mapped[str] = mapped_column(default=SignUpMode.OPEN)
+    state: Mapped[str] = mapped_column(default=ActivityState.DRAFT)
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    published_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    canceled_at: Mapped[datetime | None]
+    cancellation_reason: Mapped[str | None]
+    completion_note: Mapped[str | None]
+    outcomes: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list)
+
+    @property
+    def place(self) -> dict[str, float] | None:
+        """WGS-84, None where the activity has no place."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return {"lat": self.latitude, "lng": self.longitude}
+
+
+class ActivityLeader(Base):
+    """Somebody who leads an activity without leading its team."""
+
+    __tablename__ = "activity_leaders"
+    __table_args__ = (Index("ix_activity_leaders_volunteer_id", "volunteer_id"),)
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+
+
+class Shift(Identified, Versioned, Base):
+    """One stretch of time of an activity, half-open, with its places.
+
+    The two counts are changed only together with the sign-ups that they count, under the lock of this row, by plain
+    UPDATEs: `version` stands for what a leader edits, and a stranger's sign-up must not make the leader's edit stale.
+    `sign_up_closes_at` is None where sign-ups are taken until the end.
+    """
+
+    __tablename__ = "shifts"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="starts_before_it_ends"),
+        CheckConstraint("capacity IS NULL OR capacity >= 1", name="capacity_positive"),
+        CheckConstraint("minimum IS NULL OR minimum >= 1", name="minimum_positive"),
+        CheckConstraint("minimum IS NULL OR capacity IS NULL OR minimum <= capacity", name="minimum_fits"),
+        CheckConstraint("confirmed_count >= 0 AND waitlisted_count >= 0", name="counts_not_negative"),
+        CheckConstraint("capacity IS NULL OR confirmed_count <= capacity", name="capacity_holds"),
+        Index("ix_shifts_activity_id", "activity_id", "starts_at"),
+        Index("ix_shifts_starts_at", "starts_at"),
+        Index("ix_shifts_ends_at", "ends_at"),
+    )
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    sign_up_closes_at: Mapped[datetime | None]
+    capacity: Mapped[int | None]
+    minimum: Mapped[int | None]
+    canceled_at: Mapped[datetime | None]
+    confirmed_count: Mapped[int] = mapped_column(default=0)
+    waitlisted_count: Mapped[int] = mapped_column(default=0)
+
+
+_ACTIVE = text(_one_of("state", ACTIVE_SIGN_UPS))
+
+
+class SignUp(Identified, Base):
+    """One volunteer's word to come to one shift.
+
+    `position` orders the waitlist (smaller is earlier) and stays as it was given; `decided_at` is the moment at which a
+    waitlisted one got its place.
+    """
+
+    __tablename__ = "sign_ups"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", SignUpState), name="state"),
+        CheckConstraint("state != 'waitlisted' OR position IS NOT NULL", name="waitlisted_with_position"),
+        Index(
+            "uq_sign_ups_active",
+            "shift_id",
+            "volunteer_id",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index("uq_sign_ups_position", "shift_id", "position", unique=True),
+        Index("ix_sign_ups_volunteer_id", "volunteer_id", "state"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    state: Mapped[str]
+    late: Mapped[bool] = mapped_column(default=False)
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    decided_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]

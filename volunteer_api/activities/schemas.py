@@ -1,0 +1,263 @@
+"""What phones send and get about campaigns, activities, shifts and sign-ups."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import fields, validates_schema
+
+from volunteer_api.activities.models import ActivityState, Category, SignUpMode, SignUpState
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    CountParameter,
+    Day,
+    Flag,
+    FlagParameter,
+    Id,
+    ListOf,
+    Moment,
+    Near,
+    Nested,
+    Number,
+    PageQuery,
+    Place,
+    Schema,
+    Text,
+    fault,
+)
+
+MAXIMUM_SHIFTS = 100
+LONGEST_SHIFT = timedelta(hours=24)
+MAXIMUM_CAPACITY = 100_000
+# Half of the way around the earth: everything lies inside it.
+WIDEST_RADIUS_M = 20_100_000
+
+
+class CampaignCreate(Schema):
+    name = Text(max_length=100, required=True)
+    description = Text(max_length=4000, allow_none=True)
+    organization_id = Id(required=True)
+    starts_on = Day(allow_none=True)
+    ends_on = Day(allow_none=True)
+
+    @validates_schema
+    def days_in_order(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("starts_on") and data.get("ends_on") and data["starts_on"] > data["ends_on"]:
+            raise fault("ends_before_it_starts", "It ends before it starts.", "ends_on")
+
+
+class CampaignRead(Schema):
+    id = Id(required=True)
+    version = Count(required=True)
+    created_at = Moment(required=True)
+    name = Text(required=True)
+    description = Text(max_length=4000, required=True, allow_none=True)
+    organization_id = Id(required=True)
+    starts_on = Day(required=True, allow_none=True)
+    ends_on = Day(required=True, allow_none=True)
+
+
+class CampaignFilter(PageQuery):
+    organization_id = Id(metadata={"description": "Campaigns of this organization."})
+    q = Text(max_length=100, metadata={"description": "A part of the name."})
+
+
+class ShiftCreate(Schema):
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    sign_up_closes_at = Moment(
+        allow_none=True, metadata={"description": "Sign-ups are taken until then; until the end where absent."}
+    )
+    capacity = Count(
+        minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
+    )
+    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        starts_at: datetime | None = data.get("starts_at")
+        ends_at: datetime | None = data.get("ends_at")
+        if starts_at is not None and ends_at is not None:
+            if starts_at >= ends_at:
+                raise fault("ends_before_it_starts", "It ends before it starts.", "ends_at")
+            if ends_at - starts_at > LONGEST_SHIFT:
+                raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
+        if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
+            raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
+
+
+class Refusal(Schema):
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
+class ShiftRead(Schema):
+    """A shift, with what would come of the caller's signing up for it now."""
+
+    id = Id(required=True)
+    version = Count(required=True)
+    activity_id = Id(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    sign_up_closes_at = Moment(required=True, allow_none=True)
+    canceled_at = Moment(required=True, allow_none=True)
+    capacity = Count(required=True, allow_none=True)
+    minimum = Count(required=True, allow_none=True)
+    confirmed_count = Count(required=True)
+    waitlisted_count = Count(required=True)
+    can_sign_up = Flag(required=True)
+    would_be = Choice(SignUpState, required=True, allow_none=True)
+    refusal = Nested(Refusal, required=True, allow_none=True)
+
+
+class ShiftFilter(PageQuery):
+    """A page of an activity's shifts, by their start."""
+
+
+class ActivityCreate(Schema):
+    title = Text(max_length=100, required=True)
+    category = Choice(Category, required=True)
+    organization_id = Id(required=True)
+    team_id = Id(allow_none=True)
+    station_id = Id(allow_none=True)
+    campaign_id = Id(allow_none=True)
+    leader_ids = ListOf(Id(), max_length=50)
+    place = Place(allow_none=True, metadata={"description": "The station's place where absent."})
+    radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
+    place_name = Text(max_length=200, allow_none=True)
+    description = Text(max_length=4000, allow_none=True)
+    sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
+    shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS, required=True)
+
+
+class ActivityUpdate(Schema):
+    """What may be changed; null clears."""
+
+    title = Text(max_length=100)
+    category = Choice(Category)
+    team_id = Id(allow_none=True)
+    station_id = Id(allow_none=True)
+    campaign_id = Id(allow_none=True)
+    leader_ids = ListOf(Id(), max_length=50)
+    place = Place(allow_none=True)
+    radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
+    place_name = Text(max_length=200, allow_none=True)
+    description = Text(max_length=4000, allow_none=True)
+
+
+class Outcome(Schema):
+    """What came of it: 350 m of river cleaned is `{"kind": "river_cleaned", "quantity": 350, "unit": "m"}`."""
+
+    kind = Text(max_length=50, required=True)
+    quantity = Number(minimum=0, maximum=1e12, required=True)
+    unit = Text(max_length=20, required=True)
+
+
+class ActivitySummary(Schema):
+    """An activity in a list, with its next ten shifts at most."""
+
+    id = Id(required=True)
+    version = Count(required=True)
+    created_at = Moment(required=True)
+    state = Choice(ActivityState, required=True)
+    title = Text(required=True)
+    category = Choice(Category, required=True)
+    organization_id = Id(required=True)
+    organization_name = Text(required=True)
+    team_id = Id(required=True, allow_none=True)
+    team_name = Text(required=True, allow_none=True)
+    station_id = Id(required=True, allow_none=True)
+    campaign_id = Id(required=True, allow_none=True)
+    place = Place(required=True, allow_none=True)
+    radius_m = Count(required=True, allow_none=True)
+    place_name = Text(required=True, allow_none=True)
+    description = Text(max_length=4000, required=True, allow_none=True)
+    sign_up_mode = Choice(SignUpMode, required=True)
+    published_at = Moment(required=True, allow_none=True)
+    completed_at = Moment(required=True, allow_none=True)
+    canceled_at = Moment(required=True, allow_none=True)
+    cancellation_reason = Text(max_length=500, required=True, allow_none=True)
+    distance_m = Count(allow_none=True, metadata={"description": "Only where `near` was asked."})
+    shifts = fields.List(fields.Nested(ShiftRead), required=True)
+
+
+class ActivityRead(ActivitySummary):
+    """An activity with all of its shifts, by their start."""
+
+    leader_ids = fields.List(Id(), required=True)
+    completion_note = Text(max_length=2000, required=True, allow_none=True)
+    outcomes = fields.List(fields.Nested(Outcome), required=True)
+
+
+class ActivityFilter(PageQuery):
+    first_day = Day(data_key="from", metadata={"description": "With a shift on this local day or later."})
+    last_day = Day(data_key="to", metadata={"description": "With a shift on this local day or earlier."})
+    near = Near(metadata={"description": "`lat,lng` in WGS-84: nearest first, without those that have no place."})
+    radius_m = CountParameter(minimum=1, maximum=WIDEST_RADIUS_M, metadata={"description": "Only with `near`."})
+    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
+    team_id = Id()
+    station_id = Id()
+    campaign_id = Id()
+    category = Choice(Category)
+    state = Choice(ActivityState)
+    open_for_sign_up = FlagParameter(
+        data_key="open", metadata={"description": "With (or without) a shift that takes somebody else now."}
+    )
+    q = Text(max_length=100, metadata={"description": "A part of the title or of the place's name."})
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("first_day") and data.get("last_day") and data["first_day"] > data["last_day"]:
+            raise fault("ends_before_it_starts", "It ends before it starts.", "to")
+        if "radius_m" in data and "near" not in data:
+            raise fault("without_near", "A radius needs the place that it lies around.", "radius_m")
+
+
+class Reason(Schema):
+    reason = Text(max_length=500, required=True)
+
+
+class Completion(Schema):
+    outcomes = ListOf(Nested(Outcome), max_length=50)
+    note = Text(max_length=2000, allow_none=True)
+
+
+class SignUpCreate(Schema):
+    team_id = Id(allow_none=True, metadata={"description": "The team that the hours are for."})
+
+
+class SignUpShift(Schema):
+    id = Id(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    canceled_at = Moment(required=True, allow_none=True)
+
+
+class SignUpActivity(Schema):
+    id = Id(required=True)
+    title = Text(required=True)
+    state = Choice(ActivityState, required=True)
+    place = Place(required=True, allow_none=True)
+    place_name = Text(required=True, allow_none=True)
+
+
+class SignUpVolunteer(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+
+
+class SignUpRead(Schema):
+    id = Id(required=True)
+    created_at = Moment(required=True)
+    shift = Nested(SignUpShift, required=True)
+    activity = Nested(SignUpActivity, required=True)
+    volunteer = Nested(SignUpVolunteer, required=True)
+    team_id = Id(required=True, allow_none=True)
+    state = Choice(SignUpState, required=True)
+    waitlist_position = Count(required=True, allow_none=True)
+    late = Flag(required=True)
+    withdrawn_at = Moment(required=True, allow_none=True)
+
+
+class SignUpFilter(PageQuery):
+    state = Choice(SignUpState)

@@ -1,0 +1,108 @@
+"""What check-in, check-out and the lists of attendances read."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Bundle, aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.access import led_by
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift, SignUp, SignUpState
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.periods import Period
+
+EarlierShift = aliased(Shift)
+
+
+def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Select[Any]:
+    """All that a check-in looks at, in one row: the shift and its activity, the confirmed sign-up, whether the volunteer
+    leads, and the open attendance with its shift, if any."""
+    return (
+        _scene(volunteer_id, Attendance, EarlierShift)
+        .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
+        .outerjoin(EarlierShift, EarlierShift.id == Attendance.shift_id)
+        .where(Shift.id == shift_id)
+    )
+
+
+def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Select[Any]:
+    """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock."""
+    leader_id = (
+        select(ActivityLeader.volunteer_id)
+        .where(ActivityLeader.activity_id == Activity.id)
+        .order_by(ActivityLeader.volunteer_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        _scene(volunteer_id, Attendance, leader_id.label("leader_id"))
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .where(Attendance.id == attendance_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def of_volunteer(volunteer_id: UUID) -> Select[tuple[Attendance]]:
+    """A volunteer's attendances."""
+    return select(Attendance).where(Attendance.volunteer_id == volunteer_id)
+
+
+def of_shift(shift_id: UUID) -> Select[Any]:
+    """A shift's attendances, each with whose it is."""
+    return (
+        select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
+        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
+        .where(Attendance.shift_id == shift_id)
+    )
+
+
+def with_activity(attendance_id: UUID) -> Select[Any]:
+    """An attendance and the activity that it was at."""
+    return (
+        select(Attendance, Activity)
+        .outerjoin(Shift, Shift.id == Attendance.shift_id)
+        .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .where(Attendance.id == attendance_id)
+    )
+
+
+def shift_with_activity(shift_id: UUID) -> Select[Any]:
+    """A shift and its activity."""
+    return select(Shift, Activity).join(Activity, Activity.id == Shift.activity_id).where(Shift.id == shift_id)
+
+
+def held_minutes(volunteer_id: UUID, period: Period) -> Select[tuple[int]]:
+    """What waits for review of a volunteer's attendances at shifts that began in the period."""
+    statement = (
+        select(func.coalesce(func.sum(Attendance.held_minutes), 0))
+        .outerjoin(Shift, Shift.id == Attendance.shift_id)
+        .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.HELD)
+    )
+    if period.first is not None and period.last is not None:
+        began, ended = clock.days_between(period.first, period.last)
+        starts_at = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
+        statement = statement.where(starts_at >= began, starts_at < ended)
+    return statement
+
+
+def _scene(volunteer_id: UUID, *others: Any) -> Select[Any]:
+    return (
+        select(
+            Shift,
+            Activity,
+            SignUp.id.label("sign_up_id"),
+            SignUp.team_id.label("team_id"),
+            led_by(volunteer_id).label("leads"),
+            *others,
+        )
+        .select_from(Shift)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(
+            SignUp,
+            (SignUp.shift_id == Shift.id)
+            & (SignUp.volunteer_id == volunteer_id)
+            & (SignUp.state == SignUpState.CONFIRMED),
+        )
+    )

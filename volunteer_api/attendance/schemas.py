@@ -1,0 +1,163 @@
+"""What attendances look like to the phone, and what evidence it may send."""
+
+from typing import Any
+
+from marshmallow import INCLUDE
+
+from volunteer_api.attendance.models import Grade, Reason, State
+from volunteer_api.core import texts
+from volunteer_api.core.periods import ALL_TIME, PeriodField
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    Id,
+    ListOf,
+    Moment,
+    Nested,
+    Number,
+    Open,
+    Place,
+    Schema,
+    Text,
+)
+
+# A hundred days: far more than any delay that is believed, far less than what overflows.
+LONGEST_DELAY_MS = 100 * 24 * 3600 * 1000
+INT64 = 2**63
+
+REASON_SENTENCES = {
+    Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
+    Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift.",
+    Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
+    Reason.CLOCK_ODD: "The phone's time is too far from the server's.",
+    Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
+    Reason.OVERLAPPING: "Service at the same time has already been credited.",
+    Reason.CHECKED_IN_ELSEWHERE: "There was no check-out before the check-in at another place.",
+}
+
+
+class EvidenceMembers(Schema):
+    """What a phone says of one tap; members that are unknown here are kept."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    client_time = Moment(required=True, metadata={"description": "The phone's clock at the tap."})
+    delay_ms = Count(
+        maximum=LONGEST_DELAY_MS,
+        allow_none=True,
+        metadata={"description": "Milliseconds from the tap to the sending, by the phone's monotonic clock."},
+    )
+    code = Text(
+        max_length=500,
+        allow_none=True,
+        metadata={"description": "The presence code, bare or as the whole text of the QR code."},
+    )
+    place = Place(allow_none=True)
+    accuracy_m = Number(minimum=0, allow_none=True, metadata={"description": "The phone's own doubt of its place."})
+
+
+class Evidence(Nested):
+    """The evidence of one end, checked where its members are known and storable where they are not."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(EvidenceMembers, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        Open().deserialize(value)
+        if _has_endless_integer(value):
+            raise self.make_error("max", max=INT64 - 1)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _has_endless_integer(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_endless_integer(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(_has_endless_integer(inner) for inner in value)
+    return isinstance(value, int) and not -INT64 <= value < INT64
+
+
+class AttendanceCreate(Schema):
+    shift_id = Id(required=True)
+    evidence = Evidence(required=True)
+
+
+class CheckOutCreate(Schema):
+    evidence = Evidence(required=True)
+
+
+class ReasonRead(Schema):
+    code = Choice(Reason, required=True)
+    detail = Text(required=True)
+
+
+class Reasons(ListOf):
+    """Stored as codes, given out with a sentence in the reader's language."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Nested(ReasonRead), **options)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
+        told = [{"code": code, "detail": texts.translate(REASON_SENTENCES[Reason(code)])} for code in value]
+        return super()._serialize(told, attr, obj, **kwargs)
+
+
+class AttendanceRead(Schema):
+    """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit."""
+
+    id = Id(required=True)
+    volunteer_id = Id(required=True)
+    shift_id = Id(required=True, allow_none=True)
+    station_id = Id(required=True, allow_none=True)
+    state = Choice(State, required=True)
+    grade = Choice(Grade, required=True)
+    check_in_grade = Choice(Grade, required=True)
+    check_out_grade = Choice(Grade, required=True, allow_none=True)
+    checked_in_at = Moment(required=True)
+    checked_out_at = Moment(required=True, allow_none=True)
+    credited_minutes = Count(required=True)
+    held_minutes = Count(required=True)
+    reasons = Reasons(required=True)
+
+
+class PersonName(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+
+
+class ShiftAttendanceRead(AttendanceRead):
+    """An attendance as those who lead see it."""
+
+    volunteer = Nested(PersonName, required=True)
+
+
+class ShownCode(Schema):
+    code = Text(required=True)
+    valid_from = Moment(required=True)
+    valid_until = Moment(required=True)
+
+
+class PresenceCodeRead(ShownCode):
+    """The code to show now, and those to show until the shift ends, for a leader without network."""
+
+    qr = Text(required=True)
+    codes = ListOf(Nested(ShownCode), required=True, max_length=1441)
+
+
+class TallyQuery(Schema):
+    period = PeriodField(load_default=ALL_TIME, metadata={"description": "Like 2026-11-23, 2026-W47, 2026-Q4 or all."})
+
+
+class PeriodMinutesRead(Schema):
+    period = Text(required=True)
+    credited_minutes = Count(minimum=-(2**31), required=True)
+
+
+class TallyRead(Schema):
+    """`credited_minutes` is the sum of the ledger and of `by_period`: days where the period has at most 31, else months."""
+
+    credited_minutes = Count(minimum=-(2**31), required=True)
+    held_minutes = Count(required=True)
+    activity_count = Count(required=True)
+    by_period = ListOf(Nested(PeriodMinutesRead), required=True, max_length=2000)

@@ -1,0 +1,104 @@
+"""What stands at the root beside the contract: is it alive, is it ready, and what does it speak."""
+
+from functools import cache
+from typing import Any
+
+import orjson
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Flask, Response, render_template_string
+from flask_smorest import Api
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from volunteer_api.config import PROJECT_DIRECTORY
+from volunteer_api.core.database import db, has_wal_reset_bug, library_version
+from volunteer_api.core.problems import Problem
+from volunteer_api.core.tasks import worker_last_seen
+from volunteer_api.core.unit_of_work import run_unit
+
+API = "volunteer_api.api"
+# The pages of /docs come from a package and ask no other host; nothing of theirs may be framed.
+DOCS_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
+PROBLEMS_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Problems of the Volunteer API</title></head>
+<body><h1>Problems</h1>
+<p>Each refusal is an application/problem+json document; its type leads here.</p>
+<dl>{% for problem in problems %}
+<dt id="{{ problem.code }}"><code>{{ problem.code }}</code> ({{ problem.status }})</dt>
+<dd>{{ problem.title }}{% if problem.detail %}<br><i>{{ problem.detail }}</i>{% endif %}</dd>{% endfor %}
+</dl></body></html>
+"""
+
+
+class MigrationsMissing(Problem):
+    status = 503
+    title = "The database is not at the version that this server needs."
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(headers={"Retry-After": "5"}, **values)
+
+
+def register(app: Flask, api: Api) -> None:
+    """Add `/livez`, `/readyz`, `/openapi.json`, `/docs` and `/docs/problems`."""
+    app.extensions[API] = api
+    health = Blueprint("health", __name__)
+
+    @health.get("/livez")
+    def read_liveness() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @health.get("/readyz")
+    def read_readiness() -> dict[str, Any]:
+        return run_unit(_readiness, writes=False)
+
+    @health.get("/openapi.json")
+    def read_openapi() -> Response:
+        return Response(openapi_text(app), content_type="application/json")
+
+    @health.get("/docs/problems")
+    def list_problems() -> str:
+        known = sorted(Problem.known.values(), key=lambda problem: problem.code)
+        return render_template_string(PROBLEMS_PAGE, problems=known)
+
+    docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Volunteer API", "validatorUrl": None})
+    docs.after_request(_protect_docs)
+    health.after_request(_protect_docs)
+    app.register_blueprint(health)
+    app.register_blueprint(docs)
+
+
+def openapi_text(app: Flask) -> bytes:
+    """The contract, the same bytes on every machine: `openapi.json` in the repository is this."""
+    return orjson.dumps(app.extensions[API].spec.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+@cache
+def migration_head() -> str | None:
+    """The revision that the code needs."""
+    return ScriptDirectory(str(PROJECT_DIRECTORY / "migrations")).get_current_head()
+
+
+def _readiness() -> dict[str, Any]:
+    """Raises Unavailable where the database is gone, MigrationsMissing where it is older or newer than the code."""
+    if MigrationContext.configure(db.session.connection()).get_current_heads() != (migration_head(),):
+        raise MigrationsMissing()
+    seen = worker_last_seen()
+    warnings = []
+    if has_wal_reset_bug(db.engine):
+        warnings.append("This SQLite library can corrupt a database in WAL mode; install pysqlite3 0.6 or newer.")
+    if seen is None:
+        warnings.append("No worker was ever seen: notifications and clean-up wait for `volunteer-api worker`.")
+    return {
+        "status": "ready",
+        "database": library_version(db.engine),
+        "worker_last_seen_at": seen.isoformat().replace("+00:00", "Z") if seen else None,
+        "warnings": warnings,
+    }
+
+
+def _protect_docs(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = DOCS_POLICY
+    return response

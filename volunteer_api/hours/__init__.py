@@ -1,0 +1,1 @@
+"""Service records: the hours ledger, and what is summed from it."""

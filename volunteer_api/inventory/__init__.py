@@ -1,0 +1,1 @@
+"""The catalogue of items, and the ledger of what each station holds."""

@@ -1,0 +1,165 @@
+"""Items, movements with their ledger entries, and the balances that the entries add up to."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core.database import Base, Identified, Versioned
+
+
+class ItemKind(StrEnum):
+    """How an item is used: lent and taken back, used up, or kept in the first-aid box."""
+
+    DURABLE = "durable"
+    CONSUMABLE = "consumable"
+    MEDICAL = "medical"
+
+
+class MovementKind(StrEnum):
+    """What a movement is. The ledger knows all of them; a client posts only some by hand."""
+
+    RECEIPT = "receipt"
+    ISSUE = "issue"
+    WRITE_OFF = "write_off"
+    QUARANTINE = "quarantine"
+    TRANSFER_OUT = "transfer_out"
+    TRANSFER_IN = "transfer_in"
+    STOCKTAKE = "stocktake"
+    LOAN_OUT = "loan_out"
+    LOAN_RETURN = "loan_return"
+    REVERSAL = "reversal"
+
+
+class RecordableKind(StrEnum):
+    """The movements that somebody at a station records by hand."""
+
+    RECEIPT = "receipt"
+    ISSUE = "issue"
+    WRITE_OFF = "write_off"
+
+
+class StockState(StrEnum):
+    """How a lot stands today; `low` needs a kit standard, `quarantined` a quarantine."""
+
+    OK = "ok"
+    LOW = "low"
+    NEAR_EXPIRY = "near_expiry"
+    EXPIRED = "expired"
+    QUARANTINED = "quarantined"
+    EMPTY = "empty"
+
+
+class MovementReason(StrEnum):
+    """Why stock moved."""
+
+    DONATION = "donation"
+    PURCHASE = "purchase"
+    HANDED_OUT = "handed_out"
+    USED = "used"
+    EXPIRED = "expired"
+    DAMAGED = "damaged"
+    LOST = "lost"
+    MISTAKE = "mistake"
+    OPENING = "opening"
+    OTHER = "other"
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Item(Identified, Versioned, Base):
+    """A thing that stations keep, counted in whole units. A prohibited one is listed so that it can be refused."""
+
+    __tablename__ = "items"
+    __table_args__ = (UniqueConstraint("name"), _one_of("kind", ItemKind))
+
+    name: Mapped[str]
+    kind: Mapped[str]
+    unit: Mapped[str]
+    prohibited: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class Movement(Identified, Base):
+    """One document of the stock ledger. Append-only: it is undone by a reversal, at most once."""
+
+    __tablename__ = "movements"
+    __table_args__ = (
+        # Not alone: a code that one station gave up may be another one's later.
+        UniqueConstraint("station_id", "document_number"),
+        UniqueConstraint("reverses_id"),
+        Index("ix_movements_actor_id", "actor_id"),
+        Index("ix_movements_station_id", "station_id", "recorded_at"),
+        _one_of("kind", MovementKind),
+        _one_of("reason", MovementReason),
+        CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_its_movement"),
+    )
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"))
+    kind: Mapped[str]
+    reason: Mapped[str]
+    note: Mapped[str | None]
+    document_number: Mapped[str]
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("movements.id"))
+
+
+class StockEntry(Identified, Base):
+    """One line of the ledger. Append-only.
+
+    `quantity` is signed; `balance` is what the station held of this item and lot after the entry, in the order of
+    recording, which is `sequence` (1, 2, … without gaps in each station). "" is the lot of things without lots.
+    """
+
+    __tablename__ = "stock_entries"
+    __table_args__ = (
+        UniqueConstraint("station_id", "sequence"),
+        Index("ix_stock_entries_movement_id", "movement_id"),
+        Index("ix_stock_entries_item_id", "item_id"),
+        Index("ix_stock_entries_station_id_item_id", "station_id", "item_id", "sequence"),
+        Index("ix_stock_entries_station_id_occurred_at", "station_id", "occurred_at"),
+        CheckConstraint("quantity <> 0", name="quantity_moves"),
+        CheckConstraint("balance >= 0", name="balance_not_negative"),
+    )
+
+    movement_id: Mapped[UUID] = mapped_column(ForeignKey("movements.id"))
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"))
+    lot_number: Mapped[str] = mapped_column(default="", server_default="")
+    expires_on: Mapped[date | None]
+    quantity: Mapped[int] = mapped_column(BigInteger)
+    balance: Mapped[int] = mapped_column(BigInteger)
+    occurred_at: Mapped[datetime]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class StockBalance(Base):
+    """What is on a station's shelf of one item and lot: always the sum of its entries."""
+
+    __tablename__ = "stock_balances"
+    __table_args__ = (
+        Index("ix_stock_balances_item_id", "item_id"),
+        CheckConstraint("quantity >= 0", name="quantity_not_negative"),
+    )
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    lot_number: Mapped[str] = mapped_column(primary_key=True, default="", server_default="")
+    quantity: Mapped[int] = mapped_column(BigInteger)
+    expires_on: Mapped[date | None]
+
+
+class DocumentCounter(Base):
+    """The last document number of a station and local month (`YYYYMM`)."""
+
+    __tablename__ = "document_counters"
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
+    month: Mapped[str] = mapped_column(primary_key=True)
+    last: Mapped[int]

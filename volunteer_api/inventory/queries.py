@@ -1,0 +1,318 @@
+"""How the catalogue, the stock and the ledger are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.settings import rules
+from volunteer_api.inventory.models import Item, Movement, StockBalance, StockEntry, StockState
+
+
+@dataclass(frozen=True)
+class NamedItem:
+    """An item as a row names it."""
+
+    id: UUID
+    name: str
+    unit: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class StockRow:
+    """One item and lot on a station's shelf."""
+
+    item: NamedItem
+    lot_number: str | None
+    expires_on: date | None
+    quantity: int
+    state: StockState
+    # What loans, transfers, kit standards and opened lots will fill.
+    opened_on: date | None = None
+    on_loan: int = 0
+    in_transit: int = 0
+    minimum: int | None = None
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One item in one month: opening + incoming − outgoing = closing."""
+
+    item: NamedItem
+    month: str
+    opening: int
+    incoming: int
+    outgoing: int
+    closing: int
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who recorded a movement."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger with its document."""
+
+    id: UUID
+    movement_id: UUID
+    sequence: int
+    kind: str
+    item_id: UUID
+    lot_number: str | None
+    expires_on: date | None
+    quantity: int
+    balance: int
+    document_number: str
+    occurred_at: datetime
+    recorded_at: datetime
+    reason: str
+    note: str | None
+    actor: Actor
+
+
+@dataclass(frozen=True)
+class Document:
+    """A movement with its entries."""
+
+    id: UUID
+    station_id: UUID
+    kind: str
+    reason: str
+    note: str | None
+    document_number: str
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: Actor
+    reverses_id: UUID | None
+    reversed_by_id: UUID | None
+    entries: list[Entry]
+
+
+def list_items(query: Mapping[str, Any]) -> Page:
+    """The catalogue by name."""
+    statement = select(Item)
+    if "kind" in query:
+        statement = statement.where(Item.kind == query["kind"])
+    if "q" in query:
+        statement = statement.where(Item.name.icontains(query["q"], autoescape=True))
+    return page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
+
+
+def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
+    """What a station holds, by item and lot; what ran out is listed with 0."""
+    statement = (
+        select(
+            Item.id,
+            Item.name,
+            Item.unit,
+            Item.kind,
+            StockBalance.lot_number,
+            StockBalance.expires_on,
+            StockBalance.quantity,
+        )
+        .join(StockBalance, StockBalance.item_id == Item.id)
+        .where(StockBalance.station_id == station_id)
+    )
+    keys = [
+        Key(Item.name, lambda row: row.name),
+        Key(Item.id, lambda row: row.id),
+        Key(StockBalance.lot_number, lambda row: row.lot_number),
+    ]
+    found = page(statement, keys, query, scope=str(station_id))
+    today = clock.today()
+    return replace(
+        found,
+        items=[
+            StockRow(
+                item=_named_item(row),
+                lot_number=row.lot_number or None,
+                expires_on=row.expires_on,
+                quantity=row.quantity,
+                state=state_of(row.quantity, row.expires_on, today),
+            )
+            for row in found.items
+        ],
+    )
+
+
+def state_of(quantity: int, expires_on: date | None, today: date) -> StockState:
+    """How a lot stands on a day. A lot is usable to the end of the day on which it expires."""
+    if quantity == 0:
+        return StockState.EMPTY
+    if expires_on is None:
+        return StockState.OK
+    if expires_on < today:
+        return StockState.EXPIRED
+    near = expires_on - today <= timedelta(days=rules().near_expiry_days)
+    return StockState.NEAR_EXPIRY if near else StockState.OK
+
+
+def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
+    """A station's ledger, the entry recorded last first."""
+    statement = _entries().where(StockEntry.station_id == station_id)
+    if "item_id" in query:
+        statement = statement.where(StockEntry.item_id == query["item_id"])
+    if "month" in query:
+        begin, end = month_bounds(query["month"])
+        statement = statement.where(StockEntry.occurred_at >= begin, StockEntry.occurred_at < end)
+    keys = [Key(StockEntry.sequence, lambda row: row.sequence, descending=True)]
+    found = page(statement, keys, query, scope=str(station_id))
+    return replace(found, items=[_entry(row) for row in found.items])
+
+
+def read_movement(movement_id: UUID) -> Document:
+    """A movement that exists, with its entries in their order. One statement."""
+    reversal = aliased(Movement)
+    rows = db.session.execute(
+        _entries()
+        .add_columns(Movement.station_id, Movement.reverses_id, reversal.id.label("reversed_by_id"))
+        .outerjoin(reversal, reversal.reverses_id == Movement.id)
+        .where(Movement.id == movement_id)
+        .order_by(StockEntry.sequence)
+    ).all()
+    first = rows[0]
+    return Document(
+        id=movement_id,
+        station_id=first.station_id,
+        kind=first.kind,
+        reason=first.reason,
+        note=first.note,
+        document_number=first.document_number,
+        occurred_at=first.occurred_at,
+        recorded_at=first.recorded_at,
+        actor=Actor(first.actor_id, first.actor_name),
+        reverses_id=first.reverses_id,
+        reversed_by_id=first.reversed_by_id,
+        entries=[_entry(row) for row in rows],
+    )
+
+
+def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
+    """Each item's month at a station: what it opened with, what came, what went, what it closed with.
+
+    Counted back from the balances over the entries since the month began, so that a month costs what happened since
+    and not what ever happened. Items that had nothing and moved nothing are left out.
+    """
+    month = query.get("month") or clock.today().strftime("%Y-%m")
+    begin, end = month_bounds(month)
+    inside = StockEntry.occurred_at < end
+    moved = (
+        select(
+            StockEntry.item_id,
+            func.sum(case((inside & (StockEntry.quantity > 0), StockEntry.quantity), else_=0)).label("incoming"),
+            func.sum(case((inside & (StockEntry.quantity < 0), -StockEntry.quantity), else_=0)).label("outgoing"),
+            func.sum(StockEntry.quantity).label("since"),
+        )
+        .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
+        .group_by(StockEntry.item_id)
+        .subquery()
+    )
+    held = (
+        select(StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity"))
+        .where(StockBalance.station_id == station_id)
+        .group_by(StockBalance.item_id)
+        .subquery()
+    )
+    opening = held.c.quantity - func.coalesce(moved.c.since, 0)
+    incoming = func.coalesce(moved.c.incoming, 0)
+    outgoing = func.coalesce(moved.c.outgoing, 0)
+    statement = (
+        select(
+            Item.id,
+            Item.name,
+            Item.unit,
+            Item.kind,
+            opening.label("opening"),
+            incoming.label("incoming"),
+            outgoing.label("outgoing"),
+        )
+        .join(held, held.c.item_id == Item.id)
+        .outerjoin(moved, moved.c.item_id == Item.id)
+        .where(or_(opening != 0, incoming != 0, outgoing != 0))
+    )
+    keys = [Key(Item.name, lambda row: row.name), Key(Item.id, lambda row: row.id)]
+    found = page(statement, keys, query, scope=f"{station_id} {month}")
+    return replace(found, items=[_ledger_row(row, month) for row in found.items])
+
+
+def month_bounds(month: str) -> tuple[datetime, datetime]:
+    """The half-open moments of a local month, `YYYY-MM`."""
+    first = date.fromisoformat(f"{month}-01")
+    following = (first + timedelta(days=31)).replace(day=1)
+    return clock.start_of(first), clock.start_of(following)
+
+
+def _entries() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            StockEntry.id,
+            StockEntry.movement_id,
+            StockEntry.sequence,
+            Movement.kind,
+            StockEntry.item_id,
+            StockEntry.lot_number,
+            StockEntry.expires_on,
+            StockEntry.quantity,
+            StockEntry.balance,
+            Movement.document_number,
+            StockEntry.occurred_at,
+            Movement.recorded_at,
+            Movement.reason,
+            Movement.note,
+            Movement.actor_id,
+            Volunteer.name.label("actor_name"),
+        )
+        .join(Movement, Movement.id == StockEntry.movement_id)
+        .join(Volunteer, Volunteer.id == Movement.actor_id)
+    )
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        id=row.id,
+        movement_id=row.movement_id,
+        sequence=row.sequence,
+        kind=row.kind,
+        item_id=row.item_id,
+        lot_number=row.lot_number or None,
+        expires_on=row.expires_on,
+        quantity=row.quantity,
+        balance=row.balance,
+        document_number=row.document_number,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        reason=row.reason,
+        note=row.note,
+        actor=Actor(row.actor_id, row.actor_name),
+    )
+
+
+def _named_item(row: Row[Any]) -> NamedItem:
+    return NamedItem(id=row.id, name=row.name, unit=row.unit, kind=row.kind)
+
+
+def _ledger_row(row: Row[Any], month: str) -> LedgerRow:
+    # PostgreSQL sums bigints to a numeric.
+    opening, incoming, outgoing = int(row.opening), int(row.incoming), int(row.outgoing)
+    return LedgerRow(
+        item=_named_item(row),
+        month=month,
+        opening=opening,
+        incoming=incoming,
+        outgoing=outgoing,
+        closing=opening + incoming - outgoing,
+    )

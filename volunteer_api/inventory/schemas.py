@@ -1,0 +1,182 @@
+"""What the catalogue and the ledger take and answer."""
+
+from typing import Any
+
+from marshmallow import fields, validates_schema
+
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    Day,
+    Flag,
+    Id,
+    ListOf,
+    Moment,
+    Nested,
+    PageQuery,
+    Schema,
+    Text,
+    fault,
+)
+from volunteer_api.inventory.models import ItemKind, MovementKind, MovementReason, RecordableKind, StockState
+
+MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
+MAX_QUANTITY = 1_000_000
+
+
+class ItemFilter(PageQuery):
+    """Which items."""
+
+    kind = Choice(ItemKind)
+    q = Text(max_length=50)
+
+
+class ItemCreate(Schema):
+    """A new item. A prohibited one is listed so that receipts of it are refused."""
+
+    name = Text(max_length=100, required=True)
+    kind = Choice(ItemKind, required=True)
+    unit = Text(max_length=20, required=True)
+    prohibited = Flag(load_default=False)
+
+
+class ItemRead(Schema):
+    """An item of the catalogue."""
+
+    id = Id(required=True)
+    version = Count(required=True)
+    name = Text(max_length=100, required=True)
+    kind = Choice(ItemKind, required=True)
+    unit = Text(max_length=20, required=True)
+    prohibited = Flag(required=True)
+
+
+class StockItemRead(Schema):
+    """An item, as a row of stock names it."""
+
+    id = Id(required=True)
+    name = Text(max_length=100, required=True)
+    unit = Text(max_length=20, required=True)
+    kind = Choice(ItemKind, required=True)
+
+
+class StockRowRead(Schema):
+    """What a station has on its shelf of one item and lot, without what is lent or under way."""
+
+    item = Nested(StockItemRead, required=True)
+    lot_number = Text(max_length=50, required=True, allow_none=True)
+    expires_on = Day(required=True, allow_none=True)
+    opened_on = Day(required=True, allow_none=True)
+    quantity = fields.Integer(required=True)
+    on_loan = fields.Integer(required=True)
+    in_transit = fields.Integer(required=True)
+    minimum = fields.Integer(required=True, allow_none=True)
+    state = Choice(StockState, required=True)
+
+
+class EntryFilter(PageQuery):
+    """Which entries; `month` is the local month in which they occurred."""
+
+    item_id = Id()
+    month = Text(max_length=7, pattern=MONTH)
+
+
+class ActorRead(Schema):
+    """Who recorded it."""
+
+    id = Id(required=True)
+    name = Text(required=True)
+
+
+class EntryRead(Schema):
+    """One line of the ledger. `balance` is that of its item and lot after it, in the order of recording."""
+
+    id = Id(required=True)
+    movement_id = Id(required=True)
+    sequence = fields.Integer(required=True)
+    kind = Choice(MovementKind, required=True)
+    item_id = Id(required=True)
+    lot_number = Text(max_length=50, required=True, allow_none=True)
+    expires_on = Day(required=True, allow_none=True)
+    quantity = fields.Integer(required=True)
+    balance = fields.Integer(required=True)
+    document_number = Text(required=True)
+    occurred_at = Moment(required=True)
+    recorded_at = Moment(required=True)
+    reason = Choice(MovementReason, required=True)
+    note = Text(max_length=500, required=True, allow_none=True)
+    actor = Nested(ActorRead, required=True)
+
+
+class LedgerFilter(PageQuery):
+    """Which local month; the present one where absent."""
+
+    month = Text(max_length=7, pattern=MONTH)
+
+
+class LedgerRowRead(Schema):
+    """One item in one month: opening + incoming − outgoing = closing."""
+
+    item = Nested(StockItemRead, required=True)
+    month = Text(max_length=7, required=True)
+    opening = fields.Integer(required=True)
+    incoming = fields.Integer(required=True)
+    outgoing = fields.Integer(required=True)
+    closing = fields.Integer(required=True)
+
+
+class LineCreate(Schema):
+    """One item of a movement.
+
+    A receipt without `lot_number` but with `expires_on` goes to a lot that is named by that day. An issue or write-off
+    with neither takes what expires first.
+    """
+
+    item_id = Id(required=True)
+    lot_number = Text(max_length=50)
+    expires_on = Day()
+    quantity = Count(minimum=1, maximum=MAX_QUANTITY, required=True)
+
+
+class MovementCreate(Schema):
+    """A receipt, an issue or a write-off; `occurred_at` is now where absent."""
+
+    kind = Choice(RecordableKind, required=True)
+    reason = Choice(MovementReason, required=True)
+    note = Text(max_length=500)
+    occurred_at = Moment()
+    lines = ListOf(Nested(LineCreate), max_length=100, min_length=1, required=True)
+
+    @validates_schema
+    def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
+        dates: dict[Any, Any] = {}
+        for line in data["lines"]:
+            lot = (line["item_id"], line.get("lot_number"))
+            if lot[1] is None or "expires_on" not in line:
+                continue
+            if dates.setdefault(lot, line["expires_on"]) != line["expires_on"]:
+                raise fault("two_expiry_dates", "Two lines give one lot two expiry dates.", "lines")
+
+
+class MovementRead(Schema):
+    """A document of the ledger with its entries. `reversed_by_id` is the reversal, where there is one."""
+
+    id = Id(required=True)
+    station_id = Id(required=True)
+    kind = Choice(MovementKind, required=True)
+    reason = Choice(MovementReason, required=True)
+    note = Text(max_length=500, required=True, allow_none=True)
+    document_number = Text(required=True)
+    occurred_at = Moment(required=True)
+    recorded_at = Moment(required=True)
+    actor = Nested(ActorRead, required=True)
+    reverses_id = Id(required=True, allow_none=True)
+    reversed_by_id = Id(required=True, allow_none=True)
+    entries = fields.List(fields.Nested(EntryRead), required=True)
+
+
+class ReversalCreate(Schema):
+    """Why a movement is undone."""
+
+    reason = Choice(MovementReason, required=True)
+    note = Text(max_length=500)

@@ -1,0 +1,162 @@
+"""What a station's shelf can give: lots with their balances, and how far each may be drawn on a day gone by."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
+from volunteer_api.inventory.models import Item, StockBalance, StockEntry
+from volunteer_api.inventory.problems import BackdatingRefused, LotExpired, LotExpiryDiffers, StockTooLow
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a movement does to one item and lot; `quantity` is signed."""
+
+    item: Item
+    lot_number: str
+    expires_on: date | None
+    quantity: int
+
+
+@dataclass
+class Lot:
+    """A lot on the shelf. `free` is what can be taken on the movement's day without any day since going below zero."""
+
+    number: str
+    expires_on: date | None
+    balance: int
+    free: int
+
+
+class Shelf:
+    """The lots of some items at a station, as a movement on `day` finds them. Their rows are locked in sorted order.
+
+    Each method plans one line and remembers it, so that two lines of one movement can't take the same thing twice.
+    """
+
+    def __init__(self, station_id: UUID, item_ids: Iterable[UUID], day: date) -> None:
+        ids = sorted(set(item_ids))
+        self.day = day
+        self.lots: dict[UUID, dict[str, Lot]] = {item_id: {} for item_id in ids}
+        for row in db.session.execute(
+            select(StockBalance.item_id, StockBalance.lot_number, StockBalance.expires_on, StockBalance.quantity)
+            .where(StockBalance.station_id == station_id, StockBalance.item_id.in_(ids))
+            .order_by(StockBalance.item_id, StockBalance.lot_number)
+            .with_for_update()
+        ):
+            self.lots[row.item_id][row.lot_number] = Lot(row.lot_number, row.expires_on, row.quantity, row.quantity)
+        self._look_at_later_days(station_id, ids)
+
+    def put(self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None) -> Change:
+        """Plan that `quantity` comes onto the shelf. Raises LotExpiryDiffers (409)."""
+        number = _lot_number(lot_number, expires_on) or ""
+        lot = self.lots[item.id].setdefault(number, Lot(number, expires_on, 0, 0))
+        _compare_expiry(item, lot, expires_on)
+        lot.balance += quantity
+        lot.free += quantity
+        return Change(item, number, lot.expires_on, quantity)
+
+    def take(
+        self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None, expired_too: bool
+    ) -> list[Change]:
+        """Plan that `quantity` leaves the shelf: from the named lot, else from what expires first.
+
+        Raises StockTooLow, LotExpired, LotExpiryDiffers or BackdatingRefused (409).
+        """
+        number = _lot_number(lot_number, expires_on)
+        lots = list(self.lots[item.id].values())
+        if number is not None:
+            lots = [lot for lot in lots if lot.number == number]
+            for lot in lots:
+                _compare_expiry(item, lot, expires_on)
+        usable = [lot for lot in lots if expired_too or not self._has_expired(lot)]
+        self._require(item, quantity, number, usable, lots)
+        return self._draw(item, quantity, sorted(usable, key=lambda lot: (lot.expires_on or date.max, lot.number)))
+
+    def _draw(self, item: Item, quantity: int, lots: list[Lot]) -> list[Change]:
+        changes = []
+        for lot in lots:
+            taken = min(quantity, lot.free)
+            if taken > 0:
+                lot.balance -= taken
+                lot.free -= taken
+                quantity -= taken
+                changes.append(Change(item, lot.number, lot.expires_on, -taken))
+        return changes
+
+    def _require(self, item: Item, quantity: int, number: str | None, usable: list[Lot], lots: list[Lot]) -> None:
+        if sum(lot.free for lot in usable) >= quantity:
+            return
+        held = sum(lot.balance for lot in usable)
+        if held >= quantity:
+            raise BackdatingRefused(
+                members={"reason": "balance_negative", "item": named(item), "occurred_on": self.day.isoformat()},
+                days=rules().backdating_days,
+            )
+        expired = sum(lot.balance for lot in lots) - held
+        if expired and held + expired >= quantity:
+            raise LotExpired(
+                members={"item": named(item), "lot_number": number, "balance": held, "expired": expired},
+                item=item.name,
+                expired=expired,
+            )
+        raise stock_too_low(item, number, balance=held, requested=quantity)
+
+    def _has_expired(self, lot: Lot) -> bool:
+        return lot.expires_on is not None and lot.expires_on < self.day
+
+    def _look_at_later_days(self, station_id: UUID, ids: list[UUID]) -> None:
+        """Lower `free` to the least closing balance of the days from `day` on, walking back from the balance of now."""
+        _, after = clock.days_between(self.day, self.day)
+        later: dict[tuple[date, UUID, str], int] = {}
+        for row in db.session.execute(
+            select(StockEntry.item_id, StockEntry.lot_number, StockEntry.occurred_at, StockEntry.quantity).where(
+                StockEntry.station_id == station_id, StockEntry.occurred_at >= after, StockEntry.item_id.in_(ids)
+            )
+        ):
+            key = (clock.local_date(row.occurred_at), row.item_id, row.lot_number)
+            later[key] = later.get(key, 0) + row.quantity
+        closing = {(item_id, lot.number): lot.balance for item_id, lots in self.lots.items() for lot in lots.values()}
+        for (_, item_id, number), quantity in sorted(later.items(), reverse=True):
+            closing[item_id, number] -= quantity
+            lot = self.lots[item_id][number]
+            lot.free = min(lot.free, closing[item_id, number])
+
+
+def named(item: Item) -> dict[str, Any]:
+    """An item as a refusal's member names it."""
+    return {"id": str(item.id), "name": item.name, "unit": item.unit}
+
+
+def stock_too_low(item: Item, lot_number: str | None, *, balance: int, requested: int) -> StockTooLow:
+    """The refusal that names the item and what there is of it."""
+    return StockTooLow(
+        members={"item": named(item), "lot_number": lot_number or None, "balance": balance, "requested": requested},
+        item=item.name,
+        balance=balance,
+        requested=requested,
+    )
+
+
+def _lot_number(lot_number: str | None, expires_on: date | None) -> str | None:
+    # Things without a printed lot still expire: their day keeps them apart from those that expire on another.
+    if lot_number is None and expires_on is not None:
+        return expires_on.isoformat()
+    return lot_number
+
+
+def _compare_expiry(item: Item, lot: Lot, expires_on: date | None) -> None:
+    if expires_on is not None and lot.expires_on != expires_on:
+        stored = lot.expires_on.isoformat() if lot.expires_on else None
+        raise LotExpiryDiffers(
+            members={"item": named(item), "lot_number": lot.number or None, "expires_on": stored},
+            item=item.name,
+            lot_number=lot.number,
+        )

@@ -1,0 +1,63 @@
+"""Notifications: rows of somebody's inbox, and of the outbox until they are sent."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core.database import JSON_TYPE, Base, Identified
+
+
+class NotificationKind(StrEnum):
+    """What somebody can hear of."""
+
+    SIGN_UP_CONFIRMED = "sign_up_confirmed"
+    SIGN_UP_WAITLISTED = "sign_up_waitlisted"
+    SIGN_UP_PROMOTED = "sign_up_promoted"
+    ACTIVITY_CANCELED = "activity_canceled"
+    HOURS_CREDITED = "hours_credited"
+    MEMBERSHIP_ACCEPTED = "membership_accepted"
+
+
+KIND_IS_KNOWN = f"kind IN ({', '.join(repr(kind.value) for kind in NotificationKind)})"
+
+
+class Notification(Identified, Base):
+    """One thing that one volunteer should hear of.
+
+    `values` fill the kind's template in the reader's language. `next_attempt_at` is None once it is sent or given up.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("dedup_key", name="uq_notifications_dedup_key"),
+        CheckConstraint(KIND_IS_KNOWN, name="kind"),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        Index("ix_notifications_inbox", "volunteer_id", "created_at", "id"),
+        Index(
+            "ix_notifications_unread",
+            "volunteer_id",
+            "created_at",
+            "id",
+            postgresql_where=text("read_at IS NULL"),
+            sqlite_where=text("read_at IS NULL"),
+        ),
+        Index(
+            "ix_notifications_outbox",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("next_attempt_at IS NOT NULL"),
+            sqlite_where=text("next_attempt_at IS NOT NULL"),
+        ),
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    kind: Mapped[str]
+    values: Mapped[dict[str, str]] = mapped_column(JSON_TYPE)
+    dedup_key: Mapped[str]
+    read_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]

@@ -1,0 +1,68 @@
+"""What is read of notifications."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.templates import render
+
+
+@dataclass(frozen=True)
+class NotificationView:
+    """A notification in the reader's language; `values` are what its sentence was made of."""
+
+    id: UUID
+    kind: str
+    title: str
+    body: str
+    values: Mapping[str, str]
+    created_at: datetime
+    read_at: datetime | None
+
+
+def inbox(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
+    """A volunteer's notifications, newest first; `unread` keeps those not read yet (true) or read (false)."""
+    statement = select(Notification).where(Notification.volunteer_id == volunteer_id)
+    if query.get("unread") is not None:
+        is_unread = Notification.read_at.is_(None)
+        statement = statement.where(is_unread if query["unread"] else ~is_unread)
+    found = page(
+        statement,
+        [
+            Key(Notification.created_at, read=lambda item: item.created_at, descending=True),
+            Key(Notification.id, read=lambda item: item.id, descending=True),
+        ],
+        query,
+        scope=str(volunteer_id),
+    )
+    return Page([_view(notification) for notification in found.items], found.next_cursor)
+
+
+def unread_count(volunteer_id: UUID) -> int:
+    """How many notifications a volunteer has not read yet."""
+    counted = db.session.scalar(
+        select(func.count())
+        .select_from(Notification)
+        .where(Notification.volunteer_id == volunteer_id, Notification.read_at.is_(None))
+    )
+    return counted or 0
+
+
+def _view(notification: Notification) -> NotificationView:
+    title, body = render(NotificationKind(notification.kind), notification.values)
+    return NotificationView(
+        id=notification.id,
+        kind=notification.kind,
+        title=title,
+        body=body,
+        values=notification.values,
+        created_at=notification.created_at,
+        read_at=notification.read_at,
+    )

@@ -1,0 +1,37 @@
+"""What each kind of notification says. English sources; the catalogs translate them when the inbox is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from volunteer_api.core import texts
+from volunteer_api.notifications.models import NotificationKind
+
+
+@dataclass(frozen=True)
+class Template:
+    """A title, and a body whose `%(name)s` the notification's values fill."""
+
+    title: str
+    body: str
+
+
+TEMPLATES = {
+    NotificationKind.SIGN_UP_CONFIRMED: Template("Your place is confirmed", "You are signed up for %(activity)s."),
+    NotificationKind.SIGN_UP_WAITLISTED: Template(
+        "You are on the waitlist", "%(activity)s is full. You move up as soon as a place is free."
+    ),
+    NotificationKind.SIGN_UP_PROMOTED: Template(
+        "A place is yours", "A place in %(activity)s became free, and it is yours."
+    ),
+    NotificationKind.ACTIVITY_CANCELED: Template("Activity canceled", "%(activity)s is canceled: %(reason)s"),
+    NotificationKind.HOURS_CREDITED: Template(
+        "Service time credited", "%(minutes)s minutes were credited to you for %(activity)s."
+    ),
+    NotificationKind.MEMBERSHIP_ACCEPTED: Template("Welcome to the team", "You are now a member of %(team)s."),
+}
+
+
+def render(kind: NotificationKind, values: Mapping[str, str]) -> tuple[str, str]:
+    """The title and the body in the reader's language. Raises KeyError where a value is missing."""
+    template = TEMPLATES[kind]
+    return texts.translate(template.title), texts.translate(template.body, **values)

@@ -1,0 +1,1 @@
+"""The tree of practice centers, offices and stations, the divisions under it, and who holds which rights in it."""

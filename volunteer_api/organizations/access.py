@@ -1,0 +1,119 @@
+"""Who may do what where: roles, permissions, and the one question that every feature to the right asks."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from volunteer_api.core.access import Principal, for_signed_in, open_to_all
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.organizations import queries
+from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+
+
+class Permission(StrEnum):
+    ORGANIZATION_MANAGE = "organization.manage"
+    GRANT_MANAGE = "grant.manage"
+    TEAM_MANAGE = "team.manage"
+    STATION_MANAGE = "station.manage"
+    STOCK_READ = "stock.read"
+    STOCK_MOVE = "stock.move"
+    ACTIVITY_CREATE = "activity.create"
+    ACTIVITY_PUBLISH = "activity.publish"
+    ACTIVITY_LEAD = "activity.lead"
+    ATTENDANCE_READ = "attendance.read"
+    HOURS_REVIEW = "hours.review"
+    RANKING_CLOSE = "ranking.close"
+
+
+READING = frozenset({Permission.STOCK_READ, Permission.ATTENDANCE_READ})
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.ORGANIZER: frozenset(Permission),
+    Role.INSPECTOR: READING,
+    Role.AUDITOR: READING,
+    Role.STATION_MANAGER: frozenset({Permission.STOCK_READ, Permission.STOCK_MOVE, Permission.STATION_MANAGE}),
+}
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    """The roles that have the permission."""
+    return [role for role, permissions in ROLE_PERMISSIONS.items() if permission in permissions]
+
+
+def require(
+    principal: Principal, permission: Permission, *, organization_id: UUID, station_id: UUID | None = None
+) -> None:
+    """Let pass whose live grant on the organization, on one above it, or on the station has the permission.
+
+    One statement. Raises Forbidden (403) for somebody whose grants reach the scope without this permission, NotFound
+    (404) for everybody else: an outsider does not learn whether it exists.
+    """
+    roles = _covering_roles(principal.volunteer_id, organization_id, station_id)
+    if not roles:
+        raise NotFound()
+    if not _permit(roles, permission):
+        raise Forbidden()
+
+
+def can(volunteer_id: UUID, permission: Permission, *, organization_id: UUID, station_id: UUID | None = None) -> bool:
+    """Whether `require` would let the volunteer pass. One statement."""
+    return _permit(_covering_roles(volunteer_id, organization_id, station_id), permission)
+
+
+def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Select[tuple[UUID]]:
+    """The ids of all organizations in which the volunteer's live grants have the permission; for `column.in_(...)`."""
+    return (
+        select(Organization.id)
+        .join(PathMember, PathMember.path_id == Organization.path_id)
+        .join(Grant, Grant.scope_id == PathMember.ancestor_id)
+        .where(
+            Grant.volunteer_id == volunteer_id,
+            Grant.revoked_at.is_(None),
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.role.in_(roles_with(permission)),
+        )
+    )
+
+
+@open_to_all
+def to_see(principal: Principal | None, organization_id: UUID) -> Organization:
+    """Anybody sees an organization."""
+    return load_organization(organization_id)
+
+
+@for_signed_in
+def to_manage(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever has organization.manage over it."""
+    require(principal, Permission.ORGANIZATION_MANAGE, organization_id=organization_id)
+    return load_organization(organization_id)
+
+
+@for_signed_in
+def named_in_request(principal: Principal) -> None:
+    """Whoever may do it to the organization that the query or the body names: the view requires it there."""
+
+
+@for_signed_in
+def to_revoke(principal: Principal, grant_id: UUID) -> UUID:
+    """Whoever could have granted it: the service judges, for it holds the row."""
+    return grant_id
+
+
+def load_organization(organization_id: UUID) -> Organization:
+    """The organization. Raises NotFound (404)."""
+    organization = db.session.get(Organization, organization_id)
+    if organization is None:
+        raise NotFound()
+    return organization
+
+
+def _covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID | None) -> set[Role]:
+    found = db.session.scalars(queries.covering_roles(volunteer_id, organization_id, station_id))
+    return {Role(role) for role in found}
+
+
+def _permit(roles: set[Role], permission: Permission) -> bool:
+    return any(permission in ROLE_PERMISSIONS[role] for role in roles)

@@ -1,0 +1,1 @@
+"""Data files that the package brings along; read them through importlib.resources."""

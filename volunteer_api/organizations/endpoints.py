@@ -1,0 +1,113 @@
+"""Routes of organizations, divisions and grants."""
+
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.core.access import Principal, public, signed_in
+from volunteer_api.core.endpoint import endpoint, feature_blueprint
+from volunteer_api.core.paging import Page
+from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.organizations import access, schemas, service
+from volunteer_api.organizations.access import Permission
+from volunteer_api.organizations.models import Organization
+
+blueprint = feature_blueprint("organizations", __name__, "Practice centers, offices and stations, and who holds rights")
+
+
+@endpoint(
+    blueprint, "GET", "/divisions", access=public, query=schemas.DivisionFilter, returns=page_of(schemas.DivisionRead)
+)
+def list_divisions(query: dict[str, Any]) -> Page:
+    """List the official divisions."""
+    return service.list_divisions(query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations",
+    access=public,
+    query=schemas.OrganizationFilter,
+    returns=page_of(schemas.OrganizationRead),
+)
+def list_organizations(query: dict[str, Any]) -> Page:
+    """List organizations."""
+    return service.list_organizations(query)
+
+
+@endpoint(
+    blueprint, "GET", "/organizations/<uuid:organization_id>", access=access.to_see, returns=schemas.OrganizationRead
+)
+def read_organization(organization: Organization) -> Organization:
+    """Read an organization."""
+    return organization
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations",
+    access=access.named_in_request,
+    body=schemas.OrganizationCreate,
+    returns=schemas.OrganizationRead,
+    status=201,
+)
+def create_organization(principal: Principal, body: dict[str, Any]) -> Organization:
+    """Set up an organization below one that you manage."""
+    access.require(principal, Permission.ORGANIZATION_MANAGE, organization_id=body["parent_id"])
+    return service.create_organization(**body)
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/organizations/<uuid:organization_id>",
+    access=access.to_manage,
+    body=schemas.OrganizationUpdate,
+    returns=schemas.OrganizationRead,
+    edits=True,
+)
+def rename_organization(organization: Organization, body: dict[str, Any]) -> Organization:
+    """Rename an organization."""
+    return service.rename_organization(organization, **body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/grants",
+    access=access.named_in_request,
+    query=schemas.GrantFilter,
+    returns=page_of(schemas.GrantRead),
+)
+def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
+    """List the grants that you manage."""
+    if "organization_id" in query:
+        access.require(principal, Permission.GRANT_MANAGE, organization_id=query["organization_id"])
+    return service.list_grants(by=principal, query=query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/grants",
+    access=access.named_in_request,
+    body=schemas.GrantCreate,
+    returns=schemas.GrantRead,
+    status=201,
+)
+def create_grant(principal: Principal, body: dict[str, Any]) -> service.GrantView:
+    """Grant a role below what you hold."""
+    return service.grant_below(by=principal, **body)
+
+
+@endpoint(blueprint, "DELETE", "/grants/<uuid:grant_id>", access=access.to_revoke, status=204)
+def revoke_grant(principal: Principal, grant_id: UUID) -> None:
+    """Take a grant away at once."""
+    service.revoke(grant_id, by=principal)
+
+
+@endpoint(blueprint, "GET", "/me/grants", access=signed_in, query=PageQuery, returns=page_of(schemas.HeldRoleRead))
+def list_my_grants(principal: Principal, query: dict[str, Any]) -> Page:
+    """List the roles that you hold, and over what."""
+    return service.list_held_roles(by=principal, query=query)

@@ -1,0 +1,1 @@
+"""Leaderboards of organizations, teams and stations, read live from the rows."""

@@ -1,0 +1,70 @@
+"""The local calendar day of a stored moment, in SQL.
+
+PostgreSQL knows the zones. SQLite does not, so it is told the offsets from UTC that hold in the moments at hand: one for
+a zone without daylight saving, a CASE with a branch for each change of the clocks otherwise.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Date, String, case, cast, func, literal
+
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import settings
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def local_day(moment: ColumnElement[datetime]) -> ColumnElement[Any]:
+    """The day of `moment` in the deployment's zone: a date in PostgreSQL, the text YYYY-MM-DD in SQLite.
+
+    The changes of the clocks are known from 1970 to the end of next year; moments beyond take the nearest offset.
+    """
+    zone = settings().zone
+    if db.engine.dialect.name == "postgresql":
+        return cast(func.timezone(zone.key, moment), Date)
+    first, changes = offsets(zone.key, clock.now().year + 1)
+    offset: ColumnElement[int] = literal(first)
+    if changes:
+        # The last change before the moment counts, so they are asked from the latest back.
+        branches = [(moment >= at, seconds) for at, seconds in reversed(changes)]
+        offset = case(*branches, else_=first)
+    return func.date(moment, cast(offset, String).concat(" seconds"))
+
+
+@cache
+def offsets(key: str, last_year: int) -> tuple[int, tuple[tuple[datetime, int], ...]]:
+    """A zone's offset from UTC in 1970, in seconds, and each (moment, offset from then on) to the end of `last_year`."""
+    zone = ZoneInfo(key)
+    first = known = _offset(zone, EPOCH)
+    changes: list[tuple[datetime, int]] = []
+    day, end = EPOCH, datetime(last_year + 1, 1, 1, tzinfo=UTC)
+    while day < end:
+        following = day + timedelta(days=1)
+        if _offset(zone, following) != known:
+            moment = _change_between(zone, day, following)
+            known = _offset(zone, moment)
+            changes.append((moment, known))
+        day = following
+    return first, tuple(changes)
+
+
+def _change_between(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The second at which the offset of `before` ends; it has ended by `after`."""
+    known = _offset(zone, before)
+    low, high = 0, int((after - before).total_seconds())
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, before + timedelta(seconds=middle)) == known:
+            low = middle
+        else:
+            high = middle
+    return before + timedelta(seconds=high)
+
+
+def _offset(zone: ZoneInfo, moment: datetime) -> int:
+    offset = moment.astimezone(zone).utcoffset()
+    return int(offset.total_seconds()) if offset is not None else 0

@@ -1,0 +1,238 @@
+"""What is counted, and how it adds up to organizations, teams and stations."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    case,
+    cast,
+    distinct,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.settings import rules
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.stations.models import Station
+from volunteer_api.teams.models import Team
+
+
+@dataclass(frozen=True)
+class Question:
+    """One ranking: local days `first` to `last`, both included, None where open; `now` is the moment of counting."""
+
+    subject: Subject
+    metric: Metric
+    now: datetime
+    level: str | None = None
+    scope: UUID | None = None
+    campaign_id: UUID | None = None
+    category: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def additive(self) -> bool:
+        """Whether own + children = parent. A person who serves two offices is one volunteer of the district."""
+        return self.metric is not Metric.VOLUNTEER_COUNT
+
+
+def ranked(question: Question) -> Subquery:
+    """Every subject with its `id`, `name`, `rank`, `value` and `own`, those with zero too."""
+    values = _values(question)
+    subject = {Subject.ORGANIZATION: Organization, Subject.TEAM: Team, Subject.STATION: Station}[question.subject]
+    value = func.coalesce(values.c.value, 0)
+    own = func.coalesce(values.c.own, 0) if question.subject is Subject.ORGANIZATION else null()
+    statement = (
+        select(
+            subject.id.label("id"),
+            subject.name.label("name"),
+            value.label("value"),
+            cast(own, BigInteger).label("own"),
+            func.rank().over(order_by=value.desc()).label("rank"),
+        )
+        .select_from(subject)
+        .outerjoin(values, values.c.subject_id == subject.id)
+    )
+    if question.level is not None:
+        statement = statement.where(Organization.kind == question.level)
+    if question.scope is not None:
+        statement = statement.where(or_(values.c.subject_id.is_not(None), _lies_in_scope_now(question)))
+    return statement.subquery("ranked")
+
+
+def scope_total(question: Question) -> Select[Any]:
+    """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself."""
+    facts = _facts(question)
+    member = aliased(PathMember)
+    statement = select(*_measures(question, facts, own=member.depth == 0))
+    return statement.join_from(facts, member, member.path_id == facts.c.path_id).where(
+        member.ancestor_id == question.scope
+    )
+
+
+def _values(question: Question) -> Subquery:
+    """`subject_id`, `value` and `own` of the subjects that have any."""
+    facts = _facts(question)
+    member, scope_member = aliased(PathMember), aliased(PathMember)
+    if question.subject is Subject.ORGANIZATION:
+        key: ColumnElement[Any] = member.ancestor_id
+        statement = select(key.label("subject_id"), *_measures(question, facts, own=member.depth == 0)).join_from(
+            facts, member, member.path_id == facts.c.path_id
+        )
+    else:
+        key = facts.c.team_id if question.subject is Subject.TEAM else facts.c.station_id
+        statement = (
+            select(key.label("subject_id"), *_measures(question, facts, own=None))
+            .select_from(facts)
+            .where(key.is_not(None))
+        )
+    if question.scope is not None:
+        # What was recorded keeps its path: an organization that moved in later brings nothing along, and one that
+        # moved away still stands among the children of then. So own + children = parent, whatever moved since.
+        statement = statement.join(
+            scope_member,
+            and_(scope_member.path_id == facts.c.path_id, scope_member.ancestor_id == question.scope),
+        )
+        if question.subject is Subject.ORGANIZATION:
+            below = scope_member.depth - member.depth
+            statement = statement.where(below == 1 if question.level is None else below >= 0)
+    return statement.group_by(key).subquery("by_subject")
+
+
+def _measures(
+    question: Question, facts: Subquery, own: ColumnElement[bool] | None
+) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    if question.additive:
+        value: ColumnElement[Any] = func.coalesce(func.sum(facts.c.amount), 0)
+        mine = func.coalesce(func.sum(case((own, facts.c.amount), else_=0)), 0) if own is not None else literal(0)
+    else:
+        value = func.count(distinct(facts.c.volunteer_id))
+        mine = func.count(distinct(case((own, facts.c.volunteer_id)))) if own is not None else literal(0)
+    # PostgreSQL sums whole numbers to a decimal.
+    return cast(value, BigInteger).label("value"), cast(mine, BigInteger).label("own")
+
+
+def _facts(question: Question) -> Subquery:
+    """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors."""
+    match question.metric:
+        case Metric.ACTIVITY_COUNT:
+            return _activity_days(question)
+        case Metric.CREDITED_MINUTES:
+            return _minutes(question)
+        case _:
+            return _attendances(question)
+
+
+def _activity_days(question: Question) -> Subquery:
+    days = (
+        _held_shifts(
+            question,
+            Activity.id,
+            local_day(Shift.starts_at).label("day"),
+            *_attribution(Activity),
+        )
+        .distinct()
+        .subquery("activity_days")
+    )
+    return _summed(days, func.count())
+
+
+def _attendances(question: Question) -> Subquery:
+    found = (
+        _held_shifts(question, Attendance.volunteer_id, *_attribution(Activity))
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .where(Attendance.state != State.REJECTED)
+    )
+    if question.additive:
+        return _summed(found.subquery("attended"), func.count())
+    return found.distinct().subquery("attended")
+
+
+def _minutes(question: Question) -> Subquery:
+    statement = select(*_attribution(ServiceRecord), ServiceRecord.minutes)
+    if question.first is not None:
+        statement = statement.where(ServiceRecord.on >= question.first)
+    if question.last is not None:
+        statement = statement.where(ServiceRecord.on <= question.last)
+    if question.campaign_id is not None or question.category is not None:
+        statement = statement.join(Activity, Activity.id == ServiceRecord.activity_id)
+        statement = _filtered(statement, question)
+    records = statement.subquery("records")
+    return _summed(records, func.sum(records.c.minutes))
+
+
+def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
+    keys = (rows.c.path_id, rows.c.team_id, rows.c.station_id)
+    return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
+
+
+def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
+    return model.organization_path_id.label("path_id"), model.team_id.label("team_id"), model.station_id.label("station_id")
+
+
+def _held_shifts(question: Question, *columns: ColumnElement[Any]) -> Select[Any]:
+    """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended."""
+    present = aliased(Attendance)
+    attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
+    needed = rules().attendances_for_held_shift
+    enough = (
+        exists().where(attended)
+        if needed == 1
+        else select(func.count(distinct(present.volunteer_id))).where(attended).scalar_subquery() >= needed
+    )
+    statement = (
+        select(*columns)
+        .select_from(Shift)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Activity.state.in_([ActivityState.PUBLISHED, ActivityState.COMPLETED]),
+            Shift.canceled_at.is_(None),
+            or_(Shift.ends_at <= question.now, Activity.state == ActivityState.COMPLETED),
+            enough,
+        )
+    )
+    if question.first is not None:
+        statement = statement.where(Shift.starts_at >= clock.start_of(question.first))
+    if question.last is not None:
+        statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
+    return _filtered(statement, question)
+
+
+def _filtered(statement: Select[Any], question: Question) -> Select[Any]:
+    if question.campaign_id is not None:
+        statement = statement.where(Activity.campaign_id == question.campaign_id)
+    if question.category is not None:
+        statement = statement.where(Activity.category == question.category)
+    return statement
+
+
+def _lies_in_scope_now(question: Question) -> ColumnElement[bool]:
+    if question.subject is Subject.ORGANIZATION and question.level is None:
+        return Organization.parent_id == question.scope
+    member, holder = aliased(PathMember), aliased(Organization)
+    within = select(holder.id).join(member, member.path_id == holder.path_id).where(member.ancestor_id == question.scope)
+    place = {
+        Subject.ORGANIZATION: Organization.id,
+        Subject.TEAM: Team.organization_id,
+        Subject.STATION: Station.organization_id,
+    }[question.subject]
+    return place.in_(within)

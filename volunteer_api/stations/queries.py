@@ -1,0 +1,38 @@
+"""How stations are found."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import with_expression
+
+from volunteer_api.core import geo
+from volunteer_api.organizations.queries import subtree_ids
+from volunteer_api.stations.models import Station, StationStatus
+
+VISIBLE = (StationStatus.OPEN, StationStatus.PAUSED)
+
+
+def stations(
+    organization_id: UUID | None, kind: str | None, status: str | None, q: str | None
+) -> Select[tuple[Station]]:
+    """The stations of an organization's subtree, of a kind and status, with `q` in name, address or code."""
+    statement = select(Station)
+    statement = statement.where(Station.status.in_(VISIBLE) if status is None else Station.status == status)
+    if organization_id is not None:
+        statement = statement.where(Station.organization_id.in_(subtree_ids(organization_id)))
+    if kind is not None:
+        statement = statement.where(Station.kind == kind)
+    if q is not None:
+        fields = (Station.name, Station.address, Station.code)
+        statement = statement.where(or_(*(field.icontains(q, autoescape=True) for field in fields)))
+    return statement
+
+
+def measured(statement: Select[tuple[Station]], near: geo.Place, radius_m: int | None) -> Select[tuple[Station]]:
+    """The same stations with their distance from `near`, inside the radius where there is one."""
+    distance = geo.squared_distance_m(Station.latitude, Station.longitude, near)
+    statement = statement.options(with_expression(Station.squared_distance_m, distance))
+    if radius_m is not None:
+        statement = statement.where(geo.within(Station.latitude, Station.longitude, near, radius_m))
+    # A station that the unit has read already would keep its empty distance.
+    return statement.execution_options(populate_existing=True)

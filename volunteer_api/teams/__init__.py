@@ -1,0 +1,1 @@
+"""Volunteer teams and who belongs to them."""
