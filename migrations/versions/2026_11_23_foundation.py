@@ -199,7 +199,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('sign_up_confirmed', 'sign_up_waitlisted', 'sign_up_promoted', 'activity_canceled', 'hours_credited', 'membership_accepted')",
+            "kind IN ('sign_up_confirmed', 'sign_up_waitlisted', 'sign_up_promoted', 'activity_canceled', 'activity_returned', 'hours_credited', 'membership_accepted')",
             name=op.f("ck_notifications_kind"),
         ),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_notifications_attempts")),

@@ -1,6 +1,5 @@
 """A request's way through: bodies, keys, versions, conditions, cursors, as every operation has them."""
 
-import threading
 from typing import Any
 
 import pytest
@@ -79,19 +78,12 @@ def test_an_edit_names_the_version_that_it_read(app: Flask, client: Any) -> None
     assert editor.patch("/me", json={"name": "旧名"}, headers={"If-Match": '"1"'}).status_code == 412
 
 
-def test_of_parallel_edits_one_wins(postgresql_app: Flask, client: Any) -> None:
+def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:
     volunteer = make_volunteer()
-    barrier = threading.Barrier(8)
-    statuses: list[int] = []
+    editors = [postgresql_client.as_(volunteer) for _ in range(8)]
 
-    def edit(number: int) -> None:
-        editor = client.as_(volunteer)
-        barrier.wait()
-        statuses.append(editor.patch("/me", json={"name": f"名{number}"}, headers={"If-Match": '"1"'}).status_code)
+    def edit(number: int) -> int:
+        answer = editors[number].patch("/me", json={"name": f"名{number}"}, version=1)
+        return int(answer.status_code)
 
-    threads = [threading.Thread(target=edit, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(statuses) == [200] + [412] * 7
+    assert sorted(race(8, edit)) == [200] + [412] * 7

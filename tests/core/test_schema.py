@@ -8,7 +8,7 @@ from typing import Any
 
 import marshmallow
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from volunteer_api.core import schema
@@ -76,7 +76,7 @@ REFUSED = [
     ({"items": {}}, "/items", "not_list"),
     ({"place": {"lat": 91, "lng": 0}}, "/place/lat", "max"),
     ({"place": {"lat": 1, "lng": 0, "datum": "gcj02"}}, "/place/datum", "unknown"),
-    ({"place": []}, "/place", "type"),
+    ({"place": []}, "/place", "not_object"),
     ({"phone": "１３８００００００５"}, "/phone", "not_phone"),
     ({"phone": "+1 202 555 0100"}, "/phone", "not_phone"),
     ({"phone": "12345"}, "/phone", "not_phone"),
@@ -110,7 +110,7 @@ def test_good_values_load_as_what_they_are() -> None:
     assert loaded["phone"] == "+8613800000005"
     assert loaded["near"] == (33.73, 113.33)
     assert loaded["open"] == {"future": {"member": [1]}}
-    assert Everything().dump(loaded)["at"] == "2026-11-23T08:00:00.500000Z"
+    assert Everything(only=["at"]).dump(loaded)["at"] == "2026-11-23T08:00:00.500000Z"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,7 @@ def test_no_bytes_break_the_parser(data: bytes) -> None:
         return
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(list(Everything().fields)),

@@ -220,6 +220,8 @@ def correct(volunteer: Volunteer, **changes: Any) -> Volunteer:
     _require_own_consent(changes.get("birth_date"))
     for name, value in changes.items():
         setattr(volunteer, name, value)
+    # The answer shows the version that the UPDATE gave.
+    db.session.flush()
     return volunteer
 
 

@@ -113,7 +113,7 @@ def submit_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
     "POST",
     "/activities/<uuid:activity_id>/return",
     access=access.to_publish,
-    body=schemas.Reason,
+    body=schemas.GivenReason,
     returns=schemas.ActivityRead,
 )
 def return_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def publish_activity(principal: Principal, activity: Activity) -> dict[str, Any]
     "POST",
     "/activities/<uuid:activity_id>/cancellation",
     access=access.to_lead,
-    body=schemas.Reason,
+    body=schemas.GivenReason,
     returns=schemas.ActivityRead,
 )
 def cancel_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:

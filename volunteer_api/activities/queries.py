@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -21,7 +21,7 @@ from volunteer_api.activities.models import (
     SignUp,
     SignUpState,
 )
-from volunteer_api.core import clock
+from volunteer_api.core import clock, geo
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
@@ -30,7 +30,6 @@ from volunteer_api.organizations.queries import path_ids_under
 from volunteer_api.teams.models import Membership, MembershipState, Team
 
 SHIFTS_IN_A_LIST = 10
-METERS_A_DEGREE = 111_195.0
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ACTIVITY_MEMBERS = [
@@ -222,10 +221,12 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
     now = clock.now()
     statement = _activities_with_names().where(visible, *_filters(query, now))
     if query.get("near"):
-        square = _square_of_distance(*query["near"])
+        square = geo.squared_distance_m(Activity.latitude, Activity.longitude, query["near"])
         statement = statement.add_columns(square.label("square")).where(Activity.latitude.is_not(None))
         if query.get("radius_m"):
-            statement = statement.where(square <= query["radius_m"] ** 2)
+            statement = statement.where(
+                geo.within(Activity.latitude, Activity.longitude, query["near"], query["radius_m"])
+            )
         order = [Key(square, read=lambda row: row.square)]
     else:
         next_start = func.coalesce(
@@ -364,13 +365,6 @@ def _takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
         or_(Shift.sign_up_closes_at.is_(None), Shift.sign_up_closes_at > now),
         or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity, Shift.starts_at > closes),
     ]
-
-
-def _square_of_distance(latitude: float, longitude: float) -> ColumnElement[int]:
-    """Square meters on a plane that touches the earth at the point: exact enough for a city, without trigonometry."""
-    north = (Activity.latitude - latitude) * METERS_A_DEGREE
-    east = (Activity.longitude - longitude) * (METERS_A_DEGREE * math.cos(math.radians(latitude)))
-    return cast(north * north + east * east, BigInteger)
 
 
 def _shifts_for_list(activity_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[Shift]]:

@@ -213,7 +213,7 @@ class ActivityFilter(PageQuery):
             raise fault("without_near", "A radius needs the place that it lies around.", "radius_m")
 
 
-class Reason(Schema):
+class GivenReason(Schema):
     reason = Text(max_length=500, required=True)
 
 

@@ -170,7 +170,7 @@ def send_back(activity: Activity, *, reason: str) -> Activity:
     notify(
         volunteer_id=activity.created_by,
         kind="activity_returned",
-        values={"title": activity.title, "reason": reason},
+        values={"activity": activity.title, "activity_id": str(activity.id), "reason": reason},
         dedup_key=f"activity_returned:{activity.id}:{activity.version}",
     )
     return activity
@@ -311,7 +311,12 @@ def _promote(shift: Shift, activity: Activity, now: datetime) -> None:
         notify(
             volunteer_id=candidate.volunteer_id,
             kind="sign_up_promoted",
-            values={"title": activity.title, "starts_at": shift.starts_at.isoformat()},
+            values={
+                "activity": activity.title,
+                "activity_id": str(activity.id),
+                "sign_up_id": str(candidate.id),
+                "starts_at": shift.starts_at.isoformat(),
+            },
             dedup_key=f"sign_up_promoted:{candidate.id}",
         )
 
@@ -351,9 +356,9 @@ def _cancel_shifts(activity: Activity, shifts: Sequence[Shift], now: datetime, r
     for sign_up_id, volunteer_id in queries.people_of([shift.id for shift in canceled]):
         notify(
             volunteer_id=volunteer_id,
-            kind="shift_canceled",
-            values={"title": activity.title, "reason": reason},
-            dedup_key=f"shift_canceled:{sign_up_id}",
+            kind="activity_canceled",
+            values={"activity": activity.title, "activity_id": str(activity.id), "reason": reason},
+            dedup_key=f"activity_canceled:{sign_up_id}",
         )
 
 

@@ -13,12 +13,17 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 
-EarlierShift = aliased(Shift)
+EarlierShift = aliased(Shift, name="earlier_shift")
+# One row of several columns, whose types the caller knows.
+Rows = Select[*tuple[Any, ...]]
 
 
-def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Select[Any]:
-    """All that a check-in looks at, in one row: the shift and its activity, the confirmed sign-up, whether the volunteer
-    leads, and the open attendance with its shift, if any."""
+def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
+    """All that a check-in looks at, in one row.
+
+    The shift and its activity, the confirmed sign-up, whether the volunteer leads, and the open attendance with its
+    shift (`earlier_shift`), if any.
+    """
     return (
         _scene(volunteer_id, Attendance, EarlierShift)
         .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
@@ -27,7 +32,7 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Select[Any]:
     )
 
 
-def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Select[Any]:
+def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
     """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock."""
     leader_id = (
         select(ActivityLeader.volunteer_id)
@@ -44,12 +49,12 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Select[Any]:
     )
 
 
-def of_volunteer(volunteer_id: UUID) -> Select[tuple[Attendance]]:
+def of_volunteer(volunteer_id: UUID) -> Select[Attendance]:
     """A volunteer's attendances."""
     return select(Attendance).where(Attendance.volunteer_id == volunteer_id)
 
 
-def of_shift(shift_id: UUID) -> Select[Any]:
+def of_shift(shift_id: UUID) -> Rows:
     """A shift's attendances, each with whose it is."""
     return (
         select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
@@ -58,7 +63,7 @@ def of_shift(shift_id: UUID) -> Select[Any]:
     )
 
 
-def with_activity(attendance_id: UUID) -> Select[Any]:
+def with_activity(attendance_id: UUID) -> Rows:
     """An attendance and the activity that it was at."""
     return (
         select(Attendance, Activity)
@@ -68,12 +73,12 @@ def with_activity(attendance_id: UUID) -> Select[Any]:
     )
 
 
-def shift_with_activity(shift_id: UUID) -> Select[Any]:
+def shift_with_activity(shift_id: UUID) -> Rows:
     """A shift and its activity."""
     return select(Shift, Activity).join(Activity, Activity.id == Shift.activity_id).where(Shift.id == shift_id)
 
 
-def held_minutes(volunteer_id: UUID, period: Period) -> Select[tuple[int]]:
+def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
     """What waits for review of a volunteer's attendances at shifts that began in the period."""
     statement = (
         select(func.coalesce(func.sum(Attendance.held_minutes), 0))
@@ -87,7 +92,7 @@ def held_minutes(volunteer_id: UUID, period: Period) -> Select[tuple[int]]:
     return statement
 
 
-def _scene(volunteer_id: UUID, *others: Any) -> Select[Any]:
+def _scene(volunteer_id: UUID, *others: Any) -> Rows:
     return (
         select(
             Shift,

@@ -63,11 +63,11 @@ class Evidence(Nested):
     def __init__(self, **options: Any) -> None:
         super().__init__(EvidenceMembers, **options)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
         Open().deserialize(value)
         if _has_endless_integer(value):
             raise self.make_error("max", max=INT64 - 1)
-        return super()._deserialize(value, attr, data, **kwargs)
+        return super()._deserialize(value, attr, data, partial, **kwargs)
 
 
 def _has_endless_integer(value: Any) -> bool:
@@ -87,7 +87,7 @@ class CheckOutCreate(Schema):
     evidence = Evidence(required=True)
 
 
-class ReasonRead(Schema):
+class HeldReasonRead(Schema):
     code = Choice(Reason, required=True)
     detail = Text(required=True)
 
@@ -96,7 +96,7 @@ class Reasons(ListOf):
     """Stored as codes, given out with a sentence in the reader's language."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(Nested(ReasonRead), **options)
+        super().__init__(Nested(HeldReasonRead), **options)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
         told = [{"code": code, "detail": texts.translate(REASON_SENTENCES[Reason(code)])} for code in value]
@@ -155,7 +155,10 @@ class PeriodMinutesRead(Schema):
 
 
 class TallyRead(Schema):
-    """`credited_minutes` is the sum of the ledger and of `by_period`: days where the period has at most 31, else months."""
+    """`credited_minutes` is the sum of the ledger, and that of `by_period`.
+
+    The parts are days where the period has at most 31 of them, else months.
+    """
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)

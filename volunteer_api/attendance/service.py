@@ -65,7 +65,7 @@ def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) ->
     if scene.Attendance is not None:
         if scene.Attendance.shift_id == shift_id:
             raise AlreadyCheckedIn(scene.Attendance)
-        _close_and_hold(scene.Attendance, scene[queries.EarlierShift], tapped.moment)
+        _close_and_hold(scene.Attendance, scene.earlier_shift, tapped.moment)
     graded = _grade(scene, evidence, tapped)
     window = (shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes), shift.ends_at)
     attendance = Attendance(
@@ -104,7 +104,7 @@ def check_out(*, attendance: Attendance, evidence: dict[str, Any]) -> Attendance
     doubts = _doubts(scene, Grade(attendance.check_out_grade), tapped, window)
     if shift.canceled_at is not None or tapped.moment < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
-    _settle(attendance, scene, doubts | {Reason(code) for code in attendance.reasons})
+    _settle(attendance, tapped.moment, scene, doubts | {Reason(code) for code in attendance.reasons})
     return attendance
 
 
@@ -189,13 +189,10 @@ def _doubts(scene: Any, graded: Grade, tapped: EffectiveTime, window: tuple[date
     return {reason for reason, applies in found.items() if applies}
 
 
-def _settle(attendance: Attendance, scene: Any, doubts: set[Reason]) -> None:
+def _settle(attendance: Attendance, left_at: datetime, scene: Any, doubts: set[Reason]) -> None:
     """Credit or hold what the attendance was worth."""
     shift: Shift = scene.Shift
-    assert attendance.checked_out_at is not None
-    starts_at, ends_at = minutes.clip(
-        attendance.checked_in_at, attendance.checked_out_at, shift.starts_at, shift.ends_at
-    )
+    starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, shift.starts_at, shift.ends_at)
     known = hours.credited_on(attendance.volunteer_id, clock.local_date(starts_at), clock.local_date(ends_at))
     counted = minutes.count(
         starts_at,

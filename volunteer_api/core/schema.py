@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -349,6 +350,9 @@ class Near(Text):
             raise self.make_error("not_place")
         return latitude, longitude
 
+    def _validate(self, value: Any) -> None:
+        """Already judged by _deserialize: the validators know the text, not the pair."""
+
 
 class Open(_Strict, fields.Dict):
     """A JSON object whose unknown members are kept as they came."""
@@ -376,6 +380,7 @@ class PageQuery(Schema):
     cursor = Text(max_length=2000)
 
 
+@cache
 def page_of(read: type[Schema]) -> type[Schema]:
     """The schema of a page of `read`: `{items, next_cursor}`."""
     page: type[Schema] = Schema.from_dict(  # type: ignore[assignment]  # from_dict is typed as marshmallow's Schema

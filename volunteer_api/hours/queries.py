@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -14,7 +14,7 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.teams.models import Team
 
 
-def records_of(volunteer_id: UUID) -> Select[Any]:
+def records_of(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:
     """A volunteer's records, with the names that a person reads."""
     leader = aliased(Volunteer)
     return (
@@ -31,19 +31,21 @@ def records_of(volunteer_id: UUID) -> Select[Any]:
     )
 
 
-def minutes_by_day(volunteer_id: UUID, period: Period) -> Select[tuple[date, int]]:
+def minutes_by_day(volunteer_id: UUID, period: Period) -> Select[date, int]:
     """The sum of a volunteer's ledger on each local day of the period that has any, in order."""
-    statement = select(ServiceRecord.on, func.sum(ServiceRecord.minutes)).where(
-        ServiceRecord.volunteer_id == volunteer_id
+    return (
+        select(ServiceRecord.on, func.sum(ServiceRecord.minutes))
+        .where(ServiceRecord.volunteer_id == volunteer_id, *_within(period))
+        .group_by(ServiceRecord.on)
+        .order_by(ServiceRecord.on)
     )
-    return _within(statement, period).group_by(ServiceRecord.on).order_by(ServiceRecord.on)
 
 
-def activity_count(volunteer_id: UUID, period: Period) -> Select[tuple[int]]:
+def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     """How many activities have minutes left in the ledger, after all reversals."""
     counted = (
-        _within(select(ServiceRecord.activity_id).where(ServiceRecord.volunteer_id == volunteer_id), period)
-        .where(ServiceRecord.activity_id.is_not(None))
+        select(ServiceRecord.activity_id)
+        .where(ServiceRecord.volunteer_id == volunteer_id, ServiceRecord.activity_id.is_not(None), *_within(period))
         .group_by(ServiceRecord.activity_id)
         .having(func.sum(ServiceRecord.minutes) > 0)
         .subquery()
@@ -51,7 +53,7 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[tuple[int]]:
     return select(func.count()).select_from(counted)
 
 
-def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Any]:
+def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
     """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes."""
     return (
         select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
@@ -65,9 +67,10 @@ def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) 
     )
 
 
-def _within(statement: Select[Any], period: Period) -> Select[Any]:
+def _within(period: Period) -> list[ColumnElement[bool]]:
+    bounds = []
     if period.first is not None:
-        statement = statement.where(ServiceRecord.on >= period.first)
+        bounds.append(ServiceRecord.on >= period.first)
     if period.last is not None:
-        statement = statement.where(ServiceRecord.on <= period.last)
-    return statement
+        bounds.append(ServiceRecord.on <= period.last)
+    return bounds

@@ -59,8 +59,8 @@ def credit(
 ) -> ServiceRecord | None:
     """Write attended minutes into the ledger, with the attribution as it is now, and tell the volunteer.
 
-    `starts_at` and `ends_at` bound the minutes; `team_id` is the team that the volunteer served for. Nothing is written,
-    and None answered, for zero minutes: a record of no service is none.
+    `starts_at` and `ends_at` bound the minutes; `team_id` is the team that the volunteer served for. Zero
+    minutes write nothing and answer None: a record of no service is none.
     """
     if minutes == 0:
         return None

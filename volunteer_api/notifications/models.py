@@ -17,6 +17,7 @@ class NotificationKind(StrEnum):
     SIGN_UP_WAITLISTED = "sign_up_waitlisted"
     SIGN_UP_PROMOTED = "sign_up_promoted"
     ACTIVITY_CANCELED = "activity_canceled"
+    ACTIVITY_RETURNED = "activity_returned"
     HOURS_CREDITED = "hours_credited"
     MEMBERSHIP_ACCEPTED = "membership_accepted"
 

@@ -24,6 +24,9 @@ TEMPLATES = {
         "A place is yours", "A place in %(activity)s became free, and it is yours."
     ),
     NotificationKind.ACTIVITY_CANCELED: Template("Activity canceled", "%(activity)s is canceled: %(reason)s"),
+    NotificationKind.ACTIVITY_RETURNED: Template(
+        "Activity returned", "%(activity)s came back to you to be changed: %(reason)s"
+    ),
     NotificationKind.HOURS_CREDITED: Template(
         "Service time credited", "%(minutes)s minutes were credited to you for %(activity)s."
     ),
@@ -34,4 +37,4 @@ TEMPLATES = {
 def render(kind: NotificationKind, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError where a value is missing."""
     template = TEMPLATES[kind]
-    return texts.translate(template.title), texts.translate(template.body, **values)
+    return texts.translate(template.title), texts.translate(template.body) % values

@@ -63,7 +63,7 @@ def can(volunteer_id: UUID, permission: Permission, *, organization_id: UUID, st
     return _permit(_covering_roles(volunteer_id, organization_id, station_id), permission)
 
 
-def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Select[tuple[UUID]]:
+def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Select[UUID]:
     """The ids of all organizations in which the volunteer's live grants have the permission; for `column.in_(...)`."""
     return (
         select(Organization.id)

@@ -64,12 +64,12 @@ class Division(Base):
 
 
 class OrganizationPath(Identified, Base):
-    """Where an organization stood at some time. Records keep its id, so that a move changes nothing that was recorded."""
+    """Where an organization stood at some time. Records keep its id, so that a move changes nothing recorded."""
 
     __tablename__ = "organization_paths"
     __table_args__ = (Index("ix_organization_paths_organization_id", "organization_id"),)
 
-    # No foreign key: a path is written before its organization, which must name it; the path's member of depth 0 has one.
+    # No foreign key: a path is written before its organization, which names it; its member of depth 0 has one.
     organization_id: Mapped[UUID]
 
 

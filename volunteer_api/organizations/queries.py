@@ -10,7 +10,7 @@ from volunteer_api.organizations import scopes
 from volunteer_api.organizations.models import Division, Grant, Organization, PathMember, ScopeType
 
 
-def subtree_ids(organization_id: UUID) -> Select[tuple[UUID]]:
+def subtree_ids(organization_id: UUID) -> Select[UUID]:
     """The ids of the organization and of everything that stands below it now; for `column.in_(...)`."""
     return (
         select(Organization.id)
@@ -19,12 +19,12 @@ def subtree_ids(organization_id: UUID) -> Select[tuple[UUID]]:
     )
 
 
-def path_ids_under(organization_id: UUID) -> Select[tuple[UUID]]:
-    """The ids of all paths, present and past, that lead through the organization; for records' `organization_path_id`."""
+def path_ids_under(organization_id: UUID) -> Select[UUID]:
+    """The ids of all paths, present and past, through the organization; for records' `organization_path_id`."""
     return select(PathMember.path_id).where(PathMember.ancestor_id == organization_id)
 
 
-def ancestor_ids(organization_id: UUID) -> Select[tuple[UUID]]:
+def ancestor_ids(organization_id: UUID) -> Select[UUID]:
     """The ids of the organization and of everything above it now."""
     return (
         select(PathMember.ancestor_id)
@@ -33,7 +33,7 @@ def ancestor_ids(organization_id: UUID) -> Select[tuple[UUID]]:
     )
 
 
-def covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID | None = None) -> Select[tuple[str]]:
+def covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID | None = None) -> Select[str]:
     """The roles of the volunteer's live grants that reach the organization, or the station where one is named."""
     reaches = and_(Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id.in_(ancestor_ids(organization_id)))
     if station_id is not None:
@@ -41,7 +41,7 @@ def covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID |
     return select(Grant.role).where(Grant.volunteer_id == volunteer_id, Grant.revoked_at.is_(None), reaches)
 
 
-def divisions(parent: str | None, q: str | None) -> Select[tuple[Division]]:
+def divisions(parent: str | None, q: str | None) -> Select[Division]:
     """The divisions right under `parent` and with `q` in their name, as far as given."""
     statement = select(Division)
     if parent is not None:
@@ -53,7 +53,7 @@ def divisions(parent: str | None, q: str | None) -> Select[tuple[Division]]:
 
 def organizations(
     parent_id: UUID | None, kind: str | None, division: str | None, q: str | None
-) -> Select[tuple[Organization]]:
+) -> Select[Organization]:
     """The organizations that meet the filters given; a division takes in what lies in it, by the prefix of its code."""
     statement = select(Organization)
     if parent_id is not None:
@@ -67,7 +67,7 @@ def organizations(
     return statement
 
 
-def reach_over(volunteer_id: UUID, scope_type: str, scope_id: UUID) -> Select[tuple[str, int]]:
+def reach_over(volunteer_id: UUID, scope_type: str, scope_id: UUID) -> Select[str, int]:
     """Role and distance of the volunteer's live grants on organizations over a scope.
 
     The distance counts levels from the scope up: 0 where the grant is on the very organization; a station counts as one
@@ -91,8 +91,8 @@ def reach_over(volunteer_id: UUID, scope_type: str, scope_id: UUID) -> Select[tu
 
 
 def live_grants(
-    reach: Select[tuple[UUID]], organization_id: UUID | None, volunteer_id: UUID | None
-) -> Select[tuple[UUID, str, str, UUID, datetime, str, UUID, str, str]]:
+    reach: Select[UUID], organization_id: UUID | None, volunteer_id: UUID | None
+) -> Select[UUID, str, str, UUID, datetime, str, UUID, str, str]:
     """The live grants with their places and people, over the organizations that `reach` selects."""
     place = scopes.all_places().subquery()
     statement = (
@@ -118,7 +118,7 @@ def live_grants(
     return statement
 
 
-def held_by(volunteer_id: UUID) -> Select[tuple[str, str, UUID, str]]:
+def held_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     """Role, scope type, scope id and scope name of everything that the volunteer holds now."""
     place = scopes.all_places().subquery()
     granted = (
@@ -135,7 +135,7 @@ def held_by(volunteer_id: UUID) -> Select[tuple[str, str, UUID, str]]:
     return select(held.c.role, held.c.scope_type, held.c.scope_id, held.c.scope_name)
 
 
-def scope_name(scope_type: str, scope_id: UUID) -> Select[tuple[str]]:
+def scope_name(scope_type: str, scope_id: UUID) -> Select[str]:
     """The name of one place that a grant can reach."""
     place = scopes.all_places().subquery()
     return select(place.c.name).where(place.c.scope_type == scope_type, place.c.id == scope_id)

@@ -8,7 +8,7 @@ from marshmallow import validates_schema
 from volunteer_api.core.schema import Choice, Count, Id, Moment, Nested, PageQuery, Phone, Schema, Text, fault
 from volunteer_api.organizations.models import DivisionLevel, OrganizationKind, Role, ScopeType
 
-DIVISION_CODE = r"[0-9]{2,12}"
+DIVISION_CODE = r"^[0-9]{2,12}$"
 
 
 class HeldRole(StrEnum):

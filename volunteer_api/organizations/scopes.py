@@ -11,8 +11,8 @@ from sqlalchemy import CompoundSelect, Select, String, cast, literal, select, un
 
 from volunteer_api.organizations.models import Organization, ScopeType
 
-Places = Callable[[], Select[tuple[UUID, UUID, str]]]
-HeldRoles = Callable[[UUID], Select[tuple[str, str, UUID, str]]]
+Places = Callable[[], Select[UUID, UUID, str]]
+HeldRoles = Callable[[UUID], Select[str, str, UUID, str]]
 
 _places: dict[ScopeType, Places] = {}
 _held_roles: dict[str, HeldRoles] = {}
@@ -34,7 +34,7 @@ def all_places() -> CompoundSelect[Any]:
     return union_all(*selects)
 
 
-def held_roles(volunteer_id: UUID) -> list[Select[tuple[str, str, UUID, str]]]:
+def held_roles(volunteer_id: UUID) -> list[Select[str, str, UUID, str]]:
     """The registered selects of role, scope type, scope id and name."""
     return [roles(volunteer_id) for roles in _held_roles.values()]
 

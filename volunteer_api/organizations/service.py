@@ -367,7 +367,7 @@ def _insert_organizations(organizations: Sequence[Organization]) -> None:
 
 
 def _organization_name(division_name: str, kind: OrganizationKind) -> str:
-    """五一路街道 → 五一路街道新时代文明实践所; 河西社区居民委员会 → 河西社区新时代文明实践站; 吕庄村民委员会 → 吕庄村…"""
+    """五一路街道 becomes 五一路街道新时代文明实践所, 吕庄村民委员会 becomes 吕庄村新时代文明实践站."""
     place = division_name.removesuffix("居民委员会")
     if place.endswith("村民委员会"):
         place = place.removesuffix("村民委员会")

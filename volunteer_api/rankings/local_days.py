@@ -1,7 +1,7 @@
 """The local calendar day of a stored moment, in SQL.
 
-PostgreSQL knows the zones. SQLite does not, so it is told the offsets from UTC that hold in the moments at hand: one for
-a zone without daylight saving, a CASE with a branch for each change of the clocks otherwise.
+PostgreSQL knows the zones. SQLite does not, so it is told the zone's offsets from UTC: one where the clocks were never
+changed, a CASE with a branch for each change otherwise.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def local_day(moment: ColumnElement[datetime]) -> ColumnElement[Any]:
 
 @cache
 def offsets(key: str, last_year: int) -> tuple[int, tuple[tuple[datetime, int], ...]]:
-    """A zone's offset from UTC in 1970, in seconds, and each (moment, offset from then on) to the end of `last_year`."""
+    """A zone's offset from UTC in 1970, in seconds, and each later (moment, offset from then on) through `last_year`."""
     zone = ZoneInfo(key)
     first = known = _offset(zone, EPOCH)
     changes: list[tuple[datetime, int]] = []

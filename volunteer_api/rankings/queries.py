@@ -29,6 +29,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
@@ -186,7 +187,11 @@ def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
 
 
 def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
-    return model.organization_path_id.label("path_id"), model.team_id.label("team_id"), model.station_id.label("station_id")
+    return (
+        model.organization_path_id.label("path_id"),
+        model.team_id.label("team_id"),
+        model.station_id.label("station_id"),
+    )
 
 
 def _held_shifts(question: Question, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -228,8 +233,7 @@ def _filtered(statement: Select[Any], question: Question) -> Select[Any]:
 def _lies_in_scope_now(question: Question) -> ColumnElement[bool]:
     if question.subject is Subject.ORGANIZATION and question.level is None:
         return Organization.parent_id == question.scope
-    member, holder = aliased(PathMember), aliased(Organization)
-    within = select(holder.id).join(member, member.path_id == holder.path_id).where(member.ancestor_id == question.scope)
+    within = subtree_ids(question.scope)
     place = {
         Subject.ORGANIZATION: Organization.id,
         Subject.TEAM: Team.organization_id,

@@ -12,7 +12,6 @@ from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, page
-from volunteer_api.core.periods import parse_period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
@@ -20,8 +19,8 @@ from volunteer_api.rankings.queries import Question, ranked, scope_total
 from volunteer_api.rankings.schemas import Metric
 
 HELD = (
-    "A shift is held if it is over, neither it nor its activity is canceled, and at least %(attendances)s of the people "
-    "attended. "
+    "A shift is held if it is over, neither it nor its activity is canceled, and at least this many people attended: "
+    "%(attendances)s. "
 )
 TEXTS = {
     Metric.ACTIVITY_COUNT: HELD + "An activity counts once for each local date on which it had a held shift.",
@@ -92,8 +91,7 @@ def _question(query: Mapping[str, Any]) -> Question:
 
 def _days(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
     if "period" in query:
-        period = parse_period(query["period"])
-        return period.first, period.last
+        return query["period"].first, query["period"].last
     return query.get("first"), query.get("last")
 
 

@@ -12,9 +12,7 @@ from volunteer_api.stations.models import Station, StationStatus
 VISIBLE = (StationStatus.OPEN, StationStatus.PAUSED)
 
 
-def stations(
-    organization_id: UUID | None, kind: str | None, status: str | None, q: str | None
-) -> Select[tuple[Station]]:
+def stations(organization_id: UUID | None, kind: str | None, status: str | None, q: str | None) -> Select[Station]:
     """The stations of an organization's subtree, of a kind and status, with `q` in name, address or code."""
     statement = select(Station)
     statement = statement.where(Station.status.in_(VISIBLE) if status is None else Station.status == status)
@@ -28,7 +26,7 @@ def stations(
     return statement
 
 
-def measured(statement: Select[tuple[Station]], near: geo.Place, radius_m: int | None) -> Select[tuple[Station]]:
+def measured(statement: Select[Station], near: geo.Place, radius_m: int | None) -> Select[Station]:
     """The same stations with their distance from `near`, inside the radius where there is one."""
     distance = geo.squared_distance_m(Station.latitude, Station.longitude, near)
     statement = statement.options(with_expression(Station.squared_distance_m, distance))

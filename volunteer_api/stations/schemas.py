@@ -22,9 +22,9 @@ from volunteer_api.core.schema import (
 )
 from volunteer_api.stations.models import StationKind, StationStatus
 
-CODE = r"[A-Z0-9][A-Z0-9-]{1,15}"
-OPENS = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-CLOSES = r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00"
+CODE = r"^[A-Z0-9][A-Z0-9-]{1,15}$"
+OPENS = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+CLOSES = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
 class OpeningHours(Schema):

@@ -1,6 +1,5 @@
 """How teams and their members are read."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ScalarSelect, Select, func, literal, select
@@ -11,7 +10,7 @@ from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState, Team
 
 
-def teams_counted() -> Select[tuple[Team]]:
+def teams_counted() -> Select[Team]:
     """Teams with their `member_count`, the active ones."""
     return (
         select(Team)
@@ -20,7 +19,7 @@ def teams_counted() -> Select[tuple[Team]]:
     )
 
 
-def teams(organization_id: UUID | None, member_id: UUID | None, q: str | None) -> Select[tuple[Team]]:
+def teams(organization_id: UUID | None, member_id: UUID | None, q: str | None) -> Select[Team]:
     """The teams of an organization's subtree, of which somebody is an active member, with `q` in the name."""
     statement = teams_counted()
     if organization_id is not None:
@@ -38,7 +37,7 @@ def teams(organization_id: UUID | None, member_id: UUID | None, q: str | None) -
     return statement
 
 
-def members(team_id: UUID, state: str | None) -> Select[tuple[Membership, Volunteer]]:
+def members(team_id: UUID, state: str | None) -> Select[Membership, Volunteer]:
     """The memberships of a team with their volunteers."""
     statement = (
         select(Membership, Volunteer)
@@ -48,7 +47,7 @@ def members(team_id: UUID, state: str | None) -> Select[tuple[Membership, Volunt
     return statement if state is None else statement.where(Membership.state == state)
 
 
-def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[tuple[str]]:
+def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[str]:
     """The volunteer's role in the team, no row where there is no active membership."""
     return select(Membership.role).where(
         Membership.team_id == team_id,
@@ -57,14 +56,14 @@ def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[tuple[str]]:
     )
 
 
-def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipState, ...]) -> Select[tuple[UUID]]:
+def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipState, ...]) -> Select[UUID]:
     """The id of the volunteer's membership that is in one of `states`."""
     return select(Membership.id).where(
         Membership.team_id == team_id, Membership.volunteer_id == volunteer_id, Membership.state.in_(states)
     )
 
 
-def led_by(volunteer_id: UUID) -> Select[Any]:
+def led_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     """Role, the word team, id and name of the teams that the volunteer leads: they count as held roles."""
     return (
         select(Membership.role, literal("team"), Team.id, Team.name)

@@ -1,0 +1,394 @@
+"""Campaigns, activities and shifts by HTTP."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.activities.factories import make_activity, make_scene, make_volunteers, take_grants_away
+from volunteer_api.activities import service
+from volunteer_api.activities.models import Category
+from volunteer_api.core import clock
+
+
+def text_of(moment: Any) -> str:
+    return str(moment.isoformat().replace("+00:00", "Z"))
+
+
+def body_of(scene: Any, **values: Any) -> dict[str, Any]:
+    start = clock.now() + timedelta(days=1)
+    return {
+        "title": "清洁湛河",
+        "category": "environment_protection",
+        "organization_id": str(scene.office_id),
+        "sign_up_mode": "open",
+        "shifts": [{"starts_at": text_of(start), "ends_at": text_of(start + timedelta(hours=2)), "capacity": 2}],
+    } | values
+
+
+def test_an_organizer_plans_and_publishes(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    made = organizer.post(
+        "/activities", json=body_of(scene, station_id=str(scene.station_id), team_id=str(scene.team_id)), key="one"
+    )
+    assert made.status_code == 201, made.get_json()
+    activity = made.get_json()
+    assert (activity["state"], activity["version"]) == ("draft", 1)
+    assert activity["place"] == {"lat": 33.735, "lng": 113.335}
+    assert activity["team_name"] == "鹰城大妈"
+    assert activity["shifts"][0]["refusal"]["code"] == "not_published"
+    published = organizer.post(f"/activities/{activity['id']}/publication")
+    assert published.status_code == 200, published.get_json()
+    assert published.get_json()["state"] == "published"
+    shift = client.get(f"/activities/{activity['id']}").get_json()["shifts"][0]
+    assert (shift["can_sign_up"], shift["would_be"]) == (False, None)
+    assert shift["refusal"]["code"] == "sign_in_required"
+    shift = client.as_(scene.outsider_id).get(f"/shifts/{shift['id']}").get_json()
+    assert (shift["can_sign_up"], shift["would_be"], shift["refusal"]) == (True, "confirmed", None)
+
+
+def test_a_leader_submits_and_hears_of_the_return(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    leader, organizer = client.as_(scene.leader_id), client.as_(scene.organizer_id)
+    made = leader.post("/activities", json=body_of(scene, team_id=str(scene.team_id)))
+    assert made.status_code == 201, made.get_json()
+    path = f"/activities/{made.get_json()['id']}"
+    assert leader.post(f"{path}/publication").status_code == 403
+    assert leader.post(f"{path}/submission").get_json()["state"] == "submitted"
+    returned = organizer.post(f"{path}/return", json={"reason": "时间冲突"})
+    assert returned.status_code == 200, returned.get_json()
+    assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_returned"
+    assert leader.post(f"{path}/submission").status_code == 200
+    assert organizer.post(f"{path}/publication").get_json()["state"] == "published"
+
+
+def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    leader = client.as_(scene.leader_id)
+    assert leader.post("/activities", json=body_of(scene)).status_code == 404
+    elsewhere = body_of(scene, team_id=str(scene.team_id), organization_id=str(scene.other_office_id))
+    assert leader.post("/activities", json=elsewhere).status_code == 404
+
+
+def test_who_may_create(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    assert client.post("/activities", json=body_of(scene)).status_code == 401
+    for volunteer_id, status in (
+        (scene.outsider_id, 404),
+        (scene.member_id, 404),
+        (scene.other_organizer_id, 404),
+        (scene.inspector_id, 403),
+        (scene.administrator_id, 201),
+    ):
+        assert client.as_(volunteer_id).post("/activities", json=body_of(scene)).status_code == status
+    unit(lambda: take_grants_away(scene.organizer_id))
+    assert client.as_(scene.organizer_id).post("/activities", json=body_of(scene)).status_code == 404
+
+
+DRAFT_CALLS = [
+    ("GET", "", None),
+    ("GET", "/shifts", None),
+    ("POST", "/shifts", {"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-01T01:00:00Z"}),
+    ("POST", "/submission", None),
+    ("POST", "/publication", None),
+    ("POST", "/cancellation", {"reason": "下雨"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), DRAFT_CALLS)
+def test_who_reaches_a_draft(client: Any, unit: Any, method: str, path: str, body: Any) -> None:
+    made = unit(lambda: make_activity(published=False))
+    address = f"/activities/{made.id}{path}"
+    anonymous = client.open(method, address, json=body)
+    assert anonymous.status_code == (404 if method == "GET" else 401)
+    for volunteer_id in (made.scene.outsider_id, made.scene.other_organizer_id, made.scene.inspector_id):
+        assert client.as_(volunteer_id).open(method, address, json=body).status_code == 404
+    assert client.as_(made.scene.administrator_id).open(method, address, json=body).status_code in (200, 201)
+
+
+def test_who_changes_what_is_published(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity())
+    path = f"/activities/{made.id}/cancellation"
+    assert client.post(path, json={"reason": "下雨"}).status_code == 401
+    assert client.as_(made.scene.outsider_id).post(path, json={"reason": "下雨"}).status_code == 404
+    assert client.as_(made.scene.inspector_id).post(path, json={"reason": "下雨"}).status_code == 403
+    canceled = client.as_(made.scene.organizer_id).post(path, json={"reason": "下雨"})
+    assert canceled.get_json()["cancellation_reason"] == "下雨"
+    assert client.get(f"/activities/{made.id}").get_json()["state"] == "canceled"
+
+
+STATES = ("draft", "submitted", "published", "completed", "canceled")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("verb", list(service.TRANSITIONS))
+def test_the_table_of_states(client: Any, unit: Any, state: str, verb: str) -> None:
+    start = clock.now() - timedelta(hours=1)
+
+    def prepare() -> Any:
+        made = make_activity(published=False, starts_at=start)
+        activity = service.queries.lock_activity(made.id)
+        if state == "submitted":
+            service.submit(activity)
+        if state in ("published", "completed", "canceled"):
+            service.publish(activity)
+        if state == "completed":
+            service.complete(activity)
+        if state == "canceled":
+            service.cancel(activity, reason="下雨")
+        return made
+
+    made = unit(prepare)
+    body = {"return": {"reason": "时间"}, "cancellation": {"reason": "下雨"}, "completion": {}}.get(verb)
+    answer = client.as_(made.scene.organizer_id).post(f"/activities/{made.id}/{verb}", json=body)
+    sources, target = service.TRANSITIONS[verb]
+    if state in sources:
+        assert (answer.status_code, answer.get_json()["state"]) == (200, str(target))
+    else:
+        problem = answer.get_json()
+        assert (answer.status_code, problem["code"], problem["state"]) == (409, "wrong_state", state)
+
+
+def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, unit: Any) -> None:
+    now = clock.now()
+    hour = timedelta(hours=1)
+    times = [(now - 3 * hour, now - 2 * hour), (now - hour, now + hour), (now + 2 * hour, now + 3 * hour)]
+    made = unit(
+        lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end, "capacity": 5} for start, end in times])
+    )
+    outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
+    completed = client.as_(made.scene.organizer_id).post(
+        f"/activities/{made.id}/completion", json={"outcomes": outcomes, "note": "顺利"}
+    )
+    assert completed.status_code == 200, completed.get_json()
+    activity = completed.get_json()
+    assert (activity["state"], activity["completion_note"]) == ("completed", "顺利")
+    assert activity["outcomes"] == [{"kind": "river_cleaned", "quantity": 350.0, "unit": "m"}]
+    over, ended, dropped = activity["shifts"]
+    assert over["ends_at"] == text_of(times[0][1])
+    assert text_of(now) <= ended["ends_at"] < text_of(now + hour)
+    assert ended["canceled_at"] is None
+    assert dropped["canceled_at"] is not None
+
+
+def test_completion_before_the_first_shift_is_refused(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity())
+    answer = client.as_(made.scene.organizer_id).post(f"/activities/{made.id}/completion", json={})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "not_begun")
+    assert client.get(f"/activities/{made.id}").get_json()["state"] == "published"
+
+
+def test_an_edit_needs_the_version(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity())
+    organizer = client.as_(made.scene.organizer_id)
+    read = organizer.get(f"/activities/{made.id}")
+    version = read.get_json()["version"]
+    path = f"/activities/{made.id}"
+    assert organizer.patch(path, json={"title": "新"}).status_code == 428
+    assert organizer.patch(path, json={"title": "新"}, version=version + 1).status_code == 412
+    changed = organizer.patch(path, json={"title": "新", "description": None, "radius_m": 500}, version=version)
+    assert changed.status_code == 200, changed.get_json()
+    assert (changed.get_json()["title"], changed.get_json()["version"]) == ("新", version + 1)
+    assert organizer.patch(path, json={"title": "旧"}, version=version).status_code == 412
+    leaders = organizer.patch(path, json={"leader_ids": [str(made.scene.outsider_id)]}, version=version + 1)
+    assert (leaders.get_json()["leader_ids"], leaders.get_json()["version"]) == (
+        [str(made.scene.outsider_id)],
+        version + 2,
+    )
+    assert client.as_(made.scene.outsider_id).patch(path, json={"title": "我"}, version=version + 2).status_code == 200
+
+
+def test_attribution_is_frozen_at_publication(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity())
+    organizer = client.as_(made.scene.organizer_id)
+    version = organizer.get(f"/activities/{made.id}").get_json()["version"]
+    answer = organizer.patch(f"/activities/{made.id}", json={"team_id": str(made.scene.team_id)}, version=version)
+    assert (answer.status_code, answer.get_json()["fields"]) == (409, ["team_id"])
+
+
+def test_a_team_of_another_branch_is_no_reference(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    stranger = client.as_(scene.other_organizer_id)
+    body = body_of(scene, organization_id=str(scene.other_office_id), team_id=str(scene.team_id))
+    answer = stranger.post("/activities", json=body)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == "/team_id"
+    unknown = body_of(
+        scene, organization_id=str(scene.other_office_id), campaign_id=str(uuid4()), leader_ids=[str(uuid4())]
+    )
+    pointers = [error["pointer"] for error in stranger.post("/activities", json=unknown).get_json()["errors"]]
+    assert pointers == ["/campaign_id", "/leader_ids"]
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "change"),
+    [
+        ("/shifts", {"shifts": []}),
+        ("/shifts/0/ends_at", {"shifts": [{"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-01T00:00:00Z"}]}),
+        ("/shifts/0/ends_at", {"shifts": [{"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-02T00:00:01Z"}]}),
+        (
+            "/shifts/0/capacity",
+            {"shifts": [{"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-01T01:00:00Z", "capacity": 0}]},
+        ),
+        ("/shifts/0/starts_at", {"shifts": [{"starts_at": "2030-01-01T00:00:00", "ends_at": "2030-01-01T01:00:00Z"}]}),
+        ("/category", {"category": "other"}),
+        ("/sign_up_mode", {"sign_up_mode": "approval"}),
+        ("/title", {"title": "  "}),
+        ("/place/lat", {"place": {"lat": 91, "lng": 0}}),
+        ("/colour", {"colour": "red"}),
+    ],
+)
+def test_bad_activities(client: Any, unit: Any, pointer: str, change: dict[str, Any]) -> None:
+    scene = unit(make_scene)
+    answer = client.as_(scene.organizer_id).post("/activities", json=body_of(scene, **change))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
+
+
+def test_at_most_a_hundred_shifts(client: Any, unit: Any) -> None:
+    start = clock.now() + timedelta(days=1)
+    shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(99)]
+    made = unit(lambda: make_activity(shifts=shifts))
+    organizer = client.as_(made.scene.organizer_id)
+    path = f"/activities/{made.id}/shifts"
+    one = {"starts_at": text_of(start), "ends_at": text_of(start + HOUR), "capacity": 3, "minimum": 2}
+    assert organizer.post(path, json=one).status_code == 201
+    assert organizer.post(path, json=one).get_json()["code"] == "too_many_shifts"
+    first = client.get(f"{path}?limit=60").get_json()
+    second = client.get(f"{path}?limit=60&cursor={first['next_cursor']}").get_json()
+    assert (len(first["items"]), len(second["items"]), second["next_cursor"]) == (60, 40, None)
+
+
+def test_the_list_stands_by_the_next_shift(client: Any, unit: Any) -> None:
+    now = clock.now()
+
+    def prepare() -> list[str]:
+        scene = make_scene()
+        later = make_activity(scene=scene, starts_at=now + timedelta(days=3))
+        over = make_activity(scene=scene, starts_at=now - timedelta(days=3))
+        sooner = make_activity(scene=scene, starts_at=now + timedelta(days=1))
+        make_activity(scene=scene, published=False)
+        return [str(made.id) for made in (sooner, later, over)]
+
+    expected = unit(prepare)
+    found: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = client.get(f"/activities?limit=1{cursor and '&cursor=' + cursor}").get_json()
+        found += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert found == expected
+
+
+def test_the_list_near_a_place(client: Any, unit: Any) -> None:
+    def prepare() -> list[str]:
+        scene = make_scene()
+        far, near, _nowhere = [
+            make_activity(scene=scene, place=place)
+            for place in ({"lat": 33.75, "lng": 113.33}, {"lat": 33.7352, "lng": 113.3350}, None)
+        ]
+        return [str(near.id), str(far.id)]
+
+    expected = unit(prepare)
+    first = client.get("/activities?near=33.735,113.335&limit=1").get_json()
+    second = client.get(f"/activities?near=33.735,113.335&limit=1&cursor={first['next_cursor']}").get_json()
+    assert [page["items"][0]["id"] for page in (first, second)] == expected
+    assert first["items"][0]["distance_m"] == 22
+    assert second["next_cursor"] is None
+    within = client.get("/activities?near=33.735,113.335&radius_m=1000").get_json()["items"]
+    assert [item["id"] for item in within] == expected[:1]
+    assert client.get("/activities?radius_m=1000").status_code == 422
+
+
+def test_filters(client: Any, unit: Any) -> None:
+    now = clock.now()
+
+    def prepare() -> Any:
+        made = make_activity(
+            capacity=1, starts_at=now + timedelta(days=10), title="百分百_清洁", category=Category.LARGE_EVENT
+        )
+        full = make_activity(scene=made.scene, capacity=1, starts_at=now + timedelta(minutes=30))
+        service.sign_up(shift_id=full.shift_id, volunteer_id=made.scene.outsider_id)
+        return made, full
+
+    made, full = unit(prepare)
+    on = clock_day(now + timedelta(days=10))
+
+    def ids(query: str, caller: Any = client) -> list[str]:
+        answer = caller.get(f"/activities?{query}")
+        assert answer.status_code == 200, answer.get_json()
+        return [item["id"] for item in answer.get_json()["items"]]
+
+    assert ids(f"from={on}&to={on}") == [str(made.id)]
+    assert ids("open=true") == [str(made.id)]
+    assert ids("open=false") == [str(full.id)]
+    assert ids("q=百_") == [str(made.id)]
+    assert ids("q=%25") == []
+    assert ids("category=large_event") == [str(made.id)]
+    assert len(ids(f"organization_id={made.scene.center_id}")) == 2
+    assert ids(f"organization_id={made.scene.other_office_id}") == []
+    assert ids("state=draft") == []
+    assert client.get("/activities?from=2030-01-02&to=2030-01-01").status_code == 422
+    assert client.get("/activities?state=secret").status_code == 422
+
+
+def clock_day(moment: Any) -> str:
+    return str((moment + timedelta(hours=8)).date())
+
+
+def test_drafts_in_the_list_are_for_who_leads_them(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(published=False))
+    for volunteer_id, count in (
+        (made.scene.organizer_id, 1),
+        (made.scene.administrator_id, 1),
+        (made.scene.other_organizer_id, 0),
+        (made.scene.leader_id, 0),
+        (made.scene.outsider_id, 0),
+    ):
+        assert len(client.as_(volunteer_id).get("/activities?state=draft").get_json()["items"]) == count
+
+
+def test_a_list_costs_four_statements(client: Any, unit: Any, statements: Any) -> None:
+    def prepare() -> Any:
+        scene = make_scene()
+        volunteer_id, other_id = make_volunteers(2)
+        for number in range(12):
+            made = make_activity(scene=scene, capacity=1, starts_at=clock.now() + timedelta(days=number + 1))
+            service.sign_up(shift_id=made.shift_id, volunteer_id=volunteer_id if number % 2 else other_id)
+        return volunteer_id
+
+    caller = client.as_(unit(prepare))
+    with statements() as seen:
+        items = caller.get("/activities?limit=100").get_json()["items"]
+    assert len(items) == 12
+    assert [item["shifts"][0]["would_be"] for item in items] == ["waitlisted", None] * 6
+    assert len(seen) <= 4, seen
+
+
+def test_campaigns(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    body = {
+        "name": "百万市民清洁家园大行动",
+        "organization_id": str(scene.center_id),
+        "starts_on": "2026-01-01",
+        "ends_on": "2026-12-31",
+    }
+    assert client.post("/campaigns", json=body).status_code == 401
+    assert client.as_(scene.outsider_id).post("/campaigns", json=body).status_code == 404
+    own = body | {"organization_id": str(scene.office_id)}
+    assert client.as_(scene.inspector_id).post("/campaigns", json=own).status_code == 403
+    made = client.as_(scene.administrator_id).post("/campaigns", json=body)
+    assert made.status_code == 201, made.get_json()
+    campaign = made.get_json()
+    assert client.get(f"/campaigns/{campaign['id']}").get_json() == campaign
+    assert client.get("/campaigns?q=清洁").get_json()["items"] == [campaign]
+    assert client.get(f"/campaigns/{uuid4()}").status_code == 404
+    reverse = body | {"starts_on": "2027-01-01"}
+    assert client.as_(scene.administrator_id).post("/campaigns", json=reverse).status_code == 422
+    activity = client.as_(scene.organizer_id).post("/activities", json=body_of(scene, campaign_id=campaign["id"]))
+    assert activity.status_code == 201, activity.get_json()

@@ -1,0 +1,270 @@
+"""From evidence to credited or held minutes, by the service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift, soon
+from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Activity, SignUp
+from volunteer_api.activities.problems import Canceled, NotPublished
+from volunteer_api.attendance import service
+from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import NotFound
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.notifications.models import Notification
+
+Unit = Callable[[Callable[[], Any]], Any]
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+# 10:00 in Shanghai, far from every midnight.
+TEN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+def check_in(scene: Scene, unit: Unit, at: datetime, *, who: str = "volunteer", **members: Any) -> Attendance:
+    """Check in at a moment; `code=True` gives the code of the tap, a number that of so many minutes later."""
+    return unit(lambda: _check_in(scene, at, getattr(scene, who).id, members))
+
+
+def check_out(scene: Scene, unit: Unit, attendance: Attendance, at: datetime, **members: Any) -> Attendance:
+    """Check out at a moment."""
+    return unit(lambda: _check_out(scene, at, attendance, members))
+
+
+def _check_in(scene: Scene, at: datetime, volunteer_id: Any, members: dict[str, Any]) -> Attendance:
+    with clock.at(at):
+        evidence = _evidence(scene, at, members)
+        return service.check_in(volunteer_id=volunteer_id, shift_id=scene.shift.id, evidence=evidence)
+
+
+def _check_out(scene: Scene, at: datetime, attendance: Attendance, members: dict[str, Any]) -> Attendance:
+    with clock.at(at):
+        found = db.session.get_one(Attendance, attendance.id)
+        return service.check_out(attendance=found, evidence=_evidence(scene, at, members))
+
+
+def _evidence(scene: Scene, at: datetime, members: dict[str, Any]) -> dict[str, Any]:
+    tapped_at = at + members.get("offset", timedelta())
+    made = {name: value for name, value in members.items() if name != "offset"}
+    if isinstance(made.get("code"), int):
+        made["code"] = scene.code(tapped_at + int(made["code"] is not True and made["code"]) * MINUTE)
+    return loaded_evidence(tapped_at, **made)
+
+
+def records(unit: Unit, volunteer_id: Any) -> list[ServiceRecord]:
+    """The ledger's rows of a volunteer."""
+    found: list[ServiceRecord] = unit(
+        lambda: db.session.query(ServiceRecord).filter_by(volunteer_id=volunteer_id).all()
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What happens, in minutes after the start of a shift of two hours, and what must come of it."""
+
+    name: str
+    grade: str
+    reasons: tuple[str, ...] = ()
+    who: str = "volunteer"
+    arrives: int = 0
+    shows: dict[str, Any] = field(default_factory=lambda: dict(CODE))
+    leaves: int = 60
+    shows_leaving: dict[str, Any] = field(default_factory=lambda: dict(CODE))
+
+
+CODE, PLACE, NOTHING = {"code": True}, {"place": NEAR}, dict[str, Any]()
+WEAK, UNSIGNED, OUTSIDE, ODD = ("weak_evidence",), ("not_signed_up",), ("outside_window",), ("clock_odd",)
+SITUATIONS = [
+    Situation("codes", "strong"),
+    Situation("places", "medium", shows=PLACE, shows_leaving=PLACE),
+    Situation("code then place", "medium", shows_leaving=PLACE),
+    Situation("nothing", "weak", WEAK, shows=NOTHING, shows_leaving=NOTHING),
+    Situation("far at the end", "weak", WEAK, shows_leaving={"place": FAR}),
+    Situation("wrong code at the start", "weak", WEAK, shows={"code": "00000000"}),
+    Situation("code of an hour ago", "weak", WEAK, shows={"code": -60}),
+    Situation("not signed up", "strong", UNSIGNED, who="unsigned"),
+    Situation("not signed up, by place", "weak", WEAK + UNSIGNED, who="unsigned", shows=PLACE, shows_leaving=PLACE),
+    Situation("leader by code", "weak", WEAK, who="leader"),
+    Situation("leader by place", "medium", who="leader", shows=CODE | PLACE, shows_leaving=PLACE),
+    Situation("half an hour early", "strong", arrives=-30),
+    Situation("too early", "strong", OUTSIDE, arrives=-31),
+    Situation("arrives after the end", "strong", OUTSIDE, arrives=121, leaves=125),
+    Situation("leaves after the end", "strong", leaves=239),
+    Situation("leaves long after the end", "strong", OUTSIDE, leaves=241),
+    Situation("clock ahead", "strong", ODD, shows=CODE | {"offset": 6 * MINUTE}),
+    Situation("too late to believe", "strong", ODD, leaves=74 * 60, shows_leaving=CODE | {"offset": -73 * HOUR}),
+    Situation("out before in", "strong", OUTSIDE, arrives=60, leaves=61, shows_leaving=CODE | {"offset": -10 * MINUTE}),
+    Situation(
+        "synced a day late",
+        "strong",
+        arrives=24 * 60,
+        shows=CODE | {"offset": -24 * HOUR},
+        leaves=24 * 60 + 1,
+        shows_leaving=CODE | {"offset": -23 * HOUR},
+    ),
+]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+def test_evidence_decides(unit: Unit, situation: Situation) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN + situation.arrives * MINUTE, who=situation.who, **situation.shows)
+    assert (attendance.state, attendance.check_out_grade) == (State.OPEN, None)
+    left_at = TEN + situation.leaves * MINUTE
+    attendance = check_out(scene, unit, attendance, left_at, **situation.shows_leaving)
+    assert attendance.grade == situation.grade
+    assert attendance.reasons == list(situation.reasons)
+    assert attendance.state == (State.HELD if situation.reasons else State.CREDITED)
+    assert (attendance.credited_minutes > 0) == (attendance.state == State.CREDITED)
+    assert attendance.held_minutes == 0 or attendance.credited_minutes == 0
+    ledger = sum(record.minutes for record in records(unit, attendance.volunteer_id))
+    assert ledger == attendance.credited_minutes
+
+
+def test_held_minutes_are_what_would_be_credited(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN - 10 * MINUTE)
+    attendance = check_out(scene, unit, attendance, TEN + HOUR)
+    assert (attendance.held_minutes, attendance.credited_minutes) == (60, 0)
+
+
+def test_the_record_freezes_its_attribution(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN - 10 * MINUTE, code=True)
+    check_out(scene, unit, attendance, TEN + 3 * HOUR, place=NEAR)
+    [record] = records(unit, scene.volunteer.id)
+    assert record.minutes == 120
+    assert (record.starts_at, record.ends_at) == (scene.shift.starts_at, scene.shift.ends_at)
+    assert (record.on, record.source) == (TEN.date(), "attended")
+    assert (record.attendance_id, record.shift_id, record.activity_id) == (
+        attendance.id,
+        scene.shift.id,
+        scene.activity.id,
+    )
+    assert (record.station_id, record.leader_id) == (scene.station.id, scene.leader.id)
+    assert record.organization_id == scene.organization.id
+    assert record.organization_path_id == scene.activity.organization_path_id
+    assert (record.content, record.place_name) == (scene.activity.title, "河西广场")
+    kinds = unit(lambda: [n.kind for n in db.session.query(Notification).filter_by(volunteer_id=scene.volunteer.id)])
+    assert kinds.count("hours_credited") == 1
+
+
+def test_zero_minutes_write_no_record(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN, code=True)
+    attendance = check_out(scene, unit, attendance, TEN + timedelta(seconds=59), code=True)
+    assert (attendance.state, attendance.credited_minutes) == (State.CREDITED, 0)
+    assert records(unit, scene.volunteer.id) == []
+
+
+def test_what_is_over_eight_hours_a_day_is_held(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN, hours=10)
+    attendance = check_in(scene, unit, TEN, code=True)
+    attendance = check_out(scene, unit, attendance, TEN + 10 * HOUR, code=True)
+    assert (attendance.credited_minutes, attendance.held_minutes) == (480, 120)
+    assert (attendance.state, attendance.reasons) == (State.HELD, ["daily_limit"])
+
+
+def test_the_same_hour_is_not_credited_twice(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    first = check_in(scene, unit, TEN, code=True)
+    check_out(scene, unit, first, TEN + HOUR, code=True)
+    again = check_in(scene, unit, TEN + HOUR, code=True, offset=-30 * MINUTE)
+    again = check_out(scene, unit, again, TEN + 90 * MINUTE, code=True)
+    assert (again.state, again.reasons, again.held_minutes) == (State.HELD, ["overlapping"], 60)
+    break_over = check_in(scene, unit, TEN + 100 * MINUTE, code=True)
+    break_over = check_out(scene, unit, break_over, TEN + 110 * MINUTE, code=True)
+    assert (break_over.state, break_over.credited_minutes) == (State.CREDITED, 10)
+
+
+def test_a_check_in_elsewhere_closes_and_holds_the_earlier(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    earlier = check_in(scene, unit, TEN, code=True)
+
+    def go_elsewhere() -> Attendance:
+        with clock.at(TEN - HOUR):
+            other = make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=TEN)
+        with clock.at(TEN + 30 * MINUTE):
+            evidence = loaded_evidence(TEN + 30 * MINUTE)
+            return service.check_in(volunteer_id=scene.volunteer.id, shift_id=other.id, evidence=evidence)
+
+    assert unit(go_elsewhere).state == State.OPEN
+    earlier = unit(lambda: db.session.get_one(Attendance, earlier.id))
+    assert (earlier.state, earlier.reasons) == (State.HELD, ["checked_in_elsewhere"])
+    assert (earlier.held_minutes, earlier.checked_out_at) == (30, TEN + 30 * MINUTE)
+    assert records(unit, scene.volunteer.id) == []
+
+
+def test_without_a_place_there_is_no_fence(unit: Unit) -> None:
+    def forget_place() -> Scene:
+        made = make_scene(starts_at=TEN)
+        activity = db.session.get_one(Activity, made.activity.id)
+        activity.latitude = activity.longitude = None
+        return made
+
+    scene = unit(forget_place)
+    assert check_in(scene, unit, TEN, place=NEAR).grade == Grade.WEAK
+
+
+def test_its_own_radius_makes_the_fence(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN, radius_m=2000)
+    assert check_in(scene, unit, TEN, place=FAR).grade == Grade.MEDIUM
+
+
+def test_who_withdrew_meanwhile_is_held(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN, code=True)
+
+    def withdraw() -> None:
+        sign_up = db.session.query(SignUp).filter_by(volunteer_id=scene.volunteer.id).one()
+        with clock.at(TEN - HOUR):
+            activities.withdraw(sign_up_id=sign_up.id)
+
+    unit(withdraw)
+    attendance = check_out(scene, unit, attendance, TEN + HOUR, code=True)
+    assert attendance.reasons == ["not_signed_up"]
+
+
+def test_completion_leaves_open_attendances_to_be_checked_out(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN, code=True)
+
+    def complete() -> None:
+        with clock.at(TEN + HOUR):
+            activities.complete(db.session.get_one(Activity, scene.activity.id))
+
+    unit(complete)
+    attendance = check_out(scene, unit, attendance, TEN + 70 * MINUTE, code=True)
+    assert (attendance.state, attendance.credited_minutes) == (State.CREDITED, 60)
+
+
+def test_what_is_not_there_takes_nobody(unit: Unit) -> None:
+    scene = make_scene(starts_at=soon() + HOUR)
+
+    def plan() -> Any:
+        draft = activities.create_activity(
+            by=scene.organizer.id,
+            title="草稿",
+            category="environment_protection",
+            organization_id=scene.organization.id,
+            shifts=[{"starts_at": TEN, "ends_at": TEN + HOUR}],
+        )
+        return db.session.query(service.Shift).filter_by(activity_id=draft.id).one().id
+
+    def come_to(shift_id: Any) -> None:
+        evidence = loaded_evidence(clock.now())
+        unit(lambda: service.check_in(volunteer_id=scene.volunteer.id, shift_id=shift_id, evidence=evidence))
+
+    with pytest.raises(NotFound):
+        come_to(ids.new_id())
+    draft_shift_id = unit(plan)
+    with pytest.raises(NotPublished):
+        come_to(draft_shift_id)
+    unit(lambda: activities.cancel(db.session.get_one(Activity, scene.activity.id), reason="暴雨"))
+    with pytest.raises(Canceled):
+        come_to(scene.shift.id)

@@ -1,0 +1,150 @@
+"""Notifying once and delivering once."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import make_volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.tasks import run_task
+from volunteer_api.notifications import queries, service
+from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.templates import TEMPLATES
+
+
+class Postbox:
+    """A channel that remembers what it was given, and fails as often as it is told to."""
+
+    def __init__(self, failures=0):
+        self.sent = []
+        self.failures = failures
+
+    def send(self, delivery):
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the gateway is away")
+        self.sent.append(delivery.notification_id)
+
+
+def notify(volunteer, key="a", kind="membership_accepted", values=None):
+    service.notify(
+        volunteer_id=volunteer.id,
+        kind=kind,
+        values=values if values is not None else {"team": "鹰城大妈"},
+        dedup_key=key,
+    )
+
+
+def only_row(unit):
+    return unit(lambda: db.session.scalars(select(Notification)).one())
+
+
+def test_the_same_key_notifies_once(unit):
+    reader = unit(make_volunteer)
+    for _ in range(3):
+        unit(lambda: notify(reader))
+    assert unit(lambda: queries.unread_count(reader.id)) == 1
+
+
+def test_what_is_not_committed_is_not_heard_of(unit):
+    reader = unit(make_volunteer)
+
+    def fail():
+        notify(reader)
+        raise RuntimeError("the unit fails")
+
+    with pytest.raises(RuntimeError):
+        unit(fail)
+    assert unit(lambda: queries.unread_count(reader.id)) == 0
+    assert unit(lambda: service.deliver(Postbox())) == 0
+
+
+def test_a_missing_value_and_an_unknown_kind_are_found_where_they_are_written(unit):
+    reader = unit(make_volunteer)
+    with pytest.raises(KeyError):
+        unit(lambda: notify(reader, values={}))
+    with pytest.raises(ValueError, match="gossip"):
+        unit(lambda: notify(reader, kind="gossip"))
+
+
+def test_each_is_delivered_once(unit):
+    reader = unit(make_volunteer)
+    for key in "abc":
+        unit(lambda key=key: notify(reader, key))
+    postbox = Postbox()
+    assert [unit(lambda: service.deliver(postbox)) for _ in range(3)] == [3, 0, 0]
+    assert len(set(postbox.sent)) == 3
+
+
+def test_a_failure_is_tried_again_with_growing_delay(unit):
+    reader = unit(make_volunteer)
+    start = clock.now()
+    with clock.at(start):
+        unit(lambda: notify(reader))
+        postbox = Postbox(failures=2)
+        assert unit(lambda: service.deliver(postbox)) == 0
+        assert unit(lambda: service.deliver(postbox)) == 0
+    row = only_row(unit)
+    assert (row.attempts, row.sent_at, row.next_attempt_at) == (1, None, start + timedelta(minutes=1))
+    with clock.at(start + timedelta(minutes=1)):
+        assert unit(lambda: service.deliver(postbox)) == 0
+    assert only_row(unit).next_attempt_at == start + timedelta(minutes=3)
+    with clock.at(start + timedelta(minutes=3)):
+        assert unit(lambda: service.deliver(postbox)) == 1
+    row = only_row(unit)
+    assert (row.attempts, row.sent_at, row.next_attempt_at) == (3, start + timedelta(minutes=3), None)
+
+
+def test_one_that_always_fails_is_given_up_and_holds_nobody_up(unit):
+    reader = unit(make_volunteer)
+    unit(lambda: notify(reader))
+    moment = clock.now()
+    for _ in range(service.MAX_ATTEMPTS):
+        moment += service.LONGEST_DELAY
+        with clock.at(moment):
+            assert unit(lambda: service.deliver(Postbox(failures=1))) == 0
+    row = only_row(unit)
+    assert (row.attempts, row.sent_at, row.next_attempt_at) == (service.MAX_ATTEMPTS, None, None)
+
+
+def test_the_worker_delivers(app, unit):
+    reader = unit(make_volunteer)
+    unit(lambda: notify(reader))
+    run_task(app, service.DELIVER)
+    assert only_row(unit).sent_at is not None
+
+
+def test_two_workers_never_send_the_same(postgresql_app, postgresql_unit, race):
+    reader = postgresql_unit(make_volunteer)
+    for number in range(40):
+        postgresql_unit(lambda number=number: notify(reader, f"key-{number}"))
+    postbox = Postbox()
+    outcomes = race(6, lambda _number: postgresql_unit(lambda: service.deliver(postbox)))
+    assert sum(outcomes) == 40
+    assert len(postbox.sent) == len(set(postbox.sent)) == 40
+
+
+def test_parallel_twins_notify_once(postgresql_app, postgresql_unit, race):
+    reader = postgresql_unit(make_volunteer)
+    outcomes = race(6, lambda _number: postgresql_unit(lambda: notify(reader, "twin")))
+    assert outcomes == [None] * 6
+    assert postgresql_unit(lambda: queries.unread_count(reader.id)) == 1
+
+
+def test_every_kind_says_something():
+    assert set(TEMPLATES) == set(NotificationKind)
+    for template in TEMPLATES.values():
+        assert re.findall(r"%\((\w+)\)s", template.body)
+
+
+def test_a_notification_needs_somebody(unit):
+    with pytest.raises(Exception, match=r"conflict|foreign|FOREIGN"):
+        unit(
+            lambda: service.notify(
+                volunteer_id=uuid4(), kind="membership_accepted", values={"team": "x"}, dedup_key="k"
+            )
+        )

@@ -1,0 +1,190 @@
+"""Teams and memberships by HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import ApiClient
+from tests.factories import make_volunteer
+from tests.organizations.factories import District, make_district
+from tests.teams.factories import make_member, make_team
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.teams.models import MembershipRole, MembershipState, Team
+
+
+@pytest.fixture
+def district(app: Any) -> District:
+    return make_district()
+
+
+@pytest.fixture
+def leader(app: Any) -> Volunteer:
+    return make_volunteer(name="王队长")
+
+
+@pytest.fixture
+def team(district: District, leader: Volunteer) -> Team:
+    return make_team(organization_id=district.office.id, leader=leader, name="鹰城大妈")
+
+
+class TestFoundATeam:
+    def body(self, district: District, **changes: Any) -> dict[str, Any]:
+        return {"name": "夕阳红", "organization_id": str(district.office.id)} | changes
+
+    def test_anonymous(self, client: ApiClient, district: District) -> None:
+        assert client.post("/teams", json=self.body(district)).status_code == 401
+
+    @pytest.mark.parametrize("who", ["outsider", "other_organizer"])
+    def test_outsider(self, client: ApiClient, district: District, who: str) -> None:
+        assert client.as_(getattr(district, who)).post("/teams", json=self.body(district)).status_code == 404
+
+    def test_wrong_role(self, client: ApiClient, district: District) -> None:
+        assert client.as_(district.auditor).post("/teams", json=self.body(district)).status_code == 403
+
+    def test_success_makes_the_leader_a_member(self, client: ApiClient, district: District, leader: Volunteer) -> None:
+        answer = client.as_(district.organizer).post("/teams", json=self.body(district, leader_id=str(leader.id)))
+        assert answer.status_code == 201
+        assert answer.json == {
+            "id": answer.json["id"],
+            "version": 1,
+            "name": "夕阳红",
+            "organization_id": str(district.office.id),
+            "description": None,
+            "member_count": 1,
+        }
+        members = client.as_(leader).get(f"/teams/{answer.json['id']}/memberships").json["items"]
+        assert [(one["volunteer"]["id"], one["role"], one["state"]) for one in members] == [
+            (str(leader.id), "leader", "active")
+        ]
+
+    def test_the_organizer_leads_where_nobody_else_is_named(self, client: ApiClient, district: District) -> None:
+        organizer = client.as_(district.organizer)
+        made = organizer.post("/teams", json=self.body(district)).json
+        assert organizer.get("/teams?mine=true").json["items"] == [made]
+
+    def test_a_name_is_taken_once(self, client: ApiClient, district: District, team: Team) -> None:
+        answer = client.as_(district.organizer).post("/teams", json=self.body(district, name=team.name))
+        assert (answer.status_code, answer.json["code"]) == (409, "team_name_taken")
+
+
+def test_teams_of_a_subtree_in_two_statements(
+    client: ApiClient, district: District, team: Team, statements: Callable[[], Any]
+) -> None:
+    make_team(organization_id=district.other_office.id)
+    outsider = client.as_(district.outsider)
+    with statements() as seen:
+        answer = outsider.get(f"/teams?organization_id={district.office.id}")
+    assert [(item["name"], item["member_count"]) for item in answer.json["items"]] == [("鹰城大妈", 1)]
+    # One of them asks whether the session is still open.
+    assert len(seen) == 2
+    assert len(outsider.get(f"/teams?organization_id={district.center.id}").json["items"]) == 2
+    assert len(outsider.get("/teams", query_string={"q": "大妈"}).json["items"]) == 2
+    assert outsider.get("/teams?mine=true").json["items"] == []
+    assert client.get("/teams").status_code == 401
+
+
+def test_read_a_team(client: ApiClient, district: District, team: Team) -> None:
+    assert client.get(f"/teams/{team.id}").status_code == 401
+    assert client.as_(district.outsider).get(f"/teams/{team.id}").json["name"] == "鹰城大妈"
+    assert client.as_(district.outsider).get(f"/teams/{district.center.id}").status_code == 404
+
+
+class TestJoin:
+    def test_a_request_waits_for_the_leader(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        outsider = client.as_(district.outsider)
+        asked = outsider.post(f"/teams/{team.id}/memberships", json={})
+        assert (asked.status_code, asked.json["state"], asked.json["joined_at"]) == (201, "requested", None)
+        again = outsider.post(f"/teams/{team.id}/memberships", json={})
+        assert (again.status_code, again.json["code"]) == (409, "already_member")
+        path = f"/memberships/{asked.json['id']}/acceptance"
+        assert outsider.post(path).status_code == 403
+        accepted = client.as_(leader).post(path)
+        assert (accepted.status_code, accepted.json["state"]) == (200, "active")
+        assert accepted.json["joined_at"].endswith("Z")
+        assert client.as_(leader).post(path).json["code"] == "membership_settled"
+        assert outsider.get("/teams?mine=true").json["items"][0]["member_count"] == 2
+
+    def test_a_repeated_tap_changes_nothing(self, client: ApiClient, district: District, team: Team) -> None:
+        outsider = client.as_(district.outsider)
+        first = outsider.post(f"/teams/{team.id}/memberships", json={}, key="one-tap")
+        second = outsider.post(f"/teams/{team.id}/memberships", json={}, key="one-tap")
+        assert second.headers["Idempotency-Replayed"] == "true"
+        assert second.json == first.json
+
+    def test_who_was_turned_down_or_left_may_ask_again(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        outsider, path = client.as_(district.outsider), f"/teams/{team.id}/memberships"
+        asked = outsider.post(path, json={}).json
+        assert client.as_(leader).post(f"/memberships/{asked['id']}/rejection").json["state"] == "rejected"
+        asked = outsider.post(path, json={}).json
+        assert outsider.post(f"/memberships/{asked['id']}/leaving").json["state"] == "left"
+        assert outsider.post(f"/memberships/{asked['id']}/leaving").json["code"] == "membership_settled"
+        assert outsider.post(path, json={}).status_code == 201
+
+    def test_an_invitation_is_for_the_invited_to_answer(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        path, body = f"/teams/{team.id}/memberships", {"phone": district.outsider.phone}
+        assert client.as_(district.other_organizer).post(path, json=body).status_code == 404
+        invited = client.as_(leader).post(path, json=body)
+        assert (invited.status_code, invited.json["state"]) == (201, "invited")
+        answer = f"/memberships/{invited.json['id']}/acceptance"
+        assert client.as_(leader).post(answer).status_code == 403
+        assert client.as_(district.outsider).post(answer).json["state"] == "active"
+        assert client.as_(leader).post(path, json={"phone": "13700000000"}).json["code"] == "phone_unknown"
+
+    def test_anonymous(self, client: ApiClient, team: Team) -> None:
+        assert client.post(f"/teams/{team.id}/memberships", json={}).status_code == 401
+
+
+class TestMembers:
+    def test_the_four(self, client: ApiClient, district: District, team: Team, leader: Volunteer) -> None:
+        path, member = f"/teams/{team.id}/memberships", make_volunteer()
+        make_member(team, member)
+        assert client.get(path).status_code == 401
+        assert client.as_(district.other_organizer).get(path).status_code == 404
+        assert client.as_(district.outsider).get(path).status_code == 404
+        assert client.as_(district.auditor).get(path).status_code == 403
+        assert client.as_(member).get(path).status_code == 403
+        for caller in (leader, district.organizer, district.administrator):
+            assert client.as_(caller).get(path).status_code == 200
+
+    def test_phones_are_masked_and_states_filtered(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer, statements: Callable[[], Any]
+    ) -> None:
+        asking = make_volunteer(name="李阿姨", phone="+8613812340001")
+        make_member(team, asking, state=MembershipState.REQUESTED)
+        deputy = make_volunteer()
+        make_member(team, deputy, role=MembershipRole.DEPUTY)
+        caller = client.as_(deputy)
+        with statements() as seen:
+            answer = caller.get(f"/teams/{team.id}/memberships?state=requested")
+        assert [item["volunteer"] for item in answer.json["items"]] == [
+            {"id": str(asking.id), "name": "李阿姨", "phone": "138****0001"}
+        ]
+        # Session, team, the caller's role in it, and the list.
+        assert len(seen) == 4
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("verb", ["acceptance", "rejection", "leaving"])
+    def test_the_four(self, client: ApiClient, district: District, team: Team, leader: Volunteer, verb: str) -> None:
+        asking, member = make_volunteer(), make_volunteer()
+        make_member(team, member)
+        path = f"/memberships/{make_member(team, asking, state=MembershipState.REQUESTED).id}/{verb}"
+        assert client.post(path).status_code == 401
+        assert client.as_(district.outsider).post(path).status_code == 404
+        assert client.as_(member).post(path).status_code == 403
+        assert client.as_(leader).post(path).status_code == 200
+
+    def test_an_organizer_above_may_answer(self, client: ApiClient, district: District, team: Team) -> None:
+        asking = make_member(team, make_volunteer(), state=MembershipState.REQUESTED)
+        assert client.as_(district.organizer).post(f"/memberships/{asking.id}/acceptance").status_code == 200
+
+    def test_nobody_answers_what_is_not_there(self, client: ApiClient, district: District) -> None:
+        path = f"/memberships/{district.center.id}/acceptance"
+        assert client.as_(district.organizer).post(path).status_code == 404

@@ -1,0 +1,296 @@
+"""`volunteer-api serve` as a real process: what it answers, how it refuses a bad environment, what reaches a socket."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import processes_of
+from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY
+
+PATIENCE_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The command in a session of its own, its output in files' stead in pipes."""
+    variables = {name: value for name, value in os.environ.items() if name not in ("APP_ENV", "VAR_DIR")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "volunteer_api.cli", *(arguments or ("serve",))],
+        cwd=PROJECT_DIRECTORY,
+        env=variables | {"VAR_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    def get(self, path: str) -> tuple[int, dict[str, str], Any]:
+        """Status, headers and parsed body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, dict(response.getheaders()), json.loads(body)
+
+    def send(self, data: bytes, *, hang_up: bool = False) -> bytes:
+        """All that the server answers to raw bytes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(data)
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while not whole(answer) and (part := connection.recv(65536)):
+                answer += part
+            return answer
+
+
+def whole(answer: bytes) -> bool:
+    """Whether an answer has arrived with all of its body."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and length is not None and len(body) >= int(length[1])
+
+
+def serve(folder: Path) -> Server:
+    port = free_port()
+    process = start(folder, PORT=str(port))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return Server(port, process)
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(process.communicate()[1])
+
+
+def end(server: Server) -> int:
+    """Send SIGTERM; returns the exit code. Nothing that it started may outlive it."""
+    os.kill(server.process.pid, signal.SIGTERM)
+    server.process.communicate(timeout=PATIENCE_SECONDS)
+    assert processes_of(server.process.pid) == []
+    return server.process.returncode
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("var")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    running = serve(folder)
+    yield running
+    if running.process.poll() is None:
+        end(running)
+
+
+def problem(answer: bytes) -> tuple[int, dict[str, Any]]:
+    """The status and the document of a raw refusal."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, answer
+    document: dict[str, Any] = json.loads(body)
+    assert {"type", "code", "title", "status", "detail", "instance", "request_id"} <= document.keys()
+    return int(head.split(b" ")[1]), document
+
+
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST /api/v1{path} HTTP/1.1", "Host: phone", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def test_it_answers_and_is_ready(server: Server) -> None:
+    status, headers, body = server.get("/readyz")
+    assert (status, body["status"]) == (200, "ready")
+    assert {"Date", "X-Request-Id"} <= headers.keys()
+
+
+def test_the_worker_is_started_too(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while server.get("/readyz")[2]["worker_last_seen_at"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert server.get("/readyz")[2]["warnings"] == []
+
+
+def test_a_body_that_ends_too_early_is_not_executed(server: Server) -> None:
+    body = b'{"phone":"+8613900009901","purpose":"access"}'
+    answer = server.send(post("/auth/codes", body, f"Content-Length: {len(body) + 40}"), hang_up=True)
+    # gunicorn may also close without an answer: the point is that nobody is told that a code is on its way.
+    assert not answer or problem(answer)[0] == 400
+    whole = server.send(post("/auth/codes", body, f"Content-Length: {len(body)}"))
+    assert whole.startswith(b"HTTP/1.1 202"), "the first one counted against the interval of codes, so it was executed"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(b"ZZ\r\n{}\r\n0\r\n\r\n", id="size that is no number"),
+        pytest.param(b"-5\r\n{}\r\n0\r\n\r\n", id="negative size"),
+        pytest.param(b"2\r\n{}XX0\r\n\r\n", id="missing terminator"),
+    ],
+)
+def test_a_bad_chunk_is_400(server: Server, chunks: bytes) -> None:
+    status, _ = problem(server.send(post("/auth/codes", chunks, "Transfer-Encoding: chunked")))
+    assert status == 400
+
+
+def test_a_chunked_body_that_is_too_long_is_not_cut_and_executed(server: Server) -> None:
+    body = b'{"phone":"+8613900009902","purpose":"access"}'
+    padded = body + b" " * (1024 * 1024)
+    status, document = problem(
+        server.send(
+            post(
+                "/auth/codes", f"{len(padded):x}\r\n".encode() + padded + b"\r\n0\r\n\r\n", "Transfer-Encoding: chunked"
+            )
+        )
+    )
+    assert (status, document["code"]) == (413, "body_too_large")
+
+
+def test_two_framings_at_once_are_refused(server: Server) -> None:
+    status, _ = problem(
+        server.send(post("/auth/codes", b"0\r\n\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"))
+    )
+    assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 20_000 + b"\r\n\r\n", 431, id="header"),
+        pytest.param(b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, id="address"),
+        pytest.param(b"\x00\xff\x00\r\n\r\n", 400, id="no HTTP at all"),
+    ],
+)
+def test_what_gunicorn_refuses_is_a_problem_too(server: Server, request_bytes: bytes, expected: int) -> None:
+    status, document = problem(server.send(request_bytes))
+    assert status == document["status"] == expected
+
+
+def test_the_port_of_a_running_server_is_taken(server: Server, tmp_path: Path) -> None:
+    refused(start(tmp_path, PORT=str(server.port)), "port")
+
+
+def refused(process: subprocess.Popen[str], *words: str) -> None:
+    """One clear line, exit code 2, no traceback."""
+    errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert process.returncode == 2, errors
+    assert len(errors.splitlines()) == 1, errors
+    assert errors.startswith("volunteer-api: ")
+    for word in words:
+        assert word in errors
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"DATABASE_URL": "mysql://somewhere/volunteers"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "no url"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:////no/such/folder/volunteers.db"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://volunteer:hidden@127.0.0.1:9/volunteers"}, "DATABASE_URL"),
+        ({"APP_ENV": "production"}, "SECRET_KEY"),
+        ({"APP_ENV": "production", "SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
+        ({"APP_ENV": "production", "SECRET_KEY": "x" * 40, "LIMITS": "0"}, "LIMITS"),
+        ({"APP_ENV": "elsewhere"}, "APP_ENV"),
+        ({"TIME_ZONE": "Asia/Nowhere"}, "TIME_ZONE"),
+        ({"VAR_DIR": "/dev/null/var"}, "VAR_DIR"),
+        ({"VALKEY_URL": "nonsense"}, "VALKEY_URL"),
+        ({"PORT": "eighty"}, "PORT"),
+        ({"PORT": "70000"}, "PORT"),
+    ],
+)
+def test_a_bad_environment_is_one_line(tmp_path: Path, environment: dict[str, str], word: str) -> None:
+    process = start(tmp_path, **({"PORT": str(free_port())} | environment))
+    refused(process, word)
+
+
+def test_a_line_names_no_password(tmp_path: Path) -> None:
+    process = start(
+        tmp_path, PORT=str(free_port()), DATABASE_URL="postgresql://volunteer:hidden@127.0.0.1:9/volunteers"
+    )
+    assert "hidden" not in process.communicate(timeout=PATIENCE_SECONDS)[1]
+
+
+@pytest.mark.parametrize("command", ["worker", "migrate", "openapi"])
+def test_every_command_refuses_a_bad_environment(tmp_path: Path, command: str) -> None:
+    refused(start(tmp_path, command, DATABASE_URL="mysql://somewhere/volunteers"), "DATABASE_URL")
+
+
+def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
+        cwd=PROJECT_DIRECTORY,
+        env=os.environ | {"APP_ENV": "production", "VAR_DIR": str(tmp_path), "PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert process.returncode == 2
+    assert process.stderr.splitlines() == [
+        "volunteer-api: SECRET_KEY must be set to at least 32 random characters in production."
+    ]
+
+
+def test_sigterm_ends_everything_and_the_next_start_finds_its_data(tmp_path: Path) -> None:
+    first = serve(tmp_path)
+    assert len(processes_of(first.process.pid)) >= 4, (
+        "the supervisor, gunicorn's two workers with their master, our worker"
+    )
+    assert end(first) == 0
+    database = tmp_path / "volunteer.db"
+    written = database.stat().st_ino
+    second = serve(tmp_path)
+    assert second.get("/readyz")[0] == 200
+    assert end(second) == 0
+    assert database.stat().st_ino == written
+
+
+def test_a_killed_worker_is_started_again(tmp_path: Path) -> None:
+    running = serve(tmp_path)
+    try:
+        worker = worker_of(running)
+        os.kill(worker, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while worker_of(running) in (None, worker):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        end(running)
+
+
+def worker_of(server: Server) -> int | None:
+    for pid in processes_of(server.process.pid):
+        try:
+            if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").endswith(b"worker"):
+                return pid
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,52 @@
+"""Every text for people has its Chinese: a new message without one fails here."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from volunteer_api.app import create_app
+from volunteer_api.attendance.schemas import REASON_SENTENCES
+from volunteer_api.core.problems import HTTP_TITLES, Problem
+from volunteer_api.core.schema import MESSAGES
+from volunteer_api.core.texts import CATALOGS
+from volunteer_api.notifications.templates import TEMPLATES
+from volunteer_api.rankings.service import TEXTS
+
+PLACEHOLDER = re.compile(r"%\(\w+\)s")
+
+
+def sources() -> set[str]:
+    """Everything that `translate` may be given."""
+    create_app()
+    found = {*HTTP_TITLES.values(), *MESSAGES.values(), *REASON_SENTENCES.values(), *TEXTS.values()}
+    for problem in (Problem, *Problem.known.values()):
+        found |= {problem.title, problem.detail}
+    for template in TEMPLATES.values():
+        found |= {template.title, template.body}
+    for path in CATALOGS.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("fault", "Fault"):
+                found |= {argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)}
+    return found - {""}
+
+
+@pytest.fixture(scope="module")
+def catalog() -> dict[str, str]:
+    with Path(CATALOGS / "zh-CN.po").open("rb") as file:
+        return {str(message.id): str(message.string) for message in read_po(file) if message.id}
+
+
+def test_no_text_is_without_chinese(catalog: dict[str, str]) -> None:
+    assert sorted(source for source in sources() if not catalog.get(source)) == []
+
+
+def test_no_translation_is_left_over(catalog: dict[str, str]) -> None:
+    assert sorted(set(catalog) - sources()) == []
+
+
+def test_translations_have_the_same_placeholders(catalog: dict[str, str]) -> None:
+    for source, translation in catalog.items():
+        assert sorted(PLACEHOLDER.findall(source)) == sorted(PLACEHOLDER.findall(translation)), source

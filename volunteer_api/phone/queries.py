@@ -1,0 +1,94 @@
+"""One statement for each part of a screen."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import ACTIVE_SIGN_UPS, Activity, ActivityState, Shift, SignUp, SignUpState
+from volunteer_api.attendance import queries as attendance
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.geo import Place, squared_distance_m
+from volunteer_api.core.periods import ALL_TIME
+from volunteer_api.hours import queries as hours
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.notifications.models import Notification
+from volunteer_api.stations import queries as stations
+from volunteer_api.stations.models import Station
+
+NEXT_SIGN_UPS = 3
+NEARBY_STATIONS = 3
+NEARBY_M = 10_000
+
+
+def next_sign_ups(volunteer_id: UUID) -> Select[Any]:
+    """The volunteer's sign-ups for shifts that run or will, the first to start first."""
+    ahead = aliased(SignUp)
+    place = (
+        select(func.count())
+        .select_from(ahead)
+        .where(
+            ahead.shift_id == SignUp.shift_id,
+            ahead.state == SignUpState.WAITLISTED,
+            ahead.position <= SignUp.position,
+        )
+        .scalar_subquery()
+    )
+    return (
+        select(
+            SignUp.id,
+            SignUp.state,
+            SignUp.team_id,
+            case((SignUp.state == SignUpState.WAITLISTED, place)).label("waitlist_position"),
+            Shift,
+            Activity,
+        )
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            SignUp.volunteer_id == volunteer_id,
+            SignUp.state.in_(ACTIVE_SIGN_UPS),
+            Shift.canceled_at.is_(None),
+            Shift.ends_at > clock.now(),
+            Activity.state == ActivityState.PUBLISHED,
+        )
+        .order_by(Shift.starts_at, SignUp.id)
+        .limit(NEXT_SIGN_UPS)
+    )
+
+
+def open_attendance(volunteer_id: UUID) -> Select[Any]:
+    """The one attendance without a check-out, with what it is at."""
+    return (
+        select(*Attendance.__table__.columns, Shift, Activity)
+        .outerjoin(Shift, Shift.id == Attendance.shift_id)
+        .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.OPEN)
+    )
+
+
+def sums(volunteer_id: UUID) -> Select[Any]:
+    """One row with all that is only a number: the tally of all time, and the unread notifications."""
+    credited = select(func.coalesce(func.sum(ServiceRecord.minutes), 0)).where(
+        ServiceRecord.volunteer_id == volunteer_id
+    )
+    unread = (
+        select(func.count())
+        .select_from(Notification)
+        .where(Notification.volunteer_id == volunteer_id, Notification.read_at.is_(None))
+    )
+    return select(
+        credited.scalar_subquery().label("credited_minutes"),
+        attendance.held_minutes(volunteer_id, ALL_TIME).scalar_subquery().label("held_minutes"),
+        hours.activity_count(volunteer_id, ALL_TIME).scalar_subquery().label("activity_count"),
+        unread.scalar_subquery().label("unread_count"),
+    )
+
+
+def nearby_stations(near: Place) -> Select[tuple[Station]]:
+    """The nearest stations that the public sees."""
+    statement = stations.measured(stations.stations(None, None, None, None), near, NEARBY_M)
+    distance = squared_distance_m(Station.latitude, Station.longitude, near)
+    return statement.order_by(distance, Station.id).limit(NEARBY_STATIONS)

@@ -1,0 +1,61 @@
+"""What the app's first screen shows."""
+
+from marshmallow import fields
+
+from volunteer_api.activities.models import SignUpState
+from volunteer_api.activities.schemas import SignUpActivity, SignUpShift
+from volunteer_api.attendance.schemas import AttendanceRead
+from volunteer_api.core.schema import Choice, Count, Id, ListOf, Near, Nested, Schema, Text
+from volunteer_api.stations.schemas import StationRead
+
+
+class HomeQuery(Schema):
+    """Where the volunteer stands; without it no stations are shown."""
+
+    near = Near()
+
+
+class Profile(Schema):
+    """The volunteer's own account; `phone` is E.164."""
+
+    id = Id(required=True)
+    volunteer_number = Text(required=True)
+    name = Text(required=True)
+    phone = Text(required=True)
+
+
+class NextSignUp(Schema):
+    """A sign-up for a shift that is not over."""
+
+    id = Id(required=True)
+    state = Choice(SignUpState, required=True)
+    waitlist_position = Count(required=True, allow_none=True)
+    team_id = Id(required=True, allow_none=True)
+    shift = Nested(SignUpShift, required=True)
+    activity = Nested(SignUpActivity, required=True)
+
+
+class OpenAttendance(AttendanceRead):
+    """The attendance without a check-out; shift and activity are null for duty at a station."""
+
+    shift = Nested(SignUpShift, required=True, allow_none=True)
+    activity = Nested(SignUpActivity, required=True, allow_none=True)
+
+
+class HomeTally(Schema):
+    """The sums of all time; `GET /me/tally` has their parts."""
+
+    credited_minutes = Count(minimum=-(2**31), required=True)
+    held_minutes = Count(required=True)
+    activity_count = Count(required=True)
+
+
+class HomeRead(Schema):
+    """The first screen: the next three sign-ups by their start, the three nearest stations within 10 km of `near`."""
+
+    profile = Nested(Profile, required=True)
+    next_sign_ups = ListOf(Nested(NextSignUp), required=True)
+    open_attendance = Nested(OpenAttendance, required=True, allow_none=True)
+    tally = Nested(HomeTally, required=True)
+    unread_count = fields.Integer(required=True)
+    nearby_stations = ListOf(Nested(StationRead), required=True)

@@ -1,0 +1,43 @@
+"""Answers made of many features' rows, for one screen each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.database import db
+from volunteer_api.core.geo import Place
+from volunteer_api.phone import queries
+from volunteer_api.stations.models import Station
+
+
+@dataclass(frozen=True)
+class Home:
+    """The app's first screen."""
+
+    profile: Volunteer
+    next_sign_ups: Sequence[Any]
+    open_attendance: dict[str, Any] | None
+    tally: Any
+    unread_count: int
+    nearby_stations: Sequence[Station]
+
+
+def home(volunteer: Volunteer, near: Place | None) -> Home:
+    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and one more for the stations."""
+    coming = db.session.execute(queries.next_sign_ups(volunteer.id)).all()
+    attending = db.session.execute(queries.open_attendance(volunteer.id)).one_or_none()
+    sums = db.session.execute(queries.sums(volunteer.id)).one()
+    return Home(
+        profile=volunteer,
+        next_sign_ups=[_named(row) for row in coming],
+        open_attendance=_named(attending) if attending is not None else None,
+        tally=sums,
+        unread_count=sums.unread_count,
+        nearby_stations=db.session.scalars(queries.nearby_stations(near)).all() if near is not None else (),
+    )
+
+
+def _named(row: Any) -> dict[str, Any]:
+    members = dict(row._mapping)
+    return members | {"shift": members["Shift"], "activity": members["Activity"]}
