@@ -13,11 +13,11 @@ from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
-from volunteer_api.accounts import service as accounts
-from volunteer_api.accounts.models import DeviceSession
 
 from benchmarks.load import Outcome, request_bytes, send
 from benchmarks.server import ROOT, gunicorn, postgresql
+from volunteer_api.accounts import service as accounts
+from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.activities import service as activities
 from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids
@@ -65,7 +65,7 @@ def prepare() -> tuple[UUID, list[str]]:
             activity = activities.create_activity(
                 by=organizer.id,
                 title="Bench",
-                category="environment",
+                category="environment_protection",
                 organization_id=office.id,
                 sign_up_mode="open",
                 place={"lat": 33.73, "lng": 113.33},

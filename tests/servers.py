@@ -84,7 +84,7 @@ class Databases:
 
     def empty_sqlite(self) -> str:
         """The URL of a SQLite file that does not exist yet."""
-        return f"sqlite:///{self.own / self._next()}.db"
+        return f"sqlite:///{self.own}/{self._next()}.db"
 
     def postgresql(self) -> str:
         """The URL of a fresh migrated PostgreSQL database."""

@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.factories import make_volunteer
 
+from tests.factories import make_volunteer
 from volunteer_api.app import create_app
 from volunteer_api.core.texts import LANGUAGES
 

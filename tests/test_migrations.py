@@ -1,8 +1,7 @@
-"""The schema is what the migrations build: one line of versions, there and back, equal to the models, ledgers closed."""
+"""The schema is what the migrations build: one line of versions, there and back, equal to the models, ledgers shut."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import flask_migrate
@@ -11,14 +10,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import inspect, text
+from sqlalchemy import JSON, Boolean, Column, Date, Integer, Table, Uuid, inspect, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from tests.factories import make_volunteer, unit_of
 from tests.servers import Databases, close, make_settings, migrate
 from volunteer_api.app import create_app
 from volunteer_api.config import PROJECT_DIRECTORY
-from volunteer_api.core.database import db
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import UtcDateTime, db
 
 MIGRATIONS = PROJECT_DIRECTORY / "migrations"
 LEDGERS = ("movements", "stock_entries", "service_records")
@@ -49,7 +50,9 @@ def test_versions_import_nothing_of_ours() -> None:
 
 def test_models_are_what_the_migrations_build(app: Flask) -> None:
     with app.app_context(), db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        # Of SQLite, Alembic takes the default '' for a change of itself.
+        options = {"compare_type": True, "compare_server_default": db.engine.dialect.name == "postgresql"}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, db.metadata) == []
 
 
@@ -92,77 +95,72 @@ def test_sqlite_has_its_foreign_keys_on_after_a_migration(databases: Databases) 
     close(app)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
+    """An application on a migrated database that no other test sees: these tests take constraints away."""
+    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
+    app = create_app(make_settings(url, databases.own))
+    yield app
+    close(app)
+
+
 @pytest.mark.parametrize("ledger", LEDGERS)
-@pytest.mark.parametrize("action", ["UPDATE", "DELETE", "REPLACE"])
-def test_ledgers_only_grow(app: Flask, ledger: str, action: str) -> None:
-    """A row is put in with foreign keys aside; the trigger alone must refuse what is tried on it."""
-    with app.app_context():
-        insert_row(ledger)
-        try:
-            with pytest.raises(DBAPIError, match=r"(?i)append|ledger|only grow"), db.engine.begin() as connection:
-                for statement in ATTACKS[action](ledger, db.engine.dialect.name):
-                    connection.execute(text(statement))
-        finally:
-            with db.engine.connect() as connection:
-                assert connection.execute(text(f"SELECT count(*) FROM {ledger}")).scalar_one() == 1
+def test_ledgers_only_grow(own_app: Flask, ledger: str) -> None:
+    """A row is put in with foreign keys and checks aside; the trigger alone must refuse what is tried on it."""
+    with own_app.app_context():
+        insert_row(db.metadata.tables[ledger])
+        for attack in attacks(ledger, db.engine.dialect.name):
+            with pytest.raises(DBAPIError, match=f"{ledger} is append-only"), db.engine.begin() as connection:
+                # The sample row would fail its checks before the trigger is asked.
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+                connection.execute(text(attack))
+        with db.engine.connect() as connection:
+            assert connection.execute(text(f"SELECT count(*) FROM {ledger}")).scalar_one() == 1
 
 
-def insert_row(ledger: str) -> None:
-    """One row with values of the right kind in every column that needs one."""
-    table = db.metadata.tables[ledger]
-    sample: dict[str, Any] = {}
-    for column in table.columns:
-        if column.nullable:
-            continue
-        kind = column.type.python_type.__name__ if hasattr(column.type, "python_type") else ""
-        sample[column.name] = SAMPLES.get((ledger, column.name), KINDS.get(kind, "x"))
-    values = {name: value for name, value in sample.items() if value is not None}
-    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+def insert_row(table: Table) -> None:
+    """One row with a value of the right kind in every column that needs one."""
+    values = {column.name: sample(column) for column in table.columns if not column.nullable}
     with db.engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        if db.engine.dialect.name == "sqlite":
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection
             driver.execute("PRAGMA foreign_keys = OFF")
             driver.execute("PRAGMA ignore_check_constraints = ON")
         else:
-            connection.execute(text("SET session_replication_role = replica"))
-            for check in inspect(connection).get_check_constraints(ledger):
-                connection.execute(text(f'ALTER TABLE {ledger} DROP CONSTRAINT "{check["name"]}"'))
-        connection.execute(text(f"INSERT INTO {ledger} ({names}) VALUES ({marks})"), values)
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            for check in inspect(connection).get_check_constraints(table.name):
+                connection.execute(text(f'ALTER TABLE {table.name} DROP CONSTRAINT "{check["name"]}"'))
+        connection.execute(table.insert().values(values))
         connection.commit()
-        if db.engine.dialect.name == "sqlite":
-            driver.execute("PRAGMA foreign_keys = ON")
-            driver.execute("PRAGMA ignore_check_constraints = OFF")
-        else:
-            connection.execute(text("SET session_replication_role = origin"))
-            connection.commit()
+        connection.invalidate()
 
 
-KINDS: dict[str, Any] = {
-    "UUID": "01a20a6aba4372a8989cd7c5fdb9ef11",
-    "datetime": "2026-11-23 10:00:00.000000",
-    "date": "2026-11-23",
-    "int": 1,
-    "str": "x",
-    "bool": False,
-}
-SAMPLES: dict[tuple[str, str], Any] = {}
+def sample(column: Column[Any]) -> Any:
+    """Some value that the column's type takes."""
+    samples: list[tuple[type[TypeEngine[Any]], Any]] = [
+        (UtcDateTime, clock.now()),
+        (Uuid, ids.new_id()),
+        (Date, clock.now().date()),
+        (Boolean, False),
+        (Integer, 1),
+        (JSON, []),
+    ]
+    return next((value for kind, value in samples if isinstance(column.type, kind)), "x")
 
 
-def replace(ledger: str, dialect: str) -> list[str]:
-    if dialect == "sqlite":
-        return [f"INSERT OR REPLACE INTO {ledger} SELECT * FROM {ledger}"]
-    return [f"TRUNCATE {ledger} CASCADE"]
-
-
-ATTACKS: dict[str, Callable[[str, str], list[str]]] = {
-    "UPDATE": lambda ledger, _: [f"UPDATE {ledger} SET id = id"],
-    "DELETE": lambda ledger, _: [f"DELETE FROM {ledger}"],
-    "REPLACE": replace,
-}
+def attacks(ledger: str, dialect: str) -> list[str]:
+    """Every way to change what is written."""
+    # INSERT OR REPLACE deletes without asking the trigger where recursive_triggers is off.
+    last = (
+        f"INSERT OR REPLACE INTO {ledger} SELECT * FROM {ledger}"
+        if dialect == "sqlite"
+        else f"TRUNCATE {ledger} CASCADE"
+    )
+    return [f"UPDATE {ledger} SET id = id", f"DELETE FROM {ledger}", last]
 
 
 def test_every_ledger_is_tested() -> None:
-    text_of_versions = "".join(path.read_text() for path in sorted(Path(MIGRATIONS / "versions").glob("*.py")))
-    for ledger in LEDGERS:
-        assert ledger in text_of_versions
+    versions = "".join(path.read_text() for path in sorted((MIGRATIONS / "versions").glob("*.py")))
+    named = set(re.findall(r'"(\w+)"', "".join(re.findall(r"(?m)^LEDGERS = \(([^)]*)\)", versions))))
+    assert named == set(LEDGERS)

@@ -137,7 +137,11 @@ def _load_demo(app: Flask) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with app.app_context(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("Loading the demo district")
-        loaded = load_demo(lambda done, total: progress.update(bar, completed=done, total=total))
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        loaded = run_unit(lambda: load_demo(show), writes=True)
     click.echo("The demo district is loaded." if loaded else "The demo district was loaded before.")
 
 

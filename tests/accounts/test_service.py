@@ -216,6 +216,12 @@ class TestRaces:
         )
         assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7
 
+    def test_of_parallel_corrections_of_one_version_one_wins(self, postgresql_client, postgresql_unit, race):
+        phone = postgresql_client.as_(postgresql_unit(make_volunteer))
+        answers = race(6, lambda number: phone.patch("/me", json={"name": f"名字{number}"}, version=1))
+        assert sorted(answer.status_code for answer in answers) == [200] + [412] * 5
+        assert phone.get("/me").json["version"] == 2
+
     def test_of_parallel_requests_one_code_is_sent(
         self, postgresql_app, postgresql_client, race, capsys, change_settings
     ):

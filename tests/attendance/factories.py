@@ -14,7 +14,7 @@ from volunteer_api.core.database import db
 from volunteer_api.organizations import service as organizations
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role, ScopeType
 from volunteer_api.stations import service as stations
-from volunteer_api.stations.models import Station
+from volunteer_api.stations.models import Station, StationKind
 
 PLACE = {"lat": 33.7350, "lng": 113.3300}
 # About 111 m for each thousandth of a degree of latitude.
@@ -81,7 +81,7 @@ def make_scene(*, starts_at: datetime | None = None, hours: float = 2, **activit
     station = stations.create_station(
         code=f"AT{next_number():05d}",
         name=f"河西服务台 {next_number()}",
-        kind="desk",
+        kind=StationKind.DESK,
         organization_id=organization.id,
         place=PLACE,
         address="建设路 1 号",

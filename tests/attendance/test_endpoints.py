@@ -144,7 +144,7 @@ def test_evidence_that_can_not_be_read(client: Any, scene: Scene, given: Any, po
 
 
 def test_unknown_members_of_evidence_are_kept(client: Any, unit: Any, scene: Scene) -> None:
-    extra = {"network": "offline", "nested": [{"a": None}, 1.5], "mocked": False}
+    extra: dict[str, Any] = {"network": "offline", "nested": [{"a": None}, 1.5], "mocked": False}
     assert check_in(client.as_(scene.volunteer), scene, **extra).status_code == 201
     kept = unit(lambda: db.session.query(Attendance).one().check_in_evidence)
     assert extra.items() <= kept.items()
@@ -219,13 +219,14 @@ def test_a_bad_period(client: Any, scene: Scene, period: str) -> None:
 
 def test_statements_of_the_main_calls(app: Flask, client: Any, scene: Scene, statements: Callable[[], Any]) -> None:
     phone = client.as_(scene.volunteer)
-    code = code_of(app, scene, clock.now())
+    code = code_of(app, scene, clock.now() - 10 * MINUTE)
     with statements() as seen:
-        arrived = check_in(phone, scene, code=code)
+        arrived = check_in(phone, scene, code=code, delay_ms=10 * 60_000)
     assert len(seen) <= 6, seen
     with statements() as seen:
-        check_out(phone, arrived.json["id"], code=code)
-    assert len(seen) <= 9, seen
+        left = check_out(phone, arrived.json["id"], place=NEAR)
+    assert left.json["state"] == "credited"
+    assert len(seen) <= 10, seen
     with statements() as seen:
         phone.get("/me/tally?period=2026")
     assert len(seen) <= 4, seen

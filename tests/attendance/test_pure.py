@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volunteer_api.attendance import presence_code
@@ -106,6 +106,7 @@ def test_each_side_of_local_midnight_has_its_own_day() -> None:
     assert split == {date(2026, 11, 23): 1, date(2026, 11, 24): 2}
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS, st.integers(0, 600), st.integers(0, 600))
 def test_minutes_are_neither_lost_nor_made(first: datetime, second: datetime, already: int, limit: int) -> None:
     starts_at, ends_at = min(first, second), max(first, second)
@@ -117,6 +118,7 @@ def test_minutes_are_neither_lost_nor_made(first: datetime, second: datetime, al
     assert counted.within_limit <= max(0, limit - already) * len(by_day)
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS, MOMENTS, MOMENTS)
 def test_never_more_than_the_shift(first: datetime, second: datetime, begin: datetime, other: datetime) -> None:
     shift_starts_at, shift_ends_at = min(begin, other), max(begin, other)
@@ -125,6 +127,7 @@ def test_never_more_than_the_shift(first: datetime, second: datetime, begin: dat
     assert whole_minutes(starts_at, ends_at) <= whole_minutes(first, second)
 
 
+@settings(deadline=None)
 @given(st.integers(-3000, 3000), MOMENTS, MOMENTS)
 def test_a_record_spread_over_its_days_is_still_the_record(minutes: int, first: datetime, second: datetime) -> None:
     shares = spread(minutes, min(first, second), max(first, second), ZONE)

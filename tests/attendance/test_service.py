@@ -9,7 +9,7 @@ import pytest
 
 from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift, soon
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, SignUp
+from volunteer_api.activities.models import Activity, Shift, SignUp
 from volunteer_api.activities.problems import Canceled, NotPublished
 from volunteer_api.attendance import service
 from volunteer_api.attendance.models import Attendance, Grade, State
@@ -27,12 +27,14 @@ TEN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 def check_in(scene: Scene, unit: Unit, at: datetime, *, who: str = "volunteer", **members: Any) -> Attendance:
     """Check in at a moment; `code=True` gives the code of the tap, a number that of so many minutes later."""
-    return unit(lambda: _check_in(scene, at, getattr(scene, who).id, members))
+    attendance: Attendance = unit(lambda: _check_in(scene, at, getattr(scene, who).id, members))
+    return attendance
 
 
 def check_out(scene: Scene, unit: Unit, attendance: Attendance, at: datetime, **members: Any) -> Attendance:
     """Check out at a moment."""
-    return unit(lambda: _check_out(scene, at, attendance, members))
+    left: Attendance = unit(lambda: _check_out(scene, at, attendance, members))
+    return left
 
 
 def _check_in(scene: Scene, at: datetime, volunteer_id: Any, members: dict[str, Any]) -> Attendance:
@@ -63,6 +65,11 @@ def records(unit: Unit, volunteer_id: Any) -> list[ServiceRecord]:
     return found
 
 
+CODE: dict[str, Any] = {"code": True}
+PLACE: dict[str, Any] = {"place": NEAR}
+NOTHING: dict[str, Any] = {}
+
+
 @dataclass(frozen=True)
 class Situation:
     """What happens, in minutes after the start of a shift of two hours, and what must come of it."""
@@ -77,7 +84,6 @@ class Situation:
     shows_leaving: dict[str, Any] = field(default_factory=lambda: dict(CODE))
 
 
-CODE, PLACE, NOTHING = {"code": True}, {"place": NEAR}, dict[str, Any]()
 WEAK, UNSIGNED, OUTSIDE, ODD = ("weak_evidence",), ("not_signed_up",), ("outside_window",), ("clock_odd",)
 SITUATIONS = [
     Situation("codes", "strong"),
@@ -254,7 +260,7 @@ def test_what_is_not_there_takes_nobody(unit: Unit) -> None:
             organization_id=scene.organization.id,
             shifts=[{"starts_at": TEN, "ends_at": TEN + HOUR}],
         )
-        return db.session.query(service.Shift).filter_by(activity_id=draft.id).one().id
+        return db.session.query(Shift).filter_by(activity_id=draft.id).one().id
 
     def come_to(shift_id: Any) -> None:
         evidence = loaded_evidence(clock.now())

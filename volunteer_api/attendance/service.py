@@ -102,7 +102,7 @@ def check_out(*, attendance: Attendance, evidence: dict[str, Any]) -> Attendance
     attendance.grade = weaker(Grade(attendance.check_in_grade), Grade(attendance.check_out_grade))
     window = (attendance.checked_in_at, shift.ends_at + CHECK_OUT_CLOSES)
     doubts = _doubts(scene, Grade(attendance.check_out_grade), tapped, window)
-    if shift.canceled_at is not None or tapped.moment < attendance.checked_in_at:
+    if shift.canceled_at is not None:
         doubts.add(Reason.OUTSIDE_WINDOW)
     _settle(attendance, tapped.moment, scene, doubts | {Reason(code) for code in attendance.reasons})
     return attendance

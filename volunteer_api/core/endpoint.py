@@ -31,7 +31,7 @@ from volunteer_api.core.problems import (
     UnsupportedMediaType,
     render,
 )
-from volunteer_api.core.schema import Fault, Schema, error_list
+from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import authenticate, require_open_session
 from volunteer_api.core.unit_of_work import run_unit
@@ -114,7 +114,7 @@ def endpoint(
     writes = method not in SAFE_METHODS
 
     def decorate(view: View) -> View:
-        inner = _adapt(view, access, rule)
+        inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
             inner = blueprint.arguments(body, location="json", arg_name="body")(inner)
         if query is not None:
@@ -133,8 +133,6 @@ def endpoint(
             if query is None:
                 _single_values(request.args, allowed=())
             response: Response = answer(**path)
-            if writes:
-                _flush(edits)
             if status == 204:
                 response.set_data(b"")
                 response.headers.pop("Content-Type", None)
@@ -172,7 +170,7 @@ def endpoint(
             return response
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
-        run._apidoc["manual_doc"] = _document(method, access, body, keyed, edits, limit)  # type: ignore[attr-defined]  # flask-smorest's place for it
+        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, edits, limit)  # type: ignore[attr-defined]  # flask-smorest's place for it
         run._apidoc.get("arguments", {}).pop("responses", None)  # type: ignore[attr-defined]  # its names differ between Pythons
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
         return view
@@ -180,8 +178,8 @@ def endpoint(
     return decorate
 
 
-def _adapt(view: View, access: Access, rule: str) -> View:
-    """Call the view with just what its signature names."""
+def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) -> View:
+    """Call the view with just what its signature names, and flush what it did before its result is dumped."""
     names = list(inspect.signature(view).parameters)
     context = {"principal", "query", "body"}
     resources = [name for name in names if name not in context]
@@ -192,7 +190,10 @@ def _adapt(view: View, access: Access, rule: str) -> View:
     def adapted(**given: Any) -> Any:
         call = g.call
         known = {"principal": call["principal"], "query": given.get("query"), "body": given.get("body")}
-        return view(**{name: known[name] if name in known else call["resource"] for name in names})
+        result = view(**{name: known[name] if name in known else call["resource"] for name in names})
+        if writes:
+            _flush(edits)
+        return result
 
     return adapted
 
@@ -253,11 +254,20 @@ def _version_of(response: Response) -> int | None:
 
 
 def _document(
-    method: str, access: Access, body: type[Schema] | None, keyed: Idempotency, edits: bool, limit: str | None
+    method: str,
+    access: Access,
+    query: type[Schema] | None,
+    body: type[Schema] | None,
+    keyed: Idempotency,
+    edits: bool,
+    limit: str | None,
 ) -> dict[str, Any]:
     """What the declaration says to openapi.json beyond schemas."""
     refusals = {"422"} | ({"400", "413", "415"} if body is not None else set())
     refusals |= {"401", "503"} | ({"404", "403"} if access.load is not None else set())
+    if query is not None and issubclass(query, PageQuery):
+        # A cursor may belong to another list.
+        refusals.add("400")
     parameters: list[dict[str, Any]] = []
     if method != "GET":
         refusals.add("409")

@@ -82,15 +82,28 @@ def task(name: str, every: Every | None = None) -> Callable[[Work], Work]:
     return register
 
 
+@dataclass(frozen=True)
+class Nudge:
+    """Asks the worker of an application to run a task; two of the same kind are equal."""
+
+    app: Flask
+    name: str
+
+    def __call__(self) -> None:
+        _nudge(self.app, self.name)
+
+
 def enqueue(name: str) -> None:
     """Ask the worker to run a task now: after the commit inside a unit, at once outside of one. Never fails."""
     if name not in REGISTRY:
         raise KeyError(name)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides its own method
-    if "after_commit" in g:
-        after_commit(lambda: _nudge(app, name))
-    else:
-        _nudge(app, name)
+    nudge = Nudge(app, name)
+    if "after_commit" not in g:
+        nudge()
+    elif nudge not in g.after_commit:
+        # Once is enough for a unit that writes a hundred rows of work.
+        after_commit(nudge)
 
 
 def run_task(app: Flask, name: str) -> None:

@@ -18,6 +18,8 @@ Result = TypeVar("Result")
 PATIENCE_SECONDS = 8.0
 ATTEMPTS = 12
 # PostgreSQL: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNIQUE_VIOLATION = "23505"
+UNIQUE_VIOLATION = "23505"
 RERUN_STATES = {"40001", "40P01"}
 # Lock not available, query canceled by a time limit, too many connections: waiting in the same request won't help.
 BUSY_STATES = {"55P03", "57014", "53300"}
@@ -44,11 +46,9 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
         try:
             result = _run_once(work, writes)
         except (Rerun, IntegrityError, StaleDataError, DBAPIError, PoolTimeout) as error:
-            failure = _judge(error)
-            if failure is not None and not isinstance(error, IntegrityError | Rerun):
-                raise failure from error
+            _judge(error)
             if attempt == ATTEMPTS or time.monotonic() > deadline:
-                raise (failure or Busy()) from error
+                raise (Conflict() if isinstance(error, IntegrityError) else Busy()) from error
             # Several losers of one race must not meet again in step.
             time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
             continue
@@ -81,23 +81,24 @@ def _run_once(work: Callable[[], Result], writes: bool) -> Result:
         db.session.rollback()
 
 
-def _judge(error: Exception) -> Problem | None:
-    """The problem that a failed unit becomes; None where it should simply run again."""
-    if isinstance(error, IntegrityError):
-        return Conflict()
-    if isinstance(error, Rerun | StaleDataError):
-        return None
+def _judge(error: Exception) -> None:
+    """Return where the unit should run again; raise the problem that its failure is where it should not."""
     if isinstance(error, PoolTimeout):
-        return Busy()
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None)
-        message = str(error.orig).lower()
-        if state in RERUN_STATES or "database is locked" in message or "database is busy" in message:
-            return None
-        if state in BUSY_STATES:
-            return Busy()
-        if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
-            return Unavailable()
+        raise Busy() from error
+    if not isinstance(error, DBAPIError):
+        return
+    state = getattr(error.orig, "sqlstate", None)
+    message = str(error.orig).lower()
+    if isinstance(error, IntegrityError):
+        if state == UNIQUE_VIOLATION or "unique constraint failed" in message:
+            return
+        raise Conflict() from error
+    if state in RERUN_STATES or "database is locked" in message or "database is busy" in message:
+        return
+    if state in BUSY_STATES:
+        raise Busy() from error
+    if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
+        raise Unavailable() from error
     raise error
 
 

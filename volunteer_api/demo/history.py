@@ -174,9 +174,7 @@ def _sign_up(stage: Stage, planned: Planned, shift_id: UUID, volunteer_id: UUID,
     crew = stage.crews[planned.office.division_code]
     is_member = volunteer_id in (crew.leader_id, *crew.member_ids)
     with clock.at(moment):
-        activities.sign_up(
-            shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id if is_member else None
-        )
+        activities.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id if is_member else None)
 
 
 def _check_in(

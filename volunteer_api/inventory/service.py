@@ -79,9 +79,11 @@ def record_movement(
     Raises ItemUnknown, ProhibitedItem, StockTooLow, LotExpired, LotExpiryDiffers, OccurredInFuture or
     BackdatingRefused (409).
     """
-    moment = occurred_at or clock.now()
-    _check_moment(moment)
     code = _lock_station(station_id)
+    # Behind the lock, so that the times of recording follow the order of recording.
+    recorded_at = clock.now()
+    moment = occurred_at or recorded_at
+    _check_moment(moment, recorded_at)
     items = _items([line["item_id"] for line in lines])
     shelf = Shelf(station_id, items, clock.local_date(moment))
     changes = [change for line in lines for change in _plan(kind, shelf, items[line["item_id"]], line)]
@@ -94,6 +96,7 @@ def record_movement(
         reason=reason,
         note=note,
         occurred_at=moment,
+        recorded_at=recorded_at,
     )
 
 
@@ -126,16 +129,17 @@ def reverse_movement(
         reason=reason,
         note=note,
         occurred_at=moment,
+        recorded_at=moment,
         reverses_id=movement.id,
     )
 
 
-def _check_moment(moment: datetime) -> None:
-    if moment > clock.now() + CLOCK_TOLERANCE:
+def _check_moment(moment: datetime, now: datetime) -> None:
+    if moment > now + CLOCK_TOLERANCE:
         raise OccurredInFuture()
     days = rules().backdating_days
     day = clock.local_date(moment)
-    if (clock.today() - day).days > days:
+    if (clock.local_date(now) - day).days > days:
         raise BackdatingRefused(members={"reason": "too_old", "occurred_on": day.isoformat()}, days=days)
 
 
@@ -192,6 +196,7 @@ def _write(
     reason: MovementReason,
     note: str | None,
     occurred_at: datetime,
+    recorded_at: datetime,
     reverses_id: UUID | None = None,
 ) -> Document:
     """Move the balances, then write the document and its entries."""
@@ -208,7 +213,7 @@ def _write(
         "document_number": _next_document_number(station_id, station_code, occurred_at),
         "actor_id": actor_id,
         "occurred_at": occurred_at,
-        "recorded_at": clock.now(),
+        "recorded_at": recorded_at,
         "reverses_id": reverses_id,
     }
     entries: list[Mapping[str, Any]] = [

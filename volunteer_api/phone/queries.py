@@ -87,7 +87,7 @@ def sums(volunteer_id: UUID) -> Select[Any]:
     )
 
 
-def nearby_stations(near: Place) -> Select[tuple[Station]]:
+def nearby_stations(near: Place) -> Select[Station]:
     """The nearest stations that the public sees."""
     statement = stations.measured(stations.stations(None, None, None, None), near, NEARBY_M)
     distance = squared_distance_m(Station.latitude, Station.longitude, near)

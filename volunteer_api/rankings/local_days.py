@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, String, case, cast, func, literal
+from sqlalchemy.orm import InstrumentedAttribute
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -18,7 +19,7 @@ from volunteer_api.core.settings import settings
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def local_day(moment: ColumnElement[datetime]) -> ColumnElement[Any]:
+def local_day(moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:
     """The day of `moment` in the deployment's zone: a date in PostgreSQL, the text YYYY-MM-DD in SQLite.
 
     The changes of the clocks are known from 1970 to the end of next year; moments beyond take the nearest offset.
@@ -37,7 +38,7 @@ def local_day(moment: ColumnElement[datetime]) -> ColumnElement[Any]:
 
 @cache
 def offsets(key: str, last_year: int) -> tuple[int, tuple[tuple[datetime, int], ...]]:
-    """A zone's offset from UTC in 1970, in seconds, and each later (moment, offset from then on) through `last_year`."""
+    """A zone's offset from UTC in 1970, in seconds, and each later (moment, offset from then) through `last_year`."""
     zone = ZoneInfo(key)
     first = known = _offset(zone, EPOCH)
     changes: list[tuple[datetime, int]] = []

@@ -21,7 +21,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
@@ -34,6 +34,15 @@ from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
+
+SUBJECTS: dict[Subject, type[Organization] | type[Team] | type[Station]] = {
+    Subject.ORGANIZATION: Organization,
+    Subject.TEAM: Team,
+    Subject.STATION: Station,
+}
+# One row of several columns, whose types the caller knows.
+Rows = Select[*tuple[Any, ...]]
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Question:
 def ranked(question: Question) -> Subquery:
     """Every subject with its `id`, `name`, `rank`, `value` and `own`, those with zero too."""
     values = _values(question)
-    subject = {Subject.ORGANIZATION: Organization, Subject.TEAM: Team, Subject.STATION: Station}[question.subject]
+    subject = SUBJECTS[question.subject]
     value = func.coalesce(values.c.value, 0)
     own = func.coalesce(values.c.own, 0) if question.subject is Subject.ORGANIZATION else null()
     statement = (
@@ -76,11 +85,11 @@ def ranked(question: Question) -> Subquery:
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.scope is not None:
-        statement = statement.where(or_(values.c.subject_id.is_not(None), _lies_in_scope_now(question)))
+        statement = statement.where(or_(values.c.subject_id.is_not(None), _lies_in_scope_now(question, question.scope)))
     return statement.subquery("ranked")
 
 
-def scope_total(question: Question) -> Select[Any]:
+def scope_total(question: Question) -> Rows:
     """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself."""
     facts = _facts(question)
     member = aliased(PathMember)
@@ -95,8 +104,8 @@ def _values(question: Question) -> Subquery:
     facts = _facts(question)
     member, scope_member = aliased(PathMember), aliased(PathMember)
     if question.subject is Subject.ORGANIZATION:
-        key: ColumnElement[Any] = member.ancestor_id
-        statement = select(key.label("subject_id"), *_measures(question, facts, own=member.depth == 0)).join_from(
+        key: Column = member.ancestor_id
+        statement: Rows = select(key.label("subject_id"), *_measures(question, facts, own=member.depth == 0)).join_from(
             facts, member, member.path_id == facts.c.path_id
         )
     else:
@@ -124,7 +133,9 @@ def _measures(
 ) -> tuple[ColumnElement[int], ColumnElement[int]]:
     if question.additive:
         value: ColumnElement[Any] = func.coalesce(func.sum(facts.c.amount), 0)
-        mine = func.coalesce(func.sum(case((own, facts.c.amount), else_=0)), 0) if own is not None else literal(0)
+        mine: ColumnElement[Any] = (
+            func.coalesce(func.sum(case((own, facts.c.amount), else_=0)), 0) if own is not None else literal(0)
+        )
     else:
         value = func.count(distinct(facts.c.volunteer_id))
         mine = func.count(distinct(case((own, facts.c.volunteer_id)))) if own is not None else literal(0)
@@ -194,7 +205,7 @@ def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnEle
     )
 
 
-def _held_shifts(question: Question, *columns: ColumnElement[Any]) -> Select[Any]:
+def _held_shifts(question: Question, *columns: Column) -> Rows:
     """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended."""
     present = aliased(Attendance)
     attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
@@ -222,7 +233,7 @@ def _held_shifts(question: Question, *columns: ColumnElement[Any]) -> Select[Any
     return _filtered(statement, question)
 
 
-def _filtered(statement: Select[Any], question: Question) -> Select[Any]:
+def _filtered(statement: Rows, question: Question) -> Rows:
     if question.campaign_id is not None:
         statement = statement.where(Activity.campaign_id == question.campaign_id)
     if question.category is not None:
@@ -230,10 +241,10 @@ def _filtered(statement: Select[Any], question: Question) -> Select[Any]:
     return statement
 
 
-def _lies_in_scope_now(question: Question) -> ColumnElement[bool]:
+def _lies_in_scope_now(question: Question, scope: UUID) -> ColumnElement[bool]:
     if question.subject is Subject.ORGANIZATION and question.level is None:
-        return Organization.parent_id == question.scope
-    within = subtree_ids(question.scope)
+        return Organization.parent_id == scope
+    within = subtree_ids(scope)
     place = {
         Subject.ORGANIZATION: Organization.id,
         Subject.TEAM: Team.organization_id,

@@ -89,6 +89,7 @@ def _question(query: Mapping[str, Any]) -> Question:
         last=last,
     )
 
+
 def _days(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
     if "period" in query:
         return query["period"].first, query["period"].last

@@ -1,0 +1,88 @@
+"""First answers: replayed, never repeated, never mixed up, under twins that arrive together."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_district
+from volunteer_api.core.database import db
+from volunteer_api.teams.models import Team
+
+Unit = Callable[[Callable[[], Any]], Any]
+
+
+def team(organization_id: UUID, name: str = "鹰城大妈") -> dict[str, str]:
+    return {"name": name, "organization_id": str(organization_id)}
+
+
+def count_teams() -> int:
+    return db.session.execute(select(func.count()).select_from(Team)).scalar_one()
+
+
+def test_a_replay_is_the_first_answer_again(client: Any, unit: Unit) -> None:
+    district = make_district()
+    organizer = client.as_(district.organizer)
+    first = organizer.post("/teams", json=team(district.office.id), key="tap-1")
+    again = organizer.post("/teams", json=team(district.office.id), key="tap-1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.data == again.data
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert unit(count_teams) == 1
+
+
+def test_a_refusal_of_the_domain_is_an_answer_too(client: Any) -> None:
+    district = make_district()
+    organizer = client.as_(district.organizer)
+    organizer.post("/teams", json=team(district.office.id))
+    first = organizer.post("/teams", json=team(district.office.id), key="tap-2")
+    again = organizer.post("/teams", json=team(district.office.id), key="tap-2")
+    assert (first.status_code, again.status_code) == (409, 409)
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_key_belongs_to_one_request_and_one_person(client: Any) -> None:
+    district = make_district()
+    organizer = client.as_(district.organizer)
+    organizer.post("/teams", json=team(district.office.id), key="tap-3")
+    other = organizer.post("/teams", json=team(district.office.id, "别队"), key="tap-3")
+    assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
+    stranger = client.as_(make_volunteer()).post("/teams", json=team(district.office.id), key="tap-3")
+    assert "Idempotency-Replayed" not in stranger.headers
+
+
+def test_what_passes_is_not_remembered(client: Any, unit: Unit) -> None:
+    district = make_district()
+    body = team(district.office.id)
+    assert client.post("/teams", json=body, key="tap-4").status_code == 401
+    assert client.as_(district.outsider).post("/teams", json=body, key="tap-4").status_code in (403, 404)
+    assert client.as_(district.organizer).post("/teams", json={"name": ""}, key="tap-4").status_code == 422
+    assert client.as_(district.organizer).post("/teams", json=body, key="tap-4").status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 65, "é"])
+def test_a_key_is_visible_text(client: Any, key: str) -> None:
+    district = make_district()
+    answer = client.as_(district.organizer).post("/teams", json=team(district.office.id), key=key)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "idempotency_key_invalid")
+
+
+def test_twins_that_arrive_together_have_one_effect(client: Any, unit: Unit, race: Any) -> None:
+    district = make_district()
+    phones = [client.as_(district.organizer) for _ in range(20)]
+    answers = race(20, lambda number: phones[number].post("/teams", json=team(district.office.id), key="twin"))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert unit(count_teams) == 1
+
+
+def test_keys_without_a_twin_do_not_hide_a_conflict(client: Any, unit: Unit, race: Any) -> None:
+    district = make_district()
+    phones = [client.as_(district.organizer) for _ in range(10)]
+    answers = race(10, lambda number: phones[number].post("/teams", json=team(district.office.id), key=f"k{number}"))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
+    assert unit(count_teams) == 1

@@ -1,0 +1,82 @@
+"""The app's first screen."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.activities.factories import PLACE, make_activity, make_scene
+from volunteer_api.activities import service as activities
+from volunteer_api.attendance import service as attendance
+from volunteer_api.core import clock
+from volunteer_api.notifications.service import notify
+
+NEAR = f"{PLACE['lat']},{PLACE['lng']}"
+STATEMENTS = 6
+SESSION_CHECK = 1
+
+
+@pytest.fixture
+def member_id(unit: Callable[..., Any]) -> Any:
+    """Somebody with four sign-ups, one of them on a waitlist, who is at the first shift now."""
+
+    def work() -> Any:
+        scene = make_scene()
+        soon = clock.now() - timedelta(minutes=5)
+        for number in range(4):
+            made = make_activity(scene=scene, starts_at=soon + timedelta(hours=12 * number), capacity=1, place=PLACE)
+            if number == 1:
+                activities.sign_up(shift_id=made.shift_id, volunteer_id=scene.outsider_id)
+            activities.sign_up(shift_id=made.shift_id, volunteer_id=scene.member_id)
+            if number == 0:
+                evidence = {"client_time": clock.now(), "place": PLACE, "accuracy_m": 5.0}
+                attendance.check_in(volunteer_id=scene.member_id, shift_id=made.shift_id, evidence=evidence)
+        values = {"minutes": "60", "activity": "清洁家园"}
+        notify(volunteer_id=scene.member_id, kind="hours_credited", values=values, dedup_key="a test's")
+        return scene.member_id
+
+    return unit(work)
+
+
+def test_home_is_one_answer(client: Any, member_id: Any) -> None:
+    answer = client.as_(member_id).get(f"/me/home?near={NEAR}")
+    assert answer.status_code == 200
+    home = answer.get_json()
+    assert home["profile"]["id"] == str(member_id)
+    assert [sign_up["state"] for sign_up in home["next_sign_ups"]] == ["confirmed", "waitlisted", "confirmed"]
+    assert [sign_up["waitlist_position"] for sign_up in home["next_sign_ups"]] == [None, 1, None]
+    assert home["next_sign_ups"][0]["activity"]["place"] == PLACE
+    assert home["open_attendance"]["shift_id"] == home["next_sign_ups"][0]["shift"]["id"]
+    assert home["open_attendance"]["activity"]["title"] == "清洁湛河"
+    assert home["tally"] == {"credited_minutes": 0, "held_minutes": 0, "activity_count": 0}
+    assert home["unread_count"] == 1
+    assert [station["distance_m"] for station in home["nearby_stations"]] == [0]
+
+
+def test_home_is_few_statements(client: Any, member_id: Any, statements: Callable[[], Any]) -> None:
+    phone = client.as_(member_id)
+    with statements() as seen:
+        phone.get(f"/me/home?near={NEAR}")
+    assert len(seen) <= STATEMENTS + SESSION_CHECK
+
+
+def test_the_screen_of_a_newcomer_is_empty(client: Any, unit: Callable[..., Any]) -> None:
+    newcomer_id = unit(lambda: make_scene().outsider_id)
+    home = client.as_(newcomer_id).get("/me/home").get_json()
+    assert (home["next_sign_ups"], home["open_attendance"], home["nearby_stations"]) == ([], None, [])
+
+
+def test_far_stations_are_not_nearby(client: Any, member_id: Any) -> None:
+    assert client.as_(member_id).get("/me/home?near=34.75,113.62").get_json()["nearby_stations"] == []
+
+
+def test_home_needs_a_token(client: Any) -> None:
+    assert client.get("/me/home").status_code == 401
+
+
+@pytest.mark.parametrize("query", ["near=91,0", "near=here", "far=1,2"])
+def test_a_bad_place_is_named(client: Any, member_id: Any, query: str) -> None:
+    answer = client.as_(member_id).get(f"/me/home?{query}")
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == f"/{query.split('=')[0]}"

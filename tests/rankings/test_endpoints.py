@@ -1,0 +1,129 @@
+"""Rankings by HTTP."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_organization
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock, ids
+from volunteer_api.organizations.models import Organization, OrganizationKind
+
+OFFICES = 5
+
+
+@pytest.fixture
+def center_id(unit: Callable[..., Any]) -> UUID:
+    """A center whose five offices held 2, 1, 1, 0 and 0 activities in the past days."""
+
+    def work() -> UUID:
+        center = make_organization()
+        volunteer_ids = [make_volunteer().id]
+        for count in (2, 1, 1, 0, 0):
+            office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
+            _hold(office, count, volunteer_ids)
+        return center.id
+
+    found: UUID = unit(work)
+    return found
+
+
+def _hold(office: Organization, count: int, volunteer_ids: list[UUID]) -> None:
+    moment = clock.now() - timedelta(days=1)
+    for number in range(count):
+        turn = Turn(moment - timedelta(hours=3 * number), present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), office, volunteer_ids)
+
+
+def test_anybody_reads_a_ranking(client: Any, center_id: UUID) -> None:
+    answer = client.get(f"/rankings?subject=organization&scope={center_id}")
+    assert answer.status_code == 200
+    body = answer.get_json()
+    assert [item["rank"] for item in body["items"]] == [1, 2, 2, 4, 4]
+    assert [item["value"] for item in body["items"]] == [2, 1, 1, 0, 0]
+    assert body["scope"] == {"id": str(center_id), "name": body["scope"]["name"], "value": 4, "own": 0}
+    assert body["additive"] is True
+    assert body["rule"]["text"]
+    assert body["as_of"].endswith("Z")
+    assert body["next_cursor"] is None
+
+
+def test_pages_hold_every_subject_once(client: Any, center_id: UUID) -> None:
+    path = f"/rankings?subject=organization&scope={center_id}&limit=2"
+    whole = [item["subject"]["id"] for item in client.get(path.replace("limit=2", "limit=100")).get_json()["items"]]
+    found: list[str] = []
+    ranks: list[int] = []
+    cursor = ""
+    while True:
+        page = client.get(path + cursor).get_json()
+        found += [item["subject"]["id"] for item in page["items"]]
+        ranks += [item["rank"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == whole
+    assert len(set(found)) == OFFICES
+    assert ranks == [1, 2, 2, 4, 4]
+
+
+def test_a_cursor_of_another_ranking_is_refused(client: Any, center_id: UUID) -> None:
+    path = f"/rankings?subject=organization&scope={center_id}&limit=2"
+    cursor = client.get(path).get_json()["next_cursor"]
+    answer = client.get(f"{path}&metric=credited_minutes&cursor={cursor}")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "subject=team&metric=credited_minutes",
+        "subject=station&metric=volunteer_count&period=2026-W47&category=large_event",
+    ],
+)
+def test_teams_and_stations_are_ranked_too(client: Any, center_id: UUID, query: str) -> None:
+    answer = client.get(f"/rankings?{query}&scope={center_id}")
+    assert answer.status_code == 200
+    assert answer.get_json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "code"),
+    [
+        ("", "/subject", "required"),
+        ("subject=volunteer", "/subject", "not_choice"),
+        ("subject=organization", "/level", "required"),
+        ("subject=organization&level=village", "/level", "not_choice"),
+        ("subject=team&level=unit", "/level", "level_without_organization"),
+        ("subject=team&metric=fame", "/metric", "not_choice"),
+        ("subject=team&period=2026-13", "/period", "not_period"),
+        ("subject=team&period=2026-W53-1", "/period", "not_period"),
+        ("subject=team&period=2026&from=2026-01-01", "/period", "two_periods"),
+        ("subject=team&from=2026-02-30", "/from", "not_day"),
+        ("subject=team&from=2026-11-02&to=2026-11-01", "/to", "from_after_to"),
+        ("subject=team&category=fun", "/category", "not_choice"),
+        ("subject=team&shape=round", "/shape", "unknown"),
+        ("subject=team&limit=0", "/limit", "min"),
+    ],
+)
+def test_bad_questions_are_named(client: Any, query: str, pointer: str, code: str) -> None:
+    answer = client.get(f"/rankings?{query}")
+    assert answer.status_code == 422
+    assert {"pointer": pointer, "code": code} in [
+        {"pointer": error["pointer"], "code": error["code"]} for error in answer.get_json()["errors"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["scope", "campaign_id"])
+def test_an_unknown_scope_or_campaign_is_not_found(client: Any, name: str) -> None:
+    assert client.get(f"/rankings?subject=team&{name}={ids.new_id()}").status_code == 404
+
+
+def test_a_ranking_is_few_statements(client: Any, center_id: UUID, statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        client.get(f"/rankings?subject=organization&scope={center_id}")
+    assert len(seen) == 3
