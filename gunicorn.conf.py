@@ -67,6 +67,8 @@ workers = 2
 threads = 4
 # Without it one worker may take every keep-alive connection, and figures halve.
 reuse_port = True
+# Loaded once, then forked: a faster start and shared memory. Nothing is open yet, and uuid-utils seeds itself anew.
+preload_app = True
 keepalive = 75
 timeout = 60
 graceful_timeout = 30

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, literal, or_, select, update
-from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import queries
@@ -323,15 +323,18 @@ def _promote(shift: Shift, activity: Activity, now: datetime) -> None:
 
 def _count(shift: Shift, *, confirmed: int, waitlisted: int) -> None:
     """Change a held shift's counts, past its `version`: that one is for what leaders edit."""
-    db.session.execute(
-        update(Shift.__table__)  # type: ignore[arg-type]  # a declarative class's __table__ is typed FromClause
-        .where(Shift.__table__.c.id == shift.id)
+    table = Shift.__table__
+    counts = db.session.execute(
+        update(table)  # type: ignore[arg-type]  # a declarative class's __table__ is typed FromClause
+        .where(table.c.id == shift.id)
         .values(
-            confirmed_count=Shift.__table__.c.confirmed_count + confirmed,
-            waitlisted_count=Shift.__table__.c.waitlisted_count + waitlisted,
+            confirmed_count=table.c.confirmed_count + confirmed,
+            waitlisted_count=table.c.waitlisted_count + waitlisted,
         )
-    )
-    db.session.refresh(shift, ["confirmed_count", "waitlisted_count"])
+        .returning(table.c.confirmed_count, table.c.waitlisted_count)
+    ).one()
+    set_committed_value(shift, "confirmed_count", counts.confirmed_count)
+    set_committed_value(shift, "waitlisted_count", counts.waitlisted_count)
 
 
 def _move(activity: Activity, verb: str) -> Activity:

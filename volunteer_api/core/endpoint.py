@@ -264,7 +264,11 @@ def _document(
 ) -> dict[str, Any]:
     """What the declaration says to openapi.json beyond schemas."""
     refusals = {"422"} | ({"400", "413", "415"} if body is not None else set())
-    refusals |= {"401", "503"} | ({"404", "403"} if access.load is not None else set())
+    refusals |= {"401", "503"}
+    if access.load is not None or not access.anonymous:
+        refusals.add("403")
+    if access.load is not None or query is not None or body is not None:
+        refusals.add("404")  # what a path, a filter or a body names may not be there
     if query is not None and issubclass(query, PageQuery):
         # A cursor may belong to another list.
         refusals.add("400")

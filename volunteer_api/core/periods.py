@@ -80,8 +80,9 @@ class PeriodField(Text):
         try:
             return parse_period(value if isinstance(value, str) else "")
         except ValueError as error:
-            source = "This is not a period, like 2026-11-23, 2026-W47, 2026-11, 2026-Q4, 2026 or all."
-            raise marshmallow.ValidationError(Fault("not_period", source)) from error
+            raise marshmallow.ValidationError(
+                Fault("not_period", "This is not a period, like 2026-11-23, 2026-W47, 2026-11, 2026-Q4, 2026 or all.")
+            ) from error
 
     def _validate(self, value: Any) -> None:
         """Already judged by _deserialize."""

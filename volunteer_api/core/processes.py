@@ -75,8 +75,8 @@ def supervise(server: Child, helper: Child) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    helper.start()
     server.start()
+    helper.start()
     code = None
     while code is None and not stop.wait(POLL_SECONDS):
         code = server.ended()

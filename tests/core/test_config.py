@@ -1,0 +1,98 @@
+"""Settings: what is read, what is refused, and that a refusal names its variable."""
+
+from pathlib import Path
+
+import pytest
+
+from volunteer_api.config import DEVELOPMENT_SECRET, BadEnvironment, load_port, load_settings
+
+GOOD_SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("APP_ENV", "development")
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    settings = load_settings()
+    assert settings.database_url == f"sqlite:///{tmp_path}/volunteer.db"
+    assert settings.limits
+    assert settings.secret_key == DEVELOPMENT_SECRET
+    assert str(settings.zone) == "Asia/Shanghai"
+    assert not settings.production
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_ENV", "staging"),
+        ("DATABASE_URL", "mysql://host/name"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "?"),
+        ("VALKEY_URL", "memcached://host"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("TIME_ZONE", "../etc/passwd"),
+        ("LIMITS", "perhaps"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("TRUSTED_PROXIES", "many"),
+        ("LOG_LEVEL", "LOUD"),
+        ("PORT", "0"),
+        ("PORT", "٨٠"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadEnvironment, match=name) as refusal:
+        load_settings()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgresql_is_always_psycopg(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://somebody:secret@host/name")
+    assert load_settings().database_url == "postgresql+psycopg://somebody:secret@host/name"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [("", None), ("valkey://host:1/0", "redis://host:1/0"), ("redis://host", "redis://host")],
+)
+def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used: str | None) -> None:
+    monkeypatch.setenv("VALKEY_URL", given)
+    assert load_settings().valkey_url == used
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "SECRET_KEY"),
+        ({"SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"SECRET_KEY": GOOD_SECRET, "LIMITS": "0"}, "LIMITS"),
+        ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
+    ],
+)
+def test_production_is_strict(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], word: str) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadEnvironment, match=word):
+        load_settings()
+
+
+def test_production_starts_with_a_good_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("SECRET_KEY", GOOD_SECRET)
+    assert load_settings().production
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text(GOOD_SECRET)
+    monkeypatch.setenv("SECRET_KEY_FILE", str(path))
+    assert load_settings().secret_key == GOOD_SECRET
+
+
+def test_the_public_address_follows_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "8123")
+    assert load_port() == 8123
+    assert load_settings().public_base_url == "http://127.0.0.1:8123"
