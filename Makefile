@@ -36,8 +36,8 @@ bench: $(DEV) ## print the figures of README, as ratios of this machine
 openapi: $(DEV) ## write openapi.json anew
 	@$(BIN)/volunteer-api openapi
 
-clean: ## remove the environment, the data and the caches
-	@rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
+clean: ## remove the environment and the caches; the data in var/ stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The pins are made by: uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url

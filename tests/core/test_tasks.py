@@ -19,6 +19,13 @@ Unit = Callable[[Callable[[], Any]], Any]
 NAME = "tests.work"
 
 
+@pytest.fixture(autouse=True)
+def empty_queue(request: pytest.FixtureRequest) -> None:
+    """Other tests nudge too, and nobody drains what they leave."""
+    if "app" in request.fixturenames:
+        build_queue(request.getfixturevalue("app")).flush()
+
+
 @pytest.fixture
 def done() -> list[str]:
     return []
