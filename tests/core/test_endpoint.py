@@ -87,3 +87,25 @@ def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:
         return int(answer.status_code)
 
     assert sorted(race(8, edit)) == [200] + [412] * 7
+
+
+def test_a_verb_without_a_body_takes_an_empty_one_and_no_other(app: Flask, client: Any) -> None:
+    caller = client.as_(make_volunteer())
+    assert caller.post("/auth/sign-out", json={"x": 1}).get_json()["errors"][0]["pointer"] == "/x"
+    assert caller.post("/auth/sign-out", data=b"x").status_code == 415
+    assert caller.post("/auth/sign-out", json={}).status_code == 204
+
+
+def test_a_body_of_faults_has_a_bounded_answer(app: Flask) -> None:
+    asking = app.test_client()
+    many = {f"k{number}": 1 for number in range(900)}
+    answer = asking.post("/api/v1/auth/codes", json=many)
+    assert answer.status_code == 422
+    assert len(answer.get_json()["errors"]) == 100
+    assert asking.post("/api/v1/auth/codes", json={f"k{n}": 1 for n in range(1001)}).status_code == 400
+
+
+def test_any_version_is_known_to_if_none_match_star(app: Flask) -> None:
+    asking = app.test_client()
+    assert asking.get("/api/v1/stations", headers={"If-None-Match": "*"}).status_code == 304
+    assert asking.get("/api/v1/stations", headers={"If-None-Match": '"*"'}).status_code == 200

@@ -50,6 +50,8 @@ REFUSED = [
     ({"text": "  "}, "/text", "min_length"),
     ({"text": "123456"}, "/text", "max_length"),
     ({"text": "a\x00"}, "/text", "unprintable"),
+    ({"text": "\u202eab"}, "/text", "unprintable"),
+    ({"text": "\u200b"}, "/text", "unprintable"),
     ({"text": 5}, "/text", "not_text"),
     ({"text": None}, "/text", "null"),
     ({"count": "3"}, "/count", "not_whole"),

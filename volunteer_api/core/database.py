@@ -93,11 +93,14 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     if make_url(settings.database_url).get_backend_name() == "sqlite":
         return {
             "module": sqlite_driver,
+            # An error's text must not carry a person's data into the log.
+            "hide_parameters": True,
             "connect_args": {"timeout": 5, "check_same_thread": False, "isolation_level": None},
             "json_serializer": _dump_json,
             "json_deserializer": orjson.loads,
         }
     return {
+        "hide_parameters": True,
         # At least as many connections as threads in a worker, so that no request waits for one.
         "pool_size": 8,
         "max_overflow": 8,

@@ -18,7 +18,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from volunteer_api.core import etags, strict_json
+from volunteer_api.core import etags, strict_json, texts
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
@@ -116,7 +116,8 @@ def endpoint(
     def decorate(view: View) -> View:
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
-            inner = blueprint.arguments(body, location="json", arg_name="body")(inner)
+            needed = not _needs_nothing(body)
+            inner = blueprint.arguments(body, location="json", arg_name="body", required=needed)(inner)
         if query is not None:
             inner = blueprint.arguments(query, location="query", arg_name="query")(inner)
         answer = blueprint.response(status, returns)(inner)
@@ -156,6 +157,7 @@ def endpoint(
                 response = run_unit(lambda: perform(path, principal, replayable), writes=writes)
             except Problem as problem:
                 response = render(problem)
+                response.headers.update(g.pop("limit_headers", {}))
                 if replayable is not None and problem.is_outcome:
                     response = run_unit(lambda: _store_refusal(replayable, response), writes=True)
                 return response
@@ -165,6 +167,8 @@ def endpoint(
             if not writes:
                 etags.answer_condition(response)
             response.headers.update(g.pop("limit_headers", {}))
+            response.headers.setdefault("Content-Language", texts.language())
+            response.vary.add("Accept-Language")
             if access.anonymous:
                 response.vary.add("Authorization")
             return response
@@ -214,11 +218,23 @@ def _read_body(method: str, body: type[Schema] | None) -> bytes:
     if len(raw) > limit:
         raise BodyTooLarge(limit=limit)
     g.json = None
-    if body is not None:
-        if request.mimetype != "application/json":
-            raise UnsupportedMediaType()
-        g.json = strict_json.parse(raw)
+    if method in SAFE_METHODS:
+        return raw
+    if not raw and _needs_nothing(body):
+        g.json = {}
+        return raw
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType()
+    g.json = strict_json.parse(raw)
+    if body is None and g.json != {}:
+        # A verb without a body takes an empty one; anything else would be lost without a word.
+        names = g.json if isinstance(g.json, dict) else ["_schema"]
+        raise InvalidPayload(error_list({name: [Fault("unknown")] for name in names}))
     return raw
+
+
+def _needs_nothing(body: type[Schema] | None) -> bool:
+    return body is None or not any(field.required for field in body().fields.values())
 
 
 def _single_values(arguments: MultiDict[str, str], allowed: tuple[str, ...] | None = None) -> dict[str, str]:
@@ -263,7 +279,7 @@ def _document(
     limit: str | None,
 ) -> dict[str, Any]:
     """What the declaration says to openapi.json beyond schemas."""
-    refusals = {"422"} | ({"400", "413", "415"} if body is not None else set())
+    refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
     refusals |= {"401", "503"}
     if access.load is not None or not access.anonymous:
         refusals.add("403")

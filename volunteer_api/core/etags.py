@@ -40,8 +40,9 @@ def tag(response: Response, version: int | None) -> None:
 
 def answer_condition(response: Response) -> None:
     """Turn a read into 304 without a body where the client's If-None-Match already has it."""
-    known = {_without_coding(value) for value in request.if_none_match.as_set(include_weak=True)}
-    if response.get_etag()[0] in known or "*" in known:
+    condition = request.if_none_match
+    known = {_without_coding(value) for value in condition.as_set(include_weak=True)}
+    if condition.star_tag or response.get_etag()[0] in known:
         response.set_data(b"")
         response.status_code = 304
         for header in ("Content-Type", "Content-Length"):

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from volunteer_api.core import texts
 
 MEDIA_TYPE = "application/problem+json"
+# More faults than a person reads; without a bound a small body could ask for a huge answer.
+MAX_ERRORS = 100
 TYPE_BASE = "/docs/problems#"
 
 
@@ -119,7 +121,7 @@ class InvalidPayload(Problem):
     title = "Some values are not valid."
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__(members={"errors": errors})
+        super().__init__(members={"errors": errors[:MAX_ERRORS]})
 
 
 class InvalidCursor(Problem):
@@ -172,6 +174,12 @@ class Unavailable(Problem):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(headers={"Retry-After": "5"}, **values)
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection broke inside COMMIT: only the idempotency key can tell."""
+
+    title = "The connection broke while saving; repeat the request with the same Idempotency-Key."
 
 
 HTTP_TITLES = {
@@ -234,5 +242,6 @@ def _respond(body: dict[str, Any], status: int, headers: dict[str, str]) -> Resp
     response = Response(orjson.dumps(body), status=status, content_type=MEDIA_TYPE)
     response.headers.extend(headers)
     response.headers["Content-Language"] = texts.language()
+    response.vary.add("Accept-Language")
     response.headers["Cache-Control"] = "no-store"
     return response

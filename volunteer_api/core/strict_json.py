@@ -7,6 +7,7 @@ import jiter
 from volunteer_api.core.problems import MalformedBody
 
 MAX_DEPTH = 32
+MAX_MEMBERS = 1000
 
 
 def parse(data: bytes) -> Any:
@@ -18,13 +19,15 @@ def parse(data: bytes) -> Any:
         value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise MalformedBody(reason=str(error)) from error
-    _check_depth(value)
+    _check_shape(value)
     return value
 
 
-def _check_depth(value: Any) -> None:
+def _check_shape(value: Any) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
+        if any(isinstance(parent, dict) and len(parent) > MAX_MEMBERS for parent in level):
+            raise MalformedBody(reason=f"an object has more than {MAX_MEMBERS} members")
         level = [
             child
             for parent in level

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
 
 from volunteer_api.config import Settings
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.keys import derive_key
 from volunteer_api.core.problems import Problem, SessionEnded, TokenExpired, TokenInvalid, Unauthorized, render
+from volunteer_api.core.schema import UUID_TEXT
 
 SESSION_CHECK = "volunteer_api.session_check"
 ISSUER = "volunteer-api"
 AUDIENCE = "volunteer-app"
+# RFC 9068: an access token says so in its header.
+HEADER_TYPE = "at+jwt"
 
 
 def configure_tokens(app: Flask, settings: Settings, session_is_open: Callable[[Principal], bool]) -> None:
@@ -30,6 +34,7 @@ def configure_tokens(app: Flask, settings: Settings, session_is_open: Callable[[
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings.access_token_seconds),
         JWT_TOKEN_LOCATION=["headers"],
         JWT_ERROR_MESSAGE_KEY="detail",
+        JWT_COOKIE_CSRF_PROTECT=False,
     )
     app.extensions[SESSION_CHECK] = session_is_open
     manager = JWTManager(app)
@@ -39,7 +44,8 @@ def configure_tokens(app: Flask, settings: Settings, session_is_open: Callable[[
     manager.unauthorized_loader(lambda _reason: _refuse(Unauthorized()))
     manager.needs_fresh_token_loader(lambda _header, _payload: _refuse(TokenInvalid()))
     manager.revoked_token_loader(lambda _header, _payload: _refuse(SessionEnded()))
-    manager.token_verification_loader(lambda _header, payload: _is_complete(payload))
+    longest = settings.access_token_seconds
+    manager.token_verification_loader(lambda header, payload: _is_complete(header, payload, longest))
     manager.token_verification_failed_loader(lambda _header, _payload: _refuse(TokenInvalid()))
     manager.user_lookup_error_loader(lambda _header, _payload: _refuse(TokenInvalid()))
 
@@ -47,7 +53,9 @@ def configure_tokens(app: Flask, settings: Settings, session_is_open: Callable[[
 def issue_access_token(principal: Principal) -> str:
     """A token for 15 minutes that names the volunteer and the device session."""
     token: str = create_access_token(
-        identity=str(principal.volunteer_id), additional_claims={"sid": str(principal.session_id)}
+        identity=str(principal.volunteer_id),
+        additional_claims={"sid": str(principal.session_id)},
+        additional_headers={"typ": HEADER_TYPE},
     )
     return token
 
@@ -58,6 +66,9 @@ def authenticate(access: Access) -> Principal | None:
     A token that is present but bad is refused on public routes too: a phone must learn that it has to refresh.
     Raises Unauthorized and its kin (401).
     """
+    scheme = request.headers.get("Authorization", "").split(" ", 1)[0]
+    if scheme not in ("", "Bearer"):
+        raise TokenInvalid()
     verified = verify_jwt_in_request(optional=access.anonymous)
     if verified is None:
         return None
@@ -71,15 +82,15 @@ def require_open_session(principal: Principal) -> None:
         raise SessionEnded()
 
 
-def _is_complete(payload: dict[str, object]) -> bool:
-    # The library takes a token without a type for an access token, and one without `exp` for an everlasting one.
-    if payload.get("type") != "access" or not isinstance(payload.get("exp"), int):
+def _is_complete(header: dict[str, Any], payload: dict[str, Any], longest: int) -> bool:
+    # The library takes a token without a type for an access token, having written the type into it before this look,
+    # and one without `exp` for an everlasting one. So the header's type is what tells.
+    expires, issued = payload.get("exp"), payload.get("iat")
+    if header.get("typ") != HEADER_TYPE or not isinstance(expires, int) or not isinstance(issued, int):
         return False
-    try:
-        UUID(str(payload["sub"])), UUID(str(payload["sid"]))
-    except (KeyError, ValueError):
+    if payload.get("type") != "access" or not 0 < expires - issued <= longest:
         return False
-    return True
+    return all(UUID_TEXT.fullmatch(str(payload.get(name))) for name in ("sub", "sid"))
 
 
 def _refuse(problem: Problem) -> tuple[Response, int]:

@@ -5,20 +5,19 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import g
+from flask import current_app, g
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
 from volunteer_api.core.database import BEGIN_IMMEDIATE, db
-from volunteer_api.core.problems import Busy, Conflict, Problem, Unavailable
+from volunteer_api.core.problems import Busy, Conflict, OutcomeUnknown, Problem, Unavailable
 
 Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 8.0
 ATTEMPTS = 12
 # PostgreSQL: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
-UNIQUE_VIOLATION = "23505"
 UNIQUE_VIOLATION = "23505"
 RERUN_STATES = {"40001", "40P01"}
 # Lock not available, query canceled by a time limit, too many connections: waiting in the same request won't help.
@@ -45,6 +44,10 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
         g.after_commit = []
         try:
             result = _run_once(work, writes)
+        except Problem as problem:
+            if problem.keeps_writes and writes:
+                _call_back()
+            raise
         except (Rerun, IntegrityError, StaleDataError, DBAPIError, PoolTimeout) as error:
             _judge(error)
             if attempt == ATTEMPTS or time.monotonic() > deadline:
@@ -52,8 +55,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
             # Several losers of one race must not meet again in step.
             time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
             continue
-        for callback in g.pop("after_commit"):
-            callback()
+        _call_back()
         return result
     raise Busy()
 
@@ -63,17 +65,35 @@ def after_commit(callback: Callable[[], None]) -> None:
     g.after_commit.append(callback)
 
 
+def _call_back() -> None:
+    # What is committed stays committed: a callback that fails must neither hide that nor stop the next.
+    for callback in g.pop("after_commit"):
+        try:
+            callback()
+        except Exception as error:
+            current_app.extensions["volunteer_api.log"].error("after_commit_failed", error=type(error).__name__)
+
+
+def _commit() -> None:
+    try:
+        db.session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise OutcomeUnknown() from error
+        raise
+
+
 def _run_once(work: Callable[[], Result], writes: bool) -> Result:
     try:
         db.session.connection(execution_options={BEGIN_IMMEDIATE: writes})
         result = work()
         if writes:
             db.session.flush()
-            db.session.commit()
+            _commit()
         return result
     except Problem as problem:
         if problem.keeps_writes and writes:
-            db.session.commit()
+            _commit()
         raise
     finally:
         # Detached before the rollback, which would expire what the caller was given.
