@@ -23,8 +23,8 @@ MOMENT_TEXT = re.compile(
 )
 WHOLE_TEXT = re.compile(r"-?\d{1,18}", re.ASCII)
 DECIMAL_TEXT = re.compile(r"-?\d{1,9}(\.\d{1,18})?", re.ASCII)
-# Control characters other than tab and line ends (PostgreSQL refuses NUL), lone surrogates, and what turns a text around
-# or can't be seen at all. The joiner U+200D stays: emoji are made with it.
+# Control characters other than tab and line ends (PostgreSQL refuses NUL), lone surrogates, and what turns a text
+# around or can't be seen at all. The joiner U+200D stays: emoji are made with it.
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
