@@ -8,12 +8,14 @@ from typing import Any
 from gunicorn import util
 
 from volunteer_api.config import BadEnvironment, load_port, load_settings
+from volunteer_api.core.ids import new_id
 
 WORKERS_MEMORY = Path("/dev/shm")  # noqa: S108  # gunicorn's own advice: a heartbeat file on a disk can block a worker
 
 CODES = {
     400: ("bad_request", "The request is malformed."),
     403: ("forbidden", "The request was refused."),
+    408: ("request_timeout", "The request took too long to arrive."),
     414: ("uri_too_long", "The address is too long."),
     417: ("expectation_failed", "The server can't do what Expect asks for."),
     431: ("headers_too_large", "The headers are too large."),
@@ -24,6 +26,7 @@ CODES = {
 def refuse(sock: Any, status_int: int, reason: str, mesg: str) -> None:
     """Answer what never reaches the application: problem+json, and nothing of the caller's bytes sent back."""
     code, title = CODES.get(status_int, ("internal_error", "Something went wrong on our side."))
+    request_id = new_id().hex
     body = json.dumps(
         {
             "type": f"/docs/problems#{code}",
@@ -32,11 +35,12 @@ def refuse(sock: Any, status_int: int, reason: str, mesg: str) -> None:
             "status": status_int,
             "detail": title,
             "instance": "",
-            "request_id": "",
+            "request_id": request_id,
         }
     ).encode()
     head = (
         f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nDate: {util.http_date()}\r\n"
+        f"X-Request-Id: {request_id}\r\nCache-Control: no-store\r\nContent-Language: en\r\n"
         f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     util.write_nonblock(sock, head.encode("latin1") + body)
@@ -62,7 +66,7 @@ try:
     bind = f"127.0.0.1:{load_port()}"
 except BadEnvironment as bad_port:
     stop_with_line(bad_port)
-worker_class = "gthread"
+worker_class = "volunteer_api.core.worker.DeadlineWorker"
 workers = 2
 threads = 4
 # Without it one worker may take every keep-alive connection, and figures halve.

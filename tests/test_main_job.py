@@ -27,7 +27,7 @@ BUDGET = {
     "check out": 10,
     "tally": 4,
     "home": 6,
-    "complete activity": 14,
+    "complete activity": 16,
     "ranking": 3,
     "receive stock": 15,
     "ledger": 4,

@@ -276,6 +276,124 @@ def test_a_waiting_one_is_never_late(unit: Any) -> None:
     assert state_of(unit, second) == ("withdrawn", False)
 
 
+def test_who_waits_takes_a_late_place_before_a_newcomer(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    made, (first, second, third) = unit(lambda: fill(1, 3, starts_at=start))
+    waiting = unit(lambda: db.session.get(SignUp, third)).volunteer_id
+    path = f"/shifts/{made.shift_id}"
+    with clock.at(start - HOUR):
+        phone = client.as_(waiting)
+        assert phone.get(path).get_json()["refusal"]["code"] == "already_signed_up"
+        unit(lambda: service.withdraw(sign_up_id=first))
+        assert refusal(client, made.shift_id, made.scene.outsider_id) == "shift_full"
+        assert client.get("/activities?open=true").get_json()["items"] == []
+        shown = phone.get(path).get_json()
+        assert (shown["can_sign_up"], shown["would_be"], shown["refusal"]) == (True, "confirmed", None)
+        taken = sign_up(client, made.shift_id, waiting)
+        assert taken.status_code == 201, taken.get_json()
+        assert (taken.get_json()["id"], taken.get_json()["state"]) == (str(third), "confirmed")
+        other = unit(lambda: db.session.get(SignUp, second)).volunteer_id
+        assert refusal(client, made.shift_id, other) == "already_signed_up"
+        shift = unit(lambda: db.session.get(Shift, made.shift_id))
+        assert (shift.confirmed_count, shift.waitlisted_count) == (1, 1)
+        # Taken knowingly, so without the grace of somebody who was promoted.
+        unit(lambda: service.withdraw(sign_up_id=third))
+    assert state_of(unit, third) == ("withdrawn", True)
+
+
+def test_a_late_place_beyond_those_who_wait_is_a_newcomers(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    made, (first, second, _third) = unit(lambda: fill(2, 3, starts_at=start))
+    with clock.at(start - HOUR):
+        unit(lambda: service.withdraw(sign_up_id=first))
+        assert refusal(client, made.shift_id, made.scene.outsider_id) == "shift_full"
+        unit(lambda: service.withdraw(sign_up_id=second))
+        assert [item["id"] for item in client.get("/activities?open=true").get_json()["items"]] == [str(made.id)]
+        assert sign_up(client, made.shift_id, made.scene.outsider_id).get_json()["state"] == "confirmed"
+        assert refusal(client, made.shift_id, made.scene.member_id) == "shift_full"
+
+
+def test_a_late_place_is_not_for_who_is_busy(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    made, (first, second) = unit(lambda: fill(1, 2, starts_at=start))
+    waiting = unit(lambda: db.session.get(SignUp, second)).volunteer_id
+    other = unit(lambda: make_activity(scene=made.scene, starts_at=start))
+    unit(lambda: service.sign_up(shift_id=other.shift_id, volunteer_id=waiting))
+    with clock.at(start - HOUR):
+        unit(lambda: service.withdraw(sign_up_id=first))
+        assert refusal(client, made.shift_id, waiting) == "overlapping_shift"
+
+
+def test_a_place_kept_for_who_waits_is_promised_to_nobody_else(client: Any, unit: Any) -> None:
+    def prepare() -> MadeActivity:
+        made, sign_ups = fill(1, 2)
+        other = make_activity(scene=made.scene)
+        waiting = db.session.get_one(SignUp, sign_ups[1]).volunteer_id
+        service.sign_up(shift_id=other.shift_id, volunteer_id=waiting)
+        service.withdraw(sign_up_id=sign_ups[0])
+        return made
+
+    made = unit(prepare)
+    shown = client.as_(made.scene.outsider_id).get(f"/shifts/{made.shift_id}").get_json()
+    assert (shown["confirmed_count"], shown["waitlisted_count"], shown["would_be"]) == (0, 1, "waitlisted")
+    # Better than promised: the one who waits is busy elsewhere, as the sign-up finds out.
+    assert sign_up(client, made.shift_id, made.scene.outsider_id).get_json()["state"] == "confirmed"
+
+
+@pytest.mark.parametrize("ending", ["cancellation", "completion"])
+def test_an_activity_that_ends_frees_who_waits_elsewhere(client: Any, unit: Any, ending: str) -> None:
+    start = clock.now() + 24 * HOUR
+
+    def prepare() -> tuple[UUID, MadeActivity, UUID]:
+        made, sign_ups = fill(1, 2, starts_at=start + 6 * HOUR)
+        long = make_activity(scene=made.scene, starts_at=start, duration=7 * HOUR)
+        waiting = db.session.get_one(SignUp, sign_ups[1]).volunteer_id
+        service.sign_up(shift_id=long.shift_id, volunteer_id=waiting)
+        service.withdraw(sign_up_id=sign_ups[0])
+        return sign_ups[1], long, waiting
+
+    waits, long, waiting = unit(prepare)
+    assert state_of(unit, waits)[0] == "waitlisted"
+    with clock.at(start + HOUR):
+        body = {"reason": "下雨"} if ending == "cancellation" else {}
+        answer = client.as_(long.scene.organizer_id).post(f"/activities/{long.id}/{ending}", json=body)
+        assert answer.status_code == 200, answer.get_json()
+        assert state_of(unit, waits)[0] == "confirmed"
+        kinds = [item["kind"] for item in client.as_(waiting).get("/me/notifications").get_json()["items"]]
+    assert "sign_up_promoted" in kinds
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(-1, None), (0, "shift_begun"), (59, "shift_begun"), (60, "ended")])
+def test_who_serves_withdraws_no_more(client: Any, unit: Any, minutes: int, code: str | None) -> None:
+    start = clock.now() + HOUR
+    _made, (first,) = unit(lambda: fill(1, 1, starts_at=start, duration=HOUR))
+    volunteer_id = unit(lambda: db.session.get(SignUp, first)).volunteer_id
+    with clock.at(start + timedelta(minutes=minutes)):
+        answer = client.as_(volunteer_id).post(f"/sign-ups/{first}/withdrawal", json={})
+    assert (answer.status_code, answer.get_json().get("code")) == ((409, code) if code else (200, None))
+
+
+def test_who_waits_withdraws_from_a_running_shift(unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    _made, (_first, second) = unit(lambda: fill(1, 2, starts_at=start))
+    with clock.at(start + HOUR):
+        unit(lambda: service.withdraw(sign_up_id=second))
+    assert state_of(unit, second) == ("withdrawn", False)
+
+
+def test_a_withdrawal_takes_a_reason(client: Any, unit: Any) -> None:
+    _made, (first, second) = unit(lambda: fill(2, 2))
+    phones = [client.as_(unit(lambda one=one: db.session.get(SignUp, one)).volunteer_id) for one in (first, second)]
+    path = f"/sign-ups/{first}/withdrawal"
+    unknown = phones[0].post(path, json={"why": "发烧"})
+    assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/why")
+    assert phones[0].post(path, json={"reason": "长" * 501}).status_code == 422
+    assert phones[0].post(path, json={"reason": "发烧"}).status_code == 200
+    assert unit(lambda: db.session.get(SignUp, first)).withdrawal_reason == "发烧"
+    assert phones[1].post(f"/sign-ups/{second}/withdrawal").status_code == 200
+    assert unit(lambda: db.session.get(SignUp, second)).withdrawal_reason is None
+
+
 def test_after_the_shift_nothing_is_withdrawn(unit: Any) -> None:
     start = clock.now() + HOUR
     _made, (first,) = unit(lambda: fill(1, 1, starts_at=start, duration=HOUR))

@@ -10,9 +10,10 @@ import pytest
 from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift, soon
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift, SignUp
-from volunteer_api.activities.problems import Canceled, NotPublished
+from volunteer_api.activities.problems import Canceled
 from volunteer_api.attendance import service
 from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.attendance.problems import AlreadyCheckedIn, AlreadyCheckedOut
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
@@ -103,7 +104,9 @@ SITUATIONS = [
     Situation("leaves after the end", "strong", leaves=239),
     Situation("leaves long after the end", "strong", OUTSIDE, leaves=241),
     Situation("clock ahead", "strong", ODD, shows=CODE | {"offset": 6 * MINUTE}),
-    Situation("too late to believe", "strong", ODD, leaves=74 * 60, shows_leaving=CODE | {"offset": -73 * HOUR}),
+    Situation(
+        "too late to believe", "strong", OUTSIDE + ODD, leaves=74 * 60, shows_leaving=CODE | {"offset": -73 * HOUR}
+    ),
     Situation("out before in", "strong", OUTSIDE, arrives=60, leaves=61, shows_leaving=CODE | {"offset": -10 * MINUTE}),
     Situation(
         "synced a day late",
@@ -176,16 +179,100 @@ def test_what_is_over_eight_hours_a_day_is_held(unit: Unit) -> None:
     assert (attendance.state, attendance.reasons) == (State.HELD, ["daily_limit"])
 
 
+def elsewhere(scene: Scene, unit: Unit, at: datetime, received_at: datetime | None = None) -> Attendance:
+    """Check in to another shift, which begins at TEN too; `received_at` where it is synced late."""
+
+    def go() -> Attendance:
+        with clock.at(TEN - HOUR):
+            other = make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=TEN)
+        with clock.at(received_at or at):
+            evidence = loaded_evidence(at)
+            return service.check_in(volunteer_id=scene.volunteer.id, shift_id=other.id, evidence=evidence)
+
+    made: Attendance = unit(go)
+    return made
+
+
 def test_the_same_hour_is_not_credited_twice(unit: Unit) -> None:
     scene = make_scene(starts_at=TEN)
     first = check_in(scene, unit, TEN, code=True)
     check_out(scene, unit, first, TEN + HOUR, code=True)
-    again = check_in(scene, unit, TEN + HOUR, code=True, offset=-30 * MINUTE)
-    again = check_out(scene, unit, again, TEN + 90 * MINUTE, code=True)
-    assert (again.state, again.reasons, again.held_minutes) == (State.HELD, ["overlapping"], 60)
-    break_over = check_in(scene, unit, TEN + 100 * MINUTE, code=True)
-    break_over = check_out(scene, unit, break_over, TEN + 110 * MINUTE, code=True)
-    assert (break_over.state, break_over.credited_minutes) == (State.CREDITED, 10)
+    again = elsewhere(scene, unit, TEN + 30 * MINUTE, TEN + HOUR)
+    again = check_out(scene, unit, again, TEN + 90 * MINUTE)
+    assert (again.state, again.held_minutes) == (State.HELD, 60)
+    assert "overlapping" in again.reasons
+
+
+def test_a_shift_is_attended_once(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    first = check_in(scene, unit, TEN, code=True)
+    check_out(scene, unit, first, TEN + HOUR, code=True)
+    with pytest.raises(AlreadyCheckedIn):
+        check_in(scene, unit, TEN + 70 * MINUTE, code=True)
+
+    def reject() -> None:
+        db.session.get_one(Attendance, first.id).state = State.REJECTED
+
+    unit(reject)
+    assert check_in(scene, unit, TEN + 80 * MINUTE, code=True).state == State.OPEN
+
+
+def test_an_older_check_in_synced_late_leaves_the_open_one_open(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    now_here = check_in(scene, unit, TEN + HOUR, code=True)
+    older = elsewhere(scene, unit, TEN + 10 * MINUTE, TEN + 90 * MINUTE)
+    assert (older.state, older.checked_out_at, older.held_minutes) == (State.HELD, TEN + HOUR, 50)
+    assert "checked_in_elsewhere" in older.reasons
+    assert unit(lambda: db.session.get_one(Attendance, now_here.id)).state == State.OPEN
+
+
+def test_an_odd_clock_orders_nothing(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+    earlier = check_in(scene, unit, TEN, code=True)
+    odd = elsewhere(scene, unit, TEN - 365 * 24 * HOUR, TEN + 30 * MINUTE)
+    assert (odd.state, odd.checked_in_at) == (State.OPEN, TEN + 30 * MINUTE)
+    assert unit(lambda: db.session.get_one(Attendance, earlier.id)).checked_out_at == TEN + 30 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "reasons", "minutes"),
+    [(20, State.CREDITED, [], 20), (40, State.HELD, ["checked_in_elsewhere"], 30)],
+)
+def test_a_check_out_after_the_next_check_in(
+    unit: Unit, left: int, state: State, reasons: list[str], minutes: int
+) -> None:
+    scene = make_scene(starts_at=TEN)
+    earlier = check_in(scene, unit, TEN, code=True)
+    elsewhere(scene, unit, TEN + 30 * MINUTE)
+    offset = (left - 60) * MINUTE
+    closed = check_out(scene, unit, earlier, TEN + HOUR, code=True, offset=offset)
+    assert (closed.state, closed.reasons) == (state, reasons)
+    assert (closed.credited_minutes + closed.held_minutes, closed.checked_out_at) == (minutes, TEN + minutes * MINUTE)
+    assert closed.check_out_evidence is not None
+    with pytest.raises(AlreadyCheckedOut):
+        check_out(scene, unit, earlier, TEN + 2 * HOUR)
+
+
+@pytest.mark.parametrize("arriving", [-800 * 24 * HOUR, 4 * MINUTE, 800 * 24 * HOUR])
+@pytest.mark.parametrize("leaving", [-800 * 24 * HOUR, -20 * MINUTE, 800 * 24 * HOUR])
+def test_nobody_leaves_before_they_came(unit: Unit, arriving: timedelta, leaving: timedelta) -> None:
+    scene = make_scene(starts_at=TEN)
+    attendance = check_in(scene, unit, TEN, code=True, offset=arriving)
+    attendance = check_out(scene, unit, attendance, TEN + 10 * MINUTE, code=True, offset=leaving)
+    assert attendance.checked_out_at is not None
+    assert TEN <= attendance.checked_in_at <= attendance.checked_out_at <= TEN + 10 * MINUTE
+    assert attendance.state == State.HELD
+
+
+def test_a_held_shift_of_a_canceled_activity_takes_late_check_ins(unit: Unit) -> None:
+    scene = make_scene(starts_at=TEN)
+
+    def cancel() -> None:
+        with clock.at(TEN + 3 * HOUR):
+            activities.cancel(db.session.get_one(Activity, scene.activity.id), reason="暴雨")
+
+    unit(cancel)
+    assert check_in(scene, unit, TEN + 4 * HOUR, code=True, offset=-4 * HOUR).reasons == []
 
 
 def test_a_check_in_elsewhere_closes_and_holds_the_earlier(unit: Unit) -> None:
@@ -269,7 +356,7 @@ def test_what_is_not_there_takes_nobody(unit: Unit) -> None:
     with pytest.raises(NotFound):
         come_to(ids.new_id())
     draft_shift_id = unit(plan)
-    with pytest.raises(NotPublished):
+    with pytest.raises(NotFound):
         come_to(draft_shift_id)
     unit(lambda: activities.cancel(db.session.get_one(Activity, scene.activity.id), reason="暴雨"))
     with pytest.raises(Canceled):

@@ -1,7 +1,5 @@
 """The one commit site: what is retried, what is kept, what runs afterwards."""
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -15,20 +13,13 @@ from volunteer_api.core.problems import Busy, Conflict, Problem
 from volunteer_api.core.unit_of_work import Rerun, after_commit, run_unit
 
 
-class Kept(Problem):
+class _Kept(Problem):
     keeps_writes = True
     title = "Refused, but written."
 
 
-class Dropped(Conflict):
+class _Dropped(Conflict):
     title = "Refused and not written."
-
-
-@pytest.fixture(autouse=True)
-def forget_problems() -> Any:
-    yield
-    for code in ("kept", "dropped"):
-        Problem.known.pop(code, None)
 
 
 @pytest.fixture
@@ -45,7 +36,7 @@ def name_of(app: Flask) -> str:
         return str(run_unit(lambda: db.session.execute(text("SELECT name FROM volunteers")).scalar_one(), writes=False))
 
 
-@pytest.mark.parametrize(("problem", "name"), [(Kept, "新名"), (Dropped, "旧名")])
+@pytest.mark.parametrize(("problem", "name"), [(_Kept, "新名"), (_Dropped, "旧名")])
 def test_a_refusal_keeps_its_writes_only_if_it_says_so(
     app: Flask, volunteer: Volunteer, problem: type[Problem], name: str
 ) -> None:

@@ -1,14 +1,20 @@
 """The demo district loads on both databases, once, and shows something on every screen."""
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import find_by_phone
+from volunteer_api.activities.models import Activity
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.geo import meters_between
 from volunteer_api.demo import load_demo
 from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 from volunteer_api.inventory.models import Movement
@@ -23,6 +29,12 @@ ROLES = {
     TEAM_LEADER: ("leader", "鹰城大妈"),
     VOLUNTEER: ("member", "鹰城大妈"),
 }
+# The three that the newspaper names, the default seven, and the picture guide.
+FIRST_AID_BOX = (
+    *("碘伏", "棉签", "无菌纱布", "创可贴", "弹性绷带", "医用胶布", "一次性手套", "体温计", "冰袋", "剪刀"),
+    "心肺复苏图示",
+)
+TODAY = "五一路街道文明交通劝导（今日班次）"
 
 
 @pytest.fixture
@@ -41,7 +53,14 @@ def test_the_demo_fills_every_screen(loaded: list[tuple[int, int]], client: Any,
     for phone, (role, scope) in ROLES.items():
         check_screens(client.as_(unit(lambda phone=phone: find_by_phone(phone))), role, scope)
     check_rankings(client)
-    check_home_desk(client.as_(unit(lambda: find_by_phone(STATION_MANAGER))))
+    check_home_desk(client.as_(unit(lambda: find_by_phone(STATION_MANAGER))), unit(clock.today))
+    check_other_desks(client.as_(unit(lambda: find_by_phone(ADMINISTRATOR))))
+    phones = {phone: client.as_(unit(lambda phone=phone: find_by_phone(phone))) for phone in ROLES}
+    check_today(phones)
+    check_volunteer(phones[VOLUNTEER])
+    check_leader(phones[TEAM_LEADER])
+    check_people(unit)
+    check_places(unit)
 
 
 def count_rows() -> dict[str, int]:
@@ -96,9 +115,87 @@ def check_rankings(client: Any) -> None:
     assert center["own"] + sum(item["value"] for item in offices) == center["value"]
 
 
-def check_home_desk(manager: Any) -> None:
+def check_home_desk(manager: Any, today: date) -> None:
     desk = manager.get("/stations?q=河西社区").get_json()["items"][0]
     stock = manager.get(f"/stations/{desk['id']}/stock?limit=100").get_json()["items"]
     assert {"打气筒", "轮椅", "碘伏", "针线包"} <= {row["item"]["name"] for row in stock}
+    assert set(FIRST_AID_BOX) <= {row["item"]["name"] for row in stock}
+    states = Counter(row["state"] for row in stock)
+    assert (states["near_expiry"], states["expired"], states["empty"]) == (1, 1, 1)
+    near = next(row for row in stock if row["state"] == "near_expiry")
+    assert date.fromisoformat(near["expires_on"]) == today + timedelta(days=20)
+    assert {row["item"]["name"] for row in stock if row["state"] == "empty"} == {"弹性绷带"}
     kinds = {entry["kind"] for entry in manager.get(f"/stations/{desk['id']}/stock/entries").get_json()["items"]}
     assert {"receipt", "issue"} <= kinds
+
+
+def check_other_desks(administrator: Any) -> None:
+    desks = administrator.get("/stations?limit=100").get_json()["items"]
+    states: Counter[str] = Counter()
+    for desk in desks[:20]:
+        rows = administrator.get(f"/stations/{desk['id']}/stock?limit=100").get_json()["items"]
+        states.update(row["state"] for row in rows)
+    assert states["near_expiry"] > 1
+    assert states["expired"] > 1
+    assert states["ok"] > states["near_expiry"] + states["expired"]
+
+
+def check_today(phones: dict[str, Any]) -> None:
+    """One shift runs now: the volunteer is there, its leader is awaited, and others can still come."""
+    for phone in (VOLUNTEER, TEAM_LEADER):
+        assert phones[phone].get("/me/home").get_json()["next_sign_ups"][0]["activity"]["title"] == TODAY
+    for phone in (TEAM_LEADER, STATION_MANAGER, ORGANIZER, ADMINISTRATOR):
+        assert phones[phone].get("/me/home").get_json()["open_attendance"] is None
+    organizer = phones[ORGANIZER]
+    grant = organizer.get("/me/grants").get_json()["items"][0]
+    query = f"organization_id={grant['scope']['id']}&open=true&q=今日班次"
+    (found,) = organizer.get(f"/activities?{query}").get_json()["items"]
+    (shift,) = organizer.get(f"/activities/{found['id']}").get_json()["shifts"]
+    assert (shift["capacity"], shift["confirmed_count"]) == (10, 4)
+    assert shift["can_sign_up"] is True
+    for phone in (ORGANIZER, TEAM_LEADER):
+        present = phones[phone].get(f"/shifts/{shift['id']}/attendances").get_json()["items"]
+        assert [one["state"] for one in present] == ["open"] * 3
+
+
+def check_volunteer(phone: Any) -> None:
+    home = phone.get("/me/home").get_json()
+    attending = home["open_attendance"]
+    assert (attending["activity"]["title"], attending["state"], attending["grade"]) == (TODAY, "open", "strong")
+    assert home["tally"]["held_minutes"] > 0
+    assert home["unread_count"] > 0
+    held = [one for one in phone.get("/me/attendances").get_json()["items"] if one["state"] == "held"]
+    assert any("weak_evidence" in one["reasons"] for one in held)
+    assert sum(one["held_minutes"] for one in held) == home["tally"]["held_minutes"]
+    kinds = {one["kind"] for one in phone.get("/me/notifications").get_json()["items"] if one["read_at"] is None}
+    assert "activity_canceled" in kinds
+
+
+def check_leader(phone: Any) -> None:
+    assert phone.get("/me/home").get_json()["unread_count"] > 0
+    kinds = {one["kind"] for one in phone.get("/me/notifications").get_json()["items"] if one["read_at"] is None}
+    assert {"activity_canceled", "activity_returned"} <= kinds
+
+
+def check_people(unit: Callable[..., Any]) -> None:
+    names = unit(lambda: list(db.session.scalars(select(Volunteer.name))))
+    assert len(set(names)) == len(names)
+
+
+def check_places(unit: Callable[..., Any]) -> None:
+    """An office's activities take place among its stations."""
+
+    def farthest() -> float:
+        found = []
+        offices = select(Organization).where(Organization.kind == OrganizationKind.PRACTICE_OFFICE)
+        for office in db.session.scalars(offices).all():
+            below = select(Organization.id).where(Organization.parent_id == office.id)
+            stations = db.session.scalars(select(Station).where(Station.organization_id.in_(below))).all()
+            for activity in db.session.scalars(select(Activity).where(Activity.organization_id == office.id)):
+                assert activity.latitude is not None
+                assert activity.longitude is not None
+                here = (activity.latitude, activity.longitude)
+                found.append(max(meters_between(here, (one.latitude, one.longitude)) for one in stations))
+        return max(found)
+
+    assert unit(farthest) < 1000

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from tests.attendance.factories import Scene, make_scene
+from tests.attendance.factories import Scene, make_scene, make_shift
 from tests.factories import make_volunteer
+from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, ids
@@ -156,13 +158,18 @@ def test_random_attendances_and_their_tally(unit: Unit, scene: Scene) -> None:
     """The same law through check-in and check-out: credited in the ledger, held beside it, nothing between."""
 
     def attend(number: int) -> None:
-        at = FIRST + timedelta(minutes=number * 10)
+        at = FIRST + timedelta(hours=3, minutes=number * 20)
+        with clock.at(FIRST - HOUR):
+            shift = make_shift(
+                organization=scene.organization, created_by=scene.organizer, starts_at=at, hours=0.25, place=None
+            )
+            activities.sign_up(shift_id=shift.id, volunteer_id=scene.volunteer.id)
         with clock.at(at):
-            code = scene.code(at) if number % 3 else "0"
+            code = presence_code.code_at(shift.id, at).code if number % 3 else "0"
             evidence = {"client_time": at, "code": code}
-            opened = attendance.check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=evidence)
+            opened = attendance.check_in(volunteer_id=scene.volunteer.id, shift_id=shift.id, evidence=evidence)
         with clock.at(at + timedelta(minutes=number)):
-            leaving = {"client_time": clock.now(), "code": scene.code(clock.now())}
+            leaving = {"client_time": clock.now(), "code": presence_code.code_at(shift.id, clock.now()).code}
             attendance.check_out(attendance=opened, evidence=leaving)
 
     for number in range(1, 9):

@@ -10,6 +10,7 @@ import pytest
 from tests.factories import make_volunteer
 from tests.inventory.factories import Depot, make_depot, make_item, move
 from volunteer_api.core import clock, ids
+from volunteer_api.inventory.models import REASONS, ItemKind, MovementKind, MovementReason
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -127,31 +128,72 @@ def test_payloads_are_judged(client: Any, depot: Depot, item: UUID, change: dict
     assert answer.status_code == 422
 
 
+def test_reasons_belong_to_kinds(client: Any, unit: Unit, depot: Depot, item: UUID) -> None:
+    manager = client.as_(depot.manager_id)
+    path = f"/stations/{depot.station_id}/movements"
+    first = unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 9}))
+    for kind in MovementKind:
+        for reason in MovementReason if kind in REASONS else ():
+            if kind == MovementKind.REVERSAL:
+                document = unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 1}))
+                answer = manager.post(f"/movements/{document.id}/reversal", json={"reason": reason}, key=f"x-{reason}")
+            else:
+                answer = manager.post(path, json=body_of(item, kind=kind, reason=reason), key=f"{kind}-{reason}")
+            assert answer.status_code == (201 if reason in REASONS[kind] else 422), (kind, reason)
+            if reason not in REASONS[kind]:
+                (error,) = answer.get_json()["errors"]
+                assert (error["pointer"], error["code"]) == ("/reason", "reason_of_another_kind")
+    # By name, so that the table itself is held to something.
+    for moved, given in (("write_off", "donation"), ("receipt", "expired"), ("issue", "mistake")):
+        assert manager.post(path, json=body_of(item, kind=moved, reason=given), key="by-name").status_code == 422
+    assert manager.post(f"/movements/{first.id}/reversal", json={"reason": "lost"}, key="r").status_code == 422
+
+
+def test_one_lot_has_one_date(client: Any, depot: Depot, item: UUID) -> None:
+    path = f"/stations/{depot.station_id}/movements"
+    named = {"item_id": str(item), "quantity": 1, "lot_number": "2030-01-31", "expires_on": "2031-01-31"}
+    unnamed = {"item_id": str(item), "quantity": 1, "expires_on": "2030-01-31"}
+    for lines in ([named, unnamed], [named, named | {"expires_on": "2032-01-31"}]):
+        answer = client.as_(depot.manager_id).post(path, json=body_of(item, lines=lines), key="k")
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["code"] == "two_expiry_dates"
+
+
 def test_refusals_have_names(client: Any, unit: Unit, depot: Depot, item: UUID) -> None:
     manager = client.as_(depot.manager_id)
-    prohibited = unit(lambda: make_item(prohibited=True))
+    prohibited = unit(lambda: make_item(name="违禁品", prohibited=True))
+    medical = unit(lambda: make_item(kind=ItemKind.MEDICAL))
+    today = unit(clock.today)
 
     def code(body: dict[str, Any]) -> str:
         answer = manager.post(f"/stations/{depot.station_id}/movements", json=body, key=str(ids.new_id()))
         assert answer.status_code == 409
         return str(answer.get_json()["code"])
 
-    manager.post(
-        f"/stations/{depot.station_id}/movements",
-        json=body_of(
-            item, lines=[{"item_id": str(item), "quantity": 2, "lot_number": "A", "expires_on": "2020-01-31"}]
-        ),
-        key="old",
+    lot = {
+        "item_id": str(item),
+        "quantity": 2,
+        "lot_number": "A",
+        "expires_on": (today - timedelta(days=5)).isoformat(),
+    }
+    back_then = (clock.now() - timedelta(days=10)).isoformat().replace("+00:00", "Z")
+    received = manager.post(
+        f"/stations/{depot.station_id}/movements", json=body_of(item, lines=[lot], occurred_at=back_then), key="old"
     )
+    assert received.status_code == 201
+    assert code(body_of(item, lines=[lot])) == "receipt_of_expired"
+    assert code(body_of(medical)) == "expiry_date_missing"
     long_ago = (clock.now() - timedelta(days=40)).isoformat()
     tomorrow = (clock.now() + timedelta(days=1)).isoformat()
     assert code(body_of(prohibited)) == "prohibited_item"
     assert code(body_of(ids.new_id())) == "item_unknown"
     assert code(body_of(item, kind="issue")) == "lot_expired"
     assert code(body_of(item, 3, kind="write_off")) == "stock_too_low"
-    assert code(body_of(item, occurred_at=long_ago)) == "backdating_refused"
+    assert code(body_of(item, occurred_at=long_ago)) == "too_far_back"
     assert code(body_of(item, occurred_at=tomorrow)) == "occurred_in_future"
-    lines = [{"item_id": str(item), "quantity": 1, "lot_number": "A", "expires_on": "2020-02-01"}]
+    earlier = (clock.now() - timedelta(days=20)).isoformat()
+    assert code(body_of(item, 2, kind="issue", occurred_at=earlier)) == "later_balance_negative"
+    lines = [{"item_id": str(item), "quantity": 1, "lot_number": "A", "expires_on": "2099-02-01"}]
     assert code(body_of(item, lines=lines)) == "lot_expiry_differs"
 
 
@@ -201,6 +243,47 @@ def test_catalogue_is_public_and_kept_by_organizers(client: Any, unit: Unit, dep
     assert [found["name"] for found in client.get("/items?kind=medical").get_json()["items"]] == ["碘伏"]
     assert [found["name"] for found in client.get("/items?q=打气").get_json()["items"]] == ["打气筒"]
     assert client.get("/items?q=%25").get_json()["items"] == []
+
+
+def test_items_are_changed_by_those_who_keep_them(client: Any, unit: Unit, depot: Depot) -> None:
+    item = unit(lambda: make_item(name="处方药物"))
+    path, body = f"/items/{item}", {"name": "药物", "unit": "盒"}
+    assert client.patch(path, json=body, version=1).status_code == 401
+    for other in (depot.manager_id, depot.auditor_id, unit(make_volunteer)):
+        assert client.as_(other).patch(path, json=body, version=1).status_code == 403
+    organizer = client.as_(depot.organizer_id)
+    assert organizer.patch(f"/items/{ids.new_id()}", json=body, version=1).status_code == 404
+    assert organizer.patch(path, json=body).status_code == 428
+    assert organizer.patch(path, json=body, version=2).status_code == 412
+    for wrong in ({"kind": "medical"}, {"name": None}, {"name": ""}, {"prohibited": "yes"}, {"version": 2}):
+        assert organizer.patch(path, json=wrong, version=1).status_code == 422
+    changed = organizer.patch(path, json=body, version=1)
+    assert changed.status_code == 200
+    known = changed.get_json()
+    assert (known["name"], known["unit"], known["prohibited"], known["version"]) == ("药物", "盒", False, 2)
+    assert client.get(path).get_json() == known
+    assert organizer.patch(path, json=body, version=1).status_code == 412
+
+
+def test_a_changed_item_is_judged_like_a_new_one(client: Any, unit: Unit, depot: Depot) -> None:
+    item, taken = unit(lambda: make_item(name="药物")), unit(lambda: make_item(name="棉签"))
+    unit(lambda: make_item(name="处方药", prohibited=True))
+    organizer, path = client.as_(depot.organizer_id), f"/items/{item}"
+
+    def code(body: dict[str, Any], version: int) -> Any:
+        answer = organizer.patch(path, json=body, version=version)
+        return answer.get_json()["code"] if answer.status_code == 409 else answer.status_code
+
+    assert code({"name": "棉签"}, 1) == "item_exists"
+    assert code({"name": "处方 药物"}, 1) == "prohibited_item"
+    assert code({"name": "处方药物", "prohibited": True}, 1) == 200
+    assert code({"prohibited": False}, 2) == "prohibited_item"
+    refused = client.as_(depot.manager_id).post(
+        f"/stations/{depot.station_id}/movements", json=body_of(item), key="prohibited-now"
+    )
+    assert refused.get_json()["code"] == "prohibited_item"
+    assert code({"name": "药物", "prohibited": False}, 2) == 200
+    assert organizer.get(f"/items/{taken}").get_json()["version"] == 1
 
 
 def test_entries_are_paged_and_filtered(client: Any, unit: Unit, depot: Depot, item: UUID, statements: Any) -> None:

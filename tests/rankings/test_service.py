@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,10 @@ from tests.activities.factories import make_scene
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, move, write
-from volunteer_api.activities.models import ActivityState, Shift
+from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Activity, ActivityState, Category, Shift
+from volunteer_api.activities.queries import shift_ids_of
+from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -34,8 +38,7 @@ PRESENT = st.lists(
         st.sampled_from([State.CREDITED, State.HELD, State.REJECTED]),
         st.integers(min_value=0, max_value=90),
     ),
-    max_size=3,
-    unique_by=lambda one: one[0],
+    max_size=4,
 )
 TURNS = st.builds(Turn, starts_at=MOMENTS, minutes=st.sampled_from([30, 120]), canceled=st.booleans(), present=PRESENT)
 HAPPENINGS = st.builds(
@@ -60,22 +63,24 @@ def build_tree() -> list[Organization]:
 
 def is_held(happening: Happening, turn: Turn) -> bool:
     """Rankings 2 of domain.md, word by word."""
-    ended = turn.starts_at + timedelta(minutes=turn.minutes) <= NOW or happening.state == ActivityState.COMPLETED
-    attended = any(state != State.REJECTED for _, state, _ in turn.present)
-    return happening.state != ActivityState.CANCELED and ended and not turn.canceled and attended
+    has_ended = turn.starts_at + timedelta(minutes=turn.minutes) <= NOW or happening.state == ActivityState.COMPLETED
+    is_canceled = turn.canceled
+    at_least_one_attended = any(state != State.REJECTED for _, state, _ in turn.present)
+    return has_ended and not is_canceled and at_least_one_attended
 
 
 def counted(metric: Metric, happenings: Sequence[Happening]) -> int:
     """The plain count of what belongs to one organization."""
     held = [(number, turn) for number, one in enumerate(happenings) for turn in one.turns if is_held(one, turn)]
-    present = [person for _, turn in held for person, state, _ in turn.present if state != State.REJECTED]
+    # 人次: a person at a shift is one, however often they checked in to it.
+    by_shift = [{person for person, state, _ in turn.present if state != State.REJECTED} for _, turn in held]
     match metric:
         case Metric.ACTIVITY_COUNT:
             return len({(number, clock.local_date(turn.starts_at)) for number, turn in held})
         case Metric.ATTENDANCE_COUNT:
-            return len(present)
+            return sum(len(people) for people in by_shift)
         case Metric.VOLUNTEER_COUNT:
-            return len(set(present))
+            return len({person for people in by_shift for person in people})
         case _:
             return sum(minutes for one in happenings for turn in one.turns for _, _, minutes in turn.present)
 
@@ -158,6 +163,61 @@ def test_one_activity_counts_once_for_each_local_day(unit: Callable[..., Any]) -
 
     with clock.at(NOW):
         assert unit(work) == (2, 1, 0)
+
+
+def value_of(metric: Metric, center_id: UUID) -> int:
+    """What the scope has, of all time."""
+    ranking = service.rank({"subject": Subject.ORGANIZATION, "metric": metric, "scope": center_id})
+    assert ranking.scope is not None
+    found: int = ranking.scope["value"]
+    return found
+
+
+def test_an_activity_canceled_for_the_rest_of_its_run_keeps_the_dates_it_held(unit: Callable[..., Any]) -> None:
+    """A duty on two days, canceled on the second before its shift is over: the first day still counts."""
+    first_day = NOW - timedelta(days=1)
+
+    def plan() -> tuple[UUID, UUID]:
+        scene = make_scene()
+        shifts = [{"starts_at": start, "ends_at": start + timedelta(hours=1)} for start in (first_day, NOW)]
+        activity = activities.create_activity(
+            by=scene.leader_id,
+            title="文明交通劝导",
+            category=Category.TRAFFIC_GUIDANCE,
+            organization_id=scene.office_id,
+            shifts=shifts,
+        )
+        activities.publish(activity)
+        return scene.center_id, activity.id
+
+    def attend(activity_id: UUID) -> None:
+        volunteer_id = make_volunteer().id
+        evidence = {"client_time": clock.now()}
+        shift_id = shift_ids_of(activity_id)[0]
+        attended = attendance.check_in(volunteer_id=volunteer_id, shift_id=shift_id, evidence=evidence)
+        with clock.at(first_day + timedelta(minutes=30)):
+            attendance.check_out(attendance=attended, evidence={"client_time": clock.now()})
+
+    with clock.at(first_day - timedelta(days=1)):
+        center_id, activity_id = unit(plan)
+    with clock.at(first_day):
+        unit(lambda: attend(activity_id))
+    with clock.at(NOW + timedelta(minutes=10)):
+        before = unit(lambda: [value_of(metric, center_id) for metric in Metric])
+        unit(lambda: activities.cancel(db.session.get_one(Activity, activity_id), reason="下雨"))
+        assert unit(lambda: [value_of(metric, center_id) for metric in Metric]) == before
+        assert unit(lambda: value_of(Metric.ACTIVITY_COUNT, center_id)) == 1
+
+
+def test_checking_in_four_times_to_one_shift_is_one_attendance(unit: Callable[..., Any]) -> None:
+    def work() -> tuple[int, int]:
+        center = make_organization()
+        turn = Turn(NOW - timedelta(days=1), present=[(0, State.HELD, 0)] * 4 + [(1, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id, make_volunteer().id])
+        return value_of(Metric.ATTENDANCE_COUNT, center.id), value_of(Metric.VOLUNTEER_COUNT, center.id)
+
+    with clock.at(NOW):
+        assert unit(work) == (2, 2)
 
 
 @pytest.mark.parametrize("key", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"])

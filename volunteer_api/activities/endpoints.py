@@ -237,11 +237,12 @@ def read_sign_up(sign_up: SignUp) -> dict[str, Any]:
     "POST",
     "/sign-ups/<uuid:sign_up_id>/withdrawal",
     access=access.to_withdraw,
+    body=schemas.Withdrawal,
     returns=schemas.SignUpRead,
 )
-def withdraw_sign_up(sign_up: SignUp) -> dict[str, Any]:
+def withdraw_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     """Take your sign-up back; whoever waits first gets the place."""
-    withdrawn = service.withdraw(sign_up_id=sign_up.id)
+    withdrawn = service.withdraw(sign_up_id=sign_up.id, **body)
     return queries.read_sign_up(withdrawn.id)
 
 

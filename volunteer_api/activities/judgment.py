@@ -42,21 +42,32 @@ class Standing:
 
 @dataclass(frozen=True)
 class Judgment:
-    """Either the state that a sign-up would get, or the first of the reasons why there would be none."""
+    """Either the state that a sign-up would get, or the first of the reasons why there would be none.
+
+    `waiting_id` is the caller's own waitlisted sign-up where that one would take the place.
+    """
 
     would_be: SignUpState | None
     refusal: Problem | None
+    waiting_id: UUID | None = None
 
 
 def judge_sign_up(activity_state: str, shift: Shift, standing: Standing | None, now: datetime) -> Judgment:
     """Judge what would come of a volunteer's signing up for the shift; `standing` is None for an anonymous caller.
 
     The order of the reasons is documented (domain.md, Activities 4), so that a phone always shows the same one.
+
+    First in, first out: for everybody who waits a free place is kept, and only one beyond these is a newcomer's. While
+    free places still promote, a newcomer would be waitlisted behind them; later a newcomer finds the shift full. Then
+    nobody is called any more: whoever waits takes a free place by signing up again, the first of them to do so.
     """
     refusal = _refusal(activity_state, shift, standing, now)
     if refusal is not None:
         return Judgment(None, refusal)
-    return Judgment(SignUpState.CONFIRMED if has_place(shift) else SignUpState.WAITLISTED, None)
+    waiting = _taking(shift, standing, now)
+    if waiting is not None:
+        return Judgment(SignUpState.CONFIRMED, None, waiting.sign_up_id)
+    return Judgment(SignUpState.CONFIRMED if has_place_for_newcomer(shift) else SignUpState.WAITLISTED, None)
 
 
 def _refusal(activity_state: str, shift: Shift, standing: Standing | None, now: datetime) -> Problem | None:
@@ -70,8 +81,9 @@ def _refusal(activity_state: str, shift: Shift, standing: Standing | None, now: 
         return Ended()
     if shift.sign_up_closes_at is not None and shift.sign_up_closes_at <= now:
         return SignUpClosed()
+    waiting = _taking(shift, standing, now)
     for engagement in standing.engagements:
-        if engagement.shift_id == shift.id:
+        if engagement.shift_id == shift.id and engagement is not waiting:
             return AlreadySignedUp(members={"sign_up_id": str(engagement.sign_up_id)})
     if not standing.is_member_of_team:
         return NotEligible()
@@ -83,14 +95,27 @@ def _refusal(activity_state: str, shift: Shift, standing: Standing | None, now: 
             and shift.starts_at < engagement.ends_at
         ):
             return OverlappingShift(members={"shift_id": str(engagement.shift_id)})
-    if not has_place(shift) and not waitlist_is_open(shift, now):
+    if waiting is None and not has_place_for_newcomer(shift) and not waitlist_is_open(shift, now):
         return ShiftFull()
     return None
+
+
+def _taking(shift: Shift, standing: Standing | None, now: datetime) -> Engagement | None:
+    """The caller's place on the waitlist, where signing up again turns it into a free place."""
+    if standing is None or waitlist_is_open(shift, now) or not has_place(shift):
+        return None
+    own = [one for one in standing.engagements if one.shift_id == shift.id and one.state == SignUpState.WAITLISTED]
+    return own[0] if own else None
 
 
 def has_place(shift: Shift) -> bool:
     """Whether somebody else can be confirmed."""
     return shift.capacity is None or shift.confirmed_count < shift.capacity
+
+
+def has_place_for_newcomer(shift: Shift) -> bool:
+    """Whether a place would be free even if everybody who waits had theirs."""
+    return shift.capacity is None or shift.confirmed_count + shift.waitlisted_count < shift.capacity
 
 
 def waitlist_is_open(shift: Shift, now: datetime) -> bool:

@@ -187,7 +187,7 @@ class SignUp(Identified, Base):
     """One volunteer's word to come to one shift.
 
     `position` orders the waitlist (smaller is earlier) and stays as it was given; `decided_at` is the moment at which a
-    waitlisted one got its place.
+    waitlisted one was given its place, None where the volunteer took it by signing up again.
     """
 
     __tablename__ = "sign_ups"
@@ -214,3 +214,4 @@ class SignUp(Identified, Base):
     position: Mapped[int | None] = mapped_column(BigInteger)
     decided_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
+    withdrawal_reason: Mapped[str | None]

@@ -19,6 +19,10 @@ class Ended(Conflict):
     title = "This shift is over."
 
 
+class ShiftBegun(Conflict):
+    title = "This shift has begun: your sign-up can no longer be withdrawn."
+
+
 class SignUpClosed(Conflict):
     title = "Sign-ups for this shift are closed."
 

@@ -170,24 +170,31 @@ def first_eligible(shift: Shift) -> SignUp | None:
     ).one_or_none()
 
 
-def waits_freed_by(sign_up: SignUp) -> list[UUID]:
-    """The shifts with a free place for which the volunteer waits and which this sign-up's shift kept them from."""
-    left = aliased(Shift)
-    return list(
-        db.session.scalars(
-            select(Shift.id)
-            .join(SignUp, SignUp.shift_id == Shift.id)
-            .join(left, left.id == sign_up.shift_id)
-            .where(
-                SignUp.volunteer_id == sign_up.volunteer_id,
-                SignUp.state == SignUpState.WAITLISTED,
-                Shift.canceled_at.is_(None),
-                Shift.starts_at < left.ends_at,
-                Shift.ends_at > left.starts_at,
-                or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
-            )
+def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) -> list[UUID]:
+    """The shifts with a free place for which somebody waits whom a confirmed sign-up for one of `shift_ids` keeps away.
+
+    Only the waits of one volunteer where `volunteer_id` is given.
+    """
+    left, left_shift = aliased(SignUp), aliased(Shift)
+    statement = (
+        select(Shift.id)
+        .distinct()
+        .join(SignUp, SignUp.shift_id == Shift.id)
+        .join(left, left.volunteer_id == SignUp.volunteer_id)
+        .join(left_shift, left_shift.id == left.shift_id)
+        .where(
+            left_shift.id.in_(shift_ids),
+            left.state == SignUpState.CONFIRMED,
+            SignUp.state == SignUpState.WAITLISTED,
+            Shift.canceled_at.is_(None),
+            Shift.starts_at < left_shift.ends_at,
+            Shift.ends_at > left_shift.starts_at,
+            or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
         )
     )
+    if volunteer_id is not None:
+        statement = statement.where(SignUp.volunteer_id == volunteer_id)
+    return list(db.session.scalars(statement))
 
 
 def next_position(shift_id: UUID) -> int:
@@ -363,7 +370,11 @@ def _takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
         Shift.canceled_at.is_(None),
         Shift.ends_at > now,
         or_(Shift.sign_up_closes_at.is_(None), Shift.sign_up_closes_at > now),
-        or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity, Shift.starts_at > closes),
+        or_(
+            Shift.capacity.is_(None),
+            Shift.confirmed_count + Shift.waitlisted_count < Shift.capacity,
+            Shift.starts_at > closes,
+        ),
     ]
 
 

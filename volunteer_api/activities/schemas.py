@@ -217,6 +217,10 @@ class GivenReason(Schema):
     reason = Text(max_length=500, required=True)
 
 
+class Withdrawal(Schema):
+    reason = Text(max_length=500, allow_none=True)
+
+
 class Completion(Schema):
     outcomes = ListOf(Nested(Outcome), max_length=50)
     note = Text(max_length=2000, allow_none=True)

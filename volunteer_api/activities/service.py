@@ -22,7 +22,14 @@ from volunteer_api.activities.models import (
     SignUpMode,
     SignUpState,
 )
-from volunteer_api.activities.problems import Ended, FrozenAtPublication, NotBegun, TooManyShifts, WrongState
+from volunteer_api.activities.problems import (
+    Ended,
+    FrozenAtPublication,
+    NotBegun,
+    ShiftBegun,
+    TooManyShifts,
+    WrongState,
+)
 from volunteer_api.activities.schemas import MAXIMUM_SHIFTS
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -185,25 +192,31 @@ def publish(activity: Activity) -> Activity:
 
 
 def cancel(activity: Activity, *, reason: str) -> Activity:
-    """Cancel it and the shifts that are not over; who signed up for these hears why. Raises WrongState (409)."""
+    """Cancel it and the shifts that are not over; who signed up for these hears why.
+
+    Whom these kept from a place elsewhere for which they wait gets it. Raises WrongState (409).
+    """
     now = clock.now()
     activity.canceled_at, activity.cancellation_reason = now, reason
     _move(activity, "cancellation")
-    canceled = [shift for shift in queries.lock_shifts(queries.shift_ids_of(activity.id)) if shift.ends_at > now]
-    _cancel_shifts(activity, canceled, now, reason)
+    shifts, freed = _hold_all(activity)
+    _cancel_shifts(activity, [shift for shift in shifts if shift.ends_at > now], now, reason)
+    _promote_all(freed, now)
     return activity
 
 
 def complete(activity: Activity, *, outcomes: Sequence[Mapping[str, Any]] = (), note: str | None = None) -> Activity:
     """Complete it: running shifts end now, those that have not begun are canceled.
 
-    `outcomes` are {kind, quantity, unit}. Raises WrongState (409), NotBegun (409) before its first shift.
+    `outcomes` are {kind, quantity, unit}. Places elsewhere are given as by `cancel`. Raises WrongState (409),
+    NotBegun (409) before its first shift.
     """
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
     activity.outcomes = [dict(outcome) for outcome in outcomes]
     _move(activity, "completion")
-    shifts = [shift for shift in queries.lock_shifts(queries.shift_ids_of(activity.id)) if shift.canceled_at is None]
+    held, freed = _hold_all(activity)
+    shifts = [shift for shift in held if shift.canceled_at is None]
     if not any(shift.starts_at < now for shift in shifts):
         raise NotBegun()
     for shift in shifts:
@@ -211,12 +224,15 @@ def complete(activity: Activity, *, outcomes: Sequence[Mapping[str, Any]] = (), 
             shift.ends_at = now
     reason = note or activity.title
     _cancel_shifts(activity, [shift for shift in shifts if shift.starts_at >= now], now, reason)
+    _promote_all(freed, now)
     return activity
 
 
 def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None) -> SignUp:
     """Sign a volunteer up: confirmed while there is a place, else at the end of the waitlist.
 
+    Who waits goes first (see `judge_sign_up`): once free places no longer promote, whoever waits takes one by signing
+    up again, and then the sign-up that stands is returned, confirmed.
     The volunteer is locked before the shift, always: the volunteer so that two overlapping sign-ups can't pass each
     other, the shift so that its counts hold. Raises the refusals of `judge_sign_up` (409) in their order.
     """
@@ -224,17 +240,20 @@ def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None) 
     queries.lock_volunteer(volunteer_id)
     shift, activity = _hold(shift_id)
     if shift.waitlisted_count:
-        # Who waits goes first, where the place was freed by something that promotes nobody: another shift canceled.
+        # Who waits goes first, where they became eligible by something that promotes nobody: joining a team again.
         _promote(shift, activity, now)
     judgment = judge_sign_up(activity.state, shift, queries.standing_of(volunteer_id, now, team_id), now)
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or _wrong_state(activity.state)
-    waits = judgment.would_be == SignUpState.WAITLISTED
+    if judgment.waiting_id is not None:
+        return _take_place(judgment.waiting_id, shift, team_id)
+    # Who still waits beside a free place can't take it: they were all looked at just now.
+    waits = not has_place(shift)
     made = SignUp(
         shift_id=shift.id,
         volunteer_id=volunteer_id,
         team_id=team_id,
-        state=judgment.would_be,
+        state=SignUpState.WAITLISTED if waits else SignUpState.CONFIRMED,
         position=queries.next_position(shift.id) if waits else None,
         created_at=now,
     )
@@ -244,12 +263,13 @@ def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None) 
     return made
 
 
-def withdraw(*, sign_up_id: UUID) -> SignUp:
+def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     """Take a sign-up back, and give its place to whoever waits first.
 
     It is late inside the last 3 hours, unless the place came from the waitlist in the last hour. The shifts for which
     the volunteer was waiting, and which this one kept them from, are looked at again too.
-    Raises WrongState (409) where it is not active, Ended (409) after the shift.
+    Raises WrongState (409) where it is not active, Ended (409) after the shift, ShiftBegun (409) where it is confirmed
+    and the shift runs: somebody who served must not become a late withdrawal.
     """
     now = clock.now()
     known = db.session.get(SignUp, sign_up_id)
@@ -259,18 +279,19 @@ def withdraw(*, sign_up_id: UUID) -> SignUp:
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
     if mine.state not in ACTIVE_SIGN_UPS:
         raise _wrong_state(mine.state)
-    waits = queries.waits_freed_by(mine) if mine.state == SignUpState.CONFIRMED else []
+    was_confirmed = mine.state == SignUpState.CONFIRMED
+    waits = queries.waits_freed_by([mine.shift_id], mine.volunteer_id) if was_confirmed else []
     shifts = queries.lock_shifts([mine.shift_id, *waits])
     shift = next(shift for shift in shifts if shift.id == mine.shift_id)
     if shift.ends_at <= now:
         raise Ended()
-    was_confirmed = mine.state == SignUpState.CONFIRMED
+    if was_confirmed and shift.starts_at <= now:
+        raise ShiftBegun()
     mine.late = was_confirmed and shift.canceled_at is None and _is_late(mine, shift, now)
-    mine.state, mine.withdrawn_at = SignUpState.WITHDRAWN, now
+    mine.state, mine.withdrawn_at, mine.withdrawal_reason = SignUpState.WITHDRAWN, now, reason
     db.session.flush()
     _count(shift, confirmed=-1 if was_confirmed else 0, waitlisted=0 if was_confirmed else -1)
-    for freed in shifts:
-        _promote(freed, queries.fresh_activity(freed.activity_id), now)
+    _promote_all(shifts, now)
     return mine
 
 
@@ -281,10 +302,39 @@ def _hold(shift_id: UUID) -> tuple[Shift, Activity]:
     return shifts[0], queries.fresh_activity(shifts[0].activity_id)
 
 
+def _hold_all(activity: Activity) -> tuple[list[Shift], list[Shift]]:
+    """Hold an activity's shifts, and those elsewhere for which people wait whom these keep away.
+
+    All are held by one statement, so that the order of ids holds among them too. Somebody may have begun to wait before
+    that; then the unit runs again.
+    """
+    own_ids = queries.shift_ids_of(activity.id)
+    held = queries.lock_shifts([*own_ids, *queries.waits_freed_by(own_ids)])
+    if not {shift.id for shift in held}.issuperset(queries.waits_freed_by(own_ids)):
+        raise Rerun()
+    own = [shift for shift in held if shift.activity_id == activity.id]
+    return own, [shift for shift in held if shift.activity_id != activity.id]
+
+
+def _take_place(sign_up_id: UUID, shift: Shift, team_id: UUID | None) -> SignUp:
+    """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
+    mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
+    mine.state, mine.team_id = SignUpState.CONFIRMED, team_id
+    db.session.flush()
+    _count(shift, confirmed=1, waitlisted=-1)
+    return mine
+
+
 def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
     if mine.decided_at is not None and now <= mine.decided_at + timedelta(minutes=rules().promotion_grace_minutes):
         return False
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
+
+
+def _promote_all(shifts: Sequence[Shift], now: datetime) -> None:
+    for shift in shifts:
+        if shift.waitlisted_count:
+            _promote(shift, queries.fresh_activity(shift.activity_id), now)
 
 
 def _promote(shift: Shift, activity: Activity, now: datetime) -> None:

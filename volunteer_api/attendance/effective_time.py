@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class EffectiveTime:
-    """The moment of the tap; `is_odd` where it is too old or too far ahead to be taken on the phone's word."""
+    """The moment of the tap; `is_odd` where what the phone says of it can't be taken on its word.
+
+    `moment` is then the time received, so that an odd clock neither orders attendances nor makes minutes. `said_at` is
+    what the phone said in any case: a presence code is judged by it.
+    """
 
     moment: datetime
+    said_at: datetime
     is_odd: bool
 
 
@@ -16,15 +21,18 @@ def effective_time(
     *,
     received_at: datetime,
     client_time: datetime,
-    delay_ms: int | None,
+    delay_ms: float | None,
     late_hours: int,
     future_seconds: int,
+    delay_is_odd: bool = False,
 ) -> EffectiveTime:
     """The moment of a tap: the time received less the phone's monotonic delay, else what the phone's clock said.
 
-    A monotonic delay is trusted before the clock, which people set by hand. Online, both agree.
+    A monotonic delay is trusted before the clock, which people set by hand. Online, both agree. `delay_is_odd` where a
+    delay was sent that is none.
     """
-    moment = client_time if delay_ms is None else received_at - timedelta(milliseconds=delay_ms)
-    too_old = received_at - moment > timedelta(hours=late_hours)
-    too_new = moment - received_at > timedelta(seconds=future_seconds)
-    return EffectiveTime(moment=moment, is_odd=too_old or too_new)
+    said_at = client_time if delay_ms is None else received_at - timedelta(milliseconds=delay_ms)
+    too_old = received_at - said_at > timedelta(hours=late_hours)
+    too_new = said_at - received_at > timedelta(seconds=future_seconds)
+    is_odd = delay_is_odd or too_old or too_new
+    return EffectiveTime(moment=received_at if is_odd else said_at, said_at=said_at, is_odd=is_odd)

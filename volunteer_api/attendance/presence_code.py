@@ -21,6 +21,7 @@ DIGITS = 8
 # The step before and the one after are accepted too: phones' clocks differ, and a queue moves slowly.
 STEPS_AROUND = 1
 MAXIMUM_CODES = 24 * 60 + 1
+LAST_YEAR = 9000
 GIVEN = re.compile(r"(?:\S*/c/s/(?P<shift_id>[0-9A-Fa-f-]{36})/)?(?P<code>[0-9]{8})", re.ASCII)
 
 
@@ -49,7 +50,8 @@ def codes_between(shift_id: UUID, starts_at: datetime, ends_at: datetime) -> Ite
 def is_valid(given: str, shift_id: UUID, moment: datetime) -> bool:
     """Whether a bare code, or the whole text of a QR code, was this shift's at the moment, one step around it."""
     match = GIVEN.fullmatch(given.strip())
-    if match is None or moment.timestamp() < STEP_SECONDS:
+    # Clocks before and beyond what a code can be made for.
+    if match is None or moment.timestamp() < STEP_SECONDS or moment.year > LAST_YEAR:
         return False
     named = match["shift_id"]
     if named is not None and named.lower() != str(shift_id):

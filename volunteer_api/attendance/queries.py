@@ -13,7 +13,8 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 
-EarlierShift = aliased(Shift, name="earlier_shift")
+OpenShift = aliased(Shift, name="open_shift")
+Same = aliased(Attendance, name="same")
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -21,14 +22,19 @@ Rows = Select[*tuple[Any, ...]]
 def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
     """All that a check-in looks at, in one row.
 
-    The shift and its activity, the confirmed sign-up, whether the volunteer leads, and the open attendance with its
-    shift (`earlier_shift`), if any.
+    The shift and its activity, the confirmed sign-up, whether the volunteer leads, the open attendance with its shift
+    (`open_shift`), and an attendance at this very shift that was not rejected (`same`), if any.
     """
     return (
-        _scene(volunteer_id, Attendance, EarlierShift)
+        _scene(volunteer_id, Attendance, OpenShift, Same)
         .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
-        .outerjoin(EarlierShift, EarlierShift.id == Attendance.shift_id)
+        .outerjoin(OpenShift, OpenShift.id == Attendance.shift_id)
+        .outerjoin(
+            Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
+        )
         .where(Shift.id == shift_id)
+        .order_by(Same.id)
+        .limit(1)
     )
 
 

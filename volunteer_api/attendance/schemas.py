@@ -1,13 +1,16 @@
 """What attendances look like to the phone, and what evidence it may send."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import INCLUDE
+from marshmallow import INCLUDE, fields
 
+from volunteer_api.attendance.evidence import LONGEST_CODE, LONGEST_DELAY_MS
 from volunteer_api.attendance.models import Grade, Reason, State
 from volunteer_api.core import texts
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
+    MOMENT_TEXT,
     Choice,
     Count,
     Id,
@@ -21,8 +24,6 @@ from volunteer_api.core.schema import (
     Text,
 )
 
-# A hundred days: far more than any delay that is believed, far less than what overflows.
-LONGEST_DELAY_MS = 100 * 24 * 3600 * 1000
 INT64 = 2**63
 
 REASON_SENTENCES = {
@@ -36,29 +37,72 @@ REASON_SENTENCES = {
 }
 
 
+class _AsSent(fields.Field[Any]):
+    """Documented as its kind of field, taken as it comes: `evidence.usable` judges it, and nobody is refused for it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
+        return value
+
+    def _validate(self, value: Any) -> None:
+        """Nothing that a phone says here is refused."""
+
+
+class SentCount(_AsSent, Count):
+    """A whole number, or what was sent for it."""
+
+
+class SentNumber(_AsSent, Number):
+    """A number, or what was sent for it."""
+
+
+class SentText(_AsSent, Text):
+    """A text, or what was sent for it."""
+
+
+class SentPlace(_AsSent, Place):
+    """A place, or what was sent for it."""
+
+
+class ClientTime(Moment):
+    """A readable moment with its zone, of any year: a clock that is far off is held for review, not refused."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not MOMENT_TEXT.fullmatch(value):
+            raise self.make_error("not_moment")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("not_moment") from error
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # On the calendar's first and last day UTC may lie beyond it.
+            return moment
+
+
 class EvidenceMembers(Schema):
     """What a phone says of one tap; members that are unknown here are kept."""
 
     class Meta:
         unknown = INCLUDE
 
-    client_time = Moment(required=True, metadata={"description": "The phone's clock at the tap."})
-    delay_ms = Count(
+    client_time = ClientTime(required=True, metadata={"description": "The phone's clock at the tap."})
+    delay_ms = SentCount(
         maximum=LONGEST_DELAY_MS,
         allow_none=True,
         metadata={"description": "Milliseconds from the tap to the sending, by the phone's monotonic clock."},
     )
-    code = Text(
-        max_length=500,
+    code = SentText(
+        max_length=LONGEST_CODE,
         allow_none=True,
         metadata={"description": "The presence code, bare or as the whole text of the QR code."},
     )
-    place = Place(allow_none=True)
-    accuracy_m = Number(minimum=0, allow_none=True, metadata={"description": "The phone's own doubt of its place."})
+    place = SentPlace(allow_none=True)
+    accuracy_m = SentNumber(minimum=0, allow_none=True, metadata={"description": "The phone's own doubt of its place."})
 
 
 class Evidence(Nested):
-    """The evidence of one end, checked where its members are known and storable where they are not."""
+    """The evidence of one end: its time must be readable, the rest only storable."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(EvidenceMembers, **options)

@@ -11,6 +11,7 @@ from volunteer_api.activities.problems import Canceled, NotPublished
 from volunteer_api.activities.queries import lock_volunteer
 from volunteer_api.attendance import minutes, presence_code, queries
 from volunteer_api.attendance.effective_time import EffectiveTime, effective_time
+from volunteer_api.attendance.evidence import Usable, usable
 from volunteer_api.attendance.grading import Fence, grade, weaker
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
 from volunteer_api.attendance.presence_code import PresenceCode
@@ -50,8 +51,9 @@ class FullTally:
 
 
 def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) -> Attendance:
-    """Begin an attendance at a shift; an open one at another shift is closed and held.
+    """Begin an attendance at a shift; of two without a check-out the one begun earlier is closed and held.
 
+    That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment.
     Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409).
     """
     received_at = clock.now()
@@ -60,13 +62,12 @@ def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) ->
     if scene is None:
         raise NotFound()
     shift: Shift = scene.Shift
-    _require_open_to_attendance(shift, scene.Activity)
-    tapped = _tapped(evidence, received_at)
-    if scene.Attendance is not None:
-        if scene.Attendance.shift_id == shift_id:
-            raise AlreadyCheckedIn(scene.Attendance)
-        _close_and_hold(scene.Attendance, scene.earlier_shift, tapped.moment)
-    graded = _grade(scene, evidence, tapped)
+    _require_open_to_attendance(shift, scene.Activity, knows=scene.leads or scene.Activity.created_by == volunteer_id)
+    if scene.same is not None:
+        raise AlreadyCheckedIn(scene.same)
+    given = usable(evidence)
+    tapped = _tapped(given, received_at)
+    graded = _grade(scene, given, tapped)
     window = (shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes), shift.ends_at)
     attendance = Attendance(
         volunteer_id=volunteer_id,
@@ -78,6 +79,13 @@ def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) ->
         reasons=_in_order(_doubts(scene, graded, tapped, window)),
         check_in_evidence=evidence,
     )
+    known: Attendance | None = scene.Attendance
+    if known is not None and tapped.moment < known.checked_in_at:
+        _close_and_hold(attendance, shift, known.checked_in_at)
+    elif known is not None:
+        _close_and_hold(known, scene.open_shift, tapped.moment)
+        # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
+        db.session.flush()
     db.session.add(attendance)
     db.session.flush()
     return attendance
@@ -86,25 +94,34 @@ def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) ->
 def check_out(*, attendance: Attendance, evidence: dict[str, Any]) -> Attendance:
     """End an attendance: credit its minutes, or hold them for review with the reasons.
 
-    Raises AlreadyCheckedOut (409).
+    One that a check-in elsewhere closed takes its check-out still, once. Raises AlreadyCheckedOut (409).
     """
     received_at = clock.now()
     volunteer_id = attendance.volunteer_id
     lock_volunteer(volunteer_id)
     scene = db.session.execute(queries.scene_of_check_out(volunteer_id, attendance.id)).one()
-    if attendance.state != State.OPEN:
+    if attendance.state != State.OPEN and not _waits_for_check_out(attendance):
         raise AlreadyCheckedOut(attendance)
     shift: Shift = scene.Shift
-    tapped = _tapped(evidence, received_at)
-    attendance.checked_out_at = tapped.moment
+    given = usable(evidence)
+    tapped = _tapped(given, received_at)
+    left_at = max(tapped.moment, attendance.checked_in_at)
+    doubts = {Reason(code) for code in attendance.reasons}
+    if attendance.checked_out_at is not None:
+        # It was closed by the next check-in: whoever left before that left in good order.
+        if left_at <= attendance.checked_out_at:
+            doubts.discard(Reason.CHECKED_IN_ELSEWHERE)
+        left_at = min(left_at, attendance.checked_out_at)
+    graded = _grade(scene, given, tapped)
+    attendance.checked_out_at = left_at
     attendance.check_out_evidence = evidence
-    attendance.check_out_grade = _grade(scene, evidence, tapped)
-    attendance.grade = weaker(Grade(attendance.check_in_grade), Grade(attendance.check_out_grade))
+    attendance.check_out_grade = graded
+    attendance.grade = weaker(Grade(attendance.check_in_grade), graded)
     window = (attendance.checked_in_at, shift.ends_at + CHECK_OUT_CLOSES)
-    doubts = _doubts(scene, Grade(attendance.check_out_grade), tapped, window)
+    doubts |= _doubts(scene, graded, tapped, window)
     if shift.canceled_at is not None:
         doubts.add(Reason.OUTSIDE_WINDOW)
-    _settle(attendance, tapped.moment, scene, doubts | {Reason(code) for code in attendance.reasons})
+    _settle(attendance, left_at, scene, doubts)
     return attendance
 
 
@@ -144,35 +161,45 @@ def tally(volunteer_id: UUID, period: Period) -> FullTally:
     )
 
 
-def _require_open_to_attendance(shift: Shift, activity: Activity) -> None:
-    # A completed activity takes check-ins still: a phone without network tells late of what happened in time.
+def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool) -> None:
+    # A completed activity takes check-ins still, and one canceled later those of the shifts that were held: a phone
+    # without network tells late of what happened in time.
     if activity.state in NOT_YET_PUBLIC:
-        raise NotPublished()
-    if shift.canceled_at is not None or activity.state == ActivityState.CANCELED:
+        raise NotPublished() if knows else NotFound()
+    if shift.canceled_at is not None or activity.published_at is None:
         raise Canceled()
 
 
-def _tapped(evidence: dict[str, Any], received_at: datetime) -> EffectiveTime:
+def _waits_for_check_out(attendance: Attendance) -> bool:
+    """Whether a check-in elsewhere closed it, and its own check-out may still come from a phone without network."""
+    return (
+        attendance.state == State.HELD
+        and Reason.CHECKED_IN_ELSEWHERE in attendance.reasons
+        and attendance.check_out_evidence is None
+    )
+
+
+def _tapped(given: Usable, received_at: datetime) -> EffectiveTime:
     return effective_time(
         received_at=received_at,
-        client_time=evidence["client_time"],
-        delay_ms=evidence.get("delay_ms"),
+        client_time=given.client_time,
+        delay_ms=given.delay_ms,
+        delay_is_odd=given.delay_is_odd,
         late_hours=rules().late_evidence_hours,
         future_seconds=rules().future_evidence_seconds,
     )
 
 
-def _grade(scene: Any, evidence: dict[str, Any], tapped: EffectiveTime) -> Grade:
+def _grade(scene: Any, given: Usable, tapped: EffectiveTime) -> Grade:
     activity: Activity = scene.Activity
-    code, place = evidence.get("code"), evidence.get("place")
     center = activity.place
     return grade(
-        code_is_valid=code is not None and presence_code.is_valid(code, scene.Shift.id, tapped.moment),
+        code_is_valid=given.code is not None and presence_code.is_valid(given.code, scene.Shift.id, tapped.said_at),
         sees_code=bool(scene.leads),
         signed_up=scene.sign_up_id is not None,
         fence=Fence((center["lat"], center["lng"]), activity.radius_m or rules().fence_m) if center else None,
-        place=(place["lat"], place["lng"]) if place else None,
-        accuracy_m=evidence.get("accuracy_m") or 0.0,
+        place=given.place,
+        accuracy_m=given.accuracy_m,
         accuracy_cap_m=rules().accuracy_cap_m,
     )
 
@@ -225,20 +252,16 @@ def _settle(attendance: Attendance, left_at: datetime, scene: Any, doubts: set[R
     db.session.flush()
 
 
-def _close_and_hold(attendance: Attendance, shift: Shift | None, moment: datetime) -> None:
-    """End an attendance that nobody checked out of, because its volunteer turned up elsewhere."""
-    attendance.checked_out_at = max(moment, attendance.checked_in_at)
+def _close_and_hold(attendance: Attendance, shift: Shift | None, next_at: datetime) -> None:
+    """End an attendance that nobody checked out of at the check-in elsewhere that came after it."""
+    attendance.checked_out_at = next_at
     if shift is not None:
-        starts_at, ends_at = minutes.clip(
-            attendance.checked_in_at, attendance.checked_out_at, shift.starts_at, shift.ends_at
-        )
+        starts_at, ends_at = minutes.clip(attendance.checked_in_at, next_at, shift.starts_at, shift.ends_at)
         attendance.held_minutes = minutes.count(
             starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone
         ).minutes
     attendance.state = State.HELD
     attendance.reasons = _in_order({Reason.CHECKED_IN_ELSEWHERE, *map(Reason, attendance.reasons)})
-    # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
-    db.session.flush()
 
 
 def _in_order(reasons: Iterable[Reason]) -> list[str]:

@@ -7,7 +7,14 @@ By default a body that ends before its Content-Length is taken for the whole (we
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from werkzeug.exceptions import BadRequest, ClientDisconnected
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestTimeout
+
+
+class RequestTooSlow(Exception):
+    """The client pauses too long in its request, or takes too long over all of it.
+
+    No TimeoutError: gunicorn logs that with a traceback, as a fault of the server's socket.
+    """
 
 
 class CompleteBody:
@@ -44,8 +51,8 @@ class _Body:
     def _judge(self, read: Callable[[], bytes], wanted: int) -> bytes:
         try:
             data = read()
-        except TimeoutError as error:
-            raise ClientDisconnected() from error
+        except RequestTooSlow as error:
+            raise RequestTimeout() from error
         except Exception as error:
             # gunicorn's parse errors share no public base class.
             raise BadRequest() from error

@@ -71,7 +71,7 @@ def _hold(stage: Stage, planned: Planned, campaign_id: UUID) -> None:
         came = []
         for volunteer_id in people:
             _sign_up(stage, planned, shift_id, volunteer_id, starts_at - SIGNED_UP_BEFORE)
-            if stage.random.randrange(100) >= STAYING_AWAY:
+            if stage.random.randrange(100) >= STAYING_AWAY or volunteer_id == stage.volunteers[VOLUNTEER]:
                 came.append(volunteer_id)
         here = [(person, _check_in(stage, planned, activity, shift_id, person, starts_at)) for person in came]
         for volunteer_id, attended in here:
@@ -136,7 +136,7 @@ def _publish(
             station_id=stage.desks[planned.station.division_code] if planned.station else None,
             campaign_id=campaign_id if planned.theme.of_campaign else None,
             leader_ids=[crew.leader_id],
-            place=None if planned.station else _middle_of(planned),
+            place=None if planned.station else stage.middles[planned.office.division_code],
             place_name=f"{(planned.station or planned.office).title}党群服务中心",
             shifts=[
                 {"starts_at": starts_at, "ends_at": ends_at, "capacity": planned.capacity}
@@ -148,11 +148,6 @@ def _publish(
     return activity, shift_ids_of(activity.id)
 
 
-def _middle_of(planned: Planned) -> dict[str, float]:
-    number = int(planned.office.division_code[-3:])
-    return {"lat": 33.722 + 0.004 * (number % 6), "lng": 113.315 + 0.0035 * number}
-
-
 def _choose(stage: Stage, planned: Planned) -> list[UUID]:
     """People of the office's team first, then others, all of them free at the time."""
     crew = stage.crews[planned.office.division_code]
@@ -160,6 +155,10 @@ def _choose(stage: Stage, planned: Planned) -> list[UUID]:
     others = [person for person in stage.volunteers.values() if person not in (crew.leader_id, *crew.member_ids)]
     members = stage.random.sample(crew.member_ids, min(len(crew.member_ids), 3))
     candidates = [crew.leader_id, *members, *stage.random.sample(others, 12)]
+    if not planned.shows_code:
+        # The demo's volunteer has something that waits for review.
+        volunteer_id = stage.volunteers[VOLUNTEER]
+        candidates = [volunteer_id, *(person for person in candidates if person != volunteer_id)]
     free = [person for person in candidates if stage.is_free(person, starts_at, ends_at)]
     chosen = free[: planned.people + (1 if planned.capacity is None else 0)]
     if planned.capacity == 4:
@@ -203,6 +202,6 @@ def _evidence(
     )
     if leads:
         return evidence | {"place": activity.place, "accuracy_m": 12.0}
-    if stage.random.randrange(100) < WITHOUT_CODE:
+    if stage.random.randrange(100) < WITHOUT_CODE or not planned.shows_code:
         return evidence
     return evidence | {"code": presence_code.code_at(shift_id, moment).code}

@@ -43,15 +43,15 @@ def open_stations(stage: Stage) -> None:
                 MIDDLE[0] + (1 - row) * BETWEEN_OFFICES,
                 MIDDLE[1] + (column - (OFFICES_IN_A_ROW - 1) / 2) * BETWEEN_OFFICES,
             )
+            stage.middles[office.division_code] = {"lat": round(middle[0], 6), "lng": round(middle[1], 6)}
             for station in stage.stations_of(office):
                 stage.desks[station.division_code] = _open_desk(stage, station, middle)
-        home = next(office for office in stage.offices if office.division_code == HOME_OFFICE)
         create_station(
             code="WD-003-R1",
             name="智慧书屋（五一路）",
             kind=StationKind.READING_ROOM,
-            organization_id=home.id,
-            place={"lat": MIDDLE[0] + 0.001, "lng": MIDDLE[1] - 0.001},
+            organization_id=stage.home_office.id,
+            place=stage.middles[HOME_OFFICE],
             address="五一路街道文化广场一层",
             opening_hours=READING_HOURS,
             services=["图书借阅", "自习座位", "饮用热水", "无线网络"],

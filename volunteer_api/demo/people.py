@@ -46,8 +46,9 @@ def register(stage: Stage) -> None:
     """Write the accounts of the contract and about forty volunteers more."""
     consents = [{"kind": text.kind, "version": text.version} for text in current_texts().values()]
     names = dict(ACCOUNTS)
-    for number in range(1, OTHERS + 1):
-        names[f"+8613800000{100 + number}"] = stage.random.choice(SURNAMES) + stage.random.choice(GIVEN_NAMES)
+    possible = [surname + given for surname in SURNAMES for given in GIVEN_NAMES]
+    for number, name in enumerate(stage.random.sample(possible, OTHERS), start=1):
+        names[f"+8613800000{100 + number}"] = name
     with clock.at(stage.founded_at):
         for phone, name in names.items():
             home = stage.random.choice(stage.stations).division_code if phone not in ACCOUNTS else HOME_STATION
@@ -63,12 +64,11 @@ def register(stage: Stage) -> None:
 
 def appoint(stage: Stage) -> None:
     """Give the accounts their roles, and each office its team."""
-    office = next(office for office in stage.offices if office.division_code == HOME_OFFICE)
     administrator = stage.volunteers[ADMINISTRATOR]
     with clock.at(stage.founded_at):
         for phone, role, scope_type, scope_id in (
             (ADMINISTRATOR, Role.ADMINISTRATOR, ScopeType.ORGANIZATION, stage.center.id),
-            (ORGANIZER, Role.ORGANIZER, ScopeType.ORGANIZATION, office.id),
+            (ORGANIZER, Role.ORGANIZER, ScopeType.ORGANIZATION, stage.home_office.id),
             (STATION_MANAGER, Role.STATION_MANAGER, ScopeType.STATION, stage.desks[HOME_STATION]),
         ):
             grant(

@@ -1,7 +1,7 @@
 """What is done in the demo: the activities of the past four weeks and of the week to come."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from random import Random
 
@@ -31,6 +31,8 @@ class Planned:
     shifts: tuple[tuple[datetime, datetime], ...]
     people: int
     capacity: int | None
+    # Whether somebody shows a code; where not, only a place proves anything.
+    shows_code: bool = True
 
     @property
     def title(self) -> str:
@@ -61,13 +63,16 @@ COMING_DAYS = range(1, 8)
 
 
 def past(stage: Stage) -> list[Planned]:
-    """Each office's activities of the past four weeks, the earliest first."""
+    """Each office's activities of the past four weeks, the earliest first. The home office's last shows no code."""
     found = [
         _plan(stage, office, number, stage.random.choice(PAST_DAYS), days=2 if number == 1 else 1)
         for office, count in zip(stage.offices, PAST_ACTIVITIES, strict=True)
         for number in range(count)
     ]
-    return sorted(found, key=lambda planned: planned.shifts[0])
+    found.sort(key=lambda planned: planned.shifts[0])
+    last = max(number for number, planned in enumerate(found) if planned.office.division_code == HOME_OFFICE)
+    found[last] = replace(found[last], shows_code=False)
+    return found
 
 
 def coming(stage: Stage) -> Iterator[Planned]:

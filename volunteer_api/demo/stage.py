@@ -40,7 +40,7 @@ class Crew:
 
 @dataclass
 class Stage:
-    """The cast so far: ids by division code or by phone, and when everybody is busy."""
+    """The cast so far: ids by division code or by phone, where the offices lie, and when everybody is busy."""
 
     random: Random
     now: datetime
@@ -50,6 +50,8 @@ class Stage:
     desks: dict[str, UUID] = field(default_factory=dict)
     volunteers: dict[str, UUID] = field(default_factory=dict)
     crews: dict[str, Crew] = field(default_factory=dict)
+    # Where each office's stations lie around, by its division code.
+    middles: dict[str, dict[str, float]] = field(default_factory=dict)
     busy: dict[UUID, list[tuple[datetime, datetime]]] = field(default_factory=dict)
 
     @property
@@ -61,6 +63,11 @@ class Stage:
         """A moment by the local clock, some days from today."""
         day = clock.local_date(self.now) + timedelta(days=days)
         return datetime.combine(day, at, settings().zone)
+
+    @property
+    def home_office(self) -> Place:
+        """The office that the demo's accounts belong to."""
+        return next(office for office in self.offices if office.division_code == HOME_OFFICE)
 
     def stations_of(self, office: Place) -> list[Place]:
         """The practice stations of an office."""

@@ -1,7 +1,7 @@
 """The desk kit and the first-aid box of every desk, and what was handed out and bought since."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -21,16 +21,30 @@ KIT = (
     ("螺丝刀", ItemKind.DURABLE, "把", 3),
     ("雨伞", ItemKind.DURABLE, "把", 10),
     ("针线包", ItemKind.CONSUMABLE, "个", 5),
+    # Lies in the first-aid box, beside its ten kinds.
     ("心肺复苏图示", ItemKind.DURABLE, "张", 1),
 )
+# The newspaper names the first three of the ten kinds; the other seven are a configurable default.
 FIRST_AID = (
     ("碘伏", ItemKind.MEDICAL, "瓶", 3),
     ("棉签", ItemKind.MEDICAL, "包", 10),
     ("无菌纱布", ItemKind.MEDICAL, "包", 10),
+    ("创可贴", ItemKind.MEDICAL, "盒", 4),
+    ("弹性绷带", ItemKind.MEDICAL, "卷", 2),
+    ("医用胶布", ItemKind.MEDICAL, "卷", 2),
+    ("一次性手套", ItemKind.MEDICAL, "双", 20),
+    ("体温计", ItemKind.DURABLE, "支", 1),
+    ("冰袋", ItemKind.DURABLE, "个", 2),
+    ("剪刀", ItemKind.DURABLE, "把", 1),
 )
+WITHOUT_EXPIRY = ("体温计", "冰袋", "剪刀")
 PROHIBITED = ("处方药", ItemKind.MEDICAL, "盒")
 HANDED_OUT = ("茶叶", "针线包", "棉签", "无菌纱布")
-MONTHS_UNTIL_EXPIRY = (1, 9, 16, 20, 28)
+# From now, of the lots that the desks began with. What is handed out has to be good still.
+DAYS_UNTIL_EXPIRY = (270, 480, 510, 600, 720, 840, 900)
+SOON, GONE_BY = 20, -4
+HOME_LOTS = {"创可贴": SOON, "碘伏": GONE_BY}
+USED_UP = ("弹性绷带", 2)
 DAYS_OF_HANDING_OUT = (-26, -22, -19, -15, -12, -8, -5, -1)
 
 
@@ -59,7 +73,11 @@ def _write_catalogue(stage: Stage, items: dict[str, UUID]) -> None:
 def _receive_kit(stage: Stage, items: dict[str, UUID], station: Place) -> None:
     moment = stage.founded_at + timedelta(hours=1)
     lines: list[Line] = [Line(item_id=items[name], quantity=quantity) for name, _, _, quantity in KIT]
-    lines += [_lot(stage, items[name], quantity, moment) for name, _, _, quantity in FIRST_AID]
+    for name, _, _, quantity in FIRST_AID:
+        if name in WITHOUT_EXPIRY:
+            lines.append(Line(item_id=items[name], quantity=quantity))
+        else:
+            lines.append(_lot(stage, items[name], quantity, moment, _days_until_expiry(stage, station, name)))
     _move(stage, station, RecordableKind.RECEIPT, MovementReason.OPENING, lines, moment, "配备标准首次入库")
 
 
@@ -74,18 +92,30 @@ def _hand_out(stage: Stage, items: dict[str, UUID], day: int) -> None:
         _move(stage, desk, RecordableKind.ISSUE, MovementReason.HANDED_OUT, lines, moment, "便民服务领用")
     if day == DAYS_OF_HANDING_OUT[4]:
         moment = stage.local(day, time(16))
-        lines = [Line(item_id=items["茶叶"], quantity=10), _lot(stage, items["碘伏"], 2, moment)]
+        lines = [Line(item_id=items["茶叶"], quantity=10), _lot(stage, items["碘伏"], 2, moment, 600)]
         _move(stage, home, RecordableKind.RECEIPT, MovementReason.PURCHASE, lines, moment, "补充采购")
+        name, quantity = USED_UP
+        used = [Line(item_id=items[name], quantity=quantity)]
+        _move(stage, home, RecordableKind.ISSUE, MovementReason.USED, used, moment, "处理扭伤用完")
         broken = [Line(item_id=items["雨伞"], quantity=1)]
         _move(stage, home, RecordableKind.WRITE_OFF, MovementReason.DAMAGED, broken, moment, "伞骨折断")
 
 
-def _lot(stage: Stage, item_id: UUID, quantity: int, moment: datetime) -> Line:
-    months = stage.random.choice(MONTHS_UNTIL_EXPIRY)
-    years, month = divmod(stage.now.month - 1 + months, 12)
-    expires_on = date(stage.now.year + years, month + 1, 28)
+def _days_until_expiry(stage: Stage, station: Place, name: str) -> int:
+    if station.division_code == HOME_STATION:
+        return HOME_LOTS.get(name, DAYS_UNTIL_EXPIRY[-1])
+    troubled = stage.random.randrange(20)
+    if troubled == 0:
+        return SOON + stage.random.randrange(-8, 9)
+    if troubled == 1 and name not in HANDED_OUT:
+        return GONE_BY - stage.random.randrange(20)
+    return stage.random.choice(DAYS_UNTIL_EXPIRY)
+
+
+def _lot(stage: Stage, item_id: UUID, quantity: int, moment: datetime, days: int) -> Line:
+    expires_on = clock.local_date(stage.now) + timedelta(days=days)
     # A lot number stands for one expiry date.
-    lot_number = f"L{expires_on:%y%m}-{moment:%m%d}"
+    lot_number = f"L{expires_on:%y%m%d}-{moment:%m%d}"
     return Line(item_id=item_id, quantity=quantity, lot_number=lot_number, expires_on=expires_on)
 
 

@@ -22,9 +22,17 @@ def to_see_item(principal: Principal | None, item_id: UUID) -> Item:
 @for_signed_in
 def to_keep_catalog(principal: Principal) -> None:
     """Whoever manages an organization. Not 404: the catalogue itself is public."""
-    managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
-    if db.session.scalar(managed.limit(1)) is None:
-        raise Forbidden()
+    _keep_catalog(principal)
+
+
+@for_signed_in
+def to_change_item(principal: Principal, item_id: UUID) -> Item:
+    """Whoever keeps the catalogue."""
+    item = db.session.get(Item, item_id)
+    if item is None:
+        raise NotFound()
+    _keep_catalog(principal)
+    return item
 
 
 @for_signed_in
@@ -49,6 +57,12 @@ def to_read_movement(principal: Principal, movement_id: UUID) -> Movement:
 def to_reverse(principal: Principal, movement_id: UUID) -> Movement:
     """Whoever may move the stock of its station."""
     return _movement(principal, Permission.STOCK_MOVE, movement_id)
+
+
+def _keep_catalog(principal: Principal) -> None:
+    managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
+    if db.session.scalar(managed.limit(1)) is None:
+        raise Forbidden()
 
 
 def _station(principal: Principal, permission: Permission, station_id: UUID) -> Station:

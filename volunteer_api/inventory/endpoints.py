@@ -14,6 +14,7 @@ from volunteer_api.inventory.schemas import (
     ItemCreate,
     ItemFilter,
     ItemRead,
+    ItemUpdate,
     LedgerFilter,
     LedgerRowRead,
     MovementCreate,
@@ -42,6 +43,20 @@ def create_item(body: dict[str, Any]) -> Item:
 def read_item(item: Item) -> Item:
     """Read an item of the catalogue."""
     return item
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/items/<uuid:item_id>",
+    access=access.to_change_item,
+    body=ItemUpdate,
+    returns=ItemRead,
+    edits=True,
+)
+def change_item(item: Item, body: dict[str, Any]) -> Item:
+    """Change an item of the catalogue."""
+    return service.change_item(item, **body)
 
 
 @endpoint(

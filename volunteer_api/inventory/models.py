@@ -1,5 +1,6 @@
 """Items, movements with their ledger entries, and the balances that the entries add up to."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -65,6 +66,28 @@ class MovementReason(StrEnum):
     MISTAKE = "mistake"
     OPENING = "opening"
     OTHER = "other"
+
+
+# What each kind that a client records may give as its reason. A wrong document is reversed, never corrected in place:
+# so a mistake is the reason of reversals only.
+REASONS: Mapping[MovementKind, frozenset[MovementReason]] = {
+    MovementKind.RECEIPT: frozenset(
+        {MovementReason.DONATION, MovementReason.PURCHASE, MovementReason.OPENING, MovementReason.OTHER}
+    ),
+    MovementKind.ISSUE: frozenset({MovementReason.HANDED_OUT, MovementReason.USED, MovementReason.OTHER}),
+    MovementKind.WRITE_OFF: frozenset(
+        {MovementReason.EXPIRED, MovementReason.DAMAGED, MovementReason.LOST, MovementReason.OTHER}
+    ),
+    MovementKind.REVERSAL: frozenset({MovementReason.MISTAKE, MovementReason.OTHER}),
+}
+
+
+def name_of_lot(lot_number: str | None, expires_on: date | None) -> str | None:
+    """The lot that a line means; None where it names neither a lot nor a day."""
+    # Things without a printed lot still expire: their day keeps them apart from those that expire on another.
+    if lot_number is None and expires_on is not None:
+        return expires_on.isoformat()
+    return lot_number
 
 
 def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

@@ -31,16 +31,35 @@ class LotExpired(Conflict):
     detail = "%(expired)s of %(item)s have expired; write them off instead of issuing them."
 
 
+class ReceiptOfExpired(Conflict):
+    """`expires_on` and `occurred_on` stand in the body."""
+
+    title = "What has expired is not received."
+    detail = "%(item)s expired on %(expires_on)s, before the day of the receipt."
+
+
+class ExpiryDateMissing(Conflict):
+    title = "A medical item is received with its expiry date."
+    detail = "Give the expiry date of %(item)s."
+
+
 class LotExpiryDiffers(Conflict):
     title = "This lot is in stock with another expiry date."
     detail = "Lot %(lot_number)s of %(item)s is in stock with another expiry date."
 
 
-class BackdatingRefused(Conflict):
-    """`reason` in the body is `too_old` or `balance_negative`, with the day and the item that stand against it."""
+class TooFarBack(Conflict):
+    """`occurred_on` stands in the body."""
 
-    title = "The movement can't be recorded for that day."
-    detail = "It is more than %(days)s days ago, or a balance since then would have been below zero."
+    title = "The movement is too far back to be recorded."
+    detail = "A movement can be recorded up to %(days)s days after it occurred."
+
+
+class LaterBalanceNegative(Conflict):
+    """Enough is there now, but not on every day since; `occurred_on`, `free` and `requested` stand in the body."""
+
+    title = "A balance since then would go below zero."
+    detail = "Only %(free)s of %(item)s can be taken on that day, or a balance since then would go below zero."
 
 
 class OccurredInFuture(Conflict):

@@ -18,7 +18,15 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
-from volunteer_api.inventory.models import ItemKind, MovementKind, MovementReason, RecordableKind, StockState
+from volunteer_api.inventory.models import (
+    REASONS,
+    ItemKind,
+    MovementKind,
+    MovementReason,
+    RecordableKind,
+    StockState,
+    name_of_lot,
+)
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 MAX_QUANTITY = 1_000_000
@@ -38,6 +46,14 @@ class ItemCreate(Schema):
     kind = Choice(ItemKind, required=True)
     unit = Text(max_length=20, required=True)
     prohibited = Flag(load_default=False)
+
+
+class ItemUpdate(Schema):
+    """What changes of an item. Its kind stays: the ledger was written by the rules of that kind."""
+
+    name = Text(max_length=100)
+    unit = Text(max_length=20)
+    prohibited = Flag()
 
 
 class ItemRead(Schema):
@@ -128,8 +144,8 @@ class LedgerRowRead(Schema):
 class LineCreate(Schema):
     """One item of a movement.
 
-    A receipt without `lot_number` but with `expires_on` goes to a lot that is named by that day. An issue or write-off
-    with neither takes what expires first.
+    A receipt without `lot_number` but with `expires_on` goes to a lot that is named by that day. Of a medical item that
+    is not there yet, the expiry date is given. An issue or write-off with neither takes what expires first.
     """
 
     item_id = Id(required=True)
@@ -139,7 +155,11 @@ class LineCreate(Schema):
 
 
 class MovementCreate(Schema):
-    """A receipt, an issue or a write-off; `occurred_at` is now where absent."""
+    """A receipt, an issue or a write-off; `occurred_at` is now where absent.
+
+    Reasons of a receipt: donation, purchase, opening; of an issue: handed_out, used; of a write-off: expired, damaged,
+    lost; of each: other.
+    """
 
     kind = Choice(RecordableKind, required=True)
     reason = Choice(MovementReason, required=True)
@@ -148,12 +168,16 @@ class MovementCreate(Schema):
     lines = ListOf(Nested(LineCreate), max_length=100, min_length=1, required=True)
 
     @validates_schema
+    def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
+        _check_reason(MovementKind(data["kind"]), data["reason"])
+
+    @validates_schema
     def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
         dates: dict[Any, Any] = {}
         for line in data["lines"]:
-            lot = (line["item_id"], line.get("lot_number"))
-            if lot[1] is None or "expires_on" not in line:
+            if "expires_on" not in line:
                 continue
+            lot = (line["item_id"], name_of_lot(line.get("lot_number"), line["expires_on"]))
             if dates.setdefault(lot, line["expires_on"]) != line["expires_on"]:
                 raise fault("two_expiry_dates", "Two lines give one lot two expiry dates.", "lines")
 
@@ -176,7 +200,16 @@ class MovementRead(Schema):
 
 
 class ReversalCreate(Schema):
-    """Why a movement is undone."""
+    """Why a movement is undone: mistake or other."""
 
     reason = Choice(MovementReason, required=True)
     note = Text(max_length=500)
+
+    @validates_schema
+    def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
+        _check_reason(MovementKind.REVERSAL, data["reason"])
+
+
+def _check_reason(kind: MovementKind, reason: MovementReason) -> None:
+    if reason not in REASONS[kind]:
+        raise fault("reason_of_another_kind", "This is no reason for such a movement.", "reason")

@@ -1,11 +1,12 @@
 """The verbs of the stock ledger: record a movement, undo one. Entries only grow; balances follow in the same unit."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 
 from volunteer_api.core import clock, ids, statements
 from volunteer_api.core.database import db
@@ -15,21 +16,25 @@ from volunteer_api.inventory import queries
 from volunteer_api.inventory.models import (
     DocumentCounter,
     Item,
+    ItemKind,
     Movement,
     MovementKind,
     MovementReason,
     RecordableKind,
     StockBalance,
     StockEntry,
+    name_of_lot,
 )
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
-    BackdatingRefused,
+    ExpiryDateMissing,
     ItemExists,
     ItemUnknown,
     OccurredInFuture,
     ProhibitedItem,
+    ReceiptOfExpired,
     ReversalNotReversible,
+    TooFarBack,
 )
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change, Shelf, named, stock_too_low
@@ -51,16 +56,25 @@ class Line(TypedDict):
 def create_item(*, name: str, kind: str, unit: str, prohibited: bool = False) -> Item:
     """Add an item to the catalogue.
 
-    Raises ItemExists, or ProhibitedItem where the name is that of a prohibited one (409).
+    Raises ItemExists, or ProhibitedItem where the name has that of a prohibited one in it (409).
     """
-    known = db.session.scalar(select(Item).where(Item.name == name))
-    if known is not None:
-        if known.prohibited:
-            raise _prohibited(known)
-        raise ItemExists(members={"item": named(known)}, item=name)
+    _check_name(name, prohibited=prohibited)
     item = Item(name=name, kind=kind, unit=unit, prohibited=prohibited)
     db.session.add(item)
     db.session.flush()
+    return item
+
+
+def change_item(item: Item, **changes: Any) -> Item:
+    """Change what is given: name, unit, prohibited.
+
+    Raises ItemExists, or ProhibitedItem where the name has that of another, prohibited one in it (409).
+    """
+    name, prohibited = changes.get("name", item.name), changes.get("prohibited", item.prohibited)
+    if (name, prohibited) != (item.name, item.prohibited):
+        _check_name(name, prohibited=prohibited, besides=item.id)
+    for member, value in changes.items():
+        setattr(item, member, value)
     return item
 
 
@@ -76,8 +90,8 @@ def record_movement(
 ) -> Document:
     """Record a receipt, an issue or a write-off, with everything on its lines or nothing.
 
-    Raises ItemUnknown, ProhibitedItem, StockTooLow, LotExpired, LotExpiryDiffers, OccurredInFuture or
-    BackdatingRefused (409).
+    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, StockTooLow, LotExpired, LotExpiryDiffers,
+    OccurredInFuture, TooFarBack or LaterBalanceNegative (409).
     """
     code = _lock_station(station_id)
     # Behind the lock, so that the times of recording follow the order of recording.
@@ -86,7 +100,7 @@ def record_movement(
     _check_moment(moment, recorded_at)
     items = _items([line["item_id"] for line in lines])
     shelf = Shelf(station_id, items, clock.local_date(moment))
-    changes = [change for line in lines for change in _plan(kind, shelf, items[line["item_id"]], line)]
+    changes = [change for line in _with_dates(lines) for change in _plan(kind, shelf, items[line["item_id"]], line)]
     return _write(
         changes,
         station_id=station_id,
@@ -134,13 +148,35 @@ def reverse_movement(
     )
 
 
+def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> None:
+    known = [
+        item
+        for item in db.session.scalars(
+            select(Item).where(or_(Item.name == name, Item.prohibited)).order_by(Item.name, Item.id)
+        )
+        if item.id != besides
+    ]
+    for item in known:
+        # To list a kind of what is prohibited as prohibited, too, is welcome.
+        if item.prohibited and not prohibited and _plain(item.name) in _plain(name):
+            raise _prohibited(item)
+    for item in known:
+        if item.name == name:
+            raise ItemExists(members={"item": named(item)}, item=name)
+
+
+def _plain(name: str) -> str:
+    """A name without what a typist may vary: width, case, white space."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _check_moment(moment: datetime, now: datetime) -> None:
     if moment > now + CLOCK_TOLERANCE:
         raise OccurredInFuture()
     days = rules().backdating_days
     day = clock.local_date(moment)
     if (clock.local_date(now) - day).days > days:
-        raise BackdatingRefused(members={"reason": "too_old", "occurred_on": day.isoformat()}, days=days)
+        raise TooFarBack(members={"occurred_on": day.isoformat()}, days=days)
 
 
 def _lock_station(station_id: UUID) -> str:
@@ -160,13 +196,32 @@ def _items(item_ids: Sequence[UUID]) -> dict[UUID, Item]:
     return found
 
 
+def _with_dates(lines: Sequence[Line]) -> list[Line]:
+    """The lines, a lot's date on each that names the lot, wherever in the movement the date stands."""
+    dates = {
+        (line["item_id"], name_of_lot(line.get("lot_number"), line["expires_on"])): line["expires_on"]
+        for line in lines
+        if "expires_on" in line
+    }
+    completed = []
+    for line in lines:
+        expires_on = line.get("expires_on") or dates.get((line["item_id"], line.get("lot_number")))
+        copy = line.copy()
+        if expires_on is not None:
+            copy["expires_on"] = expires_on
+        completed.append(copy)
+    return completed
+
+
 def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Change]:
     # What is found nevertheless has to leave the books somehow: only a write-off takes a prohibited item.
     if item.prohibited and kind != RecordableKind.WRITE_OFF:
         raise _prohibited(item)
     lot_number, expires_on = line.get("lot_number"), line.get("expires_on")
     if kind == RecordableKind.RECEIPT:
-        return [shelf.put(item, line["quantity"], lot_number=lot_number, expires_on=expires_on)]
+        change = shelf.put(item, line["quantity"], lot_number=lot_number, expires_on=expires_on)
+        _check_received(change, shelf.day)
+        return [change]
     return shelf.take(
         item,
         line["quantity"],
@@ -174,6 +229,20 @@ def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Ch
         expires_on=expires_on,
         expired_too=kind == RecordableKind.WRITE_OFF,
     )
+
+
+def _check_received(change: Change, day: date) -> None:
+    # By the lot's date, which a line need not repeat where the lot is known.
+    item, expires_on = change.item, change.expires_on
+    if expires_on is None:
+        if item.kind == ItemKind.MEDICAL:
+            raise ExpiryDateMissing(members={"item": named(item)}, item=item.name)
+    elif expires_on < day:
+        raise ReceiptOfExpired(
+            members={"item": named(item), "expires_on": expires_on.isoformat(), "occurred_on": day.isoformat()},
+            item=item.name,
+            expires_on=expires_on.isoformat(),
+        )
 
 
 def _plan_reversed(shelf: Shelf, item: Item, entry: StockEntry) -> list[Change]:
@@ -268,7 +337,8 @@ def _raise_balance(station_id: UUID, change: Change) -> int:
         )
         .on_conflict_do_update(
             index_elements=["station_id", "item_id", "lot_number"],
-            set_={"quantity": StockBalance.quantity + change.quantity},
+            # An empty lot takes the date of what comes; another one's change has the lot's own.
+            set_={"quantity": StockBalance.quantity + change.quantity, "expires_on": change.expires_on},
         )
         .returning(StockBalance.quantity)
     ).scalar_one()

@@ -10,9 +10,8 @@ from sqlalchemy import select
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.settings import rules
-from volunteer_api.inventory.models import Item, StockBalance, StockEntry
-from volunteer_api.inventory.problems import BackdatingRefused, LotExpired, LotExpiryDiffers, StockTooLow
+from volunteer_api.inventory.models import Item, StockBalance, StockEntry, name_of_lot
+from volunteer_api.inventory.problems import LaterBalanceNegative, LotExpired, LotExpiryDiffers, StockTooLow
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,11 @@ class Shelf:
 
     def put(self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None) -> Change:
         """Plan that `quantity` comes onto the shelf. Raises LotExpiryDiffers (409)."""
-        number = _lot_number(lot_number, expires_on) or ""
+        number = name_of_lot(lot_number, expires_on) or ""
         lot = self.lots[item.id].setdefault(number, Lot(number, expires_on, 0, 0))
+        if lot.balance == 0 and expires_on is not None:
+            # Nothing is there that the date could belong to: a receipt with a wrong date may have been reversed.
+            lot.expires_on = expires_on
         _compare_expiry(item, lot, expires_on)
         lot.balance += quantity
         lot.free += quantity
@@ -68,9 +70,9 @@ class Shelf:
     ) -> list[Change]:
         """Plan that `quantity` leaves the shelf: from the named lot, else from what expires first.
 
-        Raises StockTooLow, LotExpired, LotExpiryDiffers or BackdatingRefused (409).
+        Raises StockTooLow, LotExpired, LotExpiryDiffers or LaterBalanceNegative (409).
         """
-        number = _lot_number(lot_number, expires_on)
+        number = name_of_lot(lot_number, expires_on)
         lots = list(self.lots[item.id].values())
         if number is not None:
             lots = [lot for lot in lots if lot.number == number]
@@ -92,13 +94,20 @@ class Shelf:
         return changes
 
     def _require(self, item: Item, quantity: int, number: str | None, usable: list[Lot], lots: list[Lot]) -> None:
-        if sum(lot.free for lot in usable) >= quantity:
+        free = sum(lot.free for lot in usable)
+        if free >= quantity:
             return
         held = sum(lot.balance for lot in usable)
         if held >= quantity:
-            raise BackdatingRefused(
-                members={"reason": "balance_negative", "item": named(item), "occurred_on": self.day.isoformat()},
-                days=rules().backdating_days,
+            raise LaterBalanceNegative(
+                members={
+                    "item": named(item),
+                    "occurred_on": self.day.isoformat(),
+                    "free": free,
+                    "requested": quantity,
+                },
+                item=item.name,
+                free=free,
             )
         expired = sum(lot.balance for lot in lots) - held
         if expired and held + expired >= quantity:
@@ -143,13 +152,6 @@ def stock_too_low(item: Item, lot_number: str | None, *, balance: int, requested
         balance=balance,
         requested=requested,
     )
-
-
-def _lot_number(lot_number: str | None, expires_on: date | None) -> str | None:
-    # Things without a printed lot still expire: their day keeps them apart from those that expire on another.
-    if lot_number is None and expires_on is not None:
-        return expires_on.isoformat()
-    return lot_number
 
 
 def _compare_expiry(item: Item, lot: Lot, expires_on: date | None) -> None:

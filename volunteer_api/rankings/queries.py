@@ -169,14 +169,16 @@ def _activity_days(question: Question) -> Subquery:
 
 
 def _attendances(question: Question) -> Subquery:
-    found = (
-        _held_shifts(question, Attendance.volunteer_id, *_attribution(Activity))
+    # Whoever checks in to one shift twice has attended it once.
+    each: tuple[Column, ...] = (Shift.id, Attendance.volunteer_id) if question.additive else (Attendance.volunteer_id,)
+    attended = (
+        _held_shifts(question, *each, *_attribution(Activity))
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.state != State.REJECTED)
+        .distinct()
+        .subquery("attended")
     )
-    if question.additive:
-        return _summed(found.subquery("attended"), func.count())
-    return found.distinct().subquery("attended")
+    return _summed(attended, func.count()) if question.additive else attended
 
 
 def _minutes(question: Question) -> Subquery:
@@ -206,7 +208,10 @@ def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnEle
 
 
 def _held_shifts(question: Question, *columns: Column) -> Rows:
-    """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended."""
+    """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended.
+
+    A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
+    """
     present = aliased(Attendance)
     attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
     needed = rules().attendances_for_held_shift
@@ -220,7 +225,6 @@ def _held_shifts(question: Question, *columns: Column) -> Rows:
         .select_from(Shift)
         .join(Activity, Activity.id == Shift.activity_id)
         .where(
-            Activity.state.in_([ActivityState.PUBLISHED, ActivityState.COMPLETED]),
             Shift.canceled_at.is_(None),
             or_(Shift.ends_at <= question.now, Activity.state == ActivityState.COMPLETED),
             enough,

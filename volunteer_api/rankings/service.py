@@ -18,13 +18,11 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings.queries import Question, ranked, scope_total
 from volunteer_api.rankings.schemas import Metric
 
-HELD = (
-    "A shift is held if it is over, neither it nor its activity is canceled, and at least this many people attended: "
-    "%(attendances)s. "
-)
+HELD = "A shift is held if it is over and not canceled, and at least this many people attended: %(attendances)s. "
 TEXTS = {
     Metric.ACTIVITY_COUNT: HELD + "An activity counts once for each local date on which it had a held shift.",
-    Metric.ATTENDANCE_COUNT: HELD + "Every attendance at a held shift counts, unless it was rejected.",
+    Metric.ATTENDANCE_COUNT: HELD
+    + "Everybody counts once for each held shift attended, unless all of it was rejected.",
     Metric.VOLUNTEER_COUNT: HELD + "Everybody who attended a held shift counts once, unless all of it was rejected.",
     Metric.CREDITED_MINUTES: "The credited minutes of the hours ledger; a reversal counts on the original date.",
 }

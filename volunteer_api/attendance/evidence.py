@@ -1,0 +1,55 @@
+"""What can be used of a phone's evidence. It is stored as it came; what is unusable counts as absent."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from volunteer_api.core.geo import Place
+
+# A hundred days: far more than any delay that is believed, far less than what overflows.
+LONGEST_DELAY_MS = 100 * 24 * 3600 * 1000
+LONGEST_CODE = 500
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The members of evidence that grading understands; `delay_is_odd` where a delay was sent that is none."""
+
+    client_time: datetime
+    delay_ms: float | None
+    delay_is_odd: bool
+    code: str | None
+    place: Place | None
+    accuracy_m: float
+
+
+def usable(evidence: dict[str, Any]) -> Usable:
+    """Read evidence whose `client_time` is an aware moment, and whose other members may be anything."""
+    sent_delay, code = evidence.get("delay_ms"), evidence.get("code")
+    delay_ms = _number(sent_delay, 0, LONGEST_DELAY_MS)
+    return Usable(
+        client_time=evidence["client_time"],
+        delay_ms=delay_ms,
+        delay_is_odd=sent_delay is not None and delay_ms is None,
+        code=code if isinstance(code, str) and len(code) <= LONGEST_CODE else None,
+        place=_place(evidence.get("place")),
+        accuracy_m=_number(evidence.get("accuracy_m"), 0, math.inf) or 0.0,
+    )
+
+
+def _place(given: Any) -> Place | None:
+    if not isinstance(given, dict):
+        return None
+    latitude, longitude = _number(given.get("lat"), -90, 90), _number(given.get("lng"), -180, 180)
+    # Places of another datum, such as GCJ-02, lie hundreds of meters away from the same figures in WGS-84.
+    datum = str(given.get("datum") or "WGS-84").upper().replace("-", "").replace(" ", "")
+    if latitude is None or longitude is None or datum != "WGS84":
+        return None
+    return latitude, longitude
+
+
+def _number(given: Any, least: float, most: float) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= most:
+        return None
+    return float(given) if abs(given) <= 1e308 else None
