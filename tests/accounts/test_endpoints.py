@@ -60,6 +60,27 @@ class TestCodes:
         with clock.at(clock.now() + timedelta(seconds=61)):
             ask_code(client, capsys)
 
+    @pytest.mark.parametrize("known", [True, False])
+    def test_a_phone_gets_ten_codes_a_day(self, client, unit, capsys, change_settings, known):
+        if known:
+            unit(lambda: make_volunteer(phone=PHONE))
+        change_settings(client.app, limits=True)
+        body, start = {"phone": PHONE, "purpose": "access"}, clock.now()
+        for number in range(10):
+            with clock.at(start + timedelta(minutes=15 * number)):
+                last = ask_code(client, capsys)
+        with clock.at(start + timedelta(minutes=151)):
+            refused = client.post("/auth/codes", json=body)
+            assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+            assert 21 * 3600 < int(refused.headers["Retry-After"]) < 22 * 3600
+            assert capsys.readouterr().out == ""
+            assert client.post("/auth/codes", json=body | {"phone": "13900005678"}).status_code == 202
+        with clock.at(start + timedelta(minutes=136)):
+            # The refusal left the code that was sent before.
+            assert client.post("/auth/sign-in", json=sign_in_body(last)).status_code == (200 if known else 409)
+        with clock.at(start + timedelta(days=1, seconds=1)):
+            ask_code(client, capsys)
+
     def test_the_newer_code_replaces_the_older(self, client, capsys):
         older = ask_code(client, capsys)
         newer = ask_code(client, capsys)
@@ -119,6 +140,26 @@ class TestSignIn:
         answers.append(client.post("/auth/sign-in", json=sign_in_body(code)))
         assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(401, "wrong_code")}
         assert unit(lambda: db.session.scalar(select(SignInCode.tries))) == 5
+
+    def test_twenty_wrong_tries_end_a_day_but_not_for_the_owners_device(self, client, unit, capsys, change_settings):
+        unit(lambda: make_volunteer(phone=PHONE))
+        assert client.post("/auth/sign-in", json=sign_in_body(ask_code(client, capsys))).status_code == 200
+        change_settings(client.app, limits=True)
+        stranger, start = DEVICE | {"id": "stranger"}, clock.now()
+        for number in range(1, 5):
+            with clock.at(start + timedelta(minutes=15 * number)):
+                code = ask_code(client, capsys)
+                guesses = [sign_in_body(wrong(code), device=stranger) for _ in range(5)]
+                assert [client.post("/auth/sign-in", json=guess).status_code for guess in guesses] == [401] * 5
+        with clock.at(start + timedelta(minutes=90)):
+            code = ask_code(client, capsys)
+            refused = client.post("/auth/sign-in", json=sign_in_body(code, device=stranger))
+            assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+            assert int(refused.headers["Retry-After"]) > 22 * 3600
+            assert client.post("/auth/sign-in", json=sign_in_body(code)).status_code == 200
+        with clock.at(start + timedelta(days=1, minutes=16)):
+            code = ask_code(client, capsys)
+            assert client.post("/auth/sign-in", json=sign_in_body(code, device=stranger)).status_code == 200
 
     def test_the_fifth_try_may_be_right(self, client, unit, capsys):
         unit(lambda: make_volunteer(phone=PHONE))

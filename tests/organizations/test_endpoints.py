@@ -180,6 +180,17 @@ class TestGrant:
         both = organizer.post("/grants", json=self.body(district, phone=district.outsider.phone))
         assert (both.status_code, both.json["errors"][0]["code"]) == (422, "one_person")
 
+    def test_thirty_phones_an_hour(
+        self, client: ApiClient, district: District, change_settings: Callable[..., None]
+    ) -> None:
+        change_settings(client.app, limits=True)
+        body = self.body(district)
+        del body["volunteer_id"]
+        organizer = client.as_(district.organizer)
+        codes = [organizer.post("/grants", json=body | {"phone": f"137000000{n}"}).json["code"] for n in range(10, 41)]
+        assert codes == ["volunteer_unknown"] * 30 + ["too_many_requests"]
+        assert organizer.post("/grants", json=self.body(district)).status_code == 201
+
     def test_twice(self, client: ApiClient, district: District) -> None:
         organizer = client.as_(district.organizer)
         organizer.post("/grants", json=self.body(district))

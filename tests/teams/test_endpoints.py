@@ -1,6 +1,7 @@
 """Teams and memberships by HTTP."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
 from volunteer_api.teams.models import MembershipRole, MembershipState, Team
 
 
@@ -132,13 +134,104 @@ class TestJoin:
         assert client.as_(district.other_organizer).post(path, json=body).status_code == 404
         invited = client.as_(leader).post(path, json=body)
         assert (invited.status_code, invited.json["state"]) == (201, "invited")
+        masked = district.outsider.name[0] + "*"
+        assert invited.json["volunteer"]["name"] == masked
+        listed = client.as_(leader).get(f"{path}?state=invited").json["items"]
+        assert [item["volunteer"]["name"] for item in listed] == [masked]
         answer = f"/memberships/{invited.json['id']}/acceptance"
         assert client.as_(leader).post(answer).status_code == 403
-        assert client.as_(district.outsider).post(answer).json["state"] == "active"
+        accepted = client.as_(district.outsider).post(answer).json
+        assert (accepted["state"], accepted["volunteer"]["name"]) == ("active", district.outsider.name)
         assert client.as_(leader).post(path, json={"phone": "13700000000"}).json["code"] == "phone_unknown"
+
+    def test_an_invitation_taken_back_shows_no_name(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        invited = client.as_(leader).post(f"/teams/{team.id}/memberships", json={"phone": district.outsider.phone})
+        taken_back = client.as_(leader).post(f"/memberships/{invited.json['id']}/leaving")
+        assert (taken_back.json["state"], taken_back.json["volunteer"]["name"][1:]) == ("left", "*")
+
+    def test_a_leader_looks_up_thirty_phones_an_hour(
+        self,
+        client: ApiClient,
+        district: District,
+        team: Team,
+        leader: Volunteer,
+        change_settings: Callable[..., None],
+    ) -> None:
+        change_settings(client.app, limits=True)
+        path, caller = f"/teams/{team.id}/memberships", client.as_(leader)
+        start = clock.now()
+        with clock.at(start):
+            guesses = [{"phone": district.outsider.phone}] * 2 + [{"phone": f"137000000{n}"} for n in range(10, 38)]
+            codes = [caller.post(path, json=guess).json.get("code") for guess in guesses]
+            assert codes == [None, "already_member"] + ["phone_unknown"] * 28
+            refused = caller.post(path, json=guesses[-1])
+            assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+            assert refused.headers["Retry-After"] == "3600"
+            assert client.as_(make_volunteer()).post(path, json={}).status_code == 201
+        with clock.at(start + timedelta(hours=1)):
+            assert client.as_(leader).post(path, json=guesses[-1]).json["code"] == "phone_unknown"
 
     def test_anonymous(self, client: ApiClient, team: Team) -> None:
         assert client.post(f"/teams/{team.id}/memberships", json={}).status_code == 401
+
+
+class TestLeave:
+    @pytest.mark.parametrize(
+        ("who", "whom", "status"),
+        [
+            ("deputy", "member", 200),
+            ("deputy", "leader", 403),
+            ("deputy", "second_deputy", 403),
+            ("deputy", "deputy", 200),
+            ("member", "deputy", 403),
+            ("member", "member", 200),
+            ("leader", "deputy", 200),
+            ("organizer", "deputy", 200),
+            ("outsider", "deputy", 404),
+            ("auditor", "deputy", 403),
+        ],
+    )
+    def test_who_may_end_whose(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer, who: str, whom: str, status: int
+    ) -> None:
+        roles = {
+            "deputy": MembershipRole.DEPUTY,
+            "second_deputy": MembershipRole.DEPUTY,
+            "member": MembershipRole.MEMBER,
+        }
+        people = {name: make_volunteer() for name in roles} | {"leader": leader}
+        memberships = {name: make_member(team, people[name], role=role).id for name, role in roles.items()}
+        listed = client.as_(leader).get(f"/teams/{team.id}/memberships").json["items"]
+        memberships["leader"] = next(item["id"] for item in listed if item["role"] == "leader")
+        caller = people[who] if who in people else getattr(district, who)
+        assert client.as_(caller).post(f"/memberships/{memberships[whom]}/leaving").status_code == status
+
+    def test_a_deputy_above_whom_nobody_stands_but_who_organizes_may(
+        self, client: ApiClient, district: District, team: Team
+    ) -> None:
+        make_member(team, district.organizer, role=MembershipRole.DEPUTY)
+        other = make_member(team, make_volunteer(), role=MembershipRole.DEPUTY)
+        assert client.as_(district.organizer).post(f"/memberships/{other.id}/leaving").status_code == 200
+
+    def test_the_last_leader_leaves_last(
+        self, client: ApiClient, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        caller = client.as_(leader)
+        own = caller.get(f"/teams/{team.id}/memberships").json["items"][0]["id"]
+        member = make_member(team, make_volunteer())
+        make_member(team, make_volunteer(), state=MembershipState.REQUESTED)
+        for one in (caller, client.as_(district.organizer)):
+            refused = one.post(f"/memberships/{own}/leaving")
+            assert (refused.status_code, refused.json["code"]) == (409, "last_leader")
+        assert caller.post(f"/memberships/{member.id}/leaving").status_code == 200
+        assert caller.post(f"/memberships/{own}/leaving").json["state"] == "left"
+
+    def test_one_of_two_leaders_may_leave(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
+        second = make_volunteer()
+        membership = make_member(team, second, role=MembershipRole.LEADER)
+        assert client.as_(second).post(f"/memberships/{membership.id}/leaving").status_code == 200
 
 
 class TestMembers:

@@ -82,3 +82,17 @@ def test_acceptance_and_rejection_at_once_have_one_winner(
     verbs = ("acceptance", "rejection")
     answers = race(8, lambda number: caller.post(f"/memberships/{asking.id}/{verbs[number % 2]}"))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+
+
+def test_two_leaders_who_leave_at_once_leave_one(
+    postgresql_client: ApiClient, race: Callable[[int, Callable[[int], Any]], list[Any]]
+) -> None:
+    people = [make_volunteer(), make_volunteer()]
+    team = make_team(organization_id=make_organization().id, leader=people[0])
+    make_member(team, people[1], role=MembershipRole.LEADER)
+    make_member(team, make_volunteer())
+    callers = [postgresql_client.as_(person) for person in people]
+    listed = callers[0].get(f"/teams/{team.id}/memberships").json["items"]
+    own = [next(item["id"] for item in listed if item["volunteer"]["id"] == str(person.id)) for person in people]
+    answers = race(2, lambda number: callers[number].post(f"/memberships/{own[number]}/leaving"))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]

@@ -59,6 +59,16 @@ def volunteer_by_phone(phone: str) -> Volunteer | None:
     return db.session.scalar(select(Volunteer).where(Volunteer.phone == phone))
 
 
+def was_signed_in(phone: str, device_id: str) -> bool:
+    """Whether the owner of an E.164 number was ever signed in on the device."""
+    found = (
+        select(DeviceSession.id)
+        .join(Volunteer, Volunteer.id == DeviceSession.volunteer_id)
+        .where(Volunteer.phone == phone, DeviceSession.device_id == device_id)
+    )
+    return db.session.scalar(found.limit(1)) is not None
+
+
 def open_session(principal: Principal, session_id: UUID) -> DeviceSession | None:
     """One of the caller's own open sessions."""
     return db.session.scalar(

@@ -25,6 +25,7 @@ from volunteer_api.accounts.problems import (
 from volunteer_api.core import clock, ids, keys
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import require_left, spend
 from volunteer_api.core.problems import SessionEnded
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
@@ -34,6 +35,11 @@ from volunteer_api.core.unit_of_work import after_commit
 # How long a register whose answer was lost gives the same outcome again.
 REPEATED_FOR = timedelta(minutes=10)
 GUARDIAN_AGE = 14
+# Per phone, whatever addresses ask: a million codes must not be tried in a year, nor a phone be flooded.
+CODES_SENT = "10/day"
+WRONG_TRIES = "20/day"
+# Per account: who may invite by phone must not learn whose phones are registered.
+PHONES_LOOKED_UP = "30/hour"
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
 
@@ -59,7 +65,8 @@ class Tokens:
 def send_code(*, phone: str, purpose: CodePurpose) -> CodeSent:
     """Send a fresh six-digit code to `phone` (E.164); the one before is no longer good.
 
-    Raises CodeSentRecently (429) within `code_interval_seconds` of the code before.
+    Raises CodeSentRecently (429) within `code_interval_seconds` of the code before, TooManyRequests (429) after ten
+    in a day.
     """
     now = clock.now()
     # The pause between codes is a rate limit like the others: LIMITS=0 switches it off for load tests.
@@ -86,6 +93,7 @@ def send_code(*, phone: str, purpose: CodePurpose) -> CodeSent:
     )
     if sent is None:
         raise _sent_recently(phone, purpose, now, interval)
+    spend(CODES_SENT, "codes sent", who=phone)
     after_commit(lambda: senders.sender.send(phone=phone, code=code, purpose=purpose))
     return CodeSent(rules().code_lifetime_seconds, interval)
 
@@ -93,9 +101,9 @@ def send_code(*, phone: str, purpose: CodePurpose) -> CodeSent:
 def sign_in(*, phone: str, code: str, device: Mapping[str, str]) -> Tokens:
     """Open a session for `device` {id, name, platform}. The code is used up.
 
-    Raises WrongCode (401), RegistrationRequired (409; the code stays good).
+    Raises WrongCode (401), TooManyRequests (429), RegistrationRequired (409; the code stays good).
     """
-    row = _right_code(phone, code)
+    row = _right_code(phone, code, device)
     if row.used_at is not None:
         raise WrongCode()
     volunteer = find_by_phone(phone)
@@ -117,9 +125,10 @@ def register(
     """Make an account for the owner of `phone` and open its first session.
 
     The same code from the same device gives the same account and session again for ten minutes: the answer may have
-    been lost. Raises WrongCode (401), AlreadyRegistered, GuardianNeeded (409; the code stays good).
+    been lost. Raises WrongCode (401), TooManyRequests (429), AlreadyRegistered, GuardianNeeded (409; the code stays
+    good).
     """
-    row = _right_code(phone, code)
+    row = _right_code(phone, code, device)
     volunteer = find_by_phone(phone)
     if row.used_at is not None:
         return _repeat_outcome(row, volunteer, device)
@@ -154,6 +163,20 @@ def create_volunteer(
 def find_by_phone(phone: str) -> Volunteer | None:
     """The account of an E.164 number, None where there is none."""
     return queries.volunteer_by_phone(phone)
+
+
+def look_up(phone: str, *, by: Principal) -> Volunteer | None:
+    """`find_by_phone` for somebody who names another's phone: counted, 30 an hour.
+
+    The refusals that follow must have `keeps_writes`, or the count is lost with them. Raises TooManyRequests (429).
+    """
+    spend(PHONES_LOOKED_UP, "phones looked up", who=str(by.volunteer_id))
+    return find_by_phone(phone)
+
+
+def masked_name(name: str) -> str:
+    """A name as those see it whom its owner has not accepted yet: `王*`."""
+    return f"{name[:1]}*"
 
 
 def masked_phone(phone: str) -> str:
@@ -255,20 +278,31 @@ def forget_codes() -> int:
     return len(gone.all())
 
 
-def _right_code(phone: str, code: str) -> SignInCode:
+def _guesser(phone: str, device: Mapping[str, str]) -> str:
+    """Whose wrong tries of the day count together: all of a phone's, save those of a device that was signed in before.
+
+    Its tries count apart, so that a stranger's guesses don't lock the owner out.
+    """
+    return f"{phone} {device['id']}" if queries.was_signed_in(phone, device["id"]) else phone
+
+
+def _right_code(phone: str, code: str, device: Mapping[str, str]) -> SignInCode:
     """The phone's code row, locked, if `code` is right and it is unused or was used in the last ten minutes.
 
-    Raises WrongCode (401), the try counted.
+    Raises WrongCode (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day, over all codes.
     """
     purpose = CodePurpose.ACCESS
     digest = _digest(phone, purpose, code)
     row = db.session.scalar(
         select(SignInCode).where(SignInCode.phone == phone, SignInCode.purpose == purpose).with_for_update()
     )
+    guesser = _guesser(phone, device)
+    require_left(WRONG_TRIES, "wrong codes", who=guesser)
     if row is None or row.tries >= rules().code_tries:
         raise WrongCode()
     if not keys.same(row.code_hash, digest):
         row.tries += 1
+        spend(WRONG_TRIES, "wrong codes", who=guesser)
         raise WrongCode()
     good_until = row.expires_at if row.used_at is None else row.used_at + REPEATED_FOR
     if good_until <= clock.now():

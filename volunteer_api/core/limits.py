@@ -3,13 +3,14 @@
 import math
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import current_app, g, request
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage
-from sqlalchemy import Index, case, delete
+from sqlalchemy import Index, case, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import BEGIN_IMMEDIATE, Base, db
@@ -48,23 +49,9 @@ class DatabaseCounters:
 
     def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
         moment = clock.now()
-        over = RateCounter.expires_at <= moment
-        expires_at = moment + timedelta(seconds=window_seconds)
-        statement = (
-            insert(RateCounter)
-            .values(key=key, count=1, expires_at=expires_at)
-            .on_conflict_do_update(
-                index_elements=["key"],
-                set_={
-                    "count": case((over, 1), else_=RateCounter.count + 1),
-                    "expires_at": case((over, expires_at), else_=RateCounter.expires_at),
-                },
-            )
-            .returning(RateCounter.count, RateCounter.expires_at)
-        )
         with db.engine.execution_options(**{BEGIN_IMMEDIATE: True}).begin() as connection:
-            row = connection.execute(statement).one()
-        return row[0], (row.expires_at - moment).total_seconds()
+            row = connection.execute(_count_one(key, window_seconds, moment)).one()
+        return row.amount, (row.expires_at - moment).total_seconds()
 
 
 class ValkeyCounters:
@@ -90,7 +77,7 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
         return
     item = parse(limit)
     window = item.get_expiry()
-    key = sign("rate limit", scope, who if who is not None else caller_address()).hex()
+    key = _key(scope, who if who is not None else caller_address())
     try:
         count, seconds_left = _counters().hit(key, window)
     except Exception as error:
@@ -101,6 +88,37 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
     if count > item.amount:
         raise TooManyRequests(seconds=seconds, headers={"Retry-After": str(seconds), **headers})
     g.limit_headers = headers
+
+
+def spend(limit: str, scope: str, who: str) -> None:
+    """Count one against `limit`, like "10/day", under `scope` for `who`, as a part of the running unit.
+
+    For what only a service can tell apart: `check_limit` counts outside of the unit, where SQLite's only writer waits
+    for itself. What the unit doesn't commit isn't counted; a refusal that must count has `keeps_writes`. Always in the
+    database; off with LIMITS=0. Raises TooManyRequests (429).
+    """
+    if not settings().limits:
+        return
+    item, moment = parse(limit), clock.now()
+    row = db.session.execute(_count_one(_key(scope, who), item.get_expiry(), moment)).one()
+    if row.amount > item.amount:
+        raise _spent(row.expires_at, moment)
+
+
+def require_left(limit: str, scope: str, who: str) -> None:
+    """Raise TooManyRequests (429) where `spend` would; counts nothing."""
+    if not settings().limits:
+        return
+    moment = clock.now()
+    expires_at = db.session.scalar(
+        select(RateCounter.expires_at).where(
+            RateCounter.key == _key(scope, who),
+            RateCounter.count >= parse(limit).amount,
+            RateCounter.expires_at > moment,
+        )
+    )
+    if expires_at is not None:
+        raise _spent(expires_at, moment)
 
 
 def caller_address() -> str:
@@ -117,6 +135,33 @@ def caller_address() -> str:
 def forget_rate_counters() -> None:
     """Delete the counters whose window is over."""
     db.session.execute(delete(RateCounter).where(RateCounter.expires_at <= clock.now()))
+
+
+def _key(scope: str, who: str) -> str:
+    return sign("rate limit", scope, who).hex()
+
+
+def _count_one(key: str, window_seconds: int, moment: datetime) -> ReturningInsert[Any]:
+    over = RateCounter.expires_at <= moment
+    expires_at = moment + timedelta(seconds=window_seconds)
+    counted: ReturningInsert[Any] = (
+        insert(RateCounter)
+        .values(key=key, count=1, expires_at=expires_at)
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "count": case((over, 1), else_=RateCounter.count + 1),
+                "expires_at": case((over, expires_at), else_=RateCounter.expires_at),
+            },
+        )
+        .returning(RateCounter.count.label("amount"), RateCounter.expires_at)
+    )
+    return counted
+
+
+def _spent(expires_at: datetime, moment: datetime) -> TooManyRequests:
+    seconds = max(1, math.ceil((expires_at - moment).total_seconds()))
+    return TooManyRequests(seconds=seconds, headers={"Retry-After": str(seconds)})
 
 
 def _counters() -> Counters:

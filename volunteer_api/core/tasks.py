@@ -45,11 +45,12 @@ class Every(IntEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """A named function that runs in an application context, in one committed unit, with no arguments."""
+    """A named function that runs in an application context, with no arguments; `unit`: in one committed unit."""
 
     name: str
     work: Work
     every: Every | None
+    unit: bool = True
 
 
 class TaskRun(Base):
@@ -66,17 +67,18 @@ class TaskRun(Base):
 REGISTRY: dict[str, Task] = {}
 
 
-def task(name: str, every: Every | None = None) -> Callable[[Work], Work]:
+def task(name: str, every: Every | None = None, *, unit: bool = True) -> Callable[[Work], Work]:
     """Register a function as background work.
 
     It must be safe to run at any time and twice: what is to be done it finds in the database. With `every`, the sweep
-    runs it that often; `enqueue(name)` runs it sooner.
+    runs it that often; `enqueue(name)` runs it sooner. With `unit=False` it runs in no transaction and calls `run_unit`
+    itself, once or often: for work that reaches out of the database, which a rerun would do again.
     """
 
     def register(work: Work) -> Work:
         if name in REGISTRY:
             raise ValueError(f"two tasks are named {name!r}")
-        REGISTRY[name] = Task(name, work, every)
+        REGISTRY[name] = Task(name, work, every, unit)
         return work
 
     return register
@@ -107,12 +109,19 @@ def enqueue(name: str) -> None:
 
 
 def run_task(app: Flask, name: str) -> None:
-    """Run a task once, now, with its record in the same transaction. A failure is logged and recorded, not raised."""
+    """Run a task once, now; its record is in the same transaction where it runs in a unit.
+
+    A failure is logged and recorded, not raised.
+    """
     found = REGISTRY[name]
     with app.app_context():
         started_at = clock.now()
         try:
-            run_unit(lambda: _work_and_record(found, started_at), writes=True)
+            if found.unit:
+                run_unit(lambda: _work_and_record(found, started_at), writes=True)
+            else:
+                found.work()
+                run_unit(lambda: _record(name, started_at, None), writes=True)
         except Exception as error:
             logger().error("task_failed", task=name, error=type(error).__name__, exc_info=True)
             failure = type(error).__name__

@@ -20,7 +20,7 @@ class Channel(Protocol):
     """Brings notifications to people; any exception means that this one is tried again later."""
 
     def send(self, delivery: Delivery) -> None:
-        """Send it, or raise."""
+        """Send it within 30 seconds, or raise."""
 
 
 class ConsoleChannel:

@@ -1,4 +1,4 @@
-"""The verbs of notifications: notify, read, deliver."""
+"""The verbs of notifications: notify, read, and the three steps of delivering."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,10 +17,12 @@ from volunteer_api.notifications.models import Notification, NotificationKind
 from volunteer_api.notifications.templates import render
 
 DELIVER = "notifications.deliver"
-BATCH = 500
+BATCH = 100
 MAX_ATTEMPTS = 10
 FIRST_DELAY = timedelta(minutes=1)
 LONGEST_DELAY = timedelta(hours=6)
+# Shorter than the first delay by what one slow send may take.
+CLAIM_IS_SAFE = timedelta(seconds=30)
 
 
 def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: str) -> None:
@@ -64,12 +66,12 @@ def mark_read(volunteer_id: UUID, *, ids: Sequence[UUID] = (), until: datetime |
     )
 
 
-def deliver(channel: Channel) -> int:
-    """Send what is due through `channel`; returns how many went out.
+def claim_due() -> list[Delivery]:
+    """Take up to a hundred notifications that are due; nobody else gets them until their next attempt is due.
 
-    The rows are locked until the commit and those that another worker holds are passed over, so each is sent once.
-    After a crash between sending and commit it is sent again, with the same id. A failure is tried again after 1, 2,
-    4, … minutes, up to six hours apart, ten times.
+    The first of three steps, each on its own: claim and commit, send outside of any transaction, `settle`. A commit
+    that is run again sends nothing again, and no lock is held while a channel waits. A claim counts as an attempt; the
+    next is due after 1, 2, 4, … minutes, up to six hours, so that neither a failure nor a killed worker loses one.
     """
     now = clock.now()
     due = db.session.scalars(
@@ -79,21 +81,51 @@ def deliver(channel: Channel) -> int:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    return sum(_send(notification, channel, now) for notification in due)
+    for notification in due:
+        notification.attempts += 1
+        notification.next_attempt_at = now + _delay(notification.attempts)
+    return [Delivery(notification.id, notification.volunteer_id, notification.kind) for notification in due]
 
 
-def _send(notification: Notification, channel: Channel, now: datetime) -> bool:
-    notification.attempts += 1
-    try:
-        channel.send(Delivery(notification.id, notification.volunteer_id, notification.kind))
-    except Exception as error:  # whatever a channel fails of, it must not hold up the others
-        logger().warning("notification_failed", notification_id=str(notification.id), error=type(error).__name__)
-        given_up = notification.attempts >= MAX_ATTEMPTS
-        notification.next_attempt_at = None if given_up else now + _delay(notification.attempts)
-        return False
-    notification.sent_at = now
-    notification.next_attempt_at = None
-    return True
+def send(deliveries: Sequence[Delivery], channel: Channel) -> tuple[list[UUID], list[UUID]]:
+    """Send what was claimed, in no transaction; returns the ids of those that went out and of those that failed.
+
+    Those that the claim's first minute didn't suffice for are in neither list: another worker may have them by then.
+    """
+    sent: list[UUID] = []
+    failed: list[UUID] = []
+    until = clock.now() + CLAIM_IS_SAFE
+    for delivery in deliveries:
+        if clock.now() >= until:
+            logger().warning("outbox_slow", left=len(deliveries) - len(sent) - len(failed))
+            break
+        try:
+            channel.send(delivery)
+        except Exception as error:  # whatever a channel fails of, it must not hold up the others
+            notification_id = str(delivery.notification_id)
+            logger().warning("notification_failed", notification_id=notification_id, error=type(error).__name__)
+            failed.append(delivery.notification_id)
+        else:
+            sent.append(delivery.notification_id)
+    return sent, failed
+
+
+def settle(sent: Sequence[UUID], failed: Sequence[UUID]) -> None:
+    """Record what went out; of what failed, give up what had its ten attempts, and leave the rest to its next one.
+
+    Where this is lost the same ids are sent again, and a phone shows each once.
+    """
+    _finish(Notification.id.in_(sent), {"sent_at": clock.now(), "next_attempt_at": None})
+    _finish(Notification.id.in_(failed) & (Notification.attempts >= MAX_ATTEMPTS), {"next_attempt_at": None})
+
+
+def _finish(chosen: ColumnElement[bool], values: dict[str, datetime | None]) -> None:
+    db.session.execute(
+        update(Notification)
+        .where(chosen, Notification.sent_at.is_(None))
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _delay(attempts: int) -> timedelta:

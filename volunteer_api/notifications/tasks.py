@@ -1,11 +1,24 @@
 """Background work of notifications."""
 
+import functools
+
 from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.notifications import service
-from volunteer_api.notifications.channels import ConsoleChannel
+from volunteer_api.notifications.channels import Channel, ConsoleChannel
 
 
-@task(service.DELIVER, every=Every.MINUTE)
+@task(service.DELIVER, every=Every.MINUTE, unit=False)
 def deliver() -> None:
     """Send what is due: nudged after each commit that notified somebody, and swept every minute."""
-    service.deliver(ConsoleChannel())
+    deliver_through(ConsoleChannel())
+
+
+def deliver_through(channel: Channel) -> int:
+    """Send everything that is due through `channel`; returns how many went out. Runs in no unit: it has its own."""
+    count = 0
+    while claimed := run_unit(service.claim_due, writes=True):
+        sent, failed = service.send(claimed, channel)
+        run_unit(functools.partial(service.settle, sent, failed), writes=True)
+        count += len(sent)
+    return count

@@ -95,6 +95,7 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     body=schemas.GrantCreate,
     returns=schemas.GrantRead,
     status=201,
+    limit="600/10 minutes",
 )
 def create_grant(principal: Principal, body: dict[str, Any]) -> service.GrantView:
     """Grant a role below what you hold."""

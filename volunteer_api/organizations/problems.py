@@ -28,10 +28,14 @@ class DivisionUnknown(Conflict):
 
 class VolunteerUnknown(Conflict):
     title = "No volunteer is registered with this phone or id."
+    # The look-up of the phone must be counted although it found nobody.
+    keeps_writes = True
 
 
 class AlreadyGranted(Conflict):
     title = "The volunteer already holds this role there."
+    # It tells that the phone is registered: that look-up counts too.
+    keeps_writes = True
 
 
 class RoleDoesNotFit(Conflict):

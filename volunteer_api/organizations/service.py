@@ -246,8 +246,7 @@ def grant(
 
     Raises RoleDoesNotFit (a station_manager has a station, everybody else an organization) and AlreadyGranted.
     """
-    if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
-        raise RoleDoesNotFit(role=role, scope_type=scope_type)
+    _require_fit(role, scope_type)
     held = db.session.scalar(
         select(Grant.id).where(
             Grant.volunteer_id == volunteer_id,
@@ -278,11 +277,12 @@ def grant_below(
     """Grant a role below what `by` holds: a lower role over her scope, or a role not above hers further down.
 
     Raises NotFound where her grants don't reach the scope, Forbidden where they do but not so far, VolunteerUnknown,
-    RoleDoesNotFit, AlreadyGranted.
+    RoleDoesNotFit, AlreadyGranted, TooManyRequests after thirty phones in an hour.
     """
     scope_type, scope_id = ScopeType(str(scope["type"])), UUID(str(scope["id"]))
     _require_above(by, role, scope_type, scope_id)
-    volunteer = accounts.find_by_phone(phone) if phone is not None else db.session.get(Volunteer, volunteer_id)
+    _require_fit(role, scope_type)
+    volunteer = accounts.look_up(phone, by=by) if phone is not None else db.session.get(Volunteer, volunteer_id)
     if volunteer is None:
         raise VolunteerUnknown()
     granted = grant(
@@ -308,6 +308,11 @@ def revoke(grant_id: UUID, *, by: Principal) -> None:
         raise NotFound()
     _require_above(by, Role(held.role), ScopeType(held.scope_type), held.scope_id)
     held.revoked_at = clock.now()
+
+
+def _require_fit(role: Role, scope_type: ScopeType) -> None:
+    if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
+        raise RoleDoesNotFit(role=role, scope_type=scope_type)
 
 
 def _require_above(by: Principal, role: Role, scope_type: ScopeType, scope_id: UUID) -> None:

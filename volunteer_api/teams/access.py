@@ -9,7 +9,7 @@ from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations import scopes
 from volunteer_api.organizations.access import Permission
 from volunteer_api.teams import queries
-from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState, Team
+from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 
 scopes.register_held_roles("team", queries.led_by)
 
@@ -69,10 +69,14 @@ def to_answer(principal: Principal, membership_id: UUID) -> Membership:
 
 @for_signed_in
 def to_leave(principal: Principal, membership_id: UUID) -> Membership:
-    """The volunteer, for herself; and those who lead the team."""
+    """The volunteer, for herself; else leaders and the organizers above, and for ordinary members deputies too."""
     membership = _load_membership(membership_id)
-    if membership.volunteer_id != principal.volunteer_id:
-        _require_lead_of(principal, membership, own=False)
+    if membership.volunteer_id == principal.volunteer_id:
+        return membership
+    team = load_team(membership.team_id)
+    require_lead(principal, team)
+    if membership.role in LEADING_ROLES and not _outranks_deputies(principal, team):
+        raise Forbidden()
     return membership
 
 
@@ -90,6 +94,12 @@ def _load_membership(membership_id: UUID) -> Membership:
     if membership is None:
         raise NotFound()
     return membership
+
+
+def _outranks_deputies(principal: Principal, team: Team) -> bool:
+    if db.session.scalar(queries.roles_in(principal.volunteer_id, team.id)) == MembershipRole.LEADER:
+        return True
+    return organizations.can(principal.volunteer_id, Permission.TEAM_MANAGE, organization_id=team.organization_id)
 
 
 def _require_lead_of(principal: Principal, membership: Membership, own: bool) -> None:

@@ -50,6 +50,7 @@ def read_team(team: Team) -> Team:
     body=schemas.MembershipCreate,
     returns=schemas.MembershipRead,
     status=201,
+    limit="600/10 minutes",
 )
 def join_team(principal: Principal, team: Team, body: dict[str, Any]) -> MembershipView:
     """Ask to join a team, or invite somebody by phone to the team that you lead."""

@@ -5,6 +5,8 @@ from volunteer_api.core.problems import Conflict
 
 class AlreadyMember(Conflict):
     title = "This volunteer is a member of the team, or about to become one."
+    # It tells that the phone is registered: that look-up must be counted too.
+    keeps_writes = True
 
 
 class MembershipSettled(Conflict):
@@ -18,3 +20,9 @@ class TeamNameTaken(Conflict):
 
 class PhoneUnknown(Conflict):
     title = "No volunteer is registered with this phone."
+    # The look-up must be counted although it found nobody.
+    keeps_writes = True
+
+
+class LastLeader(Conflict):
+    title = "The last leader can't leave a team that has other members."

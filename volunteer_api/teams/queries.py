@@ -63,6 +63,15 @@ def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipS
     )
 
 
+def others_active(membership: Membership) -> Select[str]:
+    """The roles of the team's active members beside this one."""
+    return select(Membership.role).where(
+        Membership.team_id == membership.team_id,
+        Membership.id != membership.id,
+        Membership.state == MembershipState.ACTIVE,
+    )
+
+
 def led_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     """Role, the word team, id and name of the teams that the volunteer leads: they count as held roles."""
     return (

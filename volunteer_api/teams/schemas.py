@@ -42,7 +42,7 @@ class MembershipFilter(PageQuery):
 
 class MemberRead(Schema):
     id = Id(required=True)
-    name = Text(required=True)
+    name = Text(required=True, metadata={"description": "Masked, like 王*, until an invitation is accepted."})
     phone = Text(required=True, metadata={"description": "Masked, like 138****0001."})
 
 

@@ -18,7 +18,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.organizations.models import Organization
 from volunteer_api.teams import access, queries
 from volunteer_api.teams.models import OPEN_STATES, Membership, MembershipRole, MembershipState, Team
-from volunteer_api.teams.problems import AlreadyMember, MembershipSettled, PhoneUnknown, TeamNameTaken
+from volunteer_api.teams.problems import AlreadyMember, LastLeader, MembershipSettled, PhoneUnknown, TeamNameTaken
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def add_member(
 def join(team: Team, *, by: Principal, phone: str | None = None) -> MembershipView:
     """Ask to become a member, or, where a phone is given, invite somebody: only those who lead the team may.
 
-    Raises AlreadyMember, PhoneUnknown, and what `require_lead` raises.
+    Raises AlreadyMember, PhoneUnknown, TooManyRequests after thirty phones in an hour, and what `require_lead` raises.
     """
     if phone is None:
         volunteer = db.session.get_one(Volunteer, by.volunteer_id)
         state = MembershipState.REQUESTED
     else:
         access.require_lead(by, team)
-        volunteer, state = _find(phone), MembershipState.INVITED
+        volunteer, state = _find(phone, by=by), MembershipState.INVITED
     return view(add_member(team_id=team.id, volunteer_id=volunteer.id, state=state), volunteer)
 
 
@@ -124,19 +124,25 @@ def reject(membership: Membership) -> MembershipView:
 
 
 def leave(membership: Membership) -> MembershipView:
-    """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled."""
+    """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled, LastLeader."""
     if membership.state not in OPEN_STATES:
         raise MembershipSettled(state=membership.state)
+    _require_leader_remains(membership)
     membership.state, membership.left_at = MembershipState.LEFT, clock.now()
     return _flushed(membership)
 
 
 def view(membership: Membership, volunteer: Volunteer) -> MembershipView:
-    """What leaders and the volunteer see of a membership."""
+    """What leaders and the volunteer see of a membership.
+
+    Whoever neither joined nor asked to is only the owner of a phone that somebody typed in: the name is masked.
+    """
+    is_stranger = membership.joined_at is None and membership.state != MembershipState.REQUESTED
+    name = accounts.masked_name(volunteer.name) if is_stranger else volunteer.name
     return MembershipView(
         id=membership.id,
         team_id=membership.team_id,
-        volunteer=Member(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone)),
+        volunteer=Member(id=volunteer.id, name=name, phone=accounts.masked_phone(volunteer.phone)),
         role=membership.role,
         state=membership.state,
         joined_at=membership.joined_at,
@@ -144,8 +150,18 @@ def view(membership: Membership, volunteer: Volunteer) -> MembershipView:
     )
 
 
-def _find(phone: str) -> Volunteer:
-    volunteer = accounts.find_by_phone(phone)
+def _require_leader_remains(membership: Membership) -> None:
+    if membership.role != MembershipRole.LEADER or membership.state != MembershipState.ACTIVE:
+        return
+    # Locked, so that of two leaders who leave at the same moment the second sees that the first is gone.
+    db.session.execute(select(Team.id).where(Team.id == membership.team_id).with_for_update())
+    roles = db.session.scalars(queries.others_active(membership)).all()
+    if roles and MembershipRole.LEADER not in roles:
+        raise LastLeader()
+
+
+def _find(phone: str, *, by: Principal) -> Volunteer:
+    volunteer = accounts.look_up(phone, by=by)
     if volunteer is None:
         raise PhoneUnknown()
     return volunteer
