@@ -52,7 +52,7 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 )
 def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(BadEnvironment, match=f"{name.removesuffix('_FILE')}|/nonexist") as refusal:
+    with pytest.raises(BadEnvironment, match=name) as refusal:
         load_settings()
     assert "\n" not in str(refusal.value)
 
