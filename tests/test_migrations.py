@@ -22,7 +22,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
 
 MIGRATIONS = PROJECT_DIRECTORY / "migrations"
-LEDGERS = ("movements", "stock_entries", "service_records")
+LEDGERS = ("movements", "stock_entries", "service_records", "audit_entries")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,5 +1,7 @@
 """create_app() and FEATURES: the only module that sees everything."""
 
+from types import ModuleType
+
 from flask import Flask
 from flask_compress import Compress
 from flask_migrate import Migrate
@@ -7,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from volunteer_api.accounts import endpoints as accounts
 from volunteer_api.accounts import tasks as account_tasks
-from volunteer_api.accounts.service import session_is_open
+from volunteer_api.accounts.sessions import session_is_open
 from volunteer_api.activities import endpoints as activities
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
@@ -46,6 +48,8 @@ FEATURES = (
 )
 # Named so that their declarations are read before the queue is built.
 TASKS = (account_tasks, notification_tasks)
+# Named so that they hear of what features to their left publish.
+HANDLERS: tuple[ModuleType, ...] = ()
 
 
 def create_app(settings: Settings | None = None) -> Flask:

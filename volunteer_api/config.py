@@ -37,6 +37,8 @@ class Rules:
     attendances_for_held_shift: int = 1
     backdating_days: int = 30
     near_expiry_days: int = 30
+    audit_days: int = 1095
+    erasure_days: int = 7
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Settings:
     access_token_seconds: int = 900
     refresh_token_days: int = 60
     body_bytes: int = 1024 * 1024
+    upload_bytes: int = 10 * 1024 * 1024
     read_timeout_seconds: int = 10
     sms_sender: str = "console"
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, current_consents, registration, sign_up_person
 from tests.factories import make_volunteer
-from volunteer_api.accounts import service
+from volunteer_api.accounts import codes, service, sessions
 from volunteer_api.accounts.models import CodePurpose, Consent, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import GuardianNeeded, RefreshTokenInvalid, RefreshTokenReused
 from volunteer_api.core import clock
@@ -41,11 +41,11 @@ def make_session(volunteer=None):
 
 
 def token(unit, session, generation):
-    return unit(lambda: service._make_refresh_token(session.id, generation))
+    return unit(lambda: sessions.make_refresh_token(session.id, generation))
 
 
 def refresh(unit, text):
-    return unit(lambda: service.refresh(refresh_token=text)).refresh_token
+    return unit(lambda: sessions.refresh(refresh_token=text)).refresh_token
 
 
 def used_generation(unit, session):
@@ -98,27 +98,27 @@ def test_sixty_idle_days_end_a_session_and_each_refresh_begins_them_anew(unit, s
 
 def test_a_session_counts_only_for_its_volunteer(unit, session):
     mine = Principal(volunteer_id=session.volunteer_id, session_id=session.id)
-    assert unit(lambda: service.session_is_open(mine))
-    assert not unit(lambda: service.session_is_open(Principal(volunteer_id=uuid4(), session_id=session.id)))
-    assert not unit(lambda: service.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=uuid4())))
+    assert unit(lambda: sessions.session_is_open(mine))
+    assert not unit(lambda: sessions.session_is_open(Principal(volunteer_id=uuid4(), session_id=session.id)))
+    assert not unit(lambda: sessions.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=uuid4())))
     with clock.at(clock.now() + timedelta(days=61)):
-        assert not unit(lambda: service.session_is_open(mine))
-    unit(lambda: service.end_session(session.id))
-    assert not unit(lambda: service.session_is_open(mine))
+        assert not unit(lambda: sessions.session_is_open(mine))
+    unit(lambda: sessions.end_session(session.id))
+    assert not unit(lambda: sessions.session_is_open(mine))
 
 
 def test_asking_whether_a_session_is_open_is_one_look_up(app, unit, session, statements):
     with statements() as seen:
-        unit(lambda: service.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=session.id)))
+        unit(lambda: sessions.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=session.id)))
     assert len(seen) == 1
 
 
 def test_old_codes_are_forgotten_with_their_phones(unit, capsys):
-    unit(lambda: service.send_code(phone=PHONE, purpose=CodePurpose.ACCESS))
+    unit(lambda: codes.send_code(phone=PHONE, purpose=CodePurpose.ACCESS))
     with clock.at(clock.now() + timedelta(minutes=10)):
-        assert unit(service.forget_codes) == 0
+        assert unit(codes.forget_codes) == 0
     with clock.at(clock.now() + timedelta(minutes=16)):
-        assert unit(service.forget_codes) == 1
+        assert unit(codes.forget_codes) == 1
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(SignInCode))) == 0
 
 

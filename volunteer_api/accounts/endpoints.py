@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from volunteer_api.accounts import access, queries, service
+from volunteer_api.accounts import access, codes, queries, service, sessions
 from volunteer_api.accounts.consent_texts import ConsentText
 from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.accounts.schemas import (
@@ -34,17 +34,17 @@ LIMIT = "60/10 minutes"
 @endpoint(
     blueprint, "POST", "/auth/codes", access=public, body=CodeRequest, returns=CodeSentRead, status=202, limit=LIMIT
 )
-def send_code(body: dict[str, Any]) -> service.CodeSent:
+def send_code(body: dict[str, Any]) -> codes.CodeSent:
     """Send a one-time code to a phone."""
-    return service.send_code(**body)
+    return codes.send_code(**body)
 
 
 @endpoint(
     blueprint, "POST", "/auth/sign-in", access=public, body=SignIn, returns=TokensRead, idempotency=NONE, limit=LIMIT
 )
-def sign_in(body: dict[str, Any]) -> service.Tokens:
+def sign_in(body: dict[str, Any]) -> sessions.Tokens:
     """Sign in with a code."""
-    return service.sign_in(**body)
+    return sessions.sign_in(**body)
 
 
 @endpoint(
@@ -58,7 +58,7 @@ def sign_in(body: dict[str, Any]) -> service.Tokens:
     idempotency=NONE,
     limit=LIMIT,
 )
-def register(body: dict[str, Any]) -> service.Tokens:
+def register(body: dict[str, Any]) -> sessions.Tokens:
     """Make an account for the owner of a phone."""
     return service.register(**body)
 
@@ -73,15 +73,15 @@ def register(body: dict[str, Any]) -> service.Tokens:
     idempotency=NONE,
     limit=LIMIT,
 )
-def refresh_tokens(body: dict[str, Any]) -> service.Tokens:
+def refresh_tokens(body: dict[str, Any]) -> sessions.Tokens:
     """Hand a refresh token in for new tokens."""
-    return service.refresh(**body)
+    return sessions.refresh(**body)
 
 
 @endpoint(blueprint, "POST", "/auth/sign-out", access=signed_in, status=204, idempotency=NONE)
 def sign_out(principal: Principal) -> None:
     """End this device's session."""
-    service.end_session(principal.session_id)
+    sessions.end_session(principal.session_id)
 
 
 @endpoint(blueprint, "GET", "/auth/sessions", access=signed_in, query=PageQuery, returns=page_of(SessionRead))
@@ -93,7 +93,7 @@ def list_sessions(principal: Principal, query: dict[str, Any]) -> Page:
 @endpoint(blueprint, "DELETE", "/auth/sessions/<uuid:session_id>", access=access.own_session, status=204)
 def end_session(session: DeviceSession) -> None:
     """End another device's session."""
-    service.end_session(session.id)
+    sessions.end_session(session.id)
 
 
 @endpoint(blueprint, "GET", "/consent-texts", access=public, returns=page_of(ConsentTextRead))

@@ -1,10 +1,10 @@
 """Background work of accounts."""
 
-from volunteer_api.accounts import service
+from volunteer_api.accounts import codes
 from volunteer_api.core.tasks import Every, task
 
 
 @task("accounts.forget_codes", every=Every.HOUR)
 def forget_codes() -> None:
     """Delete codes that are of no use any more, and the phones that asked for them."""
-    service.forget_codes()
+    codes.forget_codes()

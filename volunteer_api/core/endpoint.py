@@ -5,8 +5,10 @@ store the answer under its key → commit → respond
 """
 
 import functools
+import hashlib
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -21,6 +23,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from volunteer_api.core import etags, strict_json, texts
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.downloads import Download, respond_with
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import (
@@ -51,6 +54,14 @@ class Idempotency(Enum):
 
 
 OPTIONAL, REQUIRED, NONE = Idempotency.OPTIONAL, Idempotency.REQUIRED, Idempotency.NONE
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The one file of an upload. `file_name` is what the phone called it: to be shown, never to be trusted."""
+
+    content: bytes
+    file_name: str
 
 
 class StrictParser(FlaskParser):
@@ -100,18 +111,23 @@ def endpoint(
     fingerprint: Fingerprint | None = None,
     edits: bool = False,
     limit: str | None = None,
+    upload: bool = False,
+    produces: str | None = None,
+    audits: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
-    The view takes by name what it needs of `principal`, `query` and `body`; its one other parameter is the resource
-    that `access` loaded. `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the
-    parsed body and the path's arguments and returns what must be equal for two requests under one key to be the same.
-    `limit` is per address, like "60/10 minutes".
+    The view takes by name what it needs of `principal`, `query`, `body` and `upload`; its one other parameter is the
+    resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file". `produces` is
+    the media type of a view that returns a Download. `audits` lets a GET commit what it writes to the audit log.
+    `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the parsed body and the
+    path's arguments and returns what must be equal for two requests under one key to be the same. `limit` is per
+    address, like "60/10 minutes".
     """
     if not isinstance(access, Access):
         raise TypeError(f"{method} {rule} declares no access")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
-    writes = method not in SAFE_METHODS
+    writes = method not in SAFE_METHODS or audits
 
     def decorate(view: View) -> View:
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
@@ -120,7 +136,12 @@ def endpoint(
             inner = blueprint.arguments(body, location="json", arg_name="body", required=needed)(inner)
         if query is not None:
             inner = blueprint.arguments(query, location="query", arg_name="query")(inner)
-        answer = blueprint.response(status, returns)(inner)
+        binary = {"type": "string", "format": "binary"}
+        answer = (
+            blueprint.response(status, returns)(inner)
+            if produces is None
+            else blueprint.response(status, binary, content_type=produces)(inner)
+        )
 
         def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
             if principal is not None:
@@ -143,13 +164,13 @@ def endpoint(
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
-            raw = _read_body(method, body)
+            raw = _read_upload() if upload else _read_body(method, body)
             if limit is not None:
                 check_limit(limit, f"{method} {rule}")
             principal = authenticate(access)
             replayable = None
             if keyed is not Idempotency.NONE and principal is not None:
-                compared = fingerprint(g.json, path) if fingerprint is not None else None
+                compared = _compared(fingerprint, path, upload)
                 replayable = read_key(
                     principal.volunteer_id, raw, required=keyed is Idempotency.REQUIRED, compared=compared
                 )
@@ -162,9 +183,9 @@ def endpoint(
                     response = run_unit(lambda: _store_refusal(replayable, response), writes=True)
                 return response
             version = _version_of(response)
-            if version is not None or not writes:
+            if version is not None or method in SAFE_METHODS:
                 etags.tag(response, version)
-            if not writes:
+            if method in SAFE_METHODS:
                 etags.answer_condition(response)
             response.headers.update(g.pop("limit_headers", {}))
             response.headers.setdefault("Content-Language", texts.language())
@@ -174,7 +195,7 @@ def endpoint(
             return response
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
-        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, edits, limit)  # type: ignore[attr-defined]  # flask-smorest's place for it
+        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, edits, limit, upload)  # type: ignore[attr-defined]  # flask-smorest's place for it
         run._apidoc.get("arguments", {}).pop("responses", None)  # type: ignore[attr-defined]  # its names differ between Pythons
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
         return view
@@ -185,7 +206,7 @@ def endpoint(
 def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) -> View:
     """Call the view with just what its signature names, and flush what it did before its result is dumped."""
     names = list(inspect.signature(view).parameters)
-    context = {"principal", "query", "body"}
+    context = {"principal", "query", "body", "upload"}
     resources = [name for name in names if name not in context]
     if len(resources) > (0 if access.load is None else 1):
         raise TypeError(f"the view of {rule} takes {resources}; a view gets its resource from `access`")
@@ -193,11 +214,16 @@ def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) 
     @functools.wraps(view)
     def adapted(**given: Any) -> Any:
         call = g.call
-        known = {"principal": call["principal"], "query": given.get("query"), "body": given.get("body")}
+        known = {
+            "principal": call["principal"],
+            "query": given.get("query"),
+            "body": given.get("body"),
+            "upload": g.get("upload"),
+        }
         result = view(**{name: known[name] if name in known else call["resource"] for name in names})
         if writes:
             _flush(edits)
-        return result
+        return respond_with(result) if isinstance(result, Download) else result
 
     return adapted
 
@@ -231,6 +257,38 @@ def _read_body(method: str, body: type[Schema] | None) -> bytes:
         names = g.json if isinstance(g.json, dict) else ["_schema"]
         raise InvalidPayload(error_list({name: [Fault("unknown")] for name in names}))
     return raw
+
+
+def _read_upload() -> bytes:
+    """The whole of a multipart body with its one file. Raises BodyTooLarge, UnsupportedMediaType, InvalidPayload."""
+    limit = settings().upload_bytes
+    request.max_content_length = limit + 1
+    request.max_form_parts = 10
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(expected="multipart/form-data")
+    try:
+        raw = request.get_data()
+        files, others = request.files, request.form
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge(limit=limit) from error
+    if len(raw) > limit:
+        raise BodyTooLarge(limit=limit)
+    unknown = [name for name in (*files, *others) if name != "file"]
+    if unknown or len(files.getlist("file")) != 1 or "file" in others:
+        faults = {name: [Fault("unknown")] for name in unknown} or {"file": [Fault("required")]}
+        raise InvalidPayload(error_list(faults))
+    sent = files["file"]
+    g.json = None
+    g.upload = Upload(content=sent.read(), file_name=(sent.filename or "")[:200])
+    return raw
+
+
+def _compared(fingerprint: Fingerprint | None, path: dict[str, Any], upload: bool) -> tuple[Any, ...] | None:
+    """What makes two requests under one key the same; None for method, address and body."""
+    if upload:
+        # The boundary between the parts is another in every try; the file is what counts.
+        return request.method, request.full_path, hashlib.sha256(g.upload.content).digest()
+    return fingerprint(g.json, path) if fingerprint is not None else None
 
 
 def _needs_nothing(body: type[Schema] | None) -> bool:
@@ -277,6 +335,7 @@ def _document(
     keyed: Idempotency,
     edits: bool,
     limit: str | None,
+    upload: bool,
 ) -> dict[str, Any]:
     """What the declaration says to openapi.json beyond schemas."""
     refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
@@ -307,6 +366,9 @@ def _document(
     }
     if parameters:
         document["parameters"] = parameters
+    if upload:
+        part = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+        document["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": part}}}
     return document
 
 

@@ -105,7 +105,11 @@ class MalformedBody(Problem):
 
 class UnsupportedMediaType(Problem):
     status = 415
-    title = "The body must be application/json."
+    title = "The body has another media type than this address takes."
+    detail = "The body must be %(expected)s."
+
+    def __init__(self, expected: str = "application/json") -> None:
+        super().__init__(expected=expected)
 
 
 class BodyTooLarge(Problem):
@@ -190,7 +194,7 @@ HTTP_TITLES = {
     408: "The request took too long to arrive.",
     413: "The body is too large.",
     414: "The address is too long.",
-    415: "The body must be application/json.",
+    415: "The body has another media type than this address takes.",
     431: "The headers are too large.",
     500: "Something went wrong on our side.",
 }

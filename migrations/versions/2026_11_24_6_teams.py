@@ -1,0 +1,25 @@
+"""Invitations to teams, primary teams
+
+Revision ID: 2026_11_24_6_teams
+Revises: 2026_11_24_5_organizations
+Create Date: 2026-11-24 00:00:00+00:00
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "2026_11_24_6_teams"
+down_revision = "2026_11_24_5_organizations"
+branch_labels = None
+depends_on = None
+
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,200 @@
+"""Device sessions: signing in, rotating refresh tokens, signing out."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from volunteer_api.accounts import queries
+from volunteer_api.accounts.codes import right_code
+from volunteer_api.accounts.models import DeviceSession, SignInCode, Volunteer
+from volunteer_api.accounts.problems import (
+    AlreadyRegistered,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    RegistrationRequired,
+    WrongCode,
+)
+from volunteer_api.core import audit, clock, keys
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import SessionEnded
+from volunteer_api.core.settings import settings
+from volunteer_api.core.tokens import issue_access_token
+
+SIGNATURE_BYTES = 32
+FIRST_GENERATION = 1
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a device needs to act for a volunteer. `expires_in` is the access token's life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    volunteer: Volunteer
+
+
+def sign_in(*, phone: str, code: str, device: Mapping[str, str]) -> Tokens:
+    """Open a session for `device` {id, name, platform}. The code is used up.
+
+    Raises WrongCode (401), TooManyRequests (429), RegistrationRequired (409; the code stays good).
+    """
+    row = right_code(phone, code, device)
+    if row.used_at is not None:
+        raise WrongCode()
+    volunteer = queries.volunteer_by_phone(phone)
+    if volunteer is None:
+        raise RegistrationRequired()
+    return open_session(volunteer, device, opened_by=row)
+
+
+def refresh(*, refresh_token: str) -> Tokens:
+    """Hand a refresh token in for its successor.
+
+    The same token may come again until its successor was used: its answer may have been lost. An older one is a stolen
+    copy, and ends the session. Raises RefreshTokenInvalid, RefreshTokenReused, SessionEnded (401).
+    """
+    session_id, generation = _open_refresh_token(refresh_token)
+    now = clock.now()
+    # Only the first of parallel requests moves the generation; the others then read it as a repetition.
+    moved = db.session.scalar(
+        update(DeviceSession)
+        .where(
+            DeviceSession.id == session_id,
+            DeviceSession.used_generation == generation - 1,
+            DeviceSession.ended_at.is_(None),
+            DeviceSession.expires_at > now,
+        )
+        .values(used_generation=generation, last_used_at=now, expires_at=_idle_end(now))
+        .returning(DeviceSession.volunteer_id)
+        .execution_options(synchronize_session=False)
+    )
+    volunteer_id = moved if moved is not None else _judge_repetition(session_id, generation, now)
+    volunteer = queries.volunteer_by_id(volunteer_id)
+    if volunteer is None:
+        raise SessionEnded()
+    return _tokens(volunteer, session_id, generation + 1)
+
+
+def session_is_open(principal: Principal) -> bool:
+    """Whether the device session behind an access token still counts: one look-up by primary key."""
+    found = db.session.execute(
+        select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
+            DeviceSession.id == principal.session_id
+        )
+    ).one_or_none()
+    return (
+        found is not None
+        and found.volunteer_id == principal.volunteer_id
+        and found.ended_at is None
+        and found.expires_at > clock.now()
+    )
+
+
+def end_session(session_id: UUID) -> None:
+    """End a session; its tokens are refused from the next request on."""
+    db.session.execute(
+        update(DeviceSession)
+        .where(DeviceSession.id == session_id, DeviceSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode) -> Tokens:
+    now = clock.now()
+    # A device has one session: whoever signs in on it again has lost the old one's tokens, or should lose them.
+    db.session.execute(
+        update(DeviceSession)
+        .where(
+            DeviceSession.volunteer_id == volunteer.id,
+            DeviceSession.device_id == device["id"],
+            DeviceSession.ended_at.is_(None),
+        )
+        .values(ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session = DeviceSession(
+        volunteer_id=volunteer.id,
+        device_id=device["id"],
+        device_name=device["name"],
+        platform=device["platform"],
+        used_generation=0,
+        last_used_at=now,
+        expires_at=_idle_end(now),
+    )
+    db.session.add(session)
+    db.session.flush()
+    opened_by.used_at = now
+    opened_by.session_id = session.id
+    audit.record(audit.AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id, by="code")
+    return _tokens(volunteer, session.id, FIRST_GENERATION)
+
+
+def repeat_outcome(row: SignInCode, volunteer: Volunteer | None, device: Mapping[str, str]) -> Tokens:
+    session = db.session.get(DeviceSession, row.session_id) if row.session_id is not None else None
+    if volunteer is None or session is None or session.ended_at is not None:
+        raise WrongCode()
+    if session.device_id != device["id"]:
+        raise AlreadyRegistered()
+    return _tokens(volunteer, session.id, session.used_generation + 1)
+
+
+def _tokens(volunteer: Volunteer, session_id: UUID, generation: int) -> Tokens:
+    return Tokens(
+        access_token=issue_access_token(Principal(volunteer_id=volunteer.id, session_id=session_id)),
+        refresh_token=make_refresh_token(session_id, generation),
+        expires_in=settings().access_token_seconds,
+        volunteer=volunteer,
+    )
+
+
+def _judge_repetition(session_id: UUID, generation: int, now: datetime) -> UUID:
+    """The volunteer whose last used token this is. Ends the family where it is an older one."""
+    session = db.session.execute(
+        select(
+            DeviceSession.volunteer_id,
+            DeviceSession.used_generation,
+            DeviceSession.ended_at,
+            DeviceSession.expires_at,
+        ).where(DeviceSession.id == session_id)
+    ).one_or_none()
+    if session is None or session.ended_at is not None or session.expires_at <= now:
+        raise SessionEnded()
+    if generation < session.used_generation:
+        end_session(session_id)
+        raise RefreshTokenReused()
+    if generation > session.used_generation:
+        raise RefreshTokenInvalid()
+    volunteer_id: UUID = session.volunteer_id
+    return volunteer_id
+
+
+def make_refresh_token(session_id: UUID, generation: int) -> str:
+    """Nothing of it is stored: session, generation and a signature, so that a repeated hand-in gives the same text."""
+    payload = session_id.bytes + generation.to_bytes(4, "big")
+    token = payload + keys.sign("refresh token", session_id, generation)
+    return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+def _open_refresh_token(text: str) -> tuple[UUID, int]:
+    try:
+        token = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RefreshTokenInvalid() from error
+    if len(token) != 16 + 4 + SIGNATURE_BYTES:
+        raise RefreshTokenInvalid()
+    session_id, generation = UUID(bytes=token[:16]), int.from_bytes(token[16:20], "big")
+    if not keys.same(token[20:], keys.sign("refresh token", session_id, generation)):
+        raise RefreshTokenInvalid()
+    return session_id, generation
+
+
+def _idle_end(now: datetime) -> datetime:
+    return now + timedelta(days=settings().refresh_token_days)

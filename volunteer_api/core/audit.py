@@ -1,0 +1,109 @@
+"""The audit log: who did what to whose data, append-only by a trigger. What is recorded is in the unit that did it."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Any
+from uuid import UUID
+
+from flask import g, has_request_context, request
+from sqlalchemy import Index, delete
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core import clock
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, db
+from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import row_count
+from volunteer_api.core.tasks import Every, task
+
+
+class AuditAction(StrEnum):
+    """What is recorded."""
+
+    REGISTERED = "registered"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SESSION_ENDED = "session_ended"
+    TOKEN_REUSED = "token_reused"  # noqa: S105  # a word, not a secret
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
+    PHONE_CHANGED = "phone_changed"
+    CONSENTS_CHANGED = "consents_changed"
+    RESIDENT_ID_CHANGED = "resident_id_changed"
+    ERASURE_REQUESTED = "erasure_requested"
+    ERASURE_TAKEN_BACK = "erasure_taken_back"
+    ERASED = "erased"
+    DATA_READ = "data_read"
+    DATA_EXPORTED = "data_exported"
+    GRANTED = "granted"
+    REVOKED = "revoked"
+    ORGANIZATION_MOVED = "organization_moved"
+    ORGANIZATION_MERGED = "organization_merged"
+    ORGANIZATION_CLOSED = "organization_closed"
+    MEMBERS_IMPORTED = "members_imported"
+    LEADERSHIP_CHANGED = "leadership_changed"
+
+
+class AuditEntry(Identified, Base):
+    """One thing done: by whom (None: nobody signed in), to whom, in which organization.
+
+    `network` is the caller's address without its last part, `details` has codes and ids, never personal data.
+    """
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_created_at_id", "created_at", "id"),
+        Index("ix_audit_entries_actor_id_id", "actor_id", "id"),
+        Index("ix_audit_entries_subject_id_id", "subject_id", "id"),
+        Index("ix_audit_entries_organization_id_id", "organization_id", "id"),
+    )
+
+    action: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    subject_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID | None]
+    network: Mapped[str | None]
+    request_id: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column(JSON_TYPE)
+
+
+def record(
+    action: AuditAction,
+    *,
+    actor_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    organization_id: UUID | None = None,
+    **details: str | int | bool | None,
+) -> None:
+    """Write an entry as a part of the running unit. `subject_id` is the volunteer whom it concerns."""
+    db.session.add(
+        AuditEntry(
+            action=action,
+            actor_id=actor_id,
+            subject_id=subject_id,
+            organization_id=organization_id,
+            network=_network(),
+            request_id=g.get("request_id") if has_request_context() else None,
+            details=details,
+        )
+    )
+
+
+def kept_since() -> datetime:
+    """Older entries are deleted."""
+    return clock.now() - timedelta(days=rules().audit_days)
+
+
+@task("core.forget_audit_entries", every=Every.DAY)
+def forget_audit_entries() -> int:
+    """Delete the entries past their time; the trigger refuses any younger than the law's six months."""
+    return row_count(db.session.execute(delete(AuditEntry).where(AuditEntry.created_at < kept_since())))
+
+
+def _network() -> str | None:
+    if not has_request_context():
+        return None
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return None
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

@@ -1,0 +1,26 @@
+"""What each feature holds about a person, for `GET /me/export` [PIPL 45]: features register, one place collects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+Reader = Callable[[UUID], Sequence[Mapping[str, Any]]]
+
+_readers: dict[str, Reader] = {}
+
+
+def exported(section: str) -> Callable[[Reader], Reader]:
+    """Decorate a feature's reader of all that it holds about a volunteer: rows of plain values, under `section`."""
+
+    def register(reader: Reader) -> Reader:
+        if section in _readers:
+            raise ValueError(f"two features export {section!r}")
+        _readers[section] = reader
+        return reader
+
+    return register
+
+
+def collect(volunteer_id: UUID) -> dict[str, list[Mapping[str, Any]]]:
+    """Every section with its rows."""
+    return {section: list(reader(volunteer_id)) for section, reader in sorted(_readers.items())}

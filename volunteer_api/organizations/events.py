@@ -1,0 +1,19 @@
+"""What features to the right must hear of an organization."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class OrganizationClosing:
+    """It is about to close; a handler raises where something of its own still stands in the way."""
+
+    organization_id: UUID
+
+
+@dataclass(frozen=True)
+class OrganizationMerged:
+    """It closed and now stands under `into_id`, which takes over what it ran."""
+
+    organization_id: UUID
+    into_id: UUID
