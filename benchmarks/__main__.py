@@ -26,6 +26,7 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
 
 VOLUNTEERS = 1500
@@ -55,7 +56,7 @@ def prepare() -> tuple[UUID, list[str]]:
             )
             organizer = accounts.create_volunteer(phone="+8613700000000", name="Organizer")
             db.session.flush()
-            organizations.grant(
+            grants.grant(
                 volunteer_id=organizer.id,
                 role="administrator",
                 scope_type="organization",

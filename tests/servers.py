@@ -21,6 +21,8 @@ from volunteer_api.config import PROJECT_DIRECTORY, Settings
 from volunteer_api.core.database import db, sqlite_driver
 
 TEMPLATE = "template_volunteer"
+# A process knows the keys that it read, as in a real server.
+KEPT = ("keyring_keys",)
 SECRET = "a-secret-for-tests-that-is-longer-than-thirty-two-characters"
 
 
@@ -175,7 +177,8 @@ class Sweeper:
         run = self._connection.execute
         rows = run("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')").fetchall()
         triggers = [(name, sql) for kind, name, sql in rows if kind == "trigger"]
-        tables = [name for kind, name, _ in rows if kind == "table" and not name.startswith(("sqlite_", "alembic_"))]
+        kept = ("sqlite_", "alembic_", *KEPT)
+        tables = [name for kind, name, _ in rows if kind == "table" and not name.startswith(kept)]
         full = [name for name in tables if run(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]]
         if not full:
             return
@@ -194,6 +197,7 @@ class Sweeper:
             tables = self._connection.execute(
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
             ).fetchall()
+            tables = [row for row in tables if row[0] not in KEPT]
             # As a replica the server asks neither triggers nor foreign keys; one round trip for all tables.
             deletes = ";".join(f'DELETE FROM "{name}"' for (name,) in tables)
             self._statement = f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT"

@@ -1,8 +1,11 @@
 """The `volunteer-api` command."""
 
 import csv
+import functools
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,17 +15,21 @@ from flask import Flask
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from volunteer_api.accounts import reencryption
 from volunteer_api.app import create_app
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
+from volunteer_api.core import keyring
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
 from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.tasks import run_worker
+from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
+from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
-from volunteer_api.organizations.service import import_divisions
 
 BAD_ENVIRONMENT = 2
 ACCOUNTS = (
@@ -49,6 +56,9 @@ def serve(demo: bool) -> None:
     check_database(settings)
     app = create_app(settings)
     _migrate(app)
+    with app.app_context(), _named_refusals():
+        # Better no server than one that answers 500 to whoever signed in.
+        keyring.read_again()
     if demo:
         _load_demo(app)
     _greet(app, settings, port, demo)
@@ -95,6 +105,62 @@ def import_divisions_from(file: Path, district: str) -> None:
     click.echo(f"{count} divisions loaded.")
 
 
+@group.group("keys")
+def keys_group() -> None:
+    """The rings of keys that sign access tokens and seal personal data."""
+
+
+@keys_group.command("list")
+def list_keys() -> None:
+    """Show each ring's keys, without their secrets."""
+    app = _ready_app()
+    with app.app_context(), _named_refusals():
+        found = keyring.read_again().keys.values()
+        for key in sorted(found, key=lambda key: (key.purpose, key.number)):
+            end = f"retires {key.retires_at:%Y-%m-%dT%H:%M:%SZ}" if key.retires_at else "stays"
+            click.echo(f"{key.id}  {key.purpose}  {key.number}  active {key.active_at:%Y-%m-%dT%H:%M:%SZ}  {end}")
+
+
+@keys_group.command("rotate")
+@click.argument("purpose")
+def rotate_key(purpose: str) -> None:
+    """Add a key to the ring PURPOSE, like "access token"; what the older ones made stays good."""
+    app = _ready_app()
+    work = rotate_signing_key if purpose == ACCESS_TOKEN_RING else functools.partial(keyring.rotate, purpose)
+    with app.app_context(), _named_refusals():
+        click.echo(f"The newest key of {purpose!r} is {run_unit(work, writes=True)}.")
+
+
+@keys_group.command("rewrap")
+def rewrap_keys() -> None:
+    """Wrap all keys under the present SECRET_KEY; SECRET_KEY_PREVIOUS is not needed afterwards."""
+    app = _ready_app()
+    with app.app_context(), _named_refusals():
+        click.echo(f"{run_unit(keyring.rewrap, writes=True)} keys wrapped.")
+
+
+@group.group("resident-ids")
+def resident_ids_group() -> None:
+    """The stored resident IDs."""
+
+
+@resident_ids_group.command("reencrypt")
+def reencrypt_resident_ids() -> None:
+    """Seal all resident IDs with the newest key of their ring; may be broken off and started again."""
+    _reencrypt(reencryption.RESIDENT_IDS)
+
+
+@group.group("contacts")
+def contacts_group() -> None:
+    """The stored guardians and emergency contacts."""
+
+
+@contacts_group.command("reencrypt")
+def reencrypt_contacts() -> None:
+    """Seal all contacts with the newest key of their ring; may be broken off and started again."""
+    _reencrypt(reencryption.CONTACTS)
+
+
 @group.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail where the file differs from the code.")
 def openapi(check: bool) -> None:
@@ -121,6 +187,22 @@ def _ready_app() -> Flask:
     check_folder(settings)
     check_database(settings)
     return create_app(settings)
+
+
+def _reencrypt(columns: tuple[reencryption.SealedColumn, ...]) -> None:
+    app = _ready_app()
+    with app.app_context(), _named_refusals():
+        click.echo(f"{reencryption.reencrypt(columns)} values sealed anew.")
+
+
+@contextmanager
+def _named_refusals() -> Iterator[None]:
+    try:
+        yield
+    except keyring.RingUnknown as error:
+        raise click.ClickException(str(error)) from error
+    except keyring.KeyringLocked as error:
+        raise BadEnvironment(str(error)) from error
 
 
 def _migrate(app: Flask) -> None:

@@ -11,6 +11,9 @@ from sqlalchemy.exc import ArgumentError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "development-only-secret-never-for-a-real-district"  # noqa: S105  # refused in production
+# What each sender of one-time codes must be told.
+SMS_ACCOUNT = ("access_key_id", "access_key_secret", "sign_name", "template_code")
+SMS_NEEDS = {"console": (), "aliyun": SMS_ACCOUNT, "tencent": (*SMS_ACCOUNT, "app_id")}
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 
 
@@ -25,6 +28,8 @@ class Rules:
     code_lifetime_seconds: int = 300
     code_tries: int = 5
     code_interval_seconds: int = 60
+    code_longest_interval_seconds: int = 3600
+    recycled_after_days: int = 180
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
@@ -39,6 +44,38 @@ class Rules:
     near_expiry_days: int = 30
     audit_days: int = 1095
     erasure_days: int = 7
+    pending_grant_days: int = 90
+    # How long is kept what nobody needs any more [PIPL 19]; docs/privacy.md gives the reasons.
+    session_days: int = 180
+    notification_days: int = 365
+    stock_document_years: int = 5
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """A bucket of S3 or of a server that speaks like it; `endpoint` is None for Amazon's own."""
+
+    endpoint: str | None
+    bucket: str
+    region: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SmsAccount:
+    """The account of a provider of short messages; what a provider doesn't know stays empty.
+
+    `endpoint` replaces the provider's own address: a host, or http(s)://host:port.
+    """
+
+    access_key_id: str = ""
+    access_key_secret: str = ""
+    sign_name: str = ""
+    template_code: str = ""
+    app_id: str = ""
+    region: str = ""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +103,10 @@ class Settings:
     upload_bytes: int = 10 * 1024 * 1024
     read_timeout_seconds: int = 10
     sms_sender: str = "console"
+    sms: SmsAccount = field(default_factory=SmsAccount)
+    s3: S3Settings | None = None
+    # Opens what the former SECRET_KEY wrapped, until `volunteer-api keys rewrap` has run.
+    secret_key_previous: str | None = None
 
     @property
     def production(self) -> bool:
@@ -90,6 +131,7 @@ def _read(env: FileAwareEnv) -> Settings:
         database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
         valkey_url=_valkey_url(env.str("VALKEY_URL", "")),
         secret_key=_secret_key(env.str("SECRET_KEY", DEVELOPMENT_SECRET)),
+        secret_key_previous=_secret_key(env.str("SECRET_KEY_PREVIOUS", ""), "SECRET_KEY_PREVIOUS") or None,
         public_base_url=env.str("PUBLIC_BASE_URL", f"http://127.0.0.1:{load_port()}").rstrip("/"),
         var_directory=var_directory,
         zone=_zone(env.str("TIME_ZONE", "Asia/Shanghai")),
@@ -98,9 +140,10 @@ def _read(env: FileAwareEnv) -> Settings:
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
         read_timeout_seconds=env.int("READ_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60)),
         sms_sender=env.str("SMS_SENDER", "") or "console",
+        sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
+        s3=_s3(env),
     )
-    if settings.sms_sender != "console":
-        raise BadEnvironment("SMS_SENDER: this release has only the sender 'console'.")
+    _judge_sender(settings)
     if settings.production:
         _judge_production(
             settings, debug=env.bool("FLASK_DEBUG", False), sender_is_chosen=bool(env.str("SMS_SENDER", ""))
@@ -124,11 +167,11 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
 
 
-def _secret_key(text: str) -> str:
+def _secret_key(text: str, name: str = "SECRET_KEY") -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadEnvironment("SECRET_KEY is not UTF-8 text.") from error
+        raise BadEnvironment(f"{name} is not UTF-8 text.") from error
     return text
 
 
@@ -168,11 +211,43 @@ def _valkey_url(text: str) -> str | None:
     return f"{scheme.replace('valkey', 'redis')}://{rest}"
 
 
+def _s3(env: FileAwareEnv) -> S3Settings | None:
+    """Where photos lie: None for the folder `files` of VAR_DIR."""
+    store = env.str("FILE_STORE", "") or "folder"
+    if store == "folder":
+        return None
+    if store != "s3":
+        raise BadEnvironment(f"FILE_STORE {store!r} is none of: folder, s3.")
+    names = ("S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+    values = {name: env.str(name, "") for name in names}
+    for name, value in values.items():
+        if not value:
+            raise BadEnvironment(f"{name} must be set where FILE_STORE is 's3'.")
+    endpoint = env.str("S3_ENDPOINT", "") or None
+    if endpoint is not None and not endpoint.startswith(("https://", "http://")):
+        raise BadEnvironment("S3_ENDPOINT is not an http:// or https:// URL.")
+    return S3Settings(
+        endpoint=endpoint,
+        bucket=values["S3_BUCKET"],
+        region=env.str("S3_REGION", "") or "us-east-1",
+        access_key_id=values["S3_ACCESS_KEY_ID"],
+        secret_access_key=values["S3_SECRET_ACCESS_KEY"],
+    )
+
+
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise BadEnvironment(f"TIME_ZONE {name!r} is not a time zone of the IANA database.") from error
+
+
+def _judge_sender(settings: Settings) -> None:
+    if settings.sms_sender not in SMS_NEEDS:
+        raise BadEnvironment(f"SMS_SENDER {settings.sms_sender!r} is none of: {', '.join(SMS_NEEDS)}.")
+    missing = [f"SMS_{name.upper()}" for name in SMS_NEEDS[settings.sms_sender] if not getattr(settings.sms, name)]
+    if missing:
+        raise BadEnvironment(f"SMS_SENDER is {settings.sms_sender}: set {', '.join(missing)} too.")
 
 
 def _judge_production(settings: Settings, *, debug: bool, sender_is_chosen: bool) -> None:
@@ -184,7 +259,7 @@ def _judge_production(settings: Settings, *, debug: bool, sender_is_chosen: bool
         raise BadEnvironment("FLASK_DEBUG is refused in production.")
     if not sender_is_chosen:
         raise BadEnvironment(
-            "SMS_SENDER must be set in production; 'console', the only sender of this release, prints one-time codes."
+            "SMS_SENDER must be set in production: aliyun or tencent; 'console' prints one-time codes for all to read."
         )
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and _file_system(url) in NETWORK_FILE_SYSTEMS:

@@ -41,9 +41,22 @@ def upgrade() -> None:
     op.create_index("ix_audit_entries_subject_id_id", "audit_entries", ["subject_id", "id"])
     op.create_index("ix_audit_entries_organization_id_id", "audit_entries", ["organization_id", "id"])
     keep_append_only()
+    op.create_table(
+        "keyring_keys",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("active_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("retires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_keyring_keys")),
+        sa.UniqueConstraint("purpose", "number", name=op.f("uq_keyring_keys_purpose_number")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("keyring_keys")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP TRIGGER audit_entries_refuse_change ON audit_entries")
         op.execute("DROP TRIGGER audit_entries_refuse_truncate ON audit_entries")
@@ -66,7 +79,8 @@ def keep_append_only() -> None:
         return
     op.execute(
         "CREATE FUNCTION refuse_young() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN IF TG_OP = 'DELETE' AND OLD.created_at < now() - interval '{KEPT_DAYS} days' THEN RETURN OLD; END IF; "
+        f"$$ BEGIN IF TG_OP = 'DELETE' AND OLD.created_at < now() - interval '{KEPT_DAYS} days' "
+        "THEN RETURN OLD; END IF; "
         "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$"
     )
     op.execute(

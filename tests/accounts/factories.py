@@ -29,17 +29,19 @@ def registration(code: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def sent_code(capsys: pytest.CaptureFixture[str], phone: str = PHONE) -> str:
+def sent_code(capsys: pytest.CaptureFixture[str], phone: str = PHONE, purpose: str = "access") -> str:
     """The code that the console sender printed last for this phone."""
-    printed = re.findall(rf"^code (\d{{6}}) for {re.escape(phone)} \(access\)$", capsys.readouterr().out, re.MULTILINE)
-    return str(printed[-1])
+    line = rf"^code (\d{{6}}) for {re.escape(phone)} \({purpose}\)$"
+    return str(re.findall(line, capsys.readouterr().out, re.MULTILINE)[-1])
 
 
-def ask_code(client: Any, capsys: pytest.CaptureFixture[str], phone: str = PHONE) -> str:
+def ask_code(
+    client: Any, capsys: pytest.CaptureFixture[str], phone: str = PHONE, purpose: str = "access", **members: Any
+) -> str:
     """Ask for a code by HTTP and read it from the console."""
-    answer = client.post("/auth/codes", json={"phone": phone, "purpose": "access"})
+    answer = client.post("/auth/codes", json={"phone": phone, "purpose": purpose} | members)
     assert answer.status_code == 202, answer.json
-    return sent_code(capsys, phone)
+    return sent_code(capsys, phone, purpose)
 
 
 def wrong(code: str) -> str:

@@ -1,16 +1,16 @@
 """Codes, sessions and races of accounts, at the service."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
 
-from tests.accounts.factories import DEVICE, PHONE, ask_code, current_consents, registration, sign_up_person
+from tests.accounts.factories import DEVICE, PHONE, ask_code, registration, sign_up_person
 from tests.factories import make_volunteer
 from volunteer_api.accounts import codes, service, sessions
-from volunteer_api.accounts.models import CodePurpose, Consent, DeviceSession, SignInCode, Volunteer
-from volunteer_api.accounts.problems import GuardianNeeded, RefreshTokenInvalid, RefreshTokenReused
+from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
+from volunteer_api.accounts.problems import RefreshTokenInvalid, RefreshTokenReused
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
@@ -120,43 +120,6 @@ def test_old_codes_are_forgotten_with_their_phones(unit, capsys):
     with clock.at(clock.now() + timedelta(minutes=16)):
         assert unit(codes.forget_codes) == 1
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(SignInCode))) == 0
-
-
-@pytest.mark.parametrize(
-    ("birth_date", "is_refused"),
-    [
-        (date(2012, 11, 23), False),
-        (date(2012, 11, 24), True),
-        (date(2012, 2, 29), False),
-        (date(1950, 1, 1), False),
-    ],
-)
-def test_fourteen_is_old_enough(unit, birth_date, is_refused):
-    volunteer = unit(make_volunteer)
-
-    def correct():
-        return service.correct(db.session.get(Volunteer, volunteer.id), birth_date=birth_date)
-
-    # Late in the evening in UTC: the local day has begun already.
-    with clock.at(datetime(2026, 11, 22, 17, tzinfo=UTC)):
-        if is_refused:
-            with pytest.raises(GuardianNeeded):
-                unit(correct)
-        else:
-            assert unit(correct).birth_date == birth_date
-
-
-def test_a_withdrawn_consent_is_kept_as_proof(unit):
-    volunteer = unit(lambda: make_volunteer(consents=current_consents()))
-    location = {"kind": "location", "version": "2026-11"}
-    for consents in ([*current_consents(), location], current_consents(), [*current_consents(), location]):
-        unit(lambda consents=consents: service.set_consents(volunteer.id, consents=consents))
-    rows = unit(
-        lambda: db.session.execute(
-            select(Consent.withdrawn_at).where(Consent.kind == "location").order_by(Consent.given_at)
-        ).all()
-    )
-    assert [row.withdrawn_at is None for row in rows] == [False, True]
 
 
 def test_a_phone_is_masked_for_others():

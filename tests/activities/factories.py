@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from tests.factories import make_volunteer, next_number
+from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service
-from volunteer_api.activities.models import Category
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.organizations.grants import grant as give_grant
 from volunteer_api.organizations.models import Grant, OrganizationKind, Role, ScopeType
 from volunteer_api.organizations.service import create_organization
-from volunteer_api.organizations.service import grant as give_grant
 from volunteer_api.stations.models import StationKind
 from volunteer_api.stations.service import create_station
 from volunteer_api.teams.service import add_member, create_team

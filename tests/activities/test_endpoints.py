@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers, take_grants_away
+from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service
-from volunteer_api.activities.models import Category
 from volunteer_api.core import clock
 
 

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.factories import factory, make_volunteer, next_number
+from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Category, Shift
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import presence_code
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role, ScopeType
 from volunteer_api.stations import service as stations
@@ -91,7 +93,7 @@ def make_scene(*, starts_at: datetime | None = None, hours: float = 2, **activit
         (Role.INSPECTOR, ScopeType.ORGANIZATION, organization.id),
         (Role.STATION_MANAGER, ScopeType.STATION, station.id),
     ):
-        organizations.grant(
+        grants.grant(
             volunteer_id=people[str(role)].id, role=role, scope_type=scope_type, scope_id=scope_id, granted_by=None
         )
     with clock.at(starts_at - timedelta(hours=3)):

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from tests.factories import make_volunteer, next_number
 from volunteer_api.core.database import db
-from volunteer_api.inventory import service
+from volunteer_api.inventory import catalog, service
 from volunteer_api.inventory.models import ItemKind, MovementReason, RecordableKind
 from volunteer_api.inventory.queries import Document
+from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType
-from volunteer_api.organizations.service import create_organization, grant
+from volunteer_api.organizations.service import create_organization
 from volunteer_api.stations.models import Station
 
 
@@ -73,7 +74,7 @@ def make_station(organization_id: UUID) -> Station:
 
 def make_item(*, name: str | None = None, kind: ItemKind = ItemKind.CONSUMABLE, prohibited: bool = False) -> UUID:
     """An item of the catalogue; returns its id."""
-    return service.create_item(name=name or f"物品{next_number()}", kind=kind, unit="件", prohibited=prohibited).id
+    return catalog.create_item(name=name or f"物品{next_number()}", kind=kind, unit="件", prohibited=prohibited).id
 
 
 def move(

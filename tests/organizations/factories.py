@@ -5,7 +5,7 @@ from uuid import UUID
 
 from tests.factories import factory, make_volunteer, next_number
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.organizations import service
+from volunteer_api.organizations import divisions, grants, service
 from volunteer_api.organizations.models import Grant, Organization, OrganizationKind, Role, ScopeType
 
 DISTRICT_ROWS: list[dict[str, str | None]] = [
@@ -55,7 +55,7 @@ class District:
 @factory
 def make_district() -> District:
     """The district; one per test, for its division codes are official."""
-    service.import_divisions(DISTRICT_ROWS)
+    divisions.import_divisions(DISTRICT_ROWS)
     network = service.build_network("410403")
     people = {
         name: make_volunteer(name=text)
@@ -85,7 +85,7 @@ def make_district() -> District:
 def make_grant(volunteer: Volunteer, role: Role, scope_id: UUID) -> Grant:
     """A grant of the role over the organization, or over the station for a station manager."""
     scope_type = ScopeType.STATION if role == Role.STATION_MANAGER else ScopeType.ORGANIZATION
-    return service.grant(volunteer_id=volunteer.id, role=role, scope_type=scope_type, scope_id=scope_id)
+    return grants.grant(volunteer_id=volunteer.id, role=role, scope_type=scope_type, scope_id=scope_id)
 
 
 @factory

@@ -16,7 +16,7 @@ from volunteer_api.core import ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.organizations import access, queries, service
+from volunteer_api.organizations import access, divisions, grants, queries, service
 from volunteer_api.organizations.access import Permission
 from volunteer_api.organizations.models import Division, Grant, Organization, PathMember, Role
 from volunteer_api.organizations.problems import ImportRefused
@@ -31,8 +31,8 @@ def city_rows() -> list[dict[str, str | None]]:
 
 
 def test_the_whole_city_and_its_district_as_a_network(unit: Unit) -> None:
-    assert unit(lambda: service.import_divisions(city_rows())) == 2989
-    assert unit(lambda: service.import_divisions(city_rows())) == 2989
+    assert unit(lambda: divisions.import_divisions(city_rows())) == 2989
+    assert unit(lambda: divisions.import_divisions(city_rows())) == 2989
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(Division))) == 2989
     network = unit(lambda: service.build_network("410403"))
     assert (len(network.offices), len(network.stations)) == (12, 58)
@@ -43,8 +43,8 @@ def test_the_whole_city_and_its_district_as_a_network(unit: Unit) -> None:
 
 
 def test_an_import_renames_what_is_known(unit: Unit) -> None:
-    unit(lambda: service.import_divisions(DISTRICT_ROWS))
-    unit(lambda: service.import_divisions([{**DISTRICT_ROWS[1], "name": "卫东新区"}]))
+    unit(lambda: divisions.import_divisions(DISTRICT_ROWS))
+    unit(lambda: divisions.import_divisions([{**DISTRICT_ROWS[1], "name": "卫东新区"}]))
     assert unit(lambda: db.session.get(Division, "410403")).name == "卫东新区"
 
 
@@ -64,13 +64,13 @@ def test_a_bad_row_refuses_the_whole_file_and_names_its_line(
     unit: Unit, row: dict[str, str | None], reason: str
 ) -> None:
     with pytest.raises(ImportRefused, match=reason) as caught:
-        unit(lambda: service.import_divisions([*DISTRICT_ROWS, row]))
+        unit(lambda: divisions.import_divisions([*DISTRICT_ROWS, row]))
     assert caught.value.line == len(DISTRICT_ROWS) + 2
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(Division))) == 0
 
 
 def test_a_network_needs_a_district(unit: Unit) -> None:
-    unit(lambda: service.import_divisions(DISTRICT_ROWS))
+    unit(lambda: divisions.import_divisions(DISTRICT_ROWS))
     for code in ("410403001", "999999", "4104"):
         with pytest.raises(NotFound):
             unit(lambda code=code: service.build_network(code))
@@ -131,7 +131,7 @@ def test_a_station_manager_has_her_station_only(unit: Unit, statements: Callable
 
 
 def test_every_role_has_its_permissions() -> None:
-    assert set(access.ROLE_PERMISSIONS) == set(Role) == set(service.ROLE_RANKS)
+    assert set(access.ROLE_PERMISSIONS) == set(Role) == set(grants.ROLE_RANKS)
     assert access.roles_with(Permission.STOCK_READ) == list(Role)
 
 

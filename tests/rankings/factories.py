@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from volunteer_api.activities.models import Activity, ActivityState, Category, Shift
+from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db

@@ -16,8 +16,9 @@ from tests.activities.factories import make_scene
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, move, write
+from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, ActivityState, Category, Shift
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.queries import shift_ids_of
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import State

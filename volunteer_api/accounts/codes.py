@@ -1,18 +1,21 @@
 """One-time codes: six digits to a phone, good once, for five minutes, for five tries."""
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, case, delete, or_, select, update
 
-from volunteer_api.accounts import queries, senders
-from volunteer_api.accounts.models import CodePurpose, SignInCode
+from volunteer_api.accounts import queries
+from volunteer_api.accounts.models import CodeAllowance, CodePurpose, SignInCode
 from volunteer_api.accounts.problems import CodeSentRecently, WrongCode
-from volunteer_api.core import clock, ids, keys
+from volunteer_api.accounts.senders import outbox
+from volunteer_api.core import audit, clock, ids, keys
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import require_left, spend
+from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
 from volunteer_api.core.unit_of_work import after_commit
@@ -20,8 +23,9 @@ from volunteer_api.core.unit_of_work import after_commit
 # How long a register whose answer was lost gives the same outcome again.
 REPEATED_FOR = timedelta(minutes=10)
 # Per phone, whatever addresses ask: a million codes must not be tried in a year, nor a phone be flooded.
-CODES_SENT = "10/day"
+CODES_A_DAY = 10
 WRONG_TRIES = "20/day"
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,17 @@ class CodeSent:
     retry_after_seconds: int
 
 
-def send_code(*, phone: str, purpose: CodePurpose) -> CodeSent:
-    """Send a fresh six-digit code to `phone` (E.164); the one before is no longer good.
+def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None) -> CodeSent:
+    """Send a fresh six-digit code to `phone` (E.164); the one before for this purpose is no longer good.
 
-    Raises CodeSentRecently (429) within `code_interval_seconds` of the code before, TooManyRequests (429) after ten
-    in a day.
+    The pause after a code doubles with each of the day, over all purposes; a `device_id` on which the phone's owner was
+    signed in before has pauses of its own, so that a stranger can't use them up. A code that the provider refused
+    starts no pause, but counts. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a day.
     """
     now = clock.now()
+    allowance = _allowance(phone, device_id)
     # The pause between codes is a rate limit like the others: LIMITS=0 switches it off for load tests.
-    interval = rules().code_interval_seconds if settings().limits else 0
+    seconds = _count_send(allowance, now) if settings().limits else 0
     code = f"{secrets.randbelow(10**6):06d}"
     fresh = {
         "code_hash": _digest(phone, purpose, code),
@@ -50,22 +56,16 @@ def send_code(*, phone: str, purpose: CodePurpose) -> CodeSent:
         "used_at": None,
         "session_id": None,
     }
-    # One statement, so that of two requests at the same moment only one sends.
-    sent = db.session.scalar(
+    db.session.execute(
         insert(SignInCode)
         .values(id=ids.new_id(), phone=phone, purpose=purpose, **fresh)
-        .on_conflict_do_update(
-            index_elements=["phone", "purpose"],
-            set_=fresh,
-            where=SignInCode.created_at <= now - timedelta(seconds=interval),
-        )
-        .returning(SignInCode.id)
+        .on_conflict_do_update(index_elements=["phone", "purpose"], set_=fresh)
     )
-    if sent is None:
-        raise _sent_recently(phone, purpose, now, interval)
-    spend(CODES_SENT, "codes sent", who=phone)
-    after_commit(lambda: senders.sender.send(phone=phone, code=code, purpose=purpose))
-    return CodeSent(rules().code_lifetime_seconds, interval)
+    sender = outbox()
+    after_commit(
+        lambda: sender.send(phone=phone, code=code, purpose=purpose, if_failed=lambda: _take_pause_back(allowance))
+    )
+    return CodeSent(rules().code_lifetime_seconds, seconds)
 
 
 def right_code(
@@ -79,22 +79,43 @@ def right_code(
     row = db.session.scalar(
         select(SignInCode).where(SignInCode.phone == phone, SignInCode.purpose == purpose).with_for_update()
     )
-    guesser = _guesser(phone, device)
-    require_left(WRONG_TRIES, "wrong codes", who=guesser)
+    require_left(WRONG_TRIES, "wrong codes", who=guesser(phone, device))
     if row is None or row.tries >= rules().code_tries:
-        raise WrongCode()
+        raise _wrong(phone, purpose)
     if not keys.same(row.code_hash, digest):
-        row.tries += 1
-        spend(WRONG_TRIES, "wrong codes", who=guesser)
-        raise WrongCode()
+        count_wrong_try(row, device)
+        raise _wrong(phone, purpose)
     good_until = row.expires_at if row.used_at is None else row.used_at + REPEATED_FOR
     if good_until <= clock.now():
+        raise _wrong(phone, purpose)
+    return row
+
+
+def unused_code(phone: str, code: str, device: Mapping[str, str], purpose: CodePurpose) -> SignInCode:
+    """`right_code`, but only one that was not used yet. Raises WrongCode (401), TooManyRequests (429)."""
+    row = right_code(phone, code, device, purpose)
+    if row.used_at is not None:
         raise WrongCode()
     return row
 
 
+def count_wrong_try(row: SignInCode, device: Mapping[str, str]) -> None:
+    """Count a wrong try of a code, or of what is asked beside it; the refusal must have `keeps_writes`."""
+    row.tries += 1
+    spend(WRONG_TRIES, "wrong codes", who=guesser(row.phone, device))
+
+
+def guesser(phone: str, device: Mapping[str, str]) -> str:
+    """Whose wrong tries of the day count together: all of a phone's, save those of a device that was signed in before.
+
+    Its tries count apart, so that a stranger's guesses don't lock the owner out.
+    """
+    return f"{phone} {device['id']}" if queries.was_signed_in(phone, device["id"]) else phone
+
+
 def forget_codes() -> int:
     """Delete codes that can open and repeat nothing any more, with their phones; returns how many."""
+    db.session.execute(delete(CodeAllowance).where(CodeAllowance.day_ends_at <= clock.now()))
     gone = db.session.scalars(
         delete(SignInCode)
         .where(SignInCode.expires_at < clock.now() - REPEATED_FOR)
@@ -104,21 +125,68 @@ def forget_codes() -> int:
     return len(gone.all())
 
 
-def _guesser(phone: str, device: Mapping[str, str]) -> str:
-    """Whose wrong tries of the day count together: all of a phone's, save those of a device that was signed in before.
+def _allowance(phone: str, device_id: str | None) -> str:
+    """The key of the count of codes that this request belongs to."""
+    known = device_id is not None and queries.was_signed_in(phone, device_id)
+    return keys.sign("codes sent", phone, device_id if known else "").hex()
 
-    Its tries count apart, so that a stranger's guesses don't lock the owner out.
+
+def _count_send(key: str, now: datetime) -> int:
+    """Count a code; returns the seconds until the next one. One statement, so that of two at the same moment one sends.
+
+    Raises CodeSentRecently, TooManyRequests (429).
     """
-    return f"{phone} {device['id']}" if queries.was_signed_in(phone, device["id"]) else phone
-
-
-def _sent_recently(phone: str, purpose: CodePurpose, now: datetime, interval: int) -> CodeSentRecently:
-    sent_at = db.session.scalar(
-        select(SignInCode.created_at).where(SignInCode.phone == phone, SignInCode.purpose == purpose)
+    over = CodeAllowance.day_ends_at <= now
+    rested = [
+        and_(CodeAllowance.sent == sent, CodeAllowance.last_sent_at <= now - timedelta(seconds=_pause_after(sent)))
+        for sent in range(1, CODES_A_DAY)
+    ]
+    sent = db.session.scalar(
+        insert(CodeAllowance)
+        .values(key=key, sent=1, last_sent_at=now, day_ends_at=now + DAY)
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "sent": case((over, 1), else_=CodeAllowance.sent + 1),
+                "last_sent_at": now,
+                "day_ends_at": case((over, now + DAY), else_=CodeAllowance.day_ends_at),
+            },
+            where=or_(over, *rested),
+        )
+        .returning(CodeAllowance.sent)
     )
-    waited = int((now - sent_at).total_seconds()) if sent_at is not None else 0
-    seconds = min(max(interval - waited, 1), max(interval, 1))
-    return CodeSentRecently(headers={"Retry-After": str(seconds)}, seconds=seconds)
+    if sent is None:
+        raise _too_early(key, now)
+    return _pause_after(sent)
+
+
+def _pause_after(sent: int) -> int:
+    """Seconds until the next code after so many in a day: 60, 120, 240 … up to an hour."""
+    pause: int = rules().code_interval_seconds * 2 ** (sent - 1)
+    return min(pause, rules().code_longest_interval_seconds)
+
+
+def _too_early(key: str, now: datetime) -> TooManyRequests:
+    row = db.session.execute(
+        select(CodeAllowance.sent, CodeAllowance.last_sent_at, CodeAllowance.day_ends_at).where(
+            CodeAllowance.key == key
+        )
+    ).one()
+    is_last = row.sent >= CODES_A_DAY
+    free_at = row.day_ends_at if is_last else row.last_sent_at + timedelta(seconds=_pause_after(row.sent))
+    seconds = max(1, math.ceil((free_at - now).total_seconds()))
+    return (TooManyRequests if is_last else CodeSentRecently)(headers={"Retry-After": str(seconds)}, seconds=seconds)
+
+
+def _take_pause_back(key: str) -> None:
+    """Let the next code go at once: the provider refused this one. It stays counted: a refusal must open no flood."""
+    db.session.execute(update(CodeAllowance).where(CodeAllowance.key == key).values(last_sent_at=clock.now() - DAY))
+
+
+def _wrong(phone: str, purpose: CodePurpose) -> WrongCode:
+    subject_id = queries.id_by_phone(phone)
+    audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=subject_id, by="code", purpose=str(purpose))
+    return WrongCode()
 
 
 def _digest(phone: str, purpose: str, code: str) -> bytes:

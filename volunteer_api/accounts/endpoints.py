@@ -2,7 +2,21 @@
 
 from typing import Any
 
-from volunteer_api.accounts import access, codes, queries, service, sessions
+from volunteer_api.accounts import (
+    access,
+    codes,
+    consents,
+    credentials,
+    erasure,
+    export,
+    guardians,
+    phones,
+    profile,
+    queries,
+    resident_ids,
+    service,
+    sessions,
+)
 from volunteer_api.accounts.consent_texts import ConsentText
 from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.accounts.schemas import (
@@ -12,15 +26,23 @@ from volunteer_api.accounts.schemas import (
     ConsentRead,
     ConsentTextFull,
     ConsentTextRead,
+    ErasureRead,
+    ErasureRequest,
+    ExportRead,
+    GuardianFields,
     MeRead,
     MeUpdate,
+    PasswordChange,
+    PhoneChange,
     RefreshRequest,
     Registration,
+    ResidentIdUpdate,
     SessionRead,
     SignIn,
     TokensRead,
 )
 from volunteer_api.core.access import Principal, public, signed_in
+from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
@@ -96,6 +118,18 @@ def end_session(session: DeviceSession) -> None:
     sessions.end_session(session.id)
 
 
+@endpoint(blueprint, "PUT", "/auth/password", access=public, body=PasswordChange, status=204, limit=LIMIT)
+def change_password(principal: Principal | None, body: dict[str, Any]) -> None:
+    """Set one's password."""
+    credentials.change_password(principal, **body)
+
+
+@endpoint(blueprint, "PUT", "/auth/phone", access=signed_in, body=PhoneChange, status=204, limit=LIMIT)
+def change_phone(principal: Principal, body: dict[str, Any]) -> None:
+    """Change one's number."""
+    phones.change_phone(principal, **body)
+
+
 @endpoint(blueprint, "GET", "/consent-texts", access=public, returns=page_of(ConsentTextRead))
 def list_consent_texts() -> Page:
     """List the texts in force."""
@@ -115,15 +149,39 @@ def read_consent_text(text: ConsentText) -> ConsentText:
 
 
 @endpoint(blueprint, "GET", "/me", access=access.own_account, returns=MeRead)
-def read_me(volunteer: Volunteer) -> Volunteer:
+def read_me(volunteer: Volunteer) -> profile.Me:
     """Read one's own data."""
-    return volunteer
+    return profile.read(volunteer)
 
 
 @endpoint(blueprint, "PATCH", "/me", access=access.own_account, body=MeUpdate, returns=MeRead, edits=True)
-def correct_me(volunteer: Volunteer, body: dict[str, Any]) -> Volunteer:
+def correct_me(principal: Principal, volunteer: Volunteer, body: dict[str, Any]) -> profile.Me:
     """Correct one's own data."""
-    return service.correct(volunteer, **body)
+    return profile.correct(volunteer, principal=principal, **body)
+
+
+@endpoint(blueprint, "PUT", "/me/resident-id", access=access.own_account, body=ResidentIdUpdate, returns=MeRead)
+def set_resident_id(volunteer: Volunteer, body: dict[str, Any]) -> profile.Me:
+    """Store one's resident ID."""
+    return profile.set_resident_id(volunteer, **body)
+
+
+@endpoint(blueprint, "DELETE", "/me/resident-id", access=signed_in, status=204)
+def delete_resident_id(principal: Principal) -> None:
+    """Delete one's resident ID."""
+    resident_ids.remove(principal.volunteer_id)
+
+
+@endpoint(blueprint, "PUT", "/me/guardian", access=access.own_account, body=GuardianFields, returns=MeRead, limit=LIMIT)
+def set_guardian(principal: Principal, volunteer: Volunteer, body: dict[str, Any]) -> profile.Me:
+    """Name one's guardian, who consents with a code."""
+    return profile.set_guardian(volunteer, principal=principal, **body)
+
+
+@endpoint(blueprint, "DELETE", "/me/guardian", access=access.own_account, status=204)
+def remove_guardian(volunteer: Volunteer) -> None:
+    """Take the guardian's consent back, once grown up."""
+    guardians.remove_guardian(volunteer)
 
 
 @endpoint(blueprint, "GET", "/me/consents", access=signed_in, returns=page_of(ConsentRead))
@@ -135,5 +193,38 @@ def list_consents(principal: Principal) -> Page:
 @endpoint(blueprint, "PUT", "/me/consents", access=signed_in, body=ConsentList, returns=page_of(ConsentRead))
 def set_consents(principal: Principal, body: dict[str, Any]) -> Page:
     """Say anew what one consents to."""
-    service.set_consents(principal.volunteer_id, **body)
+    consents.set_consents(principal.volunteer_id, **body)
     return queries.consents_of(principal.volunteer_id)
+
+
+@endpoint(blueprint, "GET", "/me/export", access=signed_in, returns=ExportRead, limit=LIMIT, audits=True)
+def export_me(principal: Principal) -> export.Export:
+    """Read all that is known of oneself."""
+    return export.export_data(principal)
+
+
+@endpoint(blueprint, "GET", "/me/export.html", access=signed_in, produces="text/html", limit=LIMIT, audits=True)
+def export_me_as_page(principal: Principal) -> Download:
+    """Save all that is known of oneself, as a page to read or print."""
+    return export.export_page(principal)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/me/erasure",
+    access=signed_in,
+    body=ErasureRequest,
+    returns=ErasureRead,
+    status=202,
+    limit=LIMIT,
+)
+def request_erasure(principal: Principal, body: dict[str, Any]) -> erasure.Erasure:
+    """Ask for one's account to be erased, with a code from one's phone."""
+    return erasure.request(principal=principal, **body)
+
+
+@endpoint(blueprint, "DELETE", "/me/erasure", access=signed_in, status=204)
+def take_erasure_back(principal: Principal) -> None:
+    """Keep one's account after all."""
+    erasure.take_back(principal)

@@ -1,6 +1,7 @@
 """What features to the right must hear of a person."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 
@@ -18,3 +19,19 @@ class VolunteerErased:
 
     volunteer_id: UUID
     name: str
+
+
+@dataclass(frozen=True)
+class ErasureRequested:
+    """Somebody asked for her erasure, which comes at `erases_at` unless she takes that back."""
+
+    volunteer_id: UUID
+    erases_at: datetime
+
+
+@dataclass(frozen=True)
+class ErasureIsNear:
+    """A day is left, or less, to take an erasure back. Published again and again until then."""
+
+    volunteer_id: UUID
+    erases_at: datetime

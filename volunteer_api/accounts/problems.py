@@ -17,6 +17,39 @@ class WrongCode(Unauthorized):
     keeps_writes = True
 
 
+class WrongPassword(Unauthorized):
+    """One answer for a wrong password, for an account without one and for a number without an account."""
+
+    title = "The phone number and the password do not belong together."
+    # The try must be counted although the request failed.
+    keeps_writes = True
+
+
+class SecondFactRequired(Conflict):
+    """The number may have a new owner; `facts` names what its former owner could prove. The code stays good."""
+
+    title = "This account was not used for long: prove that it is yours, or register anew."
+    keeps_writes = True
+    is_outcome = False
+
+
+class WrongSecondFact(Unauthorized):
+    title = "This is not what the account's owner would know."
+    # The try must be counted although the request failed.
+    keeps_writes = True
+
+
+class ReauthenticationRequired(Conflict):
+    """`facts` names what proves that the account's owner asks, and not somebody with the owner's phone in hand."""
+
+    title = "Changing the number needs the password, or a code that is sent to the number until now."
+    is_outcome = False
+
+
+class PhoneTaken(Conflict):
+    title = "This number belongs to another account."
+
+
 class RegistrationRequired(Conflict):
     title = "The code is right, but this number has no account yet: register."
 
@@ -37,3 +70,51 @@ class RefreshTokenReused(Unauthorized):
     title = "This refresh token was replaced long ago; the session is ended. Sign in again."
     # Somebody holds a stolen copy: the family's end must last although the request failed.
     keeps_writes = True
+
+
+class GuardianContactNeeded(Conflict):
+    title = "Between 14 and 18 somebody needs the contact of a guardian."
+
+
+class GuardianMustConsent(Conflict):
+    title = "A guardian consents with a code that is sent to the guardian's own phone."
+
+
+class GuardianIsMinor(Conflict):
+    title = "The guardian's phone belongs to the account of a minor."
+
+
+class TooManyWards(Conflict):
+    title = "This phone is that of the guardian of as many volunteers as it can be."
+
+
+class NotMinor(Conflict):
+    title = "Only minors have a guardian here."
+
+
+class BirthDateKept(Conflict):
+    title = "A minor's date of birth can be corrected, but not taken away."
+
+
+class BirthDateMismatch(Conflict):
+    title = "The date of birth is not the one in the resident ID."
+
+
+class ResidentIdConsentNeeded(Conflict):
+    title = "Consent to the keeping of the resident ID is needed first."
+
+
+class ResidentIdTaken(Conflict):
+    """The same answer whoever has it: it tells nothing of that account."""
+
+    title = "This resident ID belongs to an account already."
+    # The try must be counted although it failed.
+    keeps_writes = True
+
+
+class PhotoNotFound(Conflict):
+    title = "The photo is no picture that you sent."
+
+
+class NotRequested(Conflict):
+    title = "Nobody asked for this account's erasure."

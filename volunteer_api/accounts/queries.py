@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
-from volunteer_api.accounts.models import Consent, DeviceSession, Volunteer
+from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
@@ -57,6 +57,23 @@ def volunteer_by_id(volunteer_id: UUID) -> Volunteer | None:
 def volunteer_by_phone(phone: str) -> Volunteer | None:
     """The account of an E.164 number, None where there is none."""
     return db.session.scalar(select(Volunteer).where(Volunteer.phone == phone))
+
+
+def id_by_phone(phone: str) -> UUID | None:
+    """Whose E.164 number it is, None where it is nobody's."""
+    return db.session.scalar(select(Volunteer.id).where(Volunteer.phone == phone))
+
+
+def last_used_at(volunteer: Volunteer) -> datetime:
+    """When any device last used the account; where none ever did, when it was made."""
+    used = select(func.max(DeviceSession.last_used_at)).where(DeviceSession.volunteer_id == volunteer.id)
+    return db.session.scalar(used) or volunteer.created_at
+
+
+def device_of(session_id: UUID) -> dict[str, str]:
+    """The device of a session, as requests name it."""
+    session = db.session.get_one(DeviceSession, session_id)
+    return {"id": session.device_id, "name": session.device_name, "platform": session.platform}
 
 
 def was_signed_in(phone: str, device_id: str) -> bool:
@@ -121,6 +138,49 @@ def consents_of(volunteer_id: UUID) -> Page:
         ],
         None,
     )
+
+
+def has_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
+    """Whether somebody consents to this kind now, in whatever version."""
+    live = select(Consent.id).where(
+        Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
+    )
+    return db.session.scalar(live) is not None
+
+
+def resident_id_of(volunteer_id: UUID) -> ResidentId | None:
+    """The stored resident ID of an account, sealed."""
+    return db.session.scalar(select(ResidentId).where(ResidentId.volunteer_id == volunteer_id))
+
+
+def resident_id_by_digest(digest: bytes) -> ResidentId | None:
+    """The stored resident ID with this keyed digest, whosever it is."""
+    return db.session.scalar(select(ResidentId).where(ResidentId.digest == digest))
+
+
+def guardian_of(volunteer_id: UUID) -> Guardian | None:
+    """The guardian who consents for an account now."""
+    return db.session.scalar(
+        select(Guardian).where(Guardian.volunteer_id == volunteer_id, Guardian.withdrawn_at.is_(None))
+    )
+
+
+def guardians_of(volunteer_id: UUID) -> list[Guardian]:
+    """Every guardian that an account ever had; the oldest first."""
+    rows = select(Guardian).where(Guardian.volunteer_id == volunteer_id).order_by(Guardian.consented_at, Guardian.id)
+    return list(db.session.scalars(rows))
+
+
+def ward_count(phone_digest: bytes, besides: UUID | None) -> int:
+    """For how many accounts this phone's owner consents now, one account left out."""
+    wards = (
+        select(func.count())
+        .select_from(Guardian)
+        .where(Guardian.phone_digest == phone_digest, Guardian.withdrawn_at.is_(None))
+    )
+    if besides is not None:
+        wards = wards.where(Guardian.volunteer_id != besides)
+    return db.session.scalar(wards) or 0
 
 
 def consent_text_list() -> Page:

@@ -1,14 +1,19 @@
 """The payloads of sign-in, registration and one's own data."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import validates_schema
+from marshmallow import post_load, validates_schema
 
+from volunteer_api.accounts.ages import is_under_age
+from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.consent_texts import REQUIRED_KINDS, ConsentKind, current_texts
 from volunteer_api.accounts.models import CodePurpose
+from volunteer_api.accounts.resident_numbers import normalized
 from volunteer_api.core import clock
 from volunteer_api.core.schema import (
+    UNPRINTABLE,
     Choice,
     Count,
     Day,
@@ -17,19 +22,51 @@ from volunteer_api.core.schema import (
     ListOf,
     Moment,
     Nested,
+    Open,
     Phone,
     Schema,
     Text,
     fault,
 )
+from volunteer_api.files.schemas import FileRead
 
 CODE = r"^[0-9]{6}$"
 DIVISION = r"^[0-9]{4,12}$"
 
 
+class Password(Text):
+    """A password as it was typed: no trimming; two ways to write one text (NFKC) are the same."""
+
+    def __init__(self, *, min_length: int = 1, **options: Any) -> None:
+        super().__init__(min_length=min_length, max_length=128, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("not_text")
+        if UNPRINTABLE.search(value):
+            raise self.make_error("unprintable")
+        # The bound first: normalizing may make one character eighteen.
+        if len(value) > self.max_length:
+            raise self.make_error("max_length", max=self.max_length)
+        text = unicodedata.normalize("NFKC", value)
+        if len(text) < self.min_length:
+            raise self.make_error("min_length", min=self.min_length)
+        return text
+
+
+class NewPassword(Password):
+    """8 to 128 characters of any kind."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_length=8, **options)
+
+
 class CodeRequest(Schema):
+    """`device_id` gives a device that was signed in before its own allowance of codes."""
+
     phone = Phone(required=True)
     purpose = Choice(CodePurpose, required=True)
+    device_id = Text(max_length=100)
 
 
 class CodeSentRead(Schema):
@@ -45,10 +82,68 @@ class DeviceFields(Schema):
     platform = Text(max_length=40, required=True)
 
 
+class SecondFact(Schema):
+    """One thing that an account's owner knows: for an account that was not used for long."""
+
+    password = Password()
+    name = Text(max_length=60)
+    birth_date = Day()
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        """Exactly one."""
+        require_one_of(data, "password", "name", "birth_date")
+
+
 class SignIn(Schema):
+    """Exactly one of `code` and `password`; `second_fact` only where the answer before asked for it."""
+
+    phone = Phone(required=True)
+    code = Text(max_length=6, pattern=CODE)
+    password = Password()
+    device = Nested(DeviceFields, required=True)
+    second_fact = Nested(SecondFact)
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        """Exactly one."""
+        require_one_of(data, "code", "password")
+
+
+class PhoneProof(Schema):
+    """That a phone is in its owner's hand."""
+
     phone = Phone(required=True)
     code = Text(max_length=6, pattern=CODE, required=True)
     device = Nested(DeviceFields, required=True)
+
+
+class PasswordChange(Schema):
+    """Signed in: one of `current_password` and `code`. Not signed in: `phone` and `code`.
+
+    The code's purpose is `reset`. `device` gives somebody who is not signed in the own allowance of tries.
+    """
+
+    new_password = NewPassword(required=True)
+    current_password = Password()
+    code = Text(max_length=6, pattern=CODE)
+    phone = Phone()
+    device = Nested(DeviceFields)
+    second_fact = Nested(SecondFact)
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        """Exactly one."""
+        require_one_of(data, "code", "current_password")
+
+
+class PhoneChange(Schema):
+    """`code` went to the new `phone`, `current_code` to the number until now; the purpose of both is `change_phone`."""
+
+    phone = Phone(required=True)
+    code = Text(max_length=6, pattern=CODE, required=True)
+    password = Password()
+    current_code = Text(max_length=6, pattern=CODE)
 
 
 class ConsentGiven(Schema):
@@ -67,7 +162,26 @@ class ConsentList(Schema):
         check_consents(data["consents"])
 
 
-class Registration(SignIn, ConsentList):
+class ContactFields(Schema):
+    """Whom to call: somebody who needs no account."""
+
+    name = Text(max_length=60, required=True)
+    phone = Phone(required=True)
+
+
+class GuardianFields(ContactFields):
+    """`code` went to the guardian's own phone, for the purpose `guardian`."""
+
+    code = Text(max_length=6, pattern=CODE, required=True)
+
+
+class Registration(PhoneProof, ConsentList):
+    """Under 14 a `guardian` consents with a code; from 14 to 17 a `guardian_contact` is enough."""
+
+    password = NewPassword()
+    replaces_former_owner = Flag()
+    guardian = Nested(GuardianFields)
+    guardian_contact = Nested(ContactFields)
     name = Text(max_length=60, required=True)
     birth_date = Day(allow_none=True)
     home_division = Text(max_length=12, pattern=DIVISION, allow_none=True)
@@ -76,6 +190,17 @@ class Registration(SignIn, ConsentList):
     def check_birth_date(self, data: dict[str, Any], **_options: Any) -> None:
         """Nobody is born tomorrow."""
         check_birth_date(data)
+
+    @validates_schema
+    def check_guardian(self, data: dict[str, Any], **_options: Any) -> None:
+        """Only minors name a guardian, and nobody is one's own."""
+        for name in ("guardian", "guardian_contact"):
+            if data.get(name) is None:
+                continue
+            if not is_under_age(data.get("birth_date"), clock.today()):
+                raise fault("not_minor", "Only minors name a guardian.", name)
+            if data[name]["phone"] == data["phone"]:
+                raise fault("own_phone", "A guardian's phone is another than one's own.", name)
 
 
 class RefreshRequest(Schema):
@@ -103,15 +228,28 @@ class SessionRead(Schema):
     is_current = Flag(required=True)
 
 
+class ContactRead(Schema):
+    name = Text(required=True)
+    phone = Text(required=True)
+
+
 class MeRead(Schema):
     id = Id(required=True)
     version = Count(required=True)
     volunteer_number = Text(required=True)
     name = Text(required=True)
-    phone = Text(required=True)
+    phone = Text(required=True, allow_none=True)
     birth_date = Day(required=True, allow_none=True)
     home_division = Text(required=True, allow_none=True)
     created_at = Moment(required=True)
+    erases_at = Moment(required=True, allow_none=True)
+    skills = ListOf(Text(), required=True)
+    service_categories = ListOf(Choice(Category), required=True)
+    photo = Nested(FileRead, required=True, allow_none=True)
+    resident_id = Text(required=True, allow_none=True, metadata={"description": "Like 410***********1234."})
+    emergency_contact = Nested(ContactRead, required=True, allow_none=True)
+    guardian_contact = Nested(ContactRead, required=True, allow_none=True)
+    guardian = Nested(ContactRead, required=True, allow_none=True, metadata={"description": "The phone is masked."})
 
 
 class MeUpdate(Schema):
@@ -120,11 +258,38 @@ class MeUpdate(Schema):
     name = Text(max_length=60)
     birth_date = Day(allow_none=True)
     home_division = Text(max_length=12, pattern=DIVISION, allow_none=True)
+    skills = ListOf(Text(max_length=30), max_length=20, allow_none=True)
+    service_categories = ListOf(Choice(Category), max_length=len(Category), allow_none=True)
+    photo_id = Id(allow_none=True)
+    emergency_contact = Nested(ContactFields, allow_none=True)
+    guardian_contact = Nested(ContactFields, allow_none=True)
 
     @validates_schema
     def check_birth_date(self, data: dict[str, Any], **_options: Any) -> None:
         """Nobody is born tomorrow."""
         check_birth_date(data)
+
+    @validates_schema
+    def check_lists(self, data: dict[str, Any], **_options: Any) -> None:
+        """Nothing is named twice."""
+        for name in ("skills", "service_categories"):
+            values = data.get(name) or []
+            if len(set(values)) < len(values):
+                raise fault("repeated", "This is given more than once.", name)
+
+
+class ResidentIdUpdate(Schema):
+    """18 characters; full-width ones, spaces and a lower-case x are made plain."""
+
+    resident_id = Text(max_length=40, required=True)
+
+    @post_load
+    def normalize(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Judge the check character and the date, and name only the field: the number itself is told nobody."""
+        number = normalized(data["resident_id"])
+        if number is None:
+            raise fault("not_resident_id", "This is not a resident ID number.", "resident_id")
+        return {"resident_id": number}
 
 
 class ConsentTextRead(Schema):
@@ -149,6 +314,31 @@ class ConsentRead(ConsentTextRead):
     given_at = Moment(required=True, allow_none=True)
 
 
+class ErasureRequest(Schema):
+    code = Text(max_length=6, pattern=CODE, required=True)
+
+
+class ErasureRead(Schema):
+    erases_at = Moment(required=True)
+
+
+class ExportRead(Schema):
+    """`sections` has lists of flat rows by the name of what is known; `truncated` names those cut at 10,000 rows."""
+
+    as_of = Moment(required=True)
+    sections = Open(required=True)
+    truncated = ListOf(Text(), max_length=1000, required=True)
+
+
+def require_one_of(data: Mapping[str, Any], *names: str) -> None:
+    """Raise a fault where not exactly one of the members is given."""
+    given = [name for name in names if name in data]
+    if not given:
+        raise fault("required", "This is required.", names[0])
+    if len(given) > 1:
+        raise fault("one_too_many", "Only one of these can be given.", given[1])
+
+
 def check_birth_date(data: Mapping[str, Any]) -> None:
     """Raise a fault for a day that has not come yet."""
     if data.get("birth_date") is not None and data["birth_date"] > clock.today():
@@ -163,4 +353,5 @@ def check_consents(consents: Sequence[Mapping[str, Any]]) -> None:
     if any(consent["version"] != current_texts()[consent["kind"]].version for consent in consents):
         raise fault("version_not_current", "A consent names a version that is not the current one.", "consents")
     if not set(REQUIRED_KINDS) <= set(kinds):
-        raise fault("consent_required", "Consent to the terms and to the privacy rules is needed.", "consents")
+        sentence = "An account needs consent to the terms and to the privacy rules; only its erasure takes it back."
+        raise fault("consent_required", sentence, "consents")

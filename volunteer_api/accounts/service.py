@@ -1,24 +1,22 @@
-"""The verbs of accounts: register, correct one's data, consent; and how others name and find a person."""
+"""Registering, and how others name and find a person."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import select
-
-from volunteer_api.accounts import queries
+from volunteer_api.accounts import consents as consent_rows
+from volunteer_api.accounts import contacts, guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import right_code
+from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import PhoneProven
-from volunteer_api.accounts.models import Consent, Volunteer
-from volunteer_api.accounts.problems import AlreadyRegistered, GuardianNeeded
-from volunteer_api.accounts.sessions import Tokens, open_session, repeat_outcome
-from volunteer_api.core import clock, events, ids
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded
+from volunteer_api.accounts.sessions import Tokens, end_sessions_of, open_session, repeat_outcome
+from volunteer_api.core import audit, events, ids
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
 
-GUARDIAN_AGE = 14
 # Per account: who may invite by phone must not learn whose phones are registered.
 PHONES_LOOKED_UP = "30/hour"
 
@@ -32,23 +30,49 @@ def register(
     device: Mapping[str, str],
     birth_date: date | None = None,
     home_division: str | None = None,
+    guardian: Mapping[str, str] | None = None,
+    guardian_contact: Mapping[str, str] | None = None,
+    password: str | None = None,
+    replaces_former_owner: bool = False,
 ) -> Tokens:
     """Make an account for the owner of `phone` and open its first session.
 
     The same code from the same device gives the same account and session again for ten minutes: the answer may have
-    been lost. Raises WrongCode (401), TooManyRequests (429), AlreadyRegistered, GuardianNeeded (409; the code stays
-    good).
+    been lost. Under 14 `guardian` {name, phone, code} consents too, with a code of her own; from 14 to 17
+    `guardian_contact` {name, phone} may stand for her. With `replaces_former_owner` a number is taken from an account
+    that was not used for long. Raises InvalidPayload (422) for a common password, Busy (503), WrongCode (401),
+    TooManyRequests (429), AlreadyRegistered, GuardianNeeded, GuardianContactNeeded and what guardians.set_guardian
+    raises (409; the code stays good).
     """
+    words = passwords.personal_words(phone=phone, name=name)
+    # First, because the unit begins anew after it.
+    made = None
+    if password is not None:
+        made = passwords.accepted_hash(password, personal=words, field_name="password")
     row = right_code(phone, code, device)
     volunteer = find_by_phone(phone)
     if row.used_at is not None:
         return repeat_outcome(row, volunteer, device)
-    if volunteer is not None:
+    if volunteer is not None and not (replaces_former_owner and recycling.may_be_recycled(volunteer, device)):
         raise AlreadyRegistered()
-    _require_own_consent(birth_date)
+    _check_guardian(birth_date, consents, guardian, guardian_contact)
+    # Before anything is written: a wrong code commits.
+    proof = guardians.prove(guardian["phone"], guardian["code"], device) if guardian is not None else None
+    if volunteer is not None:
+        recycling.release_phone(volunteer)
+        end_sessions_of(volunteer.id)
+        db.session.flush()
     volunteer = create_volunteer(
-        phone=phone, name=name, birth_date=birth_date, home_division=home_division, consents=consents
+        phone=phone, name=name, birth_date=birth_date, home_division=home_division, consents=_own(consents)
     )
+    if guardian is not None and proof is not None:
+        guardians.set_guardian(volunteer, name=guardian["name"], phone=guardian["phone"], proof=proof)
+    if guardian_contact is not None:
+        volunteer.guardian_contact = contacts.seal(guardian_contact, volunteer.id)
+        db.session.flush()
+    audit.record(AuditAction.REGISTERED, actor_id=volunteer.id, subject_id=volunteer.id)
+    if made is not None:
+        passwords.keep(volunteer.id, made)
     events.publish(PhoneProven(volunteer_id=volunteer.id, phone=phone))
     return open_session(volunteer, device, opened_by=row)
 
@@ -68,7 +92,7 @@ def create_volunteer(
     db.session.add(volunteer)
     db.session.flush()
     for consent in consents:
-        _give(volunteer.id, consent)
+        consent_rows.give(volunteer.id, kind=consent["kind"], version=consent["version"])
     return volunteer
 
 
@@ -91,51 +115,29 @@ def masked_name(name: str) -> str:
     return f"{name[:1]}*"
 
 
-def masked_phone(phone: str) -> str:
-    """A phone as others may see it: `138****0001`."""
+def masked_phone(phone: str | None) -> str:
+    """A phone as others may see it: `138****0001`; "" where there is none."""
+    if phone is None:
+        return ""
     local = phone.removeprefix("+86")
     return f"{local[:3]}****{local[-4:]}"
 
 
-def correct(volunteer: Volunteer, **changes: Any) -> Volunteer:
-    """Change `name`, `birth_date` or `home_division`. Raises GuardianNeeded (409) for an age under 14."""
-    _require_own_consent(changes.get("birth_date"))
-    for name, value in changes.items():
-        setattr(volunteer, name, value)
-    # The answer shows the version that the UPDATE gave.
-    db.session.flush()
-    return volunteer
-
-
-def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -> None:
-    """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn."""
-    wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
-    live = db.session.scalars(
-        select(Consent)
-        .where(Consent.volunteer_id == volunteer_id, Consent.withdrawn_at.is_(None))
-        .order_by(Consent.kind)
-        .with_for_update()
-    )
-    for consent in live:
-        if wanted.pop((consent.kind, consent.version), None) is None:
-            consent.withdrawn_at = clock.now()
-    # The old version must be withdrawn before the new one is given: only one of a kind is live.
-    db.session.flush()
-    for given in wanted.values():
-        _give(volunteer_id, given)
-    db.session.flush()
-
-
-def _require_own_consent(birth_date: date | None) -> None:
-    if birth_date is None:
-        return
-    today = clock.today()
-    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
-    if today.year - birth_date.year - (not had_birthday) < GUARDIAN_AGE:
+def _check_guardian(
+    birth_date: date | None,
+    consents: Sequence[Mapping[str, str]],
+    guardian: Mapping[str, str] | None,
+    guardian_contact: Mapping[str, str] | None,
+) -> None:
+    """Raise what is missing for somebody of this age to register."""
+    consented = any(consent["kind"] == ConsentKind.GUARDIAN for consent in consents)
+    if guardian is None and consented:
+        raise GuardianMustConsent()
+    if guardian is not None and not consented:
         raise GuardianNeeded()
+    guardians.require_guardian(birth_date, has_guardian=guardian is not None, has_contact=guardian_contact is not None)
 
 
-def _give(volunteer_id: UUID, consent: Mapping[str, str]) -> None:
-    db.session.add(
-        Consent(volunteer_id=volunteer_id, kind=consent["kind"], version=consent["version"], given_at=clock.now())
-    )
+def _own(consents: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The consents that the volunteer gives; the guardian's is written with the guardian."""
+    return [consent for consent in consents if consent["kind"] != ConsentKind.GUARDIAN]

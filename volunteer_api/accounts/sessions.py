@@ -5,13 +5,14 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
-from volunteer_api.accounts import queries
-from volunteer_api.accounts.codes import right_code
-from volunteer_api.accounts.models import DeviceSession, SignInCode, Volunteer
+from volunteer_api.accounts import passwords, queries, recycling
+from volunteer_api.accounts.codes import unused_code
+from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
     AlreadyRegistered,
     RefreshTokenInvalid,
@@ -40,17 +41,28 @@ class Tokens:
     volunteer: Volunteer
 
 
-def sign_in(*, phone: str, code: str, device: Mapping[str, str]) -> Tokens:
-    """Open a session for `device` {id, name, platform}. The code is used up.
+def sign_in(
+    *,
+    phone: str,
+    device: Mapping[str, str],
+    code: str | None = None,
+    password: str | None = None,
+    second_fact: Mapping[str, Any] | None = None,
+) -> Tokens:
+    """Open a session for `device` {id, name, platform} by exactly one of `code`, which is used up, and `password`.
 
-    Raises WrongCode (401), TooManyRequests (429), RegistrationRequired (409; the code stays good).
+    An account that was not used for long asks for a `second_fact` beside a code. Raises WrongCode, WrongPassword,
+    WrongSecondFact (401), TooManyRequests (429), RegistrationRequired, SecondFactRequired (409; the code stays good),
+    Busy (503).
     """
-    row = right_code(phone, code, device)
-    if row.used_at is not None:
-        raise WrongCode()
+    if password is not None:
+        return open_session(passwords.right_owner(phone, password, device), device, opened_by=None)
+    claim = recycling.weigh(phone, second_fact)
+    row = unused_code(phone, code or "", device, CodePurpose.ACCESS)
     volunteer = queries.volunteer_by_phone(phone)
     if volunteer is None:
         raise RegistrationRequired()
+    recycling.require_owner(volunteer, device, row, claim)
     return open_session(volunteer, device, opened_by=row)
 
 
@@ -99,15 +111,17 @@ def session_is_open(principal: Principal) -> bool:
 
 def end_session(session_id: UUID) -> None:
     """End a session; its tokens are refused from the next request on."""
-    db.session.execute(
-        update(DeviceSession)
-        .where(DeviceSession.id == session_id, DeviceSession.ended_at.is_(None))
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    _end(DeviceSession.id == session_id)
 
 
-def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode) -> Tokens:
+def end_sessions_of(volunteer_id: UUID, *, besides: UUID | None = None) -> None:
+    """End every session of an account, save one where it is named."""
+    conditions = [DeviceSession.volunteer_id == volunteer_id]
+    _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []))
+
+
+def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode | None) -> Tokens:
+    """Open a session for `device`; `opened_by` is the code that is used up by it, None where a password opened it."""
     now = clock.now()
     # A device has one session: whoever signs in on it again has lost the old one's tokens, or should lose them.
     db.session.execute(
@@ -131,9 +145,11 @@ def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: 
     )
     db.session.add(session)
     db.session.flush()
-    opened_by.used_at = now
-    opened_by.session_id = session.id
-    audit.record(audit.AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id, by="code")
+    if opened_by is not None:
+        opened_by.used_at = now
+        opened_by.session_id = session.id
+    way = "code" if opened_by is not None else "password"
+    audit.record(audit.AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id, by=way)
     return _tokens(volunteer, session.id, FIRST_GENERATION)
 
 
@@ -144,6 +160,18 @@ def repeat_outcome(row: SignInCode, volunteer: Volunteer | None, device: Mapping
     if session.device_id != device["id"]:
         raise AlreadyRegistered()
     return _tokens(volunteer, session.id, session.used_generation + 1)
+
+
+def _end(*conditions: ColumnElement[bool]) -> None:
+    ended = db.session.execute(
+        update(DeviceSession)
+        .where(DeviceSession.ended_at.is_(None), *conditions)
+        .values(ended_at=clock.now())
+        .returning(DeviceSession.id, DeviceSession.volunteer_id)
+        .execution_options(synchronize_session=False)
+    )
+    for row in ended.all():
+        audit.record(audit.AuditAction.SESSION_ENDED, subject_id=row.volunteer_id, session_id=str(row.id))
 
 
 def _tokens(volunteer: Volunteer, session_id: UUID, generation: int) -> Tokens:
@@ -169,6 +197,7 @@ def _judge_repetition(session_id: UUID, generation: int, now: datetime) -> UUID:
         raise SessionEnded()
     if generation < session.used_generation:
         end_session(session_id)
+        audit.record(audit.AuditAction.TOKEN_REUSED, subject_id=session.volunteer_id, session_id=str(session_id))
         raise RefreshTokenReused()
     if generation > session.used_generation:
         raise RefreshTokenInvalid()

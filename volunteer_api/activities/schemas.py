@@ -5,7 +5,8 @@ from typing import Any
 
 from marshmallow import fields, validates_schema
 
-from volunteer_api.activities.models import ActivityState, Category, SignUpMode, SignUpState
+from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.models import ActivityState, SignUpMode, SignUpState
 from volunteer_api.core.schema import (
     Choice,
     Count,

@@ -39,6 +39,7 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.service import notify
+from volunteer_api.organizations.access import require_open
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.stations.models import Station
@@ -68,7 +69,8 @@ def create_campaign(
     starts_on: date | None = None,
     ends_on: date | None = None,
 ) -> Campaign:
-    """Start a campaign of an organization."""
+    """Start a campaign of an organization. Raises NotFound (404), OrganizationClosed (409)."""
+    require_open(organization_id)
     campaign = Campaign(
         name=name, organization_id=organization_id, description=description, starts_on=starts_on, ends_on=ends_on
     )
@@ -96,12 +98,11 @@ def create_activity(
 ) -> Activity:
     """Plan an activity as a draft, with 1 to 100 shifts ({starts_at, ends_at, capacity?, minimum?, …}).
 
-    Without a place it has its station's. Raises NotFound (404) for an unknown organization, InvalidPayload (422) for
-    another reference that is unknown, or whose organization is neither above nor below this one.
+    Without a place it has its station's. Raises NotFound (404) for an unknown organization, OrganizationClosed
+    (409), InvalidPayload (422) for another reference that is unknown, or whose organization is neither above nor below
+    this one.
     """
-    organization = db.session.get(Organization, organization_id)
-    if organization is None:
-        raise NotFound()
+    organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
     references = {"team_id": team_id, "station_id": station_id, "campaign_id": campaign_id, "leader_ids": leaders}
     _check_references(organization_id, references)

@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     PHONE_CHANGED = "phone_changed"
     CONSENTS_CHANGED = "consents_changed"
     RESIDENT_ID_CHANGED = "resident_id_changed"
+    GUARDIAN_CHANGED = "guardian_changed"
     ERASURE_REQUESTED = "erasure_requested"
     ERASURE_TAKEN_BACK = "erasure_taken_back"
     ERASED = "erased"
@@ -41,6 +42,7 @@ class AuditAction(StrEnum):
     ORGANIZATION_CLOSED = "organization_closed"
     MEMBERS_IMPORTED = "members_imported"
     LEADERSHIP_CHANGED = "leadership_changed"
+    TEAM_CLOSED = "team_closed"
 
 
 class AuditEntry(Identified, Base):

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from io import BytesIO
 from typing import Any
 
 from flask import Response, g, request
@@ -19,6 +20,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from volunteer_api.core import etags, strict_json, texts
 from volunteer_api.core.access import Access, Principal
@@ -41,7 +43,10 @@ from volunteer_api.core.unit_of_work import run_unit
 
 API_PREFIX = "/api/v1"
 SAFE_METHODS = ("GET",)
+# Of a multipart body: one is taken, a few more can be named in a refusal.
+MOST_PARTS = 10
 View = Callable[..., Any]
+Preparation = Callable[..., Any]
 Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
 
 
@@ -112,20 +117,25 @@ def endpoint(
     edits: bool = False,
     limit: str | None = None,
     upload: bool = False,
+    prepare: Preparation | None = None,
     produces: str | None = None,
     audits: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
     The view takes by name what it needs of `principal`, `query`, `body` and `upload`; its one other parameter is the
-    resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file". `produces` is
-    the media type of a view that returns a Download. `audits` lets a GET commit what it writes to the audit log.
+    resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file".
+    `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
+    do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
+    that returns a Download. `audits` lets a GET commit what it writes to the audit log.
     `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the parsed body and the
     path's arguments and returns what must be equal for two requests under one key to be the same. `limit` is per
     address, like "60/10 minutes".
     """
     if not isinstance(access, Access):
         raise TypeError(f"{method} {rule} declares no access")
+    if prepare is not None and not upload:
+        raise TypeError(f"{method} {rule} prepares no upload")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
     writes = method not in SAFE_METHODS or audits
 
@@ -143,12 +153,27 @@ def endpoint(
             else blueprint.response(status, binary, content_type=produces)(inner)
         )
 
-        def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+        def admit(
+            path: dict[str, Any], principal: Principal | None, replayable: Replayable | None
+        ) -> tuple[Response | None, Any]:
             if principal is not None:
                 require_open_session(principal)
             if replayable is not None and (first := replayable.first_answer()) is not None:
+                return first, None
+            return None, _load(access, principal, path)
+
+        def proceed(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+            if prepare is not None:
+                first, _ = run_unit(lambda: admit(path, principal, replayable), writes=False)
+                if first is not None:
+                    return first
+                g.upload = prepare(principal, g.upload)
+            return run_unit(lambda: perform(path, principal, replayable), writes=writes)
+
+        def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+            first, resource = admit(path, principal, replayable)
+            if first is not None:
                 return first
-            resource = _load(access, principal, path)
             if edits:
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}
@@ -175,7 +200,7 @@ def endpoint(
                     principal.volunteer_id, raw, required=keyed is Idempotency.REQUIRED, compared=compared
                 )
             try:
-                response = run_unit(lambda: perform(path, principal, replayable), writes=writes)
+                response = proceed(path, principal, replayable)
             except Problem as problem:
                 response = render(problem)
                 response.headers.update(g.pop("limit_headers", {}))
@@ -263,12 +288,13 @@ def _read_upload() -> bytes:
     """The whole of a multipart body with its one file. Raises BodyTooLarge, UnsupportedMediaType, InvalidPayload."""
     limit = settings().upload_bytes
     request.max_content_length = limit + 1
-    request.max_form_parts = 10
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType(expected="multipart/form-data")
     try:
-        raw = request.get_data()
-        files, others = request.files, request.form
+        raw = request.get_data(cache=False)
+        # In memory, where the body is already: the request's own parser spools to files that a refusal leaves open.
+        parser = FormDataParser(stream_factory=_in_memory, max_form_memory_size=limit, max_form_parts=MOST_PARTS)
+        _, others, files = parser.parse(BytesIO(raw), request.mimetype, len(raw), request.mimetype_params)
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(limit=limit) from error
     if len(raw) > limit:
@@ -281,6 +307,15 @@ def _read_upload() -> bytes:
     g.json = None
     g.upload = Upload(content=sent.read(), file_name=(sent.filename or "")[:200])
     return raw
+
+
+def _in_memory(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> BytesIO:
+    return BytesIO()
 
 
 def _compared(fingerprint: Fingerprint | None, path: dict[str, Any], upload: bool) -> tuple[Any, ...] | None:

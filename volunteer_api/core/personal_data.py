@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Select
+
+from volunteer_api.core.database import db
+
+# A section longer than this is cut, and the export says so.
+MAXIMUM_ROWS = 10_000
+
 Reader = Callable[[UUID], Sequence[Mapping[str, Any]]]
 
 _readers: dict[str, Reader] = {}
@@ -24,3 +31,8 @@ def exported(section: str) -> Callable[[Reader], Reader]:
 def collect(volunteer_id: UUID) -> dict[str, list[Mapping[str, Any]]]:
     """Every section with its rows."""
     return {section: list(reader(volunteer_id)) for section, reader in sorted(_readers.items())}
+
+
+def rows(statement: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """The rows of a statement as flat dicts by column name, as many as tell that there are more than may be shown."""
+    return [dict(row) for row in db.session.execute(statement.limit(MAXIMUM_ROWS + 1)).mappings()]

@@ -29,6 +29,8 @@ UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 INT32 = 2**31 - 1
+# U+FF01 to U+FF5E stand for U+0021 to U+007E; U+3000 and U+00A0 are spaces.
+HALF_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(0x5E)} | {0x3000: 0x20, 0xA0: 0x20}
 
 MESSAGES = {
     "required": "This is required.",
@@ -306,14 +308,22 @@ class ListOf(_Strict, fields.List[Any]):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+def half_width(text: str) -> str:
+    """The text with the full-width forms of ASCII, as Chinese keyboards type them, made plain."""
+    return text.translate(HALF_WIDTH)
+
+
 class Phone(Text):
-    """A mainland mobile number, in any usual writing; loaded as E.164 (`+8613800000005`)."""
+    """A mainland mobile number, in any usual writing; loaded as E.164 (`+8613800000005`).
+
+    Spaces, hyphens and full-width digits are made plain; digits of other scripts are refused.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=20, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
+        text = half_width(super()._deserialize(value, attr, data, **kwargs))
         if not re.fullmatch(r"[+0-9 \-]+", text, re.ASCII):
             raise self.make_error("not_phone")
         try:

@@ -65,6 +65,21 @@ def after_commit(callback: Callable[[], None]) -> None:
     g.after_commit.append(callback)
 
 
+def outside(work: Callable[[], Result]) -> Result:
+    """Run slow `work` (a password's hash) within a unit, but with no transaction open: others may write meanwhile.
+
+    The unit begins anew after it: what was read before must be read again, and nothing may be written before.
+    """
+    options = db.session.connection().get_execution_options()
+    writes = bool(options.get(BEGIN_IMMEDIATE))
+    db.session.expunge_all()
+    db.session.rollback()
+    try:
+        return work()
+    finally:
+        db.session.connection(execution_options={BEGIN_IMMEDIATE: writes})
+
+
 def _call_back() -> None:
     # What is committed stays committed: a callback that fails must neither hide that nor stop the next.
     for callback in g.pop("after_commit"):

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from volunteer_api.core import clock
 from volunteer_api.demo.stage import HOME_OFFICE, Place, Stage
+from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.service import build_network, import_divisions
+from volunteer_api.organizations.service import build_network
 from volunteer_api.stations.models import StationKind
 from volunteer_api.stations.service import create_station
 

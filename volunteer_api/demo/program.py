@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from random import Random
 
-from volunteer_api.activities.models import Category
+from volunteer_api.accounts.categories import Category
 from volunteer_api.demo.stage import HOME_OFFICE, Place, Stage
 
 CAMPAIGN = "百万市民清洁家园大行动"

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from volunteer_api.core import clock
 from volunteer_api.demo.stage import ADMINISTRATOR, HOME_STATION, STATION_MANAGER, Place, Stage
+from volunteer_api.inventory.catalog import create_item
 from volunteer_api.inventory.models import ItemKind, MovementReason, RecordableKind
-from volunteer_api.inventory.service import Line, create_item, record_movement
+from volunteer_api.inventory.service import Line, record_movement
 
 # Name, kind, unit, how many a desk begins with. After the newspaper page that the project started from.
 KIT = (

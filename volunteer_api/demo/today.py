@@ -3,8 +3,9 @@
 from datetime import time, timedelta
 from typing import Any
 
+from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Category
+from volunteer_api.activities.models import Activity
 from volunteer_api.activities.queries import shift_ids_of
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance

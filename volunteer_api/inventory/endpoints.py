@@ -6,7 +6,7 @@ from volunteer_api.core.access import Principal, public
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.inventory import access, queries, service
+from volunteer_api.inventory import access, catalog, queries, service
 from volunteer_api.inventory.models import Item, Movement
 from volunteer_api.inventory.schemas import (
     EntryFilter,
@@ -36,7 +36,7 @@ def list_items(query: dict[str, Any]) -> Page:
 @endpoint(blueprint, "POST", "/items", access=access.to_keep_catalog, body=ItemCreate, returns=ItemRead, status=201)
 def create_item(body: dict[str, Any]) -> Item:
     """Add an item to the catalogue."""
-    return service.create_item(**body)
+    return catalog.create_item(**body)
 
 
 @endpoint(blueprint, "GET", "/items/<uuid:item_id>", access=access.to_see_item, returns=ItemRead)
@@ -56,7 +56,7 @@ def read_item(item: Item) -> Item:
 )
 def change_item(item: Item, body: dict[str, Any]) -> Item:
     """Change an item of the catalogue."""
-    return service.change_item(item, **body)
+    return catalog.change_item(item, **body)
 
 
 @endpoint(

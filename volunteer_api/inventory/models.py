@@ -186,3 +186,14 @@ class DocumentCounter(Base):
     station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
     month: Mapped[str] = mapped_column(primary_key=True)
     last: Mapped[int]
+
+
+class RetainedName(Base):
+    """What an erased person was called who made stock documents, until the moment at which these need it no more."""
+
+    __tablename__ = "retained_names"
+    __table_args__ = (Index("ix_retained_names_kept_until", "kept_until"),)
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    name: Mapped[str]
+    kept_until: Mapped[datetime]

@@ -14,7 +14,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.inventory.models import Item, Movement, StockBalance, StockEntry, StockState
+from volunteer_api.inventory.models import Item, Movement, RetainedName, StockBalance, StockEntry, StockState
 
 
 @dataclass(frozen=True)
@@ -274,10 +274,11 @@ def _entries() -> Select[*tuple[Any, ...]]:
             Movement.reason,
             Movement.note,
             Movement.actor_id,
-            Volunteer.name.label("actor_name"),
+            func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
         )
         .join(Movement, Movement.id == StockEntry.movement_id)
         .join(Volunteer, Volunteer.id == Movement.actor_id)
+        .outerjoin(RetainedName, RetainedName.volunteer_id == Movement.actor_id)
     )
 
 

@@ -20,6 +20,12 @@ class NotificationKind(StrEnum):
     ACTIVITY_RETURNED = "activity_returned"
     HOURS_CREDITED = "hours_credited"
     MEMBERSHIP_ACCEPTED = "membership_accepted"
+    MEMBERSHIP_INVITED = "membership_invited"
+    LEADERSHIP_CHANGED = "leadership_changed"
+    GRANT_GIVEN = "grant_given"
+    GRANT_REVOKED = "grant_revoked"
+    ERASURE_REQUESTED = "erasure_requested"
+    ERASURE_NEAR = "erasure_near"
 
 
 KIND_IS_KNOWN = f"kind IN ({', '.join(repr(kind.value) for kind in NotificationKind)})"

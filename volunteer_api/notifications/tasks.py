@@ -14,6 +14,12 @@ def deliver() -> None:
     deliver_through(ConsoleChannel())
 
 
+@task("notifications.forget", every=Every.DAY)
+def forget() -> None:
+    """Delete what is too old to be of use."""
+    service.forget()
+
+
 def deliver_through(channel: Channel) -> int:
     """Send everything that is due through `channel`; returns how many went out. Runs in no unit: it has its own."""
     count = 0

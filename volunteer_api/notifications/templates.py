@@ -31,6 +31,19 @@ TEMPLATES = {
         "Service time credited", "%(minutes)s minutes were credited to you for %(activity)s."
     ),
     NotificationKind.MEMBERSHIP_ACCEPTED: Template("Welcome to the team", "You are now a member of %(team)s."),
+    NotificationKind.MEMBERSHIP_INVITED: Template(
+        "You are invited to a team", "%(team)s asks you to join. Accept it or turn it down."
+    ),
+    NotificationKind.LEADERSHIP_CHANGED: Template("The team has a new leader", "%(name)s now leads %(team)s."),
+    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s."),
+    NotificationKind.GRANT_REVOKED: Template("A role of yours has ended", "You no longer hold a role at %(scope)s."),
+    NotificationKind.ERASURE_REQUESTED: Template(
+        "Your account will be erased", "It is erased on %(day)s. Until then you can take this back."
+    ),
+    NotificationKind.ERASURE_NEAR: Template(
+        "Your account is erased soon",
+        "It is erased on %(day)s, and with it what we know of you. This is the last chance to take it back.",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations import queries
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.problems import OrganizationClosed
 
 
 class Permission(StrEnum):
@@ -25,15 +26,17 @@ class Permission(StrEnum):
     ATTENDANCE_READ = "attendance.read"
     HOURS_REVIEW = "hours.review"
     RANKING_CLOSE = "ranking.close"
+    AUDIT_READ = "audit.read"
 
 
 READING = frozenset({Permission.STOCK_READ, Permission.ATTENDANCE_READ})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.ORGANIZER: frozenset(Permission),
+    # Who is organized by somebody must not be watched by her too.
+    Role.ORGANIZER: frozenset(Permission) - {Permission.AUDIT_READ},
     Role.INSPECTOR: READING,
-    Role.AUDITOR: READING,
+    Role.AUDITOR: READING | {Permission.AUDIT_READ},
     Role.STATION_MANAGER: frozenset({Permission.STOCK_READ, Permission.STOCK_MOVE, Permission.STATION_MANAGE}),
 }
 
@@ -52,6 +55,18 @@ def require(
     (404) for everybody else: an outsider does not learn whether it exists.
     """
     roles = _covering_roles(principal.volunteer_id, organization_id, station_id)
+    if not roles:
+        raise NotFound()
+    if not _permit(roles, permission):
+        raise Forbidden()
+
+
+def require_anywhere(principal: Principal, permission: Permission) -> None:
+    """Let pass whose live grants have the permission over any organization. One statement.
+
+    Raises Forbidden (403) for other holders of a grant, NotFound (404) for everybody else.
+    """
+    roles = {Role(found) for found in db.session.scalars(queries.live_roles(principal.volunteer_id))}
     if not roles:
         raise NotFound()
     if not _permit(roles, permission):
@@ -92,14 +107,15 @@ def to_manage(principal: Principal, organization_id: UUID) -> Organization:
 
 
 @for_signed_in
-def named_in_request(principal: Principal) -> None:
-    """Whoever may do it to the organization that the query or the body names: the view requires it there."""
+def to_revoke(principal: Principal, grant_id: UUID) -> UUID:
+    """Whoever could have granted it, and who holds it: the service judges, for it locks the row."""
+    return grant_id
 
 
 @for_signed_in
-def to_revoke(principal: Principal, grant_id: UUID) -> UUID:
-    """Whoever could have granted it: the service judges, for it holds the row."""
-    return grant_id
+def to_read_audit_log(principal: Principal) -> None:
+    """Whoever has audit.read somewhere; of what, the query says."""
+    require_anywhere(principal, Permission.AUDIT_READ)
 
 
 def load_organization(organization_id: UUID) -> Organization:
@@ -107,6 +123,19 @@ def load_organization(organization_id: UUID) -> Organization:
     organization = db.session.get(Organization, organization_id)
     if organization is None:
         raise NotFound()
+    return organization
+
+
+def require_open(organization_id: UUID) -> Organization:
+    """The organization, which can't close before this unit ends: for whoever is about to set up something in it.
+
+    Raises NotFound (404), OrganizationClosed (409).
+    """
+    organization = db.session.get(Organization, organization_id, with_for_update={"read": True})
+    if organization is None:
+        raise NotFound()
+    if organization.closed_at is not None:
+        raise OrganizationClosed(name=organization.name)
     return organization
 
 

@@ -7,7 +7,7 @@ from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.organizations import access, schemas, service
+from volunteer_api.organizations import access, audit_log, divisions, grants, schemas, service
 from volunteer_api.organizations.access import Permission
 from volunteer_api.organizations.models import Organization
 
@@ -19,7 +19,7 @@ blueprint = feature_blueprint("organizations", __name__, "Practice centers, offi
 )
 def list_divisions(query: dict[str, Any]) -> Page:
     """List the official divisions."""
-    return service.list_divisions(query)
+    return divisions.list_divisions(query)
 
 
 @endpoint(
@@ -47,7 +47,7 @@ def read_organization(organization: Organization) -> Organization:
     blueprint,
     "POST",
     "/organizations",
-    access=access.named_in_request,
+    access=signed_in,
     body=schemas.OrganizationCreate,
     returns=schemas.OrganizationRead,
     status=201,
@@ -67,16 +67,42 @@ def create_organization(principal: Principal, body: dict[str, Any]) -> Organizat
     returns=schemas.OrganizationRead,
     edits=True,
 )
-def rename_organization(organization: Organization, body: dict[str, Any]) -> Organization:
-    """Rename an organization."""
-    return service.rename_organization(organization, **body)
+def change_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+    """Rename an organization, or move it below another one that you manage."""
+    return service.change_organization(organization, by=principal, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations/<uuid:organization_id>/merging",
+    access=access.to_manage,
+    body=schemas.OrganizationMerging,
+    returns=schemas.OrganizationRead,
+)
+def merge_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+    """Let another organization take over; this one closes."""
+    return service.merge_organization(organization, by=principal, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations/<uuid:organization_id>/closing",
+    access=access.to_manage,
+    body=schemas.OrganizationClosingCreate,
+    returns=schemas.OrganizationRead,
+)
+def close_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+    """Close an organization that has nothing open any more."""
+    return service.close_organization(organization, by=principal, **body)
 
 
 @endpoint(
     blueprint,
     "GET",
     "/grants",
-    access=access.named_in_request,
+    access=signed_in,
     query=schemas.GrantFilter,
     returns=page_of(schemas.GrantRead),
 )
@@ -84,31 +110,60 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the grants that you manage."""
     if "organization_id" in query:
         access.require(principal, Permission.GRANT_MANAGE, organization_id=query["organization_id"])
-    return service.list_grants(by=principal, query=query)
+    return grants.list_grants(by=principal, query=query)
 
 
 @endpoint(
     blueprint,
     "POST",
     "/grants",
-    access=access.named_in_request,
+    access=signed_in,
     body=schemas.GrantCreate,
     returns=schemas.GrantRead,
     status=201,
     limit="600/10 minutes",
 )
-def create_grant(principal: Principal, body: dict[str, Any]) -> service.GrantView:
+def create_grant(principal: Principal, body: dict[str, Any]) -> grants.GrantView:
     """Grant a role below what you hold."""
-    return service.grant_below(by=principal, **body)
+    return grants.grant_below(by=principal, **body)
 
 
 @endpoint(blueprint, "DELETE", "/grants/<uuid:grant_id>", access=access.to_revoke, status=204)
 def revoke_grant(principal: Principal, grant_id: UUID) -> None:
     """Take a grant away at once."""
-    service.revoke(grant_id, by=principal)
+    grants.revoke(grant_id, by=principal)
 
 
 @endpoint(blueprint, "GET", "/me/grants", access=signed_in, query=PageQuery, returns=page_of(schemas.HeldRoleRead))
 def list_my_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the roles that you hold, and over what."""
-    return service.list_held_roles(by=principal, query=query)
+    return grants.list_held_roles(by=principal, query=query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/audit-entries",
+    access=access.to_read_audit_log,
+    query=schemas.AuditFilter,
+    returns=page_of(schemas.AuditEntryRead),
+    audits=True,
+)
+def list_audit_entries(principal: Principal, query: dict[str, Any]) -> Page:
+    """List who did what where you may look, the newest first; your reading is recorded too."""
+    if "organization_id" in query:
+        access.require(principal, Permission.AUDIT_READ, organization_id=query["organization_id"])
+    return audit_log.list_entries(by=principal, query=query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/me/audit-entries",
+    access=signed_in,
+    query=PageQuery,
+    returns=page_of(schemas.OwnAuditEntryRead),
+)
+def list_my_audit_entries(principal: Principal, query: dict[str, Any]) -> Page:
+    """List what was done with your account and your data, the newest first."""
+    return audit_log.list_own_entries(by=principal, query=query)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.models import Volunteer
@@ -55,12 +55,17 @@ class Division(Base):
     __table_args__ = (
         CheckConstraint(_one_of("level", DivisionLevel), name="level"),
         Index("ix_divisions_parent_code_code", "parent_code", "code"),
+        Index("ix_divisions_initials", "initials"),
+        Index("ix_divisions_pinyin", "pinyin"),
     )
 
     code: Mapped[str] = mapped_column(String(12), primary_key=True)
     parent_code: Mapped[str | None] = mapped_column(ForeignKey("divisions.code"))
     level: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(100))
+    # As `queries.spelled` gives them: wyljd and wuyilujiedao for 五一路街道.
+    initials: Mapped[str]
+    pinyin: Mapped[str]
 
 
 class OrganizationPath(Identified, Base):
@@ -74,7 +79,10 @@ class OrganizationPath(Identified, Base):
 
 
 class Organization(Identified, Versioned, Base):
-    """A practice center, office or station, the city's office above them, or a unit beside them."""
+    """A practice center, office or station, the city's office above them, or a unit beside them.
+
+    One that is merged is closed and stands under `merged_into_id`, whose organizers finish what it left.
+    """
 
     __tablename__ = "organizations"
     __table_args__ = (
@@ -83,7 +91,10 @@ class Organization(Identified, Versioned, Base):
         UniqueConstraint("parent_id", "name"),
         UniqueConstraint("path_id"),
         Index("ix_organizations_kind", "kind"),
+        CheckConstraint("merged_into_id IS NULL OR closed_at IS NOT NULL", name="merged_is_closed"),
         Index("ix_organizations_division_code", "division_code"),
+        Index("ix_organizations_initials", "initials"),
+        Index("ix_organizations_pinyin", "pinyin"),
     )
 
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("organizations.id"))
@@ -91,6 +102,11 @@ class Organization(Identified, Versioned, Base):
     name: Mapped[str] = mapped_column(String(100))
     division_code: Mapped[str | None] = mapped_column(ForeignKey("divisions.code"))
     path_id: Mapped[UUID] = mapped_column(ForeignKey("organization_paths.id"))
+    initials: Mapped[str]
+    pinyin: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    closing_reason: Mapped[str | None] = mapped_column(String(500))
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("organizations.id"))
 
 
 class PathMember(Base):
@@ -136,3 +152,29 @@ class Grant(Identified, Base):
     scope_id: Mapped[UUID]
     granted_by: Mapped[UUID | None] = mapped_column(ForeignKey(Volunteer.id))
     revoked_at: Mapped[datetime | None]
+
+
+class PendingGrant(Identified, Base):
+    """A grant by phone that waits until somebody proves that the phone is hers; then, or at its end, it is deleted.
+
+    `phone_digest` is the keyed look-up of the E.164 number, which itself is kept nowhere.
+    """
+
+    __tablename__ = "pending_grants"
+    __table_args__ = (
+        CheckConstraint(_one_of("role", Role), name="role"),
+        CheckConstraint(_one_of("scope_type", ScopeType), name="scope_type"),
+        CheckConstraint("(role = 'station_manager') = (scope_type = 'station')", name="role_fits_scope_type"),
+        UniqueConstraint("phone_digest", "scope_type", "scope_id", "role"),
+        Index("ix_pending_grants_scope_id", "scope_id"),
+        Index("ix_pending_grants_granted_by", "granted_by"),
+        Index("ix_pending_grants_expires_at", "expires_at"),
+    )
+
+    phone_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    masked_phone: Mapped[str] = mapped_column(String(20))
+    role: Mapped[str] = mapped_column(String(20))
+    scope_type: Mapped[str] = mapped_column(String(20))
+    scope_id: Mapped[UUID]
+    granted_by: Mapped[UUID] = mapped_column(ForeignKey(Volunteer.id))
+    expires_at: Mapped[datetime]

@@ -14,11 +14,32 @@ class ImportRefused(ValueError):
 
 class OrganizationNameTaken(Conflict):
     title = "The parent already has an organization of this name."
+    detail = "The parent already has an organization with the name %(name)s."
 
 
 class OrganizationKindMisplaced(Conflict):
     title = "An organization of this kind can't stand there."
     detail = "An organization of the kind %(kind)s can't stand under one of the kind %(parent_kind)s."
+
+
+class OrganizationClosed(Conflict):
+    title = "The organization is closed."
+    detail = "%(name)s is closed and takes on nothing new."
+
+
+class OrganizationInItself(Conflict):
+    title = "An organization can't come to stand under itself."
+
+
+class OrganizationNotEmpty(Conflict):
+    """`name` is one thing that stands in the way; the members say `what` it is (a plural) and its `id`."""
+
+    title = "Something of the organization is still open."
+    detail = "%(name)s is still open; close, move or finish it first."
+
+
+class RootStays(Conflict):
+    title = "An organization at the top of the tree can be neither moved nor merged."
 
 
 class DivisionUnknown(Conflict):
@@ -27,15 +48,17 @@ class DivisionUnknown(Conflict):
 
 
 class VolunteerUnknown(Conflict):
-    title = "No volunteer is registered with this phone or id."
-    # The look-up of the phone must be counted although it found nobody.
-    keeps_writes = True
+    title = "No volunteer is registered with this id."
 
 
 class AlreadyGranted(Conflict):
     title = "The volunteer already holds this role there."
-    # It tells that the phone is registered: that look-up counts too.
+    # The look-up of the phone must be counted although nothing came of it.
     keeps_writes = True
+
+
+class LastAdministrator(Conflict):
+    title = "The last administrator at the top of the tree stays: nobody could give that role again."
 
 
 class RoleDoesNotFit(Conflict):

@@ -1,13 +1,16 @@
 """How the tree is read: subtrees, paths, and the grants that reach a scope."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, cast, null, or_, select, union_all
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.organizations import scopes
-from volunteer_api.organizations.models import Division, Grant, Organization, PathMember, ScopeType
+from volunteer_api.organizations.models import Division, Grant, Organization, PathMember, PendingGrant, Role, ScopeType
+from volunteer_api.organizations.spelling import begins_with, is_typed, spelled_like
 
 
 def subtree_ids(organization_id: UUID) -> Select[UUID]:
@@ -42,29 +45,136 @@ def covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID |
 
 
 def divisions(parent: str | None, q: str | None) -> Select[Division]:
-    """The divisions right under `parent` and with `q` in their name, as far as given."""
+    """The divisions right under `parent`, and those that `q` finds.
+
+    Digits are the beginning of a code, Latin letters that of the initials or the pinyin, all else a part of the name.
+    """
     statement = select(Division)
     if parent is not None:
         statement = statement.where(Division.parent_code == parent)
-    if q is not None:
-        statement = statement.where(Division.name.contains(q, autoescape=True))
-    return statement
+    if q is None:
+        return statement
+    if q.isascii() and q.isdigit():
+        return statement.where(begins_with(Division.code, q))
+    if is_typed(q):
+        return statement.where(spelled_like(Division, q))
+    return statement.where(Division.name.contains(q, autoescape=True))
 
 
 def organizations(
-    parent_id: UUID | None, kind: str | None, division: str | None, q: str | None
+    parent_id: UUID | None, kind: str | None, division: str | None, q: str | None, *, closed_too: bool = False
 ) -> Select[Organization]:
-    """The organizations that meet the filters given; a division takes in what lies in it, by the prefix of its code."""
+    """The organizations that meet the filters given, without the closed ones unless these are asked for.
+
+    A division takes in what lies in it, by the prefix of its code; `q` is Latin letters as the initials or the pinyin
+    begin, or else a part of the name.
+    """
     statement = select(Organization)
+    if not closed_too:
+        statement = statement.where(Organization.closed_at.is_(None))
     if parent_id is not None:
         statement = statement.where(Organization.parent_id == parent_id)
     if kind is not None:
         statement = statement.where(Organization.kind == kind)
     if division is not None:
         statement = statement.where(Organization.division_code.startswith(division, autoescape=True))
-    if q is not None:
-        statement = statement.where(Organization.name.icontains(q, autoescape=True))
-    return statement
+    if q is None:
+        return statement
+    if is_typed(q):
+        return statement.where(spelled_like(Organization, q))
+    return statement.where(Organization.name.icontains(q, autoescape=True))
+
+
+def facts(organization_id: UUID) -> Select[UUID, str, str, datetime | None]:
+    """Id, name, kind and closing of an organization, past what the session remembers of it."""
+    return select(Organization.id, Organization.name, Organization.kind, Organization.closed_at).where(
+        Organization.id == organization_id
+    )
+
+
+def open_children(organization_id: UUID) -> Select[UUID, str, str]:
+    """Id, name and kind of the open organizations right under it, in the order of ids."""
+    return (
+        select(Organization.id, Organization.name, Organization.kind)
+        .where(Organization.parent_id == organization_id, Organization.closed_at.is_(None))
+        .order_by(Organization.id)
+    )
+
+
+def taken_name(parent_id: UUID, names: Sequence[str], apart_from: UUID | None) -> Select[str]:
+    """The first of these names that another organization under the parent has, closed ones included."""
+    statement = select(Organization.name).where(Organization.parent_id == parent_id, Organization.name.in_(names))
+    if apart_from is not None:
+        statement = statement.where(Organization.id != apart_from)
+    return statement.order_by(Organization.name).limit(1)
+
+
+def paths_of(chosen: ColumnElement[bool]) -> Select[UUID, UUID]:
+    """Organization and ancestor, from the organization itself up to the root, of the organizations chosen."""
+    return (
+        select(Organization.id, PathMember.ancestor_id)
+        .join(PathMember, PathMember.path_id == Organization.path_id)
+        .where(chosen)
+        .order_by(Organization.id, PathMember.depth)
+    )
+
+
+def live_roles(volunteer_id: UUID) -> Select[str]:
+    """The roles that the volunteer holds over any organization now."""
+    return (
+        select(Grant.role)
+        .where(
+            Grant.volunteer_id == volunteer_id,
+            Grant.revoked_at.is_(None),
+        )
+        .distinct()
+    )
+
+
+def live_grant(volunteer_id: UUID, scope_type: str, scope_id: UUID, role: str) -> Select[UUID]:
+    """The id of the live grant that is exactly this."""
+    return select(Grant.id).where(
+        Grant.volunteer_id == volunteer_id,
+        Grant.scope_type == scope_type,
+        Grant.scope_id == scope_id,
+        Grant.role == role,
+        Grant.revoked_at.is_(None),
+    )
+
+
+def other_administrator(held: Grant) -> Select[UUID]:
+    """The id of another live grant of administrator over the same organization."""
+    return (
+        select(Grant.id)
+        .where(
+            Grant.scope_type == held.scope_type,
+            Grant.scope_id == held.scope_id,
+            Grant.role == Role.ADMINISTRATOR,
+            Grant.revoked_at.is_(None),
+            Grant.id != held.id,
+        )
+        .limit(1)
+    )
+
+
+def same_pending(digest: bytes, scope_type: str, scope_id: UUID, role: str) -> Select[PendingGrant]:
+    """The grant that waits for the phone and is exactly this, past its time or not."""
+    return select(PendingGrant).where(
+        PendingGrant.phone_digest == digest,
+        PendingGrant.scope_type == scope_type,
+        PendingGrant.scope_id == scope_id,
+        PendingGrant.role == role,
+    )
+
+
+def pending_for(digest: bytes, now: datetime) -> Select[PendingGrant]:
+    """What waits for the phone, locked."""
+    return (
+        select(PendingGrant)
+        .where(PendingGrant.phone_digest == digest, PendingGrant.expires_at > now)
+        .order_by(PendingGrant.id)
+        .with_for_update()
+    )
 
 
 def reach_over(volunteer_id: UUID, scope_type: str, scope_id: UUID) -> Select[str, int]:
@@ -90,32 +200,47 @@ def reach_over(volunteer_id: UUID, scope_type: str, scope_id: UUID) -> Select[st
     )
 
 
-def live_grants(
-    reach: Select[UUID], organization_id: UUID | None, volunteer_id: UUID | None
-) -> Select[UUID, str, str, UUID, datetime, str, UUID, str, str]:
-    """The live grants with their places and people, over the organizations that `reach` selects."""
+def grants_in(
+    reach: Select[UUID], organization_id: UUID | None, volunteer_id: UUID | None, now: datetime
+) -> Select[*tuple[Any, ...]]:
+    """The live grants with their places and people, over the organizations that `reach` selects; and the pending ones.
+
+    Where `volunteer_id` is null the grant waits for `phone`, which is masked already; else it is the whole phone.
+    """
     place = scopes.all_places().subquery()
-    statement = (
+    within: ColumnElement[bool] = place.c.organization_id.in_(reach)
+    if organization_id is not None:
+        within = and_(within, place.c.organization_id.in_(subtree_ids(organization_id)))
+    live = (
         select(
-            Grant.id,
-            Grant.role,
-            Grant.scope_type,
-            Grant.scope_id,
-            Grant.created_at,
+            *_columns_of(Grant),
             place.c.name.label("scope_name"),
             Volunteer.id.label("volunteer_id"),
             Volunteer.name.label("volunteer_name"),
-            Volunteer.phone.label("volunteer_phone"),
+            Volunteer.phone.label("phone"),
+            cast(null(), PendingGrant.expires_at.type).label("expires_at"),
         )
         .join(place, and_(place.c.scope_type == Grant.scope_type, place.c.id == Grant.scope_id))
         .join(Volunteer, Volunteer.id == Grant.volunteer_id)
-        .where(Grant.revoked_at.is_(None), place.c.organization_id.in_(reach))
+        .where(Grant.revoked_at.is_(None), within)
     )
-    if organization_id is not None:
-        statement = statement.where(place.c.organization_id.in_(subtree_ids(organization_id)))
     if volunteer_id is not None:
-        statement = statement.where(Grant.volunteer_id == volunteer_id)
-    return statement
+        found = live.where(Grant.volunteer_id == volunteer_id).subquery()
+        return select(found)
+    pending = (
+        select(
+            *_columns_of(PendingGrant),
+            place.c.name.label("scope_name"),
+            cast(null(), Volunteer.id.type).label("volunteer_id"),
+            cast(null(), Volunteer.name.type).label("volunteer_name"),
+            PendingGrant.masked_phone.label("phone"),
+            PendingGrant.expires_at,
+        )
+        .join(place, and_(place.c.scope_type == PendingGrant.scope_type, place.c.id == PendingGrant.scope_id))
+        .where(PendingGrant.expires_at > now, within)
+    )
+    both = union_all(live, pending).subquery()
+    return select(both)
 
 
 def held_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
@@ -135,7 +260,30 @@ def held_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     return select(held.c.role, held.c.scope_type, held.c.scope_id, held.c.scope_name)
 
 
-def scope_name(scope_type: str, scope_id: UUID) -> Select[str]:
-    """The name of one place that a grant can reach."""
+def ever_held_by(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:
+    """Role, scope, and since and until when, of every grant that the volunteer has or had."""
     place = scopes.all_places().subquery()
-    return select(place.c.name).where(place.c.scope_type == scope_type, place.c.id == scope_id)
+    return (
+        select(
+            Grant.role,
+            Grant.scope_type,
+            Grant.scope_id,
+            place.c.name.label("scope_name"),
+            Grant.created_at.label("granted_at"),
+            Grant.revoked_at,
+        )
+        .join(place, and_(place.c.scope_type == Grant.scope_type, place.c.id == Grant.scope_id))
+        .where(Grant.volunteer_id == volunteer_id)
+        .order_by(Grant.id)
+    )
+
+
+def place(scope_type: str, scope_id: UUID) -> Select[str, UUID]:
+    """The `name` and the `organization_id` of one place that a grant can reach."""
+    found = scopes.all_places().subquery()
+    return select(found.c.name, found.c.organization_id).where(found.c.scope_type == scope_type, found.c.id == scope_id)
+
+
+def _columns_of(model: type[Grant] | type[PendingGrant]) -> tuple[ColumnElement[Any], ...]:
+    names = ("id", "role", "scope_type", "scope_id", "created_at")
+    return tuple(getattr(model, name).label(name) for name in names)

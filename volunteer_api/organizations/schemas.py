@@ -5,7 +5,22 @@ from typing import Any
 
 from marshmallow import validates_schema
 
-from volunteer_api.core.schema import Choice, Count, Id, Moment, Nested, PageQuery, Phone, Schema, Text, fault
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    Flag,
+    FlagParameter,
+    Id,
+    Moment,
+    Nested,
+    Open,
+    PageQuery,
+    Phone,
+    Schema,
+    Text,
+    fault,
+)
 from volunteer_api.organizations.models import DivisionLevel, OrganizationKind, Role, ScopeType
 
 DIVISION_CODE = r"^[0-9]{2,12}$"
@@ -30,10 +45,13 @@ class HeldScopeType(StrEnum):
 
 
 class DivisionFilter(PageQuery):
-    """`parent` is the code of the division above; `q` is any part of the name."""
+    """`parent` is the code of the division above."""
 
     parent = Text(max_length=12, pattern=DIVISION_CODE)
-    q = Text(max_length=50)
+    q = Text(
+        max_length=50,
+        metadata={"description": "How the code, the initials (wyl) or the pinyin begins, or a part of the name."},
+    )
 
 
 class DivisionRead(Schema):
@@ -44,12 +62,15 @@ class DivisionRead(Schema):
 
 
 class OrganizationFilter(PageQuery):
-    """`division` takes in everything that lies in it; `q` is any part of the name."""
+    """`division` takes in everything that lies in it."""
 
     parent_id = Id()
     kind = Choice(OrganizationKind)
     division = Text(max_length=12, pattern=DIVISION_CODE)
-    q = Text(max_length=50)
+    closed = FlagParameter(metadata={"description": "Show the closed ones too."})
+    q = Text(
+        max_length=50, metadata={"description": "How the initials (wyl) or the pinyin begins, or a part of the name."}
+    )
 
 
 class OrganizationCreate(Schema):
@@ -60,7 +81,19 @@ class OrganizationCreate(Schema):
 
 
 class OrganizationUpdate(Schema):
-    name = Text(max_length=100, required=True)
+    """Another `parent_id` moves the organization with all that stands below it."""
+
+    name = Text(max_length=100)
+    parent_id = Id()
+    division_code = Text(max_length=12, pattern=DIVISION_CODE, allow_none=True)
+
+
+class OrganizationMerging(Schema):
+    into_id = Id(required=True)
+
+
+class OrganizationClosingCreate(Schema):
+    reason = Text(max_length=500, required=True)
 
 
 class OrganizationRead(Schema):
@@ -70,6 +103,9 @@ class OrganizationRead(Schema):
     kind = Choice(OrganizationKind, required=True)
     name = Text(required=True)
     division_code = Text(required=True, allow_none=True)
+    closed_at = Moment(required=True, allow_none=True)
+    closing_reason = Text(required=True, allow_none=True)
+    merged_into_id = Id(required=True, allow_none=True)
 
 
 class ScopeCreate(Schema):
@@ -110,20 +146,74 @@ class HeldScopeRead(Schema):
     name = Text(required=True)
 
 
+class GrantState(StrEnum):
+    GRANTED = "granted"
+    PENDING = "pending"
+
+
 class GranteeRead(Schema):
-    id = Id(required=True)
-    name = Text(required=True)
+    """Who is unknown while a grant waits for a phone, and in the answer to a grant by phone, has no id and no name."""
+
+    id = Id(required=True, allow_none=True)
+    name = Text(required=True, allow_none=True)
     phone = Text(required=True, metadata={"description": "Masked, like 138****0001."})
 
 
 class GrantRead(Schema):
+    """`state` is null in the answer to a grant by phone, which doesn't tell whether the phone is registered."""
+
     id = Id(required=True)
     role = Choice(Role, required=True)
     scope = Nested(ScopeRead, required=True)
     volunteer = Nested(GranteeRead, required=True)
     granted_at = Moment(required=True)
+    state = Choice(GrantState, required=True, allow_none=True)
+    expires_at = Moment(
+        required=True, allow_none=True, metadata={"description": "Until when a pending one waits for its phone."}
+    )
 
 
 class HeldRoleRead(Schema):
     role = Choice(HeldRole, required=True)
     scope = Nested(HeldScopeRead, required=True)
+
+
+class AuditFilter(PageQuery):
+    """`organization_id` takes in its whole subtree; `from` is included, `to` is not."""
+
+    action = Choice(AuditAction)
+    actor_id = Id()
+    subject_id = Id()
+    organization_id = Id()
+    since = Moment(data_key="from")
+    until = Moment(data_key="to")
+
+
+class AuditPersonRead(Schema):
+    id = Id(required=True)
+    name = Text(required=True, metadata={"description": "Whole for who acted, masked like 王* for whom it concerns."})
+
+
+class AuditEntryRead(Schema):
+    """`network` is the caller's address without its last part; `details` are codes and ids."""
+
+    id = Id(required=True)
+    at = Moment(required=True)
+    action = Choice(AuditAction, required=True)
+    actor = Nested(AuditPersonRead, required=True, allow_none=True)
+    subject = Nested(AuditPersonRead, required=True, allow_none=True)
+    organization_id = Id(required=True, allow_none=True)
+    network = Text(required=True, allow_none=True)
+    request_id = Text(required=True, allow_none=True)
+    details = Open(required=True)
+
+
+class OwnAuditEntryRead(Schema):
+    """What was done with the caller's account or data. `actor` is a masked name (王*), null where nobody is known."""
+
+    id = Id(required=True)
+    at = Moment(required=True)
+    action = Choice(AuditAction, required=True)
+    by_me = Flag(required=True)
+    actor = Text(required=True, allow_none=True)
+    network = Text(required=True, allow_none=True)

@@ -1,92 +1,23 @@
-"""The verbs of organizations: create, rename, grant, revoke; and divisions brought in from their official file."""
+"""The verbs of organizations: set up, change, and a district's network from its divisions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert as plain_insert
 from sqlalchemy import select
 
-from volunteer_api.accounts import service as accounts
-from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock, ids
+from volunteer_api.core import ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.core.statements import insert
-from volunteer_api.organizations import queries
-from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids
-from volunteer_api.organizations.models import (
-    Division,
-    DivisionLevel,
-    Grant,
-    Organization,
-    OrganizationKind,
-    OrganizationPath,
-    PathMember,
-    Role,
-    ScopeType,
-)
-from volunteer_api.organizations.problems import (
-    AlreadyGranted,
-    DivisionUnknown,
-    ImportRefused,
-    OrganizationKindMisplaced,
-    OrganizationNameTaken,
-    RoleDoesNotFit,
-    VolunteerUnknown,
-)
-
-CODE_LENGTHS = {
-    DivisionLevel.CITY: 4,
-    DivisionLevel.DISTRICT: 6,
-    DivisionLevel.SUBDISTRICT: 9,
-    DivisionLevel.COMMUNITY: 12,
-}
-PARENT_LENGTHS = {4: 0, 6: 4, 9: 6, 12: 9}
-KIND_ORDER = list(OrganizationKind)
-# Who stands above whom: nobody grants a role above or beside what she holds.
-ROLE_RANKS = {
-    Role.ADMINISTRATOR: 3,
-    Role.ORGANIZER: 2,
-    Role.INSPECTOR: 1,
-    Role.AUDITOR: 1,
-    Role.STATION_MANAGER: 1,
-}
-
-
-@dataclass(frozen=True)
-class Scope:
-    type: str
-    id: UUID
-    name: str
-
-
-@dataclass(frozen=True)
-class Grantee:
-    """Who holds a grant; `phone` is masked."""
-
-    id: UUID
-    name: str
-    phone: str
-
-
-@dataclass(frozen=True)
-class GrantView:
-    id: UUID
-    role: str
-    scope: Scope
-    volunteer: Grantee
-    granted_at: datetime
-
-
-@dataclass(frozen=True)
-class HeldRoleView:
-    role: str
-    scope: Scope
+from volunteer_api.organizations import queries, structure
+from volunteer_api.organizations.access import Permission, can, require, require_open
+from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
+from volunteer_api.organizations.problems import DivisionUnknown, OrganizationClosed, RootStays
+from volunteer_api.organizations.spelling import spelled
+from volunteer_api.organizations.structure import check_names, check_place, insert_organizations
 
 
 @dataclass(frozen=True)
@@ -98,15 +29,15 @@ class Network:
     stations: Sequence[Organization]
 
 
-def list_divisions(query: Mapping[str, Any]) -> Page:
-    """Divisions by code. One statement."""
-    statement = queries.divisions(query.get("parent"), query.get("q"))
-    return page(statement, [Key(Division.code, read=lambda division: division.code)], query)
-
-
 def list_organizations(query: Mapping[str, Any]) -> Page:
-    """Organizations in the order of their creation. One statement."""
-    statement = queries.organizations(query.get("parent_id"), query.get("kind"), query.get("division"), query.get("q"))
+    """Organizations in the order of their creation; closed ones where they are asked for. One statement."""
+    statement = queries.organizations(
+        query.get("parent_id"),
+        query.get("kind"),
+        query.get("division"),
+        query.get("q"),
+        closed_too=bool(query.get("closed")),
+    )
     return page(statement, [Key(Organization.id, read=lambda organization: organization.id)], query)
 
 
@@ -115,26 +46,56 @@ def create_organization(
 ) -> Organization:
     """Set up an organization under `parent_id`; None makes a root, which no request can.
 
-    Raises NotFound for an unknown parent, OrganizationKindMisplaced, OrganizationNameTaken, DivisionUnknown.
+    Raises NotFound for an unknown parent, OrganizationClosed, OrganizationKindMisplaced, OrganizationNameTaken,
+    DivisionUnknown.
     """
     if parent_id is not None:
-        _check_place(parent_id, kind, name)
-    if division_code is not None and db.session.get(Division, division_code) is None:
-        raise DivisionUnknown(code=division_code)
-    organization = Organization(
-        id=ids.new_id(), parent_id=parent_id, kind=kind, name=name, division_code=division_code, path_id=ids.new_id()
-    )
-    _insert_organizations([organization])
+        check_place(require_open(parent_id), kind, name)
+    _check_division(division_code)
+    organization = _new(parent_id=parent_id, kind=kind, name=name, division_code=division_code)
+    insert_organizations([organization])
     return organization
 
 
-def rename_organization(organization: Organization, *, name: str) -> Organization:
-    """Give it another name. Raises OrganizationNameTaken."""
-    if organization.name != name and organization.parent_id is not None:
-        _check_name(organization.parent_id, name)
-    organization.name = name
+def change_organization(organization: Organization, *, by: Principal, **changes: Any) -> Organization:
+    """Rename an organization, give it another division, or move it with its subtree under another `parent_id`.
+
+    A move needs organization.manage over both the present and the new parent: who holds an office alone can't take it
+    away from the district above. Raises NotFound, Forbidden, OrganizationClosed, OrganizationNameTaken,
+    DivisionUnknown, and what `structure.move` raises.
+    """
+    if organization.closed_at is not None:
+        raise OrganizationClosed(name=organization.name)
+    name: str = changes.get("name", organization.name)
+    # None at a root that stays where it is; the schema takes no null.
+    parent_id: Any = changes.get("parent_id", organization.parent_id)
+    moves = parent_id != organization.parent_id
+    if moves:
+        _require_rights_to_move(organization, parent_id, by)
+    if parent_id is not None and (moves or name != organization.name):
+        check_names(parent_id, [name], apart_from=organization.id)
+    if "division_code" in changes:
+        _check_division(changes["division_code"])
+        organization.division_code = changes["division_code"]
+    if name != organization.name:
+        spelling = spelled(name)
+        organization.name, organization.initials, organization.pinyin = name, spelling.initials, spelling.pinyin
+    if moves:
+        structure.move(organization, parent_id=parent_id, actor_id=by.volunteer_id)
     db.session.flush()
     return organization
+
+
+def merge_organization(organization: Organization, *, into_id: UUID, by: Principal) -> Organization:
+    """Merge it into another one: see `structure.merge`. The rights needed are those of a move there."""
+    if organization.merged_into_id != into_id:
+        _require_rights_to_move(organization, into_id, by)
+    return structure.merge(organization, into_id=into_id, actor_id=by.volunteer_id)
+
+
+def close_organization(organization: Organization, *, reason: str, by: Principal) -> Organization:
+    """Close it: see `structure.close`."""
+    return structure.close(organization, reason=reason, actor_id=by.volunteer_id)
 
 
 def build_network(district_code: str, *, parent_id: UUID | None = None) -> Network:
@@ -163,19 +124,17 @@ def build_network(district_code: str, *, parent_id: UUID | None = None) -> Netwo
         above = {organization.division_code: organization.id for layer in layers.values() for organization in layer}
         made = [
             known.get((kind, division.code))
-            or Organization(
-                id=ids.new_id(),
+            or _new(
                 parent_id=above.get(division.parent_code, parent_id),
                 kind=kind,
                 name=_organization_name(division.name, kind),
                 division_code=division.code,
-                path_id=ids.new_id(),
             )
             for division in found
             if division.level == level
         ]
         layers[level] = made
-        _insert_organizations([organization for organization in made if organization not in known.values()])
+        insert_organizations([organization for organization in made if organization not in known.values()])
     return Network(
         center=layers[DivisionLevel.DISTRICT][0],
         offices=layers[DivisionLevel.SUBDISTRICT],
@@ -183,192 +142,31 @@ def build_network(district_code: str, *, parent_id: UUID | None = None) -> Netwo
     )
 
 
-def import_divisions(rows: Iterable[Mapping[str, str | None]]) -> int:
-    """Insert or rename divisions from rows with the columns code, parent_code, level, name; returns how many rows.
-
-    All or nothing. Raises ImportRefused with the line of the first bad row; the first row is line 2, below the header.
-    """
-    divisions = list(_judged(rows))
-    divisions.sort(key=lambda division: (len(division["code"] or ""), division["code"]))
-    if divisions:
-        statement = insert(Division)
-        db.session.connection().execute(
-            statement.on_conflict_do_update(
-                index_elements=[Division.code],
-                set_={name: statement.excluded[name] for name in ("parent_code", "level", "name")},
-            ),
-            divisions,
-        )
-    return len(divisions)
-
-
-def list_grants(*, by: Principal, query: Mapping[str, Any]) -> Page:
-    """The live grants that `by` manages, oldest first. One statement; people's phones are masked."""
-    reach = permitted_organization_ids(by.volunteer_id, Permission.GRANT_MANAGE)
-    statement = queries.live_grants(reach, query.get("organization_id"), query.get("volunteer_id"))
-    found = page(statement, [Key(Grant.id, read=lambda row: row.id)], query, scope=str(by.volunteer_id))
-    views = [
-        GrantView(
-            id=row.id,
-            role=row.role,
-            scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name),
-            volunteer=Grantee(
-                id=row.volunteer_id, name=row.volunteer_name, phone=accounts.masked_phone(row.volunteer_phone)
-            ),
-            granted_at=row.created_at,
-        )
-        for row in found.items
-    ]
-    return Page(views, found.next_cursor)
-
-
-def list_held_roles(*, by: Principal, query: Mapping[str, Any]) -> Page:
-    """What the caller holds now, by grant or by membership. One statement."""
-    statement = queries.held_by(by.volunteer_id)
-    columns = statement.selected_columns
-    keys = [
-        Key(columns.scope_type, read=lambda row: row.scope_type),
-        Key(columns.scope_id, read=lambda row: row.scope_id),
-        Key(columns.role, read=lambda row: row.role),
-    ]
-    found = page(statement, keys, query, scope=str(by.volunteer_id))
-    views = [
-        HeldRoleView(role=row.role, scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name))
-        for row in found.items
-    ]
-    return Page(views, found.next_cursor)
-
-
-def grant(
-    *, volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID, granted_by: UUID | None = None
-) -> Grant:
-    """Record that the volunteer holds the role over the scope from now on. Who may do so is judged by `grant_below`.
-
-    Raises RoleDoesNotFit (a station_manager has a station, everybody else an organization) and AlreadyGranted.
-    """
-    _require_fit(role, scope_type)
-    held = db.session.scalar(
-        select(Grant.id).where(
-            Grant.volunteer_id == volunteer_id,
-            Grant.scope_type == scope_type,
-            Grant.scope_id == scope_id,
-            Grant.role == role,
-            Grant.revoked_at.is_(None),
-        )
-    )
-    if held is not None:
-        raise AlreadyGranted()
-    granted = Grant(
-        volunteer_id=volunteer_id, role=role, scope_type=scope_type, scope_id=scope_id, granted_by=granted_by
-    )
-    db.session.add(granted)
-    db.session.flush()
-    return granted
-
-
-def grant_below(
-    *,
-    by: Principal,
-    role: Role,
-    scope: Mapping[str, object],
-    volunteer_id: UUID | None = None,
-    phone: str | None = None,
-) -> GrantView:
-    """Grant a role below what `by` holds: a lower role over her scope, or a role not above hers further down.
-
-    Raises NotFound where her grants don't reach the scope, Forbidden where they do but not so far, VolunteerUnknown,
-    RoleDoesNotFit, AlreadyGranted, TooManyRequests after thirty phones in an hour.
-    """
-    scope_type, scope_id = ScopeType(str(scope["type"])), UUID(str(scope["id"]))
-    _require_above(by, role, scope_type, scope_id)
-    _require_fit(role, scope_type)
-    volunteer = accounts.look_up(phone, by=by) if phone is not None else db.session.get(Volunteer, volunteer_id)
-    if volunteer is None:
-        raise VolunteerUnknown()
-    granted = grant(
-        volunteer_id=volunteer.id, role=role, scope_type=scope_type, scope_id=scope_id, granted_by=by.volunteer_id
-    )
-    name = db.session.execute(queries.scope_name(scope_type, scope_id)).scalar_one()
-    return GrantView(
-        id=granted.id,
-        role=granted.role,
-        scope=Scope(type=scope_type, id=scope_id, name=name),
-        volunteer=Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone)),
-        granted_at=granted.created_at,
+def _new(*, parent_id: UUID | None, kind: str, name: str, division_code: str | None) -> Organization:
+    spelling = spelled(name)
+    return Organization(
+        id=ids.new_id(),
+        parent_id=parent_id,
+        kind=kind,
+        name=name,
+        division_code=division_code,
+        path_id=ids.new_id(),
+        initials=spelling.initials,
+        pinyin=spelling.pinyin,
     )
 
 
-def revoke(grant_id: UUID, *, by: Principal) -> None:
-    """Take a grant away; it counts for nothing from the next request on.
-
-    Raises NotFound and Forbidden as `grant_below` does. A grant that was taken away before is NotFound.
-    """
-    held = db.session.get(Grant, grant_id, with_for_update=True)
-    if held is None or held.revoked_at is not None:
-        raise NotFound()
-    _require_above(by, Role(held.role), ScopeType(held.scope_type), held.scope_id)
-    held.revoked_at = clock.now()
+def _require_rights_to_move(organization: Organization, target_id: UUID, by: Principal) -> None:
+    require(by, Permission.ORGANIZATION_MANAGE, organization_id=target_id)
+    if organization.parent_id is None:
+        raise RootStays()
+    if not can(by.volunteer_id, Permission.ORGANIZATION_MANAGE, organization_id=organization.parent_id):
+        raise Forbidden()
 
 
-def _require_fit(role: Role, scope_type: ScopeType) -> None:
-    if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
-        raise RoleDoesNotFit(role=role, scope_type=scope_type)
-
-
-def _require_above(by: Principal, role: Role, scope_type: ScopeType, scope_id: UUID) -> None:
-    reach = db.session.execute(queries.reach_over(by.volunteer_id, scope_type, scope_id)).all()
-    if not reach:
-        raise NotFound()
-    for held_role, distance in reach:
-        may_grant = Permission.GRANT_MANAGE in ROLE_PERMISSIONS[Role(held_role)]
-        rank, held_rank = ROLE_RANKS[role], ROLE_RANKS[Role(held_role)]
-        if may_grant and (rank < held_rank or (rank == held_rank and distance > 0)):
-            return
-    raise Forbidden()
-
-
-def _check_place(parent_id: UUID, kind: OrganizationKind, name: str) -> None:
-    parent = db.session.get(Organization, parent_id)
-    if parent is None:
-        raise NotFound()
-    if KIND_ORDER.index(OrganizationKind(parent.kind)) >= KIND_ORDER.index(OrganizationKind(kind)):
-        raise OrganizationKindMisplaced(kind=kind, parent_kind=parent.kind)
-    _check_name(parent_id, name)
-
-
-def _check_name(parent_id: UUID, name: str) -> None:
-    taken = select(Organization.id).where(Organization.parent_id == parent_id, Organization.name == name)
-    if db.session.scalar(taken) is not None:
-        raise OrganizationNameTaken()
-
-
-def _insert_organizations(organizations: Sequence[Organization]) -> None:
-    """Write siblings with their paths, in the order of the foreign keys. Their parents are there already."""
-    if not organizations:
-        return
-    parent_ids = {organization.parent_id for organization in organizations if organization.parent_id is not None}
-    above: dict[UUID, list[tuple[UUID, int]]] = {parent_id: [] for parent_id in parent_ids}
-    for parent_id, ancestor_id, depth in db.session.execute(
-        select(Organization.id, PathMember.ancestor_id, PathMember.depth)
-        .join(PathMember, PathMember.path_id == Organization.path_id)
-        .where(Organization.id.in_(parent_ids))
-    ):
-        above[parent_id].append((ancestor_id, depth))
-    db.session.execute(
-        plain_insert(OrganizationPath),
-        [{"id": organization.path_id, "organization_id": organization.id} for organization in organizations],
-    )
-    db.session.add_all(organizations)
-    db.session.flush()
-    members = [
-        {"path_id": organization.path_id, "ancestor_id": ancestor_id, "depth": depth}
-        for organization in organizations
-        for ancestor_id, depth in [
-            (organization.id, 0),
-            *((ancestor, depth + 1) for ancestor, depth in above.get(organization.parent_id or organization.id, [])),
-        ]
-    ]
-    db.session.execute(plain_insert(PathMember), members)
+def _check_division(code: str | None) -> None:
+    if code is not None and db.session.get(Division, code) is None:
+        raise DivisionUnknown(code=code)
 
 
 def _organization_name(division_name: str, kind: OrganizationKind) -> str:
@@ -383,40 +181,3 @@ def _organization_name(division_name: str, kind: OrganizationKind) -> str:
         OrganizationKind.PRACTICE_STATION: "站",
     }
     return f"{place}新时代文明实践{endings[kind]}"
-
-
-def _judged(rows: Iterable[Mapping[str, str | None]]) -> Iterator[dict[str, str | None]]:
-    """The rows, cleaned, once they are known to be a forest. Raises ImportRefused."""
-    lines: dict[str, int] = {}
-    parents: dict[str, int] = {}
-    for line, row in enumerate(rows, start=2):
-        values = {name: (row.get(name) or "").strip() for name in ("code", "parent_code", "level", "name")}
-        reason = _fault_of(values)
-        if reason is None and values["code"] in lines:
-            reason = f"the code {values['code']} stands on line {lines[values['code']]} already"
-        if reason is not None:
-            raise ImportRefused(line, reason)
-        lines[values["code"]] = line
-        parents.setdefault(values["parent_code"], line)
-        yield {**values, "parent_code": values["parent_code"] or None}
-    missing = {code: line for code, line in parents.items() if code and code not in lines}
-    if missing:
-        known = set(db.session.scalars(select(Division.code).where(Division.code.in_(missing))))
-        for code, line in missing.items():
-            if code not in known:
-                raise ImportRefused(line, f"the parent {code} is neither in the file nor known")
-
-
-def _fault_of(values: Mapping[str, str]) -> str | None:
-    """What is wrong with one row, None where nothing is."""
-    code, name = values["code"], values["name"]
-    if values["level"] not in list(DivisionLevel):
-        return f"the level {values['level']!r} is none of {', '.join(DivisionLevel)}"
-    length = CODE_LENGTHS[DivisionLevel(values["level"])]
-    if len(code) != length or not (code.isascii() and code.isdigit()):
-        return f"the code {code!r} is not {length} digits, as a {values['level']}'s is"
-    if values["parent_code"] != code[: PARENT_LENGTHS[length]]:
-        return f"the parent of {code} must be {code[: PARENT_LENGTHS[length]] or 'empty'}"
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        return "the name is empty, longer than 100 characters, or has characters that can't be shown"
-    return None

@@ -82,6 +82,9 @@ def ranked(question: Question) -> Subquery:
         .select_from(subject)
         .outerjoin(values, values.c.subject_id == subject.id)
     )
+    if question.subject is Subject.ORGANIZATION:
+        # What is closed keeps what it did, and has no place among those that did nothing.
+        statement = statement.where(or_(values.c.subject_id.is_not(None), Organization.closed_at.is_(None)))
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.scope is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import fields, validates_schema
 
-from volunteer_api.activities.models import Category
+from volunteer_api.accounts.categories import Category
 from volunteer_api.core.periods import PeriodField
 from volunteer_api.core.schema import Choice, Count, Day, Flag, Id, Moment, Nested, PageQuery, Schema, Text, fault
 from volunteer_api.organizations.models import OrganizationKind

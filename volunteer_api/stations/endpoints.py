@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from volunteer_api.core.access import Principal, public
+from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
@@ -32,7 +32,7 @@ def read_station(station: Station) -> Station:
     blueprint,
     "POST",
     "/stations",
-    access=organizations.named_in_request,
+    access=signed_in,
     body=schemas.StationCreate,
     returns=schemas.StationRead,
     status=201,

@@ -12,6 +12,16 @@ from volunteer_api.stations.models import Station, StationStatus
 VISIBLE = (StationStatus.OPEN, StationStatus.PAUSED)
 
 
+def standing_in(organization_id: UUID) -> Select[UUID, str]:
+    """Id and name of one station of the organization itself that is not closed."""
+    return (
+        select(Station.id, Station.name)
+        .where(Station.organization_id == organization_id, Station.status != StationStatus.CLOSED)
+        .order_by(Station.id)
+        .limit(1)
+    )
+
+
 def stations(organization_id: UUID | None, kind: str | None, status: str | None, q: str | None) -> Select[Station]:
     """The stations of an organization's subtree, of a kind and status, with `q` in name, address or code."""
     statement = select(Station)

@@ -9,8 +9,7 @@ from sqlalchemy import select
 from volunteer_api.core import geo, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.core.problems import NotFound
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.access import require_open
 from volunteer_api.stations import queries
 from volunteer_api.stations.models import Station, StationKind, StationStatus
 from volunteer_api.stations.problems import StationCodeTaken
@@ -46,9 +45,11 @@ def create_station(
     opening_hours: Sequence[Mapping[str, Any]] = (),
     services: Sequence[str] = (),
 ) -> Station:
-    """Set up a station at a place in WGS-84 degrees. Raises NotFound for an unknown organization, StationCodeTaken."""
-    if db.session.get(Organization, organization_id) is None:
-        raise NotFound()
+    """Set up a station at a place in WGS-84 degrees.
+
+    Raises NotFound for an unknown organization, OrganizationClosed, StationCodeTaken.
+    """
+    require_open(organization_id)
     if code is not None and db.session.scalar(select(Station.id).where(Station.code == code)) is not None:
         raise StationCodeTaken(code=code)
     station = Station(
@@ -69,7 +70,12 @@ def create_station(
 
 
 def change_station(station: Station, *, place: Mapping[str, float] | None = None, **changes: Any) -> Station:
-    """Change what is given: name, kind, status, place, address, opening_hours, services."""
+    """Change what is given: name, kind, status, place, address, opening_hours, services.
+
+    Raises OrganizationClosed where a closed station would open again below a closed organization.
+    """
+    if station.status == StationStatus.CLOSED and changes.get("status", StationStatus.CLOSED) != StationStatus.CLOSED:
+        require_open(station.organization_id)
     if place is not None:
         station.latitude, station.longitude = place["lat"], place["lng"]
     for name, value in changes.items():

@@ -2,14 +2,18 @@
 
 from typing import Any
 
+from volunteer_api.accounts.profile import Contact
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.endpoint import endpoint, feature_blueprint
+from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.endpoint import Upload, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
-from volunteer_api.core.schema import page_of
+from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
-from volunteer_api.teams import access, schemas, service
-from volunteer_api.teams.models import Membership, Team
+from volunteer_api.teams import access, invitations, roster, schemas, service
+from volunteer_api.teams.invitations import CodeView, TeamInvitationView
+from volunteer_api.teams.models import InvitationCode, Membership, Team
+from volunteer_api.teams.roster import Imported
 from volunteer_api.teams.service import MembershipView
 
 blueprint = feature_blueprint("teams", __name__, "Volunteer teams and who belongs to them")
@@ -25,7 +29,7 @@ def list_teams(principal: Principal, query: dict[str, Any]) -> Page:
     blueprint,
     "POST",
     "/teams",
-    access=organizations.named_in_request,
+    access=signed_in,
     body=schemas.TeamCreate,
     returns=schemas.TeamRead,
     status=201,
@@ -44,6 +48,26 @@ def read_team(team: Team) -> Team:
 
 @endpoint(
     blueprint,
+    "PATCH",
+    "/teams/<uuid:team_id>",
+    access=access.to_lead,
+    body=schemas.TeamUpdate,
+    returns=schemas.TeamRead,
+    edits=True,
+)
+def change_team(team: Team, body: dict[str, Any]) -> Team:
+    """Change a team that you lead."""
+    return service.change_team(team, **body)
+
+
+@endpoint(blueprint, "POST", "/teams/<uuid:team_id>/closing", access=access.to_direct, returns=schemas.TeamRead)
+def close_team(principal: Principal, team: Team) -> Team:
+    """Close a team for good: its memberships end, what it did stays."""
+    return service.close_team(team, by=principal)
+
+
+@endpoint(
+    blueprint,
     "POST",
     "/teams/<uuid:team_id>/memberships",
     access=access.to_see,
@@ -53,8 +77,8 @@ def read_team(team: Team) -> Team:
     limit="600/10 minutes",
 )
 def join_team(principal: Principal, team: Team, body: dict[str, Any]) -> MembershipView:
-    """Ask to join a team, or invite somebody by phone to the team that you lead."""
-    return service.join(team, by=principal, **body)
+    """Ask to join a team, join it by a code, or invite somebody by phone to the team that you lead."""
+    return invitations.join(team, by=principal, **body)
 
 
 @endpoint(
@@ -67,7 +91,136 @@ def join_team(principal: Principal, team: Team, body: dict[str, Any]) -> Members
 )
 def list_memberships(team: Team, query: dict[str, Any]) -> Page:
     """List the members of a team that you lead, and who waits."""
-    return service.list_members(team, query)
+    return roster.list_members(team, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/teams/<uuid:team_id>/members.xlsx",
+    access=access.to_lead,
+    produces=XLSX,
+    audits=True,
+    limit="30/10 minutes",
+)
+def export_members(principal: Principal, team: Team) -> Download:
+    """Fetch the members of a team that you lead as a workbook; phones are masked, and the fetch is recorded."""
+    return roster.export_members(team, by=principal)
+
+
+@endpoint(blueprint, "GET", "/teams/<uuid:team_id>/members/template.xlsx", access=access.to_lead, produces=XLSX)
+def read_import_template() -> Download:
+    """Fetch the empty workbook that an import takes."""
+    return roster.template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/teams/<uuid:team_id>/members/import",
+    access=access.to_lead,
+    query=schemas.ImportQuery,
+    returns=schemas.ImportRead,
+    upload=True,
+    limit="60/10 minutes",
+)
+def import_members(principal: Principal, team: Team, query: dict[str, Any], upload: Upload) -> Imported:
+    """Invite the people of an xlsx or csv table, all or nobody; a dry run names each bad row and changes nothing."""
+    return roster.import_members(team, upload.content, by=principal, dry_run=query["dry_run"])
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/teams/<uuid:team_id>/invitation-codes",
+    access=access.to_lead,
+    body=schemas.InvitationCodeCreate,
+    returns=schemas.InvitationCodeMade,
+    status=201,
+)
+def make_invitation_code(principal: Principal, team: Team, body: dict[str, Any]) -> CodeView:
+    """Make a code, for a QR code too, by which people join the team that you lead."""
+    return invitations.make_code(team, by=principal, **body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/teams/<uuid:team_id>/invitation-codes",
+    access=access.to_lead,
+    query=PageQuery,
+    returns=page_of(schemas.InvitationCodeRead),
+)
+def list_invitation_codes(team: Team, query: dict[str, Any]) -> Page:
+    """List the codes of a team that you lead which can still be used."""
+    return invitations.list_codes(team, query)
+
+
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/teams/<uuid:team_id>/invitation-codes/<uuid:code_id>",
+    access=access.to_revoke_code,
+    status=204,
+)
+def revoke_invitation_code(code: InvitationCode) -> None:
+    """Take a code back; who joined by it stays."""
+    invitations.revoke_code(code)
+
+
+# It writes the count of the tries, so that nobody guesses codes.
+@endpoint(
+    blueprint,
+    "GET",
+    "/team-invitations/<code>",
+    access=access.to_open_invitation,
+    returns=schemas.TeamInvitationRead,
+    limit="600/10 minutes",
+    audits=True,
+)
+def read_team_invitation(code: InvitationCode) -> TeamInvitationView:
+    """See the team that a code opens."""
+    return invitations.show(code)
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/memberships/<uuid:membership_id>",
+    access=access.to_set_role,
+    body=schemas.MembershipUpdate,
+    returns=schemas.MembershipRead,
+    edits=True,
+)
+def change_membership(principal: Principal, membership: Membership, body: dict[str, Any]) -> MembershipView:
+    """Make a member of a team that you lead a deputy, a leader, or a member again."""
+    return service.set_role(membership, by=principal, **body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/memberships/<uuid:membership_id>/contact",
+    access=access.to_contact,
+    returns=schemas.MemberContactRead,
+    limit="60/10 minutes",
+    audits=True,
+)
+def read_member_contact(principal: Principal, membership: Membership) -> Contact:
+    """See whom to call in an emergency of a member of your team; each look is recorded."""
+    return roster.read_contact(membership, by=principal)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/memberships/<uuid:membership_id>/leadership",
+    access=access.to_hand_over,
+    returns=schemas.MembershipRead,
+)
+def hand_over_leadership(principal: Principal, membership: Membership) -> MembershipView:
+    """Let this member lead in your place."""
+    return service.hand_over(membership, by=principal)
 
 
 @endpoint(
@@ -77,9 +230,9 @@ def list_memberships(team: Team, query: dict[str, Any]) -> Page:
     access=access.to_answer,
     returns=schemas.MembershipRead,
 )
-def accept_membership(membership: Membership) -> MembershipView:
+def accept_membership(principal: Principal, membership: Membership) -> MembershipView:
     """Accept a request to your team, or an invitation to you."""
-    return service.accept(membership)
+    return service.accept(membership, by=principal)
 
 
 @endpoint(
@@ -104,3 +257,22 @@ def reject_membership(membership: Membership) -> MembershipView:
 def leave_team(membership: Membership) -> MembershipView:
     """Leave a team, take a request back, or let a member of your team go."""
     return service.leave(membership)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/me/memberships",
+    access=signed_in,
+    query=schemas.OwnMembershipFilter,
+    returns=page_of(schemas.OwnMembershipRead),
+)
+def list_own_memberships(principal: Principal, query: dict[str, Any]) -> Page:
+    """List your own memberships, the past ones too, the newest first."""
+    return service.list_own(by=principal, query=query)
+
+
+@endpoint(blueprint, "PUT", "/me/primary-team", access=signed_in, body=schemas.PrimaryTeam, status=204)
+def set_primary_team(principal: Principal, body: dict[str, Any]) -> None:
+    """Name the team that counts as your first, or none."""
+    service.set_primary(by=principal, **body)

@@ -1,11 +1,11 @@
 """Named failures of teams and memberships."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, NotFound, Problem
 
 
 class AlreadyMember(Conflict):
     title = "This volunteer is a member of the team, or about to become one."
-    # It tells that the phone is registered: that look-up must be counted too.
+    # A leader who tries phones must not get the tries for nothing.
     keeps_writes = True
 
 
@@ -18,11 +18,48 @@ class TeamNameTaken(Conflict):
     title = "The organization already has a team of this name."
 
 
-class PhoneUnknown(Conflict):
-    title = "No volunteer is registered with this phone."
-    # The look-up must be counted although it found nobody.
-    keeps_writes = True
+class TeamClosed(Conflict):
+    title = "This team is closed."
+
+
+class TeamNotRecruiting(Conflict):
+    title = "This team takes new members by invitation only."
+
+
+class TeamsStandInTheWay(Conflict):
+    title = "The organization still has teams; close them or move them first."
 
 
 class LastLeader(Conflict):
     title = "The last leader can't leave a team that has other members."
+
+
+class LeaderNeeded(Conflict):
+    title = "A team needs a leader: name another one first."
+
+
+class AlreadyLeader(Conflict):
+    title = "This member leads the team already."
+
+
+class NotInTeam(Conflict):
+    title = "You are not an active member of this team."
+
+
+class InvitationCodeUnknown(NotFound):
+    title = "This invitation code is not valid, or not any more."
+    # The try must be counted although it found nothing.
+    keeps_writes = True
+
+
+class ColumnMissing(Problem):
+    status = 422
+    title = "The table lacks a column."
+    detail = "The table has no column %(column)s."
+
+
+class RosterRefused(Problem):
+    """Some rows are bad, so nobody was invited: the errors name each by row and column."""
+
+    status = 422
+    title = "Some rows are not valid; nobody was invited."

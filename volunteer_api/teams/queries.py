@@ -1,13 +1,16 @@
 """How teams and their members are read."""
 
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, not_, or_, select
 from sqlalchemy.orm import with_expression
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState, Team
+from volunteer_api.teams.models import LEADING_ROLES, OPEN_STATES, Membership, MembershipState, Team
 
 
 def teams_counted() -> Select[Team]:
@@ -19,9 +22,19 @@ def teams_counted() -> Select[Team]:
     )
 
 
-def teams(organization_id: UUID | None, member_id: UUID | None, q: str | None) -> Select[Team]:
-    """The teams of an organization's subtree, of which somebody is an active member, with `q` in the name."""
-    statement = teams_counted()
+def teams(
+    *,
+    organization_id: UUID | None = None,
+    member_id: UUID | None = None,
+    q: str | None = None,
+    recruiting: bool | None = None,
+    closed: bool = False,
+) -> Select[Team]:
+    """The open (or the closed) teams of an organization's subtree, of which somebody is an active member.
+
+    `q` is a part of the name, or of its pinyin or initials.
+    """
+    statement = teams_counted().where(Team.closed_at.is_not(None) if closed else Team.closed_at.is_(None))
     if organization_id is not None:
         statement = statement.where(Team.organization_id.in_(subtree_ids(organization_id)))
     if member_id is not None:
@@ -33,18 +46,78 @@ def teams(organization_id: UUID | None, member_id: UUID | None, q: str | None) -
             )
         )
     if q is not None:
-        statement = statement.where(Team.name.icontains(q, autoescape=True))
+        typed = "".join(q.split()).lower()
+        statement = statement.where(
+            or_(Team.name.icontains(q, autoescape=True), Team.search_text.contains(typed, autoescape=True))
+        )
+    if recruiting is not None:
+        statement = statement.where(Team.is_recruiting.is_(recruiting))
     return statement
 
 
-def members(team_id: UUID, state: str | None) -> Select[Membership, Volunteer]:
-    """The memberships of a team with their volunteers."""
+def members(team_id: UUID, *, state: str | None = None, q: str | None = None) -> Select[Membership, Volunteer]:
+    """The memberships of a team with their volunteers (None for a phone that nobody has proven to have).
+
+    Requests and invitations that were taken back are no history and not listed. `q` is a part of the name, or a
+    volunteer number; who is only invited is never found by it.
+    """
     statement = (
         select(Membership, Volunteer)
-        .join(Volunteer, Volunteer.id == Membership.volunteer_id)
-        .where(Membership.team_id == team_id)
+        .outerjoin(Volunteer, Volunteer.id == Membership.volunteer_id)
+        .where(
+            Membership.team_id == team_id,
+            or_(Membership.state != MembershipState.LEFT, Membership.joined_at.is_not(None)),
+        )
+    )
+    if q is not None:
+        known = or_(Membership.joined_at.is_not(None), Membership.state == MembershipState.REQUESTED)
+        named = or_(Volunteer.name.icontains(q, autoescape=True), Volunteer.volunteer_number == q.upper())
+        statement = statement.where(known, named)
+    return statement if state is None else statement.where(Membership.state == state)
+
+
+def own_memberships(volunteer_id: UUID, state: str | None) -> Select[Membership, Team]:
+    """A volunteer's memberships, the past ones too, with their teams; not the invitations that ran out."""
+    statement = (
+        select(Membership, Team)
+        .join(Team, Team.id == Membership.team_id)
+        .where(
+            Membership.volunteer_id == volunteer_id,
+            or_(
+                Membership.state != MembershipState.INVITED,
+                Membership.expires_at.is_(None),
+                Membership.expires_at > clock.now(),
+            ),
+        )
     )
     return statement if state is None else statement.where(Membership.state == state)
+
+
+def open_among(
+    team_id: UUID, volunteer_ids: Collection[UUID], digests: Collection[bytes]
+) -> Select[UUID | None, bytes | None]:
+    """Volunteer and phone digest of the team's open memberships among these people and invited phones.
+
+    An invitation that ran out is not open any more.
+    """
+    return select(Membership.volunteer_id, Membership.phone_digest).where(
+        Membership.team_id == team_id,
+        not_(ran_out(clock.now())),
+        or_(
+            Membership.volunteer_id.in_(volunteer_ids) & Membership.state.in_(OPEN_STATES),
+            Membership.phone_digest.in_(digests) & (Membership.state == MembershipState.INVITED),
+        ),
+    )
+
+
+def ran_out(moment: datetime) -> ColumnElement[bool]:
+    """The condition that an invitation's time is over and nobody came by it."""
+    return and_(
+        Membership.joined_at.is_(None),
+        Membership.expires_at.is_not(None),
+        Membership.expires_at <= moment,
+        Membership.state.in_((MembershipState.INVITED, MembershipState.LEFT)),
+    )
 
 
 def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[str]:

@@ -1,4 +1,4 @@
-"""The verbs of teams: create, join, invite, accept, reject, leave."""
+"""The verbs of teams and of their members: found, change, close; accept, reject, leave, roles, leadership."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,70 +6,141 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.pinyin import search_text
 from volunteer_api.core.problems import NotFound
-from volunteer_api.organizations.models import Organization
+from volunteer_api.core.statements import row_count
+from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.notifications.service import notify
+from volunteer_api.organizations import access as organizations
 from volunteer_api.teams import access, queries
 from volunteer_api.teams.models import OPEN_STATES, Membership, MembershipRole, MembershipState, Team
-from volunteer_api.teams.problems import AlreadyMember, LastLeader, MembershipSettled, PhoneUnknown, TeamNameTaken
+from volunteer_api.teams.problems import (
+    AlreadyLeader,
+    AlreadyMember,
+    LastLeader,
+    LeaderNeeded,
+    MembershipSettled,
+    NotInTeam,
+    TeamClosed,
+    TeamNameTaken,
+    TeamsStandInTheWay,
+)
 
 
 @dataclass(frozen=True)
 class Member:
-    """Whom a membership is about; `phone` is masked."""
+    """Whom a membership is about; `phone` is masked. Of somebody who is only invited nothing else is told."""
 
-    id: UUID
-    name: str
-    phone: str
+    id: UUID | None
+    name: str | None
+    phone: str | None
+    volunteer_number: str | None
 
 
 @dataclass(frozen=True)
 class MembershipView:
+    """A membership as those see it who lead the team, and the volunteer."""
+
     id: UUID
+    version: int
     team_id: UUID
     volunteer: Member
     role: str
     state: str
     joined_at: datetime | None
     left_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class OwnMembershipView:
+    """A membership as its volunteer sees it."""
+
+    id: UUID
+    version: int
+    team: Team
+    role: str
+    state: str
+    is_primary: bool
+    joined_at: datetime | None
+    left_at: datetime | None
+    expires_at: datetime | None
 
 
 def list_teams(*, by: Principal, query: Mapping[str, Any]) -> Page:
     """Teams in the order of their creation. One statement."""
     member_id = by.volunteer_id if query.get("mine") else None
-    statement = queries.teams(query.get("organization_id"), member_id, query.get("q"))
+    statement = queries.teams(
+        organization_id=query.get("organization_id"),
+        member_id=member_id,
+        q=query.get("q"),
+        recruiting=query.get("recruiting"),
+        closed=bool(query.get("closed")),
+    )
     scope = str(member_id or "")
     return page(statement, [Key(Team.id, read=lambda team: team.id)], query, scope=scope)
 
 
-def list_members(team: Team, query: Mapping[str, Any]) -> Page:
-    """A team's memberships, oldest first, phones masked. One statement."""
-    statement = queries.members(team.id, query.get("state"))
-    found = page(statement, [Key(Membership.id, read=lambda row: row.Membership.id)], query, scope=str(team.id))
-    return Page([view(row.Membership, row.Volunteer) for row in found.items], found.next_cursor)
+def list_own(*, by: Principal, query: Mapping[str, Any]) -> Page:
+    """The caller's memberships, the newest first. One statement."""
+    statement = queries.own_memberships(by.volunteer_id, query.get("state"))
+    key = Key(Membership.id, read=lambda row: row.Membership.id, descending=True)
+    found = page(statement, [key], query, scope=str(by.volunteer_id))
+    return Page([_own_view(row.Membership, row.Team) for row in found.items], found.next_cursor)
 
 
 def create_team(*, name: str, organization_id: UUID, leader_id: UUID, description: str | None = None) -> Team:
     """Found a team with its first leader, who is an active member from now on.
 
-    Raises NotFound for an unknown organization or leader, TeamNameTaken.
+    Raises NotFound for an unknown organization or leader, OrganizationClosed, TeamNameTaken.
     """
-    if db.session.get(Organization, organization_id) is None or db.session.get(Volunteer, leader_id) is None:
+    organizations.require_open(organization_id)
+    if db.session.get(Volunteer, leader_id) is None:
         raise NotFound()
-    taken = select(Team.id).where(Team.organization_id == organization_id, Team.name == name)
-    if db.session.scalar(taken) is not None:
-        raise TeamNameTaken()
-    team = Team(name=name, organization_id=organization_id, description=description)
+    _require_free_name(organization_id, name)
+    team = Team(name=name, organization_id=organization_id, description=description, search_text=search_text(name))
     db.session.add(team)
     db.session.flush()
     add_member(team_id=team.id, volunteer_id=leader_id, role=MembershipRole.LEADER)
+    return access.load_team(team.id)
+
+
+def change_team(team: Team, **changes: Any) -> Team:
+    """Change `name`, `description` or `is_recruiting`. Raises TeamClosed, TeamNameTaken."""
+    if team.closed_at is not None:
+        raise TeamClosed()
+    name = changes.get("name", team.name)
+    if name != team.name:
+        _require_free_name(team.organization_id, name)
+        team.search_text = search_text(name)
+    for attribute, value in changes.items():
+        setattr(team, attribute, value)
+    # The answer shows the version that the UPDATE gave.
+    db.session.flush()
+    return team
+
+
+def close_team(team: Team, *, by: Principal) -> Team:
+    """Close a team for good: memberships end, requests and invitations too; what it did stays. Raises TeamClosed."""
+    if team.closed_at is not None:
+        raise TeamClosed()
+    moment = clock.now()
+    team.closed_at = moment
+    # Before the memberships: who joins at this moment waits for this row, then sees the team closed.
+    db.session.flush()
+    _end_all(moment, team_id=team.id)
+    audit.record(
+        AuditAction.TEAM_CLOSED, actor_id=by.volunteer_id, organization_id=team.organization_id, team_id=str(team.id)
+    )
     return access.load_team(team.id)
 
 
@@ -81,8 +152,11 @@ def add_member(
     state: MembershipState = MembershipState.ACTIVE,
 ) -> Membership:
     """Open a membership in the given state. Raises AlreadyMember where one is open."""
-    if db.session.scalar(queries.open_membership(volunteer_id, team_id, OPEN_STATES)) is not None:
-        raise AlreadyMember()
+    opened = db.session.scalar(queries.open_membership(volunteer_id, team_id, OPEN_STATES))
+    if opened is not None:
+        stale = delete(Membership).where(Membership.id == opened, queries.ran_out(clock.now()))
+        if row_count(db.session.execute(stale.execution_options(synchronize_session=False))) == 0:
+            raise AlreadyMember()
     membership = Membership(
         team_id=team_id,
         volunteer_id=volunteer_id,
@@ -95,24 +169,12 @@ def add_member(
     return membership
 
 
-def join(team: Team, *, by: Principal, phone: str | None = None) -> MembershipView:
-    """Ask to become a member, or, where a phone is given, invite somebody: only those who lead the team may.
-
-    Raises AlreadyMember, PhoneUnknown, TooManyRequests after thirty phones in an hour, and what `require_lead` raises.
-    """
-    if phone is None:
-        volunteer = db.session.get_one(Volunteer, by.volunteer_id)
-        state = MembershipState.REQUESTED
-    else:
-        access.require_lead(by, team)
-        volunteer, state = _find(phone, by=by), MembershipState.INVITED
-    return view(add_member(team_id=team.id, volunteer_id=volunteer.id, state=state), volunteer)
-
-
-def accept(membership: Membership) -> MembershipView:
-    """Make somebody who asked or was invited a member. Raises MembershipSettled."""
+def accept(membership: Membership, *, by: Principal | None = None) -> MembershipView:
+    """Make somebody who asked or was invited a member; who asked hears of it. Raises MembershipSettled."""
     _require_waiting(membership)
     membership.state, membership.joined_at = MembershipState.ACTIVE, clock.now()
+    if membership.volunteer_id is not None and (by is None or by.volunteer_id != membership.volunteer_id):
+        _notify(NotificationKind.MEMBERSHIP_ACCEPTED, membership, to=membership.volunteer_id)
     return _flushed(membership)
 
 
@@ -127,51 +189,221 @@ def leave(membership: Membership) -> MembershipView:
     """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled, LastLeader."""
     if membership.state not in OPEN_STATES:
         raise MembershipSettled(state=membership.state)
-    _require_leader_remains(membership)
-    membership.state, membership.left_at = MembershipState.LEFT, clock.now()
+    if membership.role == MembershipRole.LEADER and membership.state == MembershipState.ACTIVE:
+        roles = db.session.scalars(queries.others_active(membership)).all()
+        if roles and MembershipRole.LEADER not in roles:
+            raise LastLeader()
+    membership.state, membership.left_at, membership.is_primary = MembershipState.LEFT, clock.now(), False
     return _flushed(membership)
 
 
-def view(membership: Membership, volunteer: Volunteer) -> MembershipView:
+def set_role(membership: Membership, *, role: MembershipRole, by: Principal) -> MembershipView:
+    """Make an active member a member, deputy or leader. Raises MembershipSettled, LeaderNeeded for the last leader.
+
+    The caller has locked the team, as `access.to_set_role` does.
+    """
+    _require_active(membership)
+    if membership.role == role:
+        return _flushed(membership)
+    if membership.role == MembershipRole.LEADER:
+        roles = db.session.scalars(queries.others_active(membership)).all()
+        if MembershipRole.LEADER not in roles:
+            raise LeaderNeeded()
+    changes_leader = MembershipRole.LEADER in (membership.role, role)
+    membership.role = role
+    if changes_leader:
+        _record_leadership(membership, by)
+    return _flushed(membership)
+
+
+def hand_over(membership: Membership, *, by: Principal) -> MembershipView:
+    """Let this member lead in the caller's place, who becomes an ordinary member; both hear of it.
+
+    The caller is a leader of the team and has it locked. Raises MembershipSettled, AlreadyLeader.
+    """
+    _require_active(membership)
+    if membership.role == MembershipRole.LEADER:
+        raise AlreadyLeader()
+    own = db.session.scalars(
+        select(Membership)
+        .where(
+            Membership.team_id == membership.team_id,
+            Membership.volunteer_id == by.volunteer_id,
+            Membership.state == MembershipState.ACTIVE,
+        )
+        .with_for_update()
+    ).one()
+    membership.role, own.role = MembershipRole.LEADER, MembershipRole.MEMBER
+    shown = _flushed(membership)
+    _record_leadership(membership, by)
+    for person in (membership.volunteer_id, own.volunteer_id):
+        if person is not None:
+            _notify(NotificationKind.LEADERSHIP_CHANGED, membership, to=person, name=shown.volunteer.name or "")
+    return shown
+
+
+def set_primary(*, by: Principal, team_id: UUID | None) -> None:
+    """Name the team that counts as the caller's first, None for no team. Raises NotFound, NotInTeam."""
+    if team_id is not None:
+        access.load_team(team_id)
+    own = db.session.scalars(
+        select(Membership)
+        .where(Membership.volunteer_id == by.volunteer_id, Membership.state == MembershipState.ACTIVE)
+        .order_by(Membership.id)
+        .with_for_update()
+    ).all()
+    chosen = next((membership for membership in own if membership.team_id == team_id), None)
+    if chosen is None and team_id is not None:
+        raise NotInTeam()
+    for membership in own:
+        if membership.is_primary and membership is not chosen:
+            membership.is_primary = False
+    # The one before must be none before the next can be the only one.
+    db.session.flush()
+    if chosen is not None:
+        chosen.is_primary = True
+
+
+def require_open(team_id: UUID) -> None:
+    """Hold the team open until the unit is committed. Raises TeamClosed."""
+    # Shared among those who join; who closes the team waits for them, or they for her.
+    closed_at = db.session.scalar(select(Team.closed_at).where(Team.id == team_id).with_for_update(read=True))
+    if closed_at is not None:
+        raise TeamClosed()
+
+
+def forget(volunteer_id: UUID) -> None:
+    """End everything that somebody has with any team; what she never joined is deleted, and no phone is kept."""
+    never_joined = (Membership.volunteer_id == volunteer_id) & Membership.joined_at.is_(None)
+    db.session.execute(delete(Membership).where(never_joined).execution_options(synchronize_session=False))
+    _end_all(clock.now(), volunteer_id=volunteer_id)
+    db.session.execute(
+        update(Membership)
+        .where(Membership.volunteer_id == volunteer_id)
+        .values(phone_digest=None, masked_phone=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def move_teams(organization_id: UUID, into_id: UUID) -> None:
+    """Let an organization's teams, the closed ones too, belong to another. Raises TeamNameTaken."""
+    names = select(Team.name).where(Team.organization_id == into_id)
+    both = select(Team.id).where(Team.organization_id == organization_id, Team.name.in_(names)).limit(1)
+    if db.session.scalar(both) is not None:
+        raise TeamNameTaken()
+    db.session.execute(
+        update(Team)
+        .where(Team.organization_id == organization_id)
+        .values(organization_id=into_id, version=Team.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def require_no_teams(organization_id: UUID) -> None:
+    """Raise TeamsStandInTheWay where the organization has a team that is not closed."""
+    found = select(Team.id).where(Team.organization_id == organization_id, Team.closed_at.is_(None)).limit(1)
+    if db.session.scalar(found) is not None:
+        raise TeamsStandInTheWay()
+
+
+def view(membership: Membership, volunteer: Volunteer | None) -> MembershipView:
     """What leaders and the volunteer see of a membership.
 
-    Whoever neither joined nor asked to is only the owner of a phone that somebody typed in: the name is masked.
+    Whoever neither joined nor asked to is only a phone that somebody typed in: whether it is registered isn't told.
     """
     is_stranger = membership.joined_at is None and membership.state != MembershipState.REQUESTED
-    name = accounts.masked_name(volunteer.name) if is_stranger else volunteer.name
+    known = None if is_stranger else volunteer
+    phone = membership.masked_phone if is_stranger else None
+    # Who was erased has no phone any more.
+    if phone is None and volunteer is not None and volunteer.phone is not None:
+        phone = accounts.masked_phone(volunteer.phone)
     return MembershipView(
         id=membership.id,
+        version=membership.version,
         team_id=membership.team_id,
-        volunteer=Member(id=volunteer.id, name=name, phone=accounts.masked_phone(volunteer.phone)),
+        volunteer=Member(
+            id=known.id if known is not None else None,
+            name=known.name if known is not None else None,
+            phone=phone,
+            volunteer_number=known.volunteer_number if known is not None else None,
+        ),
         role=membership.role,
         state=membership.state,
         joined_at=membership.joined_at,
         left_at=membership.left_at,
+        expires_at=membership.expires_at if membership.state == MembershipState.INVITED else None,
     )
 
 
-def _require_leader_remains(membership: Membership) -> None:
-    if membership.role != MembershipRole.LEADER or membership.state != MembershipState.ACTIVE:
-        return
-    # Locked, so that of two leaders who leave at the same moment the second sees that the first is gone.
-    db.session.execute(select(Team.id).where(Team.id == membership.team_id).with_for_update())
-    roles = db.session.scalars(queries.others_active(membership)).all()
-    if roles and MembershipRole.LEADER not in roles:
-        raise LastLeader()
+def _own_view(membership: Membership, team: Team) -> OwnMembershipView:
+    return OwnMembershipView(
+        id=membership.id,
+        version=membership.version,
+        team=team,
+        role=membership.role,
+        state=membership.state,
+        is_primary=membership.is_primary,
+        joined_at=membership.joined_at,
+        left_at=membership.left_at,
+        expires_at=membership.expires_at if membership.state == MembershipState.INVITED else None,
+    )
 
 
-def _find(phone: str, *, by: Principal) -> Volunteer:
-    volunteer = accounts.look_up(phone, by=by)
-    if volunteer is None:
-        raise PhoneUnknown()
-    return volunteer
+def _require_free_name(organization_id: UUID, name: str) -> None:
+    taken = select(Team.id).where(Team.organization_id == organization_id, Team.name == name)
+    if db.session.scalar(taken) is not None:
+        raise TeamNameTaken()
+
+
+def _require_active(membership: Membership) -> None:
+    if membership.state != MembershipState.ACTIVE:
+        raise MembershipSettled(state=membership.state)
 
 
 def _require_waiting(membership: Membership) -> None:
     if membership.state not in (MembershipState.REQUESTED, MembershipState.INVITED):
         raise MembershipSettled(state=membership.state)
+    if membership.expires_at is not None and membership.expires_at <= clock.now():
+        raise MembershipSettled(state="expired")
+
+
+def _end_all(moment: datetime, **whose: UUID) -> None:
+    db.session.execute(
+        update(Membership)
+        .filter_by(**whose)
+        .where(Membership.state.in_(OPEN_STATES))
+        .values(state=MembershipState.LEFT, left_at=moment, is_primary=False, version=Membership.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _record_leadership(membership: Membership, by: Principal) -> None:
+    team = access.load_team(membership.team_id)
+    audit.record(
+        AuditAction.LEADERSHIP_CHANGED,
+        actor_id=by.volunteer_id,
+        subject_id=membership.volunteer_id,
+        organization_id=team.organization_id,
+        team_id=str(team.id),
+        role=membership.role,
+    )
+
+
+def _notify(kind: NotificationKind, membership: Membership, *, to: UUID, **values: str) -> None:
+    team = access.load_team(membership.team_id)
+    notify(
+        volunteer_id=to,
+        kind=kind,
+        values={"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id), **values},
+        dedup_key=f"{kind}:{membership.id}:{membership.version}:{to}",
+    )
 
 
 def _flushed(membership: Membership) -> MembershipView:
     db.session.flush()
-    return view(membership, db.session.get_one(Volunteer, membership.volunteer_id))
+    return view(membership, person_of(membership))
+
+
+def person_of(membership: Membership) -> Volunteer | None:
+    """The volunteer of a membership, None for a phone that nobody has proven to have."""
+    return db.session.get(Volunteer, membership.volunteer_id) if membership.volunteer_id is not None else None

@@ -15,9 +15,12 @@ class ConsentKind(StrEnum):
     PRIVACY = "privacy"
     LOCATION = "location"
     RANKING_NAME = "ranking_name"
+    RESIDENT_ID = "resident_id"
+    GUARDIAN = "guardian"
 
 
-# Without these there is no account; the others can be refused and taken back at any time.
+# Without these there is no account; the others can be refused and taken back at any time. The guardian's is given by
+# the guardian, and stays while the volunteer is under 14.
 REQUIRED_KINDS = (ConsentKind.TERMS, ConsentKind.PRIVACY)
 
 

@@ -1,0 +1,188 @@
+"""Somebody of whom every table knows something, and how to look for that person in all of them."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import LargeBinary, select
+
+from tests.activities.factories import Scene, make_activity
+from tests.factories import make_volunteer
+from tests.inventory.factories import make_item
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.accounts import contacts
+from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
+from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Activity
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import audit, clock, keyring
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import IdempotencyKey
+from volunteer_api.files.models import StoredFile
+from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.inventory import service as inventory
+from volunteer_api.inventory.models import MovementReason, RecordableKind
+from volunteer_api.notifications.service import notify
+from volunteer_api.organizations.models import Grant, Organization, PendingGrant
+from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
+
+NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
+
+
+def furnish(scene: Scene) -> UUID:
+    """Somebody of whom every table knows something."""
+    volunteer = make_volunteer(name=NAME, phone=PHONE)
+    volunteer.birth_date = clock.today() - timedelta(days=365 * 20)
+    volunteer.home_division = "410403001"
+    volunteer.skills, volunteer.service_categories = [NAME], [NAME]
+    volunteer.emergency_contact = contacts.seal({"name": NAME, "phone": PHONE}, volunteer.id)
+    now = clock.now()
+    session = DeviceSession(
+        volunteer_id=volunteer.id,
+        device_id="a",
+        device_name=f"{NAME}的手机",
+        platform="android",
+        last_used_at=now,
+        expires_at=now + timedelta(days=60),
+    )
+    db.session.add_all(
+        [
+            session,
+            Password(volunteer_id=volunteer.id, hash="$argon2id$", changed_at=now),
+            ResidentId(
+                volunteer_id=volunteer.id,
+                sealed=keyring.encrypt("resident id", RESIDENT_ID.encode(), volunteer.id.bytes),
+                digest=keyring.look_up("resident id", RESIDENT_ID),
+            ),
+            Guardian(
+                volunteer_id=volunteer.id,
+                contact=contacts.seal({"name": NAME, "phone": PHONE}, volunteer.id),
+                phone_digest=keyring.look_up("contacts", PHONE),
+                version="2026-11",
+                consented_at=now,
+            ),
+            Consent(volunteer_id=volunteer.id, kind="ranking_name", version="2026-11", given_at=now),
+            Grant(volunteer_id=volunteer.id, role="organizer", scope_type="organization", scope_id=scene.office_id),
+            IdempotencyKey(
+                owner_id=volunteer.id, key="k", fingerprint=b"", status=200, headers={}, body=f"{NAME} {PHONE}".encode()
+            ),
+            Membership(
+                team_id=scene.team_id,
+                volunteer_id=volunteer.id,
+                state=MembershipState.ACTIVE,
+                role="leader",
+                joined_at=now,
+                masked_phone="138****7777",
+            ),
+        ]
+    )
+    db.session.flush()
+    db.session.add(
+        SignInCode(phone=PHONE, purpose="access", code_hash=b"", expires_at=now, session_id=session.id),
+    )
+    notify(
+        volunteer_id=volunteer.id,
+        kind="activity_canceled",
+        values={"activity": "清洁湛河", "reason": NAME},
+        dedup_key="a notification",
+    )
+    organization = db.session.get_one(Organization, scene.office_id)
+    yesterday = now - timedelta(days=1)
+    present = [(0, State.CREDITED, 60), (1, State.HELD, 0), (1, State.CREDITED, 30)]
+    write(
+        Happening(turns=[Turn(starts_at=yesterday, present=present)]),
+        organization,
+        [volunteer.id, scene.member_id],
+        team_id=scene.team_id,
+        station_id=scene.station_id,
+    )
+    write(Happening(turns=[Turn(starts_at=yesterday, present=[(0, State.OPEN, 0)])]), organization, [volunteer.id])
+    for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == volunteer.id)):
+        attendance.check_in_evidence = {"place": {"lat": 33.73, "lng": 113.33}, "note": f"{NAME} {PHONE}"}
+        attendance.check_out_evidence = {"note": NAME}
+    db.session.flush()
+    activity = make_activity(scene=scene)
+    mine = activities.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
+    activities.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
+    led = make_activity(scene=scene, leader_ids=[volunteer.id])
+    db.session.get_one(Activity, led.id).created_by = volunteer.id
+    db.session.flush()
+    inventory.record_movement(
+        station_id=scene.station_id,
+        actor_id=volunteer.id,
+        kind=RecordableKind.RECEIPT,
+        reason=MovementReason.OTHER,
+        lines=[{"item_id": make_item(), "quantity": 1}],
+    )
+    db.session.add_all(
+        [
+            InvitationCode(
+                team_id=scene.team_id,
+                created_by=volunteer.id,
+                code_digest=b"",
+                needs_acceptance=False,
+                expires_at=now + timedelta(days=1),
+            ),
+            PendingGrant(
+                phone_digest=b"another's",
+                masked_phone="139****0000",
+                role="organizer",
+                scope_type="organization",
+                scope_id=scene.office_id,
+                granted_by=volunteer.id,
+                expires_at=now + timedelta(days=1),
+            ),
+            Grant(
+                volunteer_id=scene.member_id,
+                role="inspector",
+                scope_type="organization",
+                scope_id=scene.office_id,
+                granted_by=volunteer.id,
+            ),
+        ]
+    )
+    audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
+    db.session.add(
+        StoredFile(
+            owner_id=volunteer.id,
+            name="a-photo",
+            media_type="image/webp",
+            width=1,
+            height=1,
+            byte_size=1,
+            sha256=b"",
+            thumbnails=[],
+        )
+    )
+    db.session.add(
+        ServiceRecord(
+            volunteer_id=scene.member_id,
+            minutes=5,
+            source=Source.BACKFILLED,
+            organization_id=organization.id,
+            organization_path_id=organization.path_id,
+            on=clock.local_date(yesterday),
+            starts_at=yesterday,
+            ends_at=now,
+            content="清洁家园",
+            leader_id=volunteer.id,
+            recorder_id=volunteer.id,
+            approver_id=volunteer.id,
+        )
+    )
+    db.session.flush()
+    return volunteer.id
+
+
+def everything(leave_out: tuple[str, ...] = ()) -> str:
+    """Every value of every table as text."""
+    found = []
+    for table in db.metadata.sorted_tables:
+        columns = [column for column in table.columns if str(column) not in leave_out]
+        for row in db.session.execute(select(*columns)):
+            for column, value in zip(columns, row, strict=True):
+                text = (
+                    bytes(value).decode("utf-8", "replace") if isinstance(column.type, LargeBinary) and value else value
+                )
+                found.append(f"{column}={text}")
+    return "\n".join(found)

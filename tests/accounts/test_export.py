@@ -1,0 +1,122 @@
+"""The export of one's own data: all of it, one's own only, as JSON and as a page."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.accounts.furnished import NAME, PHONE, RESIDENT_ID, furnish
+from tests.activities.factories import make_scene
+from tests.factories import make_volunteer
+from volunteer_api.accounts import export
+from volunteer_api.accounts.models import DeviceSession
+from volunteer_api.core import clock, personal_data
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditEntry
+from volunteer_api.core.database import db
+from volunteer_api.core.ids import new_id
+from volunteer_api.core.problems import TooManyRequests
+
+
+@pytest.fixture
+def person(unit):
+    return unit(lambda: furnish(make_scene()))
+
+
+def test_all_that_is_known_in_json(client, unit, person):
+    answer = client.as_(person).get("/me/export")
+    assert answer.status_code == 200, answer.json
+    sections = answer.json["sections"]
+    assert sections["account"][0]["name"] == NAME
+    profile = sections["profile"][0]
+    assert (profile["emergency_contact_name"], profile["emergency_contact_phone"]) == (NAME, PHONE)
+    assert profile["resident_id"] == RESIDENT_ID
+    assert sections["sign_ups"][0]["withdrawal_reason"] == f"{NAME}病了"
+    assert any(row["check_in_evidence"] for row in sections["attendances"])
+    assert sections["account"][0]["created_at"].endswith("Z")
+    assert answer.json["truncated"] == []
+    assert answer.json["as_of"].endswith("Z")
+    entries = unit(lambda: db.session.scalars(select(AuditEntry.action).where(AuditEntry.subject_id == person)).all())
+    assert entries.count("data_exported") == 1
+
+
+def test_secrets_are_not_exported(client, person):
+    text = client.as_(person).get("/me/export").get_data(as_text=True)
+    assert "$argon2" not in text
+    assert "code_hash" not in text
+
+
+def test_only_ones_own(client, unit, person):
+    stranger = client.as_(unit(make_volunteer))
+    for path in ("/me/export", "/me/export.html"):
+        assert client.get(path).status_code == 401
+        text = stranger.get(path).get_data(as_text=True)
+        assert NAME not in text
+        assert PHONE not in text
+        assert RESIDENT_ID not in text
+
+
+def test_others_addresses_in_the_log_are_left_out(client, unit, person):
+    def look() -> None:
+        for actor_id in (person, unit_other):
+            db.session.add(
+                AuditEntry(
+                    action="data_read",
+                    actor_id=actor_id,
+                    subject_id=person,
+                    network=f"{'10.0.0' if actor_id == person else '10.9.9'}.0/24",
+                    details={},
+                )
+            )
+
+    unit_other = unit(make_volunteer).id
+    unit(look)
+    entries = client.as_(person).get("/me/export").json["sections"]["audit_entries"]
+    read = {entry["done_by_me"]: entry["network"] for entry in entries if entry["action"] == "data_read"}
+    assert read == {True: "10.0.0.0/24", False: None}
+
+
+def test_a_page_to_read_and_print(client, unit, person):
+    unit(
+        lambda: db.session.add(
+            DeviceSession(
+                volunteer_id=person,
+                device_id="evil",
+                device_name="<script>alert(1)</script>",
+                platform="android",
+                last_used_at=clock.now(),
+                expires_at=clock.now() + timedelta(days=1),
+            )
+        )
+    )
+    answer = client.as_(person).get("/me/export.html")
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "src=" not in page
+    assert "服务记录" in page
+    assert NAME in page
+
+
+def test_a_long_section_is_cut_and_says_so(unit, person, monkeypatch):
+    monkeypatch.setattr(personal_data, "MAXIMUM_ROWS", 1)
+    principal = Principal(volunteer_id=person, session_id=new_id())
+    found = unit(lambda: export.export_data(principal))
+    assert {len(rows) for rows in found.sections.values()} <= {0, 1}
+    assert "attendances" in found.truncated
+    assert "account" not in found.truncated
+    assert "只列出最近的 1 条" in unit(lambda: export.export_page(principal)).content.decode()
+
+
+def test_ten_an_hour(app, unit, person, change_settings):
+    change_settings(app, limits=True)
+    principal = Principal(volunteer_id=person, session_id=new_id())
+    for number in range(10):
+        unit(lambda number=number: (export.export_page if number % 2 else export.export_data)(principal))
+    with pytest.raises(TooManyRequests):
+        unit(lambda: export.export_data(principal))
+    unit(lambda: export.export_data(Principal(volunteer_id=make_volunteer().id, session_id=new_id())))

@@ -1,0 +1,230 @@
+"""Minors: who consents for them, who can be called, and how that is changed."""
+
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import select
+
+from tests.accounts.factories import PHONE, ask_code, bearer, current_consents, registration, wrong
+from tests.factories import make_volunteer
+from volunteer_api.accounts import guardians, profile
+from volunteer_api.accounts.ages import age_on, youngest_adult
+from volunteer_api.accounts.consent_texts import current_texts
+from volunteer_api.accounts.models import Consent, Guardian, Volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+
+GUARDIAN_PHONE = "+8613900009999"
+CHILD, TEENAGER, ADULT = "2016-03-08", "2010-03-08", "1990-03-08"
+NOON = datetime(2026, 11, 23, 4, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.at(NOON):
+        yield
+
+
+def guardian_consents():
+    return [*current_consents(), {"kind": "guardian", "version": current_texts()["guardian"].version}]
+
+
+def guardian_code(client, capsys, phone=GUARDIAN_PHONE):
+    answer = client.post("/auth/codes", json={"phone": phone, "purpose": "guardian"})
+    assert answer.status_code == 202, answer.json
+    return re.findall(rf"^code (\d{{6}}) for {re.escape(phone)} \(guardian\)$", capsys.readouterr().out, re.MULTILINE)[
+        -1
+    ]
+
+
+def child(client, capsys, **changes):
+    """A child's registration that is accepted."""
+    code = guardian_code(client, capsys)
+    guardian = {"name": "王建国", "phone": GUARDIAN_PHONE, "code": code}
+    given = {"birth_date": CHILD, "guardian": guardian, "consents": guardian_consents()} | changes
+    return registration(ask_code(client, capsys), **given)
+
+
+def count(unit, model):
+    return len(unit(lambda: db.session.scalars(select(model)).all()))
+
+
+def test_ages_follow_from_the_date():
+    born = date(2012, 2, 29)
+    assert [age_on(born, date(2026, 2, 28)), age_on(born, date(2026, 3, 1))] == [13, 14]
+    assert age_on(date(2012, 11, 23), date(2026, 11, 23)) == 14
+    assert youngest_adult(date(2028, 2, 29)) == date(2010, 2, 28)
+    for day in (date(2026, 2, 28), date(2026, 3, 1), date(2028, 2, 29), date(2026, 11, 23)):
+        limit = youngest_adult(day)
+        assert age_on(limit, day) == 18
+        assert age_on(date.fromordinal(limit.toordinal() + 1), day) == 17
+
+
+def test_a_child_is_registered_with_the_guardians_code(client, unit, capsys):
+    answer = client.post("/auth/register", json=child(client, capsys))
+    assert answer.status_code == 201, answer.json
+    me = client.get("/me", headers=bearer(answer.json)).json
+    assert me["guardian"] == {"name": "王建国", "phone": "139****9999"}
+    rows = client.get("/me/consents", headers=bearer(answer.json)).json["items"]
+    assert {row["kind"] for row in rows if row["given_version"]} == {"terms", "privacy", "guardian"}
+    stored = unit(lambda: db.session.scalar(select(Guardian)))
+    assert "王建国".encode() not in stored.contact
+    assert GUARDIAN_PHONE[3:].encode() not in stored.contact
+    contact = unit(lambda: profile.contact_of(stored.volunteer_id))
+    assert (contact.guardian.name, contact.guardian.phone) == ("王建国", GUARDIAN_PHONE)
+
+
+def test_a_lost_answer_of_a_childs_registration_is_given_again(client, unit, capsys):
+    body = child(client, capsys)
+    answers = [client.post("/auth/register", json=body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert count(unit, Guardian) == count(unit, Volunteer) == 1
+
+
+@pytest.mark.parametrize("has_guardian", [True, False])
+def test_a_child_without_guardian_or_the_consent_is_refused(client, unit, capsys, has_guardian):
+    body = child(client, capsys, consents=current_consents())
+    if not has_guardian:
+        del body["guardian"]
+    answer = client.post("/auth/register", json=body)
+    assert (answer.status_code, answer.json["code"]) == (409, "guardian_needed")
+    assert count(unit, Volunteer) == 0
+
+
+def test_a_guardians_consent_without_a_code_is_none(client, capsys):
+    body = registration(ask_code(client, capsys), consents=guardian_consents())
+    answer = client.post("/auth/register", json=body)
+    assert (answer.status_code, answer.json["code"]) == (409, "guardian_must_consent")
+
+
+def test_a_wrong_guardian_code_leaves_no_account(client, unit, capsys):
+    body = child(client, capsys)
+    right = body["guardian"]["code"]
+    body["guardian"] = body["guardian"] | {"code": wrong(right)}
+    answer = client.post("/auth/register", json=body)
+    assert (answer.status_code, answer.json["code"]) == (401, "wrong_code")
+    assert count(unit, Volunteer) == count(unit, Guardian) == count(unit, Consent) == 0
+    body["guardian"] = body["guardian"] | {"code": right}
+    assert client.post("/auth/register", json=body).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"birth_date": ADULT, "guardian_contact": {"name": "王", "phone": GUARDIAN_PHONE}}, "not_minor"),
+        ({"birth_date": None, "guardian_contact": {"name": "王", "phone": GUARDIAN_PHONE}}, "not_minor"),
+        ({"birth_date": TEENAGER, "guardian_contact": {"name": "王", "phone": PHONE}}, "own_phone"),
+        ({"birth_date": CHILD, "guardian": {"name": "王", "phone": PHONE, "code": "123456"}}, "own_phone"),
+    ],
+)
+def test_a_guardian_that_can_be_none_is_named(client, changes, code):
+    answer = client.post("/auth/register", json=registration("123456", **changes))
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["code"] == code
+
+
+def test_from_14_to_17_a_contact_is_enough(client, capsys):
+    body = registration(ask_code(client, capsys), birth_date=TEENAGER)
+    answer = client.post("/auth/register", json=body)
+    assert (answer.status_code, answer.json["code"]) == (409, "guardian_contact_needed")
+    body["guardian_contact"] = {"name": "王建国", "phone": "139 0000-9999"}
+    tokens = client.post("/auth/register", json=body).json
+    me = client.get("/me", headers=bearer(tokens)).json
+    assert me["guardian_contact"] == {"name": "王建国", "phone": GUARDIAN_PHONE}
+    answer = client.patch("/me", json={"guardian_contact": None}, version=me["version"], headers=bearer(tokens))
+    assert (answer.status_code, answer.json["code"]) == (409, "guardian_contact_needed")
+
+
+@pytest.mark.parametrize(("birth_date", "code"), [(CHILD, "guardian_needed"), (TEENAGER, "guardian_contact_needed")])
+def test_a_correction_makes_nobody_a_minor_without_guardian(client, unit, birth_date, code):
+    volunteer = unit(make_volunteer)
+    answer = client.as_(volunteer).patch("/me", json={"birth_date": birth_date}, version=1)
+    assert (answer.status_code, answer.json["code"]) == (409, code)
+
+
+def test_contact_and_birth_date_are_corrected_together(client, unit):
+    volunteer = unit(make_volunteer)
+    contact = {"name": "王建国", "phone": GUARDIAN_PHONE}
+    body = {"birth_date": TEENAGER, "guardian_contact": contact}
+    answer = client.as_(volunteer).patch("/me", json=body, version=1)
+    assert answer.status_code == 200, answer.json
+    version = answer.json["version"]
+    refused = client.as_(volunteer).patch("/me", json={"birth_date": None}, version=version)
+    assert (refused.status_code, refused.json["code"]) == (409, "birth_date_kept")
+    own = {"guardian_contact": {"name": "王", "phone": volunteer.phone}}
+    refused = client.as_(volunteer).patch("/me", json=own, version=version)
+    assert (refused.status_code, refused.json["code"]) == (409, "guardian_must_consent")
+
+
+def test_an_adult_has_no_guardian_contact(client, unit):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(1990, 1, 1)))
+    body = {"guardian_contact": {"name": "王建国", "phone": GUARDIAN_PHONE}}
+    answer = client.as_(volunteer).patch("/me", json=body, version=1)
+    assert (answer.status_code, answer.json["code"]) == (409, "not_minor")
+
+
+def test_a_guardian_is_changed_and_the_one_before_is_kept(client, unit, capsys):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
+    phone = client.as_(volunteer)
+    for owner, name in ((GUARDIAN_PHONE, "王建国"), ("+8613900008888", "李梅")):
+        body = {"name": name, "phone": owner, "code": guardian_code(client, capsys, owner)}
+        answers = [phone.put("/me/guardian", json=body) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200], answers[0].json
+        assert answers[1].json["guardian"]["name"] == name
+    history = unit(lambda: guardians.personal_data(volunteer.id))
+    assert [(row["name"], row["withdrawn_at"] is None) for row in history] == [("王建国", False), ("李梅", True)]
+    assert phone.delete("/me/guardian").json["code"] == "guardian_needed"
+
+
+def test_grown_up_the_guardian_can_go(client, unit, capsys):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2008, 11, 24)))
+    phone = client.as_(volunteer)
+    body = {"name": "王建国", "phone": GUARDIAN_PHONE, "code": guardian_code(client, capsys)}
+    assert phone.put("/me/guardian", json=body).status_code == 200
+    assert phone.delete("/me/guardian").json["code"] == "guardian_contact_needed"
+    with clock.at(datetime(2026, 11, 24, 4, tzinfo=UTC)):
+        phone = client.as_(volunteer)
+        assert phone.delete("/me/guardian").status_code == 204
+        assert phone.delete("/me/guardian").status_code == 204
+        assert phone.get("/me").json["guardian"] is None
+        rows = phone.get("/me/consents").json["items"]
+        assert not [row for row in rows if row["kind"] == "guardian" and row["given_version"]]
+        body["code"] = guardian_code(client, capsys)
+        assert phone.put("/me/guardian", json=body).json["code"] == "not_minor"
+
+
+def test_guardians_that_can_be_none(client, unit, capsys):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
+    teenager = unit(lambda: make_volunteer(birth_date=date(2010, 3, 8)))
+    phone = client.as_(volunteer)
+
+    def refusal(owner, code):
+        answer = phone.put("/me/guardian", json={"name": "王建国", "phone": owner, "code": code})
+        return answer.status_code, answer.json["code"]
+
+    code = guardian_code(client, capsys)
+    assert refusal(GUARDIAN_PHONE, wrong(code)) == (401, "wrong_code")
+    assert refusal(teenager.phone, guardian_code(client, capsys, teenager.phone)) == (409, "guardian_is_minor")
+    assert refusal(volunteer.phone, guardian_code(client, capsys, volunteer.phone)) == (409, "guardian_must_consent")
+    assert client.put("/me/guardian", json={"name": "王", "phone": PHONE, "code": "123456"}).status_code == 401
+
+
+def test_a_code_is_good_for_one_child_and_a_phone_for_five(client, unit, capsys):
+    children = [unit(lambda: make_volunteer(birth_date=date(2016, 3, 8))) for _ in range(6)]
+    bodies = []
+    for number, one in enumerate(children):
+        bodies.append({"name": "王建国", "phone": GUARDIAN_PHONE, "code": guardian_code(client, capsys)})
+        answer = client.as_(one).put("/me/guardian", json=bodies[-1])
+        assert answer.status_code == (200 if number < 5 else 409), answer.json
+    assert answer.json["code"] == "too_many_wards"
+    body = {"name": "王建国", "phone": GUARDIAN_PHONE, "code": guardian_code(client, capsys)}
+    assert client.as_(children[0]).put("/me/guardian", json=body).status_code == 200
+    assert client.as_(children[5]).put("/me/guardian", json=body).json["code"] == "wrong_code"
+
+
+def test_who_is_a_minor_follows_the_day(unit):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2008, 11, 24)))
+    assert guardians.is_minor(volunteer, date(2026, 11, 23))
+    assert not guardians.is_minor(volunteer, date(2026, 11, 24))
+    assert not guardians.is_minor(unit(make_volunteer), date(2026, 11, 24))

@@ -1,0 +1,102 @@
+"""One's own data, all of it [PIPL 45]: as JSON, and as a page for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader
+
+from volunteer_api.accounts.export_labels import MEMBERS, SECTIONS
+from volunteer_api.core import audit, clock, personal_data
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.limits import spend
+from volunteer_api.core.settings import settings
+
+# Per person: each reads every table, and a stolen phone must not be drained again and again unseen.
+EXPORTS = "10/hour"
+NOTHING = "—"
+_pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is known of a person. `truncated` names the sections that have more rows than the 10,000 shown."""
+
+    as_of: datetime
+    sections: dict[str, list[dict[str, Any]]]
+    truncated: list[str]
+
+
+def export_data(principal: Principal) -> Export:
+    """All that is held about the caller, in JSON's own types. Raises TooManyRequests (429) after ten in an hour."""
+    found = _collect(principal)
+    sections = {name: [_plain(row) for row in rows] for name, rows in found.sections.items()}
+    return Export(found.as_of, sections, found.truncated)
+
+
+def export_page(principal: Principal) -> Download:
+    """The same as a page in Chinese, to be read, saved or printed on a phone; it loads nothing from elsewhere.
+
+    Raises TooManyRequests (429) after ten in an hour, both kinds together.
+    """
+    found = _collect(principal)
+    page = _pages.get_template("export.html").render(
+        as_of=_shown(found.as_of),
+        sections=[
+            {
+                "title": SECTIONS.get(name, name),
+                "rows": [
+                    [(MEMBERS.get(member, member), _shown(value)) for member, value in row.items()] for row in rows
+                ],
+                "truncated": name in found.truncated,
+            }
+            for name, rows in found.sections.items()
+        ],
+        maximum=personal_data.MAXIMUM_ROWS,
+    )
+    return Download(page.encode(), HTML, file_name=f"我的数据-{clock.today()}.html")
+
+
+def _collect(principal: Principal) -> Export:
+    spend(EXPORTS, "exports", who=str(principal.volunteer_id))
+    audit.record(AuditAction.DATA_EXPORTED, actor_id=principal.volunteer_id, subject_id=principal.volunteer_id)
+    maximum = personal_data.MAXIMUM_ROWS
+    collected = personal_data.collect(principal.volunteer_id)
+    return Export(
+        as_of=clock.now(),
+        sections={name: [dict(row) for row in rows[:maximum]] for name, rows in collected.items()},
+        truncated=[name for name, rows in collected.items() if len(rows) > maximum],
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types; moments in UTC with `Z`."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _shown(value: Any) -> str:
+    """The value as a person reads it; moments in local time."""
+    if isinstance(value, Mapping):
+        return "；".join(f"{MEMBERS.get(name, name)}：{_shown(inner)}" for name, inner in value.items()) or NOTHING
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "、".join(_shown(inner) for inner in value) or NOTHING
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(settings().zone):%Y-%m-%d %H:%M}"
+    return str(value)

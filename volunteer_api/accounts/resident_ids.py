@@ -1,0 +1,68 @@
+"""The resident ID: optional, sealed, found only by a keyed digest; one ID is one account."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete
+
+from volunteer_api.accounts import queries
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.models import ResidentId
+from volunteer_api.accounts.problems import ResidentIdConsentNeeded, ResidentIdTaken
+from volunteer_api.accounts.resident_numbers import masked
+from volunteer_api.core import audit, keyring
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
+from volunteer_api.core.statements import row_count
+
+PURPOSE = "resident id"
+# Per account: whose ID has an account must not be found out by trying.
+NUMBERS_TRIED = "10/day"
+
+
+def store(volunteer_id: UUID, number: str) -> None:
+    """Let `number`, normalized, be this volunteer's. Nothing changes where it is already.
+
+    Raises ResidentIdConsentNeeded, ResidentIdTaken (409), TooManyRequests (429) after ten numbers in a day.
+    """
+    if not queries.has_consent(volunteer_id, ConsentKind.RESIDENT_ID):
+        raise ResidentIdConsentNeeded()
+    digest = keyring.look_up(PURPOSE, number)
+    own = queries.resident_id_of(volunteer_id)
+    if own is not None and own.digest == digest:
+        return
+    spend(NUMBERS_TRIED, "resident IDs tried", who=str(volunteer_id))
+    if queries.resident_id_by_digest(digest) is not None:
+        raise ResidentIdTaken()
+    sealed = keyring.encrypt(PURPOSE, number.encode(), volunteer_id.bytes)
+    if own is None:
+        db.session.add(ResidentId(volunteer_id=volunteer_id, sealed=sealed, digest=digest))
+    else:
+        own.sealed, own.digest = sealed, digest
+    db.session.flush()
+    audit.record(AuditAction.RESIDENT_ID_CHANGED, actor_id=volunteer_id, subject_id=volunteer_id, stored=True)
+
+
+def remove(volunteer_id: UUID) -> None:
+    """Delete the stored number; nothing where there is none."""
+    if row_count(db.session.execute(delete(ResidentId).where(ResidentId.volunteer_id == volunteer_id))):
+        audit.record(AuditAction.RESIDENT_ID_CHANGED, actor_id=volunteer_id, subject_id=volunteer_id, stored=False)
+
+
+def number_of(volunteer_id: UUID) -> str | None:
+    """The whole number: only for its owner's export, and for comparing. Everybody is shown `masked_number_of`."""
+    row = queries.resident_id_of(volunteer_id)
+    return keyring.decrypt(PURPOSE, row.sealed, volunteer_id.bytes).decode() if row is not None else None
+
+
+def masked_number_of(volunteer_id: UUID) -> str | None:
+    """The number as its owner is shown it: `410***********1234`."""
+    number = number_of(volunteer_id)
+    return masked(number) if number is not None else None
+
+
+def personal_data(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The stored number in full: {resident_id, stored_at}."""
+    row = queries.resident_id_of(volunteer_id)
+    return [{"resident_id": number_of(volunteer_id), "stored_at": row.created_at}] if row is not None else []

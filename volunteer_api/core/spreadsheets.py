@@ -1,0 +1,196 @@
+"""Tables that people send and fetch: xlsx and csv in, bounded before anything is parsed; xlsx out, with inert cells."""
+
+import csv
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from io import BytesIO, StringIO
+from typing import Any
+
+from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]  # it has no types
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # type: ignore[import-untyped]  # it has no types
+from openpyxl.styles import Font  # type: ignore[import-untyped]  # it has no types
+from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]  # it has no types
+
+from volunteer_api.core.problems import Problem
+
+MAX_UNPACKED_BYTES = 20 * 1024 * 1024
+# Real sheets, blank styled rows included, pack to a fiftieth at best; a bomb to a thousandth.
+MAX_RATIO = 100
+MAX_PARTS = 500
+# Excel keeps styled blank rows below the data, up to the millionth; nobody's data goes on under so many.
+BLANK_ROWS = 1000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+MACROS = "vbaproject.bin"
+# An older Excel's own format, and a file behind a password.
+COMPOUND_FILE = b"\xd0\xcf\x11\xe0"
+
+Row = list[str]
+
+
+class SpreadsheetUnreadable(Problem):
+    status = 422
+    title = "This is neither an xlsx workbook nor a csv table."
+
+
+class SpreadsheetTooLarge(Problem):
+    status = 422
+    title = "The table is larger than can be taken in."
+    detail = "The table has more than %(rows)s rows or %(columns)s columns, or unpacks to more than is taken in."
+
+
+class SpreadsheetHasMacros(Problem):
+    status = 422
+    title = "The workbook has macros; save it without them."
+
+
+class SpreadsheetHasFormula(Problem):
+    status = 422
+    title = "The table has a formula where a value is expected."
+    detail = "Cell %(cell)s has a formula; paste its value instead."
+
+
+def read_table(content: bytes, *, max_rows: int, max_columns: int) -> list[tuple[int, Row]]:
+    """The rows that are not blank, each with its number (the first is 1) and the trimmed text of its cells.
+
+    Of an xlsx workbook the first sheet; of a csv file the separator is found out, and the encoding is UTF-8, UTF-16 or
+    GBK. A number without a fraction loses its ".0", a day becomes YYYY-MM-DD. Blank cells at the end are left out.
+
+    Raises SpreadsheetUnreadable, SpreadsheetTooLarge, SpreadsheetHasMacros, SpreadsheetHasFormula (all 422).
+    """
+    is_workbook = content.startswith(b"PK\x03\x04")
+    lines = _workbook_rows(content, max_rows, max_columns) if is_workbook else _csv_rows(content)
+    rows: list[tuple[int, Row]] = []
+    blank = 0
+    for number, cells in lines:
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells:
+            blank += 1
+            if blank > BLANK_ROWS:
+                break
+            continue
+        blank = 0
+        if len(rows) == max_rows or len(cells) > max_columns:
+            raise SpreadsheetTooLarge(rows=max_rows, columns=max_columns)
+        rows.append((number, cells))
+    return rows
+
+
+def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | float | None]], title: str) -> bytes:
+    """An xlsx workbook of one sheet: a frozen header, and texts that no program takes for formulas."""
+    workbook = Workbook()
+    sheet = workbook.worksheets[0]
+    sheet.title = title[:31]
+    widths = [len(header) for header in headers]
+    for line, row in enumerate([headers, *rows], start=1):
+        for column, value in enumerate(row, start=1):
+            cell = sheet.cell(line, column)
+            if isinstance(value, str):
+                text = ILLEGAL_CHARACTERS_RE.sub("", value)
+                cell.value = text
+                cell.data_type = "s"
+                # The same as a typed apostrophe: it stays a text when somebody edits or copies the cell.
+                cell.quotePrefix = text.startswith(FORMULA_STARTS)
+                widths[column - 1] = max(widths[column - 1], len(text))
+            else:
+                cell.value = value
+            if line == 1:
+                cell.font = Font(bold=True)
+    for column, width in enumerate(widths, start=1):
+        # A Chinese character is about two wide.
+        sheet.column_dimensions[get_column_letter(column)].width = min(60, 2 * width + 4)
+    sheet.freeze_panes = "A2"
+    output = BytesIO()
+    workbook.save(output)
+    return output.getvalue()
+
+
+def _workbook_rows(content: bytes, max_rows: int, max_columns: int) -> Iterator[tuple[int, Row]]:
+    _require_harmless(content, max_rows, max_columns)
+    try:
+        workbook = load_workbook(BytesIO(content), read_only=True, keep_links=False)
+        sheet = workbook.worksheets[0]
+        # What the file says of its own size may be a lie: a row would be filled up to the last column.
+        sheet.reset_dimensions()
+        for number, cells in enumerate(sheet.iter_rows(max_col=max_columns + 1), start=1):
+            yield number, [_text_of(cell, number, column) for column, cell in enumerate(cells, start=1)]
+    except Problem:
+        raise
+    except Exception as error:  # openpyxl fails of a broken file in every way that there is
+        raise SpreadsheetUnreadable() from error
+
+
+def _require_harmless(content: bytes, max_rows: int, max_columns: int) -> None:
+    """Judge the parts of the zip before any is parsed: how much they unpack to, and what XML may not have here."""
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            parts = archive.infolist()
+            # zipfile never gives more of a part than its entry says, so that a false size is no way around.
+            unpacked = sum(part.file_size for part in parts)
+            packed = max(1, sum(part.compress_size for part in parts))
+            if len(parts) > MAX_PARTS or unpacked > MAX_UNPACKED_BYTES or unpacked / packed > MAX_RATIO:
+                raise SpreadsheetTooLarge(rows=max_rows, columns=max_columns)
+            for part in parts:
+                if part.filename.lower().endswith(MACROS):
+                    raise SpreadsheetHasMacros()
+                if part.filename.lower().endswith((".xml", ".rels")):
+                    # The parser beneath openpyxl expands entities. UTF-16 would hide the word from this search.
+                    text = archive.read(part)
+                    if b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\x00" in text:
+                        raise SpreadsheetUnreadable()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise SpreadsheetUnreadable() from error
+
+
+def _text_of(cell: Any, row: int, column: int) -> str:
+    value = cell.value
+    if cell.data_type == "f":
+        raise SpreadsheetHasFormula(cell=f"{get_column_letter(column)}{row}")
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float() if value.is_integer():
+            return str(int(value))
+        case datetime() if (value.hour, value.minute, value.second) == (0, 0, 0):
+            return value.date().isoformat()
+        case datetime():
+            return value.isoformat(sep=" ", timespec="seconds")
+        case date():
+            return value.isoformat()
+    return _clean(str(value))
+
+
+def _csv_rows(content: bytes) -> Iterator[tuple[int, Row]]:
+    text = _decode(content)
+    first_line = text.lstrip().partition("\n")[0]
+    separator = max(",\t;", key=first_line.count)
+    try:
+        for number, row in enumerate(csv.reader(StringIO(text, newline=""), delimiter=separator), start=1):
+            yield number, [_clean(cell) for cell in row]
+    except csv.Error as error:
+        raise SpreadsheetUnreadable() from error
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith(COMPOUND_FILE):
+        raise SpreadsheetUnreadable()
+    # What Excel calls "Unicode text" is UTF-16 with its mark; its "CSV" on a Chinese Windows is GBK.
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" in text:
+            break
+        return text
+    raise SpreadsheetUnreadable()
+
+
+def _clean(text: str) -> str:
+    """Without the spaces around it, the full-width and the invisible ones included."""
+    return text.strip().strip("\ufeff\u200b\u200e\u200f\u202a\u202c").strip()

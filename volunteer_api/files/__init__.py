@@ -1,0 +1,1 @@
+"""Photos that people send: judged, made anew from their pixels, kept in a folder or a bucket."""

@@ -1,0 +1,16 @@
+"""Background work of files."""
+
+from volunteer_api.core.tasks import Every, task
+from volunteer_api.files import service
+
+
+@task("files.delete_unused", every=Every.HOUR)
+def delete_unused() -> None:
+    """Delete photos that nothing has used for a week."""
+    service.delete_unused()
+
+
+@task("files.delete_orphans", every=Every.DAY, unit=False)
+def delete_orphans() -> None:
+    """Delete bytes that no row knows."""
+    service.delete_orphans()

@@ -1,0 +1,59 @@
+"""What notifications hear of erasure, and hold about a person."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, VolunteerErased
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
+from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.service import notify
+
+
+@on(ErasureRequested)
+def tell_of_request(event: ErasureRequested) -> None:
+    """Tell all the person's phones: whoever asked may be somebody else."""
+    _tell(event.volunteer_id, NotificationKind.ERASURE_REQUESTED, event.erases_at)
+
+
+@on(ErasureIsNear)
+def remind(event: ErasureIsNear) -> None:
+    """Tell of the last day, once."""
+    _tell(event.volunteer_id, NotificationKind.ERASURE_NEAR, event.erases_at)
+
+
+@on(VolunteerErased)
+def empty_inbox(event: VolunteerErased) -> None:
+    """Delete the inbox, with what of it was not sent yet."""
+    db.session.execute(delete(Notification).where(Notification.volunteer_id == event.volunteer_id))
+
+
+@exported("notifications")
+def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The inbox, the latest first."""
+    return rows(
+        select(
+            Notification.id,
+            Notification.kind,
+            Notification.values.label("content"),
+            Notification.created_at,
+            Notification.sent_at,
+            Notification.read_at,
+        )
+        .where(Notification.volunteer_id == volunteer_id)
+        .order_by(Notification.created_at.desc(), Notification.id)
+    )
+
+
+def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> None:
+    notify(
+        volunteer_id=volunteer_id,
+        kind=kind,
+        values={"day": clock.local_date(erases_at).isoformat(), "erases_at": erases_at.isoformat()},
+        dedup_key=f"{kind}:{volunteer_id}:{erases_at.isoformat()}",
+    )

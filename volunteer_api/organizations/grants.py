@@ -1,0 +1,381 @@
+"""The verbs of grants: give, take away, list; and those that wait for a phone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, text
+
+from volunteer_api.accounts import service as accounts
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import audit, clock, ids, keyring
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import row_count
+from volunteer_api.notifications.service import notify
+from volunteer_api.organizations import queries
+from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
+from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role, ScopeType
+from volunteer_api.organizations.problems import (
+    AlreadyGranted,
+    LastAdministrator,
+    OrganizationClosed,
+    RoleDoesNotFit,
+    VolunteerUnknown,
+)
+
+# Who stands above whom: nobody grants a role above or beside what she holds.
+ROLE_RANKS = {
+    Role.ADMINISTRATOR: 3,
+    Role.ORGANIZER: 2,
+    Role.INSPECTOR: 1,
+    Role.AUDITOR: 1,
+    Role.STATION_MANAGER: 1,
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    type: str
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """Who holds a grant, or the phone that it waits for; `phone` is masked; "" where she has none any more."""
+
+    id: UUID | None
+    name: str | None
+    phone: str
+
+
+@dataclass(frozen=True)
+class GrantView:
+    """`state` is granted or pending, None where the answer must not tell; `expires_at` ends the wait for a phone."""
+
+    id: UUID
+    role: str
+    scope: Scope
+    volunteer: Grantee
+    granted_at: datetime
+    state: str | None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class HeldRoleView:
+    role: str
+    scope: Scope
+
+
+def list_grants(*, by: Principal, query: Mapping[str, Any]) -> Page:
+    """The live and the pending grants that `by` manages, oldest first. One statement; people's phones are masked.
+
+    Here a grant by phone shows whether it took effect: who gives rights must see who has them.
+    """
+    reach = permitted_organization_ids(by.volunteer_id, Permission.GRANT_MANAGE)
+    statement = queries.grants_in(reach, query.get("organization_id"), query.get("volunteer_id"), clock.now())
+    keys = [Key(statement.selected_columns.id, read=lambda row: row.id)]
+    found = page(statement, keys, query, scope=str(by.volunteer_id))
+    views = [
+        GrantView(
+            id=row.id,
+            role=row.role,
+            scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name),
+            volunteer=Grantee(
+                id=row.volunteer_id,
+                name=row.volunteer_name,
+                phone=row.phone if row.volunteer_id is None else accounts.masked_phone(row.phone),
+            ),
+            granted_at=row.created_at,
+            state="pending" if row.volunteer_id is None else "granted",
+            expires_at=row.expires_at,
+        )
+        for row in found.items
+    ]
+    return Page(views, found.next_cursor)
+
+
+def list_held_roles(*, by: Principal, query: Mapping[str, Any]) -> Page:
+    """What the caller holds now, by grant or by membership. One statement."""
+    statement = queries.held_by(by.volunteer_id)
+    columns = statement.selected_columns
+    keys = [
+        Key(columns.scope_type, read=lambda row: row.scope_type),
+        Key(columns.scope_id, read=lambda row: row.scope_id),
+        Key(columns.role, read=lambda row: row.role),
+    ]
+    found = page(statement, keys, query, scope=str(by.volunteer_id))
+    views = [
+        HeldRoleView(role=row.role, scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name))
+        for row in found.items
+    ]
+    return Page(views, found.next_cursor)
+
+
+def grant(
+    *, volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID, granted_by: UUID | None = None
+) -> Grant:
+    """Record that the volunteer holds the role over the scope from now on. Who may do so is judged by `grant_below`.
+
+    Raises RoleDoesNotFit (a station_manager has a station, everybody else an organization) and AlreadyGranted.
+    """
+    _require_fit(role, scope_type)
+    if db.session.scalar(queries.live_grant(volunteer_id, scope_type, scope_id, role)) is not None:
+        raise AlreadyGranted()
+    granted = Grant(
+        volunteer_id=volunteer_id, role=role, scope_type=scope_type, scope_id=scope_id, granted_by=granted_by
+    )
+    db.session.add(granted)
+    db.session.flush()
+    return granted
+
+
+def grant_below(
+    *,
+    by: Principal,
+    role: Role,
+    scope: Mapping[str, object],
+    volunteer_id: UUID | None = None,
+    phone: str | None = None,
+) -> GrantView:
+    """Grant a role below what `by` holds: a lower role over her scope, or a role not above hers further down.
+
+    By phone, a grant to somebody who is not registered waits until she is; the answer is the same for both and has
+    neither her id nor her name, so that it can't be used to find out whose phones are registered. `GET /grants` shows
+    it to whoever manages the scope, for she must see who has rights there; thirty phones an hour, a record in the audit
+    log and a notification to the person each time are what keeps that from being a way to search.
+
+    Raises NotFound where her grants don't reach the scope, Forbidden where they do but not so far, VolunteerUnknown,
+    RoleDoesNotFit, OrganizationClosed, AlreadyGranted, TooManyRequests after thirty phones in an hour.
+    """
+    scope_type, scope_id = ScopeType(str(scope["type"])), UUID(str(scope["id"]))
+    require_above(by.volunteer_id, role, scope_type, scope_id)
+    _require_fit(role, scope_type)
+    place = db.session.execute(queries.place(scope_type, scope_id)).one()
+    require_open(place.organization_id)
+    shown = Scope(type=scope_type, id=scope_id, name=place.name)
+    if phone is None:
+        volunteer = db.session.get(Volunteer, volunteer_id)
+        if volunteer is None or volunteer.erased_at is not None:
+            raise VolunteerUnknown()
+        granted = _give(volunteer.id, role, shown, place.organization_id, by=by.volunteer_id)
+        grantee = Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone))
+        return GrantView(granted.id, role, shown, grantee, granted.created_at, "granted")
+    digest = _hold_phone(phone)
+    known = accounts.look_up(phone, by=by)
+    made = (
+        _wait(phone, digest, role, shown, place.organization_id, by=by.volunteer_id)
+        if known is None
+        else _give(known.id, role, shown, place.organization_id, by=by.volunteer_id)
+    )
+    grantee = Grantee(id=None, name=None, phone=accounts.masked_phone(phone))
+    return GrantView(made.id, role, shown, grantee, made.created_at, None)
+
+
+def revoke(grant_id: UUID, *, by: Principal) -> None:
+    """Take a grant away, one's own included; it counts for nothing from the next request on.
+
+    One that waits for a phone is taken back in the same way. Raises NotFound and Forbidden as `grant_below` does, and
+    LastAdministrator. A grant that was taken away before is NotFound.
+    """
+    held = db.session.get(Grant, grant_id, with_for_update=True)
+    if held is None:
+        _revoke_pending(grant_id, by=by)
+        return
+    if held.revoked_at is not None:
+        raise NotFound()
+    if held.volunteer_id != by.volunteer_id:
+        require_above(by.volunteer_id, Role(held.role), ScopeType(held.scope_type), held.scope_id)
+    if held.role == Role.ADMINISTRATOR:
+        _require_another_administrator(held)
+    _end(held, actor_id=by.volunteer_id, reason="revoked")
+
+
+def end_all_on(organization: Organization, *, actor_id: UUID | None) -> None:
+    """End every grant that names this organization: it is merged. Its holders hear of it."""
+    over_it = (Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id == organization.id)
+    for held in db.session.scalars(
+        select(Grant).where(*over_it, Grant.revoked_at.is_(None)).order_by(Grant.id).with_for_update()
+    ).all():
+        _end(held, actor_id=actor_id, reason="merged")
+    db.session.execute(delete(PendingGrant).where(PendingGrant.scope_id == organization.id))
+
+
+def end_all_of(volunteer_id: UUID) -> None:
+    """End every grant of somebody who is erased now, and forget those that wait for a phone in her name.
+
+    No administrator is too important for that: the command line makes a new one.
+    """
+    for held in db.session.scalars(
+        select(Grant).where(Grant.volunteer_id == volunteer_id, Grant.revoked_at.is_(None)).with_for_update()
+    ).all():
+        _end(held, actor_id=None, reason="erased", tell=False)
+    db.session.execute(delete(PendingGrant).where(PendingGrant.granted_by == volunteer_id))
+
+
+def take_effect(*, volunteer_id: UUID, phone: str) -> None:
+    """Give what waited for this phone to the person who proved it hers.
+
+    A grant lapses in silence where its giver could no longer give it, or its place is gone or closed.
+    """
+    digest = _hold_phone(phone)
+    for waiting in db.session.scalars(queries.pending_for(digest, clock.now())).all():
+        place = db.session.execute(queries.place(waiting.scope_type, waiting.scope_id)).one_or_none()
+        if place is not None and _still_good(waiting, place.organization_id, volunteer_id):
+            scope = Scope(type=waiting.scope_type, id=waiting.scope_id, name=place.name)
+            _give(volunteer_id, Role(waiting.role), scope, place.organization_id, by=waiting.granted_by)
+        db.session.delete(waiting)
+    db.session.flush()
+
+
+def forget_expired() -> int:
+    """Delete the grants that waited for a phone in vain; returns how many."""
+    return row_count(db.session.execute(delete(PendingGrant).where(PendingGrant.expires_at <= clock.now())))
+
+
+def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID) -> None:
+    """Let pass who may give and take the role there. Raises NotFound, Forbidden. One statement."""
+    reach = db.session.execute(queries.reach_over(volunteer_id, scope_type, scope_id)).all()
+    if not reach:
+        raise NotFound()
+    for held_role, distance in reach:
+        may_grant = Permission.GRANT_MANAGE in ROLE_PERMISSIONS[Role(held_role)]
+        rank, held_rank = ROLE_RANKS[role], ROLE_RANKS[Role(held_role)]
+        if may_grant and (rank < held_rank or (rank == held_rank and distance > 0)):
+            return
+    raise Forbidden()
+
+
+def _require_fit(role: Role, scope_type: ScopeType) -> None:
+    if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
+        raise RoleDoesNotFit(role=role, scope_type=scope_type)
+
+
+def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *, by: UUID) -> Grant:
+    granted = grant(
+        volunteer_id=volunteer_id, role=role, scope_type=ScopeType(scope.type), scope_id=scope.id, granted_by=by
+    )
+    audit.record(
+        AuditAction.GRANTED,
+        actor_id=by,
+        subject_id=volunteer_id,
+        organization_id=organization_id,
+        **_details(granted),
+    )
+    _tell("grant_given", granted, scope.name)
+    return granted
+
+
+def _wait(phone: str, digest: bytes, role: Role, scope: Scope, organization_id: UUID, *, by: UUID) -> PendingGrant:
+    now = clock.now()
+    same = db.session.scalar(queries.same_pending(digest, scope.type, scope.id, role).with_for_update())
+    if same is not None and same.expires_at > now:
+        raise AlreadyGranted()
+    if same is not None:
+        db.session.delete(same)
+        db.session.flush()
+    waiting = PendingGrant(
+        id=ids.new_id(),
+        phone_digest=digest,
+        masked_phone=accounts.masked_phone(phone),
+        role=role,
+        scope_type=scope.type,
+        scope_id=scope.id,
+        granted_by=by,
+        expires_at=now + timedelta(days=rules().pending_grant_days),
+    )
+    db.session.add(waiting)
+    db.session.flush()
+    audit.record(AuditAction.GRANTED, actor_id=by, organization_id=organization_id, pending=True, **_details(waiting))
+    return waiting
+
+
+def _still_good(waiting: PendingGrant, organization_id: UUID, volunteer_id: UUID) -> bool:
+    scope_type, role = ScopeType(waiting.scope_type), Role(waiting.role)
+    try:
+        require_above(waiting.granted_by, role, scope_type, waiting.scope_id)
+        require_open(organization_id)
+    except (NotFound, Forbidden, OrganizationClosed):
+        return False
+    return db.session.scalar(queries.live_grant(volunteer_id, scope_type, waiting.scope_id, role)) is None
+
+
+def _revoke_pending(grant_id: UUID, *, by: Principal) -> None:
+    waiting = db.session.get(PendingGrant, grant_id, with_for_update=True)
+    if waiting is None:
+        raise NotFound()
+    require_above(by.volunteer_id, Role(waiting.role), ScopeType(waiting.scope_type), waiting.scope_id)
+    place = db.session.execute(queries.place(waiting.scope_type, waiting.scope_id)).one()
+    audit.record(
+        AuditAction.REVOKED,
+        actor_id=by.volunteer_id,
+        organization_id=place.organization_id,
+        pending=True,
+        **_details(waiting),
+    )
+    db.session.delete(waiting)
+
+
+def _require_another_administrator(held: Grant) -> None:
+    """Of two last administrators who go at the same moment, the second sees that the first is gone."""
+    organization = db.session.get(Organization, held.scope_id, with_for_update={"key_share": True})
+    if organization is None or organization.parent_id is not None or organization.closed_at is not None:
+        return
+    if db.session.scalar(queries.other_administrator(held)) is None:
+        raise LastAdministrator()
+
+
+def _end(held: Grant, *, actor_id: UUID | None, reason: str, tell: bool = True) -> None:
+    held.revoked_at = clock.now()
+    db.session.flush()
+    place = db.session.execute(queries.place(held.scope_type, held.scope_id)).one()
+    audit.record(
+        AuditAction.REVOKED,
+        actor_id=actor_id,
+        subject_id=held.volunteer_id,
+        organization_id=place.organization_id,
+        reason=reason,
+        **_details(held),
+    )
+    if tell:
+        _tell("grant_revoked", held, place.name)
+
+
+def _tell(kind: str, held: Grant, place_name: str) -> None:
+    notify(
+        volunteer_id=held.volunteer_id,
+        kind=kind,
+        values={
+            "scope": place_name,
+            "role": str(held.role),
+            "scope_type": str(held.scope_type),
+            "scope_id": str(held.scope_id),
+        },
+        dedup_key=f"{kind}:{held.id}",
+    )
+
+
+def _details(made: Grant | PendingGrant) -> dict[str, Any]:
+    return {
+        "grant_id": str(made.id),
+        "role": str(made.role),
+        "scope_type": str(made.scope_type),
+        "scope_id": str(made.scope_id),
+    }
+
+
+def _hold_phone(phone: str) -> bytes:
+    """The phone's digest. A grant to it and its owner's registration at the same moment follow each other."""
+    digest = keyring.look_up("phones", phone)
+    if db.engine.dialect.name == "postgresql":
+        number = int.from_bytes(digest[:8], "big", signed=True)
+        db.session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+    return digest

@@ -1,0 +1,61 @@
+"""Invitation codes: how they are made, read from what a phone scanned, and found by their digest."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from volunteer_api.core import clock, ids, keys
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
+from volunteer_api.core.settings import settings
+from volunteer_api.teams.models import InvitationCode, Team
+from volunteer_api.teams.problems import InvitationCodeUnknown
+
+CODE_LENGTH = 10
+# Far more than a person types wrong, and nothing against 31 to the power of 10 codes.
+CODES_TRIED = "30/hour"
+
+
+def new_code() -> str:
+    """A fresh code, with about 49 bits that nobody can guess."""
+    return ids.readable(CODE_LENGTH)
+
+
+def url_of(code: str) -> str:
+    """What the QR code of an invitation says."""
+    return f"{settings().public_base_url}/c/j/{code}"
+
+
+def digest_of(code: str) -> bytes:
+    """What is kept of a code, typed in any usual way, or of the whole address that a phone scanned."""
+    bare = code.rstrip("/").rpartition("/")[2]
+    return keys.sign("team invitation code", "".join(character for character in bare.upper() if character.isalnum()))
+
+
+def find_live(code: str, *, by: Principal) -> InvitationCode:
+    """The code that can be used now, of a team that is not closed; the try counts.
+
+    Raises InvitationCodeUnknown (404) for what never was, is over, used up or taken back, TooManyRequests (429).
+    """
+    spend(CODES_TRIED, "invitation codes tried", who=str(by.volunteer_id))
+    found = db.session.scalar(
+        select(InvitationCode)
+        .join(Team, Team.id == InvitationCode.team_id)
+        .where(InvitationCode.code_digest == digest_of(code), is_live(clock.now()), Team.closed_at.is_(None))
+    )
+    if found is None:
+        raise InvitationCodeUnknown()
+    return found
+
+
+def is_live(moment: datetime) -> ColumnElement[bool]:
+    """The condition that a code can be used."""
+    has_uses = or_(InvitationCode.uses_left.is_(None), InvitationCode.uses_left > 0)
+    return InvitationCode.revoked_at.is_(None) & (InvitationCode.expires_at > moment) & has_uses
+
+
+def codes_of(team_id: UUID, moment: datetime) -> ColumnElement[bool]:
+    """The condition that a code is one of the team's that can be used."""
+    return (InvitationCode.team_id == team_id) & is_live(moment)

@@ -1,0 +1,249 @@
+"""A team's list of members: to be looked at, fetched as a workbook, and filled by an uploaded one."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError
+from sqlalchemy import select
+
+from volunteer_api.accounts.profile import Contact, contact_of
+from volunteer_api.core import audit, clock
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.limits import spend
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.problems import NotFound
+from volunteer_api.core.schema import Fault, Phone
+from volunteer_api.core.spreadsheets import Row, read_table, write_table
+from volunteer_api.teams import access, invitations, queries, service
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.problems import ColumnMissing, RosterRefused
+from volunteer_api.teams.service import MembershipView
+
+HEADERS = ("姓名", "志愿者编号", "手机", "角色", "状态", "入队日期")
+TEMPLATE_HEADERS = ("手机", "姓名", "角色")
+ROLE_WORDS = {MembershipRole.LEADER: "队长", MembershipRole.DEPUTY: "副队长", MembershipRole.MEMBER: "队员"}
+STATE_WORDS = {
+    MembershipState.REQUESTED: "待审核",
+    MembershipState.INVITED: "已邀请",
+    MembershipState.ACTIVE: "在队",
+    MembershipState.REJECTED: "已拒绝",
+    MembershipState.LEFT: "已离队",
+}
+# What people write over the columns, and the one name of each.
+COLUMN_WORDS = {
+    **dict.fromkeys(("手机", "手机号", "手机号码", "联系电话", "电话", "phone"), "手机"),
+    **dict.fromkeys(("姓名", "名字", "name"), "姓名"),
+    **dict.fromkeys(("角色", "职务", "role"), "角色"),
+}
+IMPORTED_ROLES = {
+    "": MembershipRole.MEMBER,
+    "队员": MembershipRole.MEMBER,
+    "成员": MembershipRole.MEMBER,
+    "member": MembershipRole.MEMBER,
+    "副队长": MembershipRole.DEPUTY,
+    "deputy": MembershipRole.DEPUTY,
+}
+MAX_ROWS = 1000
+MAX_COLUMNS = 50
+# Titles and notes stand above the header at most so far.
+HEADER_WITHIN = 10
+EXPORTED_ROWS = 10_000
+IMPORTS = "10/day"
+# Han characters with the dot of Uyghur and Tibetan names, or Latin letters.
+PLAUSIBLE_NAME = re.compile(r"[\u3400-\u9fff\U00020000-\U000323afA-Za-z·・.' -]{2,50}")
+
+
+@dataclass(frozen=True)
+class RowError:
+    """One fault of an uploaded table; `row` and `column` are those of the file, the first row is 1."""
+
+    row: int
+    column: str
+    code: str
+    detail: str
+
+
+@dataclass
+class Imported:
+    """What an upload led to, or would lead to."""
+
+    rows: int = 0
+    invited: int = 0
+    already_members: int = 0
+    errors: list[RowError] = field(default_factory=list)
+
+
+def list_members(team: Team, query: Mapping[str, Any]) -> Page:
+    """A team's memberships, oldest first, phones masked. One statement."""
+    statement = queries.members(team.id, state=query.get("state"), q=query.get("q"))
+    found = page(statement, [Key(Membership.id, read=lambda row: row.Membership.id)], query, scope=str(team.id))
+    return Page([service.view(row.Membership, row.Volunteer) for row in found.items], found.next_cursor)
+
+
+def export_members(team: Team, *, by: Principal) -> Download:
+    """The list as a workbook, phones masked; the audit log keeps who fetched it."""
+    statement = queries.members(team.id).order_by(Membership.id).limit(EXPORTED_ROWS)
+    rows = [_cells(service.view(membership, volunteer)) for membership, volunteer in db.session.execute(statement)]
+    audit.record(
+        AuditAction.DATA_EXPORTED,
+        actor_id=by.volunteer_id,
+        organization_id=team.organization_id,
+        what="team_members",
+        team_id=str(team.id),
+        rows=len(rows),
+    )
+    return Download(write_table(HEADERS, rows, "队员名单"), XLSX, f"{team.name}-队员名单-{clock.today()}.xlsx")
+
+
+def template() -> Download:
+    """An empty workbook with the columns that `import_members` reads."""
+    return Download(write_table(TEMPLATE_HEADERS, [], "队员导入"), XLSX, "队员导入模板.xlsx")
+
+
+def import_members(team: Team, content: bytes, *, by: Principal, dry_run: bool) -> Imported:
+    """Invite the people of an uploaded table, all or nobody; they become members once they accept themselves.
+
+    A dry run changes nothing and names each bad row. Raises RosterRefused (422) with the same errors, ColumnMissing,
+    what `read_table` raises, TeamClosed, TooManyRequests after ten imports in a day.
+    """
+    service.require_open(team.id)
+    rows = read_table(content, max_rows=MAX_ROWS + HEADER_WITHIN, max_columns=MAX_COLUMNS)
+    result = Imported()
+    people = _judge(rows, result)
+    taken = invitations.phones_taken(team, people)
+    wanted = {phone: role for phone, role in people.items() if phone not in taken}
+    result.already_members, result.invited = len(people) - len(wanted), len(wanted)
+    if dry_run:
+        return result
+    if result.errors:
+        raise RosterRefused(members={"rows": result.rows, "errors": [vars(error) for error in result.errors]})
+    spend(IMPORTS, "team imports", who=str(by.volunteer_id))
+    invitations.invite(team, wanted)
+    audit.record(
+        AuditAction.MEMBERS_IMPORTED,
+        actor_id=by.volunteer_id,
+        organization_id=team.organization_id,
+        team_id=str(team.id),
+        invited=len(wanted),
+    )
+    return result
+
+
+def read_contact(membership: Membership, *, by: Principal) -> Contact:
+    """An active member's phone and whom to call about her, in full; the audit log keeps who looked."""
+    if membership.volunteer_id is None:
+        raise NotFound()
+    team = access.load_team(membership.team_id)
+    audit.record(
+        AuditAction.DATA_READ,
+        actor_id=by.volunteer_id,
+        subject_id=membership.volunteer_id,
+        organization_id=team.organization_id,
+        what="contact",
+        membership_id=str(membership.id),
+    )
+    return contact_of(membership.volunteer_id)
+
+
+def memberships_of(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """All that teams hold about a person, for her own export."""
+    statement = (
+        select(Membership, Team.name)
+        .join(Team, Team.id == Membership.team_id)
+        .where(Membership.volunteer_id == volunteer_id)
+        .order_by(Membership.id)
+    )
+    return [
+        {
+            "id": membership.id,
+            "team_id": membership.team_id,
+            "team": name,
+            "role": membership.role,
+            "state": membership.state,
+            "is_primary": membership.is_primary,
+            "created_at": membership.created_at,
+            "joined_at": membership.joined_at,
+            "left_at": membership.left_at,
+        }
+        for membership, name in db.session.execute(statement)
+    ]
+
+
+def _cells(member: MembershipView) -> list[str | None]:
+    joined_at = member.joined_at
+    return [
+        member.volunteer.name,
+        member.volunteer.volunteer_number,
+        member.volunteer.phone,
+        ROLE_WORDS[MembershipRole(member.role)],
+        STATE_WORDS[MembershipState(member.state)],
+        clock.local_date(joined_at).isoformat() if joined_at is not None else None,
+    ]
+
+
+def _judge(rows: list[tuple[int, Row]], result: Imported) -> dict[str, MembershipRole]:
+    """The phones of the good rows with their roles; what is wrong with the others goes into the result."""
+    columns, below = _columns(rows)
+    people: dict[str, MembershipRole] = {}
+    first_rows: dict[str, int] = {}
+    for number, cells in rows[below:]:
+        values = {name: cells[place] if place < len(cells) else "" for name, place in columns.items()}
+        if not any(values.values()):
+            continue
+        result.rows += 1
+        phone, faults = _phone_of(values["手机"]), _faults(values)
+        if phone in first_rows:
+            row = first_rows[phone]
+            faults["手机"] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
+        if phone is not None:
+            first_rows.setdefault(phone, number)
+        result.errors += [RowError(number, name, fault.code, fault.sentence()) for name, fault in faults.items()]
+        if phone is not None and not faults:
+            people[phone] = IMPORTED_ROLES[_folded(values.get("角色", ""))]
+    return people
+
+
+def _columns(rows: list[tuple[int, Row]]) -> tuple[dict[str, int], int]:
+    """Where each column stands, and how many rows stand above the first person. Raises ColumnMissing."""
+    for place, (_, cells) in enumerate(rows[:HEADER_WITHIN]):
+        names = [COLUMN_WORDS.get(_folded(cell).strip("*:")) for cell in cells]
+        if "手机" in names:
+            return {name: names.index(name) for name in names if name is not None}, place + 1
+    raise ColumnMissing(column="手机")
+
+
+def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
+    faults: dict[str, Fault] = {}
+    if not values["手机"]:
+        faults["手机"] = Fault("required")
+    elif _phone_of(values["手机"]) is None:
+        faults["手机"] = Fault("not_phone")
+    name = unicodedata.normalize("NFKC", values.get("姓名", ""))
+    if name and not PLAUSIBLE_NAME.fullmatch(name):
+        faults["姓名"] = Fault("not_name", "This does not look like a person's name.")
+    role = _folded(values.get("角色", ""))
+    if role in ("队长", "leader"):
+        faults["角色"] = Fault("role_not_invited", "Nobody is invited as a leader; hand the leadership over instead.")
+    elif role not in IMPORTED_ROLES:
+        faults["角色"] = Fault("not_role", "A role is 队员 or 副队长.")
+    return faults
+
+
+def _phone_of(text: str) -> str | None:
+    """A phone in E.164, typed in full-width digits or with separators, or kept as a number; None where it is none."""
+    digits = re.sub(r"[\s\u00a0()\-‐-―.]", "", unicodedata.normalize("NFKC", text).removesuffix(".0"))
+    try:
+        return str(Phone().deserialize(digits))
+    except ValidationError:
+        return None
+
+
+def _folded(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split()).lower()
