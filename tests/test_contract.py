@@ -72,7 +72,8 @@ def bearer(app: Flask, client: Any) -> str:
     database=None,
 )
 def test_every_operation_keeps_the_contract(case: Any, bearer: str) -> None:
-    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {bearer}"}
+    # schemathesis does not read zstd, which a long answer may be.
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {bearer}", "Accept-Encoding": "identity"}
     case.call_and_validate(checks=CHECKS)
 
 

@@ -353,5 +353,8 @@ def check_consents(consents: Sequence[Mapping[str, Any]]) -> None:
     if any(consent["version"] != current_texts()[consent["kind"]].version for consent in consents):
         raise fault("version_not_current", "A consent names a version that is not the current one.", "consents")
     if not set(REQUIRED_KINDS) <= set(kinds):
-        sentence = "An account needs consent to the terms and to the privacy rules; only its erasure takes it back."
-        raise fault("consent_required", sentence, "consents")
+        raise fault(
+            "consent_required",
+            "An account needs consent to the terms and to the privacy rules; only its erasure takes it back.",
+            "consents",
+        )
