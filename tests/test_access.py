@@ -20,8 +20,9 @@ from volunteer_api.core.access import Access
 from volunteer_api.core.endpoint import API_PREFIX
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
-# What a refusal may write: who was refused, how often, on which of the callers' own devices.
-TOLD_OF_REFUSALS = frozenset({"audit_entries", "rate_counters", "idempotency_keys", "device_sessions"})
+# What a refusal may write: who was refused, how often, on which of the callers' own devices. And a key is made when
+# first needed, by whatever request that is.
+TOLD_OF_REFUSALS = frozenset({"audit_entries", "rate_counters", "idempotency_keys", "device_sessions", "keyring_keys"})
 # What somebody would like to write, and no body of ours takes unless it says so.
 SMUGGLED: dict[str, Any] = {
     "id": "00000000-0000-7000-8000-000000000000",
