@@ -214,7 +214,10 @@ class TestGrant:
         ("who", "role", "where", "status"),
         [
             ("organizer", "organizer", "office", 403),
-            ("organizer", "auditor", "office", 201),
+            # Who is audited does not choose who audits her.
+            ("organizer", "auditor", "office", 403),
+            ("organizer", "inspector", "office", 201),
+            ("administrator", "auditor", "office", 201),
             ("organizer", "administrator", "practice_station", 403),
             ("organizer", "organizer", "center", 404),
             ("administrator", "organizer", "center", 201),
@@ -242,6 +245,11 @@ class TestGrant:
 
 
 class TestRevoke:
+    def test_the_audited_cannot_dismiss_her_auditor(self, client: ApiClient, district: District) -> None:
+        held = make_grant(district.outsider, Role.AUDITOR, district.office.id)
+        assert client.as_(district.organizer).delete(f"/grants/{held.id}").status_code == 403
+        assert client.as_(district.administrator).delete(f"/grants/{held.id}").status_code == 204
+
     def test_the_four(self, client: ApiClient, district: District) -> None:
         held = make_grant(district.outsider, Role.INSPECTOR, district.practice_station.id)
         path = f"/grants/{held.id}"

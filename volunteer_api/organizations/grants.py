@@ -247,7 +247,9 @@ def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_i
     if not reach:
         raise NotFound()
     for held_role, distance in reach:
-        may_grant = Permission.GRANT_MANAGE in ROLE_PERMISSIONS[Role(held_role)]
+        held = ROLE_PERMISSIONS[Role(held_role)]
+        # Nobody gives, or takes, what she may not do herself: the audited neither appoints nor dismisses her auditor.
+        may_grant = Permission.GRANT_MANAGE in held and ROLE_PERMISSIONS[role] <= held
         rank, held_rank = ROLE_RANKS[role], ROLE_RANKS[Role(held_role)]
         if may_grant and (rank < held_rank or (rank == held_rank and distance > 0)):
             return
