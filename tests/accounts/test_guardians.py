@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select
 
-from tests.accounts.factories import PHONE, ask_code, bearer, current_consents, registration, wrong
+from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, current_consents, registration, wrong
 from tests.factories import make_volunteer
 from volunteer_api.accounts import guardians, profile
 from volunteer_api.accounts.ages import age_on, youngest_adult
@@ -228,3 +228,24 @@ def test_who_is_a_minor_follows_the_day(unit):
     assert guardians.is_minor(volunteer, date(2026, 11, 23))
     assert not guardians.is_minor(volunteer, date(2026, 11, 24))
     assert not guardians.is_minor(unit(make_volunteer), date(2026, 11, 24))
+
+
+def test_a_guardians_code_is_good_for_one_child(client, unit, capsys):
+    """A refused second child leaves no account behind: a wrong code commits what was written before it."""
+    guardian = {"name": "王建国", "phone": GUARDIAN_PHONE, "code": guardian_code(client, capsys)}
+    body = {"birth_date": CHILD, "guardian": guardian, "consents": guardian_consents()}
+    assert client.post("/auth/register", json=registration(ask_code(client, capsys), **body)).status_code == 201
+    phone, device = "+8613900007777", DEVICE | {"id": "another"}
+    code = ask_code(client, capsys, phone)
+    second = client.post("/auth/register", json=registration(code, phone=phone, device=device, **body))
+    assert (second.status_code, second.json["code"]) == (401, "wrong_code")
+    signed_in = client.post("/auth/sign-in", json={"phone": phone, "code": code, "device": device})
+    assert (signed_in.status_code, signed_in.json["code"]) == (409, "registration_required")
+
+
+@pytest.mark.parametrize("birth_date", ["1990-01-01", None])
+def test_a_minor_does_not_become_an_adult_by_correction(client, unit, capsys, birth_date):
+    tokens = client.post("/auth/register", json=child(client, capsys)).json
+    version = client.get("/me", headers=bearer(tokens)).json["version"]
+    refused = client.patch("/me", json={"birth_date": birth_date}, version=version, headers=bearer(tokens))
+    assert (refused.status_code, refused.json["code"]) == (409, "birth_date_kept")

@@ -93,7 +93,7 @@ class NotMinor(Conflict):
 
 
 class BirthDateKept(Conflict):
-    title = "A minor's date of birth can be corrected, but not taken away."
+    title = "A minor's date of birth can't be changed to one with less protection."
 
 
 class BirthDateMismatch(Conflict):

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from volunteer_api.accounts import contacts, guardians, queries, resident_ids
-from volunteer_api.accounts.ages import is_under_age
+from volunteer_api.accounts.ages import is_under_age, needs_guardian
 from volunteer_api.accounts.contacts import Person
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.problems import (
@@ -177,8 +177,14 @@ def _check_birth_date(volunteer: Volunteer, birth_date: date | None) -> None:
     number = resident_ids.number_of(volunteer.id)
     if number is not None and birth_date != birth_date_of(number):
         raise BirthDateMismatch()
-    if birth_date is None and guardians.is_minor(volunteer, clock.today()):
+    today = clock.today()
+    if _protection(birth_date, today) < _protection(volunteer.birth_date, today):
         raise BirthDateKept()
+
+
+def _protection(birth_date: date | None, today: date) -> int:
+    """How much the law asks for at this age: 2 under 14, 1 from 14 to 17, 0 for the others and where it is unknown."""
+    return needs_guardian(birth_date, today) + is_under_age(birth_date, today)
 
 
 def _check_guardian(volunteer: Volunteer, changes: Mapping[str, Any]) -> None:
