@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.formparser import FormDataParser
 from werkzeug.test import TestResponse
 
 from tests.conftest import ApiClient
@@ -171,6 +172,37 @@ def test_more_parts_than_anybody_needs(phone: ApiClient) -> None:
     parts = [('name="file"; filename="a"', b"x")] * 50
     answer = phone.post("/try-uploads", **body("b", *parts))
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["name=file; " + "a=b; " * 2000, "name=file\r\n" + "X: a\r\n" * 2000 + "X: a"],
+)
+@pytest.mark.parametrize("before", [[], [('name="file"; filename="a"', b"x")]])
+def test_long_headers_of_a_part_are_not_even_parsed(
+    phone: ApiClient, monkeypatch: pytest.MonkeyPatch, head: str, before: list[tuple[str, bytes]]
+) -> None:
+    monkeypatch.setattr(FormDataParser, "parse", lambda *_: pytest.fail("it was parsed"))
+    assert errors(phone.post("/try-uploads", **body("b", *before, (head, b"x")))) == [("/file", "required")]
+
+
+def test_no_delimiter_hides_behind_others(phone: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FormDataParser, "parse", lambda *_: pytest.fail("it was parsed"))
+    long = b"--b\r\nContent-Disposition: form-data; " + b"a=b; " * 2000 + b"\r\n\r\nx\r\n--b--\r\n"
+    for start in (b"preamble", b"--b--x\r\n", b"x--b\r\n\r\n" * 200):
+        answer = phone.post("/try-uploads", data=start + long, content_type="multipart/form-data; boundary=b")
+        assert errors(answer) == [("/file", "required")]
+
+
+def test_what_only_begins_like_a_delimiter_is_content(phone: ApiClient) -> None:
+    content = b"\r\n--bx" * 200 + b"y" * 20_000
+    answer = phone.post("/try-uploads", **body("b", ('name="file"; filename="a"', content)))
+    assert (answer.status_code, answer.get_json()["size"]) == (201, len(content))
+
+
+def test_a_stranger_costs_no_parsing(phone: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FormDataParser, "parse", lambda *_: pytest.fail("it was parsed"))
+    assert ApiClient(phone.app).post("/try-uploads", data={"file": part()}).status_code == 401
 
 
 def test_a_body_over_the_limit(phone: ApiClient, change_settings: Callable[..., None]) -> None:

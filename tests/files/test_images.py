@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngImageFile
 
 from tests.files.factories import decoded, encoded, picture, png_header
 from volunteer_api.core.problems import InvalidPayload
@@ -238,3 +239,32 @@ def test_no_damage_makes_more_than_a_named_refusal(kind: str) -> None:
 def test_the_bounds_are_the_documented_ones() -> None:
     assert (images.MAX_PIXELS, images.LONGEST_SIDE, images.THUMBNAIL_SIDES) == (40_000_000, 2048, (160, 640))
     assert Image.MAX_IMAGE_PIXELS == images.MAX_PIXELS
+
+
+def test_a_jpeg_of_very_many_passes_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = picture(64, 48, progressive=True)
+    # 65 bytes a pass, and each goes over all 40 million pixels: 200 KB kept the only decoder busy for half a minute.
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    assert read_photo(content[:-2] + scan * 10 + content[-2:]).whole.width == 64
+    monkeypatch.setattr(images.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    assert code_of(content[:-2] + scan * 100 + content[-2:]) == "damaged_image"
+
+
+@pytest.mark.parametrize("padding", [b"\xff\xfe\x00\x02" * 5000, b"\xff" * 5000, b"\x00" * 5000])
+def test_a_jpeg_of_very_many_segments_is_refused_before_it_is_opened(
+    padding: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = picture()
+    monkeypatch.setattr(images.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    assert code_of(content[:2] + padding + content[2:]) == "damaged_image"
+
+
+def test_markers_in_metadata_and_after_the_picture_are_no_passes() -> None:
+    content = picture()
+    comment = b"\xff\xfe\x07\xd2" + b"\xff\xda" * 1000
+    assert read_photo(content[:2] + comment + content[2:] + b"\xff\xda\x00\x02" * 1000).whole.width == 64
+
+
+def test_a_picture_of_one_column_is_refused_before_its_rows_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    assert code_of(png_header(1, images.MAX_SIDE + 1)) == "damaged_image"

@@ -139,6 +139,15 @@ def test_bytes_without_a_row_go_after_a_day(app: Any, unit: Any, folder: Path) -
     assert not REGISTRY["files.delete_orphans"].unit
 
 
+def test_the_sweep_spares_what_is_not_made_like_ours(app: Any, unit: Any, folder: Path) -> None:
+    for name in ("report.pdf", "ab" * 16 + ".png", "notes.jpg.part"):
+        path_in(folder, name).parent.mkdir(parents=True, exist_ok=True)
+        path_in(folder, name).write_bytes(b"x")
+        age(path_in(folder, name), days=2)
+    run_task(app, "files.delete_orphans")
+    assert len(names_in(folder)) == 3
+
+
 def test_the_sweep_of_orphans_goes_in_batches(
     app: Any, unit: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,4 +108,6 @@ def _network() -> str | None:
         address = ip_address(request.remote_addr or "")
     except ValueError:
         return None
+    # A proxy that listens on both kinds writes ::ffff:203.0.113.7, whose /48 is everybody's.
+    address = getattr(address, "ipv4_mapped", None) or address
     return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

@@ -7,6 +7,7 @@ store the answer under its key → commit → respond
 import functools
 import hashlib
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -45,6 +46,9 @@ API_PREFIX = "/api/v1"
 SAFE_METHODS = ("GET",)
 # Of a multipart body: one is taken, a few more can be named in a refusal.
 MOST_PARTS = 10
+MOST_DELIMITERS = 100
+MOST_HEAD_BYTES = 8192
+END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 View = Callable[..., Any]
 Preparation = Callable[..., Any]
 Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
@@ -189,10 +193,13 @@ def endpoint(
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
-            raw = _read_upload() if upload else _read_body(method, body)
+            raw = _receive_upload() if upload else _read_body(method, body)
             if limit is not None:
                 check_limit(limit, f"{method} {rule}")
             principal = authenticate(access)
+            if upload:
+                # Hostile parts cost seconds: only for those who have a token and a try left.
+                _take_file(raw)
             replayable = None
             if keyed is not Idempotency.NONE and principal is not None:
                 compared = _compared(fingerprint, path, upload)
@@ -284,21 +291,32 @@ def _read_body(method: str, body: type[Schema] | None) -> bytes:
     return raw
 
 
-def _read_upload() -> bytes:
-    """The whole of a multipart body with its one file. Raises BodyTooLarge, UnsupportedMediaType, InvalidPayload."""
+def _receive_upload() -> bytes:
+    """The whole of a multipart body. Raises BodyTooLarge, UnsupportedMediaType."""
     limit = settings().upload_bytes
     request.max_content_length = limit + 1
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType(expected="multipart/form-data")
     try:
         raw = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise BodyTooLarge(limit=limit) from error
+    if len(raw) > limit:
+        raise BodyTooLarge(limit=limit)
+    return raw
+
+
+def _take_file(raw: bytes) -> None:
+    """Leave the one file of a multipart body in `g.upload`. Raises BodyTooLarge, InvalidPayload."""
+    limit = settings().upload_bytes
+    if _has_long_head(raw):
+        raise InvalidPayload(error_list({"file": [Fault("required")]}))
+    try:
         # In memory, where the body is already: the request's own parser spools to files that a refusal leaves open.
         parser = FormDataParser(stream_factory=_in_memory, max_form_memory_size=limit, max_form_parts=MOST_PARTS)
         _, others, files = parser.parse(BytesIO(raw), request.mimetype, len(raw), request.mimetype_params)
     except RequestEntityTooLarge as error:
         raise BodyTooLarge(limit=limit) from error
-    if len(raw) > limit:
-        raise BodyTooLarge(limit=limit)
     unknown = [name for name in (*files, *others) if name != "file"]
     if unknown or len(files.getlist("file")) != 1 or "file" in others:
         faults = {name: [Fault("unknown")] for name in unknown} or {"file": [Fault("required")]}
@@ -306,7 +324,17 @@ def _read_upload() -> bytes:
     sent = files["file"]
     g.json = None
     g.upload = Upload(content=sent.read(), file_name=(sent.filename or "")[:200])
-    return raw
+
+
+def _has_long_head(raw: bytes) -> bool:
+    """Whether a part's headers are longer than any phone's: werkzeug reads ten megabytes of them for seconds."""
+    boundary = re.escape(request.mimetype_params.get("boundary", "").encode("utf-8", "replace"))
+    # As werkzeug knows a delimiter, also within a line: before the first part it takes it there too.
+    marks = re.finditer(rb"--" + boundary + rb"[^\S\r\n]*[\r\n]", raw)
+    return any(
+        number > MOST_DELIMITERS or END_OF_HEAD.search(raw, mark.end() - 1, mark.end() + MOST_HEAD_BYTES) is None
+        for number, mark in enumerate(marks)
+    )
 
 
 def _in_memory(

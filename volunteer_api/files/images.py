@@ -4,6 +4,7 @@ Out goes JPEG: every phone, mini-program, browser and PDF shows it, and it encod
 counts on a small server. What was transparent becomes white.
 """
 
+import re
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,7 +21,17 @@ LONGEST_SIDE = 2048
 THUMBNAIL_SIDES = (160, 640)
 QUALITY = 85
 WHITE = (255, 255, 255)
+# Pillow keeps a pointer for each row: one column costs ten times its pixels. No format but PNG goes further.
+MAX_SIDE = 65_535
+# Each pass goes over all pixels again, and costs a hostile file some 60 bytes. Cameras write 1, encoders up to 12.
+MAX_SCANS = 32
+# Each segment before the pixels costs Pillow some microseconds and hundreds of bytes; a long profile has 255.
+MAX_SEGMENTS = 2000
+MAX_FILL_BYTES = 1000
 
+# https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1.1.3: what is no stuffed byte, no restart and no fill byte.
+MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+END_OF_IMAGE, START_OF_SCAN, WITHOUT_LENGTH = b"\xd9", b"\xda", b"\x01"
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, 4.6.4 A, Orientation
@@ -75,6 +86,8 @@ def read_photo(content: bytes) -> Photo:
 def _decode(content: bytes) -> Image.Image:
     if content[4:8] == b"ftyp" and content[8:12] in HEIF_BRANDS:
         raise refused_photo(Fault("heic_not_supported", "HEIC photos can't be read here; send this one as JPEG."))
+    if content.startswith(b"\xff\xd8") and _is_laborious(content):
+        raise refused_photo(_damaged())
     try:
         # Only these decoders are ever asked; the others are many, and each is one more to attack.
         image = Image.open(BytesIO(content), formats=FORMATS)
@@ -85,6 +98,8 @@ def _decode(content: bytes) -> Image.Image:
         raise refused_photo(Fault("not_an_image", "This is not a photo in JPEG, PNG or WebP.")) from error
     if width * height > MAX_PIXELS:
         raise refused_photo(_too_many_pixels())
+    if max(width, height) > MAX_SIDE:
+        raise refused_photo(_damaged())
     try:
         # JPEG decodes at a half or a quarter of its size: most of the memory and time is never spent.
         image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
@@ -95,7 +110,27 @@ def _decode(content: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise refused_photo(_too_many_pixels()) from error
     except Exception as error:  # a decoder fails in any way that hostile bytes can make it
-        raise refused_photo(Fault("damaged_image", "This photo is incomplete or damaged.")) from error
+        raise refused_photo(_damaged()) from error
+
+
+def _is_laborious(content: bytes) -> bool:
+    """Whether a JPEG makes its decoder work for minutes: thousands of passes over its pixels, or of segments."""
+    scans = segments = 0
+    at = 2
+    while (found := MARKER.search(content, at)) is not None and found[1] != END_OF_IMAGE:
+        segments += 1
+        fill = found.start() - at
+        scans += found[1] == START_OF_SCAN
+        if segments > MAX_SEGMENTS or scans > MAX_SCANS or (fill > MAX_FILL_BYTES and scans == 0):
+            return True
+        at = found.end()
+        if found[1] != WITHOUT_LENGTH:
+            at += max(2, int.from_bytes(content[at : at + 2]))
+    return False
+
+
+def _damaged() -> Fault:
+    return Fault("damaged_image", "This photo is incomplete or damaged.")
 
 
 def _too_many_pixels() -> Fault:
@@ -120,7 +155,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
     # Small first: the blending then costs little.
-    layer = _shrink(image.convert("RGBA"), LONGEST_SIDE)
+    layer = _shrink(image if image.mode == "RGBA" else image.convert("RGBA"), LONGEST_SIDE)
     background = Image.new("RGB", layer.size, WHITE)
     background.paste(layer, mask=layer)
     return background

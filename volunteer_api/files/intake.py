@@ -16,7 +16,7 @@ from volunteer_api.files import images
 from volunteer_api.files.stores import store
 
 LIMIT = "60/hour"
-# One per worker process: a hostile file costs some 300 MB while it is decoded, and a photo takes a fifth of a second.
+# One per worker process: a hostile file costs up to 700 MB while it is decoded, and a photo takes a fifth of a second.
 DECODERS = threading.BoundedSemaphore(1)
 PATIENCE_SECONDS = 2.0
 

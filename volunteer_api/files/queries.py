@@ -88,6 +88,11 @@ def whole_name(name: str) -> str:
     return name if found is None else f"{found[1]}.jpg"
 
 
+def is_ours(name: str) -> bool:
+    """Whether it is made like the name of a photo or thumbnail."""
+    return NAME.fullmatch(name) is not None
+
+
 def known_names(names: Collection[str]) -> set[str]:
     """Those of the photos' names that have a row."""
     return set(db.session.scalars(select(StoredFile.name).where(StoredFile.name.in_(names))))
