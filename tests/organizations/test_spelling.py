@@ -11,8 +11,8 @@ from tests.conftest import ApiClient
 from tests.organizations.factories import District, make_district, make_organization
 from tests.organizations.test_service import city_rows
 from volunteer_api.core.database import db
+from volunteer_api.core.pinyin import spelled
 from volunteer_api.organizations import divisions, queries
-from volunteer_api.organizations.spelling import spelled
 
 Unit = Callable[[Callable[[], Any]], Any]
 

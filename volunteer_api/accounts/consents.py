@@ -79,20 +79,6 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
         )
 
 
-def personal_data(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """Every consent that somebody ever gave, the latest first: {kind, version, given_at, withdrawn_at}."""
-    rows = select(Consent).where(Consent.volunteer_id == volunteer_id).order_by(Consent.given_at.desc(), Consent.id)
-    return [
-        {
-            "kind": consent.kind,
-            "version": consent.version,
-            "given_at": consent.given_at,
-            "withdrawn_at": consent.withdrawn_at,
-        }
-        for consent in db.session.scalars(rows)
-    ]
-
-
 def _live(volunteer_id: UUID) -> Any:
     return (
         select(Consent)

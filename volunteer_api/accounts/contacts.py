@@ -30,6 +30,11 @@ def unseal(sealed: bytes, volunteer_id: UUID) -> Person:
     return Person(**orjson.loads(keyring.decrypt(PURPOSE, sealed, volunteer_id.bytes)))
 
 
+def person_of(sealed: bytes | None, volunteer_id: UUID) -> Person | None:
+    """The contact in a column of the volunteer's that may be empty."""
+    return unseal(sealed, volunteer_id) if sealed is not None else None
+
+
 def phone_digest(phone: str) -> bytes:
     """What an E.164 number is found by where only its sealed form is stored."""
     return keyring.look_up(PURPOSE, phone)

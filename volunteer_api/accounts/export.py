@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader
 
@@ -33,10 +32,8 @@ class Export:
 
 
 def export_data(principal: Principal) -> Export:
-    """All that is held about the caller, in JSON's own types. Raises TooManyRequests (429) after ten in an hour."""
-    found = _collect(principal)
-    sections = {name: [_plain(row) for row in rows] for name, rows in found.sections.items()}
-    return Export(found.as_of, sections, found.truncated)
+    """All that is held about the caller. Raises TooManyRequests (429) after ten in an hour."""
+    return _collect(principal)
 
 
 def export_page(principal: Principal) -> Download:
@@ -72,19 +69,6 @@ def _collect(principal: Principal) -> Export:
         sections={name: [dict(row) for row in rows[:maximum]] for name, rows in collected.items()},
         truncated=[name for name, rows in collected.items() if len(rows) > maximum],
     )
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's own types; moments in UTC with `Z`."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
 
 
 def _shown(value: Any) -> str:

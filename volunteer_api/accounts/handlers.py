@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import case, or_, select
 
 from volunteer_api.accounts import guardians, resident_ids
-from volunteer_api.accounts.contacts import unseal
+from volunteer_api.accounts.contacts import person_of
 from volunteer_api.accounts.models import Consent, DeviceSession, Password, SignInCode, Volunteer
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
@@ -37,10 +37,8 @@ def account(volunteer_id: UUID) -> list[dict[str, Any]]:
 def profile(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The profile, with the resident ID in full: its owner may see it here alone."""
     volunteer = db.session.get_one(Volunteer, volunteer_id)
-    emergency, guardian = (
-        unseal(sealed, volunteer_id) if sealed is not None else None
-        for sealed in (volunteer.emergency_contact, volunteer.guardian_contact)
-    )
+    emergency = person_of(volunteer.emergency_contact, volunteer_id)
+    guardian = person_of(volunteer.guardian_contact, volunteer_id)
     return [
         {
             "skills": volunteer.skills,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from volunteer_api.accounts import hashing
 from volunteer_api.accounts.codes import guesser
@@ -83,11 +83,6 @@ def keep(volunteer_id: UUID, made: str) -> None:
 def has_password(volunteer_id: UUID) -> bool:
     """Whether the account has one."""
     return db.session.get(Password, volunteer_id) is not None
-
-
-def forget(volunteer_id: UUID) -> None:
-    """Take an account's password away, as at its erasure."""
-    db.session.execute(delete(Password).where(Password.volunteer_id == volunteer_id))
 
 
 def _compare(phone: str, password: str) -> tuple[_Found, str | None]:

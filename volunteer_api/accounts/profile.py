@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from volunteer_api.accounts import contacts, guardians, queries, resident_ids
 from volunteer_api.accounts.ages import is_under_age, needs_guardian
-from volunteer_api.accounts.contacts import Person
+from volunteer_api.accounts.contacts import Person, person_of
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.problems import (
     BirthDateKept,
@@ -83,8 +83,8 @@ def read(volunteer: Volunteer) -> Me:
         service_categories=volunteer.service_categories,
         photo=next(iter(photos.values()), None),
         resident_id=resident_ids.masked_number_of(volunteer.id),
-        emergency_contact=_person(volunteer.emergency_contact, volunteer.id),
-        guardian_contact=_person(volunteer.guardian_contact, volunteer.id),
+        emergency_contact=person_of(volunteer.emergency_contact, volunteer.id),
+        guardian_contact=person_of(volunteer.guardian_contact, volunteer.id),
         guardian=Person(guardian.name, masked_phone(guardian.phone)) if guardian is not None else None,
         created_at=volunteer.created_at,
         erases_at=volunteer.erases_at,
@@ -149,18 +149,14 @@ def contact_of(volunteer_id: UUID) -> Contact:
     return Contact(
         name=volunteer.name,
         phone=volunteer.phone,
-        emergency_contact=_person(volunteer.emergency_contact, volunteer.id),
-        guardian=guardians.guardian_person(volunteer.id) or _person(volunteer.guardian_contact, volunteer.id),
+        emergency_contact=person_of(volunteer.emergency_contact, volunteer.id),
+        guardian=guardians.guardian_person(volunteer.id) or person_of(volunteer.guardian_contact, volunteer.id),
     )
-
-
-def _person(sealed: bytes | None, volunteer_id: UUID) -> Person | None:
-    return contacts.unseal(sealed, volunteer_id) if sealed is not None else None
 
 
 def _set_contact(volunteer: Volunteer, name: str, contact: Mapping[str, str] | None) -> None:
     """Seal a contact where it is another: sealing the same one again would be a change to whoever edits too."""
-    before = _person(getattr(volunteer, name), volunteer.id)
+    before = person_of(getattr(volunteer, name), volunteer.id)
     if contact is None or before != Person(**contact):
         setattr(volunteer, name, contacts.seal(contact, volunteer.id) if contact is not None else None)
 

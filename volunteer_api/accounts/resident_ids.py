@@ -1,6 +1,5 @@
 """The resident ID: optional, sealed, found only by a keyed digest; one ID is one account."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -60,9 +59,3 @@ def masked_number_of(volunteer_id: UUID) -> str | None:
     """The number as its owner is shown it: `410***********1234`."""
     number = number_of(volunteer_id)
     return masked(number) if number is not None else None
-
-
-def personal_data(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """The stored number in full: {resident_id, stored_at}."""
-    row = queries.resident_id_of(volunteer_id)
-    return [{"resident_id": number_of(volunteer_id), "stored_at": row.created_at}] if row is not None else []

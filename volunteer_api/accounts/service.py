@@ -5,11 +5,11 @@ from datetime import date
 
 from volunteer_api.accounts import consents as consent_rows
 from volunteer_api.accounts import contacts, guardians, passwords, queries, recycling
-from volunteer_api.accounts.codes import right_code
+from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import PhoneProven
-from volunteer_api.accounts.models import Volunteer
-from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded, WrongCode
+from volunteer_api.accounts.models import CodePurpose, Volunteer
+from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded
 from volunteer_api.accounts.sessions import Tokens, end_sessions_of, open_session, repeat_outcome
 from volunteer_api.core import audit, events, ids
 from volunteer_api.core.access import Principal
@@ -57,10 +57,10 @@ def register(
         raise AlreadyRegistered()
     _check_guardian(birth_date, consents, guardian, guardian_contact)
     # Before anything is written: a wrong code commits.
-    proof = guardians.prove(guardian["phone"], guardian["code"], device) if guardian is not None else None
-    if proof is not None and proof.used_at is not None:
-        # It was another child's: a lost answer of this one's was repeated above.
-        raise WrongCode()
+    proof = None
+    if guardian is not None:
+        # A used one was another child's: a lost answer of this one's was repeated above.
+        proof = unused_code(guardian["phone"], guardian["code"], device, CodePurpose.GUARDIAN)
     if volunteer is not None:
         recycling.release_phone(volunteer)
         end_sessions_of(volunteer.id)

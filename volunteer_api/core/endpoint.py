@@ -266,15 +266,7 @@ def _load(access: Access, principal: Principal | None, path: dict[str, Any]) -> 
 
 def _read_body(method: str, body: type[Schema] | None) -> bytes:
     """The whole body, before anything is locked: a slow client must hold nothing."""
-    limit = settings().body_bytes
-    # One byte more than allowed: werkzeug cuts a chunked body at its limit and calls it whole.
-    request.max_content_length = limit + 1
-    try:
-        raw = request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise BodyTooLarge(limit=limit) from error
-    if len(raw) > limit:
-        raise BodyTooLarge(limit=limit)
+    raw = _receive(settings().body_bytes)
     g.json = None
     if method in SAFE_METHODS:
         return raw
@@ -291,12 +283,10 @@ def _read_body(method: str, body: type[Schema] | None) -> bytes:
     return raw
 
 
-def _receive_upload() -> bytes:
-    """The whole of a multipart body. Raises BodyTooLarge, UnsupportedMediaType."""
-    limit = settings().upload_bytes
+def _receive(limit: int) -> bytes:
+    """The whole body, of at most `limit` bytes. Raises BodyTooLarge."""
+    # One byte more than allowed: werkzeug cuts a chunked body at its limit and calls it whole.
     request.max_content_length = limit + 1
-    if request.mimetype != "multipart/form-data":
-        raise UnsupportedMediaType(expected="multipart/form-data")
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
@@ -304,6 +294,13 @@ def _receive_upload() -> bytes:
     if len(raw) > limit:
         raise BodyTooLarge(limit=limit)
     return raw
+
+
+def _receive_upload() -> bytes:
+    """The whole of a multipart body. Raises BodyTooLarge, UnsupportedMediaType."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(expected="multipart/form-data")
+    return _receive(settings().upload_bytes)
 
 
 def _take_file(raw: bytes) -> None:

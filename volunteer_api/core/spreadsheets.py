@@ -5,13 +5,9 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from importlib import import_module
 from io import BytesIO, StringIO
 from typing import Any
-
-from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]  # it has no types
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # type: ignore[import-untyped]  # it has no types
-from openpyxl.styles import Font  # type: ignore[import-untyped]  # it has no types
-from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]  # it has no types
 
 from volunteer_api.core.problems import Problem
 
@@ -80,7 +76,9 @@ def read_table(content: bytes, *, max_rows: int, max_columns: int) -> list[tuple
 
 def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | float | None]], title: str) -> bytes:
     """An xlsx workbook of one sheet: a frozen header, and texts that no program takes for formulas."""
-    workbook = Workbook()
+    library = _library()
+    illegal, font = import_module("openpyxl.cell.cell").ILLEGAL_CHARACTERS_RE, library.styles.Font
+    workbook = library.Workbook()
     sheet = workbook.worksheets[0]
     sheet.title = title[:31]
     widths = [len(header) for header in headers]
@@ -88,7 +86,7 @@ def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | floa
         for column, value in enumerate(row, start=1):
             cell = sheet.cell(line, column)
             if isinstance(value, str):
-                text = ILLEGAL_CHARACTERS_RE.sub("", value)
+                text = illegal.sub("", value)
                 cell.value = text
                 cell.data_type = "s"
                 # The same as a typed apostrophe: it stays a text when somebody edits or copies the cell.
@@ -97,20 +95,30 @@ def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | floa
             else:
                 cell.value = value
             if line == 1:
-                cell.font = Font(bold=True)
+                cell.font = font(bold=True)
     for column, width in enumerate(widths, start=1):
         # A Chinese character is about two wide.
-        sheet.column_dimensions[get_column_letter(column)].width = min(60, 2 * width + 4)
+        sheet.column_dimensions[_letter(column)].width = min(60, 2 * width + 4)
     sheet.freeze_panes = "A2"
     output = BytesIO()
     workbook.save(output)
     return output.getvalue()
 
 
+def _library() -> Any:
+    # It takes a quarter of a second to load, and few requests have a workbook: not at every start.
+    return import_module("openpyxl")
+
+
+def _letter(column: int) -> str:
+    letter: str = _library().utils.get_column_letter(column)
+    return letter
+
+
 def _workbook_rows(content: bytes, max_rows: int, max_columns: int) -> Iterator[tuple[int, Row]]:
     _require_harmless(content, max_rows, max_columns)
     try:
-        workbook = load_workbook(BytesIO(content), read_only=True, keep_links=False)
+        workbook = _library().load_workbook(BytesIO(content), read_only=True, keep_links=False)
         sheet = workbook.worksheets[0]
         # What the file says of its own size may be a lie: a row would be filled up to the last column.
         sheet.reset_dimensions()
@@ -147,7 +155,7 @@ def _require_harmless(content: bytes, max_rows: int, max_columns: int) -> None:
 def _text_of(cell: Any, row: int, column: int) -> str:
     value = cell.value
     if cell.data_type == "f":
-        raise SpreadsheetHasFormula(cell=f"{get_column_letter(column)}{row}")
+        raise SpreadsheetHasFormula(cell=f"{_letter(column)}{row}")
     match value:
         case None:
             return ""

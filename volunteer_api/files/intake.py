@@ -3,15 +3,13 @@
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.limits import check_limit
-from volunteer_api.core.problems import Busy
+from volunteer_api.core.turns import in_turn
 from volunteer_api.files import images
 from volunteer_api.files.stores import store
 
@@ -46,7 +44,7 @@ def receive(principal: Principal, upload: Upload) -> KeptPhoto:
 
 def keep(content: bytes) -> KeptPhoto:
     """Make a photo of the bytes and put it into the store. Call it outside of a unit."""
-    with _decoder():
+    with in_turn(DECODERS, PATIENCE_SECONDS):
         photo = images.read_photo(content)
     secret = secrets.token_hex(16)
     name = f"{secret}.jpg"
@@ -65,13 +63,3 @@ def keep(content: bytes) -> KeptPhoto:
         sha256=hashlib.sha256(photo.whole.content).digest(),
         thumbnails=thumbnails,
     )
-
-
-@contextmanager
-def _decoder() -> Iterator[None]:
-    if not DECODERS.acquire(timeout=PATIENCE_SECONDS):
-        raise Busy()
-    try:
-        yield
-    finally:
-        DECODERS.release()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -85,13 +85,7 @@ def delete_files_of(owner_id: UUID) -> None:
     Take the person's own uses away first and flush: what something still uses, like an activity's photo, stays without
     its sender.
     """
-    gone = db.session.execute(
-        delete(StoredFile)
-        .where(StoredFile.owner_id == owner_id, uses.unused())
-        .returning(StoredFile.name, StoredFile.thumbnails)
-        .execution_options(synchronize_session=False)
-    ).all()
-    _forget_bytes([name for row in gone for name in (row.name, *(one["name"] for one in row.thumbnails))])
+    _delete(StoredFile.owner_id == owner_id)
     db.session.execute(
         update(StoredFile)
         .where(StoredFile.owner_id == owner_id)
@@ -106,14 +100,8 @@ def delete_unused() -> None:
         return  # nothing can say that it uses a photo: deleting them all would be a mistake of ours
     old = StoredFile.touched_at < clock.now() - timedelta(days=UNUSED_DAYS)
     ids = db.session.scalars(select(StoredFile.id).where(old, uses.unused()).limit(BATCH)).all()
-    gone = db.session.execute(
-        delete(StoredFile)
-        # Once more `old`: who put it to use meanwhile touched it, and PostgreSQL judges the row again.
-        .where(StoredFile.id.in_(ids), old, uses.unused())
-        .returning(StoredFile.name, StoredFile.thumbnails)
-        .execution_options(synchronize_session=False)
-    ).all()
-    _forget_bytes([name for row in gone for name in (row.name, *(one["name"] for one in row.thumbnails))])
+    # Once more `old`: who put it to use meanwhile touched it, and PostgreSQL judges the row again.
+    _delete(StoredFile.id.in_(ids), old)
 
 
 def delete_orphans() -> None:
@@ -141,7 +129,15 @@ def _delete_unknown(names: list[str]) -> None:
             store().delete(name)
 
 
-def _forget_bytes(names: list[str]) -> None:
+def _delete(*which: ColumnElement[bool]) -> None:
+    """Delete what of these rows nothing uses, and after the commit their bytes."""
+    gone = db.session.execute(
+        delete(StoredFile)
+        .where(*which, uses.unused())
+        .returning(StoredFile.name, StoredFile.thumbnails)
+        .execution_options(synchronize_session=False)
+    ).all()
+    names = [name for row in gone for name in (row.name, *(one["name"] for one in row.thumbnails))]
     if not names:
         return
 

@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.pinyin import spelled
 from volunteer_api.core.statements import insert
 from volunteer_api.organizations import queries
 from volunteer_api.organizations.models import Division, DivisionLevel
 from volunteer_api.organizations.problems import ImportRefused
-from volunteer_api.organizations.spelling import spelled
 
 CODE_LENGTHS = {
     DivisionLevel.CITY: 4,

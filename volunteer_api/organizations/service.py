@@ -11,12 +11,12 @@ from volunteer_api.core import ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.pinyin import spelled
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations import queries, structure
 from volunteer_api.organizations.access import Permission, can, require, require_open
 from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
 from volunteer_api.organizations.problems import DivisionUnknown, OrganizationClosed, RootStays
-from volunteer_api.organizations.spelling import spelled
 from volunteer_api.organizations.structure import check_names, check_place, insert_organizations
 
 

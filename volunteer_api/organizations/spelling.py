@@ -1,30 +1,13 @@
-"""Names as they are typed without Chinese characters, and the index ranges that find them."""
+"""What is typed without Chinese characters, and the index ranges that find the names."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from volunteer_api.core.pinyin import search_text
-
 # What a spelling is made of, in the order of every collation that this project meets.
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 LAST = LETTERS[-1]
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """`wyljd` and `wuyilujiedao` for 五一路街道."""
-
-    initials: str
-    pinyin: str
-
-
-def spelled(name: str) -> Spelling:
-    """How the name is typed, its initials and the whole of it, lower case."""
-    initials, _, pinyin = search_text(name).partition(" ")
-    return Spelling(initials, pinyin)
 
 
 def is_typed(text: str) -> bool:

@@ -9,14 +9,29 @@ from volunteer_api.accounts.events import PhoneProven, VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
-from volunteer_api.teams import invitations, roster, service
-from volunteer_api.teams.models import InvitationCode
+from volunteer_api.teams import invitations, service
+from volunteer_api.teams.models import InvitationCode, Membership, Team
 
 
 @exported("memberships")
 def export_memberships(volunteer_id: UUID) -> list[dict[str, Any]]:
     """Every team that the volunteer was, is, asked or is invited to be in."""
-    return roster.memberships_of(volunteer_id)
+    return rows(
+        select(
+            Membership.id,
+            Membership.team_id,
+            Team.name.label("team"),
+            Membership.role,
+            Membership.state,
+            Membership.is_primary,
+            Membership.created_at,
+            Membership.joined_at,
+            Membership.left_at,
+        )
+        .join(Team, Team.id == Membership.team_id)
+        .where(Membership.volunteer_id == volunteer_id)
+        .order_by(Membership.id)
+    )
 
 
 @exported("invitation_codes")

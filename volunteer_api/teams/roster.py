@@ -5,10 +5,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from marshmallow import ValidationError
-from sqlalchemy import select
 
 from volunteer_api.accounts.profile import Contact, contact_of
 from volunteer_api.core import audit, clock
@@ -150,30 +148,6 @@ def read_contact(membership: Membership, *, by: Principal) -> Contact:
         membership_id=str(membership.id),
     )
     return contact_of(membership.volunteer_id)
-
-
-def memberships_of(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """All that teams hold about a person, for her own export."""
-    statement = (
-        select(Membership, Team.name)
-        .join(Team, Team.id == Membership.team_id)
-        .where(Membership.volunteer_id == volunteer_id)
-        .order_by(Membership.id)
-    )
-    return [
-        {
-            "id": membership.id,
-            "team_id": membership.team_id,
-            "team": name,
-            "role": membership.role,
-            "state": membership.state,
-            "is_primary": membership.is_primary,
-            "created_at": membership.created_at,
-            "joined_at": membership.joined_at,
-            "left_at": membership.left_at,
-        }
-        for membership, name in db.session.execute(statement)
-    ]
 
 
 def _cells(member: MembershipView) -> list[str | None]:
