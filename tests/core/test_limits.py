@@ -62,6 +62,14 @@ def test_a_household_of_ipv6_counts_as_one(limited: Callable[..., dict[str, str]
     limited("2001:db8:1:3::1")
 
 
+def test_one_caller_counts_as_one_however_a_proxy_writes_it(limited: Callable[..., dict[str, str]]) -> None:
+    for address in ("203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7"):
+        limited(address)
+    with pytest.raises(TooManyRequests):
+        limited("::ffff:203.0.113.7")
+    limited("::ffff:203.0.113.8")
+
+
 def test_a_window_ends(app: Flask, change_settings: Callable[..., None]) -> None:
     change_settings(app, limits=True)
     with app.test_request_context("/"):

@@ -2,15 +2,16 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
-from flask import g, has_request_context, request
+from flask import g, has_request_context
 from sqlalchemy import Index, delete
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
+from volunteer_api.core.addresses import caller
 from volunteer_api.core.database import JSON_TYPE, Base, Identified, db
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import row_count
@@ -104,10 +105,7 @@ def forget_audit_entries() -> int:
 def _network() -> str | None:
     if not has_request_context():
         return None
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
+    address = caller()
+    if address is None:
         return None
-    # A proxy that listens on both kinds writes ::ffff:203.0.113.7, whose /48 is everybody's.
-    address = getattr(address, "ipv4_mapped", None) or address
     return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

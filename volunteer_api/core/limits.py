@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Protocol
 
 from flask import current_app, g, request
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from volunteer_api.core import clock
+from volunteer_api.core.addresses import caller
 from volunteer_api.core.database import BEGIN_IMMEDIATE, Base, db
 from volunteer_api.core.keys import sign
 from volunteer_api.core.logs import logger
@@ -123,12 +124,10 @@ def require_left(limit: str, scope: str, who: str) -> None:
 
 def caller_address() -> str:
     """The caller's address; of IPv6 the /64 network, because one household has all of it."""
-    text = request.remote_addr or ""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else text
+    address = caller()
+    if address is None:
+        return request.remote_addr or ""
+    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 @task("core.forget_rate_counters", every=Every.HOUR)
