@@ -11,7 +11,7 @@ from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded
 from volunteer_api.accounts.sessions import Tokens, end_sessions_of, open_session, repeat_outcome
-from volunteer_api.core import audit, events, ids
+from volunteer_api.core import audit, events, ids, keyring
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -111,6 +111,11 @@ def look_up(phone: str, *, by: Principal) -> Volunteer | None:
     """
     spend(PHONES_LOOKED_UP, "phones looked up", who=str(by.volunteer_id))
     return find_by_phone(phone)
+
+
+def phone_digest(phone: str) -> bytes:
+    """What an E.164 number that was only typed in is found by again, once its owner proves to have it."""
+    return keyring.look_up("phones", phone)
 
 
 def masked_name(name: str) -> str:

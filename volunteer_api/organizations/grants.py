@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import audit, clock, ids, keyring
+from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -376,7 +376,7 @@ def _details(made: Grant | PendingGrant) -> dict[str, Any]:
 
 def _hold_phone(phone: str) -> bytes:
     """The phone's digest. A grant to it and its owner's registration at the same moment follow each other."""
-    digest = keyring.look_up("phones", phone)
+    digest = accounts.phone_digest(phone)
     if db.engine.dialect.name == "postgresql":
         number = int.from_bytes(digest[:8], "big", signed=True)
         db.session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})

@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_, select, update
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock, ids, keyring
+from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -31,8 +31,6 @@ from volunteer_api.teams.problems import AlreadyMember, InvitationCodeUnknown, T
 from volunteer_api.teams.service import MembershipView
 
 INVITATION_DAYS = 30
-# The purpose of core.keyring's look-up under which phones that were only typed in are found again.
-PHONES = "phones"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def invite(team: Team, phones: Mapping[str, MembershipRole]) -> list[Membership]
     The caller knows that none of them has an open membership. Those with an account hear of it.
     """
     moment = clock.now()
-    digests = {phone: keyring.look_up(PHONES, phone) for phone in phones}
+    digests = {phone: accounts.phone_digest(phone) for phone in phones}
     db.session.execute(
         delete(Membership)
         .where(Membership.team_id == team.id, queries.ran_out(moment))
@@ -110,7 +108,7 @@ def invite(team: Team, phones: Mapping[str, MembershipRole]) -> list[Membership]
 
 def phones_taken(team: Team, phones: Collection[str]) -> set[str]:
     """Which of the phones belong to members of the team, or are invited or ask to be. Three statements."""
-    digests = {keyring.look_up(PHONES, phone): phone for phone in phones}
+    digests = {accounts.phone_digest(phone): phone for phone in phones}
     owners = {volunteer.id: str(volunteer.phone) for volunteer in registered(phones)}
     taken: set[str] = set()
     for volunteer_id, digest in db.session.execute(queries.open_among(team.id, owners.keys(), digests.keys())):
@@ -132,7 +130,7 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
         select(Membership, Team)
         .join(Team, Team.id == Membership.team_id)
         .where(
-            Membership.phone_digest == keyring.look_up(PHONES, phone),
+            Membership.phone_digest == accounts.phone_digest(phone),
             Membership.volunteer_id.is_(None),
             Membership.state == MembershipState.INVITED,
             Membership.expires_at > clock.now(),
