@@ -40,8 +40,8 @@ clean: ## remove the environment and the caches; the data in var/ stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The pins are made by: uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url
-#   pyproject.toml -o requirements/runtime.txt, and with --extra dev -o requirements/dev.txt
+# The pins are made by: uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+#   --no-annotate, of pyproject.toml and flit_core for runtime.txt, of pyproject.toml with --all-extras for dev.txt
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.11' >&2; exit 2; }

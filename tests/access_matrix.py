@@ -1,11 +1,20 @@
 """The access matrix: each operation of the application, who may call it, and a valid call of it.
 
-A new operation gets a row here. What the rules' columns mean says `tests/access_scene`; a row whose name goes on behind
-" · " is another case of the same operation. After a change: python -m tests.access_table > docs/access.md
+A new operation gets a row here or in its feature's `access_rows.py`. What the rules' columns mean says
+`tests/access_scene`; a row whose name goes on behind " · " is another case of the same operation.
+After a change: python -m tests.access_table > docs/access.md
 """
 
 from tests.access_matrix_people import PEOPLE
 from tests.access_matrix_work import WORK
 from tests.access_scene import Entry
+from tests.catalog import access_rows as catalog
+from tests.compliance import access_rows as compliance
+from tests.inventory import access_rows as inventory
+from tests.loans import access_rows as loans
+from tests.stations import access_rows as stations
+from tests.stocktakes import access_rows as stocktakes
+from tests.transfers import access_rows as transfers
 
-MATRIX: dict[str, Entry] = PEOPLE | WORK
+STOCK = (stations, catalog, inventory, loans, stocktakes, transfers, compliance)
+MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in STOCK for name, row in feature.ROWS.items()} | WORK

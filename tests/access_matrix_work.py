@@ -1,18 +1,15 @@
-"""Rows of the access matrix: stations and their stock, activities, attendances, rankings."""
+"""Rows of the access matrix: activities, attendances, rankings."""
 
 from typing import Any
 
 from tests.access_scene import (
-    KEEPS_CATALOG,
     LEADS_ACTIVITY,
     LEADS_DRAFT,
-    MANAGES_STATION,
     ORGANIZES,
     OWNER_SEEN_FROM_ABOVE,
     PUBLIC,
     PUBLISHES,
     READS_ATTENDANCE,
-    READS_STOCK,
     SEES_DRAFT,
     SIGNED_IN,
     Call,
@@ -21,28 +18,9 @@ from tests.access_scene import (
     moment,
 )
 from tests.attendance.factories import evidence
-from tests.inventory.factories import make_item
 from volunteer_api.core import clock
 
 PLACE = {"lat": 33.735, "lng": 113.33}
-
-
-def station(world: World) -> Call:
-    """A station of the office."""
-    body = {
-        "name": "新服务台",
-        "kind": "desk",
-        "organization_id": str(world.office.id),
-        "place": PLACE,
-        "address": "1 号",
-    }
-    return Call(body=body | {"opening_hours": [{"weekday": 1, "opens": "08:00", "closes": "18:00"}]})
-
-
-def movement(world: World) -> Call:
-    """A donation."""
-    lines = [{"item_id": str(world.item_id), "quantity": 3}]
-    return Call(body={"kind": "receipt", "reason": "donation", "lines": lines})
 
 
 def shift_times() -> dict[str, Any]:
@@ -76,28 +54,6 @@ def check_out(world: World) -> Call:
     """Of the member's own attendance."""
     return Call(at={"attendance_id": world.attendance.id}, body={"evidence": evidence(clock.now())})
 
-
-STATIONS: dict[str, Entry] = {
-    "GET /stations": PUBLIC(),
-    "POST /stations": ORGANIZES(station),
-    "GET /stations/{station_id}": PUBLIC(),
-    "PATCH /stations/{station_id}": MANAGES_STATION(lambda world: Call(body={"address": "2 号"}, version=1)),
-    "GET /stations/{station_id}/ledger": READS_STOCK(),
-    "GET /stations/{station_id}/stock": READS_STOCK(),
-    "GET /stations/{station_id}/stock/entries": READS_STOCK(),
-    "POST /stations/{station_id}/movements": MANAGES_STATION(movement),
-    "GET /movements/{movement_id}": READS_STOCK(),
-    "POST /movements/{movement_id}/reversal": MANAGES_STATION(lambda world: Call(body={"reason": "mistake"})),
-    "GET /items": PUBLIC(),
-    "POST /items": KEEPS_CATALOG(
-        lambda world: Call(body={"name": f"毛巾 {world.phone()}", "kind": "consumable", "unit": "条"})
-    ),
-    "GET /items/{item_id}": PUBLIC(),
-    # Each who may calls it once: the version is that of an item of her own.
-    "PATCH /items/{item_id}": KEEPS_CATALOG(
-        lambda world: Call(at={"item_id": make_item()}, body={"unit": "条"}, version=1)
-    ),
-}
 
 ACTIVITIES: dict[str, Entry] = {
     "GET /campaigns": PUBLIC(),
@@ -146,4 +102,4 @@ ATTENDANCE: dict[str, Entry] = {
     "POST /attendances/{attendance_id}/check-out": OWNER_SEEN_FROM_ABOVE(check_out),
 }
 
-WORK: dict[str, Entry] = STATIONS | ACTIVITIES | ATTENDANCE
+WORK: dict[str, Entry] = ACTIVITIES | ATTENDANCE

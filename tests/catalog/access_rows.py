@@ -1,0 +1,16 @@
+"""Rows of the access matrix: the catalogue."""
+
+from tests.access_scene import KEEPS_CATALOG, PUBLIC, Call, Entry
+from tests.inventory.factories import make_item
+
+ROWS: dict[str, Entry] = {
+    "GET /items": PUBLIC(),
+    "POST /items": KEEPS_CATALOG(
+        lambda world: Call(body={"name": f"毛巾 {world.phone()}", "kind": "consumable", "unit": "条"})
+    ),
+    "GET /items/{item_id}": PUBLIC(),
+    # Each who may calls it once: the version is that of an item of her own.
+    "PATCH /items/{item_id}": KEEPS_CATALOG(
+        lambda world: Call(at={"item_id": make_item()}, body={"unit": "条"}, version=1)
+    ),
+}

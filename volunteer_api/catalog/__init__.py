@@ -1,0 +1,1 @@
+"""What stations may keep, must keep and must not keep: items and kit standards."""

@@ -1,0 +1,1 @@
+"""What stations lack or will lack: compliance, forecast, alerts, restock suggestions."""

@@ -1,0 +1,1 @@
+"""Durables that are lent and come back: assets, loans, borrowers."""

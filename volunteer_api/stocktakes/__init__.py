@@ -1,0 +1,1 @@
+"""Counting what is there: stocktakes and hand-over counts."""

@@ -1,0 +1,1 @@
+"""Stock that moves from station to station: request, approval, shipment, receipt."""
