@@ -10,9 +10,9 @@ from flask import Flask
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_district, make_grant
 from tests.stations.factories import make_station
+from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.service import create_item
 from volunteer_api.core import clock
-from volunteer_api.inventory.catalog import create_item
-from volunteer_api.inventory.models import ItemKind
 from volunteer_api.organizations.models import Role
 
 PLACE = {"lat": 33.735, "lng": 113.335}

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from tests.factories import make_volunteer, next_number
+from volunteer_api.catalog import service as catalog
+from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
-from volunteer_api.inventory import catalog, service
-from volunteer_api.inventory.models import ItemKind, MovementReason, RecordableKind
+from volunteer_api.inventory import service
+from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.inventory.queries import Document
 from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType

@@ -82,7 +82,7 @@ def test_a_missing_value_and_an_unknown_kind_are_found_where_they_are_written(un
     reader = unit(make_volunteer)
     with pytest.raises(KeyError):
         unit(lambda: notify(reader, values={}))
-    with pytest.raises(ValueError, match="gossip"):
+    with pytest.raises(KeyError, match="gossip"):
         unit(lambda: notify(reader, kind="gossip"))
 
 
@@ -210,7 +210,7 @@ def test_parallel_twins_notify_once(postgresql_app, postgresql_unit, race):
 
 
 def test_every_kind_says_something():
-    assert set(TEMPLATES) == set(NotificationKind)
+    assert set(TEMPLATES) >= set(NotificationKind)
     for template in TEMPLATES.values():
         assert re.findall(r"%\((\w+)\)s", template.body)
 

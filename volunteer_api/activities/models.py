@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.core.database import JSON_TYPE, Base, Identified, Versioned
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, Versioned, one_of
 
 
 class SignUpMode(StrEnum):
@@ -44,10 +44,6 @@ PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState
 ACTIVE_SIGN_UPS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
 
 
-def _one_of(column: str, values: tuple[str, ...] | type[StrEnum]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
 class Campaign(Identified, Versioned, Base):
     """A named effort that many activities serve, such as 百万市民清洁家园大行动."""
 
@@ -72,9 +68,9 @@ class Activity(Identified, Versioned, Base):
 
     __tablename__ = "activities"
     __table_args__ = (
-        CheckConstraint(_one_of("category", Category), name="category"),
-        CheckConstraint(_one_of("sign_up_mode", SignUpMode), name="sign_up_mode"),
-        CheckConstraint(_one_of("state", ActivityState), name="state"),
+        CheckConstraint(one_of("category", Category), name="category"),
+        CheckConstraint(one_of("sign_up_mode", SignUpMode), name="sign_up_mode"),
+        CheckConstraint(one_of("state", ActivityState), name="state"),
         CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="place_is_whole"),
         CheckConstraint("radius_m IS NULL OR radius_m >= 1", name="radius_positive"),
         CheckConstraint("state != 'canceled' OR cancellation_reason IS NOT NULL", name="canceled_with_reason"),
@@ -160,7 +156,7 @@ class Shift(Identified, Versioned, Base):
     waitlisted_count: Mapped[int] = mapped_column(default=0)
 
 
-_ACTIVE = text(_one_of("state", ACTIVE_SIGN_UPS))
+_ACTIVE = text(one_of("state", ACTIVE_SIGN_UPS))
 
 
 class SignUp(Identified, Base):
@@ -172,7 +168,7 @@ class SignUp(Identified, Base):
 
     __tablename__ = "sign_ups"
     __table_args__ = (
-        CheckConstraint(_one_of("state", SignUpState), name="state"),
+        CheckConstraint(one_of("state", SignUpState), name="state"),
         CheckConstraint("state != 'waitlisted' OR position IS NOT NULL", name="waitlisted_with_position"),
         Index(
             "uq_sign_ups_active",

@@ -1,6 +1,7 @@
 """The database: one declarative base, the column types, and how SQLite and PostgreSQL are opened."""
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -65,6 +66,11 @@ class Base(DeclarativeBase):
         ),
         type_annotation_map={datetime: UtcDateTime(), dict[str, Any]: JSON_TYPE, list[Any]: JSON_TYPE, str: String()},
     )
+
+
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The SQL condition that a column holds one of the values, for CHECK constraints and partial indexes."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class Identified:

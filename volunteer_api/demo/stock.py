@@ -5,10 +5,11 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
+from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.service import create_item
 from volunteer_api.core import clock
 from volunteer_api.demo.stage import ADMINISTRATOR, HOME_STATION, STATION_MANAGER, Place, Stage
-from volunteer_api.inventory.catalog import create_item
-from volunteer_api.inventory.models import ItemKind, MovementReason, RecordableKind
+from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.inventory.service import Line, record_movement
 
 # Name, kind, unit, how many a desk begins with. After the newspaper page that the project started from.
@@ -39,6 +40,8 @@ FIRST_AID = (
     ("剪刀", ItemKind.DURABLE, "把", 1),
 )
 WITHOUT_EXPIRY = ("体温计", "冰袋", "剪刀")
+# After what their labels usually say.
+DAYS_ONCE_OPENED = {"碘伏": 30}
 PROHIBITED = ("处方药", ItemKind.MEDICAL, "盒")
 HANDED_OUT = ("茶叶", "针线包", "棉签", "无菌纱布")
 # From now, of the lots that the desks began with. What is handed out has to be good still.
@@ -66,7 +69,7 @@ def steps(stage: Stage) -> Iterator[Callable[[], None]]:
 def _write_catalogue(stage: Stage, items: dict[str, UUID]) -> None:
     with clock.at(stage.founded_at):
         for name, kind, unit, _ in (*KIT, *FIRST_AID):
-            items[name] = create_item(name=name, kind=kind, unit=unit).id
+            items[name] = create_item(name=name, kind=kind, unit=unit, days_once_opened=DAYS_ONCE_OPENED.get(name)).id
         name, kind, unit = PROHIBITED
         create_item(name=name, kind=kind, unit=unit, prohibited=True)
 

@@ -1,20 +1,16 @@
-"""Routes of the catalogue and of stations' stock."""
+"""Routes of stations' stock."""
 
 from typing import Any
 
-from volunteer_api.core.access import Principal, public
+from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.inventory import access, catalog, queries, service
-from volunteer_api.inventory.models import Item, Movement
+from volunteer_api.inventory import access, queries, service
+from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.schemas import (
     EntryFilter,
     EntryRead,
-    ItemCreate,
-    ItemFilter,
-    ItemRead,
-    ItemUpdate,
     LedgerFilter,
     LedgerRowRead,
     MovementCreate,
@@ -24,39 +20,7 @@ from volunteer_api.inventory.schemas import (
 )
 from volunteer_api.stations.models import Station
 
-blueprint = feature_blueprint("inventory", __name__, "The catalogue of items and the ledger of stock")
-
-
-@endpoint(blueprint, "GET", "/items", access=public, query=ItemFilter, returns=page_of(ItemRead))
-def list_items(query: dict[str, Any]) -> Page:
-    """List the catalogue by name."""
-    return queries.list_items(query)
-
-
-@endpoint(blueprint, "POST", "/items", access=access.to_keep_catalog, body=ItemCreate, returns=ItemRead, status=201)
-def create_item(body: dict[str, Any]) -> Item:
-    """Add an item to the catalogue."""
-    return catalog.create_item(**body)
-
-
-@endpoint(blueprint, "GET", "/items/<uuid:item_id>", access=access.to_see_item, returns=ItemRead)
-def read_item(item: Item) -> Item:
-    """Read an item of the catalogue."""
-    return item
-
-
-@endpoint(
-    blueprint,
-    "PATCH",
-    "/items/<uuid:item_id>",
-    access=access.to_change_item,
-    body=ItemUpdate,
-    returns=ItemRead,
-    edits=True,
-)
-def change_item(item: Item, body: dict[str, Any]) -> Item:
-    """Change an item of the catalogue."""
-    return catalog.change_item(item, **body)
+blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' stock")
 
 
 @endpoint(

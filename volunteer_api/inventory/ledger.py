@@ -6,33 +6,36 @@ features of stock come after them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
+from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.service import load_items
 from volunteer_api.core import clock, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import queries
 from volunteer_api.inventory.models import (
+    SEALED,
     DocumentCounter,
-    Item,
     Movement,
     MovementKind,
     MovementReason,
     StockBalance,
     StockEntry,
 )
-from volunteer_api.inventory.problems import ItemUnknown, OccurredInFuture, TooFarBack
+from volunteer_api.inventory.problems import OccurredInFuture, TooFarBack
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change, Shelf, stock_too_low
 from volunteer_api.stations.models import Station
 
 # A phone's clock may run ahead of ours by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+SHELF_KEY = ["station_id", "item_id", "lot_number", "portion"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class Posting:
         reason: MovementReason,
         note: str | None = None,
         reverses_id: UUID | None = None,
+        counterparty: str | None = None,
+        witness: str | None = None,
     ) -> Document:
         """Move the balances, then write the document and its entries. Raises StockTooLow (409)."""
-        ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number))
+        ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = [_move_balance(self.station_id, change) for change in ordered]
         last = (
             db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == self.station_id))
@@ -75,6 +80,8 @@ class Posting:
             "occurred_at": self.occurred_at,
             "recorded_at": self.recorded_at,
             "reverses_id": reverses_id,
+            "counterparty": counterparty,
+            "witness": witness,
         }
         entries: list[Mapping[str, Any]] = [
             {
@@ -82,6 +89,7 @@ class Posting:
                 "station_id": self.station_id,
                 "item_id": change.item.id,
                 "lot_number": change.lot_number,
+                "portion": change.portion,
                 "expires_on": change.expires_on,
                 "quantity": change.quantity,
                 "balance": balance,
@@ -106,8 +114,52 @@ def begin(station_id: UUID, item_ids: Iterable[UUID], *, occurred_at: datetime |
     recorded_at = clock.now()
     moment = occurred_at or recorded_at
     _check_moment(moment, recorded_at)
-    items = _items(list(item_ids))
+    items = load_items(item_ids)
     return Posting(station_id, code, items, Shelf(station_id, items, clock.local_date(moment)), moment, recorded_at)
+
+
+def count_beside(
+    station_id: UUID,
+    item_id: UUID,
+    lot_number: str,
+    *,
+    expires_on: date | None = None,
+    on_loan: int = 0,
+    in_transit: int = 0,
+) -> None:
+    """Change what is counted beside a station's shelf of a sealed lot; the caller holds the station's ledger.
+
+    The database refuses to count below zero: that is a fault of the caller's code.
+    """
+    counted = {"on_loan": StockBalance.on_loan + on_loan, "in_transit": StockBalance.in_transit + in_transit}
+    if min(on_loan, in_transit) < 0:
+        # Not by the INSERT below: PostgreSQL checks its values before it looks for the row that is there.
+        db.session.execute(
+            update(StockBalance)
+            .where(
+                StockBalance.station_id == station_id,
+                StockBalance.item_id == item_id,
+                StockBalance.lot_number == lot_number,
+                StockBalance.portion == SEALED,
+            )
+            .values(counted)
+            .execution_options(synchronize_session=False)
+        )
+        return
+    db.session.execute(
+        statements.insert(StockBalance)
+        .values(
+            station_id=station_id,
+            item_id=item_id,
+            lot_number=lot_number,
+            portion=SEALED,
+            quantity=0,
+            expires_on=expires_on,
+            on_loan=on_loan,
+            in_transit=in_transit,
+        )
+        .on_conflict_do_update(index_elements=SHELF_KEY, set_=counted)
+    )
 
 
 def _check_moment(moment: datetime, now: datetime) -> None:
@@ -128,14 +180,6 @@ def _lock_station(station_id: UUID) -> str:
     return code
 
 
-def _items(item_ids: Sequence[UUID]) -> dict[UUID, Item]:
-    found = {item.id: item for item in db.session.scalars(select(Item).where(Item.id.in_(set(item_ids))))}
-    for item_id in item_ids:
-        if item_id not in found:
-            raise ItemUnknown(members={"item_id": str(item_id)})
-    return found
-
-
 def _move_balance(station_id: UUID, change: Change) -> int:
     """Change one balance, and return it. The UPDATE itself refuses to go below zero, whatever was planned."""
     if change.quantity > 0:
@@ -146,6 +190,7 @@ def _move_balance(station_id: UUID, change: Change) -> int:
             StockBalance.station_id == station_id,
             StockBalance.item_id == change.item.id,
             StockBalance.lot_number == change.lot_number,
+            StockBalance.portion == change.portion,
             StockBalance.quantity + change.quantity >= 0,
         )
         .values(quantity=StockBalance.quantity + change.quantity)
@@ -164,11 +209,12 @@ def _raise_balance(station_id: UUID, change: Change) -> int:
             station_id=station_id,
             item_id=change.item.id,
             lot_number=change.lot_number,
+            portion=change.portion,
             quantity=change.quantity,
             expires_on=change.expires_on,
         )
         .on_conflict_do_update(
-            index_elements=["station_id", "item_id", "lot_number"],
+            index_elements=SHELF_KEY,
             # An empty lot takes the date of what comes; another one's change has the lot's own.
             set_={"quantity": StockBalance.quantity + change.quantity, "expires_on": change.expires_on},
         )

@@ -1,22 +1,14 @@
-"""Items, movements with their ledger entries, and the balances that the entries add up to."""
+"""Movements with their ledger entries, and the balances that the entries add up to."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import Base, Identified, Versioned
-
-
-class ItemKind(StrEnum):
-    """How an item is used: lent and taken back, used up, or kept in the first-aid box."""
-
-    DURABLE = "durable"
-    CONSUMABLE = "consumable"
-    MEDICAL = "medical"
+from volunteer_api.core.database import Base, Identified, one_of
 
 
 class MovementKind(StrEnum):
@@ -31,6 +23,7 @@ class MovementKind(StrEnum):
     STOCKTAKE = "stocktake"
     LOAN_OUT = "loan_out"
     LOAN_RETURN = "loan_return"
+    UNSEALING = "unsealing"
     REVERSAL = "reversal"
 
 
@@ -82,29 +75,23 @@ REASONS: Mapping[MovementKind, frozenset[MovementReason]] = {
 }
 
 
+# A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
+# opening, YYYY-MM-DD, since from then on it expires on a day of its own.
+SEALED = ""
+QUARANTINED = "quarantined"
+
+
+def opened_on(portion: str) -> date | None:
+    """The day on which the portion was opened; None of any other."""
+    return None if portion in (SEALED, QUARANTINED) else date.fromisoformat(portion)
+
+
 def name_of_lot(lot_number: str | None, expires_on: date | None) -> str | None:
     """The lot that a line means; None where it names neither a lot nor a day."""
     # Things without a printed lot still expire: their day keeps them apart from those that expire on another.
     if lot_number is None and expires_on is not None:
         return expires_on.isoformat()
     return lot_number
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
-
-
-class Item(Identified, Versioned, Base):
-    """A thing that stations keep, counted in whole units. A prohibited one is listed so that it can be refused."""
-
-    __tablename__ = "items"
-    __table_args__ = (UniqueConstraint("name"), _one_of("kind", ItemKind))
-
-    name: Mapped[str]
-    kind: Mapped[str]
-    unit: Mapped[str]
-    prohibited: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Movement(Identified, Base):
@@ -117,8 +104,8 @@ class Movement(Identified, Base):
         UniqueConstraint("reverses_id"),
         Index("ix_movements_actor_id", "actor_id"),
         Index("ix_movements_station_id", "station_id", "recorded_at"),
-        _one_of("kind", MovementKind),
-        _one_of("reason", MovementReason),
+        CheckConstraint(one_of("kind", MovementKind), name="kind_known"),
+        CheckConstraint(one_of("reason", MovementReason), name="reason_known"),
         CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_its_movement"),
     )
 
@@ -131,13 +118,17 @@ class Movement(Identified, Base):
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("movements.id"))
+    # Whom it came from or went to, and who saw it: names, as on the paper.
+    counterparty: Mapped[str | None]
+    witness: Mapped[str | None]
 
 
 class StockEntry(Identified, Base):
     """One line of the ledger. Append-only.
 
-    `quantity` is signed; `balance` is what the station held of this item and lot after the entry, in the order of
-    recording, which is `sequence` (1, 2, … without gaps in each station). "" is the lot of things without lots.
+    `quantity` is signed; `balance` is what the station held of this item, lot and portion after the entry, in the order
+    of recording, which is `sequence` (1, 2, … without gaps in each station). "" is the lot of things without lots.
+    A movement between two portions of a lot (quarantine, unsealing) has an entry in each, which add up to 0.
     """
 
     __tablename__ = "stock_entries"
@@ -155,6 +146,7 @@ class StockEntry(Identified, Base):
     station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"))
     item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"))
     lot_number: Mapped[str] = mapped_column(default="", server_default="")
+    portion: Mapped[str] = mapped_column(default=SEALED, server_default=SEALED)
     expires_on: Mapped[date | None]
     quantity: Mapped[int] = mapped_column(BigInteger)
     balance: Mapped[int] = mapped_column(BigInteger)
@@ -163,19 +155,28 @@ class StockEntry(Identified, Base):
 
 
 class StockBalance(Base):
-    """What is on a station's shelf of one item and lot: always the sum of its entries."""
+    """What is on a station's shelf of one item, lot and portion: `quantity` is always the sum of its entries.
+
+    `expires_on` is that of the portion: what is opened may expire before its lot. `on_loan` was lent from here and is
+    not back, `in_transit` is on its way here; both are counted beside the shelf and have no entry of their own.
+    """
 
     __tablename__ = "stock_balances"
     __table_args__ = (
         Index("ix_stock_balances_item_id", "item_id"),
         CheckConstraint("quantity >= 0", name="quantity_not_negative"),
+        CheckConstraint("on_loan >= 0", name="on_loan_not_negative"),
+        CheckConstraint("in_transit >= 0", name="in_transit_not_negative"),
     )
 
     station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
     item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"), primary_key=True)
     lot_number: Mapped[str] = mapped_column(primary_key=True, default="", server_default="")
+    portion: Mapped[str] = mapped_column(primary_key=True, default=SEALED, server_default=SEALED)
     quantity: Mapped[int] = mapped_column(BigInteger)
     expires_on: Mapped[date | None]
+    on_loan: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    in_transit: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class DocumentCounter(Base):

@@ -10,36 +10,36 @@ from sqlalchemy import Row, Select, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.inventory.models import Item, Movement, RetainedName, StockBalance, StockEntry, StockState
-
-
-@dataclass(frozen=True)
-class NamedItem:
-    """An item as a row names it."""
-
-    id: UUID
-    name: str
-    unit: str
-    kind: str
+from volunteer_api.inventory.models import (
+    QUARANTINED,
+    Movement,
+    RetainedName,
+    StockBalance,
+    StockEntry,
+    StockState,
+    opened_on,
+)
 
 
 @dataclass(frozen=True)
 class StockRow:
-    """One item and lot on a station's shelf."""
+    """One item, lot and portion on a station's shelf."""
 
     item: NamedItem
     lot_number: str | None
     expires_on: date | None
     quantity: int
     state: StockState
-    # What loans, transfers, kit standards and opened lots will fill.
-    opened_on: date | None = None
-    on_loan: int = 0
-    in_transit: int = 0
+    opened_on: date | None
+    on_loan: int
+    in_transit: int
+    # What kit standards will fill.
     minimum: int | None = None
 
 
@@ -73,6 +73,8 @@ class Entry:
     kind: str
     item_id: UUID
     lot_number: str | None
+    opened_on: date | None
+    quarantined: bool
     expires_on: date | None
     quantity: int
     balance: int
@@ -93,6 +95,8 @@ class Document:
     kind: str
     reason: str
     note: str | None
+    counterparty: str | None
+    witness: str | None
     document_number: str
     occurred_at: datetime
     recorded_at: datetime
@@ -102,18 +106,8 @@ class Document:
     entries: list[Entry]
 
 
-def list_items(query: Mapping[str, Any]) -> Page:
-    """The catalogue by name."""
-    statement = select(Item)
-    if "kind" in query:
-        statement = statement.where(Item.kind == query["kind"])
-    if "q" in query:
-        statement = statement.where(Item.name.icontains(query["q"], autoescape=True))
-    return page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
-
-
 def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
-    """What a station holds, by item and lot; what ran out is listed with 0."""
+    """What a station holds, by item, lot and portion; what ran out is listed with 0."""
     statement = (
         select(
             Item.id,
@@ -121,8 +115,11 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
             Item.unit,
             Item.kind,
             StockBalance.lot_number,
+            StockBalance.portion,
             StockBalance.expires_on,
             StockBalance.quantity,
+            StockBalance.on_loan,
+            StockBalance.in_transit,
         )
         .join(StockBalance, StockBalance.item_id == Item.id)
         .where(StockBalance.station_id == station_id)
@@ -131,6 +128,7 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
         Key(Item.name, lambda row: row.name),
         Key(Item.id, lambda row: row.id),
         Key(StockBalance.lot_number, lambda row: row.lot_number),
+        Key(StockBalance.portion, lambda row: row.portion),
     ]
     found = page(statement, keys, query, scope=str(station_id))
     today = clock.today()
@@ -142,17 +140,22 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
                 lot_number=row.lot_number or None,
                 expires_on=row.expires_on,
                 quantity=row.quantity,
-                state=state_of(row.quantity, row.expires_on, today),
+                state=state_of(row.quantity, row.portion, row.expires_on, today),
+                opened_on=opened_on(row.portion),
+                on_loan=row.on_loan,
+                in_transit=row.in_transit,
             )
             for row in found.items
         ],
     )
 
 
-def state_of(quantity: int, expires_on: date | None, today: date) -> StockState:
-    """How a lot stands on a day. A lot is usable to the end of the day on which it expires."""
+def state_of(quantity: int, portion: str, expires_on: date | None, today: date) -> StockState:
+    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires."""
     if quantity == 0:
         return StockState.EMPTY
+    if portion == QUARANTINED:
+        return StockState.QUARANTINED
     if expires_on is None:
         return StockState.OK
     if expires_on < today:
@@ -179,7 +182,13 @@ def read_movement(movement_id: UUID) -> Document:
     reversal = aliased(Movement)
     rows = db.session.execute(
         _entries()
-        .add_columns(Movement.station_id, Movement.reverses_id, reversal.id.label("reversed_by_id"))
+        .add_columns(
+            Movement.station_id,
+            Movement.counterparty,
+            Movement.witness,
+            Movement.reverses_id,
+            reversal.id.label("reversed_by_id"),
+        )
         .outerjoin(reversal, reversal.reverses_id == Movement.id)
         .where(Movement.id == movement_id)
         .order_by(StockEntry.sequence)
@@ -191,6 +200,8 @@ def read_movement(movement_id: UUID) -> Document:
         kind=first.kind,
         reason=first.reason,
         note=first.note,
+        counterparty=first.counterparty,
+        witness=first.witness,
         document_number=first.document_number,
         occurred_at=first.occurred_at,
         recorded_at=first.recorded_at,
@@ -209,16 +220,25 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
     """
     month = query.get("month") or clock.today().strftime("%Y-%m")
     begin, end = month_bounds(month)
-    inside = StockEntry.occurred_at < end
-    moved = (
+    # What goes from one portion of a lot to another neither came nor went: a document counts by its sum.
+    documents = (
         select(
             StockEntry.item_id,
-            func.sum(case((inside & (StockEntry.quantity > 0), StockEntry.quantity), else_=0)).label("incoming"),
-            func.sum(case((inside & (StockEntry.quantity < 0), -StockEntry.quantity), else_=0)).label("outgoing"),
-            func.sum(StockEntry.quantity).label("since"),
+            func.sum(StockEntry.quantity).label("quantity"),
+            func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
         )
         .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
-        .group_by(StockEntry.item_id)
+        .group_by(StockEntry.movement_id, StockEntry.item_id)
+        .subquery()
+    )
+    moved = (
+        select(
+            documents.c.item_id,
+            func.sum(case((documents.c.inside > 0, documents.c.inside), else_=0)).label("incoming"),
+            func.sum(case((documents.c.inside < 0, -documents.c.inside), else_=0)).label("outgoing"),
+            func.sum(documents.c.quantity).label("since"),
+        )
+        .group_by(documents.c.item_id)
         .subquery()
     )
     held = (
@@ -265,6 +285,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
             Movement.kind,
             StockEntry.item_id,
             StockEntry.lot_number,
+            StockEntry.portion,
             StockEntry.expires_on,
             StockEntry.quantity,
             StockEntry.balance,
@@ -290,6 +311,8 @@ def _entry(row: Row[Any]) -> Entry:
         kind=row.kind,
         item_id=row.item_id,
         lot_number=row.lot_number or None,
+        opened_on=opened_on(row.portion),
+        quarantined=row.portion == QUARANTINED,
         expires_on=row.expires_on,
         quantity=row.quantity,
         balance=row.balance,

@@ -1,9 +1,10 @@
-"""What the catalogue and the ledger take and answer."""
+"""What the ledger takes and answers."""
 
 from typing import Any
 
 from marshmallow import fields, validates_schema
 
+from volunteer_api.catalog.schemas import StockItemRead
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -20,7 +21,6 @@ from volunteer_api.core.schema import (
 )
 from volunteer_api.inventory.models import (
     REASONS,
-    ItemKind,
     MovementKind,
     MovementReason,
     RecordableKind,
@@ -30,50 +30,6 @@ from volunteer_api.inventory.models import (
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 MAX_QUANTITY = 1_000_000
-
-
-class ItemFilter(PageQuery):
-    """Which items."""
-
-    kind = Choice(ItemKind)
-    q = Text(max_length=50)
-
-
-class ItemCreate(Schema):
-    """A new item. A prohibited one is listed so that receipts of it are refused."""
-
-    name = Text(max_length=100, required=True)
-    kind = Choice(ItemKind, required=True)
-    unit = Text(max_length=20, required=True)
-    prohibited = Flag(load_default=False)
-
-
-class ItemUpdate(Schema):
-    """What changes of an item. Its kind stays: the ledger was written by the rules of that kind."""
-
-    name = Text(max_length=100)
-    unit = Text(max_length=20)
-    prohibited = Flag()
-
-
-class ItemRead(Schema):
-    """An item of the catalogue."""
-
-    id = Id(required=True)
-    version = Count(required=True)
-    name = Text(max_length=100, required=True)
-    kind = Choice(ItemKind, required=True)
-    unit = Text(max_length=20, required=True)
-    prohibited = Flag(required=True)
-
-
-class StockItemRead(Schema):
-    """An item, as a row of stock names it."""
-
-    id = Id(required=True)
-    name = Text(max_length=100, required=True)
-    unit = Text(max_length=20, required=True)
-    kind = Choice(ItemKind, required=True)
 
 
 class StockRowRead(Schema):
@@ -105,7 +61,10 @@ class ActorRead(Schema):
 
 
 class EntryRead(Schema):
-    """One line of the ledger. `balance` is that of its item and lot after it, in the order of recording."""
+    """One line of the ledger. `balance` is that of its item, lot and portion after it, in the order of recording.
+
+    `opened_on` and `quarantined` say which portion of the lot it is about.
+    """
 
     id = Id(required=True)
     movement_id = Id(required=True)
@@ -113,6 +72,8 @@ class EntryRead(Schema):
     kind = Choice(MovementKind, required=True)
     item_id = Id(required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
+    opened_on = Day(required=True, allow_none=True)
+    quarantined = Flag(required=True)
     expires_on = Day(required=True, allow_none=True)
     quantity = fields.Integer(required=True)
     balance = fields.Integer(required=True)
@@ -190,6 +151,8 @@ class MovementRead(Schema):
     kind = Choice(MovementKind, required=True)
     reason = Choice(MovementReason, required=True)
     note = Text(max_length=500, required=True, allow_none=True)
+    counterparty = Text(max_length=100, required=True, allow_none=True)
+    witness = Text(max_length=100, required=True, allow_none=True)
     document_number = Text(required=True)
     occurred_at = Moment(required=True)
     recorded_at = Moment(required=True)

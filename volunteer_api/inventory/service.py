@@ -7,12 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.service import named, prohibited_item
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.catalog import prohibited_item
 from volunteer_api.inventory.models import (
-    Item,
-    ItemKind,
     Movement,
     MovementKind,
     MovementReason,
@@ -27,7 +26,7 @@ from volunteer_api.inventory.problems import (
     ReversalNotReversible,
 )
 from volunteer_api.inventory.queries import Document
-from volunteer_api.inventory.shelf import Change, Shelf, named
+from volunteer_api.inventory.shelf import Change, Shelf
 
 
 class Line(TypedDict):
@@ -143,5 +142,20 @@ def _check_received(change: Change, day: date) -> None:
 
 def _plan_reversed(shelf: Shelf, item: Item, entry: StockEntry) -> list[Change]:
     if entry.quantity < 0:
-        return [shelf.put(item, -entry.quantity, lot_number=entry.lot_number, expires_on=entry.expires_on)]
-    return shelf.take(item, entry.quantity, lot_number=entry.lot_number, expires_on=entry.expires_on, expired_too=True)
+        return [
+            shelf.put(
+                item,
+                -entry.quantity,
+                lot_number=entry.lot_number,
+                expires_on=entry.expires_on,
+                portion=entry.portion,
+            )
+        ]
+    return shelf.take(
+        item,
+        entry.quantity,
+        lot_number=entry.lot_number,
+        expires_on=entry.expires_on,
+        expired_too=True,
+        portion=entry.portion,
+    )

@@ -3,32 +3,38 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.service import named
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.inventory.models import Item, StockBalance, StockEntry, name_of_lot
+from volunteer_api.inventory.models import QUARANTINED, SEALED, StockBalance, StockEntry, name_of_lot
 from volunteer_api.inventory.problems import LaterBalanceNegative, LotExpired, LotExpiryDiffers, StockTooLow
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a movement does to one item and lot; `quantity` is signed."""
+    """What a movement does to one item, lot and portion; `quantity` is signed."""
 
     item: Item
     lot_number: str
     expires_on: date | None
     quantity: int
+    portion: str = SEALED
 
 
 @dataclass
 class Lot:
-    """A lot on the shelf. `free` is what can be taken on the movement's day without any day since going below zero."""
+    """A portion of a lot on the shelf.
+
+    `free` is what can be taken on the movement's day without any day since going below zero.
+    """
 
     number: str
+    portion: str
     expires_on: date | None
     balance: int
     free: int
@@ -43,44 +49,67 @@ class Shelf:
     def __init__(self, station_id: UUID, item_ids: Iterable[UUID], day: date) -> None:
         ids = sorted(set(item_ids))
         self.day = day
-        self.lots: dict[UUID, dict[str, Lot]] = {item_id: {} for item_id in ids}
+        self.lots: dict[UUID, dict[tuple[str, str], Lot]] = {item_id: {} for item_id in ids}
         for row in db.session.execute(
-            select(StockBalance.item_id, StockBalance.lot_number, StockBalance.expires_on, StockBalance.quantity)
+            select(
+                StockBalance.item_id,
+                StockBalance.lot_number,
+                StockBalance.portion,
+                StockBalance.expires_on,
+                StockBalance.quantity,
+            )
             .where(StockBalance.station_id == station_id, StockBalance.item_id.in_(ids))
-            .order_by(StockBalance.item_id, StockBalance.lot_number)
+            .order_by(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion)
             .with_for_update()
         ):
-            self.lots[row.item_id][row.lot_number] = Lot(row.lot_number, row.expires_on, row.quantity, row.quantity)
+            self.lots[row.item_id][row.lot_number, row.portion] = Lot(
+                row.lot_number, row.portion, row.expires_on, row.quantity, row.quantity
+            )
         self._look_at_later_days(station_id, ids)
 
-    def put(self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None) -> Change:
+    def put(
+        self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None, portion: str = SEALED
+    ) -> Change:
         """Plan that `quantity` comes onto the shelf. Raises LotExpiryDiffers (409)."""
         number = name_of_lot(lot_number, expires_on) or ""
-        lot = self.lots[item.id].setdefault(number, Lot(number, expires_on, 0, 0))
+        lot = self.lots[item.id].setdefault((number, portion), Lot(number, portion, expires_on, 0, 0))
         if lot.balance == 0 and expires_on is not None:
             # Nothing is there that the date could belong to: a receipt with a wrong date may have been reversed.
             lot.expires_on = expires_on
         _compare_expiry(item, lot, expires_on)
         lot.balance += quantity
         lot.free += quantity
-        return Change(item, number, lot.expires_on, quantity)
+        return Change(item, number, lot.expires_on, quantity, portion)
 
     def take(
-        self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None, expired_too: bool
+        self,
+        item: Item,
+        quantity: int,
+        *,
+        lot_number: str | None,
+        expires_on: date | None,
+        expired_too: bool,
+        portion: str | None = None,
     ) -> list[Change]:
         """Plan that `quantity` leaves the shelf: from the named lot, else from what expires first.
 
+        Without a portion, from every one that is not in quarantine.
         Raises StockTooLow, LotExpired, LotExpiryDiffers or LaterBalanceNegative (409).
         """
         number = name_of_lot(lot_number, expires_on)
-        lots = list(self.lots[item.id].values())
+        lots = [
+            lot
+            for lot in self.lots[item.id].values()
+            if (lot.portion != QUARANTINED if portion is None else lot.portion == portion)
+        ]
         if number is not None:
             lots = [lot for lot in lots if lot.number == number]
             for lot in lots:
                 _compare_expiry(item, lot, expires_on)
         usable = [lot for lot in lots if expired_too or not self._has_expired(lot)]
         self._require(item, quantity, number, usable, lots)
-        return self._draw(item, quantity, sorted(usable, key=lambda lot: (lot.expires_on or date.max, lot.number)))
+        usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.number, lot.portion))
+        return self._draw(item, quantity, usable)
 
     def _draw(self, item: Item, quantity: int, lots: list[Lot]) -> list[Change]:
         changes = []
@@ -90,7 +119,7 @@ class Shelf:
                 lot.balance -= taken
                 lot.free -= taken
                 quantity -= taken
-                changes.append(Change(item, lot.number, lot.expires_on, -taken))
+                changes.append(Change(item, lot.number, lot.expires_on, -taken, lot.portion))
         return changes
 
     def _require(self, item: Item, quantity: int, number: str | None, usable: list[Lot], lots: list[Lot]) -> None:
@@ -124,24 +153,23 @@ class Shelf:
     def _look_at_later_days(self, station_id: UUID, ids: list[UUID]) -> None:
         """Lower `free` to the least closing balance of the days from `day` on, walking back from the balance of now."""
         _, after = clock.days_between(self.day, self.day)
-        later: dict[tuple[date, UUID, str], int] = {}
+        later: dict[tuple[date, UUID, str, str], int] = {}
         for row in db.session.execute(
-            select(StockEntry.item_id, StockEntry.lot_number, StockEntry.occurred_at, StockEntry.quantity).where(
-                StockEntry.station_id == station_id, StockEntry.occurred_at >= after, StockEntry.item_id.in_(ids)
-            )
+            select(
+                StockEntry.item_id,
+                StockEntry.lot_number,
+                StockEntry.portion,
+                StockEntry.occurred_at,
+                StockEntry.quantity,
+            ).where(StockEntry.station_id == station_id, StockEntry.occurred_at >= after, StockEntry.item_id.in_(ids))
         ):
-            key = (clock.local_date(row.occurred_at), row.item_id, row.lot_number)
+            key = (clock.local_date(row.occurred_at), row.item_id, row.lot_number, row.portion)
             later[key] = later.get(key, 0) + row.quantity
-        closing = {(item_id, lot.number): lot.balance for item_id, lots in self.lots.items() for lot in lots.values()}
-        for (_, item_id, number), quantity in sorted(later.items(), reverse=True):
-            closing[item_id, number] -= quantity
-            lot = self.lots[item_id][number]
-            lot.free = min(lot.free, closing[item_id, number])
-
-
-def named(item: Item) -> dict[str, Any]:
-    """An item as a refusal's member names it."""
-    return {"id": str(item.id), "name": item.name, "unit": item.unit}
+        closing = {(item_id, *key): lot.balance for item_id, lots in self.lots.items() for key, lot in lots.items()}
+        for (_, item_id, number, portion), quantity in sorted(later.items(), reverse=True):
+            closing[item_id, number, portion] -= quantity
+            lot = self.lots[item_id][number, portion]
+            lot.free = min(lot.free, closing[item_id, number, portion])
 
 
 def stock_too_low(item: Item, lot_number: str | None, *, balance: int, requested: int) -> StockTooLow:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.templates import render
 
 
@@ -56,7 +56,7 @@ def unread_count(volunteer_id: UUID) -> int:
 
 
 def _view(notification: Notification) -> NotificationView:
-    title, body = render(NotificationKind(notification.kind), notification.values)
+    title, body = render(notification.kind, notification.values)
     return NotificationView(
         id=notification.id,
         kind=notification.kind,

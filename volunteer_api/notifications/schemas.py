@@ -4,8 +4,7 @@ from typing import Any
 
 from marshmallow import validates_schema
 
-from volunteer_api.core.schema import Choice, FlagParameter, Id, ListOf, Moment, Open, PageQuery, Schema, Text, fault
-from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.core.schema import FlagParameter, Id, ListOf, Moment, Open, PageQuery, Schema, Text, fault
 
 
 class NotificationFilter(PageQuery):
@@ -13,10 +12,13 @@ class NotificationFilter(PageQuery):
 
 
 class NotificationRead(Schema):
-    """`values` are what the sentence was made of, for what the app opens on a tap."""
+    """`kind` is a stable word, like hours_credited; there will be new ones.
+
+    `values` are what the sentence was made of, for what the app opens on a tap.
+    """
 
     id = Id(required=True)
-    kind = Choice(NotificationKind, required=True)
+    kind = Text(max_length=40, required=True)
     title = Text(required=True)
     body = Text(max_length=2000, required=True)
     values = Open(required=True)

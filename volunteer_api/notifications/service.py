@@ -15,7 +15,7 @@ from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import insert, row_count
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.notifications.channels import Channel, Delivery
-from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.templates import render
 
 DELIVER = "notifications.deliver"
@@ -31,12 +31,11 @@ def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: 
     """Let a volunteer hear of something once: a second call with the same `dedup_key` changes nothing.
 
     The row is part of the caller's transaction and is sent after its commit. `values` fill the kind's template (see
-    templates.py); more may be given for the phone, like the id of what to open. Raises ValueError for an unknown kind,
-    KeyError for a missing value: both are faults of the caller's code.
+    templates.py); more may be given for the phone, like the id of what to open. Raises KeyError for an unknown kind or
+    a missing value: a fault of the caller's code.
     """
-    known = NotificationKind(kind)
     # A row that can't be rendered would break the inbox for ever; better to fail where it is written.
-    render(known, values)
+    render(kind, values)
     now = clock.now()
     written = db.session.scalar(
         insert(Notification)
@@ -44,7 +43,7 @@ def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: 
             id=new_id(),
             created_at=now,
             volunteer_id=volunteer_id,
-            kind=known.value,
+            kind=kind,
             values=values,
             dedup_key=dedup_key,
             attempts=0,

@@ -15,7 +15,7 @@ class Template:
     body: str
 
 
-TEMPLATES = {
+TEMPLATES: dict[str, Template] = {
     NotificationKind.SIGN_UP_CONFIRMED: Template("Your place is confirmed", "You are signed up for %(activity)s."),
     NotificationKind.SIGN_UP_WAITLISTED: Template(
         "You are on the waitlist", "%(activity)s is full. You move up as soon as a place is free."
@@ -47,7 +47,13 @@ TEMPLATES = {
 }
 
 
-def render(kind: NotificationKind, values: Mapping[str, str]) -> tuple[str, str]:
-    """The title and the body in the reader's language. Raises KeyError where a value is missing."""
+def register(kind: str, title: str, body: str) -> str:
+    """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
+    TEMPLATES[kind] = Template(title, body)
+    return kind
+
+
+def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
     return texts.translate(template.title), texts.translate(template.body) % values

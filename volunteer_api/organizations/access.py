@@ -20,6 +20,8 @@ class Permission(StrEnum):
     STATION_MANAGE = "station.manage"
     STOCK_READ = "stock.read"
     STOCK_MOVE = "stock.move"
+    # Second signatures: counts, transfers, closing a month, kit standards, recalls.
+    STOCK_APPROVE = "stock.approve"
     ACTIVITY_CREATE = "activity.create"
     ACTIVITY_PUBLISH = "activity.publish"
     ACTIVITY_LEAD = "activity.lead"

@@ -1,6 +1,5 @@
 """Divisions, organizations with the paths that they had, and grants."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -9,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core.database import Base, Identified, Versioned
+from volunteer_api.core.database import Base, Identified, Versioned, one_of
 
 
 class DivisionLevel(StrEnum):
@@ -44,16 +43,12 @@ class ScopeType(StrEnum):
     STATION = "station"
 
 
-def _one_of(column: str, values: Iterable[str]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
 class Division(Base):
     """An official statistical division (National Bureau of Statistics); a code starts with its parent's code."""
 
     __tablename__ = "divisions"
     __table_args__ = (
-        CheckConstraint(_one_of("level", DivisionLevel), name="level"),
+        CheckConstraint(one_of("level", DivisionLevel), name="level"),
         Index("ix_divisions_parent_code_code", "parent_code", "code"),
         Index("ix_divisions_initials", "initials"),
         Index("ix_divisions_pinyin", "pinyin"),
@@ -86,7 +81,7 @@ class Organization(Identified, Versioned, Base):
 
     __tablename__ = "organizations"
     __table_args__ = (
-        CheckConstraint(_one_of("kind", OrganizationKind), name="kind"),
+        CheckConstraint(one_of("kind", OrganizationKind), name="kind"),
         CheckConstraint("parent_id <> id", name="not_its_own_parent"),
         UniqueConstraint("parent_id", "name"),
         UniqueConstraint("path_id"),
@@ -129,8 +124,8 @@ class Grant(Identified, Base):
 
     __tablename__ = "grants"
     __table_args__ = (
-        CheckConstraint(_one_of("role", Role), name="role"),
-        CheckConstraint(_one_of("scope_type", ScopeType), name="scope_type"),
+        CheckConstraint(one_of("role", Role), name="role"),
+        CheckConstraint(one_of("scope_type", ScopeType), name="scope_type"),
         CheckConstraint("(role = 'station_manager') = (scope_type = 'station')", name="role_fits_scope_type"),
         Index(
             "uq_grants_live",
@@ -162,8 +157,8 @@ class PendingGrant(Identified, Base):
 
     __tablename__ = "pending_grants"
     __table_args__ = (
-        CheckConstraint(_one_of("role", Role), name="role"),
-        CheckConstraint(_one_of("scope_type", ScopeType), name="scope_type"),
+        CheckConstraint(one_of("role", Role), name="role"),
+        CheckConstraint(one_of("scope_type", ScopeType), name="scope_type"),
         CheckConstraint("(role = 'station_manager') = (scope_type = 'station')", name="role_fits_scope_type"),
         UniqueConstraint("phone_digest", "scope_type", "scope_id", "role"),
         Index("ix_pending_grants_scope_id", "scope_id"),

@@ -1,31 +1,33 @@
-"""The catalogue: what stations may keep, and what they must not."""
+"""The verbs of the catalogue: list what stations may keep, and what they must not."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
 
+from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.problems import ItemExists, ItemUnknown, ProhibitedItem
 from volunteer_api.core.database import db
-from volunteer_api.inventory.models import Item
-from volunteer_api.inventory.problems import ItemExists, ProhibitedItem
-from volunteer_api.inventory.shelf import named
 
 
-def create_item(*, name: str, kind: str, unit: str, prohibited: bool = False) -> Item:
+def create_item(
+    *, name: str, kind: str, unit: str, prohibited: bool = False, days_once_opened: int | None = None
+) -> Item:
     """Add an item to the catalogue.
 
     Raises ItemExists, or ProhibitedItem where the name has that of a prohibited one in it (409).
     """
     _check_name(name, prohibited=prohibited)
-    item = Item(name=name, kind=kind, unit=unit, prohibited=prohibited)
+    item = Item(name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened)
     db.session.add(item)
     db.session.flush()
     return item
 
 
 def change_item(item: Item, **changes: Any) -> Item:
-    """Change what is given: name, unit, prohibited.
+    """Change what is given: name, unit, prohibited, days_once_opened.
 
     Raises ItemExists, or ProhibitedItem where the name has that of another, prohibited one in it (409).
     """
@@ -37,7 +39,23 @@ def change_item(item: Item, **changes: Any) -> Item:
     return item
 
 
+def load_items(item_ids: Iterable[UUID]) -> dict[UUID, Item]:
+    """The items by id. One statement. Raises ItemUnknown (409), which names the first that is missing."""
+    asked = list(item_ids)
+    found = {item.id: item for item in db.session.scalars(select(Item).where(Item.id.in_(set(asked))))}
+    for item_id in asked:
+        if item_id not in found:
+            raise ItemUnknown(members={"item_id": str(item_id)})
+    return found
+
+
+def named(item: Item) -> dict[str, Any]:
+    """An item as a refusal's member names it."""
+    return {"id": str(item.id), "name": item.name, "unit": item.unit}
+
+
 def prohibited_item(item: Item) -> ProhibitedItem:
+    """The refusal of something that no station may keep."""
     return ProhibitedItem(members={"item": named(item)}, item=item.name)
 
 
