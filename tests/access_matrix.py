@@ -12,9 +12,10 @@ from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
+from tests.qualifications import access_rows as qualifications
 from tests.stations import access_rows as stations
 from tests.stocktakes import access_rows as stocktakes
 from tests.transfers import access_rows as transfers
 
-STOCK = (stations, catalog, inventory, loans, stocktakes, transfers, compliance)
-MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in STOCK for name, row in feature.ROWS.items()} | WORK
+FEATURES = (stations, catalog, inventory, loans, stocktakes, transfers, compliance, qualifications)
+MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -45,6 +45,7 @@ from volunteer_api.organizations import endpoints as organizations
 from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
+from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.rankings import endpoints as rankings
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
@@ -68,6 +69,7 @@ FEATURES = (
     stocktakes,
     transfers,
     compliance,
+    qualifications,
     activities,
     hours,
     attendance,

@@ -1,0 +1,1 @@
+"""What somebody may do: trainings that are valid and insurance that covers."""
