@@ -28,6 +28,7 @@ from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
+from volunteer_api.sign_ups import service as sign_ups
 
 VOLUNTEERS = 1500
 ROUNDS = 3
@@ -90,7 +91,7 @@ def prepare() -> tuple[UUID, list[str]]:
                 )
                 db.session.add(session)
                 db.session.flush()
-                activities.sign_up(shift_id=shift_id, volunteer_id=volunteer.id)
+                sign_ups.sign_up(shift_id=shift_id, volunteer_id=volunteer.id)
                 principals.append(Principal(volunteer.id, session.id))
             return shift_id
 

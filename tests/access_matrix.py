@@ -8,14 +8,27 @@ After a change: python -m tests.access_table > docs/access.md
 from tests.access_matrix_people import PEOPLE
 from tests.access_matrix_work import WORK
 from tests.access_scene import Entry
+from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
 from tests.qualifications import access_rows as qualifications
+from tests.sign_ups import access_rows as sign_ups
 from tests.stations import access_rows as stations
 from tests.stocktakes import access_rows as stocktakes
 from tests.transfers import access_rows as transfers
 
-FEATURES = (stations, catalog, inventory, loans, stocktakes, transfers, compliance, qualifications)
+FEATURES = (
+    stations,
+    catalog,
+    inventory,
+    loans,
+    stocktakes,
+    transfers,
+    compliance,
+    qualifications,
+    activities,
+    sign_ups,
+)
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -18,7 +18,7 @@ from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Campaign, Shift, SignUp
+from volunteer_api.activities.models import Activity, Campaign, Shift
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock
@@ -28,6 +28,8 @@ from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.inventory.queries import Document
 from volunteer_api.organizations.models import Grant, Organization, Role
+from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.stations.models import Station
 from volunteer_api.teams import invitations
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
@@ -210,7 +212,7 @@ class World:
     @cached_property
     def sign_up(self) -> SignUp:
         """That of the member."""
-        return activities.sign_up(shift_id=self.shift.id, volunteer_id=self.member.id)
+        return sign_ups.sign_up(shift_id=self.shift.id, volunteer_id=self.member.id)
 
     @cached_property
     def attendance(self) -> Attendance:

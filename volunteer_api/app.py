@@ -47,6 +47,8 @@ from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
 from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.rankings import endpoints as rankings
+from volunteer_api.sign_ups import endpoints as sign_ups
+from volunteer_api.sign_ups import handlers as sign_up_handlers
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
 from volunteer_api.stocktakes import endpoints as stocktakes
@@ -71,6 +73,7 @@ FEATURES = (
     compliance,
     qualifications,
     activities,
+    sign_ups,
     hours,
     attendance,
     rankings,
@@ -88,6 +91,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     station_handlers,
     inventory_handlers,
     activity_handlers,
+    sign_up_handlers,
     hours_handlers,
     attendance_handlers,
 )

@@ -11,7 +11,6 @@ from tests.inventory.factories import make_item
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
-from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import audit, clock, keyring
@@ -24,6 +23,7 @@ from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
+from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
@@ -102,8 +102,8 @@ def furnish(scene: Scene) -> UUID:
         attendance.check_out_evidence = {"note": NAME}
     db.session.flush()
     activity = make_activity(scene=scene)
-    mine = activities.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
-    activities.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
+    mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
+    sign_ups.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
     led = make_activity(scene=scene, leader_ids=[volunteer.id])
     db.session.get_one(Activity, led.id).created_by = volunteer.id
     db.session.flush()

@@ -28,8 +28,6 @@ from volunteer_api.accounts.models import (
     Volunteer,
 )
 from volunteer_api.accounts.problems import NotRequested
-from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import SignUp, SignUpState
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.core import clock, events, ids
 from volunteer_api.core.access import Principal
@@ -44,6 +42,8 @@ from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.tasks import forget as forget_notifications
 from volunteer_api.organizations.models import Grant
+from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
 METRICS = ("activity_count", "attendance_count", "volunteer_count", "credited_minutes")
@@ -262,7 +262,7 @@ def test_who_waits_gets_the_place(app, unit):
         activity = make_activity(capacity=1)
         leaving, waiting = make_volunteer().id, make_volunteer().id
         for volunteer_id in (leaving, waiting):
-            activities.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer_id)
+            sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer_id)
         return leaving, waiting, activity.shift_id
 
     leaving, waiting, shift_id = unit(build)
@@ -366,7 +366,7 @@ def test_a_sign_up_that_races_the_execution_does_not_last(postgresql_app, postgr
         def act(number: int, volunteer_id: UUID = volunteer.id) -> object:
             if number:
                 return postgresql_unit(lambda: erasure.execute(volunteer_id))
-            return postgresql_unit(lambda: activities.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer_id))
+            return postgresql_unit(lambda: sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer_id))
 
         race(2, act)
     with postgresql_app.app_context():

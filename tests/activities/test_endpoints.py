@@ -10,6 +10,7 @@ from tests.activities.factories import make_activity, make_scene, make_volunteer
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service
 from volunteer_api.core import clock
+from volunteer_api.sign_ups import service as sign_ups
 
 
 def text_of(moment: Any) -> str:
@@ -313,7 +314,7 @@ def test_filters(client: Any, unit: Any) -> None:
             capacity=1, starts_at=now + timedelta(days=10), title="百分百_清洁", category=Category.LARGE_EVENT
         )
         full = make_activity(scene=made.scene, capacity=1, starts_at=now + timedelta(minutes=30))
-        service.sign_up(shift_id=full.shift_id, volunteer_id=made.scene.outsider_id)
+        sign_ups.sign_up(shift_id=full.shift_id, volunteer_id=made.scene.outsider_id)
         return made, full
 
     made, full = unit(prepare)
@@ -359,7 +360,7 @@ def test_a_list_costs_four_statements(client: Any, unit: Any, statements: Any) -
         volunteer_id, other_id = make_volunteers(2)
         for number in range(12):
             made = make_activity(scene=scene, capacity=1, starts_at=clock.now() + timedelta(days=number + 1))
-            service.sign_up(shift_id=made.shift_id, volunteer_id=volunteer_id if number % 2 else other_id)
+            sign_ups.sign_up(shift_id=made.shift_id, volunteer_id=volunteer_id if number % 2 else other_id)
         return volunteer_id
 
     caller = client.as_(unit(prepare))

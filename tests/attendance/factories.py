@@ -15,6 +15,7 @@ from volunteer_api.core.database import db
 from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role, ScopeType
+from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations import service as stations
 from volunteer_api.stations.models import Station, StationKind
 
@@ -107,7 +108,7 @@ def make_scene(*, starts_at: datetime | None = None, hours: float = 2, **activit
             **activity,
         )
         for name in ("volunteer", "leader"):
-            activities.sign_up(shift_id=shift.id, volunteer_id=people[name].id)
+            sign_ups.sign_up(shift_id=shift.id, volunteer_id=people[name].id)
     loaded = db.session.get_one(Activity, shift.activity_id)
     return Scene(organization=organization, station=station, activity=loaded, shift=shift, **people)
 

@@ -9,8 +9,7 @@ import pytest
 
 from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift, soon
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Shift, SignUp
-from volunteer_api.activities.problems import Canceled
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import service
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn, AlreadyCheckedOut
@@ -19,6 +18,9 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.notifications.models import Notification
+from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.sign_ups.problems import Canceled
 
 Unit = Callable[[Callable[[], Any]], Any]
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -316,7 +318,7 @@ def test_who_withdrew_meanwhile_is_held(unit: Unit) -> None:
     def withdraw() -> None:
         sign_up = db.session.query(SignUp).filter_by(volunteer_id=scene.volunteer.id).one()
         with clock.at(TEN - HOUR):
-            activities.withdraw(sign_up_id=sign_up.id)
+            sign_ups.withdraw(sign_up_id=sign_up.id)
 
     unit(withdraw)
     attendance = check_out(scene, unit, attendance, TEN + HOUR, code=True)

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import Scene, make_scene, make_shift
 from tests.factories import make_volunteer
-from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance
@@ -26,6 +25,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME, parse_period
 from volunteer_api.hours import service
 from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.sign_ups import service as sign_ups
 
 Unit = Callable[[Callable[[], Any]], Any]
 FIRST = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_random_attendances_and_their_tally(unit: Unit, scene: Scene) -> None:
             shift = make_shift(
                 organization=scene.organization, created_by=scene.organizer, starts_at=at, hours=0.25, place=None
             )
-            activities.sign_up(shift_id=shift.id, volunteer_id=scene.volunteer.id)
+            sign_ups.sign_up(shift_id=shift.id, volunteer_id=scene.volunteer.id)
         with clock.at(at):
             code = presence_code.code_at(shift.id, at).code if number % 3 else "0"
             evidence = {"client_time": at, "code": code}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.activities.factories import PLACE, make_activity, make_scene
-from volunteer_api.activities import service as activities
 from volunteer_api.attendance import service as attendance
 from volunteer_api.core import clock
 from volunteer_api.notifications.service import notify
+from volunteer_api.sign_ups import service as sign_ups
 
 NEAR = f"{PLACE['lat']},{PLACE['lng']}"
 STATEMENTS = 6
@@ -27,8 +27,8 @@ def member_id(unit: Callable[..., Any]) -> Any:
         for number in range(4):
             made = make_activity(scene=scene, starts_at=soon + timedelta(hours=12 * number), capacity=1, place=PLACE)
             if number == 1:
-                activities.sign_up(shift_id=made.shift_id, volunteer_id=scene.outsider_id)
-            activities.sign_up(shift_id=made.shift_id, volunteer_id=scene.member_id)
+                sign_ups.sign_up(shift_id=made.shift_id, volunteer_id=scene.outsider_id)
+            sign_ups.sign_up(shift_id=made.shift_id, volunteer_id=scene.member_id)
             if number == 0:
                 evidence = {"client_time": clock.now(), "place": PLACE, "accuracy_m": 5.0}
                 attendance.check_in(volunteer_id=scene.member_id, shift_id=made.shift_id, evidence=evidence)

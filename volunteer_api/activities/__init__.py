@@ -1,1 +1,1 @@
-"""Campaigns, activities, shifts, sign-ups and the waitlist."""
+"""Campaigns, activities and their shifts: their life, and finding them."""

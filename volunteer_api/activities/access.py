@@ -1,10 +1,10 @@
-"""Who sees, leads and publishes activities, and who sees and withdraws sign-ups."""
+"""Who sees, leads and publishes activities."""
 
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift, SignUp
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -96,36 +96,15 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
 @open_to_all
 def to_see_shift(principal: Principal | None, shift_id: UUID) -> Shift:
     """Whoever sees its activity."""
-    return _seen_shift(principal, shift_id)[0]
-
-
-@for_signed_in
-def to_sign_up(principal: Principal, shift_id: UUID) -> Shift:
-    """Whoever sees its activity; whether they may come is the judgment's matter."""
-    return _seen_shift(principal, shift_id)[0]
+    return seen_shift(principal, shift_id)[0]
 
 
 @for_signed_in
 def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
     """Whoever leads its activity."""
-    shift, activity = _seen_shift(principal, shift_id)
+    shift, activity = seen_shift(principal, shift_id)
     _led(principal, activity)
     return shift
-
-
-@for_signed_in
-def to_see_sign_up(principal: Principal, sign_up_id: UUID) -> SignUp:
-    """The volunteer, and whoever leads the activity."""
-    return _known_sign_up(principal, sign_up_id)
-
-
-@for_signed_in
-def to_withdraw(principal: Principal, sign_up_id: UUID) -> SignUp:
-    """Only the volunteer: a leader sees the sign-up, but the word was not the leader's (403)."""
-    sign_up = _known_sign_up(principal, sign_up_id)
-    if sign_up.volunteer_id != principal.volunteer_id:
-        raise Forbidden()
-    return sign_up
 
 
 def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:
@@ -144,7 +123,8 @@ def _led(principal: Principal, activity: Activity) -> Activity:
     return activity
 
 
-def _seen_shift(principal: Principal | None, shift_id: UUID) -> tuple[Shift, Activity]:
+def seen_shift(principal: Principal | None, shift_id: UUID) -> tuple[Shift, Activity]:
+    """The shift and its activity, for whoever sees that one. Raises NotFound (404)."""
     found = db.session.execute(
         select(Shift, Activity)
         .join(Activity, Activity.id == Shift.activity_id)
@@ -153,18 +133,3 @@ def _seen_shift(principal: Principal | None, shift_id: UUID) -> tuple[Shift, Act
     if found is None:
         raise NotFound()
     return found.Shift, found.Activity
-
-
-def _known_sign_up(principal: Principal, sign_up_id: UUID) -> SignUp:
-    row = db.session.execute(
-        select(SignUp, Activity)
-        .join(Shift, Shift.id == SignUp.shift_id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(SignUp.id == sign_up_id)
-    ).one_or_none()
-    if row is None:
-        raise NotFound()
-    sign_up: SignUp = row.SignUp
-    if sign_up.volunteer_id != principal.volunteer_id and not leads_activity(principal.volunteer_id, row.Activity):
-        require(principal, Permission.ACTIVITY_LEAD, organization_id=row.Activity.organization_id)
-    return sign_up

@@ -1,50 +1,6 @@
-"""Why an activity, a shift or a sign-up refuses something. The codes of sign-up refusals are part of the contract."""
+"""Why an activity or a shift refuses something."""
 
-from volunteer_api.core.problems import Conflict, Unauthorized
-
-
-class SignInRequired(Unauthorized):
-    title = "Sign in to sign up."
-
-
-class NotPublished(Conflict):
-    title = "The activity is not published yet."
-
-
-class Canceled(Conflict):
-    title = "This shift has been canceled."
-
-
-class Ended(Conflict):
-    title = "This shift is over."
-
-
-class ShiftBegun(Conflict):
-    title = "This shift has begun: your sign-up can no longer be withdrawn."
-
-
-class SignUpClosed(Conflict):
-    title = "Sign-ups for this shift are closed."
-
-
-class AlreadySignedUp(Conflict):
-    """Its body names the `sign_up_id` that stands."""
-
-    title = "You have already signed up for this shift."
-
-
-class NotEligible(Conflict):
-    title = "You can't sign up for this team: you are not one of its active members."
-
-
-class OverlappingShift(Conflict):
-    """Its body names the `shift_id` that stands in the way."""
-
-    title = "You have signed up for another shift at the same time."
-
-
-class ShiftFull(Conflict):
-    title = "This shift is full, and its waitlist is closed."
+from volunteer_api.core.problems import Conflict
 
 
 class WrongState(Conflict):
@@ -52,6 +8,9 @@ class WrongState(Conflict):
 
     title = "The present state does not allow this."
     detail = "This is not possible while the state is %(state)s."
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state=str(state), members={"state": str(state)})
 
 
 class NotBegun(Conflict):

@@ -1,4 +1,4 @@
-"""What phones send and get about campaigns, activities, shifts and sign-ups."""
+"""What phones send and get about campaigns, activities and shifts."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.models import ActivityState, SignUpMode, SignUpState
+from volunteer_api.activities.models import ActivityState, SignUpMode
+from volunteer_api.activities.prospects import WouldBe
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -107,7 +108,7 @@ class ShiftRead(Schema):
     confirmed_count = Count(required=True)
     waitlisted_count = Count(required=True)
     can_sign_up = Flag(required=True)
-    would_be = Choice(SignUpState, required=True, allow_none=True)
+    would_be = Choice(WouldBe, required=True, allow_none=True)
     refusal = Nested(Refusal, required=True, allow_none=True)
 
 
@@ -218,51 +219,6 @@ class GivenReason(Schema):
     reason = Text(max_length=500, required=True)
 
 
-class Withdrawal(Schema):
-    reason = Text(max_length=500, allow_none=True)
-
-
 class Completion(Schema):
     outcomes = ListOf(Nested(Outcome), max_length=50)
     note = Text(max_length=2000, allow_none=True)
-
-
-class SignUpCreate(Schema):
-    team_id = Id(allow_none=True, metadata={"description": "The team that the hours are for."})
-
-
-class SignUpShift(Schema):
-    id = Id(required=True)
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
-    canceled_at = Moment(required=True, allow_none=True)
-
-
-class SignUpActivity(Schema):
-    id = Id(required=True)
-    title = Text(required=True)
-    state = Choice(ActivityState, required=True)
-    place = Place(required=True, allow_none=True)
-    place_name = Text(required=True, allow_none=True)
-
-
-class SignUpVolunteer(Schema):
-    id = Id(required=True)
-    name = Text(required=True)
-
-
-class SignUpRead(Schema):
-    id = Id(required=True)
-    created_at = Moment(required=True)
-    shift = Nested(SignUpShift, required=True)
-    activity = Nested(SignUpActivity, required=True)
-    volunteer = Nested(SignUpVolunteer, required=True)
-    team_id = Id(required=True, allow_none=True)
-    state = Choice(SignUpState, required=True)
-    waitlist_position = Count(required=True, allow_none=True)
-    late = Flag(required=True)
-    withdrawn_at = Moment(required=True, allow_none=True)
-
-
-class SignUpFilter(PageQuery):
-    state = Choice(SignUpState)

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift, SignUp, SignUpState
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 OpenShift = aliased(Shift, name="open_shift")
 Same = aliased(Attendance, name="same")

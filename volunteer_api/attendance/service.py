@@ -7,8 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.activities.problems import Canceled, NotPublished
-from volunteer_api.activities.queries import lock_volunteer
 from volunteer_api.attendance import minutes, presence_code, queries
 from volunteer_api.attendance.effective_time import EffectiveTime, effective_time
 from volunteer_api.attendance.evidence import Usable, usable
@@ -24,6 +22,8 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.service import PeriodMinutes
+from volunteer_api.sign_ups.problems import Canceled, NotPublished
+from volunteer_api.sign_ups.queries import lock_volunteer
 
 NOT_YET_PUBLIC = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 CHECK_OUT_CLOSES = timedelta(hours=2)

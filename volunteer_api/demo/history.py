@@ -24,6 +24,7 @@ from volunteer_api.demo.stage import (
     VOLUNTEER,
     Stage,
 )
+from volunteer_api.sign_ups import service as sign_ups
 
 PUBLISHED_BEFORE = timedelta(days=4)
 SIGNED_UP_BEFORE = timedelta(days=2)
@@ -116,7 +117,7 @@ def _announce_district_day(stage: Stage, campaign_id: UUID, signed_up_at: dateti
     with clock.at(signed_up_at):
         (shift_id,) = shift_ids_of(activity.id)
         for phone in (VOLUNTEER, TEAM_LEADER, STATION_MANAGER, ORGANIZER, ADMINISTRATOR):
-            activities.sign_up(shift_id=shift_id, volunteer_id=stage.volunteers[phone])
+            sign_ups.sign_up(shift_id=shift_id, volunteer_id=stage.volunteers[phone])
 
 
 def _publish(
@@ -173,7 +174,7 @@ def _sign_up(stage: Stage, planned: Planned, shift_id: UUID, volunteer_id: UUID,
     crew = stage.crews[planned.office.division_code]
     is_member = volunteer_id in (crew.leader_id, *crew.member_ids)
     with clock.at(moment):
-        activities.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id if is_member else None)
+        sign_ups.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id if is_member else None)
 
 
 def _check_in(

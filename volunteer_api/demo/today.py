@@ -11,6 +11,7 @@ from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance
 from volunteer_api.core import clock
 from volunteer_api.demo.stage import HOME_OFFICE, ORGANIZER, TEAM_LEADER, VOLUNTEER, Stage
+from volunteer_api.sign_ups import service as sign_ups
 
 TITLE = "{place}文明交通劝导（今日班次）"
 BEGAN_AGO = timedelta(minutes=40)
@@ -44,7 +45,7 @@ def _run_shift(stage: Stage) -> None:
     here = [stage.volunteers[VOLUNTEER], *crew.member_ids[1:3]]
     for volunteer_id in (crew.leader_id, *here):
         with clock.at(stage.now - timedelta(hours=8)):
-            activities.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id)
+            sign_ups.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, team_id=crew.team_id)
     for minutes, volunteer_id in enumerate(here):
         moment = starts_at + timedelta(minutes=minutes)
         with clock.at(moment):
@@ -68,7 +69,7 @@ def _cancel_for_rain(stage: Stage) -> None:
     with clock.at(stage.now - timedelta(days=1)):
         (shift_id,) = shift_ids_of(activity.id)
         for phone in (VOLUNTEER, TEAM_LEADER):
-            activities.sign_up(shift_id=shift_id, volunteer_id=stage.volunteers[phone])
+            sign_ups.sign_up(shift_id=shift_id, volunteer_id=stage.volunteers[phone])
     with clock.at(stage.now - timedelta(hours=2)):
         activities.cancel(activity, reason="气象台预报有大雨，改期另行通知。")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import ACTIVE_SIGN_UPS, Activity, ActivityState, Shift, SignUp, SignUpState
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries as attendance
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
@@ -15,6 +15,7 @@ from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import queries as hours
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.notifications.models import Notification
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.stations import queries as stations
 from volunteer_api.stations.models import Station
 

@@ -2,10 +2,10 @@
 
 from marshmallow import fields
 
-from volunteer_api.activities.models import SignUpState
-from volunteer_api.activities.schemas import SignUpActivity, SignUpShift
 from volunteer_api.attendance.schemas import AttendanceRead
 from volunteer_api.core.schema import Choice, Count, Id, ListOf, Near, Nested, Schema, Text
+from volunteer_api.sign_ups.models import SignUpState
+from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
 from volunteer_api.stations.schemas import StationRead
 
 

@@ -11,11 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import select
 
 from tests.activities.factories import make_activity, make_volunteers
-from volunteer_api.activities import service
-from volunteer_api.activities.models import ACTIVE_SIGN_UPS, Shift, SignUp
-from volunteer_api.activities.problems import AlreadySignedUp, OverlappingShift
+from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.sign_ups import service
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp
+from volunteer_api.sign_ups.problems import AlreadySignedUp, OverlappingShift
 
 PEOPLE = st.integers(0, 2)
 # Three that overlap each other, and one that only follows.

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from volunteer_api.activities.models import ActivityState, Shift, SignUpState
-from volunteer_api.activities.problems import (
+from volunteer_api.activities.models import ActivityState, Shift
+from volunteer_api.core.problems import Problem
+from volunteer_api.core.settings import rules
+from volunteer_api.sign_ups.models import SignUpState
+from volunteer_api.sign_ups.problems import (
     AlreadySignedUp,
     Canceled,
     Ended,
@@ -17,8 +20,6 @@ from volunteer_api.activities.problems import (
     SignInRequired,
     SignUpClosed,
 )
-from volunteer_api.core.problems import Problem
-from volunteer_api.core.settings import rules
 
 
 @dataclass(frozen=True)

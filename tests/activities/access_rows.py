@@ -1,0 +1,75 @@
+"""Rows of the access matrix: campaigns, activities and shifts."""
+
+from typing import Any
+
+from tests.access_scene import (
+    LEADS_ACTIVITY,
+    LEADS_DRAFT,
+    ORGANIZES,
+    PUBLIC,
+    PUBLISHES,
+    SEES_DRAFT,
+    Call,
+    Entry,
+    World,
+    moment,
+)
+
+PLACE = {"lat": 33.735, "lng": 113.33}
+
+
+def shift_times() -> dict[str, Any]:
+    return {"starts_at": moment(30), "ends_at": moment(32)}
+
+
+def activity(world: World) -> Call:
+    """An activity of the office."""
+    body = {"title": "清洁家园", "category": "environment_protection", "organization_id": str(world.office.id)}
+    return Call(body=body | {"place": PLACE, "shifts": [shift_times()]})
+
+
+def activity_of_the_team(world: World) -> Call:
+    """An activity of the team, which its leader may plan too."""
+    call = activity(world)
+    return Call(body=(call.body or {}) | {"team_id": str(world.team.id)})
+
+
+def completion(world: World) -> Call:
+    """One that is going on."""
+    outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
+    return Call(at={"activity_id": world.running_shift.activity_id}, body={"outcomes": outcomes})
+
+
+ROWS: dict[str, Entry] = {
+    "GET /campaigns": PUBLIC(),
+    "POST /campaigns": ORGANIZES(
+        lambda world: Call(body={"name": "清洁湛河", "organization_id": str(world.office.id)})
+    ),
+    "GET /campaigns/{campaign_id}": PUBLIC(),
+    "GET /activities": PUBLIC(),
+    "POST /activities": ORGANIZES(activity),
+    "POST /activities · of a team": ORGANIZES(activity_of_the_team, holder="leader"),
+    "GET /activities/{activity_id}": PUBLIC(),
+    "GET /activities/{activity_id} · a draft": SEES_DRAFT(lambda world: Call(at={"activity_id": world.draft().id})),
+    "PATCH /activities/{activity_id}": LEADS_ACTIVITY(
+        lambda world: Call(body={"description": "带水"}, version=world.activity.version)
+    ),
+    "PATCH /activities/{activity_id} · a draft": LEADS_DRAFT(
+        lambda world: Call(at={"activity_id": world.draft().id}, body={"title": "清洁河岸"}, version=1)
+    ),
+    "POST /activities/{activity_id}/submission": LEADS_DRAFT(lambda world: Call(at={"activity_id": world.draft().id})),
+    "POST /activities/{activity_id}/return": PUBLISHES(
+        lambda world: Call(at={"activity_id": world.draft(submitted=True).id}, body={"reason": "缺少地点"})
+    ),
+    "POST /activities/{activity_id}/publication": PUBLISHES(
+        lambda world: Call(at={"activity_id": world.draft(submitted=True).id})
+    ),
+    "POST /activities/{activity_id}/cancellation": LEADS_ACTIVITY(lambda world: Call(body={"reason": "大雨"})),
+    "POST /activities/{activity_id}/completion": LEADS_ACTIVITY(completion),
+    "GET /activities/{activity_id}/shifts": PUBLIC(),
+    "GET /activities/{activity_id}/shifts · of a draft": SEES_DRAFT(
+        lambda world: Call(at={"activity_id": world.draft().id})
+    ),
+    "POST /activities/{activity_id}/shifts": LEADS_ACTIVITY(lambda world: Call(body=shift_times())),
+    "GET /shifts/{shift_id}": PUBLIC(),
+}

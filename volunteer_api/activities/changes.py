@@ -1,0 +1,44 @@
+"""The one way to change what sign-ups depend on: when a shift is, whether it takes place, how many it takes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from volunteer_api.activities import queries
+from volunteer_api.activities.events import ShiftBefore, ShiftsChanged
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
+from volunteer_api.core.unit_of_work import Rerun
+
+Companions = Callable[[Sequence[UUID]], Sequence[UUID]]
+
+_companions: list[Companions] = []
+
+
+def register_companions(companions: Companions) -> None:
+    """`companions(shift_ids)` names the shifts that must be held together with these before they change."""
+    _companions[:] = [companions]
+
+
+@contextmanager
+def changing(
+    activity: Activity, *, shift_ids: Sequence[UUID] | None = None, reason: str | None = None
+) -> Iterator[list[Shift]]:
+    """Hold shifts of an activity, all of them where none are named, while the block changes them; then tell of it.
+
+    Yields them as they are now, in the order of their ids. They are held with their companions by one statement, so
+    that the order of ids holds among them too. A companion may have come before that; then the unit runs again (Rerun).
+    """
+    own_ids = list(queries.shift_ids_of(activity.id) if shift_ids is None else shift_ids)
+    held = queries.lock_shifts([*own_ids, *_companions[0](own_ids)])
+    companion_ids = {shift.id for shift in held}.difference(own_ids)
+    if not companion_ids.issuperset(set(_companions[0](own_ids)).difference(own_ids)):
+        raise Rerun()
+    own = [shift for shift in held if shift.id not in companion_ids]
+    before = tuple(
+        ShiftBefore(shift.id, shift.starts_at, shift.ends_at, shift.capacity, shift.canceled_at) for shift in own
+    )
+    yield own
+    db.session.flush()
+    publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason))

@@ -1,0 +1,30 @@
+"""What features to the right must hear of activities and shifts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class ShiftBefore:
+    """A shift as it was before a change."""
+
+    id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    capacity: int | None
+    canceled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ShiftsChanged:
+    """Shifts of one activity were canceled, cut, moved or given another capacity: all that sign-ups depend on.
+
+    They are held and flushed, as are the `companion_ids`: shifts that the change touches too (see `changes.changing`).
+    `reason` is what the people hear, None where they need not be told why.
+    """
+
+    activity_id: UUID
+    before: tuple[ShiftBefore, ...]
+    companion_ids: tuple[UUID, ...]
+    reason: str | None = None

@@ -1,0 +1,46 @@
+"""What would come of the caller's signing up, shown on every shift; a feature to the right knows it.
+
+Activities can't import sign-ups, so these register here the one judgment that the pages and the sign-up itself share.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core.problems import Problem
+
+
+class WouldBe(StrEnum):
+    """The state that a sign-up made now would have."""
+
+    CONFIRMED = "confirmed"
+    PENDING = "pending"
+    WAITLISTED = "waitlisted"
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """Either the state that a sign-up would get, or the first of the reasons why there would be none."""
+
+    would_be: str | None
+    refusal: Problem | None
+
+
+Planned = Sequence[tuple[Activity, Shift]]
+Judge = Callable[[UUID | None, Planned, datetime], Sequence[Prospect]]
+
+_judges: list[Judge] = []
+
+
+def register_judge(judge: Judge) -> None:
+    """`judge(caller_id, planned, now)` gives a prospect for each of `planned`, by a number of statements that does not
+    grow with them; the id is None for an anonymous caller."""
+    _judges[:] = [judge]
+
+
+def prospects(caller_id: UUID | None, planned: Planned, now: datetime) -> Sequence[Prospect]:
+    """What would come of the caller's signing up for each of these shifts, in their order."""
+    return _judges[0](caller_id, planned, now)

@@ -1,0 +1,1 @@
+"""Sign-ups for shifts: who may, the waitlist, and promotion."""

@@ -1,0 +1,79 @@
+"""What sign-ups hear from features to their left, and hold about a person."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, or_, select, update
+
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.activities.changes import register_companions
+from volunteer_api.activities.events import ShiftsChanged
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.prospects import register_judge
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
+from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.sign_ups import queries, service
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+
+register_judge(queries.prospects)
+register_companions(queries.waits_freed_by)
+
+
+@on(ShiftsChanged)
+def follow_changes(event: ShiftsChanged) -> None:
+    """Who signed up for the shifts, and who waits because of them, hears of it."""
+    service.follow_changes(event)
+
+
+@on(VolunteerErased)
+def leave_what_is_to_come(event: VolunteerErased) -> None:
+    """Take back the person's sign-ups for shifts that have not begun; who waits moves up. The past stays, unnamed."""
+    now = clock.now()
+    to_come = (
+        select(SignUp.id)
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .where(
+            SignUp.volunteer_id == event.volunteer_id,
+            or_(
+                (SignUp.state == SignUpState.CONFIRMED) & (Shift.starts_at > now),
+                (SignUp.state == SignUpState.WAITLISTED) & (Shift.ends_at > now),
+            ),
+        )
+        # Waiting ones first: a place given up would be given to the same person where they wait elsewhere.
+        .order_by(case((SignUp.state == SignUpState.WAITLISTED, 0), else_=1), SignUp.shift_id)
+    )
+    for sign_up_id in db.session.scalars(to_come).all():
+        service.withdraw(sign_up_id=sign_up_id)
+    # Why they once could not come is their own words.
+    db.session.execute(
+        update(SignUp)
+        .where(SignUp.volunteer_id == event.volunteer_id, SignUp.withdrawal_reason.is_not(None))
+        .values(withdrawal_reason=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@exported("sign_ups")
+def sign_ups(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person signed up for, the latest shift first."""
+    return rows(
+        select(
+            SignUp.id,
+            Activity.title,
+            Shift.starts_at,
+            Shift.ends_at,
+            SignUp.state,
+            SignUp.team_id,
+            SignUp.late,
+            SignUp.created_at,
+            SignUp.decided_at,
+            SignUp.withdrawn_at,
+            SignUp.withdrawal_reason,
+        )
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(SignUp.volunteer_id == volunteer_id)
+        .order_by(Shift.starts_at.desc(), SignUp.id)
+    )

@@ -1,0 +1,62 @@
+"""Table of who signed up for which shift."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from volunteer_api.core.database import Base, Identified, one_of
+
+
+class SignUpState(StrEnum):
+    """Where a sign-up stands; this release makes confirmed, waitlisted and withdrawn ones."""
+
+    PENDING = "pending"
+    INVITED = "invited"
+    CONFIRMED = "confirmed"
+    WAITLISTED = "waitlisted"
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    REJECTED = "rejected"
+
+
+ACTIVE_SIGN_UPS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+
+
+_ACTIVE = text(one_of("state", ACTIVE_SIGN_UPS))
+
+
+class SignUp(Identified, Base):
+    """One volunteer's word to come to one shift.
+
+    `position` orders the waitlist (smaller is earlier) and stays as it was given; `decided_at` is the moment at which a
+    waitlisted one was given its place, None where the volunteer took it by signing up again.
+    """
+
+    __tablename__ = "sign_ups"
+    __table_args__ = (
+        CheckConstraint(one_of("state", SignUpState), name="state"),
+        CheckConstraint("state != 'waitlisted' OR position IS NOT NULL", name="waitlisted_with_position"),
+        Index(
+            "uq_sign_ups_active",
+            "shift_id",
+            "volunteer_id",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index("uq_sign_ups_position", "shift_id", "position", unique=True),
+        Index("ix_sign_ups_volunteer_id", "volunteer_id", "state"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    state: Mapped[str]
+    late: Mapped[bool] = mapped_column(default=False)
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    decided_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawal_reason: Mapped[str | None]
