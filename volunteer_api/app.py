@@ -46,6 +46,7 @@ from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
 from volunteer_api.qualifications import endpoints as qualifications
+from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
@@ -87,6 +88,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     team_handlers,
     station_handlers,
     inventory_handlers,
+    qualification_handlers,
     activity_handlers,
     hours_handlers,
     attendance_handlers,
