@@ -109,6 +109,12 @@ KEEPS_CATALOG = Rule(
     foreign_organizer=PASSES,
 )
 ORGANIZES = Rule("the organizers of the organization", "organizer")
+KEEPS_ORGANIZATION = Rule(
+    "whoever manages an organization, of what is below it",
+    "organizer",
+    foreign_manager=403,
+    foreign_organizer=PASSES,
+)
 READS_AUDIT_LOG = Rule(
     "auditors and administrators, of what lies below them",
     "administrator",

@@ -52,6 +52,8 @@ STATED = {
     "idempotency_keys.owner_id": Stated(
         Fate.DELETED, "stored answers hold personal data", None, "copies of answers that the person got, for 30 days"
     ),
+    "insured_people.recorded_by": Stated(Fate.KEPT, "who vouched for a cover", "qualifications_recorded"),
+    "insured_people.volunteer_id": Stated(Fate.DELETED, "covers nobody any more", "insurance"),
     "memberships.volunteer_id": Stated(Fate.KEPT, "a team's history; ended", "memberships"),
     "movements.actor_id": Stated(Fate.KEPT, "the stock ledger is append-only", "movements"),
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
@@ -66,6 +68,8 @@ STATED = {
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.volunteer_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records"),
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
+    "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
+    "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),
 }
 # Every column of the account's own row: cleared, or the reason why it stays.

@@ -46,6 +46,7 @@ from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
 from volunteer_api.qualifications import endpoints as qualifications
+from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
 from volunteer_api.sign_ups import endpoints as sign_ups
 from volunteer_api.sign_ups import handlers as sign_up_handlers
@@ -90,6 +91,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     team_handlers,
     station_handlers,
     inventory_handlers,
+    qualification_handlers,
     activity_handlers,
     sign_up_handlers,
     hours_handlers,

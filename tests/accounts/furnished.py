@@ -23,6 +23,7 @@ from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
+from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
 
@@ -141,6 +142,7 @@ def furnish(scene: Scene) -> UUID:
             ),
         ]
     )
+    _qualify(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -172,6 +174,37 @@ def furnish(scene: Scene) -> UUID:
     )
     db.session.flush()
     return volunteer.id
+
+
+def _qualify(volunteer_id: UUID, scene: Scene) -> None:
+    """Trained and insured, and somebody who recorded that."""
+    today = clock.today()
+    training = Training(organization_id=scene.office_id, name="急救")
+    policy = Policy(
+        organization_id=scene.office_id, insurer="人保", policy_number="P-1", starts_on=today, ends_on=today
+    )
+    db.session.add_all([training, policy])
+    db.session.flush()
+    listed = {"volunteer_id": volunteer_id, "phone_digest": b"p", "masked_phone": "", "recorded_by": volunteer_id}
+    db.session.add_all(
+        [
+            TrainingRecord(training_id=training.id, completed_on=today, **listed),
+            Insured(policy_id=policy.id, starts_on=today, ends_on=today, **listed),
+            # Hers to answer for, though not about her.
+            TrainingRecord(
+                training_id=training.id,
+                completed_on=today,
+                **listed | {"volunteer_id": scene.member_id, "phone_digest": b"another's"},
+            ),
+            Insured(
+                policy_id=policy.id,
+                starts_on=today,
+                ends_on=today,
+                **listed | {"volunteer_id": None, "phone_digest": b"another's"},
+            ),
+        ]
+    )
+    db.session.flush()
 
 
 def everything(leave_out: tuple[str, ...] = ()) -> str:

@@ -1,0 +1,258 @@
+"""The verbs of qualifications: give trainings, record who completed them, insure people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from volunteer_api.accounts import service as accounts
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import audit, clock, ids, statements
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Page
+from volunteer_api.organizations.access import Permission, permitted_organization_ids, require_open
+from volunteer_api.qualifications import queries
+from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
+from volunteer_api.qualifications.problems import (
+    AlreadyRecorded,
+    AlreadyRevoked,
+    CompletedInFuture,
+    OutsidePolicy,
+    PolicyExists,
+    PolicyOver,
+    TrainingExists,
+)
+
+RowT = TypeVar("RowT", TrainingRecord, Insured)
+
+
+@dataclass(frozen=True)
+class PolicyView:
+    """A policy, and how many people it lists."""
+
+    id: UUID
+    version: int
+    organization_id: UUID
+    insurer: str
+    policy_number: str
+    starts_on: date
+    ends_on: date
+    note: str | None
+    insured_count: int
+
+
+def list_policies(*, by: Principal, query: Mapping[str, Any]) -> Page:
+    """The policies of the organizations that `by` manages, the one that ends last first. One statement."""
+    reach = permitted_organization_ids(by.volunteer_id, Permission.ORGANIZATION_MANAGE)
+    found = queries.list_policies(reach, query, by.volunteer_id)
+    return Page([view(row.Policy, row.insured_count) for row in found.items], found.next_cursor)
+
+
+def view(policy: Policy, insured_count: int | None = None) -> PolicyView:
+    """A policy as it is answered; counts its people where the count is not given."""
+    db.session.flush()
+    return PolicyView(
+        id=policy.id,
+        version=policy.version,
+        organization_id=policy.organization_id,
+        insurer=policy.insurer,
+        policy_number=policy.policy_number,
+        starts_on=policy.starts_on,
+        ends_on=policy.ends_on,
+        note=policy.note,
+        insured_count=queries.count_insured(policy.id) if insured_count is None else insured_count,
+    )
+
+
+def create_training(
+    *, organization_id: UUID, name: str, description: str | None = None, valid_days: int | None = None
+) -> Training:
+    """A training of an organization. Raises OrganizationClosed, TrainingExists (409)."""
+    require_open(organization_id)
+    training = Training(organization_id=organization_id, name=name, description=description, valid_days=valid_days)
+    _require_free_name(training, name)
+    db.session.add(training)
+    db.session.flush()
+    return training
+
+
+def change_training(training: Training, **changes: Any) -> Training:
+    """Change what is given. Records keep the days that they were written with. Raises TrainingExists (409)."""
+    if changes.get("name", training.name) != training.name:
+        _require_free_name(training, changes["name"])
+    for member, value in changes.items():
+        setattr(training, member, value)
+    return training
+
+
+def record_completions(
+    training: Training, *, by: Principal, phones: Sequence[str], completed_on: date
+) -> list[TrainingRecord]:
+    """Record that the owners of these phones completed the training on that day, registered or not; all or nobody.
+
+    Nobody learns who of them is registered. Raises CompletedInFuture, AlreadyRecorded (409).
+    """
+    if completed_on > clock.today():
+        raise CompletedInFuture()
+    valid_until = completed_on + timedelta(days=training.valid_days) if training.valid_days is not None else None
+    rows = [
+        {"training_id": training.id, "completed_on": completed_on, "valid_until": valid_until, **person}
+        for person in _people(phones, by=by)
+    ]
+    made = _insert(TrainingRecord, rows)
+    audit.record(
+        AuditAction.QUALIFICATIONS_RECORDED,
+        actor_id=by.volunteer_id,
+        organization_id=training.organization_id,
+        training_id=str(training.id),
+        people=len(made),
+    )
+    return made
+
+
+def revoke(record: TrainingRecord, *, by: Principal, reason: str) -> TrainingRecord:
+    """Say that a record was wrong; it stays and counts no more. Raises AlreadyRevoked (409)."""
+    db.session.refresh(record, with_for_update=True)
+    if record.revoked_at is not None:
+        raise AlreadyRevoked()
+    record.revoked_at, record.revocation_reason = clock.now(), reason
+    training = db.session.get_one(Training, record.training_id)
+    audit.record(
+        AuditAction.QUALIFICATIONS_RECORDED,
+        actor_id=by.volunteer_id,
+        subject_id=record.volunteer_id,
+        organization_id=training.organization_id,
+        training_id=str(training.id),
+        revoked=1,
+    )
+    return record
+
+
+def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **rest: Any) -> Policy:
+    """A policy of an organization. Raises OrganizationClosed, PolicyExists (409)."""
+    require_open(organization_id)
+    known = select(Policy.id).where(Policy.insurer == insurer, Policy.policy_number == policy_number)
+    if db.session.scalar(known) is not None:
+        raise PolicyExists(insurer=insurer, policy_number=policy_number)
+    policy = Policy(organization_id=organization_id, insurer=insurer, policy_number=policy_number, **rest)
+    db.session.add(policy)
+    db.session.flush()
+    return policy
+
+
+def change_policy(policy: Policy, *, ends_on: date | None = None, **changes: Any) -> Policy:
+    """Change the note, or end the policy on another day: who was covered to its end is so still.
+
+    Raises OutsidePolicy where it would end before it starts (409).
+    """
+    if ends_on is not None and ends_on != policy.ends_on:
+        _move_end(policy, ends_on)
+    for member, value in changes.items():
+        setattr(policy, member, value)
+    return policy
+
+
+def insure(
+    policy: Policy, *, by: Principal, phones: Sequence[str], starts_on: date | None = None, ends_on: date | None = None
+) -> list[Insured]:
+    """Let the policy cover the owners of these phones, registered or not; all or nobody.
+
+    From today, or from the policy's first day where that is later, to its last, unless other days are given.
+    Nobody learns who of them is registered. Raises PolicyOver, OutsidePolicy, AlreadyRecorded (409).
+    """
+    if policy.ends_on < clock.today():
+        raise PolicyOver()
+    first = starts_on or max(policy.starts_on, clock.today())
+    last = ends_on or policy.ends_on
+    if not policy.starts_on <= first <= last <= policy.ends_on:
+        raise _outside(policy)
+    rows = [
+        {"policy_id": policy.id, "starts_on": first, "ends_on": last, **person} for person in _people(phones, by=by)
+    ]
+    made = _insert(Insured, rows)
+    audit.record(
+        AuditAction.QUALIFICATIONS_RECORDED,
+        actor_id=by.volunteer_id,
+        organization_id=policy.organization_id,
+        policy_id=str(policy.id),
+        people=len(made),
+    )
+    return made
+
+
+def end_cover(insured: Insured, *, on: date) -> Insured:
+    """Let the cover of one person end with that day. Raises OutsidePolicy (409) where it was not covered anyway."""
+    if not insured.starts_on <= on <= insured.ends_on:
+        raise _outside(db.session.get_one(Policy, insured.policy_id))
+    insured.ends_on = on
+    return insured
+
+
+def take_effect(*, volunteer_id: UUID, phone: str) -> None:
+    """Give what names a phone to who has just proven to have it."""
+    digest = accounts.phone_digest(phone)
+    for model in (TrainingRecord, Insured):
+        db.session.execute(
+            update(model)
+            .where(model.phone_digest == digest, model.volunteer_id.is_(None))
+            .values(volunteer_id=volunteer_id)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _people(phones: Sequence[str], *, by: Principal) -> list[dict[str, Any]]:
+    """The columns of `Listed`, a row for each phone, in the order of their digests, so that two writers never cross."""
+    owners = {
+        volunteer.phone: volunteer.id
+        for volunteer in db.session.scalars(select(Volunteer).where(Volunteer.phone.in_(set(phones))))
+    }
+    people = [
+        {
+            "volunteer_id": owners.get(phone),
+            "phone_digest": accounts.phone_digest(phone),
+            "masked_phone": accounts.masked_phone(phone),
+            "recorded_by": by.volunteer_id,
+        }
+        for phone in dict.fromkeys(phones)
+    ]
+    return sorted(people, key=lambda person: person["phone_digest"])
+
+
+def _insert(model: type[RowT], rows: Sequence[dict[str, Any]]) -> list[RowT]:
+    """Insert all, or raise AlreadyRecorded with the masked phones of those that are there."""
+    moment = clock.now()
+    values = [{"id": ids.new_id(), "created_at": moment, **row} for row in rows]
+    made = set(db.session.scalars(statements.insert(model).values(values).on_conflict_do_nothing().returning(model.id)))
+    there = [row["masked_phone"] for row in values if row["id"] not in made]
+    if there:
+        raise AlreadyRecorded(members={"masked_phones": there})
+    return list(db.session.scalars(select(model).where(model.id.in_(made)).order_by(model.id)))
+
+
+def _move_end(policy: Policy, ends_on: date) -> None:
+    if ends_on < policy.starts_on:
+        raise _outside(policy)
+    if ends_on > policy.ends_on:
+        db.session.execute(
+            update(Insured)
+            .where(Insured.policy_id == policy.id, Insured.ends_on == policy.ends_on)
+            .values(ends_on=ends_on)
+            .execution_options(synchronize_session=False)
+        )
+    # One that ends earlier covers nobody beyond: whoever reads looks at both days.
+    policy.ends_on = ends_on
+
+
+def _outside(policy: Policy) -> OutsidePolicy:
+    return OutsidePolicy(members={"starts_on": policy.starts_on.isoformat(), "ends_on": policy.ends_on.isoformat()})
+
+
+def _require_free_name(training: Training, name: str) -> None:
+    there = select(Training.id).where(Training.organization_id == training.organization_id, Training.name == name)
+    if db.session.scalar(there) is not None:
+        raise TrainingExists(name=name)
