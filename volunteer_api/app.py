@@ -14,6 +14,7 @@ from volunteer_api.accounts.senders import configure_outbox
 from volunteer_api.accounts.sessions import session_is_open
 from volunteer_api.activities import endpoints as activities
 from volunteer_api.activities import handlers as activity_handlers
+from volunteer_api.activities import tasks as activity_tasks
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
 from volunteer_api.catalog import endpoints as catalog
@@ -81,7 +82,7 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks)
+TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks, activity_tasks)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,

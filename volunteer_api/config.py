@@ -40,6 +40,8 @@ class Rules:
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60
     attendances_for_held_shift: int = 1
+    # Before the start: when leaders hear that a shift has fewer people than its minimum.
+    risk_notice_hours: int = 24
     backdating_days: int = 30
     near_expiry_days: int = 30
     audit_days: int = 1095

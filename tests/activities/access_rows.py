@@ -9,11 +9,16 @@ from tests.access_scene import (
     PUBLIC,
     PUBLISHES,
     SEES_DRAFT,
+    SIGNED_IN,
     Call,
     Entry,
     World,
     moment,
 )
+from tests.factories import next_number
+from volunteer_api.activities import copies
+from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Template
 
 PLACE = {"lat": 33.735, "lng": 113.33}
 
@@ -40,7 +45,44 @@ def completion(world: World) -> Call:
     return Call(at={"activity_id": world.running_shift.activity_id}, body={"outcomes": outcomes})
 
 
+def campaign_of_the_office(world: World) -> Call:
+    """A new one: each who may changes it once."""
+    campaign = activities.create_campaign(name="清洁湛河", organization_id=world.office.id)
+    return Call(at={"campaign_id": campaign.id}, body={"goals": {"activities": 500}}, version=1)
+
+
+def template(world: World) -> Template:
+    """A new pattern of the office."""
+    return copies.keep_as_template(world.activity, organization_id=world.office.id, name=f"模板{next_number()}")
+
+
+def new_template(world: World) -> Call:
+    """Of the activity."""
+    body = {"organization_id": str(world.office.id), "activity_id": str(world.activity.id)}
+    return Call(body=body | {"name": f"模板{next_number()}"})
+
+
+def from_template(world: World) -> Call:
+    """A draft of the office."""
+    body = {"on": "2030-05-04", "organization_id": str(world.office.id)}
+    return Call(at={"template_id": template(world).id}, body=body)
+
+
 ROWS: dict[str, Entry] = {
+    "PATCH /campaigns/{campaign_id}": ORGANIZES(campaign_of_the_office),
+    "POST /activities/{activity_id}/copies": ORGANIZES(
+        lambda world: Call(body={"organization_ids": [str(world.office.id)]})
+    ),
+    "GET /activity-outcomes": PUBLIC(),
+    "GET /activity-templates": SIGNED_IN(lambda world: Call(query={"organization_id": str(world.office.id)})),
+    "POST /activity-templates": ORGANIZES(new_template),
+    "PATCH /activity-templates/{template_id}": ORGANIZES(
+        lambda world: Call(at={"template_id": template(world).id}, body={"name": f"模板{next_number()}"}, version=1)
+    ),
+    "DELETE /activity-templates/{template_id}": ORGANIZES(lambda world: Call(at={"template_id": template(world).id})),
+    "POST /activity-templates/{template_id}/activities": ORGANIZES(from_template),
+    "PATCH /shifts/{shift_id}": LEADS_ACTIVITY(lambda world: Call(body={"capacity": 40}, version=world.shift.version)),
+    "POST /shifts/{shift_id}/cancellation": LEADS_ACTIVITY(lambda world: Call(body={"reason": "大雨"})),
     "GET /campaigns": PUBLIC(),
     "POST /campaigns": ORGANIZES(
         lambda world: Call(body={"name": "清洁湛河", "organization_id": str(world.office.id)})

@@ -251,18 +251,23 @@ def test_bad_activities(client: Any, unit: Any, pointer: str, change: dict[str, 
     assert [error["pointer"] for error in answer.get_json()["errors"]] == [pointer]
 
 
-def test_at_most_a_hundred_shifts(client: Any, unit: Any) -> None:
+def test_at_most_366_shifts(client: Any, unit: Any) -> None:
     start = clock.now() + timedelta(days=1)
-    shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(99)]
+    shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(365)]
     made = unit(lambda: make_activity(shifts=shifts))
     organizer = client.as_(made.scene.organizer_id)
     path = f"/activities/{made.id}/shifts"
     one = {"starts_at": text_of(start), "ends_at": text_of(start + HOUR), "capacity": 3, "minimum": 2}
     assert organizer.post(path, json=one).status_code == 201
     assert organizer.post(path, json=one).get_json()["code"] == "too_many_shifts"
-    first = client.get(f"{path}?limit=60").get_json()
-    second = client.get(f"{path}?limit=60&cursor={first['next_cursor']}").get_json()
-    assert (len(first["items"]), len(second["items"]), second["next_cursor"]) == (60, 40, None)
+    whole = client.get(f"/activities/{made.id}").get_json()
+    assert (len(whole["shifts"]), whole["shift_count"]) == (100, 366)
+    sizes, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"{path}?limit=100{cursor and '&cursor='}{cursor}").get_json()
+        sizes.append(len(page["items"]))
+        cursor = page["next_cursor"]
+    assert sizes == [100, 100, 100, 66]
 
 
 def test_the_list_stands_by_the_next_shift(client: Any, unit: Any) -> None:

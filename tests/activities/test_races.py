@@ -14,10 +14,10 @@ def test_publications_at_once(postgresql_client: Any, postgresql_unit: Any, race
     assert sorted(statuses) == [200] + [409] * 5
 
 
-def test_the_hundredth_shift(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+def test_the_last_shift(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
     start = clock.now() + timedelta(days=1)
     one = {"starts_at": start, "ends_at": start + timedelta(hours=1)}
-    made = postgresql_unit(lambda: make_activity(shifts=[one] * 98))
+    made = postgresql_unit(lambda: make_activity(shifts=[one] * 364))
     organizer = postgresql_client.as_(made.scene.organizer_id)
     body = {name: moment.isoformat() for name, moment in one.items()}
     statuses = race(6, lambda _number: organizer.post(f"/activities/{made.id}/shifts", json=body).status_code)

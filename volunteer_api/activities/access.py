@@ -1,10 +1,11 @@
 """Who sees, leads and publishes activities."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift, Template
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -68,6 +69,35 @@ def to_see_campaign(_principal: Principal | None, campaign_id: UUID) -> Campaign
     return campaign
 
 
+@for_signed_in
+def to_change_campaign(principal: Principal, campaign_id: UUID) -> Campaign:
+    """Whoever may plan activities for its organization."""
+    campaign = db.session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound()
+    require_campaign_creation(principal, organization_id=campaign.organization_id)
+    return campaign
+
+
+@for_signed_in
+def to_see_template(principal: Principal, template_id: UUID) -> Template:
+    """Anybody who is signed in: a pattern names no people, and whoever plans may look at others' patterns."""
+    template = db.session.get(Template, template_id)
+    if template is None:
+        raise NotFound()
+    return template
+
+
+@for_signed_in
+def to_keep_template(principal: Principal, template_id: UUID) -> Template:
+    """Whoever may plan activities for its organization."""
+    template = db.session.get(Template, template_id)
+    if template is None:
+        raise NotFound()
+    require(principal, Permission.ACTIVITY_CREATE, organization_id=template.organization_id)
+    return template
+
+
 @open_to_all
 def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
     """Anybody sees what was published; a draft only who made it or leads it."""
@@ -105,6 +135,18 @@ def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
     shift, activity = seen_shift(principal, shift_id)
     _led(principal, activity)
     return shift
+
+
+def require_copying(principal: Principal, organization_ids: Sequence[UUID]) -> None:
+    """Let pass who may plan activities for each of them. Raises Forbidden (403) or NotFound (404)."""
+    for organization_id in dict.fromkeys(organization_ids):
+        require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+
+
+def require_keeping(principal: Principal, *, organization_id: UUID, activity_id: UUID) -> Activity:
+    """The activity, for whoever may see it and plan for the organization. Raises Forbidden (403) or NotFound (404)."""
+    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    return _seen(principal, Activity.id == activity_id)
 
 
 def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:

@@ -13,12 +13,25 @@ from volunteer_api.core.unit_of_work import Rerun
 
 Companions = Callable[[Sequence[UUID]], Sequence[UUID]]
 
+Taken = Callable[[Sequence[UUID]], set[UUID]]
+
 _companions: list[Companions] = []
+_taken: list[Taken] = []
 
 
 def register_companions(companions: Companions) -> None:
     """`companions(shift_ids)` names the shifts that must be held together with these before they change."""
     _companions[:] = [companions]
+
+
+def register_taken(taken: Taken) -> None:
+    """`taken(shift_ids)` names those of held shifts that somebody has an active sign-up for, whatever its state."""
+    _taken[:] = [taken]
+
+
+def taken(shift_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of held shifts that somebody has an active sign-up for."""
+    return _taken[0](shift_ids)
 
 
 @contextmanager

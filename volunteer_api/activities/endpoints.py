@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities import access, queries, schemas, service
-from volunteer_api.activities.models import Activity, Campaign, Shift
+from volunteer_api.activities import access, copies, queries, schemas, service, shifts
+from volunteer_api.activities.models import Activity, Campaign, Shift, Template
 from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
@@ -47,6 +47,20 @@ def create_campaign(principal: Principal, body: dict[str, Any]) -> Campaign:
     """Start a campaign."""
     access.require_campaign_creation(principal, organization_id=body["organization_id"])
     return service.create_campaign(**body)
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/campaigns/<uuid:campaign_id>",
+    access=access.to_change_campaign,
+    body=schemas.CampaignUpdate,
+    returns=schemas.CampaignRead,
+    edits=True,
+)
+def change_campaign(campaign: Campaign, body: dict[str, Any]) -> Campaign:
+    """Change a campaign's name, days or goals."""
+    return service.change_campaign(campaign, **body)
 
 
 @endpoint(
@@ -95,7 +109,7 @@ def read_activity(principal: Principal | None, activity: Activity) -> dict[str, 
 )
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Change an activity that is not over."""
-    service.update_activity(activity, **body)
+    service.update_activity(activity, by=principal, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -159,7 +173,108 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
 )
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an activity, with what came of it."""
-    service.complete(activity, **body)
+    service.complete(activity, by=principal, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/copies",
+    access=access.to_see,
+    body=schemas.CopiesCreate,
+    returns=schemas.Copies,
+    status=201,
+)
+def copy_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Plan the same for other organizations: a draft for each, all or none."""
+    access.require_copying(principal, body["organization_ids"])
+    return {"items": copies.copy_to(activity, body["organization_ids"], by=principal)}
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activity-outcomes",
+    access=public,
+    query=schemas.OutcomeFilter,
+    returns=schemas.OutcomeSums,
+)
+def sum_outcomes(query: dict[str, Any]) -> dict[str, Any]:
+    """Add up what came of completed activities, in a subtree or a campaign."""
+    return {"items": queries.sum_outcomes(query)}
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activity-templates",
+    access=signed_in,
+    query=schemas.TemplateFilter,
+    returns=page_of(schemas.TemplateRead),
+)
+def list_templates(query: dict[str, Any]) -> Page:
+    """List the patterns of an organization and of those above it."""
+    return queries.page_of_templates(query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activity-templates",
+    access=signed_in,
+    body=schemas.TemplateCreate,
+    returns=schemas.TemplateRead,
+    status=201,
+)
+def create_template(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Keep an activity as a pattern."""
+    activity = access.require_keeping(
+        principal, organization_id=body["organization_id"], activity_id=body["activity_id"]
+    )
+    made = copies.keep_as_template(activity, organization_id=body["organization_id"], name=body["name"])
+    return queries.template_view(made)
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/activity-templates/<uuid:template_id>",
+    access=access.to_keep_template,
+    body=schemas.TemplateUpdate,
+    returns=schemas.TemplateRead,
+    edits=True,
+)
+def rename_template(template: Template, body: dict[str, Any]) -> dict[str, Any]:
+    """Give a pattern another name."""
+    return copies.rename(template, **body)
+
+
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/activity-templates/<uuid:template_id>",
+    access=access.to_keep_template,
+    status=204,
+)
+def delete_template(template: Template) -> None:
+    """Delete a pattern; what was planned from it stays."""
+    copies.delete_template(template)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activity-templates/<uuid:template_id>/activities",
+    access=access.to_see_template,
+    body=schemas.PlanFromTemplate,
+    returns=schemas.ActivityRead,
+    status=201,
+)
+def plan_from_template(principal: Principal, template: Template, body: dict[str, Any]) -> dict[str, Any]:
+    """Plan an activity after a pattern, as a draft."""
+    access.require_creation(principal, organization_id=body["organization_id"], team_id=body.get("team_id"))
+    activity = copies.plan_from(template, by=principal, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -187,8 +302,35 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Add a shift to an activity that is not over."""
-    shift = service.add_shift(activity, **body)
+    shift = shifts.add_shift(activity, **body)
     return queries.read_shift(shift, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/shifts/<uuid:shift_id>",
+    access=access.to_lead_shift,
+    body=schemas.ShiftUpdate,
+    returns=schemas.ShiftRead,
+    edits=True,
+)
+def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Change when a shift is, or how many it takes; who signed up is asked again where it moves."""
+    return queries.read_shift(shifts.change_shift(shift, **body), principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/shifts/<uuid:shift_id>/cancellation",
+    access=access.to_lead_shift,
+    body=schemas.GivenReason,
+    returns=schemas.ShiftRead,
+)
+def cancel_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Cancel one shift and tell everybody who signed up why."""
+    return queries.read_shift(shifts.cancel_shift(shift, **body), principal.volunteer_id)
 
 
 @endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>", access=access.to_see_shift, returns=schemas.ShiftRead)

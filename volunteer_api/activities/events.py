@@ -6,6 +6,14 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
+class ActivityChanged:
+    """What of a published activity is not as it was: `fields` are members of its update."""
+
+    activity_id: UUID
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ShiftBefore:
     """A shift as it was before a change."""
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.activities import service
 from volunteer_api.activities.models import Activity, ActivityLeader
+from volunteer_api.activities.shifts import OVER
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -19,7 +19,7 @@ def refuse_while_activities_run(event: OrganizationClosing) -> None:
     """An activity must be completed or canceled first, a draft too. Raises OrganizationNotEmpty."""
     running = db.session.execute(
         select(Activity.id, Activity.title)
-        .where(Activity.organization_id == event.organization_id, Activity.state.not_in(service.OVER))
+        .where(Activity.organization_id == event.organization_id, Activity.state.not_in(OVER))
         .order_by(Activity.id)
         .limit(1)
     ).first()

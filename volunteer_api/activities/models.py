@@ -1,11 +1,11 @@
 """Tables of campaigns, activities and their shifts."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.categories import Category
@@ -28,15 +28,56 @@ class ActivityState(StrEnum):
     CANCELED = "canceled"
 
 
+LONGEST_SHIFT = timedelta(hours=24)
 PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
 
 
+class Recipient(StrEnum):
+    """Whom an activity serves (服务对象)."""
+
+    ELDERLY = "elderly"
+    CHILDREN = "children"
+    DISABLED = "disabled"
+    PATIENTS = "patients"
+    STUDENTS = "students"
+    OUTDOOR_WORKERS = "outdoor_workers"
+    MIGRANTS = "migrants"
+    VETERANS = "veterans"
+    RESIDENTS = "residents"
+    PUBLIC = "public"
+
+
+class Unit(StrEnum):
+    """What outcomes are counted in: one unit for each kind of quantity, so that they add up."""
+
+    METER = "m"
+    SQUARE_METER = "m2"
+    KILOGRAM = "kg"
+    TRUCKLOAD = "truckload"
+    PIECE = "piece"
+    PERSON = "person"
+    HOUSEHOLD = "household"
+    TIME = "time"
+
+
+class PhotoOf(StrEnum):
+    """What a photo of an activity shows: what is planned, or what came of it."""
+
+    PLAN = "plan"
+    OUTCOME = "outcome"
+
+
 class Campaign(Identified, Versioned, Base):
-    """A named effort that many activities serve, such as 百万市民清洁家园大行动."""
+    """A named effort that many activities serve, such as 百万市民清洁家园大行动.
+
+    Its goals are what it wants to reach, each by itself and None where there is none: activities held, people who came
+    (人次), minutes served.
+    """
 
     __tablename__ = "campaigns"
     __table_args__ = (
         CheckConstraint("starts_on IS NULL OR ends_on IS NULL OR starts_on <= ends_on", name="days_in_order"),
+        CheckConstraint("goal_activities > 0 AND goal_attendances > 0 AND goal_minutes > 0", name="goals_positive"),
         Index("ix_campaigns_organization_id", "organization_id"),
     )
 
@@ -45,12 +86,26 @@ class Campaign(Identified, Versioned, Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
+    goal_activities: Mapped[int | None]
+    goal_attendances: Mapped[int | None]
+    goal_minutes: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def goals(self) -> dict[str, int | None]:
+        """What it wants to reach, None where it has no such goal."""
+        return {
+            "activities": self.goal_activities,
+            "attendances": self.goal_attendances,
+            "minutes": self.goal_minutes,
+        }
 
 
 class Activity(Identified, Versioned, Base):
     """Something that volunteers do together, in one or more shifts.
 
     `organization_path_id` holds the ancestors that the organization had when the activity was published.
+    `recurrence` is what its shifts are made from, where they were not given one by one (see recurrence.py).
+    `copied_from_id` is the activity that it was copied from.
     """
 
     __tablename__ = "activities"
@@ -69,6 +124,7 @@ class Activity(Identified, Versioned, Base):
         Index("ix_activities_campaign_id", "campaign_id"),
         Index("ix_activities_state", "state"),
         Index("ix_activities_created_by", "created_by"),
+        Index("ix_activities_copied_from_id", "copied_from_id"),
     )
 
     title: Mapped[str]
@@ -92,6 +148,9 @@ class Activity(Identified, Versioned, Base):
     cancellation_reason: Mapped[str | None]
     completion_note: Mapped[str | None]
     outcomes: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list)
+    recipients: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list, server_default="[]")
+    recurrence: Mapped[dict[str, Any] | None] = mapped_column(JSON_TYPE)
+    copied_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("activities.id"))
 
     @property
     def place(self) -> dict[str, float] | None:
@@ -111,12 +170,63 @@ class ActivityLeader(Base):
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
 
 
+class CoOrganizer(Base):
+    """An organization that holds an activity together with its own; rankings count the activity for the own alone."""
+
+    __tablename__ = "activity_co_organizers"
+    __table_args__ = (Index("ix_activity_co_organizers_organization_id", "organization_id"),)
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+
+
+class ActivityPhoto(Base):
+    """A photo of an activity. `position` orders those of one kind."""
+
+    __tablename__ = "activity_photos"
+    __table_args__ = (
+        CheckConstraint(one_of("shows", PhotoOf), name="shows"),
+        Index("ix_activity_photos_file_id", "file_id"),
+    )
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    shows: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[UUID] = mapped_column(ForeignKey("files.id"))
+
+
+class Outcome(Base):
+    """What came of a completed activity, in one unit: 350 m of river cleaned. Sums add up over activities."""
+
+    __tablename__ = "activity_outcomes"
+    __table_args__ = (CheckConstraint("quantity >= 0", name="quantity_not_negative"),)
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    unit: Mapped[str] = mapped_column(primary_key=True)
+    # Thousandths: whole numbers add up without a rest.
+    quantity: Mapped[int] = mapped_column(BigInteger)
+
+
+class Template(Identified, Versioned, Base):
+    """An activity kept as a pattern: everything but its days. `plan` is in the form of `templates.Plan`."""
+
+    __tablename__ = "activity_templates"
+    __table_args__ = (UniqueConstraint("organization_id", "name"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    name: Mapped[str]
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON_TYPE)
+
+
 class Shift(Identified, Versioned, Base):
     """One stretch of time of an activity, half-open, with its places.
 
     The two counts are changed only together with the sign-ups that they count, under the lock of this row, by plain
     UPDATEs: `version` stands for what a leader edits, and a stranger's sign-up must not make the leader's edit stale.
-    `sign_up_closes_at` is None where sign-ups are taken until the end.
+    `sign_up_closes_at` is None where sign-ups are taken until the end. `from_recurrence` is the local start that the
+    activity's recurrence gave it, None of one that was given by itself; `risk_told_at` when its leaders were told that
+    it has too few people.
     """
 
     __tablename__ = "shifts"
@@ -141,3 +251,5 @@ class Shift(Identified, Versioned, Base):
     canceled_at: Mapped[datetime | None]
     confirmed_count: Mapped[int] = mapped_column(default=0)
     waitlisted_count: Mapped[int] = mapped_column(default=0)
+    from_recurrence: Mapped[datetime | None]
+    risk_told_at: Mapped[datetime | None]

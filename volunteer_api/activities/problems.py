@@ -23,6 +23,34 @@ class FrozenAtPublication(Conflict):
     title = "The team, the station and the category stay as they were published."
 
 
+class ShiftOver(Conflict):
+    title = "The shift is over or canceled."
+
+
+class ShiftUnderWay(Conflict):
+    title = "The shift has begun; it can't begin at another time."
+
+
+class EndsInThePast(Conflict):
+    title = "The shift would be over already; complete the activity instead."
+
+
+class CapacityBelowConfirmed(Conflict):
+    """`confirmed_count` stands in the body."""
+
+    title = "More people are confirmed than the shift would take."
+    detail = "%(count)s people are confirmed; the capacity can't be below that."
+
+
+class NothingToCome(Conflict):
+    title = "Every shift of the activity has begun; there is nothing to copy."
+
+
+class TemplateExists(Conflict):
+    title = "The organization has a template of this name."
+    detail = "The organization already has the template %(name)s."
+
+
 class TooManyShifts(Conflict):
     title = "The activity has too many shifts."
     detail = "An activity has at most %(maximum)s shifts."

@@ -1,24 +1,41 @@
 """Reading campaigns, activities and shifts, and the locks under which these change."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from volunteer_api.activities.models import Activity, ActivityLeader, ActivityState, Campaign, Shift
+from volunteer_api.activities import recurrence
+from volunteer_api.activities.models import (
+    Activity,
+    ActivityLeader,
+    ActivityPhoto,
+    ActivityState,
+    Campaign,
+    CoOrganizer,
+    Outcome,
+    PhotoOf,
+    Shift,
+    Template,
+)
 from volunteer_api.activities.prospects import Planned, Prospect, prospects
 from volunteer_api.core import clock, geo
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
+from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.queries import path_ids_under
-from volunteer_api.teams.models import Team
+from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 SHIFTS_IN_A_LIST = 10
+SHIFTS_OF_ONE = 100
+RISKS_AT_ONCE = 500
+OUTCOMES_IN_A_SUM = 100
+THOUSANDTHS = 1000
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ACTIVITY_MEMBERS = [
@@ -43,6 +60,8 @@ ACTIVITY_MEMBERS = [
     "cancellation_reason",
     "completion_note",
     "outcomes",
+    "recipients",
+    "copied_from_id",
 ]
 SHIFT_MEMBERS = [
     "id",
@@ -138,17 +157,131 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
 def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     """One activity with its shifts as they are for the caller."""
     now = clock.now()
-    row = db.session.execute(_activities_with_names().where(Activity.id == activity_id)).one()
-    shifts = db.session.scalars(
-        select(Shift).where(Shift.activity_id == activity_id).order_by(Shift.starts_at, Shift.id)
-    ).all()
-    leader_ids = db.session.scalars(
-        select(ActivityLeader.volunteer_id)
-        .where(ActivityLeader.activity_id == activity_id)
-        .order_by(ActivityLeader.volunteer_id)
-    ).all()
+    shift_count = select(func.count()).where(Shift.activity_id == activity_id).scalar_subquery()
+    row = db.session.execute(
+        _activities_with_names().add_columns(shift_count.label("shift_count")).where(Activity.id == activity_id)
+    ).one()
+    shifts = _shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
+    related = _related_ids(activity_id)
+    shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
     views = _shift_views([(row.Activity, shift) for shift in shifts], caller_id, now)
-    return _activity_view(row, views) | {"leader_ids": leader_ids}
+    return _activity_view(row, views) | {
+        "shift_count": row.shift_count,
+        "leader_ids": related["leader"],
+        "co_organizer_ids": related["partner"],
+        "photos": [shown[one] for one in related[PhotoOf.PLAN] if one in shown],
+        "outcome_photos": [shown[one] for one in related[PhotoOf.OUTCOME] if one in shown],
+    }
+
+
+def _related_ids(activity_id: UUID) -> dict[str, list[UUID]]:
+    """Leaders, partners and photos of an activity, each in its order; one statement for all of them."""
+    found = union_all(
+        select(
+            literal("leader").label("what"), ActivityLeader.volunteer_id.label("id"), literal(0).label("position")
+        ).where(ActivityLeader.activity_id == activity_id),
+        select(literal("partner"), CoOrganizer.organization_id, literal(0)).where(
+            CoOrganizer.activity_id == activity_id
+        ),
+        select(ActivityPhoto.shows, ActivityPhoto.file_id, ActivityPhoto.position).where(
+            ActivityPhoto.activity_id == activity_id
+        ),
+    ).subquery()
+    related: dict[str, list[UUID]] = {what: [] for what in ("leader", "partner", *PhotoOf)}
+    for row in db.session.execute(select(found).order_by(found.c.what, found.c.position, found.c.id)):
+        related[row.what].append(row.id)
+    return related
+
+
+def open_organizations(organization_ids: Collection[UUID]) -> list[UUID]:
+    """Those of the organizations that are there and not closed."""
+    return list(
+        db.session.scalars(
+            select(Organization.id).where(Organization.id.in_(organization_ids), Organization.closed_at.is_(None))
+        )
+    )
+
+
+def shifts_at_risk(now: datetime, until: datetime) -> Select[Shift, Activity]:
+    """Shifts of published activities that begin until then with fewer people than they need, not told of yet."""
+    return (
+        select(Shift, Activity)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Activity.state == ActivityState.PUBLISHED,
+            Shift.canceled_at.is_(None),
+            Shift.starts_at > now,
+            Shift.starts_at <= until,
+            Shift.confirmed_count < Shift.minimum,
+            Shift.risk_told_at.is_(None),
+        )
+        .order_by(Shift.id)
+        .limit(RISKS_AT_ONCE)
+        .with_for_update(of=Shift, key_share=True)
+    )
+
+
+def leader_ids_of(activity: Activity) -> set[UUID]:
+    """Who planned the activity, who is named to lead it, and the leaders and deputies of its team."""
+    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
+    of_the_team = select(Membership.volunteer_id).where(
+        Membership.team_id == activity.team_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
+    )
+    found = {one for one in db.session.scalars(named.union(of_the_team)) if one is not None}
+    return found | {activity.created_by}
+
+
+def page_of_templates(query: Mapping[str, Any]) -> Page:
+    """The patterns of an organization and of those above it, by name."""
+    statement = select(Template).where(Template.organization_id.in_(ancestor_ids(query["organization_id"])))
+    keys = [Key(Template.name, read=lambda item: item.name), Key(Template.id, read=lambda item: item.id)]
+    found = page(statement, keys, query)
+    return Page([template_view(template) for template in found.items], found.next_cursor)
+
+
+def template_view(template: Template) -> dict[str, Any]:
+    """A pattern as it is answered."""
+    members = {name: getattr(template, name) for name in ("id", "version", "organization_id", "name")}
+    return members | {
+        name: template.plan[name] for name in ("title", "category", "place_name", "description", "shifts")
+    }
+
+
+def sum_outcomes(query: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What came of completed activities, added up by kind and unit, the most frequent first. One statement."""
+    statement = (
+        select(
+            Outcome.kind,
+            Outcome.unit,
+            func.sum(Outcome.quantity).label("quantity"),
+            func.count().label("activity_count"),
+        )
+        .join(Activity, Activity.id == Outcome.activity_id)
+        .where(Activity.state == ActivityState.COMPLETED)
+        .group_by(Outcome.kind, Outcome.unit)
+        .order_by(func.count().desc(), Outcome.kind, Outcome.unit)
+        .limit(OUTCOMES_IN_A_SUM)
+    )
+    if query.get("organization_id"):
+        statement = statement.where(Activity.organization_path_id.in_(path_ids_under(query["organization_id"])))
+    for name in ("campaign_id", "category"):
+        if query.get(name):
+            statement = statement.where(getattr(Activity, name) == query[name])
+    if query.get("first_day"):
+        statement = statement.where(Activity.completed_at >= clock.start_of(query["first_day"]))
+    if query.get("last_day"):
+        statement = statement.where(Activity.completed_at < clock.days_between(query["last_day"], query["last_day"])[1])
+    return [
+        {
+            "kind": row.kind,
+            "unit": row.unit,
+            "quantity": int(row.quantity) / THOUSANDTHS,
+            "activity_count": row.activity_count,
+        }
+        for row in db.session.execute(statement)
+    ]
 
 
 def page_of_shifts(activity: Activity, query: Mapping[str, Any], caller_id: UUID | None) -> Page:
@@ -231,14 +364,16 @@ def _takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
-def _shifts_for_list(activity_ids: Sequence[UUID], now: datetime) -> dict[UUID, list[Shift]]:
+def _shifts_for_list(
+    activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST
+) -> dict[UUID, list[Shift]]:
     over = case((Shift.ends_at > now, 0), else_=1)
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
     numbered = select(Shift.id, place.label("place")).where(Shift.activity_id.in_(activity_ids)).subquery()
     found = db.session.scalars(
         select(Shift)
         .join(numbered, numbered.c.id == Shift.id)
-        .where(numbered.c.place <= SHIFTS_IN_A_LIST)
+        .where(numbered.c.place <= most)
         .order_by(Shift.starts_at, Shift.id)
     )
     shifts: dict[UUID, list[Shift]] = {activity_id: [] for activity_id in activity_ids}
@@ -250,6 +385,7 @@ def _shifts_for_list(activity_ids: Sequence[UUID], now: datetime) -> dict[UUID, 
 def _activity_view(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{name: getattr(row.Activity, name) for name in ACTIVITY_MEMBERS},
+        "recurrence": recurrence.loaded(row.Activity.recurrence),
         "organization_name": row.organization_name,
         "team_name": row.team_name,
         "shifts": shifts,

@@ -1,12 +1,12 @@
 """What phones send and get about campaigns, activities and shifts."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.models import ActivityState, SignUpMode
+from volunteer_api.activities.models import LONGEST_SHIFT, ActivityState, Recipient, SignUpMode, Unit
 from volunteer_api.activities.prospects import WouldBe
 from volunteer_api.core.schema import (
     Choice,
@@ -27,25 +27,48 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
+from volunteer_api.files.schemas import FileRead
 
 MAXIMUM_SHIFTS = 100
-LONGEST_SHIFT = timedelta(hours=24)
 MAXIMUM_CAPACITY = 100_000
 # Half of the way around the earth: everything lies inside it.
 WIDEST_RADIUS_M = 20_100_000
 
 
-class CampaignCreate(Schema):
-    name = Text(max_length=100, required=True)
-    description = Text(max_length=4000, allow_none=True)
-    organization_id = Id(required=True)
-    starts_on = Day(allow_none=True)
-    ends_on = Day(allow_none=True)
+class Goals(Schema):
+    """What a campaign wants to reach: activities held, attendances (人次), minutes served; each may be left out."""
+
+    activities = Count(minimum=1, maximum=1_000_000, allow_none=True)
+    attendances = Count(minimum=1, maximum=100_000_000, allow_none=True)
+    minutes = Count(minimum=1, maximum=100_000_000_000, allow_none=True)
+
+
+class _CampaignDays(Schema):
+    """What a campaign's creation and its update have in common."""
 
     @validates_schema
     def days_in_order(self, data: dict[str, Any], **_options: Any) -> None:
         if data.get("starts_on") and data.get("ends_on") and data["starts_on"] > data["ends_on"]:
             raise fault("ends_before_it_starts", "It ends before it starts.", "ends_on")
+
+
+class CampaignCreate(_CampaignDays):
+    name = Text(max_length=100, required=True)
+    description = Text(max_length=4000, allow_none=True)
+    organization_id = Id(required=True)
+    starts_on = Day(allow_none=True)
+    ends_on = Day(allow_none=True)
+    goals = Nested(Goals)
+
+
+class CampaignUpdate(_CampaignDays):
+    """What may be changed; null clears. `goals` are given whole."""
+
+    name = Text(max_length=100)
+    description = Text(max_length=4000, allow_none=True)
+    starts_on = Day(allow_none=True)
+    ends_on = Day(allow_none=True)
+    goals = Nested(Goals, allow_none=True)
 
 
 class CampaignRead(Schema):
@@ -57,6 +80,7 @@ class CampaignRead(Schema):
     organization_id = Id(required=True)
     starts_on = Day(required=True, allow_none=True)
     ends_on = Day(required=True, allow_none=True)
+    goals = Nested(Goals, required=True)
 
 
 class CampaignFilter(PageQuery):
@@ -64,16 +88,8 @@ class CampaignFilter(PageQuery):
     q = Text(max_length=100, metadata={"description": "A part of the name."})
 
 
-class ShiftCreate(Schema):
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
-    sign_up_closes_at = Moment(
-        allow_none=True, metadata={"description": "Sign-ups are taken until then; until the end where absent."}
-    )
-    capacity = Count(
-        minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
-    )
-    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+class _ShiftTimes(Schema):
+    """What a shift's creation and its update, and a recurrence, have in common."""
 
     @validates_schema
     def possible(self, data: dict[str, Any], **_options: Any) -> None:
@@ -86,6 +102,43 @@ class ShiftCreate(Schema):
                 raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
         if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
             raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
+
+
+class ShiftCreate(_ShiftTimes):
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    sign_up_closes_at = Moment(
+        allow_none=True, metadata={"description": "Sign-ups are taken until then; until the end where absent."}
+    )
+    capacity = Count(
+        minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
+    )
+    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+
+
+class ShiftUpdate(_ShiftTimes):
+    """What may be changed; null clears. A shift that has begun can end later, and take more people."""
+
+    starts_at = Moment()
+    ends_at = Moment()
+    sign_up_closes_at = Moment(allow_none=True)
+    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+
+
+class Recurrence(_ShiftTimes):
+    """Shifts by a rule of RFC 5545, such as `FREQ=WEEKLY;BYDAY=SA;COUNT=10`, expanded in local time.
+
+    The first begins at `starts_at`; each is as long as the first. The rule has an end, by COUNT or UNTIL (a day is
+    meant with its evening), within three years and 366 shifts; `except_on` are local days without a shift.
+    """
+
+    rrule = Text(max_length=200, required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    except_on = ListOf(Day(), max_length=100)
 
 
 class Refusal(Schema):
@@ -129,7 +182,16 @@ class ActivityCreate(Schema):
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
     sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
-    shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS, required=True)
+    recipients = ListOf(Choice(Recipient), max_length=10)
+    co_organizer_ids = ListOf(Id(), max_length=20)
+    photo_ids = ListOf(Id(), max_length=9)
+    shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS)
+    recurrence = Nested(Recurrence)
+
+    @validates_schema
+    def one_way(self, data: dict[str, Any], **_options: Any) -> None:
+        if ("shifts" in data) == ("recurrence" in data):
+            raise fault("shifts_or_recurrence", "Give either shifts or recurrence.", "shifts")
 
 
 class ActivityUpdate(Schema):
@@ -145,14 +207,23 @@ class ActivityUpdate(Schema):
     radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
+    recipients = ListOf(Choice(Recipient), max_length=10)
+    co_organizer_ids = ListOf(Id(), max_length=20)
+    photo_ids = ListOf(Id(), max_length=9)
+    recurrence = Nested(
+        Recurrence, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
+    )
 
 
 class Outcome(Schema):
-    """What came of it: 350 m of river cleaned is `{"kind": "river_cleaned", "quantity": 350, "unit": "m"}`."""
+    """What came of it: 350 m of river cleaned is `{"kind": "river_cleaned", "quantity": 350, "unit": "m"}`.
+
+    Units are few, so that sums add up: lengths in m, areas in m2, weights in kg. Quantities to a thousandth.
+    """
 
     kind = Text(max_length=50, required=True)
     quantity = Number(minimum=0, maximum=1e12, required=True)
-    unit = Text(max_length=20, required=True)
+    unit = Choice(Unit, required=True)
 
 
 class ActivitySummary(Schema):
@@ -175,6 +246,7 @@ class ActivitySummary(Schema):
     place_name = Text(required=True, allow_none=True)
     description = Text(max_length=4000, required=True, allow_none=True)
     sign_up_mode = Choice(SignUpMode, required=True)
+    recipients = fields.List(Choice(Recipient), required=True)
     published_at = Moment(required=True, allow_none=True)
     completed_at = Moment(required=True, allow_none=True)
     canceled_at = Moment(required=True, allow_none=True)
@@ -184,9 +256,15 @@ class ActivitySummary(Schema):
 
 
 class ActivityRead(ActivitySummary):
-    """An activity with all of its shifts, by their start."""
+    """An activity with its next hundred shifts, by their start; `shift_count` is of all."""
 
+    shift_count = Count(required=True)
+    recurrence = Nested(Recurrence, required=True, allow_none=True)
+    copied_from_id = Id(required=True, allow_none=True)
     leader_ids = fields.List(Id(), required=True)
+    co_organizer_ids = fields.List(Id(), required=True)
+    photos = fields.List(fields.Nested(FileRead), required=True)
+    outcome_photos = fields.List(fields.Nested(FileRead), required=True)
     completion_note = Text(max_length=2000, required=True, allow_none=True)
     outcomes = fields.List(fields.Nested(Outcome), required=True)
 
@@ -222,3 +300,99 @@ class GivenReason(Schema):
 class Completion(Schema):
     outcomes = ListOf(Nested(Outcome), max_length=50)
     note = Text(max_length=2000, allow_none=True)
+    photo_ids = ListOf(Id(), max_length=9)
+
+
+class CopiesCreate(Schema):
+    """For which organizations a draft is made."""
+
+    organization_ids = ListOf(Id(), min_length=1, max_length=50, required=True)
+
+
+class Copy(Schema):
+    id = Id(required=True)
+    organization_id = Id(required=True)
+
+
+class Copies(Schema):
+    """The drafts, in the order in which the organizations were given."""
+
+    items = fields.List(fields.Nested(Copy), required=True)
+
+
+class TemplateCreate(Schema):
+    """An activity to be kept as a pattern of an organization."""
+
+    organization_id = Id(required=True)
+    activity_id = Id(required=True)
+    name = Text(max_length=100, required=True)
+
+
+class TemplateUpdate(Schema):
+    name = Text(max_length=100)
+
+
+class TemplateFilter(PageQuery):
+    organization_id = Id(required=True, metadata={"description": "Those of this organization and of those above it."})
+
+
+class TemplateShift(Schema):
+    """A shift of a pattern: on which day (0 is the first), at which local time, for how long."""
+
+    day = Count(required=True)
+    starts = Text(required=True)
+    duration_minutes = Count(required=True)
+    capacity = Count(required=True, allow_none=True)
+    minimum = Count(required=True, allow_none=True)
+
+
+class TemplateRead(Schema):
+    id = Id(required=True)
+    version = Count(required=True)
+    organization_id = Id(required=True)
+    name = Text(required=True)
+    title = Text(required=True)
+    category = Choice(Category, required=True)
+    place_name = Text(max_length=200, required=True, allow_none=True)
+    description = Text(max_length=4000, required=True, allow_none=True)
+    shifts = fields.List(fields.Nested(TemplateShift), required=True)
+
+
+class PlanFromTemplate(Schema):
+    """On which local day the first shift begins, and what is not in the pattern."""
+
+    on = Day(required=True)
+    organization_id = Id(required=True)
+    title = Text(max_length=100)
+    team_id = Id()
+    station_id = Id()
+    campaign_id = Id()
+    leader_ids = ListOf(Id(), max_length=50)
+
+
+class OutcomeFilter(Schema):
+    """Which completed activities; the days are local, both included, of their completion."""
+
+    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
+    campaign_id = Id()
+    category = Choice(Category)
+    first_day = Day(data_key="from")
+    last_day = Day(data_key="to")
+
+    @validates_schema
+    def in_order(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("first_day") and data.get("last_day") and data["first_day"] > data["last_day"]:
+            raise fault("ends_before_it_starts", "It ends before it starts.", "to")
+
+
+class OutcomeSum(Schema):
+    kind = Text(required=True)
+    unit = Text(required=True)
+    quantity = Number(required=True)
+    activity_count = Count(required=True)
+
+
+class OutcomeSums(Schema):
+    """The hundred outcomes with the most activities behind them; quantities of one kind and unit are added up."""
+
+    items = fields.List(fields.Nested(OutcomeSum), required=True)

@@ -1,4 +1,4 @@
-"""The verbs of campaigns, activities and shifts."""
+"""The verbs of campaigns and activities."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -9,26 +9,31 @@ from sqlalchemy import delete, func, literal, or_, select
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities import queries
+from volunteer_api.activities import photos, queries
 from volunteer_api.activities.changes import changing
+from volunteer_api.activities.events import ActivityChanged
 from volunteer_api.activities.models import (
     Activity,
     ActivityLeader,
     ActivityState,
     Campaign,
+    CoOrganizer,
+    Outcome,
+    PhotoOf,
     Shift,
     SignUpMode,
 )
 from volunteer_api.activities.problems import (
     FrozenAtPublication,
     NotBegun,
-    TooManyShifts,
     WrongState,
 )
-from volunteer_api.activities.schemas import MAXIMUM_SHIFTS
+from volunteer_api.activities.recurrence import stored
+from volunteer_api.activities.shifts import OVER, repeat, require_some
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish as publish_event
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.notifications.service import notify
@@ -49,8 +54,10 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
     ),
     "completion": (frozenset({ActivityState.PUBLISHED}), ActivityState.COMPLETED),
 }
-OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
+# What somebody who signed up must hear of, beside the times of shifts.
+TOLD = ("title", "place", "place_name")
+THOUSANDTHS = 1000
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
@@ -61,14 +68,27 @@ def create_campaign(
     description: str | None = None,
     starts_on: date | None = None,
     ends_on: date | None = None,
+    goals: Mapping[str, int] | None = None,
 ) -> Campaign:
     """Start a campaign of an organization. Raises NotFound (404), OrganizationClosed (409)."""
     require_open(organization_id)
     campaign = Campaign(
         name=name, organization_id=organization_id, description=description, starts_on=starts_on, ends_on=ends_on
     )
+    _set_goals(campaign, goals or {})
     db.session.add(campaign)
     db.session.flush()
+    return campaign
+
+
+def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
+    """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
+    if "goals" in changes:
+        _set_goals(campaign, changes.pop("goals") or {})
+    for name, value in changes.items():
+        setattr(campaign, name, value)
+    if campaign.starts_on is not None and campaign.ends_on is not None and campaign.starts_on > campaign.ends_on:
+        raise InvalidPayload(error_list({"ends_on": [Fault("ends_before_it_starts", "It ends before it starts.")]}))
     return campaign
 
 
@@ -78,7 +98,11 @@ def create_activity(
     title: str,
     category: str,
     organization_id: UUID,
-    shifts: Sequence[Mapping[str, Any]],
+    shifts: Sequence[Mapping[str, Any]] | None = None,
+    recurrence: Mapping[str, Any] | None = None,
+    co_organizer_ids: Iterable[UUID] = (),
+    photo_ids: Sequence[UUID] = (),
+    recipients: Sequence[str] = (),
     team_id: UUID | None = None,
     station_id: UUID | None = None,
     campaign_id: UUID | None = None,
@@ -89,15 +113,22 @@ def create_activity(
     description: str | None = None,
     sign_up_mode: str = SignUpMode.OPEN,
 ) -> Activity:
-    """Plan an activity as a draft, with 1 to 100 shifts ({starts_at, ends_at, capacity?, minimum?, …}).
+    """Plan an activity as a draft, with shifts ({starts_at, ends_at, capacity?, minimum?, …}) or a recurrence of them.
 
-    Without a place it has its station's. Raises NotFound (404) for an unknown organization, OrganizationClosed
-    (409), InvalidPayload (422) for another reference that is unknown, or whose organization is neither above nor below
-    this one.
+    Photos are those of `by`. Without a place it has its station's. Raises NotFound (404) for an unknown organization,
+    OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose organization is
+    neither above nor below this one, and for a rule that gives no shifts.
     """
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
-    references = {"team_id": team_id, "station_id": station_id, "campaign_id": campaign_id, "leader_ids": leaders}
+    given = require_some(shifts, recurrence)
+    references = {
+        "team_id": team_id,
+        "station_id": station_id,
+        "campaign_id": campaign_id,
+        "leader_ids": leaders,
+        "co_organizer_ids": co_organizer_ids,
+    }
     _check_references(organization_id, references)
     if place is None and station_id is not None:
         place = _place_of_station(station_id)
@@ -115,18 +146,23 @@ def create_activity(
         place_name=place_name,
         description=description,
         sign_up_mode=sign_up_mode,
+        recipients=[str(one) for one in recipients],
+        recurrence=stored(recurrence) if recurrence is not None else None,
         created_by=by.volunteer_id if isinstance(by, Principal) else by,
     )
     db.session.add(activity)
     db.session.flush()
     db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in leaders])
-    db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in shifts])
+    db.session.add_all(_partners(activity, co_organizer_ids))
+    db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in given])
+    if isinstance(by, Principal) and photo_ids:
+        photos.replace(activity.id, PhotoOf.PLAN, photo_ids, by=by)
     db.session.flush()
     return activity
 
 
-def update_activity(activity: Activity, **changes: Any) -> Activity:
-    """Change what the members of `ActivityUpdate` name.
+def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Activity:
+    """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them.
 
     Raises WrongState (409) once it is over, FrozenAtPublication (409), InvalidPayload (422) for unknown references.
     """
@@ -136,6 +172,13 @@ def update_activity(activity: Activity, **changes: Any) -> Activity:
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
     _check_references(activity.organization_id, changes)
+    told = [name for name in TOLD if name in changes and changes[name] != getattr(activity, name)]
+    if (given := changes.pop("recurrence", None)) is not None:
+        repeat(activity, given)
+    if "photo_ids" in changes:
+        photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
+    if "co_organizer_ids" in changes:
+        _replace_co_organizers(activity, changes.pop("co_organizer_ids"))
     if "place" in changes:
         place = changes.pop("place")
         activity.latitude, activity.longitude = (place["lat"], place["lng"]) if place else (None, None)
@@ -143,21 +186,12 @@ def update_activity(activity: Activity, **changes: Any) -> Activity:
         _replace_leaders(activity, changes.pop("leader_ids"))
     for name, value in changes.items():
         setattr(activity, name, value)
+    # What stands in tables of its own must move the version too.
+    flag_modified(activity, "title")
     db.session.flush()
+    if told and activity.state == ActivityState.PUBLISHED:
+        publish_event(ActivityChanged(activity.id, tuple(told)))
     return activity
-
-
-def add_shift(activity: Activity, **shift: Any) -> Shift:
-    """Add a shift. Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 100."""
-    activity = queries.lock_activity(activity.id)
-    if activity.state in OVER:
-        raise WrongState(activity.state)
-    if len(queries.shift_ids_of(activity.id)) >= MAXIMUM_SHIFTS:
-        raise TooManyShifts(maximum=MAXIMUM_SHIFTS)
-    added = Shift(activity_id=activity.id, **shift)
-    db.session.add(added)
-    db.session.flush()
-    return added
 
 
 def submit(activity: Activity) -> Activity:
@@ -195,15 +229,26 @@ def cancel(activity: Activity, *, reason: str) -> Activity:
     return activity
 
 
-def complete(activity: Activity, *, outcomes: Sequence[Mapping[str, Any]] = (), note: str | None = None) -> Activity:
+def complete(
+    activity: Activity,
+    *,
+    by: Principal | None = None,
+    outcomes: Sequence[Mapping[str, Any]] = (),
+    note: str | None = None,
+    photo_ids: Sequence[UUID] = (),
+) -> Activity:
     """Complete it: running shifts end now, those that have not begun are canceled.
 
-    `outcomes` are {kind, quantity, unit}. Raises WrongState (409), NotBegun (409) before its first shift.
+    `outcomes` are {kind, quantity, unit}; photos are those of `by`.
+    Raises WrongState (409), NotBegun (409) before its first shift.
     """
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
-    activity.outcomes = [dict(outcome) for outcome in outcomes]
+    activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
     _move(activity, "completion")
+    db.session.add_all(_sums_of(activity, outcomes))
+    if by is not None and photo_ids:
+        photos.replace(activity.id, PhotoOf.OUTCOME, photo_ids, by=by)
     with changing(activity, reason=note or activity.title) as held:
         shifts = [shift for shift in held if shift.canceled_at is None]
         if not any(shift.starts_at < now for shift in shifts):
@@ -231,13 +276,39 @@ def _cancel_shifts(shifts: Sequence[Shift], now: datetime) -> None:
             shift.canceled_at = now
 
 
+def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """One row for each kind and unit, in thousandths."""
+    sums: dict[tuple[str, str], int] = {}
+    for outcome in outcomes:
+        key = (outcome["kind"], str(outcome["unit"]))
+        sums[key] = sums.get(key, 0) + round(outcome["quantity"] * THOUSANDTHS)
+    return [
+        Outcome(activity_id=activity.id, kind=kind, unit=unit, quantity=quantity)
+        for (kind, unit), quantity in sums.items()
+    ]
+
+
+def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:
+    campaign.goal_activities = goals.get("activities")
+    campaign.goal_attendances = goals.get("attendances")
+    campaign.goal_minutes = goals.get("minutes")
+
+
+def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID]) -> None:
+    db.session.execute(delete(CoOrganizer).where(CoOrganizer.activity_id == activity.id))
+    db.session.add_all(_partners(activity, organization_ids))
+
+
+def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOrganizer]:
+    others = sorted(set(organization_ids) - {activity.organization_id})
+    return [CoOrganizer(activity_id=activity.id, organization_id=other) for other in others]
+
+
 def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID]) -> None:
     db.session.execute(delete(ActivityLeader).where(ActivityLeader.activity_id == activity.id))
     db.session.add_all(
         [ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in sorted(set(leader_ids))]
     )
-    # The leaders stand in a table of their own; the activity's version must still move.
-    flag_modified(activity, "title")
 
 
 def _place_of_station(station_id: UUID) -> dict[str, float]:
@@ -259,6 +330,9 @@ def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> N
     found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
     if found != len(leader_ids):
         faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
+    partner_ids = set(references.get("co_organizer_ids") or ())
+    if partner_ids and len(queries.open_organizations(partner_ids)) != len(partner_ids):
+        faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
     if faults:
         raise InvalidPayload(error_list(faults))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import case, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.activities.changes import register_companions
+from volunteer_api.activities.changes import register_companions, register_taken
 from volunteer_api.activities.events import ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
@@ -19,6 +19,7 @@ from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 register_judge(queries.prospects)
 register_companions(queries.waits_freed_by)
+register_taken(queries.taken_among)
 
 
 @on(ShiftsChanged)

@@ -117,6 +117,12 @@ def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) 
     return list(db.session.scalars(statement))
 
 
+def taken_among(shift_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the shifts that have an active sign-up, in any state."""
+    active = SignUp.state.in_(ACTIVE_SIGN_UPS)
+    return set(db.session.scalars(select(SignUp.shift_id).where(SignUp.shift_id.in_(shift_ids), active).distinct()))
+
+
 def next_position(shift_id: UUID) -> int:
     """The end of the waitlist; unique as long as the shift is held."""
     last = db.session.scalar(select(func.max(SignUp.position)).where(SignUp.shift_id == shift_id))

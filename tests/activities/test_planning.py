@@ -1,0 +1,219 @@
+"""Shifts that change, copies, templates, goals, photos and sums of outcomes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.activities.factories import make_activity, make_scene, make_volunteers
+from tests.activities.test_endpoints import body_of, text_of
+from tests.files.factories import picture, send
+from volunteer_api.activities.tasks import tell_of_risk
+from volunteer_api.core import clock, ids
+from volunteer_api.sign_ups import service as sign_ups
+
+Unit = Callable[[Callable[[], Any]], Any]
+HOUR = timedelta(hours=1)
+
+
+def fill(unit: Unit, shift_id: Any, count: int) -> list[Any]:
+    people: list[Any] = unit(lambda: make_volunteers(count))
+    for volunteer_id in people:
+        unit(lambda one=volunteer_id: sign_ups.sign_up(shift_id=shift_id, volunteer_id=one))
+    return people
+
+
+def test_a_shift_is_changed_by_version(client: Any, unit: Unit) -> None:
+    made = unit(lambda: make_activity(capacity=3))
+    fill(unit, made.shift_id, 2)
+    leader, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    known = leader.get(path).get_json()
+    assert leader.patch(path, json={"capacity": 5}).status_code == 428
+    assert leader.patch(path, json={"capacity": 5}, version=known["version"] + 1).status_code == 412
+    low = leader.patch(path, json={"capacity": 1}, version=known["version"]).get_json()
+    assert (low["code"], low["confirmed_count"]) == ("capacity_below_confirmed", 2)
+    long = leader.patch(path, json={"ends_at": text_of(clock.now() + 70 * HOUR)}, version=known["version"])
+    assert long.get_json()["errors"] == [
+        {"pointer": "/ends_at", "code": "too_long", "detail": long.get_json()["errors"][0]["detail"]}
+    ]
+    past = leader.patch(path, json={"ends_at": text_of(clock.now() - HOUR)}, version=known["version"])
+    assert past.get_json()["code"] == "ends_in_the_past"
+    changed = leader.patch(path, json={"capacity": 5, "minimum": 4}, version=known["version"]).get_json()
+    assert (changed["capacity"], changed["minimum"], changed["version"]) == (5, 4, known["version"] + 1)
+    assert changed["confirmed_count"] == 2
+
+
+def test_more_places_take_who_waits(client: Any, unit: Unit) -> None:
+    made = unit(lambda: make_activity(capacity=1))
+    people = fill(unit, made.shift_id, 3)
+    leader, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    changed = leader.patch(path, json={"capacity": 2}, version=leader.get(path).get_json()["version"]).get_json()
+    assert (changed["confirmed_count"], changed["waitlisted_count"]) == (2, 1)
+    states = [client.as_(one).get("/me/sign-ups").get_json()["items"][0]["state"] for one in people]
+    assert states == ["confirmed", "confirmed", "waitlisted"]
+
+
+def test_a_running_shift_can_only_end_later(client: Any, unit: Unit) -> None:
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(starts_at=start, duration=2 * HOUR))
+    leader, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    refused = leader.patch(path, json={"starts_at": text_of(start + HOUR / 2)}, version=1)
+    assert refused.get_json()["code"] == "shift_under_way"
+    assert leader.patch(path, json={"ends_at": text_of(start + 4 * HOUR)}, version=1).status_code == 200
+
+
+def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
+    start = clock.now() + 24 * HOUR
+    shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(2)]
+    made = unit(lambda: make_activity(shifts=shifts))
+    people = fill(unit, made.shift_ids[0], 1)
+    leader = client.as_(made.scene.organizer_id)
+    path = f"/shifts/{made.shift_ids[0]}/cancellation"
+    assert leader.post(path, json={"reason": "大雨"}).get_json()["canceled_at"] is not None
+    assert leader.post(path, json={"reason": "大雨"}).get_json()["code"] == "shift_over"
+    told = client.as_(people[0]).get("/me/notifications").get_json()["items"][0]
+    assert (told["kind"], told["values"]["reason"]) == ("activity_canceled", "大雨")
+    assert leader.get(f"/activities/{made.id}").get_json()["state"] == "published"
+
+
+def test_two_changes_of_one_version(client: Any, unit: Unit, race: Any) -> None:
+    made = unit(lambda: make_activity(capacity=3))
+    editors = [client.as_(made.scene.organizer_id) for _ in range(6)]
+    path = f"/shifts/{made.shift_id}"
+    answers = race(6, lambda n: editors[n].patch(path, json={"capacity": 10 + n}, version=1).status_code)
+    assert sorted(answers) == [200] + [412] * 5
+
+
+def test_leaders_hear_of_a_risk_once(app: Any, client: Any, unit: Unit) -> None:
+    start = clock.now() + 20 * HOUR
+    shifts = [{"starts_at": start, "ends_at": start + HOUR, "minimum": 2}]
+    made = unit(lambda: make_activity(shifts=shifts))
+    later = [{"starts_at": start + 48 * HOUR, "ends_at": start + 49 * HOUR, "minimum": 2}]
+    unit(lambda: make_activity(shifts=later, scene=made.scene))
+    fill(unit, made.shift_id, 1)
+    for _ in range(2):
+        unit(tell_of_risk)
+    told = client.as_(made.scene.organizer_id).get("/me/notifications").get_json()["items"]
+    assert [(one["kind"], one["values"]["confirmed"]) for one in told] == [("shift_at_risk", "1")]
+
+
+def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, capacity=7))
+    administrator, organizer = client.as_(scene.administrator_id), client.as_(scene.organizer_id)
+    targets = [str(scene.office_id), str(scene.other_office_id)]
+    path = f"/activities/{made.id}/copies"
+    assert organizer.post(path, json={"organization_ids": targets}).status_code == 404
+    copies = administrator.post(path, json={"organization_ids": targets}).get_json()["items"]
+    assert [one["organization_id"] for one in copies] == targets
+    copy = administrator.get(f"/activities/{copies[1]['id']}").get_json()
+    assert (copy["state"], copy["copied_from_id"], copy["team_id"]) == ("draft", str(made.id), None)
+    assert [shift["capacity"] for shift in copy["shifts"]] == [7]
+    # The refused call left nothing.
+    assert len(administrator.get("/activities?state=draft").get_json()["items"]) == 2
+
+
+def test_what_is_over_is_not_copied(client: Any, unit: Unit) -> None:
+    start = clock.now() - 5 * HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(starts_at=start))
+    administrator = client.as_(made.scene.administrator_id)
+    refused = administrator.post(
+        f"/activities/{made.id}/copies", json={"organization_ids": [str(made.scene.other_office_id)]}
+    )
+    assert refused.get_json()["code"] == "nothing_to_come"
+
+
+def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    start = unit(lambda: clock.start_of(clock.today())) + timedelta(days=3, hours=8)
+    shifts = [
+        {"starts_at": start, "ends_at": start + 2 * HOUR, "capacity": 4},
+        {"starts_at": start + 26 * HOUR, "ends_at": start + 27 * HOUR},
+    ]
+    made = unit(lambda: make_activity(scene=scene, shifts=shifts))
+    body = {"organization_id": str(scene.office_id), "activity_id": str(made.id), "name": "周末清洁"}
+    template = organizer.post("/activity-templates", json=body)
+    assert template.status_code == 201, template.get_json()
+    kept = template.get_json()
+    assert [(one["day"], one["starts"], one["duration_minutes"]) for one in kept["shifts"]] == [
+        (0, "08:00", 120),
+        (1, "10:00", 60),
+    ]
+    assert organizer.post("/activity-templates", json=body).get_json()["code"] == "template_exists"
+    plan = {"on": "2030-05-04", "organization_id": str(scene.office_id), "title": "五四清洁"}
+    planned = organizer.post(f"/activity-templates/{kept['id']}/activities", json=plan).get_json()
+    assert (planned["title"], planned["state"]) == ("五四清洁", "draft")
+    assert [shift["starts_at"] for shift in planned["shifts"]] == ["2030-05-04T00:00:00Z", "2030-05-05T02:00:00Z"]
+    path = f"/activity-templates/{kept['id']}"
+    assert organizer.patch(path, json={"name": "清洁"}, version=1).get_json()["name"] == "清洁"
+    listed = organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"]
+    assert [one["name"] for one in listed] == ["清洁"]
+    assert organizer.delete(path).status_code == 204
+    assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
+
+
+def test_campaigns_have_goals(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    body = {"name": "清洁家园", "organization_id": str(scene.office_id), "goals": {"activities": 500, "minutes": None}}
+    made = organizer.post("/campaigns", json=body).get_json()
+    assert made["goals"] == {"activities": 500, "attendances": None, "minutes": None}
+    path = f"/campaigns/{made['id']}"
+    changed = organizer.patch(path, json={"goals": {"attendances": 9}, "ends_on": "2027-01-01"}, version=1).get_json()
+    assert changed["goals"] == {"activities": None, "attendances": 9, "minutes": None}
+    backwards = organizer.patch(path, json={"starts_on": "2027-01-02"}, version=2)
+    assert backwards.get_json()["errors"][0]["code"] == "ends_before_it_starts"
+    assert organizer.patch(path, json={"goals": None}, version=2).get_json()["goals"]["attendances"] is None
+
+
+def test_partners_and_recipients_are_shown(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    both = {"co_organizer_ids": [str(scene.other_office_id), str(scene.office_id)], "recipients": ["elderly"]}
+    made = organizer.post("/activities", json=body_of(scene, **both)).get_json()
+    assert (made["co_organizer_ids"], made["recipients"]) == ([str(scene.other_office_id)], ["elderly"])
+    path = f"/activities/{made['id']}"
+    changed = organizer.patch(path, json={"co_organizer_ids": []}, version=1).get_json()
+    assert (changed["co_organizer_ids"], changed["version"]) == ([], 2)
+    unknown = organizer.post("/activities", json=body_of(scene, co_organizer_ids=[str(ids.new_id())]))
+    assert unknown.get_json()["errors"][0]["pointer"] == "/co_organizer_ids"
+
+
+def test_photos_are_ones_own(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    mine = send(organizer, picture()).get_json()["id"]
+    theirs = send(client.as_(scene.leader_id), picture()).get_json()["id"]
+    made = organizer.post("/activities", json=body_of(scene, photo_ids=[mine])).get_json()
+    assert [photo["id"] for photo in made["photos"]] == [mine]
+    refused = organizer.patch(f"/activities/{made['id']}", json={"photo_ids": [mine, theirs]}, version=1)
+    assert refused.get_json()["errors"][0] | {"detail": ""} == {
+        "pointer": "/photo_ids",
+        "code": "photo_unknown",
+        "detail": "",
+    }
+    assert organizer.patch(f"/activities/{made['id']}", json={"photo_ids": []}, version=1).get_json()["photos"] == []
+
+
+@pytest.mark.parametrize(("unit_name", "status"), [("m", 200), ("km", 422)])
+def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str, status: int) -> None:
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made = [unit(lambda: make_activity(starts_at=start)) for _ in range(1)]
+        made.append(unit(lambda: make_activity(starts_at=start, scene=made[0].scene)))
+    organizer = client.as_(made[0].scene.organizer_id)
+    outcomes = [
+        {"kind": "river_cleaned", "quantity": 100.5, "unit": unit_name},
+        {"kind": "river_cleaned", "quantity": 0.25, "unit": unit_name},
+    ]
+    for one in made:
+        answer = organizer.post(f"/activities/{one.id}/completion", json={"outcomes": outcomes})
+        assert answer.status_code == status
+    sums = client.get(f"/activity-outcomes?organization_id={made[0].scene.center_id}").get_json()["items"]
+    expected = {"kind": "river_cleaned", "unit": "m", "quantity": 201.5, "activity_count": 2}
+    assert sums == ([expected] if status == 200 else [])
+    assert client.get("/activity-outcomes?to=2020-01-01").get_json()["items"] == []

@@ -1,0 +1,132 @@
+"""One activity planned for many organizations, and activities kept as patterns for days to come."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from volunteer_api.activities import queries, service
+from volunteer_api.activities.models import Activity, Shift, Template
+from volunteer_api.activities.problems import NothingToCome, TemplateExists
+from volunteer_api.activities.recurrence import first_local_day, on_day
+from volunteer_api.core import clock
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import settings
+from volunteer_api.organizations.access import require_open
+
+# What a copy and a pattern take over; the team, the station and the leaders are those of one organization.
+COPIED = ("title", "category", "radius_m", "place_name", "description", "sign_up_mode", "recipients")
+
+
+def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Activity]:
+    """A draft like this activity for each of the organizations, all or none, with its shifts that are to come.
+
+    The place, the campaign and the photos' absence go with it: who holds the copy names its own team, station and
+    leaders. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409), InvalidPayload (422)
+    where the campaign is not theirs.
+    """
+    shifts = [
+        {name: getattr(shift, name) for name in ("starts_at", "ends_at", "capacity", "minimum", "sign_up_closes_at")}
+        for shift in _shifts(activity)
+        if shift.starts_at > clock.now()
+    ]
+    if not shifts:
+        raise NothingToCome()
+    made = [
+        service.create_activity(
+            by=by,
+            organization_id=organization_id,
+            campaign_id=activity.campaign_id,
+            place=activity.place,
+            shifts=shifts,
+            **{name: getattr(activity, name) for name in COPIED},
+        )
+        for organization_id in dict.fromkeys(organization_ids)
+    ]
+    for one in made:
+        one.copied_from_id = activity.id
+    db.session.flush()
+    return made
+
+
+def keep_as_template(activity: Activity, *, organization_id: UUID, name: str) -> Template:
+    """Keep an activity as a pattern of an organization. Raises OrganizationClosed, TemplateExists (409)."""
+    require_open(organization_id)
+    there = select(Template.id).where(Template.organization_id == organization_id, Template.name == name)
+    if db.session.scalar(there) is not None:
+        raise TemplateExists(name=name)
+    template = Template(organization_id=organization_id, name=name, plan=_plan_of(activity))
+    db.session.add(template)
+    db.session.flush()
+    return template
+
+
+def rename(template: Template, *, name: str | None = None) -> dict[str, Any]:
+    """Give a pattern another name; gives it back as it is answered. Raises TemplateExists (409)."""
+    name = name or template.name
+    there = select(Template.id).where(Template.organization_id == template.organization_id, Template.name == name)
+    if name != template.name and db.session.scalar(there) is not None:
+        raise TemplateExists(name=name)
+    template.name = name
+    db.session.flush()
+    return queries.template_view(template)
+
+
+def delete_template(template: Template) -> None:
+    """Delete a pattern; what was planned from it stays."""
+    db.session.delete(template)
+
+
+def plan_from(
+    template: Template, *, on: date, organization_id: UUID, by: Principal, title: str | None = None, **given: Any
+) -> Activity:
+    """A draft after a pattern whose first shift begins on that local day. Raises what `create_activity` raises."""
+    plan = template.plan
+    shifts = [
+        dict(zip(("starts_at", "ends_at"), _moments(on, shift), strict=True))
+        | {"capacity": shift["capacity"], "minimum": shift["minimum"]}
+        for shift in plan["shifts"]
+    ]
+    members = {name: plan[name] for name in COPIED} | ({"title": title} if title else {})
+    return service.create_activity(
+        by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members, **given
+    )
+
+
+def _plan_of(activity: Activity) -> dict[str, Any]:
+    shifts = [shift for shift in _shifts(activity) if shift.canceled_at is None] or _shifts(activity)
+    first = first_local_day([{"starts_at": shift.starts_at} for shift in shifts])
+    return {name: getattr(activity, name) for name in COPIED} | {
+        "place": activity.place,
+        "shifts": [_pattern_of(shift, first) for shift in shifts],
+    }
+
+
+def _pattern_of(shift: Shift, first: date) -> dict[str, Any]:
+    local = shift.starts_at.astimezone(settings().zone)
+    return {
+        "day": (local.date() - first).days,
+        "starts": f"{local:%H:%M}",
+        "duration_minutes": round((shift.ends_at - shift.starts_at).total_seconds() / 60),
+        "capacity": shift.capacity,
+        "minimum": shift.minimum,
+    }
+
+
+def _moments(first: date, shift: Mapping[str, Any]) -> tuple[Any, Any]:
+    return on_day(
+        first + timedelta(days=shift["day"]),
+        time.fromisoformat(shift["starts"]),
+        timedelta(minutes=shift["duration_minutes"]),
+    )
+
+
+def _shifts(activity: Activity) -> list[Shift]:
+    return list(
+        db.session.scalars(
+            select(Shift).where(Shift.activity_id == activity.id).order_by(Shift.starts_at, Shift.id).limit(100)
+        )
+    )

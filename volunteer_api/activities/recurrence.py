@@ -1,0 +1,136 @@
+"""Shifts that come again: a rule of RFC 5545, expanded in the deployment's local time."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+from dateutil.rrule import DAILY, rrule, rrulestr
+
+from volunteer_api.core import clock
+from volunteer_api.core.problems import InvalidPayload
+from volunteer_api.core.schema import Fault, error_list
+from volunteer_api.core.settings import settings
+
+MOST_OCCURRENCES = 366
+LONGEST_REACH = relativedelta(years=3)
+PART = re.compile(r"(FREQ|UNTIL|COUNT|INTERVAL|BYDAY|BYMONTHDAY|BYMONTH|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=[A-Z0-9,+-]+")
+UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6}Z?)?")
+
+Shift = dict[str, Any]
+
+
+def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> list[Shift]:
+    """The shifts that {rrule, starts_at, ends_at, capacity?, minimum?, except_on?} gives, the first at `starts_at`.
+
+    Each begins at the same local time and is as long on the wall clock, whatever the zone's clocks do in between. Days
+    in `except_on` are left out. Each has its local start in `from_recurrence`, by which it is known again.
+    Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, no_shift.
+    """
+    zone = settings().zone
+    first = recurrence["starts_at"].astimezone(zone).replace(tzinfo=None)
+    lasts = recurrence["ends_at"].astimezone(zone).replace(tzinfo=None) - first
+    left_out = set(recurrence.get("except_on") or ())
+    shifts = []
+    for local_start in _starts(recurrence["rrule"], first, pointer):
+        if local_start.date() in left_out:
+            continue
+        starts_at = local_start.replace(tzinfo=zone).astimezone(UTC)
+        shifts.append(
+            {
+                "starts_at": starts_at,
+                "ends_at": (local_start + lasts).replace(tzinfo=zone).astimezone(UTC),
+                "capacity": recurrence.get("capacity"),
+                "minimum": recurrence.get("minimum"),
+                "from_recurrence": starts_at,
+            }
+        )
+    if not shifts:
+        raise _refusal(pointer, Fault("no_shift", "The rule gives no shift."))
+    return shifts
+
+
+def stored(recurrence: Mapping[str, Any]) -> dict[str, Any]:
+    """The recurrence as JSON keeps it."""
+    return {name: _plain(value) for name, value in recurrence.items()}
+
+
+def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What `stored` stored."""
+    if kept is None:
+        return None
+    moments = {name: datetime.fromisoformat(kept[name]) for name in ("starts_at", "ends_at")}
+    days = [date.fromisoformat(day) for day in kept.get("except_on") or ()]
+    return {**kept, **moments, "except_on": days}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def _starts(text: str, first: datetime, pointer: str) -> list[datetime]:
+    rule = _rule(text, first, pointer)
+    count, until = rule._count, rule._until
+    if count is None and until is None:
+        fault = Fault(
+            "without_end", "Say by COUNT or UNTIL when it ends: at most %(most)s times.", most=MOST_OCCURRENCES
+        )
+        raise _refusal(pointer, fault)
+    # A rule that never comes true would be looked for to the year 9999: three years are looked at, and no more.
+    horizon = first + LONGEST_REACH
+    bounded = rule.replace(count=None, until=min(until, horizon) if until is not None else horizon)
+    found = list(islice(bounded, MOST_OCCURRENCES + 1 if count is None else min(count, MOST_OCCURRENCES + 1)))
+    if len(found) > MOST_OCCURRENCES:
+        fault = Fault("too_many_shifts", "The rule gives more than %(most)s shifts.", most=MOST_OCCURRENCES)
+        raise _refusal(pointer, fault)
+    return found
+
+
+def _rule(text: str, first: datetime, pointer: str) -> rrule:
+    parts = text.upper().removeprefix("RRULE:").split(";")
+    not_a_rule = Fault("not_a_rule", "This is no RRULE like FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
+    if not all(PART.fullmatch(part) for part in parts):
+        raise _refusal(pointer, not_a_rule)
+    try:
+        rule = rrulestr(UNTIL.sub(_local_until, ";".join(parts)), dtstart=first)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _refusal(pointer, not_a_rule) from error
+    if not isinstance(rule, rrule) or rule._freq > DAILY:
+        raise _refusal(pointer, Fault("too_often", "A shift comes again at most once a day."))
+    return rule
+
+
+def _local_until(found: re.Match[str]) -> str:
+    """The last moment in local time: a day is meant with its evening, a moment in UTC is turned to the local one."""
+    day, moment = found[1], found[2]
+    if moment is None:
+        return f"UNTIL={day}T235959"
+    if not moment.endswith("Z"):
+        return found[0]
+    try:
+        at = datetime.strptime(day + moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return found[0]
+    return f"UNTIL={at.astimezone(settings().zone):%Y%m%dT%H%M%S}"
+
+
+def _refusal(pointer: str, fault: Fault) -> InvalidPayload:
+    return InvalidPayload(error_list({pointer: {"rrule": [fault]}}))
+
+
+def first_local_day(shifts: list[Shift]) -> date:
+    """The local day on which the first of the shifts begins."""
+    return min(clock.local_date(shift["starts_at"]) for shift in shifts)
+
+
+def on_day(day: date, at: time, lasts: timedelta) -> tuple[datetime, datetime]:
+    """The moments at which something begins at a local time of a day, and ends so much later on the wall clock."""
+    begins = datetime.combine(day, at)
+    zone = settings().zone
+    return begins.replace(tzinfo=zone).astimezone(UTC), (begins + lasts).replace(tzinfo=zone).astimezone(UTC)

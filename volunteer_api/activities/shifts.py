@@ -1,0 +1,171 @@
+"""The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from volunteer_api.activities import queries, recurrence
+from volunteer_api.activities.changes import changing, taken
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityState, Shift
+from volunteer_api.activities.problems import (
+    CapacityBelowConfirmed,
+    EndsInThePast,
+    ShiftOver,
+    ShiftUnderWay,
+    TooManyShifts,
+    WrongState,
+)
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
+from volunteer_api.core.schema import Fault, error_list
+from volunteer_api.core.settings import rules
+from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import register
+
+SHIFT_AT_RISK = register(
+    "shift_at_risk",
+    "A shift has too few people",
+    "%(confirmed)s of the %(minimum)s people that %(activity)s needs have signed up.",
+)
+MOST_SHIFTS = recurrence.MOST_OCCURRENCES
+OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
+
+
+def add_shift(activity: Activity, **shift: Any) -> Shift:
+    """Add a shift. Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366."""
+    activity = queries.lock_activity(activity.id)
+    _require_going_on(activity)
+    if len(queries.shift_ids_of(activity.id)) >= MOST_SHIFTS:
+        raise TooManyShifts(maximum=MOST_SHIFTS)
+    added = Shift(activity_id=activity.id, **shift)
+    db.session.add(added)
+    db.session.flush()
+    return added
+
+
+def change_shift(shift: Shift, **changes: Any) -> Shift:
+    """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again.
+
+    Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
+    begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, PreconditionFailed (412) where somebody
+    else changed it meanwhile.
+    """
+    known_version, now = shift.version, clock.now()
+    activity = queries.lock_activity(shift.activity_id)
+    _require_going_on(activity)
+    with changing(activity, shift_ids=[shift.id]) as (held,):
+        if held.version != known_version:
+            raise PreconditionFailed()
+        _require_changeable(held, changes, now)
+        for name, value in changes.items():
+            setattr(held, name, value)
+        _require_sense(held)
+    return held
+
+
+def cancel_shift(shift: Shift, *, reason: str) -> Shift:
+    """Cancel one shift; who signed up for it hears why. Raises WrongState, ShiftOver (409)."""
+    activity = queries.lock_activity(shift.activity_id)
+    _require_going_on(activity)
+    with changing(activity, shift_ids=[shift.id], reason=reason) as (held,):
+        if held.ends_at <= clock.now() or held.canceled_at is not None:
+            raise ShiftOver()
+        held.canceled_at = clock.now()
+    return held
+
+
+def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
+    """Make the activity's recurring shifts anew; those that somebody signed up for stay as they are, and past ones.
+
+    A shift that the new rule gives too, at the same local start, stays and takes its length and numbers. Others that
+    nobody signed up for go: out of a draft altogether, of a published activity they are canceled.
+    Raises WrongState, TooManyShifts (409), and what `recurrence.expand` raises (422).
+    """
+    activity = queries.lock_activity(activity.id)
+    _require_going_on(activity)
+    wanted = {shift["from_recurrence"]: shift for shift in recurrence.expand(given)}
+    now = clock.now()
+    # Nobody can have signed up for a draft.
+    is_draft = activity.state in (ActivityState.DRAFT, ActivityState.SUBMITTED)
+    gone: list[Shift] = []
+    with changing(activity) as shifts:
+        kept = taken([shift.id for shift in shifts])
+        for shift in shifts:
+            if shift.canceled_at is not None:
+                continue
+            again = wanted.pop(shift.from_recurrence, None) if shift.from_recurrence else None
+            if shift.from_recurrence is None or shift.starts_at <= now or shift.id in kept:
+                continue
+            if again is not None:
+                for name in ("starts_at", "ends_at", "capacity", "minimum"):
+                    setattr(shift, name, again[name])
+            elif is_draft:
+                gone.append(shift)
+            else:
+                shift.canceled_at = now
+        coming = [shift for shift in wanted.values() if shift["ends_at"] > now]
+        if len(queries.shift_ids_of(activity.id)) - len(gone) + len(coming) > MOST_SHIFTS:
+            raise TooManyShifts(maximum=MOST_SHIFTS)
+        db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in coming])
+        activity.recurrence = recurrence.stored(given)
+    for shift in gone:
+        db.session.delete(shift)
+    db.session.flush()
+
+
+def tell_of_risk() -> int:
+    """Tell the leaders of every shift that begins soon and has fewer people than its minimum, once; returns how many.
+
+    The leaders are those named, the team's, and who planned it.
+    """
+    now = clock.now()
+    risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
+    for shift, activity in risky:
+        shift.risk_told_at = now
+        for volunteer_id in queries.leader_ids_of(activity):
+            notify(
+                volunteer_id=volunteer_id,
+                kind=SHIFT_AT_RISK,
+                values={
+                    "activity": activity.title,
+                    "activity_id": str(activity.id),
+                    "shift_id": str(shift.id),
+                    "confirmed": str(shift.confirmed_count),
+                    "minimum": str(shift.minimum),
+                },
+                dedup_key=f"{SHIFT_AT_RISK}:{shift.id}:{volunteer_id}",
+            )
+    return len(risky)
+
+
+def require_some(shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The shifts of a new activity, given one by one or by a recurrence. Raises InvalidPayload (422)."""
+    return recurrence.expand(given) if given is not None else [dict(shift) for shift in shifts or ()]
+
+
+def _require_going_on(activity: Activity) -> None:
+    if activity.state in OVER:
+        raise WrongState(activity.state)
+
+
+def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime) -> None:
+    if shift.ends_at <= now or shift.canceled_at is not None:
+        raise ShiftOver()
+    if changes.get("starts_at", shift.starts_at) != shift.starts_at and shift.starts_at <= now:
+        raise ShiftUnderWay()
+    if changes.get("ends_at", shift.ends_at) <= now:
+        raise EndsInThePast()
+
+
+def _require_sense(shift: Shift) -> None:
+    """What the schema can't see of a change that names only some members."""
+    if shift.starts_at >= shift.ends_at:
+        raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It ends before it starts.")]}))
+    if shift.ends_at - shift.starts_at > LONGEST_SHIFT:
+        raise InvalidPayload(error_list({"ends_at": [Fault("too_long", "A shift is at most 24 hours long.")]}))
+    if shift.capacity is not None and shift.capacity < shift.confirmed_count:
+        raise CapacityBelowConfirmed(members={"confirmed_count": shift.confirmed_count}, count=shift.confirmed_count)
+    if shift.capacity is not None and shift.minimum is not None and shift.minimum > shift.capacity:
+        fault = Fault("more_than_capacity", "The minimum is more than the capacity.")
+        raise InvalidPayload(error_list({"minimum": [fault]}))
