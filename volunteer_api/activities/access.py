@@ -105,6 +105,12 @@ def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
 
 
 @for_signed_in
+def to_copy(principal: Principal, activity_id: UUID) -> Activity:
+    """Whoever sees it; for which organizations, `require_copying` judges."""
+    return _seen(principal, Activity.id == activity_id)
+
+
+@for_signed_in
 def to_lead(principal: Principal, activity_id: UUID) -> Activity:
     """Whoever leads the activity."""
     return _led(principal, _seen(principal, Activity.id == activity_id))
