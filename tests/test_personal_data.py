@@ -66,6 +66,7 @@ STATED = {
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.volunteer_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records"),
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
+    "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),
 }
 # Every column of the account's own row: cleared, or the reason why it stays.

@@ -20,6 +20,7 @@ SECTIONS = {
     "service_records": "服务记录",
     "service_records_vouched_for": "我负责、录入或审核的他人记录",
     "sign_ups": "报名",
+    "station_status_changes": "我变更的服务站状态",
 }
 
 MEMBERS = {
@@ -53,6 +54,7 @@ MEMBERS = {
     "ends_at": "结束时间",
     "erases_at": "注销时间",
     "expires_at": "到期时间",
+    "from_status": "原状态",
     "given_at": "同意时间",
     "grade": "凭据等级",
     "granted_at": "授权时间",
@@ -112,6 +114,7 @@ MEMBERS = {
     "team": "队伍",
     "team_id": "队伍编号",
     "title": "名称",
+    "to_status": "新状态",
     "url": "地址",
     "used_at": "使用时间",
     "uses_left": "剩余次数",

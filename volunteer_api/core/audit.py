@@ -44,6 +44,7 @@ class AuditAction(StrEnum):
     MEMBERS_IMPORTED = "members_imported"
     LEADERSHIP_CHANGED = "leadership_changed"
     TEAM_CLOSED = "team_closed"
+    STATION_STATUS_CHANGED = "station_status_changed"
 
 
 class AuditEntry(Identified, Base):
