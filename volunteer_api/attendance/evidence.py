@@ -46,8 +46,8 @@ def _place(given: Any) -> Place | None:
         return None
     latitude, longitude = _number(given.get("lat"), -90, 90), _number(given.get("lng"), -180, 180)
     # The same figures lie hundreds of meters apart in different datums: of an unknown one, nothing can be said.
-    written = re.sub(r"[^a-z0-9]", "", str(given.get("datum") or Datum.WGS84).lower())
-    datum = DATUM.fullmatch(written)
+    written = given.get("datum") or Datum.WGS84
+    datum = DATUM.fullmatch(re.sub(r"[^a-z0-9]", "", written.lower())) if isinstance(written, str) else None
     if latitude is None or longitude is None or datum is None:
         return None
     return to_wgs84((latitude, longitude), Datum(datum[1]))
