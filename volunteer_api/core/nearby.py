@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Select, and_, select, union_all
+from sqlalchemy import CompoundSelect, Select, and_, select, union_all
 
 from volunteer_api.core import geo
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Column, Place, Spot
 from volunteer_api.core.paging import Narrowed
+
+# A circle so small that sorting all of it is quicker than a walk, which rare rows would make long.
+SMALL_M = 2000.0
 
 Rows = Select[*tuple[Any, ...]]
 
@@ -40,31 +43,34 @@ class Nearest:
         return geo.squared_distance_m(self.spot.latitude, self.spot.longitude, self.origin)
 
     def __call__(self, statement: Rows, wanted: int) -> Narrowed:
-        """One statement. `statement` has its filters and starts behind its cursor; `wanted` rows are needed of it."""
-        whole = statement
-        if self.radius_m is not None:
-            whole = statement.where(self._inside(self.radius_m**2))
-        found = db.session.execute(union_all(*self._walks(whole, wanted))).all()
-        met = sorted(found, key=lambda row: row.square)[:wanted]
-        if len(met) < wanted:
-            # Both walks came to the end of the table: there are no others.
+        """At most one statement. `statement` has its filters and starts behind its cursor; `wanted` rows are needed."""
+        limit = math.inf if self.radius_m is None else self.radius_m**2
+        whole = statement if self.radius_m is None else statement.where(self._inside(limit))
+        if limit <= SMALL_M**2:
+            return Narrowed(self._first(statement, wanted, limit), promised=0, whole=whole)
+        found = sorted(db.session.execute(self._walks(statement, wanted)).all(), key=lambda row: row.square)
+        met = [row for row in found[:wanted] if row.square <= limit]
+        if len(found) < wanted:
+            # Both walks came to their end: there are no others.
             return Narrowed(statement.where(self.key.in_([row.key for row in met])), len(met), whole)
-        # What the list joins is joined to the rows of the page alone.
-        first = (
-            self._only(statement, self.key)
-            .where(self._inside(met[-1].square))
-            .order_by(self.distance, self.key)
-            .limit(wanted)
-        )
-        return Narrowed(statement.where(self.key.in_(first)), len(met), whole)
+        return Narrowed(self._first(statement, wanted, min(found[wanted - 1].square, limit)), len(met), whole)
 
-    def _walks(self, statement: Rows, wanted: int) -> list[Rows]:
+    def _walks(self, statement: Rows, wanted: int) -> CompoundSelect[Any]:
         here, cell = geo.cell_of(*self.origin), self.spot.cell
         places = self._only(statement, self.distance.label("square"), self.key.label("key"))
+        if self.radius_m is not None:
+            # What lies inside the radius lies between these, though not all that lies between these is inside.
+            ranges = geo.cell_ranges(self.origin, self.radius_m)
+            places = places.where(cell.between(ranges[0][0], ranges[-1][1]))
         up = places.where(cell >= here).order_by(cell).limit(wanted)
         down = places.where(cell < here).order_by(cell.desc()).limit(wanted)
         # A compound's parts can't be ordered and limited by themselves: each is a table of its own.
-        return [select(walk.subquery()) for walk in (up, down)]
+        return union_all(*(select(walk.subquery()) for walk in (up, down)))
+
+    def _first(self, statement: Rows, wanted: int, squared_m: float) -> Rows:
+        """The same statement with only its first rows inside a circle; what it joins is joined to these alone."""
+        keys = self._only(statement, self.key).where(self._inside(squared_m))
+        return statement.where(self.key.in_(keys.order_by(self.distance, self.key).limit(wanted)))
 
     def _inside(self, squared_m: float) -> Any:
         return and_(geo.in_cells(self.spot.cell, self.origin, math.sqrt(squared_m)), self.distance <= squared_m)

@@ -38,7 +38,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Narrowed:
-    """A statement that begins with the same rows as `whole`, but reads fewer; `promised` of them are there."""
+    """A statement that begins with the same rows as `whole`, but reads fewer; at least `promised` of them are there."""
 
     statement: Select[*tuple[Any, ...]]
     promised: int
@@ -79,7 +79,7 @@ def page(
         found = first_rows(statement)
     else:
         narrowed = narrow(statement, limit + 1)
-        found = first_rows(narrowed.statement) if narrowed.promised else []
+        found = first_rows(narrowed.statement)
         if len(found) < min(narrowed.promised, limit + 1):
             # A row that was there a moment ago is gone, and with it the certainty that the others are the first.
             found = first_rows(narrowed.whole)

@@ -56,6 +56,10 @@ NAMES: dict[OfferedService, tuple[str, ...]] = {
     OfferedService.VOLUNTEER_REGISTRATION: ("志愿者注册", "Volunteer registration"),
 }
 _BY_NAME = {name.casefold(): service for service, names in NAMES.items() for name in (service.value, *names)}
+_SHOWN = {
+    language: {service.value: names[place] for service, names in NAMES.items()}
+    for place, language in enumerate(("zh-CN", "en"))
+}
 
 
 def normalized(services: Iterable[str]) -> list[str]:
@@ -66,6 +70,5 @@ def normalized(services: Iterable[str]) -> list[str]:
 
 def shown(services: Iterable[str], language: str | None = None) -> list[str]:
     """What people read for the services, in `language` or in the request's."""
-    place = 0 if (language or texts.language()) == "zh-CN" else 1
-    codes = set(OfferedService)
-    return [NAMES[OfferedService(service)][place] if service in codes else service for service in services]
+    names = _SHOWN["zh-CN" if (language or texts.language()) == "zh-CN" else "en"]
+    return [names.get(service, service) for service in services]

@@ -13,7 +13,7 @@ from volunteer_api.core import audit, clock, events, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound, PreconditionFailed
+from volunteer_api.core.problems import NotFound
 from volunteer_api.files.service import load_own_files
 from volunteer_api.files.uses import register_use
 from volunteer_api.organizations.access import require_open
@@ -129,7 +129,7 @@ def change_station(station: Station, *, by: Principal | None = None, **changes: 
         require_open(organization_id)
         station.organization_id = organization_id
     if status != station.status or changes.get("code", station.code) != station.code:
-        _hold_as_read(station)
+        _hold(station)
     if "code" in changes:
         _change_code(station, changes.pop("code"))
     if status != station.status:
@@ -192,14 +192,12 @@ def _note_status(station: Station, former: str | None, reason: str | None, by: P
     )
 
 
-def _hold_as_read(station: Station) -> None:
-    """Lock a station that its editor read. Raises PreconditionFailed (412) where another editor was faster.
+def _hold(station: Station) -> None:
+    """Lock a station that is about to be changed.
 
-    The entity is not read anew: its UPDATE must go on to name the version that the editor knows.
+    It is not read anew: its UPDATE must go on to name the version that its editor knows, and fails where that is old.
     """
-    version = db.session.scalar(select(Station.version).where(Station.id == station.id).with_for_update(key_share=True))
-    if version != station.version:
-        raise PreconditionFailed()
+    db.session.execute(select(Station.id).where(Station.id == station.id).with_for_update(key_share=True))
 
 
 def _check_code(code: str) -> None:
