@@ -156,9 +156,16 @@ class ApiClient:
         return self.open("DELETE", path, **options)
 
     def open(
-        self, method: str, path: str, *, key: str | None = None, version: int | str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        version: int | str | None = None,
+        base: str = API_PREFIX,
+        **options: Any,
     ) -> TestResponse:
-        """One request, on a cookie jar of its own."""
+        """One request, on a cookie jar of its own; `base` is "" for a page at the root."""
         headers = dict(options.pop("headers", None) or {})
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -166,7 +173,7 @@ class ApiClient:
             headers["Idempotency-Key"] = key
         if version is not None:
             headers["If-Match"] = f'"{version}"'
-        return self.at_root.open(API_PREFIX + path, method=method, headers=headers, **options)
+        return self.at_root.open(base + path, method=method, headers=headers, **options)
 
 
 def bearer_token(app: Flask, volunteer_id: UUID) -> str:

@@ -44,6 +44,8 @@ DECLARED: dict[str, set[str]] = {
     "POST /grants": {"/role", "/volunteer_id", "/scope/id"},
     "PATCH /memberships/{membership_id}": {"/role"},
 }
+# Pages for people stand at the root, beside the contract's base.
+PAGES = "/c/"
 Unit = Callable[[Callable[[], Any]], Any]
 
 
@@ -51,7 +53,7 @@ def operations(app: Flask) -> dict[str, Any]:
     """The views by their operation, like `GET /teams/{team_id}`."""
     found = {}
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith(API_PREFIX):
+        if rule.rule.startswith((API_PREFIX, PAGES)):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(API_PREFIX))
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 found[f"{method} {path}"] = app.view_functions[rule.endpoint]
@@ -105,7 +107,8 @@ class Stage:
             options["json"] = body
         if method == "POST":
             options["key"] = ids.new_id().hex
-        return self.client_of(actor).open(method, path.format(**call.at), version=call.version, **options)
+        base = "" if path.startswith(PAGES) else API_PREFIX
+        return self.client_of(actor).open(method, path.format(**call.at), base=base, version=call.version, **options)
 
     def rows(self) -> dict[str, list[Any]]:
         """What the database holds."""

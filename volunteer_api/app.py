@@ -81,6 +81,8 @@ FEATURES = (
     rankings,
     phone,
 )
+# What stands at the root beside the contract's base: pages for whoever scans a code without the app.
+PAGES = (stations.pages,)
 # Named so that their declarations are read before the queue is built.
 TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks, activity_tasks)
 # Named so that they hear of what features to their left publish.
@@ -126,6 +128,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_problem_handlers(app)
     for feature in FEATURES:
         api.register_blueprint(feature.blueprint)
+    for pages in PAGES:
+        api.register_blueprint(pages)
     health.register(app, api)
     Compress(app)
     build_queue(app)

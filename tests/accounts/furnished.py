@@ -25,6 +25,7 @@ from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.stations.models import StationStatusChange
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
@@ -123,6 +124,9 @@ def furnish(scene: Scene) -> UUID:
                 code_digest=b"",
                 needs_acceptance=False,
                 expires_at=now + timedelta(days=1),
+            ),
+            StationStatusChange(
+                station_id=scene.station_id, from_status="open", to_status="paused", changed_by=volunteer.id
             ),
             PendingGrant(
                 phone_digest=b"another's",

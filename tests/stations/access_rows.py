@@ -1,6 +1,8 @@
 """Rows of the access matrix: stations."""
 
-from tests.access_scene import MANAGES_STATION, ORGANIZES, PUBLIC, Call, Entry, World
+from typing import Any
+
+from tests.access_scene import MANAGES_STATION, ORGANIZES, PUBLIC, READS_STOCK, Arrange, Call, Entry, World
 
 PLACE = {"lat": 33.735, "lng": 113.33}
 
@@ -17,9 +19,20 @@ def station(world: World) -> Call:
     return Call(body=body | {"opening_hours": [{"weekday": 1, "opens": "08:00", "closes": "18:00"}]})
 
 
+def changes(**members: Any) -> Arrange:
+    """A change of the world's station."""
+    return lambda world: Call(body=members, version=1)
+
+
 ROWS: dict[str, Entry] = {
     "GET /stations": PUBLIC(),
     "POST /stations": ORGANIZES(station),
     "GET /stations/{station_id}": PUBLIC(),
-    "PATCH /stations/{station_id}": MANAGES_STATION(lambda world: Call(body={"address": "2 号"}, version=1)),
+    "PATCH /stations/{station_id}": MANAGES_STATION(changes(address="2 号")),
+    "PATCH /stations/{station_id} · pauses": MANAGES_STATION(changes(status="paused", status_reason="装修")),
+    "PATCH /stations/{station_id} · closes": ORGANIZES(changes(status="closed", status_reason="撤销")),
+    "PATCH /stations/{station_id} · moves the place": ORGANIZES(changes(place={"lat": 33.7, "lng": 113.3})),
+    "GET /stations/{station_id}/status-changes": READS_STOCK(),
+    "GET /c/t/{station_id}": PUBLIC(),
+    "GET /c/t/{station_id}/{code}": PUBLIC(lambda world: Call(at={"code": "12345678"})),
 }

@@ -19,6 +19,7 @@ from volunteer_api.core.schema import (
     ListOf,
     Moment,
     Near,
+    NearQuery,
     Nested,
     Number,
     PageQuery,
@@ -269,10 +270,10 @@ class ActivityRead(ActivitySummary):
     outcomes = fields.List(fields.Nested(Outcome), required=True)
 
 
-class ActivityFilter(PageQuery):
+class ActivityFilter(PageQuery, NearQuery):
     first_day = Day(data_key="from", metadata={"description": "With a shift on this local day or later."})
     last_day = Day(data_key="to", metadata={"description": "With a shift on this local day or earlier."})
-    near = Near(metadata={"description": "`lat,lng` in WGS-84: nearest first, without those that have no place."})
+    near = Near(metadata={"description": "`lat,lng`: nearest first, without those that have no place."})
     radius_m = CountParameter(minimum=1, maximum=WIDEST_RADIUS_M, metadata={"description": "Only with `near`."})
     organization_id = Id(metadata={"description": "Of this organization or of one below it."})
     team_id = Id()

@@ -1,15 +1,18 @@
 """What can be used of a phone's evidence. It is stored as it came; what is unusable counts as absent."""
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from volunteer_api.core.geo import Place
+from volunteer_api.core.geo import Datum, Place, to_wgs84
 
 # A hundred days: far more than any delay that is believed, far less than what overflows.
 LONGEST_DELAY_MS = 100 * 24 * 3600 * 1000
 LONGEST_CODE = 500
+# As maps' own interfaces write it too: "GCJ-02", "gcj02ll", "BD09LL" (ll: longitude and latitude).
+DATUM = re.compile(r"(wgs84|gcj02|bd09)(ll)?")
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,12 @@ def _place(given: Any) -> Place | None:
     if not isinstance(given, dict):
         return None
     latitude, longitude = _number(given.get("lat"), -90, 90), _number(given.get("lng"), -180, 180)
-    # Places of another datum, such as GCJ-02, lie hundreds of meters away from the same figures in WGS-84.
-    datum = str(given.get("datum") or "WGS-84").upper().replace("-", "").replace(" ", "")
-    if latitude is None or longitude is None or datum != "WGS84":
+    # The same figures lie hundreds of meters apart in different datums: of an unknown one, nothing can be said.
+    written = given.get("datum") or Datum.WGS84
+    datum = DATUM.fullmatch(re.sub(r"[^a-z0-9]", "", written.lower())) if isinstance(written, str) else None
+    if latitude is None or longitude is None or datum is None:
         return None
-    return latitude, longitude
+    return to_wgs84((latitude, longitude), Datum(datum[1]))
 
 
 def _number(given: Any, least: float, most: float) -> float | None:

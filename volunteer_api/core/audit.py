@@ -45,6 +45,7 @@ class AuditAction(StrEnum):
     LEADERSHIP_CHANGED = "leadership_changed"
     TEAM_CLOSED = "team_closed"
     QUALIFICATIONS_RECORDED = "qualifications_recorded"
+    STATION_STATUS_CHANGED = "station_status_changed"
 
 
 class AuditEntry(Identified, Base):

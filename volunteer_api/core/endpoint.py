@@ -99,11 +99,24 @@ class FeatureBlueprint(Blueprint):
     """flask-smorest's blueprint with our parser."""
 
     ARGUMENTS_PARSER = StrictParser()
+    # Whether an address may carry parameters that its route does not know.
+    takes_strange_parameters = False
+
+
+class PageBlueprint(FeatureBlueprint):
+    """Pages for people. Who passes an address on, like WeChat, hangs parameters of its own to it."""
+
+    takes_strange_parameters = True
 
 
 def feature_blueprint(name: str, import_name: str, description: str) -> FeatureBlueprint:
     """The blueprint of a feature, under the contract's base."""
     return FeatureBlueprint(name, import_name, url_prefix=API_PREFIX, description=description)
+
+
+def page_blueprint(name: str, import_name: str, description: str) -> FeatureBlueprint:
+    """The blueprint of a feature's pages for people, at the root beside the contract's base."""
+    return PageBlueprint(name, import_name, description=description)
 
 
 def endpoint(
@@ -181,7 +194,7 @@ def endpoint(
             if edits:
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}
-            if query is None:
+            if query is None and not blueprint.takes_strange_parameters:
                 _single_values(request.args, allowed=())
             response: Response = answer(**path)
             if status == 204:

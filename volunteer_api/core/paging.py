@@ -1,7 +1,7 @@
 """Lists in pages: at most 100 rows, totally ordered, with an opaque signed cursor bound to the filters."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -36,14 +36,33 @@ class Page:
     next_cursor: str | None
 
 
+@dataclass(frozen=True)
+class Narrowed:
+    """A statement that begins with the same rows as `whole`, but reads fewer; at least `promised` of them are there."""
+
+    statement: Select[*tuple[Any, ...]]
+    promised: int
+    whole: Select[*tuple[Any, ...]]
+
+
+# Takes the statement, behind its cursor, and how many rows of it are needed.
+Narrow = Callable[[Select[*tuple[Any, ...]], int], Narrowed]
+
+
 def page(
-    statement: Select[*tuple[Any, ...]], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = ""
+    statement: Select[*tuple[Any, ...]],
+    keys: Sequence[Key],
+    query: Mapping[str, Any],
+    *,
+    scope: str = "",
+    narrow: Narrow | None = None,
 ) -> Page:
     """One page of `statement` in the order of `keys`.
 
     `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a
     cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
-    of one entity gives that entity's objects, one of several columns gives rows.
+    of one entity gives that entity's objects, one of several columns gives rows. `narrow` may look before, to spare the
+    database what can't be on the page.
 
     Raises InvalidCursor (400).
     """
@@ -52,7 +71,18 @@ def page(
     if query.get("cursor"):
         statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
     order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
-    found: Sequence[Row[Any]] = db.session.execute(statement.order_by(*order).limit(limit + 1)).all()
+
+    def first_rows(of: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
+        return db.session.execute(of.order_by(*order).limit(limit + 1)).all()
+
+    if narrow is None:
+        found = first_rows(statement)
+    else:
+        narrowed = narrow(statement, limit + 1)
+        found = first_rows(narrowed.statement)
+        if len(found) < min(narrowed.promised, limit + 1):
+            # A row that was there a moment ago is gone, and with it the certainty that the others are the first.
+            found = first_rows(narrowed.whole)
     rows = [row[0] if len(row) == 1 else row for row in found]
     items = rows[:limit]
     more = len(rows) > limit

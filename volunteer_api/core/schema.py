@@ -11,9 +11,9 @@ from uuid import UUID
 
 import marshmallow
 import phonenumbers
-from marshmallow import RAISE, fields, validate
+from marshmallow import RAISE, fields, post_load, validate, validates_schema
 
-from volunteer_api.core import texts
+from volunteer_api.core import geo, texts
 from volunteer_api.core.paging import MAX_LIMIT
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -52,6 +52,7 @@ MESSAGES = {
     "not_day": "This is not a day, like 2026-11-23.",
     "not_choice": "This is none of: %(choices)s.",
     "not_phone": "This is not a mobile phone number of the mainland.",
+    "not_public_phone": "This is not a phone number of the mainland, like 0375-2861234.",
     "not_place": "This is not a place, like 33.73,113.33.",
     "not_object": "This is not an object.",
     "not_list": "This is not a list.",
@@ -337,22 +338,46 @@ class Phone(Text):
         return str(e164)
 
 
+class PublicPhone(Phone):
+    """A desk's phone for everybody to call: a mainland mobile, landline or 400 number; loaded as E.164."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = half_width(Text._deserialize(self, value, attr, data, **kwargs))
+        if not re.fullmatch(r"[+0-9 \-()]+", text, re.ASCII):
+            raise self.make_error("not_public_phone")
+        try:
+            number = phonenumbers.parse(text, "CN")
+        except phonenumbers.NumberParseException as error:
+            raise self.make_error("not_public_phone") from error
+        if number.country_code != 86 or not phonenumbers.is_possible_number(number):
+            raise self.make_error("not_public_phone")
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
 class PlaceSchema(Schema):
-    """A place in WGS-84 degrees."""
+    """A place in WGS-84 degrees. Coordinates of another `datum` are converted as they come in, and never answered."""
 
     lat = Number(minimum=-90, maximum=90, required=True)
     lng = Number(minimum=-180, maximum=180, required=True)
+    datum = Choice(
+        geo.Datum, load_only=True, metadata={"description": "What `lat` and `lng` are, wgs84 where it is left out."}
+    )
+
+    @post_load
+    def as_wgs84(self, data: dict[str, Any], **_options: Any) -> dict[str, float]:
+        latitude, longitude = geo.to_wgs84((data["lat"], data["lng"]), data.get("datum", geo.Datum.WGS84))
+        return {"lat": latitude, "lng": longitude}
 
 
 class Place(Nested):
-    """`{"lat": 33.73, "lng": 113.33}` in WGS-84."""
+    """`{"lat": 33.73, "lng": 113.33}` in WGS-84, or with a `datum` of another kind."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(PlaceSchema, **options)
 
 
 class Near(Text):
-    """`lat,lng` in a query string; loaded as a pair of degrees in WGS-84."""
+    """`lat,lng` in a query string, loaded as a pair of degrees. A schema takes it by NearQuery, for its datum."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=60, pattern=r"-?\d{1,2}(\.\d{1,15})?,-?\d{1,3}(\.\d{1,15})?", **options)
@@ -365,6 +390,23 @@ class Near(Text):
 
     def _validate(self, value: Any) -> None:
         """Already judged by _deserialize: the validators know the text, not the pair."""
+
+
+class NearQuery(Schema):
+    """The parameters of a search around a place; `near` is loaded as a pair of WGS-84 degrees, whatever its `datum`."""
+
+    near = Near(metadata={"description": "`lat,lng`: the nearest first."})
+    datum = Choice(geo.Datum, metadata={"description": "What `near` is, wgs84 where it is left out."})
+
+    @validates_schema
+    def datum_has_place(self, data: dict[str, Any], **_options: Any) -> None:
+        if "datum" in data and "near" not in data:
+            raise fault("datum_without_near", "datum needs near.", "datum")
+
+    @post_load
+    def as_wgs84(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        datum = data.pop("datum", geo.Datum.WGS84)
+        return data | {"near": geo.to_wgs84(data["near"], datum)} if "near" in data else data
 
 
 class Open(_Strict, fields.Dict):

@@ -10,18 +10,13 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries as attendance
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
-from volunteer_api.core.geo import Place, squared_distance_m
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import queries as hours
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
-from volunteer_api.stations import queries as stations
-from volunteer_api.stations.models import Station
 
 NEXT_SIGN_UPS = 3
-NEARBY_STATIONS = 3
-NEARBY_M = 10_000
 
 
 def next_sign_ups(volunteer_id: UUID) -> Select[Any]:
@@ -86,10 +81,3 @@ def sums(volunteer_id: UUID) -> Select[Any]:
         hours.activity_count(volunteer_id, ALL_TIME).scalar_subquery().label("activity_count"),
         unread.scalar_subquery().label("unread_count"),
     )
-
-
-def nearby_stations(near: Place) -> Select[Station]:
-    """The nearest stations that the public sees."""
-    statement = stations.measured(stations.stations(None, None, None, None), near, NEARBY_M)
-    distance = squared_distance_m(Station.latitude, Station.longitude, near)
-    return statement.order_by(distance, Station.id).limit(NEARBY_STATIONS)

@@ -3,16 +3,14 @@
 from marshmallow import fields
 
 from volunteer_api.attendance.schemas import AttendanceRead
-from volunteer_api.core.schema import Choice, Count, Id, ListOf, Near, Nested, Schema, Text
+from volunteer_api.core.schema import Choice, Count, Id, ListOf, NearQuery, Nested, Schema, Text
 from volunteer_api.sign_ups.models import SignUpState
 from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
-from volunteer_api.stations.schemas import StationRead
+from volunteer_api.stations.schemas import StationSummary
 
 
-class HomeQuery(Schema):
+class HomeQuery(NearQuery):
     """Where the volunteer stands; without it no stations are shown."""
-
-    near = Near()
 
 
 class Profile(Schema):
@@ -58,4 +56,4 @@ class HomeRead(Schema):
     open_attendance = Nested(OpenAttendance, required=True, allow_none=True)
     tally = Nested(HomeTally, required=True)
     unread_count = fields.Integer(required=True)
-    nearby_stations = ListOf(Nested(StationRead), required=True)
+    nearby_stations = ListOf(Nested(StationSummary), required=True)

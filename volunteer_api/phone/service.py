@@ -8,7 +8,10 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place
 from volunteer_api.phone import queries
-from volunteer_api.stations.models import Station
+from volunteer_api.stations import views as stations
+
+NEARBY_STATIONS = 3
+NEARBY_M = 10_000
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,11 @@ class Home:
     open_attendance: dict[str, Any] | None
     tally: Any
     unread_count: int
-    nearby_stations: Sequence[Station]
+    nearby_stations: Sequence[dict[str, Any]]
 
 
 def home(volunteer: Volunteer, near: Place | None) -> Home:
-    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and one more for the stations."""
+    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and two more for the stations."""
     coming = db.session.execute(queries.next_sign_ups(volunteer.id)).all()
     attending = db.session.execute(queries.open_attendance(volunteer.id)).one_or_none()
     sums = db.session.execute(queries.sums(volunteer.id)).one()
@@ -34,7 +37,7 @@ def home(volunteer: Volunteer, near: Place | None) -> Home:
         open_attendance=_named(attending) if attending is not None else None,
         tally=sums,
         unread_count=sums.unread_count,
-        nearby_stations=db.session.scalars(queries.nearby_stations(near)).all() if near is not None else (),
+        nearby_stations=stations.nearest(near, radius_m=NEARBY_M, count=NEARBY_STATIONS) if near is not None else (),
     )
 
 

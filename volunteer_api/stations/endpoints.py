@@ -3,29 +3,31 @@
 from typing import Any
 
 from volunteer_api.core.access import Principal, public, signed_in
-from volunteer_api.core.endpoint import endpoint, feature_blueprint
+from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
-from volunteer_api.core.schema import page_of
+from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
-from volunteer_api.stations import access, schemas, service
+from volunteer_api.stations import access, public_page, schemas, service, views
 from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("stations", __name__, "Service stations: where, when, what they offer")
+pages = page_blueprint("station_pages", __name__, "What the QR labels of stations lead to")
 
 
 @endpoint(
-    blueprint, "GET", "/stations", access=public, query=schemas.StationFilter, returns=page_of(schemas.StationRead)
+    blueprint, "GET", "/stations", access=public, query=schemas.StationFilter, returns=page_of(schemas.StationSummary)
 )
 def list_stations(query: dict[str, Any]) -> Page:
     """List stations, the nearest first."""
-    return service.list_stations(query)
+    return views.page_of_stations(query)
 
 
 @endpoint(blueprint, "GET", "/stations/<uuid:station_id>", access=access.to_see, returns=schemas.StationRead)
-def read_station(station: Station) -> Station:
+def read_station(principal: Principal | None, station: Station) -> dict[str, Any]:
     """Read a station."""
-    return station
+    return views.read_station(station.id, principal)
 
 
 @endpoint(
@@ -37,10 +39,11 @@ def read_station(station: Station) -> Station:
     returns=schemas.StationRead,
     status=201,
 )
-def create_station(principal: Principal, body: dict[str, Any]) -> Station:
+def create_station(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
     """Set up a station of an organization that you manage."""
     organizations.require(principal, Permission.STATION_MANAGE, organization_id=body["organization_id"])
-    return service.create_station(**body)
+    station = service.create_station(by=principal, **body)
+    return views.read_station(station.id, principal)
 
 
 @endpoint(
@@ -52,6 +55,33 @@ def create_station(principal: Principal, body: dict[str, Any]) -> Station:
     returns=schemas.StationRead,
     edits=True,
 )
-def change_station(station: Station, body: dict[str, Any]) -> Station:
-    """Change a station."""
-    return service.change_station(station, **body)
+def change_station(principal: Principal, station: Station, body: dict[str, Any]) -> dict[str, Any]:
+    """Change a station, or pause, close and open it again."""
+    access.require_members(principal, station, body)
+    service.change_station(station, by=principal, **body)
+    return views.read_station(station.id, principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/status-changes",
+    access=access.to_see_history,
+    query=PageQuery,
+    returns=page_of(schemas.StatusChangeRead),
+)
+def list_status_changes(station: Station, query: dict[str, Any]) -> Page:
+    """List when a station opened, paused and closed, and why, the latest first."""
+    return views.page_of_status_changes(station, query)
+
+
+@endpoint(pages, "GET", "/c/t/<uuid:station_id>", access=access.to_see_page, produces=HTML)
+def read_station_page(station: Station) -> Download:
+    """Read a station's page, as anybody who scans its label sees it."""
+    return public_page.station_page(station, scanned=False)
+
+
+@endpoint(pages, "GET", "/c/t/<uuid:station_id>/<string:code>", access=access.to_see_page, produces=HTML)
+def read_scanned_station_page(station: Station) -> Download:
+    """Read what a camera without the app sees of a presence code: the station's page, and to scan it with the app."""
+    return public_page.station_page(station, scanned=True)

@@ -1,13 +1,17 @@
-"""What stations do when their organization merges or closes."""
+"""What stations do when their organization merges or closes, and hold about a person."""
 
-from sqlalchemy import update
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
 
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
+from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
 from volunteer_api.organizations.problems import OrganizationNotEmpty
 from volunteer_api.stations import queries
-from volunteer_api.stations.models import Station
+from volunteer_api.stations.models import Station, StationStatusChange
 
 
 @on(OrganizationClosing)
@@ -26,4 +30,20 @@ def hand_over_stations(event: OrganizationMerged) -> None:
         .where(Station.organization_id == event.organization_id)
         .values(organization_id=event.into_id, version=Station.version + 1)
         .execution_options(synchronize_session=False)
+    )
+
+
+@exported("station_status_changes")
+def station_status_changes(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person opened, paused and closed, the latest first."""
+    return rows(
+        select(
+            StationStatusChange.station_id,
+            StationStatusChange.from_status,
+            StationStatusChange.to_status,
+            StationStatusChange.reason,
+            StationStatusChange.created_at,
+        )
+        .where(StationStatusChange.changed_by == volunteer_id)
+        .order_by(StationStatusChange.id.desc())
     )

@@ -1,13 +1,29 @@
 """How stations are found."""
 
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import with_expression
+from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select, true
+from sqlalchemy.orm import aliased
 
-from volunteer_api.core import geo
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.settings import settings
+from volunteer_api.files.models import StoredFile
+from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.stations.models import Station, StationStatus
+from volunteer_api.organizations.spelling import is_typed, spelled_like
+from volunteer_api.stations.models import (
+    HolidayRule,
+    Station,
+    StationHours,
+    StationPhoto,
+    StationStatus,
+    StationStatusChange,
+)
+from volunteer_api.stations.opening import MINUTES_A_DAY, weekday_of
 
 VISIBLE = (StationStatus.OPEN, StationStatus.PAUSED)
 
@@ -22,25 +38,139 @@ def standing_in(organization_id: UUID) -> Select[UUID, str]:
     )
 
 
-def stations(organization_id: UUID | None, kind: str | None, status: str | None, q: str | None) -> Select[Station]:
-    """The stations of an organization's subtree, of a kind and status, with `q` in name, address or code."""
-    statement = select(Station)
-    statement = statement.where(Station.status.in_(VISIBLE) if status is None else Station.status == status)
+@cache
+def shown() -> Select[*tuple[Any, ...]]:
+    """Station, `organization_name` and `Cover` (the StoredFile of its first photo, or None)."""
+    cover = aliased(StoredFile, name="Cover")
+    return (
+        select(Station, Organization.name.label("organization_name"), cover)
+        .select_from(Station)
+        # Outer, though it is always there: a search for the nearest leaves outer joins out until it has found them.
+        .outerjoin(Organization, Organization.id == Station.organization_id)
+        .outerjoin(StationPhoto, and_(StationPhoto.station_id == Station.id, StationPhoto.position == 0))
+        .outerjoin(cover, cover.id == StationPhoto.file_id)
+    )
+
+
+def filters(
+    *,
+    organization_id: UUID | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+    service: str | None = None,
+    open_at: datetime | None = None,
+    q: str | None = None,
+) -> list[ColumnElement[bool]]:
+    """The conditions of a list of stations: an organization's subtree, a kind, a status, …; None asks for nothing."""
+    found = [Station.status.in_(VISIBLE) if status is None else Station.status == status]
     if organization_id is not None:
-        statement = statement.where(Station.organization_id.in_(subtree_ids(organization_id)))
+        found.append(Station.organization_id.in_(subtree_ids(organization_id)))
     if kind is not None:
-        statement = statement.where(Station.kind == kind)
+        found.append(Station.kind == kind)
+    if service is not None:
+        # A code has no character that JSON or LIKE would write otherwise; a quote inside of a text has a backslash.
+        found.append(cast(Station.services, String).contains(f'"{service}"', autoescape=True))
+    if open_at is not None:
+        found.append(_is_open(open_at))
     if q is not None:
-        fields = (Station.name, Station.address, Station.code)
-        statement = statement.where(or_(*(field.icontains(q, autoescape=True) for field in fields)))
-    return statement
+        found.append(_named_like(q))
+    return found
 
 
-def measured(statement: Select[Station], near: geo.Place, radius_m: int | None) -> Select[Station]:
-    """The same stations with their distance from `near`, inside the radius where there is one."""
-    distance = geo.squared_distance_m(Station.latitude, Station.longitude, near)
-    statement = statement.options(with_expression(Station.squared_distance_m, distance))
-    if radius_m is not None:
-        statement = statement.where(geo.within(Station.latitude, Station.longitude, near, radius_m))
-    # A station that the unit has read already would keep its empty distance.
-    return statement.execution_options(populate_existing=True)
+def photos_of(station_id: UUID) -> Select[StoredFile]:
+    """A station's photos in their order."""
+    return (
+        select(StoredFile)
+        .join(StationPhoto, StationPhoto.file_id == StoredFile.id)
+        .where(StationPhoto.station_id == station_id)
+        .order_by(StationPhoto.position)
+    )
+
+
+def managers_of(station_id: UUID) -> Select[UUID, str, str | None]:
+    """Id, name and whole phone of the people who manage a station now, by the order of their grants."""
+    return (
+        select(Volunteer.id, Volunteer.name, Volunteer.phone)
+        .join(Grant, Grant.volunteer_id == Volunteer.id)
+        .where(
+            Grant.scope_type == ScopeType.STATION,
+            Grant.scope_id == station_id,
+            Grant.role == Role.STATION_MANAGER,
+            Grant.revoked_at.is_(None),
+        )
+        .order_by(Grant.id)
+        .limit(100)
+    )
+
+
+def status_changes(station_id: UUID) -> Select[*tuple[Any, ...]]:
+    """StationStatusChange with id, name and whole phone of who made it."""
+    return (
+        select(StationStatusChange, Volunteer.id.label("person_id"), Volunteer.name, Volunteer.phone)
+        .outerjoin(Volunteer, Volunteer.id == StationStatusChange.changed_by)
+        .where(StationStatusChange.station_id == station_id)
+    )
+
+
+def _named_like(q: str) -> ColumnElement[bool]:
+    fields = (Station.name, Station.address, Station.code)
+    # Chinese has no cases: comparing without them would cost a copy of every text.
+    cased = q.lower() != q.upper()
+    found = [(field.icontains if cased else field.contains)(q, autoescape=True) for field in fields]
+    return or_(*found, spelled_like(Station, q)) if is_typed(q) else or_(*found)
+
+
+def _is_open(moment: datetime) -> ColumnElement[bool]:
+    """`opening.outlook(…).is_open` in SQL: by the day's own hours, or by those of the night before."""
+    local = moment.astimezone(settings().zone)
+    minute = local.hour * 60 + local.minute
+    today = _Begun(local.date(), minute)
+    yesterday = _Begun(today.day - timedelta(days=1), minute + MINUTES_A_DAY)
+    return and_(
+        Station.status == StationStatus.OPEN,
+        # At night nearly all stations fall here, before their hours are looked at.
+        or_(
+            and_(Station.first_minute <= today.minute, Station.last_minute > today.minute),
+            Station.last_minute > yesterday.minute,
+        ),
+        or_(today.reaches(), yesterday.reaches()),
+    )
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The hours that begin on a day, and a minute counted from that day's midnight."""
+
+    day: date
+    minute: int
+
+    def reaches(self) -> ColumnElement[bool]:
+        """Whether they reach over the minute."""
+        weekly = [
+            and_(
+                Station.holiday_rule.in_(rules) if len(rules) < len(HolidayRule) else true(),
+                _any_hours(and_(StationHours.weekday == weekday, self._spans())),
+            )
+            for weekday, rules in self._weekdays().items()
+        ]
+        return or_(_any_hours(and_(self._excepts(), self._spans())), and_(or_(*weekly), ~_any_hours(self._excepts())))
+
+    def _weekdays(self) -> dict[int, list[HolidayRule]]:
+        found: dict[int, list[HolidayRule]] = {}
+        for rule in HolidayRule:
+            weekday = weekday_of(rule, self.day)
+            if weekday is not None:
+                found.setdefault(weekday, []).append(rule)
+        return found
+
+    def _excepts(self) -> ColumnElement[bool]:
+        return and_(StationHours.first_on <= self.day, StationHours.last_on >= self.day)
+
+    def _spans(self) -> ColumnElement[bool]:
+        return and_(StationHours.opens_minute <= self.minute, StationHours.closes_minute > self.minute)
+
+
+def _any_hours(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a station has such hours. Not EXISTS, of which PostgreSQL would make a hash of all stations' hours."""
+    own = select(StationHours.position).where(StationHours.station_id == Station.id, condition).limit(1)
+    return own.correlate(Station).scalar_subquery().is_not(None)

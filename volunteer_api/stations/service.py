@@ -1,36 +1,70 @@
-"""The verbs of stations: set up, change, find."""
+"""The verbs of stations: set up, change, open, pause, close, open again."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm.attributes import flag_modified
 
-from volunteer_api.core import geo, ids
+from volunteer_api.accounts.problems import PhotoNotFound
+from volunteer_api.core import audit, clock, events, ids
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.problems import NotFound
+from volunteer_api.files.service import load_own_files
+from volunteer_api.files.uses import register_use
 from volunteer_api.organizations.access import require_open
-from volunteer_api.stations import queries
-from volunteer_api.stations.models import Station, StationKind, StationStatus
-from volunteer_api.stations.problems import StationCodeTaken
+from volunteer_api.stations import offers
+from volunteer_api.stations.events import StationClosing, StationCodeChanging
+from volunteer_api.stations.models import (
+    HolidayRule,
+    Station,
+    StationHours,
+    StationKind,
+    StationPhoto,
+    StationStatus,
+    StationStatusChange,
+)
+from volunteer_api.stations.opening import span_of
+from volunteer_api.stations.problems import (
+    StationClosed,
+    StationCodeInUse,
+    StationCodeTaken,
+    StationStatusConflict,
+)
 
 CODE_LENGTH = 6
+# What a station may become. One that never opened is closed, not paused; one that was closed opens again or stays.
+NEXT: Mapping[str, frozenset[str]] = {
+    StationStatus.PLANNED: frozenset({StationStatus.OPEN, StationStatus.CLOSED}),
+    StationStatus.OPEN: frozenset({StationStatus.PAUSED, StationStatus.CLOSED}),
+    StationStatus.PAUSED: frozenset({StationStatus.OPEN, StationStatus.CLOSED}),
+    StationStatus.CLOSED: frozenset({StationStatus.OPEN}),
+}
+HOURS = ("opening_hours", "hour_exceptions")
+
+register_use("stations.photos", lambda: select(StationPhoto.file_id))
 
 
-def list_stations(query: Mapping[str, Any]) -> Page:
-    """Stations, the nearest first where `near` is given, else by code. One statement."""
-    statement = queries.stations(query.get("organization_id"), query.get("kind"), query.get("status"), query.get("q"))
-    near = query.get("near")
-    if near is None:
-        return page(statement, [Key(Station.code, read=lambda station: station.code)], query)
-    keys = [
-        Key(
-            geo.squared_distance_m(Station.latitude, Station.longitude, near),
-            read=lambda station: station.squared_distance_m,
-        ),
-        Key(Station.id, read=lambda station: station.id),
-    ]
-    return page(queries.measured(statement, near, query.get("radius_m")), keys, query)
+def hold(station_id: UUID) -> str:
+    """Lock a station that is not closed until this unit ends, and return its code.
+
+    For whoever is about to record something that keeps a station from closing: see `events` for the order of locks.
+    Others may go on to refer to the row. Raises NotFound (404), StationClosed (409).
+    """
+    row = db.session.execute(
+        select(Station.code, Station.name, Station.status)
+        .where(Station.id == station_id)
+        .with_for_update(key_share=True)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    if row.status == StationStatus.CLOSED:
+        raise StationClosed(name=row.name)
+    return str(row.code)
 
 
 def create_station(
@@ -43,42 +77,206 @@ def create_station(
     code: str | None = None,
     status: StationStatus = StationStatus.OPEN,
     opening_hours: Sequence[Mapping[str, Any]] = (),
+    hour_exceptions: Sequence[Mapping[str, Any]] = (),
+    holiday_rule: HolidayRule = HolidayRule.REGULAR,
     services: Sequence[str] = (),
+    contact: Mapping[str, str | None] | None = None,
+    photo_ids: Sequence[UUID] = (),
+    by: Principal | None = None,
 ) -> Station:
     """Set up a station at a place in WGS-84 degrees.
 
-    Raises NotFound for an unknown organization, OrganizationClosed, StationCodeTaken.
+    Raises NotFound for an unknown organization, OrganizationClosed, StationCodeTaken, PhotoNotFound.
     """
     require_open(organization_id)
-    if code is not None and db.session.scalar(select(Station.id).where(Station.code == code)) is not None:
-        raise StationCodeTaken(code=code)
+    if code is not None:
+        _check_code(code)
     station = Station(
+        id=ids.new_id(),
         code=code or ids.readable(CODE_LENGTH),
-        name=name,
         kind=kind,
         organization_id=organization_id,
         status=status,
-        latitude=place["lat"],
-        longitude=place["lng"],
         address=address,
-        opening_hours=[dict(hours) for hours in opening_hours],
-        services=list(services),
+        holiday_rule=holiday_rule,
+        services=offers.normalized(services),
     )
+    station.rename(name)
+    station.stand_at((place["lat"], place["lng"]))
+    _set_contact(station, contact)
+    _keep_hours(station, opening_hours, hour_exceptions)
     db.session.add(station)
     db.session.flush()
-    return station
-
-
-def change_station(station: Station, *, place: Mapping[str, float] | None = None, **changes: Any) -> Station:
-    """Change what is given: name, kind, status, place, address, opening_hours, services.
-
-    Raises OrganizationClosed where a closed station would open again below a closed organization.
-    """
-    if station.status == StationStatus.CLOSED and changes.get("status", StationStatus.CLOSED) != StationStatus.CLOSED:
-        require_open(station.organization_id)
-    if place is not None:
-        station.latitude, station.longitude = place["lat"], place["lng"]
-    for name, value in changes.items():
-        setattr(station, name, value)
+    _index_hours(station)
+    if photo_ids:
+        _set_photos(station, photo_ids, by)
+    _note_status(station, None, None, by)
     db.session.flush()
     return station
+
+
+def change_station(station: Station, *, by: Principal | None = None, **changes: Any) -> Station:
+    """Change what is given. Who may change what is judged by `access.require_members`.
+
+    Raises NotFound, OrganizationClosed, StationCodeTaken, StationCodeInUse, StationStatusConflict, PhotoNotFound, and
+    what features to the right say to a station's closing.
+    """
+    organization_id = changes.pop("organization_id", station.organization_id)
+    status, reason = changes.pop("status", station.status), changes.pop("status_reason", None)
+    reopens = station.status == StationStatus.CLOSED and status != StationStatus.CLOSED
+    if reopens or organization_id != station.organization_id:
+        # Before the station itself: organizations are locked first.
+        require_open(organization_id)
+        station.organization_id = organization_id
+    if status != station.status or changes.get("code", station.code) != station.code:
+        _hold(station)
+    if "code" in changes:
+        _change_code(station, changes.pop("code"))
+    if status != station.status:
+        _become(station, status, reason, by)
+    elif reason is not None and reason != station.status_reason:
+        station.status_reason = reason
+        _note_status(station, station.status, reason, by)
+    _change_members(station, changes, by)
+    db.session.flush()
+    return station
+
+
+def _change_members(station: Station, changes: dict[str, Any], by: Principal | None) -> None:
+    if "name" in changes:
+        station.rename(changes.pop("name"))
+    if "place" in changes:
+        place = changes.pop("place")
+        station.stand_at((place["lat"], place["lng"]))
+    if "contact" in changes:
+        _set_contact(station, changes.pop("contact"))
+    if "services" in changes:
+        station.services = offers.normalized(changes.pop("services"))
+    if "photo_ids" in changes:
+        _set_photos(station, changes.pop("photo_ids"), by)
+    if any(name in changes for name in HOURS):
+        _keep_hours(station, *(changes.pop(name, getattr(station, name)) for name in HOURS))
+        _index_hours(station)
+    for name, value in changes.items():
+        setattr(station, name, value)
+
+
+def _become(station: Station, status: str, reason: str | None, by: Principal | None) -> None:
+    """Let a locked station change its status."""
+    if status not in NEXT[station.status]:
+        raise StationStatusConflict(members={"from_status": str(station.status), "to_status": str(status)})
+    if status == StationStatus.CLOSED:
+        events.publish(StationClosing(station_id=station.id))
+    former = station.status
+    station.status, station.status_reason, station.status_since = status, reason, clock.now()
+    _note_status(station, former, reason, by)
+    audit.record(
+        AuditAction.STATION_STATUS_CHANGED,
+        actor_id=by.volunteer_id if by is not None else None,
+        organization_id=station.organization_id,
+        station_id=str(station.id),
+        from_status=str(former),
+        to_status=str(status),
+    )
+
+
+def _note_status(station: Station, former: str | None, reason: str | None, by: Principal | None) -> None:
+    db.session.add(
+        StationStatusChange(
+            station_id=station.id,
+            from_status=former,
+            to_status=station.status,
+            reason=reason,
+            changed_by=by.volunteer_id if by is not None else None,
+        )
+    )
+
+
+def _hold(station: Station) -> None:
+    """Lock a station that is about to be changed.
+
+    It is not read anew: its UPDATE must go on to name the version that its editor knows, and fails where that is old.
+    """
+    db.session.execute(select(Station.id).where(Station.id == station.id).with_for_update(key_share=True))
+
+
+def _check_code(code: str) -> None:
+    if db.session.scalar(select(Station.id).where(Station.code == code)) is not None:
+        raise StationCodeTaken(code=code)
+
+
+def _change_code(station: Station, code: str) -> None:
+    """Documents carry the code, and another station may get it next: only one that never opened can change it."""
+    if code == station.code:
+        return
+    if station.status != StationStatus.PLANNED:
+        raise StationCodeInUse(code=station.code)
+    _check_code(code)
+    events.publish(StationCodeChanging(station_id=station.id, code=station.code))
+    station.code = code
+
+
+def _set_contact(station: Station, contact: Mapping[str, str | None] | None) -> None:
+    found = contact or {}
+    station.contact_name, station.contact_phone = found.get("name"), found.get("phone")
+
+
+def _keep_hours(
+    station: Station, opening_hours: Sequence[Mapping[str, Any]], hour_exceptions: Sequence[Mapping[str, Any]]
+) -> None:
+    station.opening_hours = [dict(hours) for hours in opening_hours]
+    station.hour_exceptions = [
+        {**one, "first_on": _text(one["first_on"]), "last_on": _text(one["last_on"])} for one in hour_exceptions
+    ]
+    spans = [span_of(hours) for hours in opening_hours]
+    spans += [span_of(hours) for one in hour_exceptions for hours in one["hours"]]
+    station.first_minute = min((opens for opens, _ in spans), default=0)
+    station.last_minute = max((closes for _, closes in spans), default=0)
+
+
+def _index_hours(station: Station) -> None:
+    """Write the rows that the filter by time reads, of a station that is flushed already."""
+    db.session.execute(delete(StationHours).where(StationHours.station_id == station.id))
+    rows: list[dict[str, Any]] = []
+    for hours in station.opening_hours:
+        rows.append(_hours_row(span_of(hours), weekday=hours["weekday"]))
+    for one in station.hour_exceptions:
+        days = {name: date.fromisoformat(one[name]) for name in ("first_on", "last_on")}
+        spans = [span_of(hours) for hours in one["hours"]] or [(0, 0)]
+        rows += [_hours_row(span, **days) for span in spans]
+    if rows:
+        keys = ({"station_id": station.id, "position": position} for position in range(len(rows)))
+        db.session.execute(insert(StationHours), [key | row for key, row in zip(keys, rows, strict=True)])
+
+
+def _hours_row(span: tuple[int, int], **members: Any) -> dict[str, Any]:
+    nothing = {"weekday": None, "first_on": None, "last_on": None}
+    return nothing | members | {"opens_minute": span[0], "closes_minute": span[1]}
+
+
+def _set_photos(station: Station, photo_ids: Sequence[UUID], by: Principal | None) -> None:
+    """Show these, in this order: the caller's own, and those that are here already."""
+    present = set(db.session.scalars(select(StationPhoto.file_id).where(StationPhoto.station_id == station.id)))
+    added = [photo_id for photo_id in photo_ids if photo_id not in present]
+    if added:
+        try:
+            if by is None:
+                raise NotFound()
+            load_own_files(by, added)
+        except NotFound as error:
+            raise PhotoNotFound() from error
+    db.session.execute(delete(StationPhoto).where(StationPhoto.station_id == station.id))
+    if photo_ids:
+        db.session.execute(
+            insert(StationPhoto),
+            [
+                {"station_id": station.id, "position": position, "file_id": photo_id}
+                for position, photo_id in enumerate(photo_ids)
+            ],
+        )
+    # They stand in a table of their own; the station's version must still move.
+    flag_modified(station, "name")
+
+
+def _text(day: date | str) -> str:
+    return day if isinstance(day, str) else day.isoformat()

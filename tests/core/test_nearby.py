@@ -1,0 +1,149 @@
+"""The nearest first: exact against a plain sort, by an index on both databases, also while rows go away."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, insert, select, text
+
+from tests.factories import unit_of
+from tests.organizations.factories import make_district
+from volunteer_api.core import geo, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.nearby import Nearest
+from volunteer_api.core.paging import Key, Narrowed, page
+from volunteer_api.stations.models import SPOT, Station
+
+# Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
+PLACES = [(33.735, 113.33), (0.0, 0.0), (45.0, 90.0), (45.0, -90.0), (-0.0001, -0.0001), (89.9, 179.9), (-33.9, 151.2)]
+near_one = st.tuples(st.sampled_from(PLACES), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1)).map(
+    lambda drawn: (min(drawn[0][0] + drawn[1], 90.0), min(drawn[0][1] + drawn[2], 180.0))
+)
+
+
+def rows_at(places: list[geo.Place], organization_id: UUID, kinds: tuple[str, ...] = ("desk",)) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": ids.new_id(),
+            "code": f"N{number:06d}",
+            "name": f"站{number}",
+            "initials": "z",
+            "pinyin": "zhan",
+            "kind": kinds[number % len(kinds)],
+            "organization_id": organization_id,
+            "latitude": latitude,
+            "longitude": longitude,
+            "address": "1 号",
+            "opening_hours": [],
+            "services": [],
+        }
+        for number, (latitude, longitude) in enumerate(places)
+    ]
+
+
+def all_pages(statement: Any, narrow: Nearest, limit: int) -> list[tuple[float, UUID]]:
+    keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
+    found: list[tuple[float, UUID]] = []
+    cursor = None
+    while True:
+        query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        part = page(statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow)
+        found += [(row.square, row.id) for row in part.items]
+        cursor = part.next_cursor
+        if cursor is None:
+            return found
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    places=st.lists(near_one, max_size=40),
+    origin=near_one,
+    limit=st.integers(1, 9),
+    radius_m=st.sampled_from([None, 1.0, 1_500.0, 3_000.0, 60_000.0]),
+    kind=st.sampled_from([None, "post"]),
+)
+def test_the_pages_are_a_plain_sort(
+    app: Flask, places: list[geo.Place], origin: geo.Place, limit: int, radius_m: float | None, kind: str | None
+) -> None:
+    def work() -> None:
+        organization_id = make_district().center.id
+        db.session.execute(Station.__table__.delete())
+        if places:
+            db.session.execute(insert(Station), rows_at([*places, places[0]], organization_id, ("desk", "post")))
+        narrow = Nearest(SPOT, Station.id, origin, radius_m)
+        statement = select(Station.id).where(Station.kind == kind if kind else Station.kind.is_not(None))
+        plain = statement.add_columns(narrow.distance.label("square"))
+        everything = sorted((row.square, row.id) for row in db.session.execute(plain))
+        wanted = [one for one in everything if radius_m is None or one[0] <= radius_m**2]
+        assert all_pages(statement, narrow, limit) == wanted
+        db.session.rollback()
+
+    unit_of(app)(work)
+
+
+def crowd(app: Flask, number: int) -> None:
+    """Many stations in one city, and what the planner knows of them."""
+    chance = random.Random(7)
+    places = [(chance.gauss(33.75, 0.1), chance.gauss(113.3, 0.1)) for _ in range(number)]
+
+    def build() -> None:
+        db.session.execute(insert(Station), rows_at(places, make_district().center.id))
+        db.session.execute(text("ANALYZE"))
+
+    unit_of(app)(build)
+
+
+@pytest.mark.parametrize("circle", ["", "&radius_m=5000", "&radius_m=2000"])
+def test_both_statements_use_the_index(app: Flask, client: Any, circle: str) -> None:
+    crowd(app, 20_000)
+    path = f"/stations?near=33.7512,113.3034{circle}"
+    seen: list[tuple[str, Any]] = []
+    with app.app_context():
+        engine = db.engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        first = client.get(path).json
+        second = client.get(f"{path}&cursor={first['next_cursor']}").json
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert len(second["items"]) == 20
+    found = [one for one in seen if one[0].startswith("SELECT") and "stations" in one[0]]
+    assert len(found) == (2 if circle == "&radius_m=2000" else 4)
+    with engine.connect() as connection:
+        for statement, parameters in found:
+            prefix = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
+            plan = "\n".join(str(row) for row in connection.exec_driver_sql(prefix + statement, parameters))
+            assert "ix_stations_cell" in plan, plan
+            assert "SCAN stations" not in plan, plan
+            assert "Seq Scan on stations" not in plan, plan
+
+
+def test_a_row_that_goes_between_the_two_statements_ends_no_list(unit: Callable[[Callable[[], Any]], Any]) -> None:
+    def work() -> Any:
+        places = [(33.7 + number / 1000, 113.3) for number in range(6)]
+        rows = rows_at(places, make_district().center.id)
+        db.session.execute(insert(Station), rows)
+        narrow = Nearest(SPOT, Station.id, (33.7, 113.3))
+        statement = select(Station.id).add_columns(narrow.distance.label("square"))
+
+        def slow(given: Any, wanted: int) -> Narrowed:
+            narrowed = narrow(given, wanted)
+            db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
+            return narrowed
+
+        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
+        found = page(statement, keys, {"limit": 3}, narrow=slow)
+        return [row.id for row in found.items], found.next_cursor, [row["id"] for row in rows]
+
+    items, cursor, made = unit(work)
+    assert items == [made[0], made[2], made[3]]
+    assert cursor is not None
