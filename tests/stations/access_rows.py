@@ -20,6 +20,8 @@ def station(world: World) -> Call:
 ROWS: dict[str, Entry] = {
     "GET /stations": PUBLIC(),
     "POST /stations": ORGANIZES(station),
+    "GET /organizations/{organization_id}/station-labels.pdf": ORGANIZES(),
     "GET /stations/{station_id}": PUBLIC(),
+    "GET /stations/{station_id}/label.pdf": MANAGES_STATION(),
     "PATCH /stations/{station_id}": MANAGES_STATION(lambda world: Call(body={"address": "2 号"}, version=1)),
 }

@@ -10,7 +10,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations import scopes
 from volunteer_api.organizations.access import Permission
-from volunteer_api.organizations.models import ScopeType
+from volunteer_api.organizations.models import Organization, ScopeType
 from volunteer_api.stations.models import Station
 
 scopes.register_places(ScopeType.STATION, lambda: select(Station.id, Station.organization_id, Station.name))
@@ -28,6 +28,13 @@ def to_manage(principal: Principal, station_id: UUID) -> Station:
     station = load_station(station_id)
     require_at(principal, Permission.STATION_MANAGE, station)
     return station
+
+
+@for_signed_in
+def to_label(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever manages all stations of the organization."""
+    organizations.require(principal, Permission.STATION_MANAGE, organization_id=organization_id)
+    return organizations.load_organization(organization_id)
 
 
 def require_at(principal: Principal, permission: Permission, station: Station) -> None:

@@ -3,12 +3,14 @@
 from typing import Any
 
 from volunteer_api.core.access import Principal, public, signed_in
+from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
-from volunteer_api.stations import access, schemas, service
+from volunteer_api.organizations.models import Organization
+from volunteer_api.stations import access, labels, schemas, service
 from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("stations", __name__, "Service stations: where, when, what they offer")
@@ -55,3 +57,17 @@ def create_station(principal: Principal, body: dict[str, Any]) -> Station:
 def change_station(station: Station, body: dict[str, Any]) -> Station:
     """Change a station."""
     return service.change_station(station, **body)
+
+
+@endpoint(blueprint, "GET", "/stations/<uuid:station_id>/label.pdf", access=access.to_manage, produces=PDF)
+def print_label(station: Station) -> Download:
+    """Print the QR code that opens a station, as a poster."""
+    return labels.label_of(station)
+
+
+@endpoint(
+    blueprint, "GET", "/organizations/<uuid:organization_id>/station-labels.pdf", access=access.to_label, produces=PDF
+)
+def print_labels(organization: Organization) -> Download:
+    """Print the QR codes of an organization's stations, eight to a page to cut out."""
+    return labels.labels_of(organization)

@@ -1,11 +1,13 @@
 """How stations are found."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import with_expression
+from sqlalchemy.orm import aliased, with_expression
 
 from volunteer_api.core import geo
+from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station, StationStatus
 
@@ -44,3 +46,29 @@ def measured(statement: Select[Station], near: geo.Place, radius_m: int | None) 
         statement = statement.where(geo.within(Station.latitude, Station.longitude, near, radius_m))
     # A station that the unit has read already would keep its empty distance.
     return statement.execution_options(populate_existing=True)
+
+
+def labeled() -> Select[*tuple[Any, ...]]:
+    """What a station's label shows: the station, its organization and the office above that."""
+    office = aliased(Organization)
+    return (
+        select(
+            Station.id,
+            Station.code,
+            Station.name,
+            Station.address,
+            Organization.name.label("organization"),
+            office.name.label("office"),
+        )
+        .join(Organization, Organization.id == Station.organization_id)
+        .outerjoin(office, office.id == Organization.parent_id)
+    )
+
+
+def labeled_below(organization_id: UUID) -> Select[*tuple[Any, ...]]:
+    """The same of all stations in the organization's subtree that are not closed, by office and code."""
+    return (
+        labeled()
+        .where(Station.organization_id.in_(subtree_ids(organization_id)), Station.status != StationStatus.CLOSED)
+        .order_by("office", "organization", Station.code)
+    )
