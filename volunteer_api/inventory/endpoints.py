@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from volunteer_api.core.access import Principal
+from volunteer_api.catalog.access import require_keeper
+from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.inventory import access, queries, service
+from volunteer_api.core.tables import Table
+from volunteer_api.inventory import access, imports, queries, service
 from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.schemas import (
     EntryFilter,
@@ -16,6 +19,8 @@ from volunteer_api.inventory.schemas import (
     MovementCreate,
     MovementRead,
     ReversalCreate,
+    StockImportQuery,
+    StockImportRead,
     StockRowRead,
 )
 from volunteer_api.stations.models import Station
@@ -96,3 +101,27 @@ def read_movement(movement: Movement) -> queries.Document:
 def reverse_movement(principal: Principal, movement: Movement, body: dict[str, Any]) -> queries.Document:
     """Undo a movement by its reversal."""
     return service.reverse_movement(movement, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(blueprint, "GET", "/stock-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_stock_template() -> Download:
+    """Fetch the empty workbook that an import of stock takes."""
+    return imports.template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/stations/<uuid:station_id>/stock/import",
+    access=access.to_move_stock,
+    query=StockImportQuery,
+    returns=StockImportRead,
+    upload=True,
+    prepare=imports.receive_stock,
+    idempotency=REQUIRED,
+)
+def import_stock(principal: Principal, station: Station, query: dict[str, Any], upload: Table) -> imports.Imported:
+    """Receive the rows of an xlsx or csv table, all or none; a dry run names each bad cell and changes nothing."""
+    if query["create_items"]:
+        require_keeper(principal)
+    return imports.import_stock(upload, station_id=station.id, actor_id=principal.volunteer_id, **query)
