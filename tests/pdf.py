@@ -2,13 +2,11 @@
 
 import re
 import zlib
+from collections.abc import Iterator
 
 STREAM = re.compile(rb"/Length \d+.*?>>\s*stream\r?\n(.*?)\r?\n?endstream", re.S)
 PAIR = re.compile(rb"<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa-f]+)>\s*\n")
-# Tj shows one literal string, TJ an array of them and, between them, numbers.
-SHOWN = re.compile(rb"((?:\((?:[^()\\]|\\.)*\)|[^\[\]()])*)(?:\]TJ|\bTj|(?<=\))Tj)", re.S)
-LITERAL = re.compile(rb"\(((?:[^()\\]|\\.)*)\)", re.S)
-ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.S)
+HEX_STRING = re.compile(rb"<([0-9A-Fa-f]+)>")
 NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
@@ -33,10 +31,10 @@ def texts_of(pdf: bytes) -> list[str]:
             for code, text in PAIR.findall(stream):
                 table[bytes.fromhex(code.decode())] = bytes.fromhex(text.decode()).decode("utf-16-be")
     return [
-        "".join(_decoded(literal, table) for literal in LITERAL.findall(shown))
+        "".join(table.get(shown[place : place + 2], "\ufffd") for place in range(0, len(shown), 2))
         for stream in streams
         if b" Tf " in stream
-        for shown in SHOWN.findall(stream)
+        for shown in _shown(stream)
     ]
 
 
@@ -52,8 +50,38 @@ def _unpacked(stream: bytes) -> bytes:
         return stream
 
 
-def _decoded(literal: bytes, table: dict[bytes, str]) -> str:
-    raw = ESCAPE.sub(
-        lambda match: bytes([int(match[1], 8)]) if match[1].isdigit() else NAMED.get(match[1], match[1]), literal
-    )
-    return "".join(table.get(raw[place : place + 2], "\ufffd") for place in range(0, len(raw), 2))
+def _shown(stream: bytes) -> Iterator[bytes]:
+    """What each Tj shows, one string, and each TJ, an array of them with numbers between (PDF 1.7, 9.4.3)."""
+    held, place = b"", 0
+    while place < len(stream):
+        if stream[place] == ord("("):
+            literal, place = _literal(stream, place + 1)
+            held += literal
+        elif (found := HEX_STRING.match(stream, place)) is not None:
+            held, place = held + bytes.fromhex(found[1].decode()), found.end()
+        elif stream[place : place + 2] in (b"Tj", b"TJ"):
+            yield held
+            held, place = b"", place + 2
+        else:
+            place += 1
+
+
+def _literal(stream: bytes, place: int) -> tuple[bytes, int]:
+    """A literal string from behind its parenthesis, and where it ends: pairs of parentheses inside need no escape."""
+    found, depth = bytearray(), 1
+    while True:
+        byte = stream[place : place + 1]
+        if byte == b"\\":
+            octal = re.compile(rb"[0-7]{1,3}").match(stream, place + 1)
+            if octal is not None:
+                found.append(int(octal[0], 8))
+                place = octal.end()
+            else:
+                found += NAMED.get(stream[place + 1 : place + 2], stream[place + 1 : place + 2])
+                place += 2
+            continue
+        depth += (byte == b"(") - (byte == b")")
+        place += 1
+        if depth == 0:
+            return bytes(found), place
+        found += byte

@@ -25,6 +25,10 @@ def new_item(world: World) -> Call:
 
 ROWS: dict[str, Entry] = {
     "GET /stations/{station_id}/ledger": READS_STOCK(),
+    "GET /stations/{station_id}/ledger.xlsx": READS_STOCK(),
+    "GET /stations/{station_id}/ledger.pdf": READS_STOCK(),
+    "GET /organizations/{organization_id}/ledger.xlsx": READS_STOCK(holder="organizer"),
+    "GET /organizations/{organization_id}/ledger.pdf": READS_STOCK(holder="organizer"),
     "GET /stations/{station_id}/stock": READS_STOCK(),
     "GET /stations/{station_id}/stock/entries": READS_STOCK(),
     "POST /stations/{station_id}/movements": MANAGES_STATION(movement),

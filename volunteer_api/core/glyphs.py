@@ -1,5 +1,6 @@
 """Which characters the documents' font can draw, and what stands for the others."""
 
+import re
 import struct
 import unicodedata
 from bisect import bisect_right
@@ -10,6 +11,9 @@ FONTS = Path(__file__).resolve().parent / "fonts"
 FONT = FONTS / "NotoSansSC-Regular.ttf"
 # Variation selectors: they choose among forms of a character, and no form of ours depends on them.
 SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+# Letters without a space, longer than a document's number: they would run over the neighboring cell.
+LONG_WORD = re.compile(r"[!-~]{24,}")
+BREAK_HERE = "\u200b"
 MICROSOFT_UCS4 = (3, 10)
 SEGMENTED_COVERAGE = 12
 
@@ -18,11 +22,12 @@ def printable(text: str) -> str:
     """The text as the font can draw it, on one line.
 
     A rare character (生僻字) or emoji that the font lacks becomes its code point, `〔U+2A6A5〕`: whoever reads the
-    document can still tell which it is, which a blank box does not say. Marks without a form of their own are left out.
+    document can still tell which it is, which a blank box does not say. Marks without a form of their own are left out,
+    and a very long word may break anywhere.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_drawn(character) for character in unicodedata.normalize("NFC", text))
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_drawn(character) for character in unicodedata.normalize("NFC", text))
+    return LONG_WORD.sub(lambda word: BREAK_HERE.join(word[0]), text)
 
 
 def _drawn(character: str) -> str:

@@ -4,14 +4,15 @@ from typing import Any
 
 from volunteer_api.catalog.access import require_keeper
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.downloads import PDF, XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.core.tables import Table
-from volunteer_api.inventory import access, imports, queries, service
+from volunteer_api.inventory import access, book_files, imports, queries, service
 from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.schemas import (
+    BookQuery,
     EntryFilter,
     EntryRead,
     LedgerFilter,
@@ -23,6 +24,7 @@ from volunteer_api.inventory.schemas import (
     StockImportRead,
     StockRowRead,
 )
+from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' stock")
@@ -125,3 +127,59 @@ def import_stock(principal: Principal, station: Station, query: dict[str, Any], 
     if query["create_items"]:
         require_keeper(principal)
     return imports.import_stock(upload, station_id=station.id, actor_id=principal.volunteer_id, **query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/ledger.xlsx",
+    access=access.to_read_stock,
+    query=BookQuery,
+    produces=XLSX,
+    audits=True,
+)
+def fetch_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
+    """Fetch a station's ledger of a month, with its documents, as a workbook."""
+    return book_files.station_workbook(station, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/ledger.pdf",
+    access=access.to_read_stock,
+    query=BookQuery,
+    produces=PDF,
+    audits=True,
+)
+def print_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
+    """Print a station's ledger of a month, with its documents, with lines to sign on."""
+    return book_files.station_pdf(station, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/ledger.xlsx",
+    access=access.to_read_stock_below,
+    query=BookQuery,
+    produces=XLSX,
+    audits=True,
+)
+def fetch_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
+    """Fetch an organization's ledger of a month, by item and by station, as a workbook."""
+    return book_files.organization_workbook(organization, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/ledger.pdf",
+    access=access.to_read_stock_below,
+    query=BookQuery,
+    produces=PDF,
+    audits=True,
+)
+def print_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
+    """Print an organization's ledger of a month, by item and by station, with lines to sign on."""
+    return book_files.organization_pdf(organization, query.get("month"), by=principal)

@@ -93,6 +93,12 @@ class LedgerFilter(PageQuery):
     month = Text(max_length=7, pattern=MONTH)
 
 
+class BookQuery(Schema):
+    """Which local month; the present one where absent."""
+
+    month = Text(max_length=7, pattern=MONTH)
+
+
 class LedgerRowRead(Schema):
     """One item in one month: opening + incoming − outgoing = closing."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.documents import typeset
+from volunteer_api.core.documents import Picture, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.settings import settings
 from volunteer_api.organizations.models import Organization
@@ -63,9 +63,9 @@ def _sheet(rows: Sequence[Row[Any]], *, poster: bool, file_name: str) -> Downloa
     return Download(partial(typeset, TEMPLATE, data, made_at=clock.now()), PDF, file_name)
 
 
-def _qr(text: str) -> str:
+def _qr(text: str) -> Picture:
     """The QR code as SVG, its quiet zone included."""
     drawn = BytesIO()
     code = segno.make(text, error=CORRECTION, micro=False)
     code.save(drawn, kind="svg", border=QUIET_MODULES, xmldecl=False, omitsize=True)
-    return drawn.getvalue().decode()
+    return Picture(drawn.getvalue().decode())
