@@ -11,7 +11,7 @@ import pytest
 from tests.pdf import fonts_of, pages_of, text_of, texts_of
 from volunteer_api.core import documents
 from volunteer_api.core.documents import DocumentTooLarge, drawable, typeset
-from volunteer_api.core.glyphs import is_covered, printable
+from volunteer_api.core.glyphs import breakable, is_covered, printable
 from volunteer_api.core.problems import Busy
 
 MADE_AT = datetime.fromisoformat("2026-11-25T08:00:00+00:00")
@@ -65,6 +65,12 @@ def test_a_long_word_is_broken(template: Path) -> None:
     lines = [text.replace("\u200b", "") for text in texts_of(pdf)]
     assert len(lines) > 30
     assert max(map(len, lines)) < 70
+
+
+def test_where_a_narrow_column_may_break() -> None:
+    assert breakable("LOT-123 雨伞", 7) == "LOT-123 雨伞"
+    assert breakable("雨LOT-1234伞", 7) == "雨L\u200bO\u200bT\u200b-\u200b1\u200b2\u200b3\u200b4伞"
+    assert printable(breakable("LOT-1234", 7)) == breakable("LOT-1234", 7)
 
 
 @pytest.mark.parametrize(

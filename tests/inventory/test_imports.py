@@ -331,3 +331,36 @@ def test_two_lines_of_one_lot_keep_their_running_balances(unit: Unit, depot: Dep
         return [entry.balance for entry in document.entries]
 
     assert unit(receive) == [4, 7, 10]
+
+
+class TestRaces:
+    """Real threads on PostgreSQL."""
+
+    def test_twins_under_one_key_receive_once(
+        self,
+        postgresql_client: ApiClient,
+        postgresql_unit: Unit,
+        race: Callable[[int, Callable[..., Any]], list[Any]],
+    ) -> None:
+        depot = postgresql_unit(make_depot)
+        postgresql_unit(lambda: make_item(name="雨伞"))
+        phone = postgresql_client.as_(depot.manager_id)
+        table = workbook(["物品名称", "数量"], ["雨伞", 7])
+        answers = race(6, lambda number: send(phone, depot, table, key="twin"))
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert rows_of(postgresql_unit, depot) == {("雨伞", ""): 7}
+
+    def test_two_stations_bring_the_same_new_item(
+        self,
+        postgresql_client: ApiClient,
+        postgresql_unit: Unit,
+        race: Callable[[int, Callable[..., Any]], list[Any]],
+    ) -> None:
+        depots = [postgresql_unit(make_depot) for _ in range(4)]
+        phones = [postgresql_client.as_(depot.organizer_id) for depot in depots]
+        table = workbook(["物品名称", "数量", "单位", "类别"], ["打气筒", 2, "个", "借用品"])
+        answers = race(4, lambda number: send(phones[number], depots[number], table, "?create_items=true"))
+        assert [answer.status_code for answer in answers if answer.status_code != 503] != []
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        created = [answer.json["created_items"] for answer in answers if answer.status_code == 200]
+        assert sorted(created) == [*([[]] * (len(created) - 1)), ["打气筒"]]

@@ -11,8 +11,8 @@ FONTS = Path(__file__).resolve().parent / "fonts"
 FONT = FONTS / "NotoSansSC-Regular.ttf"
 # Variation selectors: they choose among forms of a character, and no form of ours depends on them.
 SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
-# Letters without a space, longer than a document's number: they would run over the neighboring cell.
-LONG_WORD = re.compile(r"[!-~]{24,}")
+# A longer word is broken anywhere, wherever it stands; narrow columns break shorter ones themselves.
+FITS_ANYWHERE = 40
 BREAK_HERE = "\u200b"
 MICROSOFT_UCS4 = (3, 10)
 SEGMENTED_COVERAGE = 12
@@ -27,7 +27,12 @@ def printable(text: str) -> str:
     """
     if not (text.isascii() and text.isprintable()):
         text = "".join(_drawn(character) for character in unicodedata.normalize("NFC", text))
-    return LONG_WORD.sub(lambda word: BREAK_HERE.join(word[0]), text)
+    return breakable(text, FITS_ANYWHERE)
+
+
+def breakable(text: str, fits: int) -> str:
+    """The text with a place to break behind each letter of a word that has more letters than fit on a line."""
+    return re.sub(rf"[!-~]{{{fits + 1},}}", lambda word: BREAK_HERE.join(word[0]), text)
 
 
 def _drawn(character: str) -> str:
@@ -36,6 +41,8 @@ def _drawn(character: str) -> str:
     category, code = unicodedata.category(character), ord(character)
     if category in ("Cc", "Zl", "Zp"):
         return " "
+    if character == BREAK_HERE:
+        return character
     if category == "Cf" or any(first <= code <= last for first, last in SELECTORS):
         return ""
     return character if is_covered(code) else f"〔U+{code:04X}〕"

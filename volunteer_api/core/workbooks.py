@@ -1,6 +1,6 @@
 """Workbooks to print and file: titles, a frozen header repeated on each page, real numbers and days, inert texts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
@@ -12,6 +12,10 @@ from volunteer_api.core.spreadsheets import FORMULA_STARTS
 Value = str | int | date | None
 # A4, in openpyxl's and Excel's counting.
 A4 = "9"
+# Write-only sheets are not measured: the title's letters are larger, a header may have two lines.
+TITLE_POINTS, HEADER_POINTS, LINE_POINTS = 26, 32, 15
+# Chinese characters and their punctuation.
+WIDE_FROM = 0x2E80
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,6 @@ def write_workbook(sheets: Sequence[Sheet]) -> bytes:
 
 
 def _write(target: Any, sheet: Sheet) -> None:
-    styles = import_module("openpyxl.styles")
     header_row = len(sheet.titles) + 1
     # Before the first row: a sheet is written from its top.
     target.freeze_panes = f"A{header_row + 1}"
@@ -59,55 +62,83 @@ def _write(target: Any, sheet: Sheet) -> None:
     target.sheet_properties.pageSetUpPr = import_module("openpyxl.worksheet.properties").PageSetupProperties(
         fitToPage=True
     )
-    target.print_options.gridLines = True
+    target.print_options.horizontalCentered = True
     target.oddFooter.center.text = "第 &P 页 共 &N 页"
     for place, column in enumerate(sheet.columns, start=1):
         letter = import_module("openpyxl.utils").get_column_letter(place)
         target.column_dimensions[letter].width = column.width
-    bold, large = styles.Font(bold=True), styles.Font(bold=True, size=16)
-    middle = styles.Alignment(horizontal="center", vertical="center", wrap_text=True)
-    # Centered over the columns without merging them: merged cells can be neither sorted nor filtered.
-    across = styles.Alignment(horizontal="centerContinuous")
+    for row, height in ((1, TITLE_POINTS), (header_row, HEADER_POINTS)):
+        target.row_dimensions[row].height = height
     cells = _Cells(target)
-    blank = len(sheet.columns) - 1
     for number, title in enumerate(sheet.titles):
-        if number == 0:
-            target.append(
-                [cells.text(title, font=large, alignment=across)] + [cells.text("", alignment=across)] * blank
-            )
-        else:
-            target.append([cells.text(title)])
-    target.append([cells.text(column.header, font=bold, alignment=middle) for column in sheet.columns])
-    for row in sheet.rows:
-        target.append(list(cells.row(row)))
+        kind = "title" if number == 0 else "line"
+        target.append([cells.styled(title, kind), *(cells.styled("", kind) for _ in sheet.columns[1:])])
+    target.append([cells.styled(column.header, "header") for column in sheet.columns])
+    widths = [column.width for column in sheet.columns]
+    for row, values in enumerate(sheet.rows, start=header_row + 1):
+        lines = max(map(_lines, values, widths))
+        if lines > 1:
+            target.row_dimensions[row].height = lines * LINE_POINTS
+        target.append([cells.of(value) for value in values])
     for line in ("", *sheet.closing):
-        target.append([cells.text(line)])
+        target.append([cells.styled(line, "line")])
+
+
+def _lines(value: Value, width: int) -> int:
+    """How many lines a text takes in its column: not every program measures a row when it opens the file."""
+    if not isinstance(value, str) or 2 * len(value) < width:
+        return 1
+    letters = sum(2 if ord(character) >= WIDE_FROM else 1 for character in value)
+    # One letter's room is lost to the cell's edges.
+    return -(-letters // (width - 1))
 
 
 class _Cells:
-    """Makes the cells of one sheet; a plain value needs none of its own, which is six times as fast."""
+    """Makes the cells of one sheet. Each kind's style is made once: openpyxl looks every style up that it is given."""
 
     def __init__(self, target: Any) -> None:
-        module = import_module("openpyxl.cell")
-        self._target, self._make = target, module.WriteOnlyCell
+        styles = import_module("openpyxl.styles")
+        self._target, self._make = target, import_module("openpyxl.cell").WriteOnlyCell
         self._illegal = import_module("openpyxl.cell.cell").ILLEGAL_CHARACTERS_RE
+        thin = styles.Side(style="thin", color="00808080")
+        box = styles.Border(left=thin, right=thin, top=thin, bottom=thin)
+        bold, shade = styles.Font(bold=True), styles.PatternFill("solid", fgColor="00EBEBEB")
+        align = styles.Alignment
+        middle = align(horizontal="center", vertical="center", wrap_text=True)
+        self._styles = {
+            # Centered over the columns without merging them: merged cells can be neither sorted nor filtered.
+            "title": self._style(
+                font=styles.Font(bold=True, size=16), alignment=align(horizontal="centerContinuous", vertical="center")
+            ),
+            "line": self._style(),
+            "header": self._style(font=bold, fill=shade, border=box, alignment=middle),
+            "text": self._style(border=box, alignment=align(vertical="center", wrap_text=True)),
+            "inert": self._style(border=box, alignment=align(vertical="center", wrap_text=True), quotePrefix=True),
+            "number": self._style(border=box, alignment=align(vertical="center")),
+            "day": self._style(
+                border=box, alignment=align(horizontal="center", vertical="center"), number_format="yyyy-mm-dd"
+            ),
+        }
 
-    def text(self, text: str, **style: Any) -> Any:
-        """An inert text. The same as a typed apostrophe: it stays a text when somebody edits or copies the cell."""
-        clean = self._illegal.sub("", text)
-        cell = self._make(self._target, value=None)
-        cell.value = clean
-        cell.data_type = "s"
-        cell.quotePrefix = clean.startswith(FORMULA_STARTS)
-        for name, value in style.items():
-            setattr(cell, name, value)
+    def styled(self, text: str, kind: str) -> Any:
+        """An inert text, whatever it begins with."""
+        cell = self._make(self._target)
+        if text:
+            cell.value = self._illegal.sub("", text)
+            cell.data_type = "s"
+        cell._style = self._styles[kind]
         return cell
 
-    def row(self, values: Sequence[Value]) -> Iterator[Any]:
-        for value in values:
-            if not isinstance(value, str):
-                yield value
-            elif value.startswith(FORMULA_STARTS):
-                yield self.text(value)
-            else:
-                yield self._illegal.sub("", value)
+    def of(self, value: Value) -> Any:
+        """The cell of a value: a real number or day, or a text that stays one when somebody edits or copies it."""
+        if isinstance(value, str):
+            return self.styled(value, "inert" if value.startswith(FORMULA_STARTS) else "text")
+        cell = self._make(self._target, value=value)
+        cell._style = self._styles["day" if isinstance(value, date) else "number"]
+        return cell
+
+    def _style(self, **members: Any) -> Any:
+        cell = self._make(self._target)
+        for name, member in members.items():
+            setattr(cell, name, member)
+        return cell._style

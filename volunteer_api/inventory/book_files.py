@@ -13,6 +13,7 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.documents import PATIENCE_SECONDS, PLACES, typeset
 from volunteer_api.core.downloads import PDF, XLSX, Download
+from volunteer_api.core.glyphs import breakable
 from volunteer_api.core.settings import settings
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
@@ -33,6 +34,8 @@ from volunteer_api.stations.models import Station
 TEMPLATE = Path(__file__).resolve().parent / "book.typ"
 # Some eighty pages: a core takes a second and a half for it, and 330 MB. Whoever has more has the workbook.
 MOST_PDF_ROWS = 2000
+# As book.typ has it: A4 across less its margins, both insets of a cell, and a digit of 8 points (0.555 of its size).
+PAPER_MM, INSET_MM, LETTER_MM = 277, 1.1, 1.57
 KIND_WORDS = {
     MovementKind.RECEIPT: "入库",
     MovementKind.ISSUE: "出库",
@@ -179,7 +182,10 @@ def _paper(
                 "header": _paper_header(table),
                 "widths": table.widths,
                 "numeric": sorted(table.numeric),
-                "rows": [[_text(value) for value in row] for row in table.rows],
+                "rows": [
+                    [_text(value, width) for value, width in zip(row, _letters(table.widths), strict=True)]
+                    for row in table.rows
+                ],
             }
             for table in tables
         ],
@@ -212,8 +218,13 @@ def _paper_header(table: _Table) -> list[list[dict[str, Any]]]:
     return [upper, [{"text": table.headers[place], "columns": 1, "rows": 1} for place in sorted(grouped)]]
 
 
-def _text(value: Value) -> str:
-    return "" if value is None else str(value)
+def _letters(widths: Sequence[int]) -> list[int]:
+    """How many Latin letters and digits go on one line of each column."""
+    return [int((width * PAPER_MM / sum(widths) - INSET_MM) / LETTER_MM) for width in widths]
+
+
+def _text(value: Value, letters: int) -> str:
+    return "" if value is None else breakable(str(value), letters)
 
 
 def _made(made_at: datetime, month: str) -> str:
@@ -273,7 +284,7 @@ def _summary(lines: Sequence[Line]) -> _Table:
     return _Table(
         heading="收发存汇总",
         headers=headers,
-        widths=[24, 16, 12, 6, 8, *[7] * len(incoming), 9, *[7] * len(outgoing), 9, 8],
+        widths=[24, 16, 12, 6, 8, *[8] * len(incoming), 10, *[8] * len(outgoing), 10, 8],
         numeric=frozenset(range(first, len(headers))),
         rows=rows,
         groups=[(first + 1, len(incoming) + 1, "入库"), (first + 2 + len(incoming), len(outgoing) + 1, "出库")],
@@ -327,7 +338,7 @@ def _documents(posted: Sequence[Posted]) -> _Table:
     return _Table(
         heading="收发明细",
         headers=headers,
-        widths=[12, 20, 6, 20, 14, 6, 8, 8, 6, 16, 18, 10, 28],
+        widths=[12, 26, 6, 20, 16, 6, 8, 8, 6, 16, 18, 10, 26],
         numeric=frozenset({6, 7}),
         rows=rows,
         hint=DOCUMENTS_HINT,

@@ -27,6 +27,9 @@ from volunteer_api.inventory.schemas import (
 from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
 
+# Of one address: a book costs a core up to two seconds.
+BOOKS = "120/10 minutes"
+
 blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' stock")
 
 
@@ -137,6 +140,7 @@ def import_stock(principal: Principal, station: Station, query: dict[str, Any], 
     query=BookQuery,
     produces=XLSX,
     audits=True,
+    limit=BOOKS,
 )
 def fetch_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
     """Fetch a station's ledger of a month, with its documents, as a workbook."""
@@ -151,6 +155,7 @@ def fetch_station_ledger(principal: Principal, station: Station, query: dict[str
     query=BookQuery,
     produces=PDF,
     audits=True,
+    limit=BOOKS,
 )
 def print_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
     """Print a station's ledger of a month, with its documents, with lines to sign on."""
@@ -165,6 +170,7 @@ def print_station_ledger(principal: Principal, station: Station, query: dict[str
     query=BookQuery,
     produces=XLSX,
     audits=True,
+    limit=BOOKS,
 )
 def fetch_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
     """Fetch an organization's ledger of a month, by item and by station, as a workbook."""
@@ -179,6 +185,7 @@ def fetch_organization_ledger(principal: Principal, organization: Organization, 
     query=BookQuery,
     produces=PDF,
     audits=True,
+    limit=BOOKS,
 )
 def print_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
     """Print an organization's ledger of a month, by item and by station, with lines to sign on."""
