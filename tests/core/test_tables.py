@@ -123,7 +123,7 @@ def test_titles_blank_rows_sums_and_signatures_are_no_records() -> None:
         ["序号", "品 名 *", "库存数量（件）", "批次"],
         [1, "雨伞", 12, None],
         [None, None, None, None],
-        [2, " 碘伏\u200b ", "５", "A\nB"],
+        [2, " 碘\u200b伏\u200b ", "５", "A\nB"],
         [None, "合计", 17],
         ["制表人：王秀英", None, None, "审核人：李阿姨"],
         *([[None, " "]] * 50),

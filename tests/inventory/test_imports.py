@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -319,6 +319,14 @@ def test_the_template_can_be_filled_and_sent(phone: ApiClient, depot: Depot) -> 
     template = phone.get("/stock-import-template.xlsx")
     assert template.status_code == 200
     assert send(phone, depot, template.data).json["code"] == "table_empty"
+    book = load_workbook(BytesIO(template.data))
+    sheet = book.worksheets[0]
+    assert [cell.value for cell in sheet[4]][:3] == ["物品名称*", "数量*", "单位"]
+    sheet.append(["没有的", 3])
+    filled = BytesIO()
+    book.save(filled)
+    answer = send(phone, depot, filled.getvalue(), "?dry_run=true")
+    assert [(one["cell"], one["code"]) for one in answer.json["errors"]] == [("A6", "item_unknown")]
 
 
 def test_two_lines_of_one_lot_keep_their_running_balances(unit: Unit, depot: Depot) -> None:

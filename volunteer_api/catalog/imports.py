@@ -13,8 +13,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import CellError, Column, Record, Table, count_of, folded, receive, refusal
+from volunteer_api.core.tables import CellError, Column, Record, Table, count_of, folded, receive, refusal, template_of
 
 NAME = Column("物品名称", ("物品", "名称", "品名", "物资名称", "物资", "商品名称", "item", "name"), required=True)
 KIND = Column("类别", ("分类", "种类", "类型", "物品类别", "物品类型", "kind"))
@@ -34,6 +33,10 @@ KIND_WORDS = {
     **dict.fromkeys(("药械", "药品", "医疗", "医疗器械", "医用", "急救", "急救药品", "medical"), ItemKind.MEDICAL),
 }
 YES, NO = ("是", "√", "✓", "y", "yes", "true", "1", "禁止"), ("", "否", "×", "x", "n", "no", "false", "0", "允许")
+HINTS = (
+    "带 * 的列必填；类别填：借用品、消耗品或药械。",
+    "启用后有效天数：开封后还能用多少天，没有就空着。禁止存放：站点不得存放的物品（如处方药）填“是”。",
+)
 MAX_ROWS = 1000
 MAX_NAME, MAX_UNIT, MAX_DAYS = 100, 20, 3650
 
@@ -168,7 +171,7 @@ def repeated(row: int) -> Fault:
 
 def template() -> Download:
     """An empty workbook with the columns that `import_items` reads."""
-    return Download(write_table([column.name for column in COLUMNS], [], "物品目录"), XLSX, "物品目录导入模板.xlsx")
+    return Download(template_of("物品目录", HINTS, COLUMNS), XLSX, "物品目录导入模板.xlsx")
 
 
 def _differences(record: Record, item: Item, values: Mapping[str, Any]) -> list[CellError]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.limits import check_limit
@@ -23,6 +24,7 @@ LIMIT = "60/10 minutes"
 READERS = threading.BoundedSemaphore(1)
 PATIENCE_SECONDS = 3.0
 MAX_COLUMNS = 50
+TEMPLATE_WIDTH = 18
 # Titles and notes stand above the header at most so far.
 HEADER_WITHIN = 10
 REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
@@ -142,6 +144,14 @@ def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) ->
     if len(table.records) > max_rows:
         raise SpreadsheetTooLarge(rows=max_rows, columns=MAX_COLUMNS)
     return table
+
+
+def template_of(title: str, hints: Sequence[str], columns: Sequence[Column]) -> bytes:
+    """An empty workbook to fill in: hints above the header, in which what is required has a star."""
+    headers = [
+        workbooks.Column(f"{column.name}*" if column.required else column.name, TEMPLATE_WIDTH) for column in columns
+    ]
+    return workbooks.write_workbook([workbooks.Sheet(title, (title, *hints), headers, rows=())])
 
 
 def refusal(errors: Sequence[CellError]) -> TableRefused:

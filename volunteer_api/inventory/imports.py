@@ -14,8 +14,18 @@ from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.problems import Conflict
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import CellError, Column, Record, Table, count_of, day_of, folded, receive, refusal
+from volunteer_api.core.tables import (
+    CellError,
+    Column,
+    Record,
+    Table,
+    count_of,
+    day_of,
+    folded,
+    receive,
+    refusal,
+    template_of,
+)
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import MovementKind, MovementReason
 from volunteer_api.inventory.schemas import MAX_QUANTITY
@@ -38,6 +48,10 @@ REASON_WORDS = {
     **dict.fromkeys(("采购", "购买", "购置", "采买", "purchase"), MovementReason.PURCHASE),
     **dict.fromkeys(("其他", "其它", "other"), MovementReason.OTHER),
 }
+HINTS = (
+    "带 * 的列必填；单位须与物品目录一致。药械必须填有效期，可写 2028-01-05、2028年1月5日，或 2028年1月（按月末计）。",
+    "来源填：期初、捐赠、采购或其他，不填按导入时的选择。类别（借用品、消耗品、药械）只在新增物品时需要。",
+)
 MAX_ROWS = 2000
 # Each source makes a document of its own; more are no sources any more but remarks.
 MAX_DOCUMENTS = 50
@@ -160,8 +174,7 @@ def import_stock(
 
 def template() -> Download:
     """An empty workbook with the columns that `import_stock` reads."""
-    headers = [column.name for column in COLUMNS]
-    return Download(write_table(headers, [], "库存导入"), XLSX, "库存导入模板.xlsx")
+    return Download(template_of("库存导入", HINTS, COLUMNS), XLSX, "库存导入模板.xlsx")
 
 
 def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judged:
