@@ -326,7 +326,7 @@ def test_the_template_can_be_filled_and_sent(phone: ApiClient, depot: Depot) -> 
     filled = BytesIO()
     book.save(filled)
     answer = send(phone, depot, filled.getvalue(), "?dry_run=true")
-    assert [(one["cell"], one["code"]) for one in answer.json["errors"]] == [("A6", "item_unknown")]
+    assert [(one["cell"], one["code"]) for one in answer.json["errors"]] == [("A5", "item_unknown")]
 
 
 def test_two_lines_of_one_lot_keep_their_running_balances(unit: Unit, depot: Depot) -> None:
