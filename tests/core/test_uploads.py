@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.formparser import FormDataParser
 from werkzeug.test import TestResponse
 
@@ -14,6 +15,7 @@ from tests.factories import current_app_is, make_volunteer
 from tests.servers import Databases, close, make_settings
 from volunteer_api.app import create_app
 from volunteer_api.core.access import open_to_all, signed_in
+from volunteer_api.core.database import db
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.endpoint import REQUIRED, Upload, endpoint, feature_blueprint
 from volunteer_api.core.ids import new_id
@@ -56,6 +58,9 @@ def take_keyed(upload: Upload) -> dict[str, Any]:
     produces=PDF,
 )
 def give(kind: str) -> Download:
+    if kind == "late":
+        db.session.execute(text("SELECT 1"))
+        return Download(lambda: b"in" if db.session.registry().in_transaction() else b"after", PDF)
     if kind == "kept":
         return Download(CONTENT, PDF, kept_seconds=3600)
     return Download(CONTENT, PDF, file_name='证书 "2026"; x=1\r\nX-Evil: yes.pdf')
@@ -276,3 +281,10 @@ def test_a_download_to_keep(phone: ApiClient) -> None:
     assert "Content-Disposition" not in answer.headers
     again = phone.get("/try-downloads/kept", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_what_is_made_late_is_made_when_the_unit_has_ended(phone: ApiClient) -> None:
+    answer = phone.get("/try-downloads/late")
+    assert (answer.status_code, answer.data) == (200, b"after")
+    assert answer.headers["ETag"] != phone.get("/try-downloads/other").headers["ETag"]
+    assert phone.get("/try-downloads/late", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304

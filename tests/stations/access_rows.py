@@ -27,7 +27,9 @@ def changes(**members: Any) -> Arrange:
 ROWS: dict[str, Entry] = {
     "GET /stations": PUBLIC(),
     "POST /stations": ORGANIZES(station),
+    "GET /organizations/{organization_id}/station-labels.pdf": ORGANIZES(),
     "GET /stations/{station_id}": PUBLIC(),
+    "GET /stations/{station_id}/label.pdf": MANAGES_STATION(),
     "PATCH /stations/{station_id}": MANAGES_STATION(changes(address="2 号")),
     "PATCH /stations/{station_id} · pauses": MANAGES_STATION(changes(status="paused", status_reason="装修")),
     "PATCH /stations/{station_id} · closes": ORGANIZES(changes(status="closed", status_reason="撤销")),

@@ -229,7 +229,7 @@ class TestImport:
         [
             (workbook(["姓名"], ["王秀英"]), "column_missing"),
             (workbook(["手机"], ['="138"&"00000001"']), "spreadsheet_has_formula"),
-            (b"\xd0\xcf\x11\xe0" * 100, "spreadsheet_unreadable"),
+            (b"\xd0\xcf\x11\xe0" * 100, "spreadsheet_not_xlsx"),
             (workbook(["手机"], *[[13700000000 + number] for number in range(1011)]), "spreadsheet_too_large"),
             (b"", "column_missing"),
         ],

@@ -21,7 +21,7 @@ def to_see_item(principal: Principal | None, item_id: UUID) -> Item:
 @for_signed_in
 def to_keep_catalog(principal: Principal) -> None:
     """Whoever manages an organization. Not 404: the catalogue itself is public."""
-    _keep_catalog(principal)
+    require_keeper(principal)
 
 
 @for_signed_in
@@ -30,11 +30,12 @@ def to_change_item(principal: Principal, item_id: UUID) -> Item:
     item = db.session.get(Item, item_id)
     if item is None:
         raise NotFound()
-    _keep_catalog(principal)
+    require_keeper(principal)
     return item
 
 
-def _keep_catalog(principal: Principal) -> None:
+def require_keeper(principal: Principal) -> None:
+    """Let pass whoever manages an organization. One statement. Raises Forbidden (403)."""
     managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
     if db.session.scalar(managed.limit(1)) is None:
         raise Forbidden()

@@ -1,7 +1,10 @@
 """What the catalogue takes and answers."""
 
+from marshmallow import fields
+
 from volunteer_api.catalog.models import ItemKind
-from volunteer_api.core.schema import Choice, Count, Flag, Id, PageQuery, Schema, Text
+from volunteer_api.core.schema import Choice, Count, Flag, FlagParameter, Id, PageQuery, Schema, Text
+from volunteer_api.core.tables import CellErrorRead
 
 
 class ItemFilter(PageQuery):
@@ -28,6 +31,22 @@ class ItemUpdate(Schema):
     unit = Text(max_length=20)
     prohibited = Flag()
     days_once_opened = Count(minimum=1, maximum=3650, allow_none=True)
+
+
+class ItemImportQuery(Schema):
+    dry_run = FlagParameter(load_default=False)
+
+
+class ItemImportRead(Schema):
+    """What a table led to, or would lead to: `unchanged` were there just so. Nothing was made of `ignored_columns`."""
+
+    dry_run = Flag(required=True)
+    rows = Count(required=True)
+    created = Count(required=True)
+    unchanged = Count(required=True)
+    ignored_columns = fields.List(fields.String(), required=True)
+    errors = fields.List(fields.Nested(CellErrorRead), required=True)
+    error_count = Count(required=True)
 
 
 class ItemRead(Schema):

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ItemExists, ItemUnknown, ProhibitedItem
+from volunteer_api.core import ids
 from volunteer_api.core.database import db
 
 
@@ -20,10 +21,17 @@ def create_item(
     Raises ItemExists, or ProhibitedItem where the name has that of a prohibited one in it (409).
     """
     _check_name(name, prohibited=prohibited)
-    item = Item(name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened)
+    item = new_item(name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened)
     db.session.add(item)
     db.session.flush()
     return item
+
+
+def new_item(*, name: str, kind: str, unit: str, prohibited: bool = False, days_once_opened: int | None = None) -> Item:
+    """An item with its id that no session knows yet, and whose name nobody has checked."""
+    return Item(
+        id=ids.new_id(), name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened
+    )
 
 
 def change_item(item: Item, **changes: Any) -> Item:
@@ -69,13 +77,13 @@ def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> 
     ]
     for item in known:
         # To list a kind of what is prohibited as prohibited, too, is welcome.
-        if item.prohibited and not prohibited and _plain(item.name) in _plain(name):
+        if item.prohibited and not prohibited and plain(item.name) in plain(name):
             raise prohibited_item(item)
     for item in known:
         if item.name == name:
             raise ItemExists(members={"item": named(item)}, item=name)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name without what a typist may vary: width, case, white space."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -1,9 +1,10 @@
 """Answers that are files: a service returns a Download, the wrapper makes the response."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, g
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PDF = "application/pdf"
@@ -19,10 +20,12 @@ POLICY = (
 class Download:
     """A file to answer with: its bytes, type, and the name to save it under (None: shown in place).
 
+    `content` may be a function that makes them: it is called once the unit has ended, so that slow work with what the
+    unit read holds neither a transaction nor a connection. It must not use the database.
     `kept_seconds` is how long a phone may keep it without asking again; 0 for what is private and changes.
     """
 
-    content: bytes
+    content: bytes | Callable[[], bytes]
     media_type: str
     file_name: str | None = None
     kept_seconds: int = 0
@@ -30,7 +33,8 @@ class Download:
 
 def respond_with(download: Download) -> Response:
     """The response; a browser never guesses another type, and runs nothing that stands in the file."""
-    response = Response(download.content, content_type=download.media_type)
+    response = Response(b"" if callable(download.content) else download.content, content_type=download.media_type)
+    g.unmade_content = download.content if callable(download.content) else None
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = POLICY
     # The address of a page may hold a code.
@@ -40,3 +44,10 @@ def respond_with(download: Download) -> Response:
     if download.file_name is not None:
         response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download.file_name)}"
     return response
+
+
+def complete(response: Response) -> None:
+    """Give a response the content that was left to be made after its unit."""
+    make: Callable[[], bytes] | None = g.pop("unmade_content", None)
+    if make is not None:
+        response.set_data(make())

@@ -26,7 +26,7 @@ from werkzeug.formparser import FormDataParser
 from volunteer_api.core import etags, strict_json, texts
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.database import db
-from volunteer_api.core.downloads import Download, respond_with
+from volunteer_api.core.downloads import Download, complete, respond_with
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import (
@@ -221,6 +221,7 @@ def endpoint(
                 )
             try:
                 response = proceed(path, principal, replayable)
+                complete(response)
             except Problem as problem:
                 response = render(problem)
                 response.headers.update(g.pop("limit_headers", {}))

@@ -1,6 +1,7 @@
 """Tables that people send and fetch: xlsx and csv in, bounded before anything is parsed; xlsx out, with inert cells."""
 
 import csv
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,17 @@ MAX_PARTS = 500
 BLANK_ROWS = 1000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MACROS = "vbaproject.bin"
-# An older Excel's own format, and a file behind a password.
+# An older Excel's own format, WPS's, and a file behind a password.
 COMPOUND_FILE = b"\xd0\xcf\x11\xe0"
+PASSWORD_STREAM = "EncryptedPackage".encode("utf-16-le")
+# What many an office's website calls .xls is a web page, or Excel's XML of 2003.
+WEB_PAGE = re.compile(rb"\s*<(\?xml|!doctype|html|table|meta|workbook)\b", re.IGNORECASE)
+# How Excel is told which separator a csv has, and how it is kept from taking a phone for a number.
+SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n?")
+QUOTED_FORMULA = re.compile(r'="([^"]*)"')
+SEPARATORS = ",\t;"
+# A title or two stand above the header, and have no separators.
+LINES_JUDGED = 20
 
 Row = list[str]
 
@@ -28,6 +38,16 @@ Row = list[str]
 class SpreadsheetUnreadable(Problem):
     status = 422
     title = "This is neither an xlsx workbook nor a csv table."
+
+
+class SpreadsheetNotXlsx(SpreadsheetUnreadable):
+    """An .xls, .et or .ods, or a web page that is named like one."""
+
+    title = "This workbook has another format; open it and save it as xlsx."
+
+
+class SpreadsheetLocked(SpreadsheetUnreadable):
+    title = "This workbook has a password; save it without one."
 
 
 class SpreadsheetTooLarge(Problem):
@@ -53,7 +73,8 @@ def read_table(content: bytes, *, max_rows: int, max_columns: int) -> list[tuple
     Of an xlsx workbook the first sheet; of a csv file the separator is found out, and the encoding is UTF-8, UTF-16 or
     GBK. A number without a fraction loses its ".0", a day becomes YYYY-MM-DD. Blank cells at the end are left out.
 
-    Raises SpreadsheetUnreadable, SpreadsheetTooLarge, SpreadsheetHasMacros, SpreadsheetHasFormula (all 422).
+    Raises SpreadsheetUnreadable, SpreadsheetNotXlsx, SpreadsheetLocked, SpreadsheetTooLarge, SpreadsheetHasMacros,
+    SpreadsheetHasFormula (all 422).
     """
     is_workbook = content.startswith(b"PK\x03\x04")
     lines = _workbook_rows(content, max_rows, max_columns) if is_workbook else _csv_rows(content)
@@ -98,7 +119,7 @@ def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | floa
                 cell.font = font(bold=True)
     for column, width in enumerate(widths, start=1):
         # A Chinese character is about two wide.
-        sheet.column_dimensions[_letter(column)].width = min(60, 2 * width + 4)
+        sheet.column_dimensions[library.utils.get_column_letter(column)].width = min(60, 2 * width + 4)
     sheet.freeze_panes = "A2"
     output = BytesIO()
     workbook.save(output)
@@ -110,9 +131,13 @@ def _library() -> Any:
     return import_module("openpyxl")
 
 
-def _letter(column: int) -> str:
-    letter: str = _library().utils.get_column_letter(column)
-    return letter
+def cell_name(row: int, column: int) -> str:
+    """What Excel calls a cell; both count from 1."""
+    letters = ""
+    while column > 0:
+        column, place = divmod(column - 1, 26)
+        letters = chr(ord("A") + place) + letters
+    return f"{letters}{row}"
 
 
 def _workbook_rows(content: bytes, max_rows: int, max_columns: int) -> Iterator[tuple[int, Row]]:
@@ -140,6 +165,8 @@ def _require_harmless(content: bytes, max_rows: int, max_columns: int) -> None:
             packed = max(1, sum(part.compress_size for part in parts))
             if len(parts) > MAX_PARTS or unpacked > MAX_UNPACKED_BYTES or unpacked / packed > MAX_RATIO:
                 raise SpreadsheetTooLarge(rows=max_rows, columns=max_columns)
+            if not any(part.filename.startswith("xl/") for part in parts):
+                raise SpreadsheetNotXlsx()
             for part in parts:
                 if part.filename.lower().endswith(MACROS):
                     raise SpreadsheetHasMacros()
@@ -155,7 +182,7 @@ def _require_harmless(content: bytes, max_rows: int, max_columns: int) -> None:
 def _text_of(cell: Any, row: int, column: int) -> str:
     value = cell.value
     if cell.data_type == "f":
-        raise SpreadsheetHasFormula(cell=f"{_letter(column)}{row}")
+        raise SpreadsheetHasFormula(cell=cell_name(row, column))
     match value:
         case None:
             return ""
@@ -174,18 +201,37 @@ def _text_of(cell: Any, row: int, column: int) -> str:
 
 def _csv_rows(content: bytes) -> Iterator[tuple[int, Row]]:
     text = _decode(content)
-    first_line = text.lstrip().partition("\n")[0]
-    separator = max(",\t;", key=first_line.count)
+    told = SEPARATOR_LINE.match(text)
+    separator = told[1] if told is not None else _separator(text)
     try:
         for number, row in enumerate(csv.reader(StringIO(text, newline=""), delimiter=separator), start=1):
-            yield number, [_clean(cell) for cell in row]
+            if told is None or number > 1:
+                yield number, [_csv_cell(cell, number, column) for column, cell in enumerate(row, start=1)]
     except csv.Error as error:
         raise SpreadsheetUnreadable() from error
 
 
+def _separator(text: str) -> str:
+    """The separator that most of the first lines have; of equals, the one that they have most often."""
+    lines = text.split("\n", LINES_JUDGED)[:LINES_JUDGED]
+    return max(SEPARATORS, key=lambda one: (sum(one in line for line in lines), sum(line.count(one) for line in lines)))
+
+
+def _csv_cell(text: str, row: int, column: int) -> str:
+    value = _clean(text)
+    if not value.startswith("="):
+        return value
+    quoted = QUOTED_FORMULA.fullmatch(value)
+    if quoted is None:
+        raise SpreadsheetHasFormula(cell=cell_name(row, column))
+    return _clean(quoted[1])
+
+
 def _decode(content: bytes) -> str:
     if content.startswith(COMPOUND_FILE):
-        raise SpreadsheetUnreadable()
+        raise SpreadsheetLocked() if PASSWORD_STREAM in content else SpreadsheetNotXlsx()
+    if WEB_PAGE.match(content):
+        raise SpreadsheetNotXlsx()
     # What Excel calls "Unicode text" is UTF-16 with its mark; its "CSV" on a Chinese Windows is GBK.
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "gb18030"):

@@ -6,7 +6,8 @@ from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.inventory.models import Movement
-from volunteer_api.organizations.access import Permission, require
+from volunteer_api.organizations.access import Permission, load_organization, require
+from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
 
 
@@ -14,6 +15,13 @@ from volunteer_api.stations.models import Station
 def to_read_stock(principal: Principal, station_id: UUID) -> Station:
     """The station's manager, and whoever has stock.read above it."""
     return _station(principal, Permission.STOCK_READ, station_id)
+
+
+@for_signed_in
+def to_read_stock_below(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever has stock.read over the organization."""
+    require(principal, Permission.STOCK_READ, organization_id=organization_id)
+    return load_organization(organization_id)
 
 
 @for_signed_in

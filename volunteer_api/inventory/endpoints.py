@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from volunteer_api.core.access import Principal
+from volunteer_api.catalog.access import require_keeper
+from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.downloads import PDF, XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.inventory import access, queries, service
+from volunteer_api.core.tables import Table
+from volunteer_api.inventory import access, book_files, imports, queries, service
 from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.schemas import (
+    BookQuery,
     EntryFilter,
     EntryRead,
     LedgerFilter,
@@ -16,9 +20,15 @@ from volunteer_api.inventory.schemas import (
     MovementCreate,
     MovementRead,
     ReversalCreate,
+    StockImportQuery,
+    StockImportRead,
     StockRowRead,
 )
+from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
+
+# Of one address: a book costs a core up to two seconds.
+BOOKS = "120/10 minutes"
 
 blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' stock")
 
@@ -96,3 +106,87 @@ def read_movement(movement: Movement) -> queries.Document:
 def reverse_movement(principal: Principal, movement: Movement, body: dict[str, Any]) -> queries.Document:
     """Undo a movement by its reversal."""
     return service.reverse_movement(movement, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(blueprint, "GET", "/stock-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_stock_template() -> Download:
+    """Fetch the empty workbook that an import of stock takes."""
+    return imports.template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/stations/<uuid:station_id>/stock/import",
+    access=access.to_move_stock,
+    query=StockImportQuery,
+    returns=StockImportRead,
+    upload=True,
+    prepare=imports.receive_stock,
+    idempotency=REQUIRED,
+)
+def import_stock(principal: Principal, station: Station, query: dict[str, Any], upload: Table) -> imports.Imported:
+    """Receive the rows of an xlsx or csv table, all or none; a dry run names each bad cell and changes nothing."""
+    if query["create_items"]:
+        require_keeper(principal)
+    return imports.import_stock(upload, station_id=station.id, actor_id=principal.volunteer_id, **query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/ledger.xlsx",
+    access=access.to_read_stock,
+    query=BookQuery,
+    produces=XLSX,
+    audits=True,
+    limit=BOOKS,
+)
+def fetch_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
+    """Fetch a station's ledger of a month, with its documents, as a workbook."""
+    return book_files.station_workbook(station, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/ledger.pdf",
+    access=access.to_read_stock,
+    query=BookQuery,
+    produces=PDF,
+    audits=True,
+    limit=BOOKS,
+)
+def print_station_ledger(principal: Principal, station: Station, query: dict[str, Any]) -> Download:
+    """Print a station's ledger of a month, with its documents, with lines to sign on."""
+    return book_files.station_pdf(station, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/ledger.xlsx",
+    access=access.to_read_stock_below,
+    query=BookQuery,
+    produces=XLSX,
+    audits=True,
+    limit=BOOKS,
+)
+def fetch_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
+    """Fetch an organization's ledger of a month, by item and by station, as a workbook."""
+    return book_files.organization_workbook(organization, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/ledger.pdf",
+    access=access.to_read_stock_below,
+    query=BookQuery,
+    produces=PDF,
+    audits=True,
+    limit=BOOKS,
+)
+def print_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
+    """Print an organization's ledger of a month, by item and by station, with lines to sign on."""
+    return book_files.organization_pdf(organization, query.get("month"), by=principal)

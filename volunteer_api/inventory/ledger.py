@@ -35,6 +35,8 @@ from volunteer_api.stations.models import Station
 
 # A phone's clock may run ahead of ours by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# With six values each, far from what one statement may have (SQLite: 32,766).
+RAISED_AT_ONCE = 500
 SHELF_KEY = ["station_id", "item_id", "lot_number", "portion"]
 
 
@@ -63,7 +65,7 @@ class Posting:
     ) -> Document:
         """Move the balances, then write the document and its entries. Raises StockTooLow (409)."""
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
-        balances = [_move_balance(self.station_id, change) for change in ordered]
+        balances = _move_balances(self.station_id, ordered)
         last = (
             db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == self.station_id))
             or 0
@@ -180,10 +182,18 @@ def _lock_station(station_id: UUID) -> str:
     return code
 
 
-def _move_balance(station_id: UUID, change: Change) -> int:
-    """Change one balance, and return it. The UPDATE itself refuses to go below zero, whatever was planned."""
-    if change.quantity > 0:
-        return _raise_balance(station_id, change)
+def _move_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
+    """Move the balance of each change, and return what it is after each: an import's thousand lines at once."""
+    if all(change.quantity > 0 for change in changes):
+        return _raise_balances(station_id, changes)
+    return [
+        _raise_balances(station_id, [change])[0] if change.quantity > 0 else _lower_balance(station_id, change)
+        for change in changes
+    ]
+
+
+def _lower_balance(station_id: UUID, change: Change) -> int:
+    """Lower one balance, and return it. The UPDATE itself refuses to go below zero, whatever was planned."""
     balance = db.session.scalar(
         update(StockBalance)
         .where(
@@ -202,25 +212,46 @@ def _move_balance(station_id: UUID, change: Change) -> int:
     return balance
 
 
-def _raise_balance(station_id: UUID, change: Change) -> int:
-    balance: int = db.session.execute(
-        statements.insert(StockBalance)
-        .values(
-            station_id=station_id,
-            item_id=change.item.id,
-            lot_number=change.lot_number,
-            portion=change.portion,
-            quantity=change.quantity,
-            expires_on=change.expires_on,
+def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
+    """Raise balances, a statement for each five hundred, and return each as it is after its change."""
+    added: dict[tuple[UUID, str, str], int] = {}
+    expiry: dict[tuple[UUID, str, str], date | None] = {}
+    for change in changes:
+        key = (change.item.id, change.lot_number, change.portion)
+        added[key] = added.get(key, 0) + change.quantity
+        expiry[key] = change.expires_on
+    running: dict[tuple[UUID, str, str], int] = {}
+    for first in range(0, len(added), RAISED_AT_ONCE):
+        rows = [
+            {
+                "station_id": station_id,
+                "item_id": key[0],
+                "lot_number": key[1],
+                "portion": key[2],
+                "quantity": added[key],
+                "expires_on": expiry[key],
+            }
+            for key in list(added)[first : first + RAISED_AT_ONCE]
+        ]
+        raised = statements.insert(StockBalance).values(rows)
+        found = db.session.execute(
+            raised.on_conflict_do_update(
+                index_elements=SHELF_KEY,
+                # An empty lot takes the date of what comes; another one's change has the lot's own.
+                set_={
+                    "quantity": StockBalance.quantity + raised.excluded.quantity,
+                    "expires_on": raised.excluded.expires_on,
+                },
+            ).returning(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.quantity)
         )
-        .on_conflict_do_update(
-            index_elements=SHELF_KEY,
-            # An empty lot takes the date of what comes; another one's change has the lot's own.
-            set_={"quantity": StockBalance.quantity + change.quantity, "expires_on": change.expires_on},
-        )
-        .returning(StockBalance.quantity)
-    ).scalar_one()
-    return balance
+        for item_id, lot_number, portion, quantity in found:
+            running[item_id, lot_number, portion] = quantity - added[item_id, lot_number, portion]
+    balances = []
+    for change in changes:
+        key = (change.item.id, change.lot_number, change.portion)
+        running[key] += change.quantity
+        balances.append(running[key])
+    return balances
 
 
 def _next_document_number(station_id: UUID, station_code: str, occurred_at: datetime) -> str:

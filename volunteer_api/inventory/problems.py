@@ -1,6 +1,6 @@
 """Why the ledger refuses."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Problem
 
 
 class StockTooLow(Conflict):
@@ -60,3 +60,11 @@ class AlreadyReversed(Conflict):
 
 class ReversalNotReversible(Conflict):
     title = "A reversal can't be reversed; record the movement anew."
+
+
+class BookTooLarge(Problem):
+    """`most` rows are the bound of a workbook; a PDF has a lower one."""
+
+    status = 422
+    title = "This book has more rows than one file takes."
+    detail = "This book has more than %(most)s rows; take the workbook, or an organization below."

@@ -228,7 +228,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
             func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
         )
         .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
-        .group_by(StockEntry.movement_id, StockEntry.item_id)
+        .group_by(StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
         .subquery()
     )
     moved = (

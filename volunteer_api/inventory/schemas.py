@@ -10,6 +10,7 @@ from volunteer_api.core.schema import (
     Count,
     Day,
     Flag,
+    FlagParameter,
     Id,
     ListOf,
     Moment,
@@ -19,6 +20,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
+from volunteer_api.core.tables import CellErrorRead
 from volunteer_api.inventory.models import (
     REASONS,
     MovementKind,
@@ -91,6 +93,12 @@ class LedgerFilter(PageQuery):
     month = Text(max_length=7, pattern=MONTH)
 
 
+class BookQuery(Schema):
+    """Which local month; the present one where absent."""
+
+    month = Text(max_length=7, pattern=MONTH)
+
+
 class LedgerRowRead(Schema):
     """One item in one month: opening + incoming − outgoing = closing."""
 
@@ -141,6 +149,46 @@ class MovementCreate(Schema):
             lot = (line["item_id"], name_of_lot(line.get("lot_number"), line["expires_on"]))
             if dates.setdefault(lot, line["expires_on"]) != line["expires_on"]:
                 raise fault("two_expiry_dates", "Two lines give one lot two expiry dates.", "lines")
+
+
+class StockImportQuery(Schema):
+    """How a table is received: `reason` (opening, donation, purchase or other) where the table names no source.
+
+    `create_items` adds what the catalogue lacks, for those who keep the catalogue.
+    """
+
+    dry_run = FlagParameter(load_default=False)
+    create_items = FlagParameter(load_default=False)
+    reason = Choice(MovementReason, load_default=MovementReason.OPENING)
+    note = Text(max_length=500)
+    occurred_at = Moment()
+
+    @validates_schema
+    def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
+        _check_reason(MovementKind.RECEIPT, data["reason"])
+
+
+class ImportedDocumentRead(Schema):
+    """A receipt; a dry run has no id and no number of it."""
+
+    id = Id(required=True, allow_none=True)
+    document_number = Text(required=True, allow_none=True)
+    reason = Choice(MovementReason, required=True)
+    counterparty = Text(required=True, allow_none=True)
+    lines = Count(required=True)
+    quantity = fields.Integer(required=True)
+
+
+class StockImportRead(Schema):
+    """What a table led to, or would lead to. Nothing was made of `ignored_columns`."""
+
+    dry_run = Flag(required=True)
+    rows = Count(required=True)
+    created_items = fields.List(fields.String(), required=True)
+    documents = fields.List(fields.Nested(ImportedDocumentRead), required=True)
+    ignored_columns = fields.List(fields.String(), required=True)
+    errors = fields.List(fields.Nested(CellErrorRead), required=True)
+    error_count = Count(required=True)
 
 
 class MovementRead(Schema):

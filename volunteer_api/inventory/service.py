@@ -112,18 +112,27 @@ def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Ch
     # What is found nevertheless has to leave the books somehow: only a write-off takes a prohibited item.
     if item.prohibited and kind != RecordableKind.WRITE_OFF:
         raise prohibited_item(item)
-    lot_number, expires_on = line.get("lot_number"), line.get("expires_on")
     if kind == RecordableKind.RECEIPT:
-        change = shelf.put(item, line["quantity"], lot_number=lot_number, expires_on=expires_on)
-        _check_received(change, shelf.day)
-        return [change]
+        return [plan_receipt(shelf, item, line)]
     return shelf.take(
         item,
         line["quantity"],
-        lot_number=lot_number,
-        expires_on=expires_on,
+        lot_number=line.get("lot_number"),
+        expires_on=line.get("expires_on"),
         expired_too=kind == RecordableKind.WRITE_OFF,
     )
+
+
+def plan_receipt(shelf: Shelf, item: Item, line: Line) -> Change:
+    """Plan that a line comes onto the shelf.
+
+    Raises ProhibitedItem, LotExpiryDiffers, ExpiryDateMissing, ReceiptOfExpired (409).
+    """
+    if item.prohibited:
+        raise prohibited_item(item)
+    change = shelf.put(item, line["quantity"], lot_number=line.get("lot_number"), expires_on=line.get("expires_on"))
+    _check_received(change, shelf.day)
+    return change
 
 
 def _check_received(change: Change, day: date) -> None:

@@ -12,7 +12,7 @@ from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations import scopes
 from volunteer_api.organizations.access import Permission
-from volunteer_api.organizations.models import ScopeType
+from volunteer_api.organizations.models import Organization, ScopeType
 from volunteer_api.stations.models import Station, StationStatus
 
 scopes.register_places(ScopeType.STATION, lambda: select(Station.id, Station.organization_id, Station.name))
@@ -70,6 +70,13 @@ def require_members(principal: Principal, station: Station, changes: Mapping[str
         raise Forbidden(members={"members": kept})
     if "organization_id" in kept:
         organizations.require(principal, Permission.ORGANIZATION_MANAGE, organization_id=changes["organization_id"])
+
+
+@for_signed_in
+def to_label(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever manages all stations of the organization."""
+    organizations.require(principal, Permission.STATION_MANAGE, organization_id=organization_id)
+    return organizations.load_organization(organization_id)
 
 
 def require_at(principal: Principal, permission: Permission, station: Station) -> None:

@@ -3,14 +3,18 @@
 from typing import Any
 
 from volunteer_api.core.access import Principal, public, signed_in
-from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.downloads import HTML, PDF, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
-from volunteer_api.stations import access, public_page, schemas, service, views
+from volunteer_api.organizations.models import Organization
+from volunteer_api.stations import access, labels, public_page, schemas, service, views
 from volunteer_api.stations.models import Station
+
+# Of one address: a sheet of eight hundred costs a core most of a second.
+LABELS = "120/10 minutes"
 
 blueprint = feature_blueprint("stations", __name__, "Service stations: where, when, what they offer")
 pages = page_blueprint("station_pages", __name__, "What the QR labels of stations lead to")
@@ -60,6 +64,27 @@ def change_station(principal: Principal, station: Station, body: dict[str, Any])
     access.require_members(principal, station, body)
     service.change_station(station, by=principal, **body)
     return views.read_station(station.id, principal)
+
+
+@endpoint(
+    blueprint, "GET", "/stations/<uuid:station_id>/label.pdf", access=access.to_manage, produces=PDF, limit=LABELS
+)
+def print_label(station: Station) -> Download:
+    """Print the QR code that opens a station, as a poster."""
+    return labels.label_of(station)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/station-labels.pdf",
+    access=access.to_label,
+    produces=PDF,
+    limit=LABELS,
+)
+def print_labels(organization: Organization) -> Download:
+    """Print the QR codes of an organization's stations, eight to a page to cut out."""
+    return labels.labels_of(organization)
 
 
 @endpoint(

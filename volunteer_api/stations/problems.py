@@ -1,6 +1,6 @@
 """Named failures of stations."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Problem
 
 
 class StationCodeTaken(Conflict):
@@ -29,3 +29,9 @@ class StationNotEmpty(Conflict):
 class StationClosed(Conflict):
     title = "The station is closed."
     detail = "The station %(name)s is closed."
+
+
+class TooManyLabels(Problem):
+    status = 422
+    title = "These are more stations than one sheet of labels takes."
+    detail = "There are more than %(most)s stations here; choose an organization below."

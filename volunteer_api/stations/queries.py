@@ -174,3 +174,29 @@ def _any_hours(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a station has such hours. Not EXISTS, of which PostgreSQL would make a hash of all stations' hours."""
     own = select(StationHours.position).where(StationHours.station_id == Station.id, condition).limit(1)
     return own.correlate(Station).scalar_subquery().is_not(None)
+
+
+def labeled() -> Select[*tuple[Any, ...]]:
+    """What a station's label shows: the station, its organization and the office above that."""
+    office = aliased(Organization)
+    return (
+        select(
+            Station.id,
+            Station.code,
+            Station.name,
+            Station.address,
+            Organization.name.label("organization"),
+            office.name.label("office"),
+        )
+        .join(Organization, Organization.id == Station.organization_id)
+        .outerjoin(office, office.id == Organization.parent_id)
+    )
+
+
+def labeled_below(organization_id: UUID) -> Select[*tuple[Any, ...]]:
+    """The same of all stations in the organization's subtree that are not closed, by office and code."""
+    return (
+        labeled()
+        .where(Station.organization_id.in_(subtree_ids(organization_id)), Station.status != StationStatus.CLOSED)
+        .order_by("office", "organization", Station.code)
+    )

@@ -52,12 +52,6 @@ class InvitationCodeUnknown(NotFound):
     keeps_writes = True
 
 
-class ColumnMissing(Problem):
-    status = 422
-    title = "The table lacks a column."
-    detail = "The table has no column %(column)s."
-
-
 class RosterRefused(Problem):
     """Some rows are bad, so nobody was invited: the errors name each by row and column."""
 

@@ -19,9 +19,10 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault, Phone
 from volunteer_api.core.spreadsheets import Row, read_table, write_table
+from volunteer_api.core.tables import ColumnMissing
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
-from volunteer_api.teams.problems import ColumnMissing, RosterRefused
+from volunteer_api.teams.problems import RosterRefused
 from volunteer_api.teams.service import MembershipView
 
 HEADERS = ("姓名", "志愿者编号", "手机", "角色", "状态", "入队日期")

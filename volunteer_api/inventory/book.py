@@ -1,0 +1,371 @@
+"""The books of a month: a station's with its documents, an organization's by station and item.
+
+The opening of a month is counted back from the balances over what happened since the month began, so that a month costs
+what happened since and not what ever happened. Everything else follows from the opening and the month's own entries:
+opening + in − out = closing, whatever is recorded while the book is being read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.catalog.models import Item
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.inventory.models import (
+    QUARANTINED,
+    Movement,
+    MovementKind,
+    RetainedName,
+    StockBalance,
+    StockEntry,
+    opened_on,
+)
+from volunteer_api.inventory.problems import BookTooLarge
+from volunteer_api.inventory.queries import month_bounds
+from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.queries import subtree_ids
+from volunteer_api.stations.models import Station
+
+# Some 650 a day at one station; each row is read, held and written.
+MOST_ENTRIES = 20_000
+MOST_ROWS = 20_000
+
+
+@dataclass
+class Line:
+    """What happened to a lot of an item in the month; by direction (+1 in, −1 out) and kind of movement."""
+
+    item: str
+    unit: str
+    lot_number: str
+    expires_on: date | None
+    opening: int
+    moved: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    @property
+    def incoming(self) -> int:
+        return sum(quantity for (direction, _), quantity in self.moved.items() if direction > 0)
+
+    @property
+    def outgoing(self) -> int:
+        return sum(quantity for (direction, _), quantity in self.moved.items() if direction < 0)
+
+    @property
+    def closing(self) -> int:
+        return self.opening + self.incoming - self.outgoing
+
+
+@dataclass(frozen=True)
+class Posted:
+    """One line of a document. `balance` is that of its item and lot after it, in the order of documents' numbers."""
+
+    occurred_on: date
+    recorded_on: date
+    document_number: str
+    kind: str
+    item: str
+    unit: str
+    lot_number: str
+    quarantined: bool
+    opened_on: date | None
+    expires_on: date | None
+    quantity: int
+    balance: int
+    reason: str
+    handler: str
+    counterparty: str | None
+    witness: str | None
+    note: str | None
+    # The numbers of the documents that undid this one, and that this one undoes.
+    reversed_by: str | None
+    reverses: str | None
+
+
+@dataclass(frozen=True)
+class StationBook:
+    """A station's month."""
+
+    station: str
+    code: str
+    organization: str
+    month: str
+    made_at: datetime
+    lines: list[Line]
+    posted: list[Posted]
+
+
+@dataclass(frozen=True)
+class OrganizationLine:
+    """An item at a station in the month: opening + incoming − outgoing = closing."""
+
+    organization: str
+    station: str
+    code: str
+    item_id: UUID
+    item: str
+    unit: str
+    opening: int
+    incoming: int
+    outgoing: int
+
+    @property
+    def closing(self) -> int:
+        return self.opening + self.incoming - self.outgoing
+
+
+@dataclass(frozen=True)
+class OrganizationBook:
+    """A month of all stations in an organization's subtree."""
+
+    organization: str
+    month: str
+    made_at: datetime
+    lines: list[OrganizationLine]
+
+
+def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES) -> StationBook:
+    """A station's month. Three statements. Raises BookTooLarge (422) where it has more than `most` entries."""
+    begin, end = month_bounds(month)
+    lines: dict[tuple[UUID, str], Line] = {
+        (row.item_id, row.lot_number): Line(row.item, row.unit, row.lot_number, row.expires_on, int(row.opening))
+        for row in db.session.execute(_openings(station.id, begin))
+    }
+    rows = db.session.execute(_posted(station.id, begin, end).limit(most + 1)).all()
+    if len(rows) > most:
+        raise BookTooLarge(most=most)
+    for row in rows:
+        key = (row.item_id, row.lot_number)
+        lines.setdefault(key, Line(row.item, row.unit, row.lot_number, row.expires_on, 0))
+    _add_up(lines, rows)
+    running = {key: line.opening for key, line in lines.items()}
+    posted = []
+    for row in rows:
+        key = (row.item_id, row.lot_number)
+        running[key] += row.quantity
+        posted.append(_posted_line(row, running[key]))
+    ordered = sorted(lines.items(), key=lambda entry: (entry[1].item, entry[0]))
+    return StationBook(
+        station=station.name,
+        code=station.code,
+        organization=db.session.scalars(
+            select(Organization.name).where(Organization.id == station.organization_id)
+        ).one(),
+        month=month,
+        made_at=clock.now(),
+        lines=[line for _, line in ordered if line.opening or line.moved],
+        posted=posted,
+    )
+
+
+def read_organization_book(organization: Organization, month: str, *, most: int = MOST_ROWS) -> OrganizationBook:
+    """A month of an organization's stations, by station and item. One statement.
+
+    Raises BookTooLarge (422) where it has more than `most` rows.
+    """
+    rows = db.session.execute(_by_station(organization.id, month).limit(most + 1)).all()
+    if len(rows) > most:
+        raise BookTooLarge(most=most)
+    # PostgreSQL sums bigints to a numeric.
+    lines = [
+        OrganizationLine(
+            organization=row.organization,
+            station=row.station,
+            code=row.code,
+            item_id=row.item_id,
+            item=row.item,
+            unit=row.unit,
+            opening=int(row.opening),
+            incoming=int(row.incoming),
+            outgoing=int(row.outgoing),
+        )
+        for row in rows
+    ]
+    return OrganizationBook(organization=organization.name, month=month, made_at=clock.now(), lines=lines)
+
+
+def by_item(lines: Iterable[OrganizationLine]) -> list[OrganizationLine]:
+    """The sums over all stations, by item."""
+    sums: dict[UUID, list[int]] = {}
+    names: dict[UUID, OrganizationLine] = {}
+    for line in lines:
+        names.setdefault(line.item_id, line)
+        held = sums.setdefault(line.item_id, [0, 0, 0])
+        for place, quantity in enumerate((line.opening, line.incoming, line.outgoing)):
+            held[place] += quantity
+    ordered = sorted(names.values(), key=lambda line: (line.item, line.item_id))
+    return [OrganizationLine("", "", "", line.item_id, line.item, line.unit, *sums[line.item_id]) for line in ordered]
+
+
+def _add_up(lines: dict[tuple[UUID, str], Line], rows: Iterable[Any]) -> None:
+    """Add the month's entries to their lines: each document by its sum for a lot.
+
+    What goes from one portion of a lot to another (quarantine, unsealing) neither came nor went.
+    """
+    documents: dict[tuple[UUID, UUID, str, str], int] = {}
+    for row in rows:
+        document = (row.movement_id, row.item_id, row.lot_number, row.kind)
+        documents[document] = documents.get(document, 0) + row.quantity
+    for (_, item_id, lot_number, kind), quantity in documents.items():
+        if quantity:
+            moved = lines[item_id, lot_number].moved
+            direction = 1 if quantity > 0 else -1
+            moved[direction, kind] = moved.get((direction, kind), 0) + abs(quantity)
+
+
+def _openings(station_id: UUID, begin: datetime) -> Select[*tuple[Any, ...]]:
+    """What each item and lot of a station opened a month with, where it opened with something."""
+    held = (
+        select(
+            StockBalance.item_id,
+            StockBalance.lot_number,
+            func.sum(StockBalance.quantity).label("quantity"),
+            # An opened portion expires before its lot.
+            func.max(StockBalance.expires_on).label("expires_on"),
+        )
+        .where(StockBalance.station_id == station_id)
+        .group_by(StockBalance.item_id, StockBalance.lot_number)
+        .subquery()
+    )
+    moved = (
+        select(StockEntry.item_id, StockEntry.lot_number, func.sum(StockEntry.quantity).label("quantity"))
+        .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
+        .group_by(StockEntry.item_id, StockEntry.lot_number)
+        .subquery()
+    )
+    opening = held.c.quantity - func.coalesce(moved.c.quantity, 0)
+    return (
+        select(
+            held.c.item_id,
+            held.c.lot_number,
+            held.c.expires_on,
+            opening.label("opening"),
+            Item.name.label("item"),
+            Item.unit,
+        )
+        .join(Item, Item.id == held.c.item_id)
+        .outerjoin(moved, (moved.c.item_id == held.c.item_id) & (moved.c.lot_number == held.c.lot_number))
+        .where(opening != 0)
+        .order_by(Item.name, held.c.item_id, held.c.lot_number)
+    )
+
+
+def _posted(station_id: UUID, begin: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+    """The entries of a month in the order of recording, which is that of the documents' numbers."""
+    reversal, original = aliased(Movement), aliased(Movement)
+    return (
+        select(
+            StockEntry.movement_id,
+            StockEntry.item_id,
+            StockEntry.lot_number,
+            StockEntry.portion,
+            StockEntry.expires_on,
+            StockEntry.quantity,
+            StockEntry.occurred_at,
+            Item.name.label("item"),
+            Item.unit,
+            Movement.recorded_at,
+            Movement.document_number,
+            Movement.kind,
+            Movement.reason,
+            Movement.counterparty,
+            Movement.witness,
+            Movement.note,
+            func.coalesce(RetainedName.name, Volunteer.name).label("handler"),
+            reversal.document_number.label("reversed_by"),
+            original.document_number.label("reverses"),
+        )
+        .join(Movement, Movement.id == StockEntry.movement_id)
+        .join(Item, Item.id == StockEntry.item_id)
+        .join(Volunteer, Volunteer.id == Movement.actor_id)
+        .outerjoin(RetainedName, RetainedName.volunteer_id == Movement.actor_id)
+        .outerjoin(reversal, reversal.reverses_id == Movement.id)
+        .outerjoin(original, original.id == Movement.reverses_id)
+        .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin, StockEntry.occurred_at < end)
+        .order_by(StockEntry.sequence)
+    )
+
+
+def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
+    """Each item's month at each station of the subtree."""
+    begin, end = month_bounds(month)
+    stations = select(Station.id).where(Station.organization_id.in_(subtree_ids(organization_id)))
+    documents = (
+        select(
+            StockEntry.station_id,
+            StockEntry.item_id,
+            func.sum(StockEntry.quantity).label("quantity"),
+            func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
+        )
+        .where(StockEntry.station_id.in_(stations), StockEntry.occurred_at >= begin)
+        .group_by(StockEntry.station_id, StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
+        .subquery()
+    )
+    moved = (
+        select(
+            documents.c.station_id,
+            documents.c.item_id,
+            func.sum(case((documents.c.inside > 0, documents.c.inside), else_=0)).label("incoming"),
+            func.sum(case((documents.c.inside < 0, -documents.c.inside), else_=0)).label("outgoing"),
+            func.sum(documents.c.quantity).label("since"),
+        )
+        .group_by(documents.c.station_id, documents.c.item_id)
+        .subquery()
+    )
+    held = (
+        select(StockBalance.station_id, StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity"))
+        .where(StockBalance.station_id.in_(stations))
+        .group_by(StockBalance.station_id, StockBalance.item_id)
+        .subquery()
+    )
+    opening = held.c.quantity - func.coalesce(moved.c.since, 0)
+    incoming, outgoing = func.coalesce(moved.c.incoming, 0), func.coalesce(moved.c.outgoing, 0)
+    return (
+        select(
+            Organization.name.label("organization"),
+            Station.name.label("station"),
+            Station.code,
+            held.c.item_id,
+            Item.name.label("item"),
+            Item.unit,
+            opening.label("opening"),
+            incoming.label("incoming"),
+            outgoing.label("outgoing"),
+        )
+        .join(Station, Station.id == held.c.station_id)
+        .join(Organization, Organization.id == Station.organization_id)
+        .join(Item, Item.id == held.c.item_id)
+        .outerjoin(moved, (moved.c.station_id == held.c.station_id) & (moved.c.item_id == held.c.item_id))
+        .where(or_(opening != 0, incoming != 0, outgoing != 0))
+        .order_by(Station.code, Item.name, held.c.item_id)
+    )
+
+
+def _posted_line(row: Any, balance: int) -> Posted:
+    return Posted(
+        occurred_on=clock.local_date(row.occurred_at),
+        recorded_on=clock.local_date(row.recorded_at),
+        document_number=row.document_number,
+        kind=MovementKind(row.kind),
+        item=row.item,
+        unit=row.unit,
+        lot_number=row.lot_number,
+        quarantined=row.portion == QUARANTINED,
+        opened_on=opened_on(row.portion),
+        expires_on=row.expires_on,
+        quantity=row.quantity,
+        balance=balance,
+        reason=row.reason,
+        handler=row.handler,
+        counterparty=row.counterparty,
+        witness=row.witness,
+        note=row.note,
+        reversed_by=row.reversed_by,
+        reverses=row.reverses,
+    )
