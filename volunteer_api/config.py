@@ -29,7 +29,8 @@ class Rules:
     code_tries: int = 5
     code_interval_seconds: int = 60
     code_longest_interval_seconds: int = 3600
-    recycled_after_days: int = 180
+    # A carrier gives a number that was given up to nobody else for 90 days [电信服务规范].
+    recycled_after_days: int = 90
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
@@ -73,6 +74,8 @@ class SmsAccount:
     access_key_secret: str = ""
     sign_name: str = ""
     template_code: str = ""
+    # The template of what is no code, like a changed password; where it is empty no such message goes out.
+    notice_template_code: str = ""
     app_id: str = ""
     region: str = ""
     endpoint: str = ""

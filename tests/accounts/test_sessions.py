@@ -89,7 +89,7 @@ def test_a_reused_token_and_the_end_are_in_the_audit_log(client, unit):
     assert client.post("/auth/refresh", json={"refresh_token": stolen}).json["code"] == "refresh_token_reused"
     entries = unit(lambda: [(entry.action, entry.details) for entry in db.session.scalars(select(AuditEntry))])
     assert ("token_reused", {"session_id": str(session_id)}) in entries
-    assert ("session_ended", {"session_id": str(session_id)}) in entries
+    assert ("session_ended", {"session_id": str(session_id), "reason": "token_reused"}) in entries
 
 
 def test_twenty_parallel_refreshes_give_one_successor(postgresql_client, postgresql_unit, race):
