@@ -168,7 +168,7 @@ class TestRecycled:
         """Neither is judged, so that neither can be found out by itself."""
         code = ask_code(client, capsys)
         right = sign_in(client, code, STRANGER, second_fact=fact)
-        other = sign_in(client, code, STRANGER, second_fact={name: "1958-03-09" for name in fact})
+        other = sign_in(client, code, STRANGER, second_fact=dict.fromkeys(fact, "1958-03-09"))
         assert right.json["code"] == other.json["code"] == "second_fact_required"
         assert sign_in(client, code, STRANGER, second_fact=NAME_AND_BIRTH).status_code == 200
 
@@ -350,9 +350,7 @@ class TestReplaced:
 
 def give_resident_id(unit, tokens):
     volunteer_id = UUID(tokens["volunteer"]["id"])
-    unit(
-        lambda: consents.give(volunteer_id, kind="resident_id", version=current_texts()["resident_id"].version)
-    )
+    unit(lambda: consents.give(volunteer_id, kind="resident_id", version=current_texts()["resident_id"].version))
     unit(lambda: resident_ids.store(volunteer_id, RESIDENT_ID))
 
 

@@ -1,4 +1,4 @@
-"""Sealing anew after a rotation: everything, in small units, resumable, and nothing that its owner changed meanwhile."""
+"""Sealing anew after a rotation: everything, in small units, resumable, and not what its owner changed meanwhile."""
 
 from uuid import UUID
 
@@ -54,7 +54,8 @@ def people(unit):
 
 def key_ids(unit, column):
     return {
-        keyring.key_id_of(value) for value in unit(lambda: db.session.scalars(select(column).where(column.is_not(None))))
+        keyring.key_id_of(value)
+        for value in unit(lambda: db.session.scalars(select(column).where(column.is_not(None))))
     }
 
 

@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import func, select
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code
@@ -18,6 +25,7 @@ from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+
 
 def open_one():
     volunteer = make_volunteer()
@@ -211,7 +219,11 @@ def test_sessions_are_what_their_model_says(backend, backends, race):
         run_state_machine_as_test(
             Sessions,
             settings=settings(
-                max_examples=20, stateful_step_count=20, deadline=None, derandomize=True, database=None,
+                max_examples=20,
+                stateful_step_count=20,
+                deadline=None,
+                derandomize=True,
+                database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -161,9 +161,7 @@ def test_who_consented_hears_of_another_guardian(client, capsys):
     assert f"notice guardian_replaced for {GUARDIAN_PHONE}\n" in capsys.readouterr().out
 
 
-def test_a_sign_in_at_the_moment_of_a_withdrawal_leaves_no_session(
-    postgresql_client, postgresql_unit, race, capsys
-):
+def test_a_sign_in_at_the_moment_of_a_withdrawal_leaves_no_session(postgresql_client, postgresql_unit, race, capsys):
     for _ in range(5):
         postgresql_unit(lambda: db.session.execute(Volunteer.__table__.update().values(phone=None)))
         tokens = registered(postgresql_client, capsys)

@@ -131,9 +131,7 @@ def test_nobody_empties_the_table_past_its_trigger(postgresql_app: Flask, postgr
     ],
 )
 @pytest.mark.parametrize("recursive", ["ON", "OFF"])
-def test_no_insert_replaces_an_entry(
-    sqlite_app: Flask, age: timedelta, attack: str, recursive: str
-) -> None:
+def test_no_insert_replaces_an_entry(sqlite_app: Flask, age: timedelta, attack: str, recursive: str) -> None:
     """Not even one that is old enough to be deleted, nor past triggers that are not asked."""
     record_at(unit_of(sqlite_app), clock.now() - age)
     with sqlite_app.app_context(), db.engine.connect() as connection:

@@ -283,10 +283,7 @@ class TestMerge:
         assert (answer.status_code, answer.json["code"]) == (409, "team_name_taken")
         assert unit(lambda: db.session.get(Organization, district.office.id)).closed_at is None
 
-
-    def test_a_closed_teams_name_does_not(
-        self, client: ApiClient, district: District, unit: Unit
-    ) -> None:
+    def test_a_closed_teams_name_does_not(self, client: ApiClient, district: District, unit: Unit) -> None:
         """Nobody renames a closed team: its name would stand in the way for ever."""
         for office in district.offices:
             team = make_team(organization_id=office.id, name="鹰城大妈")

@@ -12,7 +12,9 @@ from tests.teams.factories import make_team
 CODE = "ABCDEFGH23"
 
 
-@pytest.mark.parametrize(("language", "title"), [("zh-CN", "邀请您加入志愿服务队"), ("en", "Invitation to a volunteer team")])
+@pytest.mark.parametrize(
+    ("language", "title"), [("zh-CN", "邀请您加入志愿服务队"), ("en", "Invitation to a volunteer team")]
+)
 def test_it_says_what_the_code_is_for(client: ApiClient, language: str, title: str) -> None:
     answer = client.at_root.get(f"/c/j/{CODE}", headers={"Accept-Language": language})
     text = answer.get_data(as_text=True)
@@ -51,7 +53,9 @@ def test_small_letters_are_the_same(client: ApiClient) -> None:
     assert f"<code>{CODE}</code>" in client.at_root.get(f"/c/j/{CODE.lower()}").get_data(as_text=True)
 
 
-@pytest.mark.parametrize("code", ["x", "ABCDEFGH230", "ABCDEFGH2O", "<script>al", "%3Cb%3Eabc%3C", "ＡＢＣＤＥＦＧＨ２３", "a/b"])
+@pytest.mark.parametrize(
+    "code", ["x", "ABCDEFGH230", "ABCDEFGH2O", "<script>al", "%3Cb%3Eabc%3C", "ＡＢＣＤＥＦＧＨ２３", "a/b"]
+)
 def test_what_is_no_code_has_no_page(client: ApiClient, code: str) -> None:
     answer = client.at_root.get(f"/c/j/{code}")
     assert answer.status_code == 404

@@ -92,7 +92,8 @@ def right_code(
 ) -> SignInCode:
     """The phone's code row, locked, if `code` is right and it is unused or was used in the last ten minutes.
 
-    Raises WrongCode (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day from one address, over all codes.
+    Raises WrongCode (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day from one address,
+    over all codes.
     """
     row = db.session.scalar(
         select(SignInCode).where(SignInCode.phone == phone, SignInCode.purpose == purpose).with_for_update()

@@ -9,7 +9,7 @@ from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.events import PasswordChanged
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.problems import PhoneNeeded, RegistrationRequired
-from volunteer_api.accounts.senders import Notice
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.core import clock, events
 from volunteer_api.core.access import Principal

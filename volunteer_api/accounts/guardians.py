@@ -20,7 +20,7 @@ from volunteer_api.accounts.problems import (
     TooManyWards,
     WrongCode,
 )
-from volunteer_api.accounts.senders import Notice
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db

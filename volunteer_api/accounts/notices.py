@@ -1,6 +1,7 @@
 """Short messages that are no codes: somebody's number, password or ward changed hands, and perhaps it was not her."""
 
-from volunteer_api.accounts.senders import Notice, outbox
+from volunteer_api.accounts.senders import outbox
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.core.unit_of_work import after_commit
 
 

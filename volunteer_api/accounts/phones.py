@@ -6,7 +6,7 @@ from volunteer_api.accounts import notices, passwords, queries, recovery, reside
 from volunteer_api.accounts.codes import require_tries_left, spend_try, unused_code
 from volunteer_api.accounts.models import CodePurpose, SignInCode, Volunteer
 from volunteer_api.accounts.problems import PhoneTaken, ReauthenticationRequired, WrongSecondFact
-from volunteer_api.accounts.senders import Notice
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal

@@ -63,9 +63,7 @@ def volunteer_without_phone(volunteer_number: str) -> Volunteer | None:
     """The account with this volunteer number that has no phone and is not erased, locked."""
     return db.session.scalar(
         select(Volunteer)
-        .where(
-            Volunteer.volunteer_number == volunteer_number, Volunteer.phone.is_(None), Volunteer.erased_at.is_(None)
-        )
+        .where(Volunteer.volunteer_number == volunteer_number, Volunteer.phone.is_(None), Volunteer.erased_at.is_(None))
         .with_for_update()
     )
 

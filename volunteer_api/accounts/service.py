@@ -40,9 +40,9 @@ def register(
     The same code from the same device gives the same account and session again for ten minutes: the answer may have
     been lost. Under 14 `guardian` {name, phone, code} consents too, with a code of her own; from 14 to 17
     `guardian_contact` {name, phone} may stand for her. With `replaces_former_owner` a number that was not proven for
-    long is taken from the account that has it, which keeps all else. Raises InvalidPayload (422) for a common password, Busy (503), WrongCode (401),
-    TooManyRequests (429), AlreadyRegistered, GuardianNeeded, GuardianContactNeeded and what guardians.set_guardian
-    raises (409; the code stays good).
+    long is taken from the account that has it, which keeps all else. Raises InvalidPayload (422) for a common
+    password, Busy (503), WrongCode (401), TooManyRequests (429), AlreadyRegistered, GuardianNeeded,
+    GuardianContactNeeded and what guardians.set_guardian raises (409; the code stays good).
     """
     words = passwords.personal_words(phone=phone, name=name)
     # First, because the unit begins anew after it.

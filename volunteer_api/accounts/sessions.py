@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
@@ -29,6 +29,10 @@ from volunteer_api.core.tokens import issue_access_token
 
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
+# Built once: building it on each call would cost as much as asking the database.
+_SESSION = select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
+    DeviceSession.id == bindparam("session_id")
+)
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,8 @@ def refresh(*, refresh_token: str) -> Tokens:
 
 def session_is_open(principal: Principal) -> bool:
     """Whether the device session behind an access token still counts: one look-up by primary key."""
-    found = db.session.execute(
-        select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
-            DeviceSession.id == principal.session_id
-        )
-    ).one_or_none()
+    # Past the session's own machinery: this is asked on every call.
+    found = db.session.connection().execute(_SESSION, {"session_id": principal.session_id}).one_or_none()
     return (
         found is not None
         and found.volunteer_id == principal.volunteer_id

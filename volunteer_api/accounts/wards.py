@@ -28,7 +28,7 @@ NO_DEVICE: Mapping[str, str] = {"id": ""}
 
 @dataclass(frozen=True)
 class Ward:
-    """Somebody for whom a guardian consents, or did; `erases_at` is when the account goes unless a guardian consents."""
+    """Somebody for whom a guardian consents, or did; at `erases_at` the account goes unless a guardian consents."""
 
     volunteer_number: str
     name: str
@@ -52,7 +52,9 @@ def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str]) -> Page
     Raises WrongCode (401), TooManyRequests (429), WardUnknown (409; the code stays good).
     """
     row = right_code(phone, code, NO_DEVICE, CodePurpose.GUARDIAN)
-    found = {ward.volunteer_number: (guardian, ward) for guardian, ward in queries.wards_of(contacts.phone_digest(phone))}
+    found = {
+        ward.volunteer_number: (guardian, ward) for guardian, ward in queries.wards_of(contacts.phone_digest(phone))
+    }
     named = [found[number] for number in volunteer_numbers if number in found]
     if row.used_at is not None:
         # Its first answer may have been lost; but a code that made a consent ends none.

@@ -188,7 +188,7 @@ def newest_key(purpose: str) -> Key:
 
 
 def find_key(purpose: str, key_id: str) -> Key | None:
-    """The ring's key with this id. An id that this process doesn't know, or can't open, costs one look into the table."""
+    """The ring's key with this id. One that this process doesn't know, or can't open, costs a look into the table."""
     key = reading().keys.get(key_id)
     if key is None or key.unwrapped is None:
         key = read_again().keys.get(key_id)

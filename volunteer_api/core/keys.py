@@ -26,7 +26,7 @@ def matches(digest: bytes, purpose: str, *parts: object) -> bool:
 
     While the secret changes from host to host, each takes what the others sign.
     """
-    return any([same(digest, known) for known in digests(purpose, *parts)])
+    return any(same(digest, known) for known in digests(purpose, *parts))
 
 
 def secrets_known() -> list[str]:

@@ -94,7 +94,7 @@ def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Se
 
 
 def granted_scope_ids(volunteer_id: UUID, permission: Permission) -> Select[UUID]:
-    """The ids of the organizations that the volunteer's live grants with the permission name, without their subtrees."""
+    """The organizations that the volunteer's live grants with the permission name, without their subtrees."""
     return select(Grant.scope_id).where(
         Grant.volunteer_id == volunteer_id,
         Grant.revoked_at.is_(None),

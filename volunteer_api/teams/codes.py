@@ -49,7 +49,11 @@ def find_live(code: str, *, by: Principal) -> InvitationCode:
     found = db.session.scalar(
         select(InvitationCode)
         .join(Team, Team.id == InvitationCode.team_id)
-        .where(InvitationCode.code_digest.in_(keys.digests(PURPOSE, _bare(code))), is_live(clock.now()), Team.closed_at.is_(None))
+        .where(
+            InvitationCode.code_digest.in_(keys.digests(PURPOSE, _bare(code))),
+            is_live(clock.now()),
+            Team.closed_at.is_(None),
+        )
     )
     if found is None:
         raise InvitationCodeUnknown()

@@ -258,9 +258,11 @@ def _use_up(code: InvitationCode) -> None:
 
 
 def _tell_leaders(team: Team, requested: Membership, volunteer: Volunteer) -> None:
-    """Let those who can accept hear of a request: once a day of each person, however often she asks and takes it back."""
+    """Let those who can accept hear of a request: once a day of each person, however often she asks."""
     kind, day = NotificationKind.MEMBERSHIP_REQUESTED, clock.today().isoformat()
     for leader_id in db.session.scalars(queries.leader_ids(team.id)):
+        if leader_id is None:
+            continue
         notify(
             volunteer_id=leader_id,
             kind=kind,

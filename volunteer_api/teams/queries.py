@@ -129,7 +129,7 @@ def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[str]:
     )
 
 
-def leader_ids(team_id: UUID) -> Select[UUID]:
+def leader_ids(team_id: UUID) -> Select[UUID | None]:
     """Who leads the team, deputies too: leaders first, a hundred at most."""
     return (
         select(Membership.volunteer_id)

@@ -35,7 +35,6 @@ from volunteer_api.teams.problems import (
     TeamsStandInTheWay,
 )
 
-
 INVITATION_DAYS = 30
 
 
@@ -376,9 +375,7 @@ def _own_view(membership: Membership, team: Team) -> OwnMembershipView:
 
 
 def _require_free_name(organization_id: UUID, name: str) -> None:
-    taken = select(Team.id).where(
-        Team.organization_id == organization_id, Team.name == name, Team.closed_at.is_(None)
-    )
+    taken = select(Team.id).where(Team.organization_id == organization_id, Team.name == name, Team.closed_at.is_(None))
     if db.session.scalar(taken) is not None:
         raise TeamNameTaken(name=name)
 

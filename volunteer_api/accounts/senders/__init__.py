@@ -23,7 +23,7 @@ QUEUE_LENGTH = 100
 
 
 class Outbox:
-    """Sends codes and notices without holding up the answer, which therefore tells nothing of the provider or the phone."""
+    """Sends codes and notices without holding up the answer, which so tells nothing of provider and phone."""
 
     def __init__(self, app: Flask, sender: CodeSender) -> None:
         self._app = app
@@ -40,9 +40,7 @@ class Outbox:
         """Send a notice in the same way; one that fails is logged, and nothing else."""
         self._post(lambda: self._sender.notify(phone=phone, notice=notice), phone, notice, None)
 
-    def _post(
-        self, work: Callable[[], None], phone: str, purpose: str, if_failed: Callable[[], None] | None
-    ) -> None:
+    def _post(self, work: Callable[[], None], phone: str, purpose: str, if_failed: Callable[[], None] | None) -> None:
         if not self._sender.is_remote:
             work()
         elif self._free.acquire(blocking=False):
