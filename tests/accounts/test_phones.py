@@ -272,6 +272,17 @@ class TestReplaced:
         assert change(client, former, **given, resident_id=RESIDENT_ID).status_code == 204
 
     @pytest.mark.parametrize("former", [{}], indirect=True)
+    def test_its_middle_cannot_be_tried_out(self, client, unit, capsys, change_settings, former):
+        """The rest of it stands in the account that a stolen session shows."""
+        give_resident_id(unit, former)
+        self.replace(client, capsys)
+        given = {"phone": NEW, "code": ask_code(client, capsys, NEW, "change_phone")}
+        change_settings(client.app, limits=True)
+        tries = [change(client, former, **given, resident_id="41040319580308005X").status_code for _ in range(5)]
+        assert tries == [401] * 3 + [429] * 2
+        assert change(client, former, **given, resident_id=RESIDENT_ID).status_code == 429
+
+    @pytest.mark.parametrize("former", [{}], indirect=True)
     def test_what_needs_a_code_asks_for_a_number_first(self, client, capsys, former):
         self.replace(client, capsys)
         for method, path, body in (
@@ -371,6 +382,17 @@ class TestNotices:
         assert f"notice password_changed for {PHONE}\n" in capsys.readouterr().out
         heard = client.get("/me/notifications", headers=bearer(tokens)).json["items"]
         assert [one["kind"] for one in heard] == ["password_changed"]
+
+    def test_five_messages_are_a_day(self, client, capsys, change_settings):
+        tokens = sign_up_person(client, capsys, password=GOOD)
+        change_settings(client.app, limits=True)
+        capsys.readouterr()
+        passwords = [GOOD, "purple-heron-9-lakes"]
+        for number in range(8):
+            body = {"current_password": passwords[number % 2], "new_password": passwords[(number + 1) % 2]}
+            assert client.put("/auth/password", json=body, headers=bearer(tokens)).status_code == 204
+        assert capsys.readouterr().out.count("notice password_changed") == 5
+        assert len(client.get("/me/notifications", headers=bearer(tokens)).json["items"]) == 8
 
     def test_a_refused_change_is_not_told(self, client, capsys):
         tokens = sign_up_person(client, capsys, password=GOOD)

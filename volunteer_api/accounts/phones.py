@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 
 from volunteer_api.accounts import notices, passwords, queries, recovery, resident_ids
-from volunteer_api.accounts.codes import require_tries_left, spend_try, unused_code
+from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.models import CodePurpose, SignInCode, Volunteer
 from volunteer_api.accounts.problems import PhoneTaken, ReauthenticationRequired, WrongSecondFact
 from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import require_left, spend
 
-WRONG_NUMBERS = "wrong resident IDs"
+# Per account: who is signed in sees all of the number but its middle, whose place in the city leaves few to try.
+WRONG_NUMBERS = "3/30 days"
+SCOPE = "wrong resident IDs"
 
 
 def change_phone(
@@ -71,7 +74,7 @@ def _reauthenticate(
     facts = ["current_code"] * (former is not None) + ["password"] * has_password
     if former is None and not has_password and queries.resident_id_of(volunteer.id) is not None:
         if resident_id is not None:
-            _require_resident_id(volunteer, resident_id, device)
+            _require_resident_id(volunteer, resident_id)
             return None
         facts.append("resident_id")
     if facts:
@@ -79,8 +82,9 @@ def _reauthenticate(
     return None
 
 
-def _require_resident_id(volunteer: Volunteer, resident_id: str, device: Mapping[str, str]) -> None:
-    require_tries_left(WRONG_NUMBERS, volunteer.volunteer_number, device)
+def _require_resident_id(volunteer: Volunteer, resident_id: str) -> None:
+    require_left(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
     if not resident_ids.is_of(volunteer.id, resident_id):
-        spend_try(WRONG_NUMBERS, volunteer.volunteer_number, device)
+        spend(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
+        audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id, by="resident_id")
         raise WrongSecondFact()
