@@ -207,8 +207,8 @@ OTHER_SECRET = "another-secret-for-tests-that-is-longer-than-thirty-two"
 
 
 @contextmanager
-def wrapped_by(app: Flask, unit: Unit, key_id: str, secret: str) -> Iterator[None]:
-    """A key as a host wraps it that has another secret already."""
+def wrapped_by(app: Flask, unit: Unit, key_id: str, secret: str, *, started_anew: bool = True) -> Iterator[None]:
+    """A key as a host wraps it that has another secret already; this one has read nothing yet, if `started_anew`."""
 
     def wrap(outer: str) -> None:
         row = db.session.get_one(KeyringKey, key_id)
@@ -222,7 +222,8 @@ def wrapped_by(app: Flask, unit: Unit, key_id: str, secret: str) -> Iterator[Non
             app.extensions["volunteer_api.settings"] = present
 
     unit(lambda: wrap(secret))
-    unit(keyring.forget)
+    if started_anew:
+        unit(keyring.forget)
     try:
         yield
     finally:
@@ -257,6 +258,17 @@ def test_a_key_of_a_host_with_another_secret_locks_nothing_else(
         assert unit(lambda: keyring.decrypt(purpose, new, CONTEXT)) == b"new"
         change_settings(app, secret_key_previous=None)
     assert unit(lambda: keyring.decrypt(purpose, new, CONTEXT)) == b"new"
+
+
+def test_a_host_that_runs_keeps_the_keys_that_others_wrapped_anew(app: Flask, unit: Unit, purpose: str) -> None:
+    """It reads the table again every half minute, and must not lose what it knew."""
+    sealed = unit(lambda: keyring.encrypt(purpose, b"x", CONTEXT))
+    key_id = unit(lambda: keyring.newest_key_id(purpose))
+    unit(keyring.read_again)
+    with wrapped_by(app, unit, key_id, OTHER_SECRET, started_anew=False):
+        unit(keyring.read_again)
+        assert unit(lambda: keyring.decrypt(purpose, sealed, CONTEXT)) == b"x"
+        assert unit(lambda: keyring.newest_key_id(purpose)) == key_id
 
 
 def test_a_ring_whose_every_key_is_locked_stops_the_start_and_is_not_begun_anew(
@@ -398,5 +410,6 @@ def test_a_command_on_an_unknown_ring_or_under_another_secret_says_so(
     assert refused.exit_code == 1
     assert "there is no ring 'no such ring'" in refused.output
     change_settings(app, secret_key="x" * 40)
+    unit(keyring.forget)
     assert "locked here" in command("list").output
     assert isinstance(command("rewrap").exception, BadEnvironment)
