@@ -42,6 +42,8 @@ def main() -> None:
         for name, (path, members) in CASES.items():
             known, unknown = _medians(client, path, members)
             print(f"{name:16}{known:10.2f}{unknown:12.2f}{known / unknown:8.3f}")
+        hasher = passwords.hashing.HASHER
+        print(f"Argon2id: {hasher.memory_cost} KiB, {hasher.time_cost} passes, {hasher.parallelism} lane")
         print(f"sign-ins by password, one after the other: {_sign_ins_per_second(app):.1f}/s")
 
 

@@ -1,6 +1,7 @@
 """Rows of the access matrix: sign-in, one's own data, organizations and their grants, teams."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import update
 from stdnum.cn import ric
@@ -24,9 +25,9 @@ from tests.access_scene import (
 from tests.accounts.factories import DEVICE, current_consents, registration
 from tests.factories import next_number
 from tests.files.factories import make_file, picture
-from volunteer_api.accounts import codes, consents, sessions
+from volunteer_api.accounts import codes, consents, contacts, resident_ids, sessions
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
-from volunteer_api.accounts.models import CodePurpose, Volunteer
+from volunteer_api.accounts.models import CodePurpose, Guardian, Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.teams import invitations
@@ -110,16 +111,79 @@ def new_phone(world: World) -> Call:
 
 def resident_id(world: World) -> Call:
     """The caller's own, and the consent that it needs."""
+    consent_to_resident_id(world.caller.id)
+    return Call(body={"resident_id": fresh_resident_id()})
+
+
+def consent_to_resident_id(volunteer_id: UUID) -> None:
+    """Without it no number is kept."""
     text = current_texts()[ConsentKind.RESIDENT_ID]
-    consents.give(world.caller.id, kind=ConsentKind.RESIDENT_ID, version=text.version)
+    consents.give(volunteer_id, kind=ConsentKind.RESIDENT_ID, version=text.version)
+    db.session.flush()
+
+
+def fresh_resident_id() -> str:
+    """A number that nobody else has."""
     front = f"41040319580308{next_number() % 1000:03d}"
-    return Call(body={"resident_id": front + ric.calc_check_digit(front + "0")})
+    return front + str(ric.calc_check_digit(front + "0"))
+
+
+def store_resident_id(volunteer_id: UUID) -> None:
+    """Somebody's own."""
+    consent_to_resident_id(volunteer_id)
+    resident_ids.store(volunteer_id, fresh_resident_id())
 
 
 def guardian(world: World) -> Call:
     """Somebody who reads the code."""
     phone = world.phone()
     return Call(body={"name": "王建国", "phone": phone, "code": code_to(phone, CodePurpose.GUARDIAN)})
+
+
+def recovery(world: World) -> Call:
+    """Of an account that lost its number to a new owner."""
+    person = world.stranger()
+    store_resident_id(person.id)
+    number = resident_ids.number_of(person.id)
+    db.session.execute(update(Volunteer).where(Volunteer.id == person.id).values(phone=None))
+    phone = world.phone()
+    return Call(
+        body={
+            "volunteer_number": person.volunteer_number,
+            "name": person.name,
+            "resident_id": number,
+            "phone": phone,
+            "code": code_to(phone, CodePurpose.CHANGE_PHONE),
+        }
+    )
+
+
+def wards(world: World) -> Call:
+    """Of somebody with a phone and no wards."""
+    phone = world.phone()
+    return Call(body={"phone": phone, "code": code_to(phone, CodePurpose.GUARDIAN)})
+
+
+def withdrawal(world: World) -> Call:
+    """For a ward that she has."""
+    phone, ward = world.phone(), world.stranger()
+    contact = contacts.seal({"name": "王建国", "phone": phone}, ward.id)
+    db.session.add(
+        Guardian(
+            volunteer_id=ward.id,
+            contact=contact,
+            phone_digest=contacts.phone_digest(phone),
+            version="2026-11",
+            consented_at=clock.now(),
+        )
+    )
+    code = code_to(phone, CodePurpose.GUARDIAN)
+    return Call(body={"phone": phone, "code": code, "volunteer_numbers": [ward.volunteer_number]})
+
+
+def whole_export(world: World) -> Call:
+    """With a code to the caller's phone."""
+    return Call(body={"code": code_for(world, CodePurpose.EXPORT)})
 
 
 def waiting_erasure(world: World) -> Call:
@@ -154,6 +218,9 @@ SIGN_IN: dict[str, Entry] = {
     # Not the member, who resets hers as the one without a token, and is signed out by it.
     "PUT /auth/password": READS_THE_CODE(new_password, holder="leader"),
     "PUT /auth/phone": SIGNED_IN(new_phone),
+    "POST /auth/recovery": READS_THE_CODE(recovery),
+    "POST /guardian/wards": READS_THE_CODE(wards),
+    "POST /guardian/withdrawals": READS_THE_CODE(withdrawal),
     "POST /auth/sign-out": SIGNED_IN(),
     "GET /auth/sessions": SIGNED_IN(),
     "DELETE /auth/sessions/{session_id}": OWNER(lambda world: Call(at={"session_id": world.session(world.member).id})),
@@ -210,6 +277,7 @@ FILES: dict[str, Entry] = {
 
 ERASURE: dict[str, Entry] = {
     "GET /me/export": SIGNED_IN(),
+    "POST /me/export": SIGNED_IN(whole_export),
     "GET /me/export.html": SIGNED_IN(),
     "POST /me/erasure": SIGNED_IN(lambda world: Call(body={"code": code_for(world, CodePurpose.ERASE)})),
     "DELETE /me/erasure": SIGNED_IN(waiting_erasure),

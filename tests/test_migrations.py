@@ -158,7 +158,28 @@ def attacks(ledger: str, dialect: str) -> list[str]:
         if dialect == "sqlite"
         else f"TRUNCATE {ledger} CASCADE"
     )
-    return [f"UPDATE {ledger} SET id = id", f"DELETE FROM {ledger}", last]
+    changes = [f"UPDATE {ledger} SET id = id", f"DELETE FROM {ledger}", last]
+    if dialect == "sqlite":
+        changes.append(f"INSERT INTO {ledger} SELECT * FROM {ledger} WHERE true ON CONFLICT (id) DO UPDATE SET id = id")
+    return changes
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_no_insert_takes_a_ledger_rows_place(databases: Databases, ledger: str) -> None:
+    """On a connection of somebody else's, which asks no DELETE trigger of what it replaces."""
+    app = create_app(make_settings(databases.sqlite(), databases.own))
+    with app.app_context():
+        insert_row(db.metadata.tables[ledger])
+        for columns in ("", "rowid, "):
+            with db.engine.connect() as connection:
+                for pragma in ("recursive_triggers = OFF", "ignore_check_constraints = ON", "foreign_keys = OFF"):
+                    connection.exec_driver_sql(f"PRAGMA {pragma}")
+                names = ", ".join(f'"{column.name}"' for column in db.metadata.tables[ledger].columns)
+                attack = f"INSERT OR REPLACE INTO {ledger} ({columns}{names}) SELECT {columns}{names} FROM {ledger}"
+                with pytest.raises(DBAPIError, match=f"{ledger} is append-only"):
+                    connection.execute(text(attack))
+                connection.invalidate()
+    close(app)
 
 
 def test_every_ledger_is_tested() -> None:

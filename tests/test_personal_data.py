@@ -84,6 +84,7 @@ ACCOUNT = {
     "skills": "",
     "service_categories": "",
     "phone": "",
+    "phone_proven_at": "",
     "birth_date": "",
     "home_division": "",
     "photo_id": "",

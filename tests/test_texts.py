@@ -30,6 +30,12 @@ def sources() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("fault", "Fault"):
                 found |= {argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "translate":
+                found |= {
+                    argument.value
+                    for argument in node.args[:1]
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+                }
     return found - {""}
 
 

@@ -56,6 +56,7 @@ from volunteer_api.stations import handlers as station_handlers
 from volunteer_api.stocktakes import endpoints as stocktakes
 from volunteer_api.teams import endpoints as teams
 from volunteer_api.teams import handlers as team_handlers
+from volunteer_api.teams import pages as team_pages
 from volunteer_api.teams import tasks as team_tasks
 from volunteer_api.transfers import endpoints as transfers
 
@@ -131,6 +132,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for pages in PAGES:
         api.register_blueprint(pages)
     health.register(app, api)
+    # Pages beside the API, for a browser that scanned a code.
+    app.register_blueprint(team_pages.blueprint)
     Compress(app)
     build_queue(app)
     if settings.trusted_proxies:

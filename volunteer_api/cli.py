@@ -58,7 +58,7 @@ def serve(demo: bool) -> None:
     _migrate(app)
     with app.app_context(), _named_refusals():
         # Better no server than one that answers 500 to whoever signed in.
-        keyring.read_again()
+        keyring.require_open()
     if demo:
         _load_demo(app)
     _greet(app, settings, port, demo)
@@ -118,7 +118,8 @@ def list_keys() -> None:
         found = keyring.read_again().keys.values()
         for key in sorted(found, key=lambda key: (key.purpose, key.number)):
             end = f"retires {key.retires_at:%Y-%m-%dT%H:%M:%SZ}" if key.retires_at else "stays"
-            click.echo(f"{key.id}  {key.purpose}  {key.number}  active {key.active_at:%Y-%m-%dT%H:%M:%SZ}  {end}")
+            lock = "" if key.unwrapped is not None else "  locked here: SECRET_KEY does not open it"
+            click.echo(f"{key.id}  {key.purpose}  {key.number}  active {key.active_at:%Y-%m-%dT%H:%M:%SZ}  {end}{lock}")
 
 
 @keys_group.command("rotate")

@@ -1,5 +1,6 @@
 """Typed settings from the environment. Nothing else in the project reads the environment."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "development-only-secret-never-for-a-real-district"  # noqa: S105  # refused in production
+S3_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,98}/", re.ASCII)
 # What each sender of one-time codes must be told.
 SMS_ACCOUNT = ("access_key_id", "access_key_secret", "sign_name", "template_code")
 SMS_NEEDS = {"console": (), "aliyun": SMS_ACCOUNT, "tencent": (*SMS_ACCOUNT, "app_id")}
@@ -29,7 +31,8 @@ class Rules:
     code_tries: int = 5
     code_interval_seconds: int = 60
     code_longest_interval_seconds: int = 3600
-    recycled_after_days: int = 180
+    # A carrier gives a number that was given up to nobody else for 90 days [电信服务规范].
+    recycled_after_days: int = 90
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
@@ -55,13 +58,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class S3Settings:
-    """A bucket of S3 or of a server that speaks like it; `endpoint` is None for Amazon's own."""
+    """A bucket of S3 or of a server that speaks like it; `endpoint` is None for Amazon's own.
+
+    Every object's key begins with `prefix`: deployments that share a bucket each need their own.
+    """
 
     endpoint: str | None
     bucket: str
     region: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    prefix: str = "files/"
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class SmsAccount:
     access_key_secret: str = ""
     sign_name: str = ""
     template_code: str = ""
+    # The template of what is no code, like a changed password; where it is empty no such message goes out.
+    notice_template_code: str = ""
     app_id: str = ""
     region: str = ""
     endpoint: str = ""
@@ -234,7 +243,15 @@ def _s3(env: FileAwareEnv) -> S3Settings | None:
         region=env.str("S3_REGION", "") or "us-east-1",
         access_key_id=values["S3_ACCESS_KEY_ID"],
         secret_access_key=values["S3_SECRET_ACCESS_KEY"],
+        prefix=_s3_prefix(env.str("S3_PREFIX", "") or S3Settings.prefix),
     )
+
+
+def _s3_prefix(text: str) -> str:
+    """Raises BadEnvironment for one that could not begin an object's key."""
+    if not S3_PREFIX.fullmatch(text):
+        raise BadEnvironment("S3_PREFIX is up to 100 letters, digits, '.', '_', '-' and '/', and ends with '/'.")
+    return text
 
 
 def _zone(name: str) -> ZoneInfo:

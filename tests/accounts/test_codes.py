@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.accounts.factories import DEVICE, PHONE, ask_code, registration, sign_up_person, wrong
+from tests.accounts.factories import DEVICE, PHONE, ask_code, registration, sent_code, sign_up_person, wrong
 from tests.factories import make_volunteer
 from volunteer_api.accounts import codes
 from volunteer_api.accounts.models import CodeAllowance, CodePurpose
@@ -72,7 +72,8 @@ class TestAllowance:
         client.post("/auth/codes", json=BODY)
         with clock.at(clock.now() + timedelta(hours=23)):
             unit(codes.forget_codes)
-        assert len(unit(lambda: db.session.scalars(select(CodeAllowance)).all())) == 1
+        # The address's, and that of all addresses.
+        assert len(unit(lambda: db.session.scalars(select(CodeAllowance)).all())) == 2
         with clock.at(clock.now() + timedelta(hours=25)):
             unit(codes.forget_codes)
         assert unit(lambda: db.session.scalars(select(CodeAllowance)).all()) == []
@@ -112,8 +113,8 @@ class TestGuessing:
         change_settings(client.app, limits=True)
         moment, statuses = clock.now(), []
         for number in range(1000):
-            # A minute and a half between tries, from ever new addresses: only the phone's own limits are left.
-            moment += timedelta(seconds=80)
+            # A new code as often as can be, from ever new addresses: only the phone's own limits are left.
+            moment += timedelta(seconds=15)
             with clock.at(moment):
                 client.post(
                     "/auth/codes", json=BODY, environ_base={"REMOTE_ADDR": f"10.1.{number // 250}.{number % 250}"}
@@ -125,15 +126,37 @@ class TestGuessing:
                         environ_base={"REMOTE_ADDR": f"10.2.{number // 250}.{number % 250}"},
                     ).status_code
                 )
-        # Twenty wrong codes of a day are judged; beside them, 401 is only said of codes that were used up already.
-        assert statuses.count(401) < 40
+        # Sixty wrong codes of a day are judged; beside them, 401 is only said of codes that were used up already.
+        assert 60 <= statuses.count(401) < 130
         assert set(statuses[statuses.index(429) :]) == {429}
-        assert statuses.index(429) < 40
+        assert statuses.index(429) < 130
         capsys.readouterr()
         with clock.at(moment):
             code = ask_code(client, capsys, device_id=DEVICE["id"])
             assert sign_in(client, code, STRANGER).status_code == 429
             assert sign_in(client, code).status_code == 200
+
+    def test_a_stranger_locks_no_new_device_out(self, client, unit, capsys, change_settings):
+        """All that one address can do in a day, to codes and to tries, leaves another one both."""
+        unit(lambda: make_volunteer(phone=PHONE))
+        change_settings(client.app, limits=True)
+        stranger, owner = {"REMOTE_ADDR": "198.51.100.7"}, {"REMOTE_ADDR": "203.0.113.9"}
+        moment, answers = clock.now(), []
+        for number in range(200):
+            moment += timedelta(seconds=70)
+            with clock.at(moment):
+                sent = client.post("/auth/codes", json=BODY, environ_base=stranger).status_code
+                guess = {"phone": PHONE, "code": f"{number:06d}", "device": STRANGER}
+                answers.append((sent, client.post("/auth/sign-in", json=guess, environ_base=stranger).status_code))
+        assert answers[-1] == (429, 429)
+        assert sum(sent == 202 for sent, _ in answers) in (9, 10)
+        capsys.readouterr()
+        with clock.at(moment + timedelta(seconds=61)):
+            assert client.post("/auth/codes", json=BODY, environ_base=owner).status_code == 202
+            code = sent_code(capsys)
+            body = {"phone": PHONE, "code": code, "device": DEVICE | {"id": "a new phone"}}
+            assert client.post("/auth/sign-in", json=body, environ_base=stranger).status_code == 429
+            assert client.post("/auth/sign-in", json=body, environ_base=owner).status_code == 200
 
     def test_failures_are_in_the_audit_log(self, client, unit, capsys):
         volunteer = unit(lambda: make_volunteer(phone=PHONE))

@@ -5,15 +5,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from tests.accounts.factories import ask_code, wrong
 from tests.accounts.furnished import NAME, PHONE, RESIDENT_ID, furnish
 from tests.activities.factories import make_scene
 from tests.factories import make_volunteer
-from volunteer_api.accounts import export
+from volunteer_api.accounts import export, passwords
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.core import clock, personal_data
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import TooManyRequests
 
@@ -29,8 +31,9 @@ def test_all_that_is_known_in_json(client, unit, person):
     sections = answer.json["sections"]
     assert sections["account"][0]["name"] == NAME
     profile = sections["profile"][0]
-    assert (profile["emergency_contact_name"], profile["emergency_contact_phone"]) == (NAME, PHONE)
-    assert profile["resident_id"] == RESIDENT_ID
+    assert (profile["emergency_contact_name"], profile["emergency_contact_phone"]) == (NAME, "138****7777")
+    assert profile["resident_id"] == "410***********0021"
+    assert sections["guardians"][0]["phone"] == "138****7777"
     assert sections["sign_ups"][0]["withdrawal_reason"] == f"{NAME}病了"
     assert any(row["check_in_evidence"] for row in sections["attendances"])
     assert sections["account"][0]["created_at"].endswith("Z")
@@ -38,6 +41,39 @@ def test_all_that_is_known_in_json(client, unit, person):
     assert answer.json["as_of"].endswith("Z")
     entries = unit(lambda: db.session.scalars(select(AuditEntry.action).where(AuditEntry.subject_id == person)).all())
     assert entries.count("data_exported") == 1
+
+
+class TestWhole:
+    """A stolen session alone reads no resident ID, nor other people's numbers."""
+
+    def test_a_code_to_the_own_phone_opens_it_once(self, client, unit, capsys, person):
+        phone = client.as_(person)
+        code = ask_code(client, capsys, PHONE, "export")
+        assert phone.post("/me/export", json={"code": wrong(code)}).status_code == 401
+        answer = phone.post("/me/export", json={"code": code}, key="k")
+        assert answer.status_code == 200, answer.json
+        profile = answer.json["sections"]["profile"][0]
+        assert (profile["resident_id"], profile["emergency_contact_phone"]) == (RESIDENT_ID, PHONE)
+        assert answer.json["sections"]["guardians"][0]["phone"] == PHONE
+        assert phone.post("/me/export", json={"code": code}, key="k").status_code == 401
+        stored = unit(lambda: [key.body for key in db.session.scalars(select(IdempotencyKey))])
+        assert all(RESIDENT_ID.encode() not in body for body in stored)
+
+    def test_a_code_for_something_else_does_not(self, client, capsys, person):
+        code = ask_code(client, capsys, PHONE, "access")
+        assert client.as_(person).post("/me/export", json={"code": code}).status_code == 401
+
+    def test_the_password_opens_it(self, client, unit, person):
+        password = "河边有三棵老柳树啊"
+        unit(lambda: passwords.keep(person, passwords.hashing.hash_of(password)))
+        phone = client.as_(person)
+        assert phone.post("/me/export", json={"password": "不是这个密码啊啊"}).json["code"] == "wrong_password"
+        answer = phone.post("/me/export", json={"password": password})
+        assert answer.json["sections"]["profile"][0]["resident_id"] == RESIDENT_ID
+
+    @pytest.mark.parametrize("body", [{}, {"code": "123456", "password": "x"}, {"code": "12345"}])
+    def test_exactly_one_of_the_two(self, client, person, body):
+        assert client.as_(person).post("/me/export", json=body).status_code == 422
 
 
 def test_secrets_are_not_exported(client, person):

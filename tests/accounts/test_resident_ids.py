@@ -1,13 +1,14 @@
 """The resident ID: judged, sealed, masked, one to an account, sealed anew."""
 
 import re
+import time
 
 import pytest
 from sqlalchemy import select, text
 
 from tests.accounts.factories import current_consents
 from tests.factories import make_volunteer
-from volunteer_api.accounts import contacts, reencryption
+from volunteer_api.accounts import consents, contacts, reencryption, resident_ids
 from volunteer_api.accounts.consent_texts import current_texts
 from volunteer_api.accounts.models import ResidentId, Volunteer
 from volunteer_api.accounts.resident_numbers import normalized
@@ -181,3 +182,34 @@ def test_of_two_accounts_at_once_one_gets_it(postgresql_client, postgresql_unit,
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
     assert {answer.json["code"] for answer in answers if answer.status_code == 409} == {"resident_id_taken"}
     assert len(postgresql_unit(lambda: db.session.scalars(select(ResidentId.id)).all())) == 1
+
+
+def test_a_consent_withdrawn_while_a_number_is_stored_leaves_none(
+    postgresql_client, postgresql_unit, race, monkeypatch
+):
+    """The number is written late, while the withdrawal looks for one to delete."""
+    real = resident_ids.keyring.encrypt
+
+    def slow(*arguments):
+        time.sleep(0.3)
+        return real(*arguments)
+
+    monkeypatch.setattr(resident_ids.keyring, "encrypt", slow)
+    volunteer = postgresql_unit(make_volunteer)
+    postgresql_unit(lambda: consents.set_consents(volunteer.id, consents=with_resident_id()))
+    phone = postgresql_client.as_(volunteer)
+
+    def act(number):
+        if number == 0:
+            return phone.put("/me/resident-id", json={"resident_id": NUMBER})
+        time.sleep(0.1)
+        return phone.put("/me/consents", json={"consents": current_consents()})
+
+    stored, withdrawn = race(2, act)
+    assert (stored.status_code, withdrawn.status_code) == (200, 200), (stored.json, withdrawn.json)
+    assert postgresql_unit(lambda: db.session.scalars(select(ResidentId)).all()) == []
+
+
+def with_resident_id():
+    text = current_texts()["resident_id"]
+    return [*current_consents(), {"kind": "resident_id", "version": text.version}]

@@ -286,11 +286,12 @@ class Missing:
 class TestEnvironment:
     def test_the_account_is_read(self, monkeypatch):
         given = {"ACCESS_KEY_ID": "a", "ACCESS_KEY_SECRET": "b", "SIGN_NAME": "c", "TEMPLATE_CODE": "d", "APP_ID": "e"}
+        given["NOTICE_TEMPLATE_CODE"] = "n"
         for name, value in {"SENDER": "tencent", "REGION": "ap-beijing", **given}.items():
             monkeypatch.setenv(f"SMS_{name}", value)
         settings = load_settings()
         assert settings.sms_sender == "tencent"
-        assert settings.sms == SmsAccount("a", "b", "c", "d", "e", "ap-beijing", "")
+        assert settings.sms == SmsAccount("a", "b", "c", "d", "n", "e", "ap-beijing", "")
 
     @pytest.mark.parametrize("sender", ["aliyun", "tencent"])
     def test_what_is_missing_is_named(self, monkeypatch, sender):

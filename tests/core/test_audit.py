@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from tests.factories import unit_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
@@ -118,13 +119,28 @@ def test_nobody_empties_the_table_past_its_trigger(postgresql_app: Flask, postgr
         db.session.rollback()
 
 
-def test_no_insert_replaces_an_entry(sqlite_app: Flask) -> None:
-    with sqlite_app.app_context():
-        run_unit(lambda: audit.record(AuditAction.GRANTED), writes=True)
-        replace = text("INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries")
+@pytest.mark.parametrize("age", [timedelta(), timedelta(days=400)])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries",
+        "INSERT OR REPLACE INTO audit_entries (rowid, id, action, details, created_at) "
+        "SELECT rowid, lower(hex(randomblob(16))), 'nothing', '{}', created_at FROM audit_entries",
+        "INSERT INTO audit_entries (id, action, details, created_at) SELECT id, 'nothing', '{}', created_at "
+        "FROM audit_entries WHERE true ON CONFLICT (id) DO UPDATE SET action = 'nothing'",
+    ],
+)
+@pytest.mark.parametrize("recursive", ["ON", "OFF"])
+def test_no_insert_replaces_an_entry(sqlite_app: Flask, age: timedelta, attack: str, recursive: str) -> None:
+    """Not even one that is old enough to be deleted, nor past triggers that are not asked."""
+    record_at(unit_of(sqlite_app), clock.now() - age)
+    with sqlite_app.app_context(), db.engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA recursive_triggers = {recursive}")
         with pytest.raises(DBAPIError, match="append-only"):
-            db.session.execute(replace)
-        db.session.rollback()
+            connection.exec_driver_sql(attack)
+        connection.invalidate()
+    (entry,) = entries(sqlite_app)
+    assert entry.action != "nothing"
 
 
 def test_entries_past_their_time_are_forgotten(app: Flask, unit: Unit) -> None:

@@ -1,7 +1,9 @@
 """Rings of keys: sealing, look-up, rotation, a change of SECRET_KEY, and the race for the first key."""
 
+import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.factories import next_number
 from tests.servers import SECRET
 from volunteer_api import cli
 from volunteer_api.config import BadEnvironment
-from volunteer_api.core import clock, keyring
+from volunteer_api.core import clock, keyring, keys
 from volunteer_api.core.database import db
 from volunteer_api.core.keyring import KeyringKey, KeyringLocked, KeyUnknown, RingUnknown, SealBroken
 from volunteer_api.core.problems import NotFound
@@ -196,9 +198,108 @@ def test_secrets_are_wrapped(app: Flask, unit: Unit, purpose: str) -> None:
     unit(move)
     try:
         with app.app_context(), pytest.raises(KeyringLocked):
-            keyring.read_again()
+            _ = keyring.read_again().keys[key.id].secret
     finally:
         unit(move_back)
+
+
+OTHER_SECRET = "another-secret-for-tests-that-is-longer-than-thirty-two"
+
+
+@contextmanager
+def wrapped_by(app: Flask, unit: Unit, key_id: str, secret: str, *, started_anew: bool = True) -> Iterator[None]:
+    """A key as a host wraps it that has another secret already; this one has read nothing yet, if `started_anew`."""
+
+    def wrap(outer: str) -> None:
+        row = db.session.get_one(KeyringKey, key_id)
+        plain = keyring._unwrap(row)
+        assert plain is not None
+        present = app.extensions["volunteer_api.settings"]
+        app.extensions["volunteer_api.settings"] = dataclasses.replace(present, secret_key=outer)
+        try:
+            row.sealed = keyring._wrap(plain, row.purpose, row.id)
+        finally:
+            app.extensions["volunteer_api.settings"] = present
+
+    unit(lambda: wrap(secret))
+    if started_anew:
+        unit(keyring.forget)
+    try:
+        yield
+    finally:
+        present = app.extensions["volunteer_api.settings"]
+        app.extensions["volunteer_api.settings"] = dataclasses.replace(present, secret_key_previous=secret)
+        unit(lambda: wrap(SECRET))
+        app.extensions["volunteer_api.settings"] = present
+        unit(keyring.forget)
+
+
+def test_a_key_of_a_host_with_another_secret_locks_nothing_else(
+    app: Flask, unit: Unit, purpose: str, change_settings: Callable[..., None]
+) -> None:
+    """Hosts change their secret one after the other; one that is late must serve what it can."""
+    old = unit(lambda: keyring.encrypt(purpose, b"old", CONTEXT))
+    elsewhere = unit(lambda: keyring.encrypt(f"{purpose} beside", b"y", CONTEXT))
+    newest = unit(lambda: keyring.rotate(purpose))
+    new = unit(lambda: keyring.encrypt(purpose, b"new", CONTEXT))
+    with wrapped_by(app, unit, newest, OTHER_SECRET):
+        assert unit(lambda: keyring.decrypt(purpose, old, CONTEXT)) == b"old"
+        assert unit(lambda: keyring.decrypt(f"{purpose} beside", elsewhere, CONTEXT)) == b"y"
+        # New values get a key that is open here and everywhere.
+        meanwhile = unit(lambda: keyring.encrypt(purpose, b"z", CONTEXT))
+        assert keyring.key_id_of(meanwhile) == keyring.key_id_of(old)
+        with pytest.raises(KeyringLocked, match="SECRET_KEY_PREVIOUS"):
+            unit(lambda: keyring.decrypt(purpose, new, CONTEXT))
+        unit(keyring.require_open)
+        with pytest.raises(KeyringLocked):
+            unit(keyring.rewrap)
+        change_settings(app, secret_key_previous=OTHER_SECRET)
+        unit(keyring.forget)
+        assert unit(lambda: keyring.decrypt(purpose, new, CONTEXT)) == b"new"
+        change_settings(app, secret_key_previous=None)
+    assert unit(lambda: keyring.decrypt(purpose, new, CONTEXT)) == b"new"
+
+
+def test_a_host_that_runs_keeps_the_keys_that_others_wrapped_anew(app: Flask, unit: Unit, purpose: str) -> None:
+    """It reads the table again every half minute, and must not lose what it knew."""
+    sealed = unit(lambda: keyring.encrypt(purpose, b"x", CONTEXT))
+    key_id = unit(lambda: keyring.newest_key_id(purpose))
+    unit(keyring.read_again)
+    with wrapped_by(app, unit, key_id, OTHER_SECRET, started_anew=False):
+        unit(keyring.read_again)
+        assert unit(lambda: keyring.decrypt(purpose, sealed, CONTEXT)) == b"x"
+        assert unit(lambda: keyring.newest_key_id(purpose)) == key_id
+
+
+def test_a_ring_whose_every_key_is_locked_stops_the_start_and_is_not_begun_anew(
+    app: Flask, unit: Unit, purpose: str
+) -> None:
+    unit(lambda: keyring.encrypt(purpose, b"x", CONTEXT))
+    key_id = unit(lambda: keyring.newest_key_id(purpose))
+    count = unit(lambda: len(db.session.scalars(select(KeyringKey)).all()))
+    with wrapped_by(app, unit, key_id, OTHER_SECRET):
+        for work in (
+            keyring.require_open,
+            lambda: keyring.encrypt(purpose, b"x", CONTEXT),
+            lambda: keyring.newest_key_id(purpose),
+        ):
+            with pytest.raises(KeyringLocked):
+                unit(work)
+        assert unit(lambda: len(db.session.scalars(select(KeyringKey)).all())) == count
+
+
+def test_hosts_take_what_each_other_signed(app: Flask, unit: Unit, change_settings: Callable[..., None]) -> None:
+    """While the secret changes: refresh tokens, codes and cursors of both secrets are good on both."""
+    mine = unit(lambda: keys.sign("refresh token", 1))
+    change_settings(app, secret_key=OTHER_SECRET)
+    assert not unit(lambda: keys.matches(mine, "refresh token", 1))
+    change_settings(app, secret_key_previous=SECRET)
+    assert unit(lambda: keys.matches(mine, "refresh token", 1))
+    assert not unit(lambda: keys.matches(mine, "refresh token", 2))
+    theirs = unit(lambda: keys.sign("refresh token", 1))
+    change_settings(app, secret_key=SECRET, secret_key_previous=OTHER_SECRET)
+    assert theirs != mine
+    assert unit(lambda: keys.matches(theirs, "refresh token", 1))
 
 
 def test_a_change_of_the_secret_key(app: Flask, unit: Unit, purpose: str, change_settings: Callable[..., None]) -> None:
@@ -309,5 +410,6 @@ def test_a_command_on_an_unknown_ring_or_under_another_secret_says_so(
     assert refused.exit_code == 1
     assert "there is no ring 'no such ring'" in refused.output
     change_settings(app, secret_key="x" * 40)
-    for words in (("list",), ("rewrap",)):
-        assert isinstance(command(*words).exception, BadEnvironment)
+    unit(keyring.forget)
+    assert "locked here" in command("list").output
+    assert isinstance(command("rewrap").exception, BadEnvironment)

@@ -157,7 +157,17 @@ class TestBombs:
             read(bytes(bomb.replace(size, (10).to_bytes(4, "little"))))
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-    @pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/_rels/workbook.xml.rels"])
+    @pytest.mark.parametrize(
+        "part",
+        [
+            "xl/worksheets/sheet1.xml",
+            "xl/sharedStrings.xml",
+            "xl/_rels/workbook.xml.rels",
+            # A workbook may say that its sheet is called so.
+            "xl/worksheets/sheet1",
+            "xl/media/image1.png",
+        ],
+    )
     def test_entities(self, part: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
         laughs = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
         text = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a0 "lol">{laughs}]><x>&a9;</x>'

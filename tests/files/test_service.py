@@ -41,7 +41,7 @@ def kept(unit: Any) -> set[UUID]:
 
 
 def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.rglob("*") if path.is_file()}
+    return {path.name for path in folder.rglob("*") if path.is_file()} - {service.OWNER}
 
 
 def age(path: Path, **how_long: float) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -241,7 +241,8 @@ def test_a_photo_goes_through_a_bucket(
 ) -> None:
     monkeypatch.setitem(app.extensions, stores.EXTENSION, S3Store(s3_settings(bucket)))
     sent = send(client.as_(make_volunteer()), picture()).json
-    assert len(bucket.objects) == 3
+    kept = set(bucket.objects)
+    assert len(kept) == 3
     assert {media_type for _, media_type, _ in bucket.objects.values()} == {"image/jpeg"}
     for one in (sent, *sent["thumbnails"]):
         path = one["url"].removeprefix("http://localhost/api/v1")
@@ -253,9 +254,38 @@ def test_a_photo_goes_through_a_bucket(
     run_task(app, "files.delete_orphans")
     assert "files/" + NAME not in bucket.objects
     # What lies beside our own folder is nobody's business.
-    assert len(bucket.objects) == 4
+    assert set(bucket.objects) == {*kept, "backups/" + NAME, "files/owner"}
     bucket.fails_with = 503
     assert client.get(path).json["code"] == "file_store_unavailable"
+
+
+def test_two_deployments_in_one_bucket_leave_each_others_photos(
+    client: Any, app: Flask, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, change_settings: Callable[..., None]
+) -> None:
+    """Another one, or a copy of this one that serves elsewhere, knows nothing of the photos sent here."""
+    monkeypatch.setitem(app.extensions, stores.EXTENSION, S3Store(s3_settings(bucket)))
+    run_task(app, "files.delete_orphans")
+    # By now it is a stranger's.
+    change_settings(app, public_base_url="https://staging.example.org")
+    old = clock.now() - timedelta(days=2)
+    bucket.objects["files/" + NAME] = (b"x", "image/jpeg", old)
+    run_task(app, "files.delete_orphans")
+    assert "files/" + NAME in bucket.objects
+    # With a prefix of its own it keeps its own in order.
+    monkeypatch.setitem(app.extensions, stores.EXTENSION, S3Store(s3_settings(bucket, prefix="staging/files/")))
+    bucket.objects["staging/files/" + OTHER] = (b"x", "image/jpeg", old)
+    run_task(app, "files.delete_orphans")
+    assert set(bucket.objects) == {"files/" + NAME, "files/owner", "staging/files/owner"}
+
+
+@pytest.mark.parametrize("prefix", ["photos", "/photos/", "../", "照片/", "a" * 120 + "/"])
+def test_a_prefix_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    for name in ("BUCKET", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"S3_{name}", "x")
+    monkeypatch.setenv("FILE_STORE", "s3")
+    monkeypatch.setenv("S3_PREFIX", prefix)
+    with pytest.raises(BadEnvironment, match="S3_PREFIX"):
+        load_settings()
 
 
 def test_the_folder_is_the_default(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ApiClient
-from tests.organizations.factories import District, make_district, make_grant
+from tests.factories import make_volunteer
+from tests.organizations.factories import District, make_district, make_grant, make_organization
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.organizations.models import Role
@@ -113,3 +114,31 @@ def test_pages_neither_skip_nor_repeat_and_cost_few_statements(
         page = auditor.get(path).json
         found += [item["id"] for item in page["items"]]
     assert len(found) == len(set(found)) == 41
+
+
+def test_a_move_leaves_old_entries_with_those_who_were_above(client: ApiClient, district: District, unit: Unit) -> None:
+    station, other = district.practice_station.id, district.other_office.id
+    new_auditor = make_volunteer()
+    make_grant(new_auditor, Role.AUDITOR, other)
+    moved = client.as_(district.administrator).patch(
+        f"/organizations/{station}", json={"parent_id": str(other)}, version=1
+    )
+    assert moved.status_code == 200, moved.json
+    unit(lambda: audit.record(AuditAction.DATA_EXPORTED, organization_id=station))
+    # What was done before the move, and the move itself, but nothing after it.
+    assert actions(client.as_(district.auditor).get("/audit-entries")) == ["organization_moved", "granted"]
+    seen = actions(client.as_(new_auditor).get("/audit-entries"))
+    assert seen == ["data_exported", "organization_moved", "revoked"]
+    assert actions(client.as_(new_auditor).get(f"/audit-entries?organization_id={station}")) == seen[:2]
+    # Who is above both sees it all.
+    both = client.as_(district.administrator).get(f"/audit-entries?organization_id={station}")
+    assert actions(both) == ["data_exported", "organization_moved", "organization_moved", "granted"]
+
+
+def test_what_is_of_no_organization_crosses_no_root(client: ApiClient, district: District) -> None:
+    """Another district in the same deployment: nothing says to which of the two a sign-in belongs."""
+    other_root = make_organization(name="另一区的中心")
+    administrator = client.as_(district.administrator)
+    assert "signed_in" not in actions(administrator.get("/audit-entries"))
+    make_grant(district.administrator, Role.AUDITOR, other_root.id)
+    assert "signed_in" in actions(administrator.get("/audit-entries"))

@@ -196,3 +196,46 @@ def test_the_last_two_administrators_can_not_both_go(
     callers = [postgresql_client.as_(district.administrator), postgresql_client.as_(second)]
     statuses = race(2, lambda number: callers[number].delete(f"/grants/{held[number]}").status_code)
     assert sorted(statuses) == [204, 409]
+
+
+def lapses(unit: Unit) -> list[tuple[Any, str]]:
+    entries = select(AuditEntry).where(AuditEntry.action == AuditAction.REVOKED).order_by(AuditEntry.id)
+    return unit(
+        lambda: [
+            (entry.organization_id, entry.details["reason"])
+            for entry in db.session.scalars(entries)
+            if entry.details.get("pending")
+        ]
+    )
+
+
+def test_each_way_to_lapse_is_in_the_audit_log(client: ApiClient, district: District, unit: Unit) -> None:
+    organizer, place = client.as_(district.organizer), district.practice_station.id
+    assert organizer.post("/grants", json=body(district)).status_code == 201
+    with clock.at(clock.now() + timedelta(days=91)):
+        assert unit(grants.forget_expired) == 1
+    assert lapses(unit) == [(place, "expired")]
+    assert organizer.post("/grants", json=body(district)).status_code == 201
+    unit(lambda: setattr(db.session.get_one(Organization, place), "closed_at", clock.now()))
+    unit(register)
+    assert lapses(unit)[1:] == [(place, "no_longer_possible")]
+    unit(lambda: setattr(db.session.get_one(Organization, place), "closed_at", None))
+    assert organizer.post("/grants", json=body(district, phone="+8613700000124")).status_code == 201
+    unit(lambda: events.publish(VolunteerErased(volunteer_id=district.organizer.id, name="x")))
+    assert lapses(unit)[2:] == [(place, "giver_erased")]
+    assert waiting(unit) == 0
+
+
+def test_a_hundred_phones_are_a_day(
+    client: ApiClient, district: District, change_settings: Callable[..., None]
+) -> None:
+    change_settings(client.app, limits=True)
+    organizer, statuses, moment = client.as_(district.organizer), [], clock.now()
+    for hour in range(5):
+        with clock.at(moment + timedelta(hours=hour, minutes=hour)):
+            for number in range(30):
+                phone = f"+861370010{hour}{number:03d}"
+                answer = organizer.post("/grants", json=body(district, phone=phone))
+                statuses.append(answer.status_code)
+    assert statuses.count(201) == 100
+    assert set(statuses[100:]) == {429}

@@ -134,7 +134,8 @@ class TestMove:
         )
         other = client.as_(district.other_organizer)
         assert other.patch(f"/organizations/{school.id}", json=rename, version=1).status_code == 200
-        (entry,) = audited(unit, AuditAction.ORGANIZATION_MOVED)
+        # One on the path that it left, one on the new.
+        entry, _ = audited(unit, AuditAction.ORGANIZATION_MOVED)
         assert (entry.actor_id, entry.organization_id) == (district.administrator.id, district.practice_station.id)
         assert entry.details == {"from_id": str(district.office.id), "to_id": str(district.other_office.id)}
 
@@ -238,7 +239,7 @@ class TestMerge:
         assert path_of(unit, district.office.id) == [district.office.id, into, district.center.id]
         # Who organizes the successor finishes what was left.
         assert client.as_(district.other_organizer).get(f"/activities/{draft.id}").status_code == 200
-        assert len(audited(unit, AuditAction.ORGANIZATION_MERGED)) == 1
+        assert len(audited(unit, AuditAction.ORGANIZATION_MERGED)) == 2
 
     def test_grants_on_it_end_and_their_holders_hear_of_it(
         self, client: ApiClient, district: District, unit: Unit
@@ -282,6 +283,17 @@ class TestMerge:
         assert (answer.status_code, answer.json["code"]) == (409, "team_name_taken")
         assert unit(lambda: db.session.get(Organization, district.office.id)).closed_at is None
 
+    def test_a_closed_teams_name_does_not(self, client: ApiClient, district: District, unit: Unit) -> None:
+        """Nobody renames a closed team: its name would stand in the way for ever."""
+        for office in district.offices:
+            team = make_team(organization_id=office.id, name="鹰城大妈")
+            assert client.as_(district.administrator).post(f"/teams/{team.id}/closing").status_code == 200
+        make_team(organization_id=district.office.id, name="鹰城大妈")
+        answer = client.as_(district.administrator).post(self.path(district), json=self.body(district))
+        assert answer.status_code == 200, answer.json
+        names = select(Team.name).where(Team.organization_id == district.other_office.id)
+        assert unit(lambda: db.session.scalars(names).all()) == ["鹰城大妈"] * 3
+
 
 REASON = {"reason": "社区合并"}
 
@@ -289,6 +301,14 @@ REASON = {"reason": "社区合并"}
 class TestClose:
     def path(self, district: District) -> str:
         return f"/organizations/{district.practice_station.id}/closing"
+
+    def test_a_root_stays_open(self, client: ApiClient, district: District) -> None:
+        """Nobody could open another one: what holds it up has no request."""
+        empty = make_organization(name="空的中心")
+        administrator = make_volunteer()
+        make_grant(administrator, Role.ADMINISTRATOR, empty.id)
+        answer = client.as_(administrator).post(f"/organizations/{empty.id}/closing", json=REASON)
+        assert (answer.status_code, answer.json["code"]) == (409, "root_stays")
 
     def test_the_four(self, client: ApiClient, district: District, unit: Unit) -> None:
         path = self.path(district)

@@ -11,8 +11,11 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
 from volunteer_api.teams.models import MembershipRole, MembershipState, Team
+
+Unit = Callable[[Callable[[], Any]], Any]
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ class TestFoundATeam:
     def test_wrong_role(self, client: ApiClient, district: District) -> None:
         assert client.as_(district.auditor).post("/teams", json=self.body(district)).status_code == 403
 
-    def test_success_makes_the_leader_a_member(self, client: ApiClient, district: District, leader: Volunteer) -> None:
+    def test_somebody_else_is_asked_to_lead(self, client: ApiClient, district: District, leader: Volunteer) -> None:
         answer = client.as_(district.organizer).post("/teams", json=self.body(district, leader_id=str(leader.id)))
         assert answer.status_code == 201
         assert answer.json == {
@@ -54,13 +57,29 @@ class TestFoundATeam:
             "organization_id": str(district.office.id),
             "description": None,
             "is_recruiting": True,
-            "member_count": 1,
+            "member_count": 0,
             "closed_at": None,
         }
-        members = client.as_(leader).get(f"/teams/{answer.json['id']}/memberships").json["items"]
+        path = f"/teams/{answer.json['id']}/memberships"
+        # Nobody is made to lead: until she accepts she leads nothing.
+        assert client.as_(leader).get(path).status_code == 404
+        assert client.as_(leader).get("/me/grants").json["items"] == []
+        (asked,) = client.as_(leader).get("/me/memberships").json["items"]
+        assert (asked["role"], asked["state"]) == ("leader", "invited")
+        assert client.as_(leader).get("/me/notifications").json["items"][0]["kind"] == "membership_invited"
+        assert client.as_(leader).post(f"/memberships/{asked['id']}/acceptance").status_code == 200
+        members = client.as_(leader).get(path).json["items"]
         assert [(one["volunteer"]["id"], one["role"], one["state"]) for one in members] == [
             (str(leader.id), "leader", "active")
         ]
+
+    def test_who_is_erased_or_unknown_leads_nothing(
+        self, client: ApiClient, district: District, leader: Volunteer, unit: Unit
+    ) -> None:
+        unit(lambda: setattr(db.session.get_one(Volunteer, leader.id), "erased_at", clock.now()))
+        for leader_id in (str(leader.id), str(ids.new_id())):
+            answer = client.as_(district.organizer).post("/teams", json=self.body(district, leader_id=leader_id))
+            assert answer.status_code == 404
 
     def test_the_organizer_leads_where_nobody_else_is_named(self, client: ApiClient, district: District) -> None:
         organizer = client.as_(district.organizer)

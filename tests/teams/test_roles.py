@@ -296,6 +296,71 @@ class TestPrimary:
         assert sum(item["is_primary"] for item in items) == 1
 
 
+def leadership(unit: Unit) -> list[tuple[Any, str]]:
+    entries = select(AuditEntry).where(AuditEntry.action == "leadership_changed").order_by(AuditEntry.id)
+    return unit(lambda: [(entry.subject_id, entry.details["role"]) for entry in db.session.scalars(entries)])
+
+
+class TestTheLog:
+    """That somebody leads no more is as much as that she begins to."""
+
+    def test_a_leader_who_leaves(self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer) -> None:
+        second = make_volunteer()
+        make_member(team, second, role=MembershipRole.LEADER)
+        client.as_(leader).post(f"/memberships/{own_membership(client, leader)['id']}/leaving")
+        assert leadership(unit) == [(leader.id, "left")]
+
+    def test_a_member_who_leaves_changes_no_lead(self, client: ApiClient, unit: Unit, team: Team) -> None:
+        member = make_volunteer()
+        membership = make_member(team, member)
+        client.as_(member).post(f"/memberships/{membership.id}/leaving")
+        assert leadership(unit) == []
+
+    def test_a_leader_who_is_erased(self, unit: Unit, team: Team, leader: Volunteer) -> None:
+        unit(lambda: events.publish(VolunteerErased(volunteer_id=leader.id, name="x")))
+        assert leadership(unit) == [(leader.id, "left")]
+
+
+class TestRequests:
+    def test_those_who_lead_hear_of_a_request_once_a_day(
+        self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
+    ) -> None:
+        deputy, member, asking = make_volunteer(), make_volunteer(), make_volunteer(name="李阿姨")
+        make_member(team, deputy, role=MembershipRole.DEPUTY)
+        make_member(team, member)
+        for _ in range(3):
+            made = client.as_(asking).post(f"/teams/{team.id}/memberships", json={})
+            assert made.status_code == 201, made.json
+            client.as_(asking).post(f"/memberships/{made.json['id']}/leaving")
+        for who, count in ((leader, 1), (deputy, 1), (member, 0), (asking, 0)):
+            heard = client.as_(who).get("/me/notifications").json["items"]
+            assert [one["kind"] for one in heard] == ["membership_requested"] * count
+        assert "李阿姨" in client.as_(leader).get("/me/notifications").json["items"][0]["body"]
+
+    def test_a_code_that_needs_acceptance_asks_too(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
+        made = client.as_(leader).post(f"/teams/{team.id}/invitation-codes", json={"needs_acceptance": True}).json
+        joined = client.as_(make_volunteer()).post(
+            f"/teams/{team.id}/memberships", json={"invitation_code": made["code"]}
+        )
+        assert joined.json["state"] == "requested"
+        assert client.as_(leader).get("/me/notifications").json["items"][0]["kind"] == "membership_requested"
+
+    def test_who_was_turned_down_keeps_her_name(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
+        asking = make_volunteer(name="李阿姨")
+        made = client.as_(asking).post(f"/teams/{team.id}/memberships", json={}).json
+        answer = client.as_(leader).post(f"/memberships/{made['id']}/rejection")
+        assert (answer.json["state"], answer.json["volunteer"]["name"]) == ("rejected", "李阿姨")
+
+    def test_an_invited_phone_that_turns_it_down_has_none(
+        self, client: ApiClient, team: Team, leader: Volunteer
+    ) -> None:
+        invited = make_volunteer(name="李阿姨")
+        made = client.as_(leader).post(f"/teams/{team.id}/memberships", json={"phone": invited.phone}).json
+        client.as_(invited).post(f"/memberships/{made['id']}/rejection")
+        listed = client.as_(leader).get(f"/teams/{team.id}/memberships?state=rejected").json["items"]
+        assert [(one["volunteer"]["id"], one["volunteer"]["name"]) for one in listed] == [(None, None)]
+
+
 class TestNews:
     def test_an_erased_volunteer_leaves(
         self, client: ApiClient, unit: Unit, district: District, team: Team, leader: Volunteer

@@ -11,6 +11,7 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.teams.factories import make_member, make_team
 from volunteer_api.core import ids
+from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.teams import access, service
@@ -42,7 +43,8 @@ def test_leading_ends_with_the_membership(unit: Unit) -> None:
     volunteer = make_volunteer()
     team = make_team(organization_id=make_organization().id)
     deputy = make_member(team, volunteer, role=MembershipRole.DEPUTY)
-    unit(lambda: service.leave(db.session.get_one(Membership, deputy.id)))
+    by = Principal(volunteer.id, ids.new_id())
+    unit(lambda: service.leave(db.session.get_one(Membership, deputy.id), by=by))
     assert unit(lambda: access.leads(volunteer.id, team.id)) is False
 
 

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from volunteer_api.accounts.problems import CodeSentRecently, WrongCode
 from volunteer_api.accounts.senders import outbox
 from volunteer_api.core import audit, clock, ids, keys
 from volunteer_api.core.database import db
-from volunteer_api.core.limits import require_left, spend
+from volunteer_api.core.limits import caller_address, require_left, spend
 from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
@@ -22,9 +22,13 @@ from volunteer_api.core.unit_of_work import after_commit
 
 # How long a register whose answer was lost gives the same outcome again.
 REPEATED_FOR = timedelta(minutes=10)
-# Per phone, whatever addresses ask: a million codes must not be tried in a year, nor a phone be flooded.
+# Of one address, or of one device that was signed in before. From one address nobody uses up what the owner needs on a
+# new device; from all together a million codes must not be tried in a year, nor a phone be flooded.
 CODES_A_DAY = 10
+CODES_A_DAY_IN_ALL = 20
 WRONG_TRIES = "20/day"
+WRONG_TRIES_IN_ALL = "60/day"
+WRONG_CODES = "wrong codes"
 DAY = timedelta(days=1)
 
 
@@ -36,20 +40,35 @@ class CodeSent:
     retry_after_seconds: int
 
 
+@dataclass(frozen=True)
+class _Allowance:
+    """A count of codes: so many in a day, and a pause after each, which may double every time."""
+
+    key: str
+    most: int
+    grows: bool
+
+    def pause_after(self, sent: int) -> int:
+        """Seconds until the next code after so many in a day: 60, or 60, 120, 240 … up to an hour."""
+        pause: int = rules().code_interval_seconds * 2 ** (sent - 1 if self.grows else 0)
+        return min(pause, rules().code_longest_interval_seconds)
+
+
 def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None) -> CodeSent:
     """Send a fresh six-digit code to `phone` (E.164); the one before for this purpose is no longer good.
 
-    The pause after a code doubles with each of the day, over all purposes; a `device_id` on which the phone's owner was
-    signed in before has pauses of its own, so that a stranger can't use them up. A code that the provider refused
-    starts no pause, but counts. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a day.
+    The pause after a code doubles with each of the day from one address, over all purposes; a `device_id` on which the
+    phone's owner was signed in before has pauses of its own, so that a stranger can't use them up. A code that the
+    provider refused starts no pause, but counts. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a
+    day, or twenty from all addresses.
     """
     now = clock.now()
-    allowance = _allowance(phone, device_id)
+    allowances = _allowances(phone, device_id)
     # The pause between codes is a rate limit like the others: LIMITS=0 switches it off for load tests.
-    seconds = _count_send(allowance, now) if settings().limits else 0
+    seconds = max(_count_send(allowance, now) for allowance in allowances) if settings().limits else 0
     code = f"{secrets.randbelow(10**6):06d}"
     fresh = {
-        "code_hash": _digest(phone, purpose, code),
+        "code_hash": keys.sign("sign-in code", phone, purpose, code),
         "created_at": now,
         "expires_at": now + timedelta(seconds=rules().code_lifetime_seconds),
         "tries": 0,
@@ -63,7 +82,7 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
     )
     sender = outbox()
     after_commit(
-        lambda: sender.send(phone=phone, code=code, purpose=purpose, if_failed=lambda: _take_pause_back(allowance))
+        lambda: sender.send(phone=phone, code=code, purpose=purpose, if_failed=lambda: _take_pause_back(allowances))
     )
     return CodeSent(rules().code_lifetime_seconds, seconds)
 
@@ -73,16 +92,16 @@ def right_code(
 ) -> SignInCode:
     """The phone's code row, locked, if `code` is right and it is unused or was used in the last ten minutes.
 
-    Raises WrongCode (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day, over all codes.
+    Raises WrongCode (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day from one address,
+    over all codes.
     """
-    digest = _digest(phone, purpose, code)
     row = db.session.scalar(
         select(SignInCode).where(SignInCode.phone == phone, SignInCode.purpose == purpose).with_for_update()
     )
-    require_left(WRONG_TRIES, "wrong codes", who=guesser(phone, device))
+    require_tries_left(WRONG_CODES, phone, device)
     if row is None or row.tries >= rules().code_tries:
         raise _wrong(phone, purpose)
-    if not keys.same(row.code_hash, digest):
+    if not keys.matches(row.code_hash, "sign-in code", phone, purpose, code):
         count_wrong_try(row, device)
         raise _wrong(phone, purpose)
     good_until = row.expires_at if row.used_at is None else row.used_at + REPEATED_FOR
@@ -102,15 +121,30 @@ def unused_code(phone: str, code: str, device: Mapping[str, str], purpose: CodeP
 def count_wrong_try(row: SignInCode, device: Mapping[str, str]) -> None:
     """Count a wrong try of a code, or of what is asked beside it; the refusal must have `keeps_writes`."""
     row.tries += 1
-    spend(WRONG_TRIES, "wrong codes", who=guesser(row.phone, device))
+    spend_try(WRONG_CODES, row.phone, device)
 
 
-def guesser(phone: str, device: Mapping[str, str]) -> str:
-    """Whose wrong tries of the day count together: all of a phone's, save those of a device that was signed in before.
+def require_tries_left(scope: str, handle: str, device: Mapping[str, str]) -> None:
+    """Raise TooManyRequests (429) where the day's wrong tries for a phone or volunteer number are used up."""
+    for limit, who in _guessers(handle, device):
+        require_left(limit, scope, who=who)
 
-    Its tries count apart, so that a stranger's guesses don't lock the owner out.
+
+def spend_try(scope: str, handle: str, device: Mapping[str, str]) -> None:
+    """Count a wrong try; the refusal must have `keeps_writes`. Raises TooManyRequests (429)."""
+    for limit, who in _guessers(handle, device):
+        spend(limit, scope, who=who)
+
+
+def _guessers(handle: str, device: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Whose wrong tries of the day count together, with the limit.
+
+    Those of a device that was signed in before count apart, so that a stranger's guesses don't lock the owner out; all
+    others by their address, so that one stranger does not lock the owner's new device out, and all together.
     """
-    return f"{phone} {device['id']}" if queries.was_signed_in(phone, device["id"]) else phone
+    if queries.was_signed_in(handle, device["id"]):
+        return [(WRONG_TRIES, f"{handle} {device['id']}")]
+    return [(WRONG_TRIES, f"{handle} @{caller_address()}"), (WRONG_TRIES_IN_ALL, handle)]
 
 
 def forget_codes() -> int:
@@ -125,25 +159,33 @@ def forget_codes() -> int:
     return len(gone.all())
 
 
-def _allowance(phone: str, device_id: str | None) -> str:
-    """The key of the count of codes that this request belongs to."""
-    known = device_id is not None and queries.was_signed_in(phone, device_id)
-    return keys.sign("codes sent", phone, device_id if known else "").hex()
+def _allowances(phone: str, device_id: str | None) -> list[_Allowance]:
+    """The counts of codes that this request belongs to."""
+    if device_id is not None and queries.was_signed_in(phone, device_id):
+        return [_Allowance(keys.sign("codes sent", phone, device_id).hex(), CODES_A_DAY, grows=True)]
+    address = keys.sign("codes sent from", phone, caller_address()).hex()
+    return [
+        _Allowance(address, CODES_A_DAY, grows=True),
+        _Allowance(keys.sign("codes sent", phone, "").hex(), CODES_A_DAY_IN_ALL, grows=False),
+    ]
 
 
-def _count_send(key: str, now: datetime) -> int:
+def _count_send(allowance: _Allowance, now: datetime) -> int:
     """Count a code; returns the seconds until the next one. One statement, so that of two at the same moment one sends.
 
     Raises CodeSentRecently, TooManyRequests (429).
     """
     over = CodeAllowance.day_ends_at <= now
     rested = [
-        and_(CodeAllowance.sent == sent, CodeAllowance.last_sent_at <= now - timedelta(seconds=_pause_after(sent)))
-        for sent in range(1, CODES_A_DAY)
+        and_(
+            CodeAllowance.sent == sent,
+            CodeAllowance.last_sent_at <= now - timedelta(seconds=allowance.pause_after(sent)),
+        )
+        for sent in range(1, allowance.most)
     ]
     sent = db.session.scalar(
         insert(CodeAllowance)
-        .values(key=key, sent=1, last_sent_at=now, day_ends_at=now + DAY)
+        .values(key=allowance.key, sent=1, last_sent_at=now, day_ends_at=now + DAY)
         .on_conflict_do_update(
             index_elements=["key"],
             set_={
@@ -156,38 +198,32 @@ def _count_send(key: str, now: datetime) -> int:
         .returning(CodeAllowance.sent)
     )
     if sent is None:
-        raise _too_early(key, now)
-    return _pause_after(sent)
+        raise _too_early(allowance, now)
+    return allowance.pause_after(sent)
 
 
-def _pause_after(sent: int) -> int:
-    """Seconds until the next code after so many in a day: 60, 120, 240 … up to an hour."""
-    pause: int = rules().code_interval_seconds * 2 ** (sent - 1)
-    return min(pause, rules().code_longest_interval_seconds)
-
-
-def _too_early(key: str, now: datetime) -> TooManyRequests:
+def _too_early(allowance: _Allowance, now: datetime) -> TooManyRequests:
     row = db.session.execute(
         select(CodeAllowance.sent, CodeAllowance.last_sent_at, CodeAllowance.day_ends_at).where(
-            CodeAllowance.key == key
+            CodeAllowance.key == allowance.key
         )
     ).one()
-    is_last = row.sent >= CODES_A_DAY
-    free_at = row.day_ends_at if is_last else row.last_sent_at + timedelta(seconds=_pause_after(row.sent))
+    is_last = row.sent >= allowance.most
+    free_at = row.day_ends_at if is_last else row.last_sent_at + timedelta(seconds=allowance.pause_after(row.sent))
     seconds = max(1, math.ceil((free_at - now).total_seconds()))
     return (TooManyRequests if is_last else CodeSentRecently)(headers={"Retry-After": str(seconds)}, seconds=seconds)
 
 
-def _take_pause_back(key: str) -> None:
+def _take_pause_back(allowances: Sequence[_Allowance]) -> None:
     """Let the next code go at once: the provider refused this one. It stays counted: a refusal must open no flood."""
-    db.session.execute(update(CodeAllowance).where(CodeAllowance.key == key).values(last_sent_at=clock.now() - DAY))
+    db.session.execute(
+        update(CodeAllowance)
+        .where(CodeAllowance.key.in_([allowance.key for allowance in allowances]))
+        .values(last_sent_at=clock.now() - DAY)
+    )
 
 
 def _wrong(phone: str, purpose: CodePurpose) -> WrongCode:
     subject_id = queries.id_by_phone(phone)
     audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=subject_id, by="code", purpose=str(purpose))
     return WrongCode()
-
-
-def _digest(phone: str, purpose: str, code: str) -> bytes:
-    return keys.sign("sign-in code", phone, purpose, code)

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from volunteer_api.accounts import passwords, queries, recycling
+from volunteer_api.accounts import notices, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
+from volunteer_api.accounts.events import PasswordChanged
 from volunteer_api.accounts.models import CodePurpose, Volunteer
-from volunteer_api.accounts.problems import RegistrationRequired
+from volunteer_api.accounts.problems import PhoneNeeded, RegistrationRequired
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
-from volunteer_api.core import clock
+from volunteer_api.core import clock, events
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload, Unauthorized
@@ -30,8 +33,9 @@ def change_password(
     """Set the password and end all other sessions.
 
     The caller gives the old password or a code (purpose `reset`) to the own phone; somebody who is not signed in gives
-    `phone` and `code`, and may name the `device`. Raises Unauthorized, WrongPassword, WrongCode, WrongSecondFact (401),
-    RegistrationRequired, SecondFactRequired (409), InvalidPayload (422), TooManyRequests (429), Busy (503).
+    `phone` and `code`, and may name the `device`. The phone and the inbox get a notice. Raises Unauthorized,
+    WrongPassword, WrongCode, WrongSecondFact (401), RegistrationRequired, SecondFactRequired, PhoneNeeded (409),
+    InvalidPayload (422), TooManyRequests (429), Busy (503).
     """
     if principal is not None:
         _change_own(principal, new_password, current_password, code, phone)
@@ -48,13 +52,16 @@ def _change_own(
     if phone is not None and phone != volunteer.phone:
         raise InvalidPayload(error_list({"phone": [Fault("not_own_phone", "This is not your own number.")]}))
     device = queries.device_of(principal.session_id)
-    own_phone = volunteer.phone or ""
+    if code is not None and volunteer.phone is None:
+        raise PhoneNeeded()
+    own_phone, handle = volunteer.phone or "", volunteer.phone or volunteer.volunteer_number
     made = _accepted(volunteer, new_password)
     if current_password is not None:
-        passwords.right_owner(own_phone, current_password, device)
+        passwords.right_owner(handle, current_password, device)
     elif code is not None:
         unused_code(own_phone, code, device, CodePurpose.RESET).used_at = clock.now()
-    passwords.keep(principal.volunteer_id, made)
+        recycling.note_proof(principal.volunteer_id)
+    _keep(principal.volunteer_id, own_phone or None, made)
     end_sessions_of(principal.volunteer_id, besides=principal.session_id)
 
 
@@ -72,8 +79,15 @@ def _reset(
         raise RegistrationRequired()
     recycling.require_owner(volunteer, device, row, claim)
     row.used_at = clock.now()
-    passwords.keep(volunteer.id, made)
+    recycling.note_proof(volunteer.id)
+    _keep(volunteer.id, phone, made)
     end_sessions_of(volunteer.id)
+
+
+def _keep(volunteer_id: UUID, phone: str | None, made: str) -> None:
+    passwords.keep(volunteer_id, made)
+    events.publish(PasswordChanged(volunteer_id=volunteer_id))
+    notices.tell_phone(phone, Notice.PASSWORD_CHANGED)
 
 
 def _accepted(volunteer: Volunteer, new_password: str) -> str:

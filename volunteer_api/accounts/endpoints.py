@@ -13,9 +13,11 @@ from volunteer_api.accounts import (
     phones,
     profile,
     queries,
+    recovery,
     resident_ids,
     service,
     sessions,
+    wards,
 )
 from volunteer_api.accounts.consent_texts import ConsentText
 from volunteer_api.accounts.models import DeviceSession, Volunteer
@@ -30,16 +32,21 @@ from volunteer_api.accounts.schemas import (
     ErasureRequest,
     ExportRead,
     GuardianFields,
+    GuardianWithdrawal,
     MeRead,
     MeUpdate,
     PasswordChange,
     PhoneChange,
+    Recovery,
     RefreshRequest,
     Registration,
     ResidentIdUpdate,
     SessionRead,
     SignIn,
     TokensRead,
+    WardQuery,
+    WardRead,
+    WholeExport,
 )
 from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.downloads import Download
@@ -65,7 +72,7 @@ def send_code(body: dict[str, Any]) -> codes.CodeSent:
     blueprint, "POST", "/auth/sign-in", access=public, body=SignIn, returns=TokensRead, idempotency=NONE, limit=LIMIT
 )
 def sign_in(body: dict[str, Any]) -> sessions.Tokens:
-    """Sign in with a code."""
+    """Sign in with a code or a password."""
     return sessions.sign_in(**body)
 
 
@@ -128,6 +135,42 @@ def change_password(principal: Principal | None, body: dict[str, Any]) -> None:
 def change_phone(principal: Principal, body: dict[str, Any]) -> None:
     """Change one's number."""
     phones.change_phone(principal, **body)
+
+
+@endpoint(blueprint, "POST", "/auth/recovery", access=public, body=Recovery, status=204, idempotency=NONE, limit=LIMIT)
+def recover_account(body: dict[str, Any]) -> None:
+    """Give a new number to one's account whose number is another's now."""
+    recovery.recover(**body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/guardian/wards",
+    access=public,
+    body=WardQuery,
+    returns=page_of(WardRead),
+    idempotency=NONE,
+    limit=LIMIT,
+)
+def list_wards(body: dict[str, Any]) -> Page:
+    """See for whom one consents as a guardian, with a code to the own phone."""
+    return wards.list_wards(**body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/guardian/withdrawals",
+    access=public,
+    body=GuardianWithdrawal,
+    returns=page_of(WardRead),
+    idempotency=NONE,
+    limit=LIMIT,
+)
+def withdraw_as_guardian(body: dict[str, Any]) -> Page:
+    """Withdraw one's consent as a guardian, with a code to the own phone."""
+    return wards.withdraw(**body)
 
 
 @endpoint(blueprint, "GET", "/consent-texts", access=public, returns=page_of(ConsentTextRead))
@@ -201,6 +244,21 @@ def set_consents(principal: Principal, body: dict[str, Any]) -> Page:
 def export_me(principal: Principal) -> export.Export:
     """Read all that is known of oneself."""
     return export.export_data(principal)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/me/export",
+    access=signed_in,
+    body=WholeExport,
+    returns=ExportRead,
+    idempotency=NONE,
+    limit=LIMIT,
+)
+def export_whole(principal: Principal, body: dict[str, Any]) -> export.Export:
+    """Read all that is known of oneself, with nothing masked, by the password or a code."""
+    return export.export_whole(principal, **body)
 
 
 @endpoint(blueprint, "GET", "/me/export.html", access=signed_in, produces="text/html", limit=LIMIT, audits=True)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
+from volunteer_api.accounts import queries, recycling
+from volunteer_api.accounts.ages import needs_guardian
 from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, VolunteerErased
 from volunteer_api.accounts.models import (
@@ -18,7 +20,7 @@ from volunteer_api.accounts.models import (
     SignInCode,
     Volunteer,
 )
-from volunteer_api.accounts.problems import NotRequested
+from volunteer_api.accounts.problems import GuardianNeeded, NotRequested, PhoneNeeded
 from volunteer_api.core import audit, clock, events, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -44,29 +46,40 @@ class Erasure:
 def request(*, principal: Principal, code: str) -> Erasure:
     """Have the caller's account erased in seven days; the code went to its phone.
 
-    Asked again, the same answer is given whatever the code: it changes nothing. Raises WrongCode (401),
-    TooManyRequests (429).
+    Asked again, the same answer is given whatever the code: it changes nothing. Raises WrongCode (401), PhoneNeeded
+    (409), TooManyRequests (429).
     """
     volunteer = _hold(principal.volunteer_id)
     if volunteer.erases_at is not None:
         return Erasure(volunteer.erases_at)
     session = db.session.get(DeviceSession, principal.session_id)
-    if volunteer.phone is None or session is None:
+    if session is None:
         raise SessionEnded()
+    if volunteer.phone is None:
+        raise PhoneNeeded()
     row = unused_code(volunteer.phone, code, {"id": session.device_id}, CodePurpose.ERASE)
     row.used_at = clock.now()
-    volunteer.erases_at = clock.now() + timedelta(days=rules().erasure_days)
-    db.session.flush()
-    audit.record(AuditAction.ERASURE_REQUESTED, actor_id=volunteer.id, subject_id=volunteer.id)
-    events.publish(ErasureRequested(volunteer_id=volunteer.id, erases_at=volunteer.erases_at))
-    return Erasure(volunteer.erases_at)
+    recycling.note_proof(volunteer.id)
+    return Erasure(schedule(volunteer, actor_id=volunteer.id))
+
+
+def schedule(volunteer: Volunteer, *, actor_id: UUID | None) -> datetime:
+    """Have an account, which the caller has locked, erased in seven days or when it is due already; returns when."""
+    if volunteer.erases_at is None:
+        volunteer.erases_at = clock.now() + timedelta(days=rules().erasure_days)
+        db.session.flush()
+        audit.record(AuditAction.ERASURE_REQUESTED, actor_id=actor_id, subject_id=volunteer.id)
+        events.publish(ErasureRequested(volunteer_id=volunteer.id, erases_at=volunteer.erases_at))
+    return volunteer.erases_at
 
 
 def take_back(principal: Principal) -> None:
-    """Keep the account. Raises NotRequested (409), SessionEnded (401) where the erasure was first."""
+    """Keep the account. Raises NotRequested, GuardianNeeded (409), SessionEnded (401) where the erasure was first."""
     volunteer = _hold(principal.volunteer_id)
     if volunteer.erases_at is None:
         raise NotRequested()
+    if needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None:
+        raise GuardianNeeded()
     volunteer.erases_at = None
     db.session.flush()
     audit.record(AuditAction.ERASURE_TAKEN_BACK, actor_id=volunteer.id, subject_id=volunteer.id)
@@ -167,7 +180,7 @@ def _make_anonymous(volunteer: Volunteer) -> None:
     # The number too: it stood on what the person showed to others.
     volunteer.volunteer_number = ids.readable(10)
     volunteer.name = ANONYMOUS_NAME
-    volunteer.phone = None
+    volunteer.phone = volunteer.phone_proven_at = None
     volunteer.birth_date = None
     # Without it they leave the divisor of "per registered volunteer", as somebody who moved away does.
     volunteer.home_division = None

@@ -35,3 +35,33 @@ class ErasureIsNear:
 
     volunteer_id: UUID
     erases_at: datetime
+
+
+@dataclass(frozen=True)
+class PhoneChanged:
+    """An account has another number now, in E.164."""
+
+    volunteer_id: UUID
+    phone: str
+
+
+@dataclass(frozen=True)
+class PhoneReleased:
+    """The number of an account, in E.164, belongs to a new owner's account now."""
+
+    volunteer_id: UUID
+    phone: str
+
+
+@dataclass(frozen=True)
+class PasswordChanged:
+    """An account has another password, or its first one."""
+
+    volunteer_id: UUID
+
+
+@dataclass(frozen=True)
+class GuardianWithdrew:
+    """A guardian ended her consent for somebody."""
+
+    volunteer_id: UUID

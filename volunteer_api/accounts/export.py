@@ -8,10 +8,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
+from volunteer_api.accounts import passwords, queries, recycling
+from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.export_labels import MEMBERS, SECTIONS
+from volunteer_api.accounts.models import CodePurpose, Volunteer
+from volunteer_api.accounts.problems import PhoneNeeded
 from volunteer_api.core import audit, clock, personal_data
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
 from volunteer_api.core.downloads import HTML, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.settings import settings
@@ -32,8 +37,30 @@ class Export:
 
 
 def export_data(principal: Principal) -> Export:
-    """All that is held about the caller. Raises TooManyRequests (429) after ten in an hour."""
+    """All that is held about the caller, masked where a stolen session must not read it: see `export_whole`.
+
+    Raises TooManyRequests (429) after ten in an hour.
+    """
     return _collect(principal)
+
+
+def export_whole(principal: Principal, *, password: str | None = None, code: str | None = None) -> Export:
+    """The same with the resident ID and other people's phones in full, for who proves again to be the owner.
+
+    By the password, or by a code to the own phone (purpose `export`), which is used up. Raises WrongPassword, WrongCode
+    (401), PhoneNeeded (409), TooManyRequests (429), Busy (503).
+    """
+    volunteer = db.session.get_one(Volunteer, principal.volunteer_id)
+    device = queries.device_of(principal.session_id)
+    if password is not None:
+        passwords.right_owner(volunteer.phone or volunteer.volunteer_number, password, device)
+    elif volunteer.phone is None:
+        raise PhoneNeeded()
+    else:
+        unused_code(volunteer.phone, code or "", device, CodePurpose.EXPORT).used_at = clock.now()
+        recycling.note_proof(volunteer.id)
+        db.session.flush()
+    return _collect(principal, whole=True)
 
 
 def export_page(principal: Principal) -> Download:
@@ -59,11 +86,12 @@ def export_page(principal: Principal) -> Download:
     return Download(page.encode(), HTML, file_name=f"我的数据-{clock.today()}.html")
 
 
-def _collect(principal: Principal) -> Export:
+def _collect(principal: Principal, *, whole: bool = False) -> Export:
     spend(EXPORTS, "exports", who=str(principal.volunteer_id))
-    audit.record(AuditAction.DATA_EXPORTED, actor_id=principal.volunteer_id, subject_id=principal.volunteer_id)
+    own_id = principal.volunteer_id
+    audit.record(AuditAction.DATA_EXPORTED, actor_id=own_id, subject_id=own_id, whole=whole)
     maximum = personal_data.MAXIMUM_ROWS
-    collected = personal_data.collect(principal.volunteer_id)
+    collected = personal_data.collect(own_id, whole=whole)
     return Export(
         as_of=clock.now(),
         sections={name: [dict(row) for row in rows[:maximum]] for name, rows in collected.items()},

@@ -90,6 +90,7 @@ MEMBERS = {
     "organization_path_id": "组织层级编号",
     "password_changed_at": "密码修改时间",
     "phone": "手机号码",
+    "phone_proven_at": "手机号最近验证时间",
     "photo_id": "头像编号",
     "place_name": "地点",
     "platform": "系统",

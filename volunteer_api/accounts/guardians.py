@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.accounts import consents, contacts, queries
+from volunteer_api.accounts import consents, contacts, notices, queries
 from volunteer_api.accounts.ages import is_under_age, needs_guardian
-from volunteer_api.accounts.codes import right_code
+from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.contacts import Person
 from volunteer_api.accounts.models import CodePurpose, Guardian, SignInCode, Volunteer
@@ -20,6 +20,7 @@ from volunteer_api.accounts.problems import (
     TooManyWards,
     WrongCode,
 )
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -42,6 +43,21 @@ def require_guardian(birth_date: date | None, *, has_guardian: bool, has_contact
         raise GuardianNeeded()
     if is_under_age(birth_date, today) and not has_contact:
         raise GuardianContactNeeded()
+
+
+def require_consent(volunteer: Volunteer, given: Mapping[str, str] | None, device: Mapping[str, str]) -> None:
+    """Let somebody sign in who may consent herself, or for whom a guardian consents, if only by `given` {name, phone,
+    code} now.
+
+    Raises GuardianNeeded (409) and what `set_guardian` raises.
+    """
+    if not needs_guardian(volunteer.birth_date, clock.today()) or queries.hold_guardian(volunteer.id) is not None:
+        return
+    if given is None:
+        erases_at = volunteer.erases_at.isoformat().replace("+00:00", "Z") if volunteer.erases_at is not None else None
+        raise GuardianNeeded(members={"erases_at": erases_at})
+    proof = unused_code(given["phone"], given["code"], device, CodePurpose.GUARDIAN)
+    set_guardian(volunteer, name=given["name"], phone=given["phone"], proof=proof)
 
 
 def prove(phone: str, code: str, device: Mapping[str, str]) -> SignInCode:
@@ -80,6 +96,12 @@ def set_guardian(volunteer: Volunteer, *, name: str, phone: str, proof: SignInCo
     if before is not None:
         before.withdrawn_at = clock.now()
         db.session.flush()
+        # A child may name whom she likes: who consented until now must hear of it.
+        notices.tell_phone(contacts.unseal(before.contact, volunteer.id).phone, Notice.GUARDIAN_REPLACED)
+    elif volunteer.erases_at is not None and needs_guardian(volunteer.birth_date, today):
+        # Without a consent the account was to go.
+        volunteer.erases_at = None
+        audit.record(AuditAction.ERASURE_TAKEN_BACK, actor_id=volunteer.id, subject_id=volunteer.id)
     version = current_texts()[ConsentKind.GUARDIAN].version
     db.session.add(
         Guardian(

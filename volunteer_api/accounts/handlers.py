@@ -8,6 +8,8 @@ from sqlalchemy import case, or_, select
 from volunteer_api.accounts import guardians, resident_ids
 from volunteer_api.accounts.contacts import person_of
 from volunteer_api.accounts.models import Consent, DeviceSession, Password, SignInCode, Volunteer
+from volunteer_api.accounts.resident_numbers import masked
+from volunteer_api.accounts.service import masked_phone
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.personal_data import exported, rows
@@ -22,6 +24,7 @@ def account(volunteer_id: UUID) -> list[dict[str, Any]]:
             Volunteer.volunteer_number,
             Volunteer.name,
             Volunteer.phone,
+            Volunteer.phone_proven_at,
             Volunteer.birth_date,
             Volunteer.home_division,
             Volunteer.created_at,
@@ -33,7 +36,10 @@ def account(volunteer_id: UUID) -> list[dict[str, Any]]:
     )
 
 
-@exported("profile")
+@exported(
+    "profile",
+    masks={"resident_id": masked, "emergency_contact_phone": masked_phone, "guardian_contact_phone": masked_phone},
+)
 def profile(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The profile, with the resident ID in full: its owner may see it here alone."""
     volunteer = db.session.get_one(Volunteer, volunteer_id)
@@ -53,7 +59,7 @@ def profile(volunteer_id: UUID) -> list[dict[str, Any]]:
     ]
 
 
-@exported("guardians")
+@exported("guardians", masks={"phone": masked_phone})
 def guardian_history(volunteer_id: UUID) -> list[dict[str, Any]]:
     """Who consented for a minor."""
     return guardians.personal_data(volunteer_id)

@@ -21,6 +21,7 @@ class CodePurpose(StrEnum):
     CHANGE_PHONE = "change_phone"
     ERASE = "erase"
     GUARDIAN = "guardian"
+    EXPORT = "export"
 
 
 def one_of(column: str, choices: Iterable[str]) -> str:
@@ -51,6 +52,8 @@ class Volunteer(Identified, Versioned, Base):
     volunteer_number: Mapped[str]
     name: Mapped[str]
     phone: Mapped[str | None]
+    # When a code last reached the number and was handed in: only that shows whose number it is.
+    phone_proven_at: Mapped[datetime | None]
     birth_date: Mapped[date | None]
     home_division: Mapped[str | None]
     skills: Mapped[list[Any]] = mapped_column(default=list)

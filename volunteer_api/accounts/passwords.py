@@ -6,19 +6,17 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.accounts import hashing
-from volunteer_api.accounts.codes import guesser
+from volunteer_api.accounts import hashing, queries
+from volunteer_api.accounts.codes import require_tries_left, spend_try
 from volunteer_api.accounts.models import Password, Volunteer
 from volunteer_api.accounts.problems import WrongPassword
 from volunteer_api.core import audit, clock
 from volunteer_api.core.database import db
-from volunteer_api.core.limits import require_left, spend
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.statements import insert
 from volunteer_api.core.unit_of_work import outside
 
-WRONG_TRIES = "20/day"
 SCOPE = "wrong passwords"
 
 
@@ -28,20 +26,20 @@ class _Found:
     hash: str | None
 
 
-def right_owner(phone: str, password: str, device: Mapping[str, str]) -> Volunteer:
-    """The account of an E.164 number whose password this is. To be called first in its unit: it begins it anew.
+def right_owner(handle: str, password: str, device: Mapping[str, str]) -> Volunteer:
+    """The account of an E.164 number or a volunteer number whose password this is.
 
-    Takes as long for a number without an account or without a password. Raises WrongPassword (401), the try counted;
-    TooManyRequests (429) after twenty wrong tries in a day; Busy (503).
+    To be called first in its unit: it begins it anew. Takes as long for what has no account or no password. Raises
+    WrongPassword (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day from one address;
+    Busy (503).
     """
-    who = guesser(phone, device)
-    require_left(WRONG_TRIES, SCOPE, who=who)
-    seen, renewed = _compare(phone, password)
+    require_tries_left(SCOPE, handle, device)
+    seen, renewed = _compare(handle, password)
     # Looked at again: what was read before the hash may have changed, and parallel tries may have used the day up.
-    require_left(WRONG_TRIES, SCOPE, who=who)
-    found = _find(phone)
+    require_tries_left(SCOPE, handle, device)
+    found = _find(handle)
     if found != seen or found.volunteer_id is None or renewed is None:
-        spend(WRONG_TRIES, SCOPE, who=who)
+        spend_try(SCOPE, handle, device)
         audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=found.volunteer_id, by="password")
         raise WrongPassword()
     if renewed != found.hash:
@@ -85,9 +83,9 @@ def has_password(volunteer_id: UUID) -> bool:
     return db.session.get(Password, volunteer_id) is not None
 
 
-def _compare(phone: str, password: str) -> tuple[_Found, str | None]:
-    """What was found of the number before, and the hash to keep where the password is right, else None."""
-    seen = _find(phone)
+def _compare(handle: str, password: str) -> tuple[_Found, str | None]:
+    """What was found of the handle before, and the hash to keep where the password is right, else None."""
+    seen = _find(handle)
 
     def compare() -> str | None:
         if not hashing.is_hash_of(seen.hash, password) or seen.hash is None:
@@ -97,11 +95,11 @@ def _compare(phone: str, password: str) -> tuple[_Found, str | None]:
     return seen, outside(compare)
 
 
-def _find(phone: str) -> _Found:
+def _find(handle: str) -> _Found:
     row = db.session.execute(
         select(Volunteer.id, Password.hash)
         .outerjoin(Password, Password.volunteer_id == Volunteer.id)
-        .where(Volunteer.phone == phone)
+        .where(queries.named_by(handle))
     ).one_or_none()
     return _Found(None, None) if row is None else _Found(row.id, row.hash)
 

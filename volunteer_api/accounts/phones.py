@@ -1,33 +1,44 @@
 """Changing one's number: a code to the new one, and proof that the account's owner asks."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
-from volunteer_api.accounts import passwords, queries
+from volunteer_api.accounts import notices, passwords, queries, recovery, resident_ids
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.accounts.models import CodePurpose, SignInCode, Volunteer
-from volunteer_api.accounts.problems import PhoneTaken, ReauthenticationRequired
+from volunteer_api.accounts.problems import PhoneTaken, ReauthenticationRequired, WrongSecondFact
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
-from volunteer_api.core import audit, clock, events
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import require_left, spend
+
+# Per account: who is signed in sees all of the number but its middle, whose place in the city leaves few to try.
+WRONG_NUMBERS = "3/30 days"
+SCOPE = "wrong resident IDs"
 
 
 def change_phone(
-    principal: Principal, *, phone: str, code: str, password: str | None = None, current_code: str | None = None
+    principal: Principal,
+    *,
+    phone: str,
+    code: str,
+    password: str | None = None,
+    current_code: str | None = None,
+    resident_id: str | None = None,
 ) -> None:
     """Let `phone` (E.164) be the caller's number. Asked for what is so already, as after a lost answer, does nothing.
 
-    Ends the other sessions: who has the old number must not stay in. Raises ReauthenticationRequired, PhoneTaken (409),
-    WrongPassword, WrongCode (401), TooManyRequests (429), Busy (503).
+    Ends the other sessions: who has the old number must not stay in. The old number gets a notice. Raises
+    ReauthenticationRequired, PhoneTaken (409), WrongPassword, WrongCode, WrongSecondFact (401), TooManyRequests (429),
+    Busy (503).
     """
     volunteer = db.session.get_one(Volunteer, principal.volunteer_id)
     former = volunteer.phone
     if former == phone:
         return
     device = queries.device_of(principal.session_id)
-    proof = _reauthenticate(volunteer.id, former, device, password=password, current_code=current_code)
+    proof = _reauthenticate(volunteer, device, password=password, current_code=current_code, resident_id=resident_id)
     # Read again: the comparison of a password begins the unit anew.
     volunteer = db.session.get_one(Volunteer, principal.volunteer_id)
     row = unused_code(phone, code, device, CodePurpose.CHANGE_PHONE)
@@ -36,24 +47,44 @@ def change_phone(
     for used in (row, proof):
         if used is not None:
             used.used_at = clock.now()
-    volunteer.phone = phone
-    # The unique number judges a race.
-    db.session.flush()
+    recovery.attach(volunteer, phone, by="owner")
     end_sessions_of(volunteer.id, besides=principal.session_id)
-    audit.record(audit.AuditAction.PHONE_CHANGED, actor_id=volunteer.id, subject_id=volunteer.id, by="owner")
-    events.publish(PhoneProven(volunteer_id=volunteer.id, phone=phone))
+    notices.tell_phone(former, Notice.PHONE_CHANGED)
 
 
 def _reauthenticate(
-    volunteer_id: UUID, former: str | None, device: Mapping[str, str], *, password: str | None, current_code: str | None
+    volunteer: Volunteer,
+    device: Mapping[str, str],
+    *,
+    password: str | None,
+    current_code: str | None,
+    resident_id: str | None,
 ) -> SignInCode | None:
-    """The code that proved it, None where a password did or where the account has no number to lose."""
-    if former is None:
-        return None
+    """The code that proved it; None where something else did.
+
+    An account whose number is another's now has no code to ask for: a stolen phone must not take it with nothing but
+    its session, so the password is asked for where there is one, else the resident ID.
+    """
+    former, has_password = volunteer.phone, passwords.has_password(volunteer.id)
     if password is not None:
-        passwords.right_owner(former, password, device)
+        passwords.right_owner(former or volunteer.volunteer_number, password, device)
         return None
-    if current_code is not None:
+    if former is not None and current_code is not None:
         return unused_code(former, current_code, device, CodePurpose.CHANGE_PHONE)
-    facts = ["current_code"] + ["password"] * passwords.has_password(volunteer_id)
-    raise ReauthenticationRequired(members={"facts": facts})
+    facts = ["current_code"] * (former is not None) + ["password"] * has_password
+    if former is None and not has_password and queries.resident_id_of(volunteer.id) is not None:
+        if resident_id is not None:
+            _require_resident_id(volunteer, resident_id)
+            return None
+        facts.append("resident_id")
+    if facts:
+        raise ReauthenticationRequired(members={"facts": facts})
+    return None
+
+
+def _require_resident_id(volunteer: Volunteer, resident_id: str) -> None:
+    require_left(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
+    if not resident_ids.is_of(volunteer.id, resident_id):
+        spend(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
+        audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id, by="resident_id")
+        raise WrongSecondFact()

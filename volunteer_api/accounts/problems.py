@@ -26,9 +26,12 @@ class WrongPassword(Unauthorized):
 
 
 class SecondFactRequired(Conflict):
-    """The number may have a new owner; `facts` names what its former owner could prove. The code stays good."""
+    """The number may have a new owner. The code stays good.
 
-    title = "This account was not used for long: prove that it is yours, or register anew."
+    `ways` has lists of facts, each of which is enough; `facts` names all that occur in them.
+    """
+
+    title = "This number was not proven for long: prove that the account is yours, or register anew."
     keeps_writes = True
     is_outcome = False
 
@@ -59,6 +62,8 @@ class AlreadyRegistered(Conflict):
 
 
 class GuardianNeeded(Conflict):
+    """At a sign-in the member `erases_at` says when the account goes unless a guardian consents before."""
+
     title = "Under the age of 14 a guardian's consent is needed first."
 
 
@@ -118,3 +123,13 @@ class PhotoNotFound(Conflict):
 
 class NotRequested(Conflict):
     title = "Nobody asked for this account's erasure."
+
+
+class PhoneNeeded(Conflict):
+    title = "This account has no number at present: give it one first."
+    is_outcome = False
+
+
+class WardUnknown(Conflict):
+    title = "For one of these you are not the guardian who consents."
+    is_outcome = False

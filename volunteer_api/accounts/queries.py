@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
@@ -59,15 +59,23 @@ def volunteer_by_phone(phone: str) -> Volunteer | None:
     return db.session.scalar(select(Volunteer).where(Volunteer.phone == phone))
 
 
+def volunteer_without_phone(volunteer_number: str) -> Volunteer | None:
+    """The account with this volunteer number that has no phone and is not erased, locked."""
+    return db.session.scalar(
+        select(Volunteer)
+        .where(Volunteer.volunteer_number == volunteer_number, Volunteer.phone.is_(None), Volunteer.erased_at.is_(None))
+        .with_for_update()
+    )
+
+
 def id_by_phone(phone: str) -> UUID | None:
     """Whose E.164 number it is, None where it is nobody's."""
     return db.session.scalar(select(Volunteer.id).where(Volunteer.phone == phone))
 
 
-def last_used_at(volunteer: Volunteer) -> datetime:
-    """When any device last used the account; where none ever did, when it was made."""
-    used = select(func.max(DeviceSession.last_used_at)).where(DeviceSession.volunteer_id == volunteer.id)
-    return db.session.scalar(used) or volunteer.created_at
+def named_by(handle: str) -> ColumnElement[bool]:
+    """That an account is the one of a handle: an E.164 number, which begins with a plus sign, or a volunteer number."""
+    return (Volunteer.phone if handle.startswith("+") else Volunteer.volunteer_number) == handle
 
 
 def device_of(session_id: UUID) -> dict[str, str]:
@@ -76,12 +84,12 @@ def device_of(session_id: UUID) -> dict[str, str]:
     return {"id": session.device_id, "name": session.device_name, "platform": session.platform}
 
 
-def was_signed_in(phone: str, device_id: str) -> bool:
-    """Whether the owner of an E.164 number was ever signed in on the device."""
+def was_signed_in(handle: str, device_id: str) -> bool:
+    """Whether the owner of an E.164 number or of a volunteer number was ever signed in on the device."""
     found = (
         select(DeviceSession.id)
         .join(Volunteer, Volunteer.id == DeviceSession.volunteer_id)
-        .where(Volunteer.phone == phone, DeviceSession.device_id == device_id)
+        .where(named_by(handle), DeviceSession.device_id == device_id)
     )
     return db.session.scalar(found.limit(1)) is not None
 
@@ -140,6 +148,14 @@ def consents_of(volunteer_id: UUID) -> Page:
     )
 
 
+def hold_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
+    """Whether somebody consents to this kind now; if so, who withdraws it waits until this unit ends."""
+    live = select(Consent.id).where(
+        Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
+    )
+    return db.session.scalar(live.with_for_update(read=True)) is not None
+
+
 def has_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
     """Whether somebody consents to this kind now, in whatever version."""
     live = select(Consent.id).where(
@@ -165,6 +181,15 @@ def guardian_of(volunteer_id: UUID) -> Guardian | None:
     )
 
 
+def hold_guardian(volunteer_id: UUID) -> Guardian | None:
+    """`guardian_of`; who withdraws waits until this unit ends."""
+    return db.session.scalar(
+        select(Guardian)
+        .where(Guardian.volunteer_id == volunteer_id, Guardian.withdrawn_at.is_(None))
+        .with_for_update(read=True)
+    )
+
+
 def guardians_of(volunteer_id: UUID) -> list[Guardian]:
     """Every guardian that an account ever had; the oldest first."""
     rows = select(Guardian).where(Guardian.volunteer_id == volunteer_id).order_by(Guardian.consented_at, Guardian.id)
@@ -181,6 +206,18 @@ def ward_count(phone_digest: bytes, besides: UUID | None) -> int:
     if besides is not None:
         wards = wards.where(Guardian.volunteer_id != besides)
     return db.session.scalar(wards) or 0
+
+
+def wards_of(phone_digest: bytes) -> list[tuple[Guardian, Volunteer]]:
+    """Everybody for whom this phone's owner consents now, the oldest consent first; both rows locked."""
+    found = db.session.execute(
+        select(Guardian, Volunteer)
+        .join(Volunteer, Volunteer.id == Guardian.volunteer_id)
+        .where(Guardian.phone_digest == phone_digest, Guardian.withdrawn_at.is_(None))
+        .order_by(Guardian.consented_at, Guardian.id)
+        .with_for_update()
+    )
+    return [(row.Guardian, row.Volunteer) for row in found]
 
 
 def consent_text_list() -> Page:

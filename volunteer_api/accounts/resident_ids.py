@@ -9,7 +9,7 @@ from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.models import ResidentId
 from volunteer_api.accounts.problems import ResidentIdConsentNeeded, ResidentIdTaken
 from volunteer_api.accounts.resident_numbers import masked
-from volunteer_api.core import audit, keyring
+from volunteer_api.core import audit, keyring, keys
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -25,7 +25,8 @@ def store(volunteer_id: UUID, number: str) -> None:
 
     Raises ResidentIdConsentNeeded, ResidentIdTaken (409), TooManyRequests (429) after ten numbers in a day.
     """
-    if not queries.has_consent(volunteer_id, ConsentKind.RESIDENT_ID):
+    # Held: a withdrawal at the same moment finds the number stored, and deletes it.
+    if not queries.hold_consent(volunteer_id, ConsentKind.RESIDENT_ID):
         raise ResidentIdConsentNeeded()
     digest = keyring.look_up(PURPOSE, number)
     own = queries.resident_id_of(volunteer_id)
@@ -47,6 +48,12 @@ def remove(volunteer_id: UUID) -> None:
     """Delete the stored number; nothing where there is none."""
     if row_count(db.session.execute(delete(ResidentId).where(ResidentId.volunteer_id == volunteer_id))):
         audit.record(AuditAction.RESIDENT_ID_CHANGED, actor_id=volunteer_id, subject_id=volunteer_id, stored=False)
+
+
+def is_of(volunteer_id: UUID, number: str) -> bool:
+    """Whether `number`, normalized, is the one stored for this volunteer."""
+    row = queries.resident_id_of(volunteer_id)
+    return row is not None and keys.same(row.digest, keyring.look_up(PURPOSE, number))
 
 
 def number_of(volunteer_id: UUID) -> str | None:

@@ -31,6 +31,7 @@ from volunteer_api.core.schema import (
 from volunteer_api.files.schemas import FileRead
 
 CODE = r"^[0-9]{6}$"
+VOLUNTEER_NUMBER = r"^[2-9A-HJKMNP-Za-hjkmnp-z]{10}$"
 DIVISION = r"^[0-9]{4,12}$"
 
 
@@ -82,32 +83,120 @@ class DeviceFields(Schema):
     platform = Text(max_length=40, required=True)
 
 
+class ResidentNumber(Text):
+    """18 characters; full-width ones, spaces and a lower-case x are made plain. The number itself is told nobody."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=40, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        number = normalized(str(super()._deserialize(value, attr, data, **kwargs)))
+        if number is None:
+            raise fault("not_resident_id", "This is not a resident ID number.")
+        return number
+
+
+class VolunteerNumber(Text):
+    """The number on a volunteer's card: ten letters and digits; small letters are taken too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=10, pattern=VOLUNTEER_NUMBER, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return str(super()._deserialize(value, attr, data, **kwargs)).upper()
+
+
 class SecondFact(Schema):
-    """One thing that an account's owner knows: for an account that was not used for long."""
+    """What an account's owner knows, where its number was not proven for long: one of the `ways` of the answer before.
+
+    That is the password, the resident ID, or the name with the date of birth or the volunteer number.
+    """
 
     password = Password()
+    resident_id = ResidentNumber()
     name = Text(max_length=60)
     birth_date = Day()
+    volunteer_number = VolunteerNumber()
 
     @validates_schema
-    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
-        """Exactly one."""
-        require_one_of(data, "password", "name", "birth_date")
+    def check_any(self, data: dict[str, Any], **_options: Any) -> None:
+        """At least one."""
+        if not data:
+            raise fault("required", "This is required.", "name")
+
+
+class ContactFields(Schema):
+    """Whom to call: somebody who needs no account."""
+
+    name = Text(max_length=60, required=True)
+    phone = Phone(required=True)
+
+
+class GuardianFields(ContactFields):
+    """`code` went to the guardian's own phone, for the purpose `guardian`."""
+
+    code = Text(max_length=6, pattern=CODE, required=True)
 
 
 class SignIn(Schema):
-    """Exactly one of `code` and `password`; `second_fact` only where the answer before asked for it."""
+    """Exactly one of `code` and `password`, and of `phone` and `volunteer_number`; a code goes with a phone.
 
-    phone = Phone(required=True)
+    `second_fact` and `guardian` only where the answer before asked for it.
+    """
+
+    phone = Phone()
+    volunteer_number = VolunteerNumber()
     code = Text(max_length=6, pattern=CODE)
     password = Password()
     device = Nested(DeviceFields, required=True)
     second_fact = Nested(SecondFact)
+    guardian = Nested(GuardianFields)
 
     @validates_schema
     def check_one(self, data: dict[str, Any], **_options: Any) -> None:
-        """Exactly one."""
+        """Exactly one of each."""
+        require_one_of(data, "phone", "volunteer_number")
         require_one_of(data, "code", "password")
+        if "volunteer_number" in data and "code" in data:
+            raise fault("required", "This is required.", "password")
+
+
+class Recovery(Schema):
+    """For an account without a number. `code` went to the new `phone`, for the purpose `change_phone`."""
+
+    volunteer_number = VolunteerNumber(required=True)
+    name = Text(max_length=60, required=True)
+    resident_id = ResidentNumber(required=True)
+    phone = Phone(required=True)
+    code = Text(max_length=6, pattern=CODE, required=True)
+
+
+class WardQuery(Schema):
+    """`code` went to the guardian's own phone, for the purpose `guardian`."""
+
+    phone = Phone(required=True)
+    code = Text(max_length=6, pattern=CODE, required=True)
+
+
+class GuardianWithdrawal(WardQuery):
+    """For whom the guardian consents no more."""
+
+    volunteer_numbers = ListOf(VolunteerNumber(), min_length=1, max_length=20, required=True)
+
+    @post_load
+    def name_once(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Whoever is named twice is meant once."""
+        return data | {"volunteer_numbers": list(dict.fromkeys(data["volunteer_numbers"]))}
+
+
+class WardRead(Schema):
+    """`name` is masked (王*); `erases_at` is when the account goes unless a guardian consents before."""
+
+    volunteer_number = Text(required=True)
+    name = Text(required=True)
+    consented_at = Moment(required=True)
+    withdrawn_at = Moment(required=True, allow_none=True)
+    erases_at = Moment(required=True, allow_none=True)
 
 
 class PhoneProof(Schema):
@@ -138,12 +227,16 @@ class PasswordChange(Schema):
 
 
 class PhoneChange(Schema):
-    """`code` went to the new `phone`, `current_code` to the number until now; the purpose of both is `change_phone`."""
+    """`code` went to the new `phone`, `current_code` to the number until now; the purpose of both is `change_phone`.
+
+    `resident_id` only where the answer before asked for it: for an account without a number and a password.
+    """
 
     phone = Phone(required=True)
     code = Text(max_length=6, pattern=CODE, required=True)
     password = Password()
     current_code = Text(max_length=6, pattern=CODE)
+    resident_id = ResidentNumber()
 
 
 class ConsentGiven(Schema):
@@ -160,19 +253,6 @@ class ConsentList(Schema):
     def check_consents(self, data: dict[str, Any], **_options: Any) -> None:
         """Every consent is to a text in force, given once, and the required ones are there."""
         check_consents(data["consents"])
-
-
-class ContactFields(Schema):
-    """Whom to call: somebody who needs no account."""
-
-    name = Text(max_length=60, required=True)
-    phone = Phone(required=True)
-
-
-class GuardianFields(ContactFields):
-    """`code` went to the guardian's own phone, for the purpose `guardian`."""
-
-    code = Text(max_length=6, pattern=CODE, required=True)
 
 
 class Registration(PhoneProof, ConsentList):
@@ -279,17 +359,7 @@ class MeUpdate(Schema):
 
 
 class ResidentIdUpdate(Schema):
-    """18 characters; full-width ones, spaces and a lower-case x are made plain."""
-
-    resident_id = Text(max_length=40, required=True)
-
-    @post_load
-    def normalize(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Judge the check character and the date, and name only the field: the number itself is told nobody."""
-        number = normalized(data["resident_id"])
-        if number is None:
-            raise fault("not_resident_id", "This is not a resident ID number.", "resident_id")
-        return {"resident_id": number}
+    resident_id = ResidentNumber(required=True)
 
 
 class ConsentTextRead(Schema):
@@ -320,6 +390,18 @@ class ErasureRequest(Schema):
 
 class ErasureRead(Schema):
     erases_at = Moment(required=True)
+
+
+class WholeExport(Schema):
+    """Exactly one; the code's purpose is `export`."""
+
+    password = Password()
+    code = Text(max_length=6, pattern=CODE)
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        """Exactly one."""
+        require_one_of(data, "code", "password")
 
 
 class ExportRead(Schema):

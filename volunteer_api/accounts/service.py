@@ -10,8 +10,8 @@ from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded
-from volunteer_api.accounts.sessions import Tokens, end_sessions_of, open_session, repeat_outcome
-from volunteer_api.core import audit, events, ids, keyring
+from volunteer_api.accounts.sessions import Tokens, open_session, repeat_outcome
+from volunteer_api.core import audit, clock, events, ids, keyring
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -39,10 +39,10 @@ def register(
 
     The same code from the same device gives the same account and session again for ten minutes: the answer may have
     been lost. Under 14 `guardian` {name, phone, code} consents too, with a code of her own; from 14 to 17
-    `guardian_contact` {name, phone} may stand for her. With `replaces_former_owner` a number is taken from an account
-    that was not used for long. Raises InvalidPayload (422) for a common password, Busy (503), WrongCode (401),
-    TooManyRequests (429), AlreadyRegistered, GuardianNeeded, GuardianContactNeeded and what guardians.set_guardian
-    raises (409; the code stays good).
+    `guardian_contact` {name, phone} may stand for her. With `replaces_former_owner` a number that was not proven for
+    long is taken from the account that has it, which keeps all else. Raises InvalidPayload (422) for a common
+    password, Busy (503), WrongCode (401), TooManyRequests (429), AlreadyRegistered, GuardianNeeded,
+    GuardianContactNeeded and what guardians.set_guardian raises (409; the code stays good).
     """
     words = passwords.personal_words(phone=phone, name=name)
     # First, because the unit begins anew after it.
@@ -63,7 +63,6 @@ def register(
         proof = unused_code(guardian["phone"], guardian["code"], device, CodePurpose.GUARDIAN)
     if volunteer is not None:
         recycling.release_phone(volunteer)
-        end_sessions_of(volunteer.id)
         db.session.flush()
     volunteer = create_volunteer(
         phone=phone, name=name, birth_date=birth_date, home_division=home_division, consents=_own(consents)
@@ -90,7 +89,12 @@ def create_volunteer(
 ) -> Volunteer:
     """Write the account with its consents [{kind, version}]. The unique phone judges a race."""
     volunteer = Volunteer(
-        volunteer_number=ids.readable(10), phone=phone, name=name, birth_date=birth_date, home_division=home_division
+        volunteer_number=ids.readable(10),
+        phone=phone,
+        phone_proven_at=clock.now(),
+        name=name,
+        birth_date=birth_date,
+        home_division=home_division,
     )
     db.session.add(volunteer)
     db.session.flush()

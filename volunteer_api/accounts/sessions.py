@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
-from volunteer_api.accounts import passwords, queries, recycling
+from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
@@ -29,6 +29,10 @@ from volunteer_api.core.tokens import issue_access_token
 
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
+# Built once: building it on each call would cost as much as asking the database.
+_SESSION = select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
+    DeviceSession.id == bindparam("session_id")
+)
 
 
 @dataclass(frozen=True)
@@ -43,27 +47,35 @@ class Tokens:
 
 def sign_in(
     *,
-    phone: str,
     device: Mapping[str, str],
+    phone: str = "",
+    volunteer_number: str | None = None,
     code: str | None = None,
     password: str | None = None,
     second_fact: Mapping[str, Any] | None = None,
+    guardian: Mapping[str, str] | None = None,
 ) -> Tokens:
     """Open a session for `device` {id, name, platform} by exactly one of `code`, which is used up, and `password`.
 
-    An account that was not used for long asks for a `second_fact` beside a code. Raises WrongCode, WrongPassword,
-    WrongSecondFact (401), TooManyRequests (429), RegistrationRequired, SecondFactRequired (409; the code stays good),
-    Busy (503).
+    A password goes with the `phone` or the `volunteer_number`, which alone an account has whose number is another's
+    now. A number that was not proven for long asks for a `second_fact` beside a code; an account under 14 whose
+    guardian withdrew the consent for a `guardian` {name, phone, code}. Raises WrongCode, WrongPassword, WrongSecondFact
+    (401), TooManyRequests (429), RegistrationRequired, SecondFactRequired, what guardians.require_consent raises (409;
+    the codes stay good), Busy (503).
     """
     if password is not None:
-        return open_session(passwords.right_owner(phone, password, device), device, opened_by=None)
+        volunteer = passwords.right_owner(volunteer_number or phone, password, device)
+        guardians.require_consent(volunteer, guardian, device)
+        return open_session(volunteer, device, opened_by=None)
     claim = recycling.weigh(phone, second_fact)
     row = unused_code(phone, code or "", device, CodePurpose.ACCESS)
-    volunteer = queries.volunteer_by_phone(phone)
-    if volunteer is None:
+    known = queries.volunteer_by_phone(phone)
+    if known is None:
         raise RegistrationRequired()
-    recycling.require_owner(volunteer, device, row, claim)
-    return open_session(volunteer, device, opened_by=row)
+    recycling.require_owner(known, device, row, claim)
+    guardians.require_consent(known, guardian, device)
+    recycling.note_proof(known.id)
+    return open_session(known, device, opened_by=row)
 
 
 def refresh(*, refresh_token: str) -> Tokens:
@@ -96,11 +108,8 @@ def refresh(*, refresh_token: str) -> Tokens:
 
 def session_is_open(principal: Principal) -> bool:
     """Whether the device session behind an access token still counts: one look-up by primary key."""
-    found = db.session.execute(
-        select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
-            DeviceSession.id == principal.session_id
-        )
-    ).one_or_none()
+    # Past the session's own machinery: this is asked on every call.
+    found = db.session.connection().execute(_SESSION, {"session_id": principal.session_id}).one_or_none()
     return (
         found is not None
         and found.volunteer_id == principal.volunteer_id
@@ -109,31 +118,22 @@ def session_is_open(principal: Principal) -> bool:
     )
 
 
-def end_session(session_id: UUID) -> None:
+def end_session(session_id: UUID, *, reason: str = "signed_out") -> None:
     """End a session; its tokens are refused from the next request on."""
-    _end(DeviceSession.id == session_id)
+    _end(DeviceSession.id == session_id, reason=reason)
 
 
 def end_sessions_of(volunteer_id: UUID, *, besides: UUID | None = None) -> None:
     """End every session of an account, save one where it is named."""
     conditions = [DeviceSession.volunteer_id == volunteer_id]
-    _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []))
+    _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []), reason="account_changed")
 
 
 def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode | None) -> Tokens:
     """Open a session for `device`; `opened_by` is the code that is used up by it, None where a password opened it."""
     now = clock.now()
     # A device has one session: whoever signs in on it again has lost the old one's tokens, or should lose them.
-    db.session.execute(
-        update(DeviceSession)
-        .where(
-            DeviceSession.volunteer_id == volunteer.id,
-            DeviceSession.device_id == device["id"],
-            DeviceSession.ended_at.is_(None),
-        )
-        .values(ended_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    _end(DeviceSession.volunteer_id == volunteer.id, DeviceSession.device_id == device["id"], reason="replaced")
     session = DeviceSession(
         volunteer_id=volunteer.id,
         device_id=device["id"],
@@ -162,7 +162,7 @@ def repeat_outcome(row: SignInCode, volunteer: Volunteer | None, device: Mapping
     return _tokens(volunteer, session.id, session.used_generation + 1)
 
 
-def _end(*conditions: ColumnElement[bool]) -> None:
+def _end(*conditions: ColumnElement[bool], reason: str) -> None:
     ended = db.session.execute(
         update(DeviceSession)
         .where(DeviceSession.ended_at.is_(None), *conditions)
@@ -171,7 +171,9 @@ def _end(*conditions: ColumnElement[bool]) -> None:
         .execution_options(synchronize_session=False)
     )
     for row in ended.all():
-        audit.record(audit.AuditAction.SESSION_ENDED, subject_id=row.volunteer_id, session_id=str(row.id))
+        audit.record(
+            audit.AuditAction.SESSION_ENDED, subject_id=row.volunteer_id, session_id=str(row.id), reason=reason
+        )
 
 
 def _tokens(volunteer: Volunteer, session_id: UUID, generation: int) -> Tokens:
@@ -196,7 +198,7 @@ def _judge_repetition(session_id: UUID, generation: int, now: datetime) -> UUID:
     if session is None or session.ended_at is not None or session.expires_at <= now:
         raise SessionEnded()
     if generation < session.used_generation:
-        end_session(session_id)
+        end_session(session_id, reason="token_reused")
         audit.record(audit.AuditAction.TOKEN_REUSED, subject_id=session.volunteer_id, session_id=str(session_id))
         raise RefreshTokenReused()
     if generation > session.used_generation:
@@ -220,7 +222,7 @@ def _open_refresh_token(text: str) -> tuple[UUID, int]:
     if len(token) != 16 + 4 + SIGNATURE_BYTES:
         raise RefreshTokenInvalid()
     session_id, generation = UUID(bytes=token[:16]), int.from_bytes(token[16:20], "big")
-    if not keys.same(token[20:], keys.sign("refresh token", session_id, generation)):
+    if not keys.matches(token[20:], "refresh token", session_id, generation):
         raise RefreshTokenInvalid()
     return session_id, generation
 

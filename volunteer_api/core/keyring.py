@@ -2,13 +2,16 @@
 
 A key is 32 random bytes in `keyring_keys`, wrapped under a key derived from SECRET_KEY. A ring's first key is made when
 it is first asked for. Rings are read once per process; a normal call costs no statement.
+
+A key that this process can't unwrap, because another host wraps under a newer SECRET_KEY already, stays locked: what
+other keys open goes on, new values get the newest key that is open, and only what needs the locked one is refused.
 """
 
 import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +25,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import BEGIN_IMMEDIATE, Base, db
-from volunteer_api.core.keys import derive_key
+from volunteer_api.core.keys import derive_key, secrets_known
+from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import Busy, Unavailable
 from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import insert
@@ -47,8 +51,21 @@ class KeyUnknown(SealBroken):
     """No key of this ring has the id that the sealed bytes name."""
 
 
-class KeyringLocked(Exception):
-    """Neither SECRET_KEY nor SECRET_KEY_PREVIOUS unwraps a key."""
+class KeyringLocked(Unavailable):
+    """503: neither SECRET_KEY nor SECRET_KEY_PREVIOUS unwraps a key that is needed. Its text, for who runs the server,
+    names the key."""
+
+    title = "This server can't open a key that it needs; nothing was changed."
+
+    def __init__(self, key_id: str, purpose: str) -> None:
+        super().__init__()
+        self.key_id, self.purpose = key_id, purpose
+
+    def __str__(self) -> str:
+        return (
+            f"SECRET_KEY does not open the key {self.key_id} ({self.purpose}); "
+            "name the former secret in SECRET_KEY_PREVIOUS"
+        )
 
 
 class RingUnknown(Exception):
@@ -73,14 +90,21 @@ class KeyringKey(Base):
 
 @dataclass(frozen=True)
 class Key:
-    """An unwrapped key. It seals and signs from `active_at` on, until a newer one does."""
+    """A key, `unwrapped` where this process can. It seals and signs from `active_at` on, until a newer one does."""
 
     id: str
     purpose: str
     number: int
-    secret: bytes = field(repr=False)
+    unwrapped: bytes | None = field(repr=False)
     active_at: datetime
     retires_at: datetime | None
+
+    @property
+    def secret(self) -> bytes:
+        """The 32 bytes. Raises KeyringLocked."""
+        if self.unwrapped is None:
+            raise KeyringLocked(self.id, self.purpose)
+        return self.unwrapped
 
     @property
     def retired(self) -> bool:
@@ -147,8 +171,14 @@ def look_up(purpose: str, text: str) -> bytes:
 
 
 def newest_key(purpose: str) -> Key:
-    """The key to seal or sign with; the ring's first is made where it has none. May read the table every 30 s."""
-    ring = [key for key in _ring(purpose, FRESH_SECONDS) if not key.retired]
+    """The key to seal or sign with, of those that are open here; the ring's first is made where it has none.
+
+    May read the table every 30 s. Raises KeyringLocked where none is open.
+    """
+    good = [key for key in _ring(purpose, FRESH_SECONDS) if not key.retired]
+    ring = [key for key in good if key.unwrapped is not None]
+    if good and not ring:
+        raise KeyringLocked(good[-1].id, purpose)
     now = clock.now()
     active = [key for key in ring if key.active_at <= now]
     if active:
@@ -158,8 +188,10 @@ def newest_key(purpose: str) -> Key:
 
 
 def find_key(purpose: str, key_id: str) -> Key | None:
-    """The ring's key with this id. An id that this process doesn't know costs one look into the table."""
-    key = reading().keys.get(key_id) or read_again().keys.get(key_id)
+    """The ring's key with this id. One that this process doesn't know, or can't open, costs a look into the table."""
+    key = reading().keys.get(key_id)
+    if key is None or key.unwrapped is None:
+        key = read_again().keys.get(key_id)
     if key is None and (connection := _own_writer()) is not None:
         key = _read(connection).keys.get(key_id)
     return key if key is not None and key.purpose == purpose else None
@@ -176,15 +208,41 @@ def reading(oldest_seconds: float | None = None) -> Reading:
 def read_again() -> Reading:
     """Read what is committed, on a connection apart: a key that its unit then takes back must not stay known.
 
-    Raises KeyringLocked; Unavailable (503).
+    Raises Unavailable (503).
     """
     try:
         with db.engine.connect() as connection:
             found = _read(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise Unavailable() from error
+    known: Reading | None = current_app.extensions.get(EXTENSION)
+    if known is not None:
+        found = Reading({key.id: _remembered(key, known) for key in found.keys.values()}, found.read_at)
     current_app.extensions[EXTENSION] = found
     return found
+
+
+def _remembered(key: Key, known: Reading) -> Key:
+    """A key that another host wrapped anew, under a secret that this one lacks, is what it was before."""
+    before = known.keys.get(key.id)
+    if key.unwrapped is not None or before is None or before.purpose != key.purpose:
+        return key
+    return replace(key, unwrapped=before.unwrapped)
+
+
+def require_open() -> None:
+    """Raise KeyringLocked where a ring has no key that is open here: this server could serve nobody.
+
+    That some keys are locked is said in the log: another host wraps under another secret.
+    """
+    known = read_again()
+    for purpose in sorted({key.purpose for key in known.keys.values()}):
+        ring = known.ring(purpose)
+        locked = [key for key in ring if key.unwrapped is None]
+        if len(locked) == len(ring):
+            raise KeyringLocked(ring[-1].id, purpose)
+        for key in locked:
+            logger().warning("key_locked", key_id=key.id, ring=purpose)
 
 
 def forget() -> None:
@@ -226,7 +284,10 @@ def rewrap() -> int:
     """
     rows = db.session.scalars(select(KeyringKey)).all()
     for row in rows:
-        row.sealed = _wrap(_unwrap(row), row.purpose, row.id)
+        secret = _unwrap(row)
+        if secret is None:
+            raise KeyringLocked(row.id, row.purpose)
+        row.sealed = _wrap(secret, row.purpose, row.id)
     after_commit(forget)
     return len(rows)
 
@@ -287,18 +348,14 @@ def _wrap(secret: bytes, purpose: str, key_id: str) -> bytes:
     return nonce + wrapper.encrypt(nonce, secret, _wrapping(purpose, key_id))
 
 
-def _unwrap(row: Any) -> bytes:
+def _unwrap(row: Any) -> bytes | None:
     nonce, ciphertext = row.sealed[:NONCE_BYTES], row.sealed[NONCE_BYTES:]
-    for outer in (settings().secret_key, settings().secret_key_previous):
-        if outer is None:
-            continue
+    for outer in secrets_known():
         try:
             return AESGCM(derive_key(outer, "keyring")).decrypt(nonce, ciphertext, _wrapping(row.purpose, row.id))
         except InvalidTag:
             continue
-    raise KeyringLocked(
-        f"SECRET_KEY does not open the key {row.id} ({row.purpose}); name the former secret in SECRET_KEY_PREVIOUS"
-    )
+    return None
 
 
 def _wrapping(purpose: str, key_id: str) -> bytes:

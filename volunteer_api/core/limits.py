@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Protocol
 
-from flask import current_app, g, request
+from flask import current_app, g, has_request_context, request
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage
 from sqlalchemy import Index, case, delete, select
@@ -123,7 +123,9 @@ def require_left(limit: str, scope: str, who: str) -> None:
 
 
 def caller_address() -> str:
-    """The caller's address; of IPv6 the /64 network, because one household has all of it."""
+    """The caller's address; of IPv6 the /64 network, because one household has all of it. "" outside of a request."""
+    if not has_request_context():
+        return ""
     address = caller()
     if address is None:
         return request.remote_addr or ""

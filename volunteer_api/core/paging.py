@@ -11,9 +11,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
 
 from volunteer_api.core.database import db
-from volunteer_api.core.keys import derive_key
+from volunteer_api.core.keys import derive_key, secrets_known
 from volunteer_api.core.problems import InvalidCursor
-from volunteer_api.core.settings import settings
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -106,7 +105,8 @@ def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
 
 
 def _serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(derive_key(settings().secret_key, "cursor"))
+    # The library signs with the last, and takes any.
+    return URLSafeSerializer([derive_key(secret, "cursor") for secret in reversed(secrets_known())])
 
 
 def _make_cursor(values: Sequence[Any], binding: str) -> str:

@@ -20,6 +20,10 @@ MAX_PARTS = 500
 BLANK_ROWS = 1000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MACROS = "vbaproject.bin"
+# In every encoding that expat knows, which are UTF-16 and those that write ASCII as ASCII.
+DECLARATIONS = tuple(
+    word.encode(encoding) for word in ("<!DOCTYPE", "<!ENTITY") for encoding in ("ascii", "utf-16-le", "utf-16-be")
+)
 # An older Excel's own format, WPS's, and a file behind a password.
 COMPOUND_FILE = b"\xd0\xcf\x11\xe0"
 PASSWORD_STREAM = "EncryptedPackage".encode("utf-16-le")
@@ -170,11 +174,11 @@ def _require_harmless(content: bytes, max_rows: int, max_columns: int) -> None:
             for part in parts:
                 if part.filename.lower().endswith(MACROS):
                     raise SpreadsheetHasMacros()
-                if part.filename.lower().endswith((".xml", ".rels")):
-                    # The parser beneath openpyxl expands entities. UTF-16 would hide the word from this search.
-                    text = archive.read(part)
-                    if b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\x00" in text:
-                        raise SpreadsheetUnreadable()
+                # The parser beneath openpyxl expands entities. Any part may be named as a sheet, whatever it is called.
+                text = archive.read(part)
+                is_markup = part.filename.lower().endswith((".xml", ".rels"))
+                if any(word in text for word in DECLARATIONS) or (is_markup and b"\x00" in text):
+                    raise SpreadsheetUnreadable()
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise SpreadsheetUnreadable() from error
 

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select, update
 
-from volunteer_api.core import clock
+from volunteer_api.core import clock, keyring
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
+from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import NotFound
+from volunteer_api.core.settings import settings
 from volunteer_api.core.unit_of_work import after_commit, run_unit
 from volunteer_api.files import queries, uses
 from volunteer_api.files.intake import KeptPhoto
@@ -22,6 +24,8 @@ KEPT_SECONDS = 365 * 86400
 UNUSED_DAYS = 7
 ORPHAN_DAYS = 1
 BATCH = 500
+# No photo is called so, and no sweep takes it for one.
+OWNER = "owner"
 
 
 def store_file(*, photo: KeptPhoto, owner_id: UUID) -> StoredFile:
@@ -107,8 +111,12 @@ def delete_unused() -> None:
 def delete_orphans() -> None:
     """Delete bytes older than a day that no row knows: a crash came between store and commit, or after the erasure.
 
-    Runs in no unit: it reads the names in short ones.
+    Runs in no unit: it reads the names in short ones. Where another deployment keeps its photos in the same place,
+    nothing is deleted: this one's database knows nothing of them.
     """
+    if not _is_own_store():
+        logger().error("file_store_shared", hint="give each deployment an S3_PREFIX or a VAR_DIR of its own")
+        return
     limit = clock.now() - timedelta(days=ORPHAN_DAYS)
     batch: list[str] = []
     for name, since in store().listed():
@@ -119,6 +127,22 @@ def delete_orphans() -> None:
             _delete_unknown(batch)
             batch = []
     _delete_unknown(batch)
+
+
+def _is_own_store() -> bool:
+    """Whether this deployment's name stands in the store; the first that sweeps writes it.
+
+    The name has a secret of the database and the public address in it, so that neither another deployment nor a copy of
+    this one that serves elsewhere takes the store for its own.
+    """
+    secret = run_unit(lambda: keyring.look_up("file store", "owner"), writes=True)
+    own = f"{settings().public_base_url} {secret.hex()[:16]}".encode()
+    found = store().get(OWNER)
+    if found is None:
+        store().put(OWNER, own, "text/plain")
+        # Of two that wrote at the same moment the last one stands.
+        found = store().get(OWNER)
+    return found == own
 
 
 def _delete_unknown(names: list[str]) -> None:

@@ -16,7 +16,6 @@ from volunteer_api.core.logs import logger
 from volunteer_api.files.problems import FileStoreUnavailable
 
 EXTENSION = "volunteer_api.file_store"
-PREFIX = "files/"
 UNFINISHED = ".part"
 PATIENCE_SECONDS = 5
 
@@ -86,7 +85,7 @@ class FolderStore:
 
 
 class S3Store:
-    """Objects under `files/` in a private bucket."""
+    """Objects under the prefix of this deployment in a private bucket, which others may use too."""
 
     def __init__(self, chosen: S3Settings) -> None:
         try:
@@ -98,7 +97,7 @@ class S3Store:
             raise BadEnvironment(
                 "FILE_STORE is 's3', which needs boto3: run pip install 'volunteer-api[s3]'."
             ) from error
-        self._bucket = chosen.bucket
+        self._bucket, self._prefix = chosen.bucket, chosen.prefix
         self._failures = (exceptions.BotoCoreError, exceptions.ClientError)
         self._client: Any = boto3.session.Session().client(
             "s3",
@@ -120,26 +119,26 @@ class S3Store:
 
     def put(self, name: str, content: bytes, media_type: str) -> None:
         with _named_failure(*self._failures):
-            self._client.put_object(Bucket=self._bucket, Key=PREFIX + name, Body=content, ContentType=media_type)
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=content, ContentType=media_type)
 
     def get(self, name: str) -> bytes | None:
         with _named_failure(*self._failures):
             try:
-                content: bytes = self._client.get_object(Bucket=self._bucket, Key=PREFIX + name)["Body"].read()
+                content: bytes = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
             except self._client.exceptions.NoSuchKey:
                 return None
             return content
 
     def delete(self, name: str) -> None:
         with _named_failure(*self._failures):
-            self._client.delete_object(Bucket=self._bucket, Key=PREFIX + name)
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
 
     def listed(self) -> Iterator[tuple[str, datetime]]:
         with _named_failure(*self._failures):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(PREFIX), entry["LastModified"].astimezone(UTC)
+                    yield entry["Key"].removeprefix(self._prefix), entry["LastModified"].astimezone(UTC)
 
 
 def configure_store(app: Flask, settings: Settings) -> None:

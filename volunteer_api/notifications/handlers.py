@@ -6,7 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, VolunteerErased
+from volunteer_api.accounts.events import (
+    ErasureIsNear,
+    ErasureRequested,
+    GuardianWithdrew,
+    PasswordChanged,
+    PhoneChanged,
+    PhoneReleased,
+    VolunteerErased,
+)
+from volunteer_api.accounts.service import masked_phone
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -25,6 +34,30 @@ def tell_of_request(event: ErasureRequested) -> None:
 def remind(event: ErasureIsNear) -> None:
     """Tell of the last day, once."""
     _tell(event.volunteer_id, NotificationKind.ERASURE_NEAR, event.erases_at)
+
+
+@on(PhoneChanged)
+def tell_of_new_number(event: PhoneChanged) -> None:
+    """Whoever changed the number may be somebody else."""
+    _tell_now(event.volunteer_id, NotificationKind.PHONE_CHANGED, phone=masked_phone(event.phone))
+
+
+@on(PhoneReleased)
+def tell_of_lost_number(event: PhoneReleased) -> None:
+    """The owner needs to give another number before she is signed out everywhere."""
+    _tell_now(event.volunteer_id, NotificationKind.PHONE_RELEASED, phone=masked_phone(event.phone))
+
+
+@on(PasswordChanged)
+def tell_of_new_password(event: PasswordChanged) -> None:
+    """Whoever set it may be somebody else."""
+    _tell_now(event.volunteer_id, NotificationKind.PASSWORD_CHANGED)
+
+
+@on(GuardianWithdrew)
+def tell_of_withdrawal(event: GuardianWithdrew) -> None:
+    """A consent is missing now."""
+    _tell_now(event.volunteer_id, NotificationKind.GUARDIAN_WITHDREW)
 
 
 @on(VolunteerErased)
@@ -56,4 +89,13 @@ def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> No
         kind=kind,
         values={"day": clock.local_date(erases_at).isoformat(), "erases_at": erases_at.isoformat()},
         dedup_key=f"{kind}:{volunteer_id}:{erases_at.isoformat()}",
+    )
+
+
+def _tell_now(volunteer_id: UUID, kind: NotificationKind, **values: str) -> None:
+    notify(
+        volunteer_id=volunteer_id,
+        kind=kind,
+        values=values,
+        dedup_key=f"{kind}:{volunteer_id}:{clock.now().isoformat()}",
     )

@@ -21,11 +21,16 @@ class NotificationKind(StrEnum):
     HOURS_CREDITED = "hours_credited"
     MEMBERSHIP_ACCEPTED = "membership_accepted"
     MEMBERSHIP_INVITED = "membership_invited"
+    MEMBERSHIP_REQUESTED = "membership_requested"
     LEADERSHIP_CHANGED = "leadership_changed"
     GRANT_GIVEN = "grant_given"
     GRANT_REVOKED = "grant_revoked"
     ERASURE_REQUESTED = "erasure_requested"
     ERASURE_NEAR = "erasure_near"
+    PHONE_CHANGED = "phone_changed"
+    PHONE_RELEASED = "phone_released"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
+    GUARDIAN_WITHDREW = "guardian_withdrew"
 
 
 class Notification(Identified, Base):

@@ -34,6 +34,9 @@ TEMPLATES: dict[str, Template] = {
     NotificationKind.MEMBERSHIP_INVITED: Template(
         "You are invited to a team", "%(team)s asks you to join. Accept it or turn it down."
     ),
+    NotificationKind.MEMBERSHIP_REQUESTED: Template(
+        "Somebody asks to join", "%(name)s asks to join %(team)s. Accept it or turn it down."
+    ),
     NotificationKind.LEADERSHIP_CHANGED: Template("The team has a new leader", "%(name)s now leads %(team)s."),
     NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s."),
     NotificationKind.GRANT_REVOKED: Template("A role of yours has ended", "You no longer hold a role at %(scope)s."),
@@ -43,6 +46,21 @@ TEMPLATES: dict[str, Template] = {
     NotificationKind.ERASURE_NEAR: Template(
         "Your account is erased soon",
         "It is erased on %(day)s, and with it what we know of you. This is the last chance to take it back.",
+    ),
+    NotificationKind.PHONE_CHANGED: Template(
+        "Your number was changed",
+        "You now sign in with %(phone)s. If that was not you, set a new password and end the other sessions at once.",
+    ),
+    NotificationKind.PHONE_RELEASED: Template(
+        "Your number belongs to somebody else now",
+        "The owner of %(phone)s opened an account. Give us your new number; your account keeps all else.",
+    ),
+    NotificationKind.PASSWORD_CHANGED: Template(
+        "Your password was changed",
+        "If that was not you, reset it with a code to your phone and end the other sessions at once.",
+    ),
+    NotificationKind.GUARDIAN_WITHDREW: Template(
+        "Your guardian withdrew the consent", "A guardian has to consent again, or somebody has to be named to call."
     ),
 }
 

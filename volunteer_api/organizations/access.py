@@ -95,6 +95,16 @@ def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Se
     )
 
 
+def granted_scope_ids(volunteer_id: UUID, permission: Permission) -> Select[UUID]:
+    """The organizations that the volunteer's live grants with the permission name, without their subtrees."""
+    return select(Grant.scope_id).where(
+        Grant.volunteer_id == volunteer_id,
+        Grant.revoked_at.is_(None),
+        Grant.scope_type == ScopeType.ORGANIZATION,
+        Grant.role.in_(roles_with(permission)),
+    )
+
+
 @open_to_all
 def to_see(principal: Principal | None, organization_id: UUID) -> Organization:
     """Anybody sees an organization."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -15,9 +15,9 @@ from volunteer_api.core import audit
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.organizations.access import Permission, permitted_organization_ids
+from volunteer_api.organizations.access import Permission, granted_scope_ids
 from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.queries import subtree_ids
+from volunteer_api.organizations.queries import ever_under, stood_under
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class OwnEntryView:
 def list_entries(*, by: Principal, query: Mapping[str, Any]) -> Page:
     """The entries of the organizations over which `by` has audit.read, the newest first.
 
-    Those of no organization (sign-ins, and what people do to their own data) are for who has it over a root. Each page
-    that is read becomes an entry itself, of the person looked for where one is named. One statement to read.
+    An entry stays with those who were above its organization when it was written, wherever that moves. Those of no
+    organization (sign-ins, and what people do to their own data) are for who has audit.read over every root: nothing
+    says whose they are. Each page that is read becomes an entry itself, of the person looked for where one is named.
+    One statement to read.
     """
     actor, subject = aliased(Volunteer), aliased(Volunteer)
     statement = (
@@ -100,15 +102,21 @@ def _newest_first() -> Key:
 
 
 def _visible(volunteer_id: UUID, organization_id: UUID | None) -> ColumnElement[bool]:
-    """`organization_id` was judged by the caller."""
-    if organization_id is not None:
-        return AuditEntry.organization_id.in_(subtree_ids(organization_id))
-    permitted: Select[UUID] = permitted_organization_ids(volunteer_id, Permission.AUDIT_READ)
-    over_a_root = exists().where(Organization.parent_id.is_(None), Organization.id.in_(permitted))
-    return or_(
-        AuditEntry.organization_id.in_(permitted),
-        and_(AuditEntry.organization_id.is_(None), over_a_root),
+    """`organization_id`, to which the caller may look, narrows what is visible, and adds nothing."""
+    scopes = granted_scope_ids(volunteer_id, Permission.AUDIT_READ)
+    visible = and_(
+        # Said twice: the first serves the index, the second is the rule.
+        AuditEntry.organization_id.in_(ever_under(scopes)),
+        stood_under(AuditEntry.organization_id, AuditEntry.id, scopes),
     )
+    if organization_id is not None:
+        wanted = select(Organization.id).where(Organization.id == organization_id)
+        return and_(visible, stood_under(AuditEntry.organization_id, AuditEntry.id, wanted))
+    root_apart = exists().where(
+        Organization.parent_id.is_(None), Organization.closed_at.is_(None), Organization.id.not_in(scopes)
+    )
+    over_all = and_(~root_apart, exists().where(Organization.parent_id.is_(None), Organization.id.in_(scopes)))
+    return or_(visible, and_(AuditEntry.organization_id.is_(None), over_all))
 
 
 def _filters(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import select, text
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -14,10 +14,10 @@ from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import row_count
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations import queries
 from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
@@ -29,6 +29,11 @@ from volunteer_api.organizations.problems import (
     RoleDoesNotFit,
     VolunteerUnknown,
 )
+
+MOST_AT_ONCE = 1000
+# Per account, beside the thirty of an hour: the district's 58 stations get their managers on one day, and nobody goes
+# through a list of phones.
+PHONES_A_DAY = "100/day"
 
 # Who stands above whom: nobody grants a role above or beside what she holds.
 ROLE_RANKS = {
@@ -171,6 +176,7 @@ def grant_below(
         return GrantView(granted.id, role, shown, grantee, granted.created_at, "granted")
     digest = _hold_phone(phone)
     known = accounts.look_up(phone, by=by)
+    spend(PHONES_A_DAY, "grants by phone", who=str(by.volunteer_id))
     made = (
         _wait(phone, digest, role, shown, place.organization_id, by=by.volunteer_id)
         if known is None
@@ -206,7 +212,8 @@ def end_all_on(organization: Organization, *, actor_id: UUID | None) -> None:
         select(Grant).where(*over_it, Grant.revoked_at.is_(None)).order_by(Grant.id).with_for_update()
     ).all():
         _end(held, actor_id=actor_id, reason="merged")
-    db.session.execute(delete(PendingGrant).where(PendingGrant.scope_id == organization.id))
+    for waiting in db.session.scalars(select(PendingGrant).where(PendingGrant.scope_id == organization.id)).all():
+        _lapse(waiting, actor_id=actor_id, reason="merged")
 
 
 def end_all_of(volunteer_id: UUID) -> None:
@@ -218,13 +225,14 @@ def end_all_of(volunteer_id: UUID) -> None:
         select(Grant).where(Grant.volunteer_id == volunteer_id, Grant.revoked_at.is_(None)).with_for_update()
     ).all():
         _end(held, actor_id=None, reason="erased", tell=False)
-    db.session.execute(delete(PendingGrant).where(PendingGrant.granted_by == volunteer_id))
+    for waiting in db.session.scalars(select(PendingGrant).where(PendingGrant.granted_by == volunteer_id)).all():
+        _lapse(waiting, actor_id=None, reason="giver_erased")
 
 
 def take_effect(*, volunteer_id: UUID, phone: str) -> None:
     """Give what waited for this phone to the person who proved it hers.
 
-    A grant lapses in silence where its giver could no longer give it, or its place is gone or closed.
+    A grant lapses where its giver could no longer give it, or its place is gone or closed; only the log says so.
     """
     digest = _hold_phone(phone)
     for waiting in db.session.scalars(queries.pending_for(digest, clock.now())).all():
@@ -232,13 +240,19 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
         if place is not None and _still_good(waiting, place.organization_id, volunteer_id):
             scope = Scope(type=waiting.scope_type, id=waiting.scope_id, name=place.name)
             _give(volunteer_id, Role(waiting.role), scope, place.organization_id, by=waiting.granted_by)
-        db.session.delete(waiting)
+            db.session.delete(waiting)
+        else:
+            _lapse(waiting, actor_id=None, reason="no_longer_possible")
     db.session.flush()
 
 
 def forget_expired() -> int:
-    """Delete the grants that waited for a phone in vain; returns how many."""
-    return row_count(db.session.execute(delete(PendingGrant).where(PendingGrant.expires_at <= clock.now())))
+    """Delete the grants that waited for a phone in vain, a thousand at a time; returns how many."""
+    over = select(PendingGrant).where(PendingGrant.expires_at <= clock.now()).order_by(PendingGrant.id)
+    waiting = db.session.scalars(over.limit(MOST_AT_ONCE).with_for_update(skip_locked=True)).all()
+    for one in waiting:
+        _lapse(one, actor_id=None, reason="expired")
+    return len(waiting)
 
 
 def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID) -> None:
@@ -321,6 +335,19 @@ def _revoke_pending(grant_id: UUID, *, by: Principal) -> None:
         actor_id=by.volunteer_id,
         organization_id=place.organization_id,
         pending=True,
+        **_details(waiting),
+    )
+    db.session.delete(waiting)
+
+
+def _lapse(waiting: PendingGrant, *, actor_id: UUID | None, reason: str) -> None:
+    place = db.session.execute(queries.place(waiting.scope_type, waiting.scope_id)).one_or_none()
+    audit.record(
+        AuditAction.REVOKED,
+        actor_id=actor_id,
+        organization_id=place.organization_id if place is not None else None,
+        pending=True,
+        reason=reason,
         **_details(waiting),
     )
     db.session.delete(waiting)

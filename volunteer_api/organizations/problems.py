@@ -39,7 +39,7 @@ class OrganizationNotEmpty(Conflict):
 
 
 class RootStays(Conflict):
-    title = "An organization at the top of the tree can be neither moved nor merged."
+    title = "An organization at the top of the tree can't be moved, merged or closed."
 
 
 class DivisionUnknown(Conflict):

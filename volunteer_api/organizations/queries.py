@@ -5,11 +5,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, cast, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, null, or_, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.organizations import scopes
-from volunteer_api.organizations.models import Division, Grant, Organization, PathMember, PendingGrant, Role, ScopeType
+from volunteer_api.organizations.models import (
+    Division,
+    Grant,
+    Organization,
+    OrganizationPath,
+    PathMember,
+    PendingGrant,
+    Role,
+    ScopeType,
+)
 from volunteer_api.organizations.spelling import begins_with, is_typed, spelled_like
 
 
@@ -25,6 +35,37 @@ def subtree_ids(organization_id: UUID) -> Select[UUID]:
 def path_ids_under(organization_id: UUID) -> Select[UUID]:
     """The ids of all paths, present and past, through the organization; for records' `organization_path_id`."""
     return select(PathMember.path_id).where(PathMember.ancestor_id == organization_id)
+
+
+def ever_under(ancestors: Select[UUID]) -> Select[UUID]:
+    """The ids of all organizations that stand or ever stood on or below one of these."""
+    return (
+        select(OrganizationPath.organization_id)
+        .join(PathMember, PathMember.path_id == OrganizationPath.id)
+        .where(PathMember.ancestor_id.in_(ancestors))
+    )
+
+
+def stood_under(
+    organization_id: InstrumentedAttribute[Any], written_id: InstrumentedAttribute[UUID], ancestors: Select[UUID]
+) -> ColumnElement[bool]:
+    """That a row's organization stood on or below one of these when the row, which has a UUIDv7, was written."""
+    then = (
+        select(OrganizationPath.id)
+        .where(OrganizationPath.organization_id == organization_id, OrganizationPath.id <= written_id)
+        .order_by(OrganizationPath.id.desc())
+        .limit(1)
+        .correlate(organization_id.class_)
+        .scalar_subquery()
+    )
+    # Where clocks of two hosts differ, a row may be older than its organization's first path.
+    now = (
+        select(Organization.path_id)
+        .where(Organization.id == organization_id)
+        .correlate(organization_id.class_)
+        .scalar_subquery()
+    )
+    return exists().where(PathMember.path_id == func.coalesce(then, now), PathMember.ancestor_id.in_(ancestors))
 
 
 def ancestor_ids(organization_id: UUID) -> Select[UUID]:

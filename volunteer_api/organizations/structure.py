@@ -90,16 +90,13 @@ def move(organization: Organization, *, parent_id: UUID, actor_id: UUID | None =
     refuse_below(organization.id, parent_id)
     check_kind(parent, organization.kind)
     former_id = organization.parent_id
+    # Once on the path that it leaves and once on the new one: the auditors of both must see it.
+    moved: dict[str, Any] = {"actor_id": actor_id, "from_id": str(former_id), "to_id": str(parent_id)}
+    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, **moved)
     organization.parent_id = parent_id
     db.session.flush()
     repath(organization.id, [organization.id], parent_id)
-    audit.record(
-        AuditAction.ORGANIZATION_MOVED,
-        actor_id=actor_id,
-        organization_id=organization.id,
-        from_id=str(former_id),
-        to_id=str(parent_id),
-    )
+    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, **moved)
 
 
 def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = None) -> Organization:
@@ -136,15 +133,16 @@ def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = 
         .values(parent_id=into_id, version=Organization.version + 1)
         .execution_options(synchronize_session=False)
     )
+    # As a move, for the auditors of both places.
+    merged: dict[str, Any] = {"actor_id": actor_id, "into_id": str(into_id)}
+    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, **merged)
     organization.parent_id = organization.merged_into_id = into_id
     organization.closed_at = clock.now()
     db.session.flush()
     repath(organization.id, [*child_ids, organization.id], into_id)
     end_all_on(organization, actor_id=actor_id)
     events.publish(OrganizationMerged(organization_id=organization.id, into_id=into_id))
-    audit.record(
-        AuditAction.ORGANIZATION_MERGED, actor_id=actor_id, organization_id=organization.id, into_id=str(into_id)
-    )
+    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, **merged)
     db.session.refresh(organization)
     return organization
 
@@ -152,9 +150,11 @@ def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = 
 def close(organization: Organization, *, reason: str, actor_id: UUID | None = None) -> Organization:
     """Close an organization that has nothing open below it. A second call changes nothing.
 
-    Grants on it stay, so that who held them can still read there. Raises OrganizationNotEmpty, which names what stands
-    in the way: a child here, else what a feature's handler finds.
+    Grants on it stay, so that who held them can still read there. Raises RootStays, OrganizationNotEmpty, which names
+    what stands in the way: a child here, else what a feature's handler finds.
     """
+    if organization.parent_id is None:
+        raise RootStays()
     # Whoever sets up something in it holds it shared until that is there.
     _hold(select(Organization.id).where(Organization.id == organization.id))
     db.session.refresh(organization)

@@ -14,6 +14,7 @@ from volunteer_api.teams.models import InvitationCode, Team
 from volunteer_api.teams.problems import InvitationCodeUnknown
 
 CODE_LENGTH = 10
+PURPOSE = "team invitation code"
 # Far more than a person types wrong, and nothing against 31 to the power of 10 codes.
 CODES_TRIED = "30/hour"
 
@@ -29,9 +30,14 @@ def url_of(code: str) -> str:
 
 
 def digest_of(code: str) -> bytes:
-    """What is kept of a code, typed in any usual way, or of the whole address that a phone scanned."""
-    bare = code.rstrip("/").rpartition("/")[2]
-    return keys.sign("team invitation code", "".join(character for character in bare.upper() if character.isalnum()))
+    """What is kept of a code."""
+    return keys.sign(PURPOSE, _bare(code))
+
+
+def _bare(code: str) -> str:
+    """A code typed in any usual way, or the whole address that a phone scanned, as the code was made."""
+    last = code.rstrip("/").rpartition("/")[2]
+    return "".join(character for character in last.upper() if character.isalnum())
 
 
 def find_live(code: str, *, by: Principal) -> InvitationCode:
@@ -43,7 +49,11 @@ def find_live(code: str, *, by: Principal) -> InvitationCode:
     found = db.session.scalar(
         select(InvitationCode)
         .join(Team, Team.id == InvitationCode.team_id)
-        .where(InvitationCode.code_digest == digest_of(code), is_live(clock.now()), Team.closed_at.is_(None))
+        .where(
+            InvitationCode.code_digest.in_(keys.digests(PURPOSE, _bare(code))),
+            is_live(clock.now()),
+            Team.closed_at.is_(None),
+        )
     )
     if found is None:
         raise InvitationCodeUnknown()

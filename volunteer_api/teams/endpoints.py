@@ -37,7 +37,7 @@ def list_teams(principal: Principal, query: dict[str, Any]) -> Page:
 def create_team(principal: Principal, body: dict[str, Any]) -> Team:
     """Found a team in an organization that you manage."""
     organizations.require(principal, Permission.TEAM_MANAGE, organization_id=body["organization_id"])
-    return service.create_team(**{"leader_id": principal.volunteer_id} | body)
+    return service.create_team(**{"leader_id": principal.volunteer_id} | body, by=principal)
 
 
 @endpoint(blueprint, "GET", "/teams/<uuid:team_id>", access=access.to_see, returns=schemas.TeamRead)
@@ -254,9 +254,9 @@ def reject_membership(membership: Membership) -> MembershipView:
     access=access.to_leave,
     returns=schemas.MembershipRead,
 )
-def leave_team(membership: Membership) -> MembershipView:
+def leave_team(principal: Principal, membership: Membership) -> MembershipView:
     """Leave a team, take a request back, or let a member of your team go."""
-    return service.leave(membership)
+    return service.leave(membership, by=principal)
 
 
 @endpoint(

@@ -30,8 +30,6 @@ from volunteer_api.teams.models import (
 from volunteer_api.teams.problems import AlreadyMember, InvitationCodeUnknown, TeamClosed, TeamNotRecruiting
 from volunteer_api.teams.service import MembershipView
 
-INVITATION_DAYS = 30
-
 
 @dataclass(frozen=True)
 class CodeView:
@@ -69,6 +67,7 @@ def join(team: Team, *, by: Principal, phone: str | None = None, invitation_code
     if not team.is_recruiting:
         raise TeamNotRecruiting()
     requested = service.add_member(team_id=team.id, volunteer_id=volunteer.id, state=MembershipState.REQUESTED)
+    _tell_leaders(team, requested, volunteer)
     return service.view(requested, volunteer)
 
 
@@ -94,7 +93,7 @@ def invite(team: Team, phones: Mapping[str, MembershipRole]) -> list[Membership]
             state=MembershipState.INVITED,
             phone_digest=digests[phone],
             masked_phone=accounts.masked_phone(phone),
-            expires_at=moment + timedelta(days=INVITATION_DAYS),
+            expires_at=moment + timedelta(days=service.INVITATION_DAYS),
         )
         for phone, role in phones.items()
     ]
@@ -240,7 +239,10 @@ def _join_by_code(team: Team, text: str, *, by: Principal) -> Membership:
         service.accept(held, by=by)
         return held
     state = MembershipState.REQUESTED if code.needs_acceptance else MembershipState.ACTIVE
-    return service.add_member(team_id=team.id, volunteer_id=by.volunteer_id, state=state)
+    made = service.add_member(team_id=team.id, volunteer_id=by.volunteer_id, state=state)
+    if code.needs_acceptance:
+        _tell_leaders(team, made, db.session.get_one(Volunteer, by.volunteer_id))
+    return made
 
 
 def _use_up(code: InvitationCode) -> None:
@@ -253,6 +255,25 @@ def _use_up(code: InvitationCode) -> None:
     )
     if row_count(taken) == 0:
         raise InvitationCodeUnknown()
+
+
+def _tell_leaders(team: Team, requested: Membership, volunteer: Volunteer) -> None:
+    """Let those who can accept hear of a request: once a day of each person, however often she asks."""
+    kind, day = NotificationKind.MEMBERSHIP_REQUESTED, clock.today().isoformat()
+    for leader_id in db.session.scalars(queries.leader_ids(team.id)):
+        if leader_id is None:
+            continue
+        notify(
+            volunteer_id=leader_id,
+            kind=kind,
+            values={
+                "name": volunteer.name,
+                "team": team.name,
+                "team_id": str(team.id),
+                "membership_id": str(requested.id),
+            },
+            dedup_key=f"{kind}:{team.id}:{volunteer.id}:{day}:{leader_id}",
+        )
 
 
 def _tell(membership: Membership, team: Team, volunteer_id: UUID) -> None:

@@ -33,10 +33,22 @@ OPEN_STATES = (MembershipState.REQUESTED, MembershipState.INVITED, MembershipSta
 
 
 class Team(Identified, Versioned, Base):
-    """A volunteer team of an organization. `search_text` has its name in pinyin; a closed team takes nobody."""
+    """A volunteer team of an organization. `search_text` has its name in pinyin; a closed team takes nobody.
+
+    Only open teams of an organization have names of their own: a closed one gives its name free.
+    """
 
     __tablename__ = "teams"
-    __table_args__ = (UniqueConstraint("organization_id", "name"),)
+    __table_args__ = (
+        Index(
+            "uq_teams_open_name",
+            "organization_id",
+            "name",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
 
     name: Mapped[str] = mapped_column(String(100))
     organization_id: Mapped[UUID] = mapped_column(ForeignKey(Organization.id))

@@ -16,6 +16,7 @@ class MembershipSettled(Conflict):
 
 class TeamNameTaken(Conflict):
     title = "The organization already has a team of this name."
+    detail = "The organization already has a team with the name %(name)s."
 
 
 class TeamClosed(Conflict):

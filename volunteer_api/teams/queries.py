@@ -129,6 +129,20 @@ def roles_in(volunteer_id: UUID, team_id: UUID) -> Select[str]:
     )
 
 
+def leader_ids(team_id: UUID) -> Select[UUID | None]:
+    """Who leads the team, deputies too: leaders first, a hundred at most."""
+    return (
+        select(Membership.volunteer_id)
+        .where(
+            Membership.team_id == team_id,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.role.in_(LEADING_ROLES),
+        )
+        .order_by(Membership.role.desc(), Membership.id)
+        .limit(100)
+    )
+
+
 def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipState, ...]) -> Select[UUID]:
     """The id of the volunteer's membership that is in one of `states`."""
     return select(Membership.id).where(

@@ -36,7 +36,7 @@ class TeamFilter(PageQuery):
 
 
 class TeamCreate(Schema):
-    """`leader_id` is the caller where it is left out."""
+    """`leader_id` is the caller where it is left out; somebody else is invited to lead."""
 
     name = Text(max_length=100, required=True)
     organization_id = Id(required=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,8 @@ from volunteer_api.teams.problems import (
     TeamNameTaken,
     TeamsStandInTheWay,
 )
+
+INVITATION_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,28 @@ def list_own(*, by: Principal, query: Mapping[str, Any]) -> Page:
     return Page([_own_view(row.Membership, row.Team) for row in found.items], found.next_cursor)
 
 
-def create_team(*, name: str, organization_id: UUID, leader_id: UUID, description: str | None = None) -> Team:
+def create_team(
+    *, name: str, organization_id: UUID, leader_id: UUID, description: str | None = None, by: Principal | None = None
+) -> Team:
     """Found a team with its first leader, who is an active member from now on.
 
-    Raises NotFound for an unknown organization or leader, OrganizationClosed, TeamNameTaken.
+    Where `by` founds it for another, that one is invited to lead: nobody is made to. Until she accepts, the organizers
+    above run the team. Raises NotFound for an unknown organization or leader, OrganizationClosed, TeamNameTaken.
     """
     organizations.require_open(organization_id)
-    if db.session.get(Volunteer, leader_id) is None:
+    leader = db.session.get(Volunteer, leader_id)
+    if leader is None or leader.erased_at is not None:
         raise NotFound()
     _require_free_name(organization_id, name)
     team = Team(name=name, organization_id=organization_id, description=description, search_text=search_text(name))
     db.session.add(team)
     db.session.flush()
-    add_member(team_id=team.id, volunteer_id=leader_id, role=MembershipRole.LEADER)
+    is_asked = by is not None and by.volunteer_id != leader_id
+    state = MembershipState.INVITED if is_asked else MembershipState.ACTIVE
+    first = add_member(team_id=team.id, volunteer_id=leader_id, role=MembershipRole.LEADER, state=state)
+    if is_asked:
+        first.expires_at = clock.now() + timedelta(days=INVITATION_DAYS)
+        _notify(NotificationKind.MEMBERSHIP_INVITED, first, to=leader_id)
     return access.load_team(team.id)
 
 
@@ -173,6 +184,8 @@ def accept(membership: Membership, *, by: Principal | None = None) -> Membership
     """Make somebody who asked or was invited a member; who asked hears of it. Raises MembershipSettled."""
     _require_waiting(membership)
     membership.state, membership.joined_at = MembershipState.ACTIVE, clock.now()
+    if membership.role == MembershipRole.LEADER:
+        _record_leadership(membership, by)
     if membership.volunteer_id is not None and (by is None or by.volunteer_id != membership.volunteer_id):
         _notify(NotificationKind.MEMBERSHIP_ACCEPTED, membership, to=membership.volunteer_id)
     return _flushed(membership)
@@ -185,7 +198,7 @@ def reject(membership: Membership) -> MembershipView:
     return _flushed(membership)
 
 
-def leave(membership: Membership) -> MembershipView:
+def leave(membership: Membership, *, by: Principal) -> MembershipView:
     """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled, LastLeader."""
     if membership.state not in OPEN_STATES:
         raise MembershipSettled(state=membership.state)
@@ -193,6 +206,7 @@ def leave(membership: Membership) -> MembershipView:
         roles = db.session.scalars(queries.others_active(membership)).all()
         if roles and MembershipRole.LEADER not in roles:
             raise LastLeader()
+        _record_leadership(membership, by, role="left")
     membership.state, membership.left_at, membership.is_primary = MembershipState.LEFT, clock.now(), False
     return _flushed(membership)
 
@@ -276,6 +290,13 @@ def forget(volunteer_id: UUID) -> None:
     """End everything that somebody has with any team; what she never joined is deleted, and no phone is kept."""
     never_joined = (Membership.volunteer_id == volunteer_id) & Membership.joined_at.is_(None)
     db.session.execute(delete(Membership).where(never_joined).execution_options(synchronize_session=False))
+    led = select(Membership).where(
+        Membership.volunteer_id == volunteer_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role == MembershipRole.LEADER,
+    )
+    for membership in db.session.scalars(led.order_by(Membership.id)).all():
+        _record_leadership(membership, None, role="left")
     _end_all(clock.now(), volunteer_id=volunteer_id)
     db.session.execute(
         update(Membership)
@@ -286,11 +307,14 @@ def forget(volunteer_id: UUID) -> None:
 
 
 def move_teams(organization_id: UUID, into_id: UUID) -> None:
-    """Let an organization's teams, the closed ones too, belong to another. Raises TeamNameTaken."""
-    names = select(Team.name).where(Team.organization_id == into_id)
-    both = select(Team.id).where(Team.organization_id == organization_id, Team.name.in_(names)).limit(1)
-    if db.session.scalar(both) is not None:
-        raise TeamNameTaken()
+    """Let an organization's teams, the closed ones too, belong to another. Raises TeamNameTaken for two open ones."""
+    names = select(Team.name).where(Team.organization_id == into_id, Team.closed_at.is_(None))
+    both = select(Team.name).where(
+        Team.organization_id == organization_id, Team.closed_at.is_(None), Team.name.in_(names)
+    )
+    taken = db.session.scalar(both.order_by(Team.name).limit(1))
+    if taken is not None:
+        raise TeamNameTaken(name=taken)
     db.session.execute(
         update(Team)
         .where(Team.organization_id == organization_id)
@@ -309,9 +333,10 @@ def require_no_teams(organization_id: UUID) -> None:
 def view(membership: Membership, volunteer: Volunteer | None) -> MembershipView:
     """What leaders and the volunteer see of a membership.
 
-    Whoever neither joined nor asked to is only a phone that somebody typed in: whether it is registered isn't told.
+    Whoever was invited by phone and has not joined is only a number that somebody typed in: whether it is registered
+    isn't told. Who asked keeps her name, turned down or not.
     """
-    is_stranger = membership.joined_at is None and membership.state != MembershipState.REQUESTED
+    is_stranger = membership.joined_at is None and membership.phone_digest is not None
     known = None if is_stranger else volunteer
     phone = membership.masked_phone if is_stranger else None
     # Who was erased has no phone any more.
@@ -350,9 +375,9 @@ def _own_view(membership: Membership, team: Team) -> OwnMembershipView:
 
 
 def _require_free_name(organization_id: UUID, name: str) -> None:
-    taken = select(Team.id).where(Team.organization_id == organization_id, Team.name == name)
+    taken = select(Team.id).where(Team.organization_id == organization_id, Team.name == name, Team.closed_at.is_(None))
     if db.session.scalar(taken) is not None:
-        raise TeamNameTaken()
+        raise TeamNameTaken(name=name)
 
 
 def _require_active(membership: Membership) -> None:
@@ -377,15 +402,15 @@ def _end_all(moment: datetime, **whose: UUID) -> None:
     )
 
 
-def _record_leadership(membership: Membership, by: Principal) -> None:
+def _record_leadership(membership: Membership, by: Principal | None, *, role: str | None = None) -> None:
     team = access.load_team(membership.team_id)
     audit.record(
         AuditAction.LEADERSHIP_CHANGED,
-        actor_id=by.volunteer_id,
+        actor_id=by.volunteer_id if by is not None else None,
         subject_id=membership.volunteer_id,
         organization_id=team.organization_id,
         team_id=str(team.id),
-        role=membership.role,
+        role=role or membership.role,
     )
 
 

@@ -1,4 +1,4 @@
-"""How a one-time code reaches its phone: the sender that SMS_SENDER names, and the queue before it.
+"""How a one-time code or a notice reaches its phone: the sender that SMS_SENDER names, and the queue before it.
 
 A provider's library is an extra: its module is imported only where it is chosen.
 """
@@ -10,7 +10,7 @@ from importlib import import_module
 
 from flask import Flask, current_app
 
-from volunteer_api.accounts.senders.base import CodeSender, SendFailed
+from volunteer_api.accounts.senders.base import CodeSender, Notice, SendFailed
 from volunteer_api.config import BadEnvironment, Settings
 from volunteer_api.core.logs import logger
 from volunteer_api.core.unit_of_work import run_unit
@@ -23,7 +23,7 @@ QUEUE_LENGTH = 100
 
 
 class Outbox:
-    """Sends codes without holding up the answer, which therefore tells nothing of the provider or the phone."""
+    """Sends codes and notices without holding up the answer, which so tells nothing of provider and phone."""
 
     def __init__(self, app: Flask, sender: CodeSender) -> None:
         self._app = app
@@ -34,18 +34,27 @@ class Outbox:
 
     def send(self, *, phone: str, code: str, purpose: str, if_failed: Callable[[], None]) -> None:
         """Send at once, or by the provider in the background; `if_failed` is then a unit of its own."""
+        self._post(lambda: self._sender.send(phone=phone, code=code, purpose=purpose), phone, purpose, if_failed)
+
+    def notify(self, *, phone: str, notice: Notice) -> None:
+        """Send a notice in the same way; one that fails is logged, and nothing else."""
+        self._post(lambda: self._sender.notify(phone=phone, notice=notice), phone, notice, None)
+
+    def _post(self, work: Callable[[], None], phone: str, purpose: str, if_failed: Callable[[], None] | None) -> None:
         if not self._sender.is_remote:
-            self._sender.send(phone=phone, code=code, purpose=purpose)
+            work()
         elif self._free.acquire(blocking=False):
-            self._pool.submit(self._deliver, phone, code, purpose, if_failed)
+            self._pool.submit(self._deliver, work, phone, purpose, if_failed)
         else:
             self._give_up(phone, purpose, "queue_full", if_failed)
 
-    def _deliver(self, phone: str, code: str, purpose: str, if_failed: Callable[[], None]) -> None:
+    def _deliver(
+        self, work: Callable[[], None], phone: str, purpose: str, if_failed: Callable[[], None] | None
+    ) -> None:
         try:
             with self._app.app_context():
                 try:
-                    self._sender.send(phone=phone, code=code, purpose=purpose)
+                    work()
                 except SendFailed as error:
                     self._give_up(phone, purpose, error.reason, if_failed)
                 except Exception as error:
@@ -54,10 +63,12 @@ class Outbox:
         finally:
             self._free.release()
 
-    def _give_up(self, phone: str, purpose: str, reason: str, if_failed: Callable[[], None]) -> None:
-        logger().error("code_not_sent", phone=f"*{phone[-4:]}", purpose=purpose, reason=reason)
-        with self._app.app_context():
-            run_unit(if_failed, writes=True)
+    def _give_up(self, phone: str, purpose: str, reason: str, if_failed: Callable[[], None] | None) -> None:
+        event = "notice_not_sent" if if_failed is None else "code_not_sent"
+        logger().error(event, phone=f"*{phone[-4:]}", purpose=purpose, reason=reason)
+        if if_failed is not None:
+            with self._app.app_context():
+                run_unit(if_failed, writes=True)
 
 
 def build_sender(settings: Settings) -> CodeSender:

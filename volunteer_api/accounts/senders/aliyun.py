@@ -1,6 +1,6 @@
 """Alibaba Cloud's short message service (Dysmsapi 2017-05-25, SendSms), by its own library.
 
-The template has one variable, `code`. https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
+The template has one variable, `code`; that of notices, `notice`. https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
 """
 
 import json
@@ -13,7 +13,15 @@ from alibabacloud_tea_openapi.utils_models import Config  # type: ignore[import-
 from darabonba.exceptions import DaraException, UnretryableException  # type: ignore[import-untyped]  # as above
 from darabonba.runtime import RuntimeOptions  # type: ignore[import-untyped]  # as above
 
-from volunteer_api.accounts.senders.base import CONNECT_SECONDS, READ_SECONDS, CodeSender, SendFailed, host_of
+from volunteer_api.accounts.senders.base import (
+    CONNECT_SECONDS,
+    NOTICE_TEXTS,
+    READ_SECONDS,
+    CodeSender,
+    Notice,
+    SendFailed,
+    host_of,
+)
 from volunteer_api.config import SmsAccount
 
 DEFAULT_REGION = "cn-hangzhou"
@@ -41,11 +49,19 @@ class AliyunSender:
 
     def send(self, *, phone: str, code: str, purpose: str) -> None:
         """Send it; mainland numbers go without their country code."""
+        self._send(phone, self._account.template_code, {"code": code})
+
+    def notify(self, *, phone: str, notice: Notice) -> None:
+        """Send a notice by the template with the variable `notice`, where there is one."""
+        if self._account.notice_template_code:
+            self._send(phone, self._account.notice_template_code, {"notice": NOTICE_TEXTS[notice]})
+
+    def _send(self, phone: str, template_code: str, values: dict[str, str]) -> None:
         request = SendSmsRequest(
             phone_numbers=phone.removeprefix("+86"),
             sign_name=self._account.sign_name,
-            template_code=self._account.template_code,
-            template_param=json.dumps({"code": code}),
+            template_code=template_code,
+            template_param=json.dumps(values),
         )
         patience = RuntimeOptions(
             connect_timeout=CONNECT_SECONDS * 1000, read_timeout=READ_SECONDS * 1000, autoretry=False, max_attempts=1

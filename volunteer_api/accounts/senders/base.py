@@ -1,5 +1,6 @@
 """What every sender of codes is."""
 
+from enum import StrEnum
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -7,14 +8,33 @@ CONNECT_SECONDS = 3
 READ_SECONDS = 5
 
 
+class Notice(StrEnum):
+    """What a phone is told that is no code."""
+
+    PHONE_CHANGED = "phone_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
+    GUARDIAN_REPLACED = "guardian_replaced"
+
+
+# What a provider's template is filled with, short enough for its variables (35 characters).
+NOTICE_TEXTS = {
+    Notice.PHONE_CHANGED: "志愿者账号已改绑其他手机号",
+    Notice.PASSWORD_CHANGED: "志愿者账号的密码已修改",
+    Notice.GUARDIAN_REPLACED: "您监护的志愿者已改由他人同意",
+}
+
+
 class CodeSender(Protocol):
-    """Brings a code to a phone; called once the code is committed."""
+    """Brings a code or a notice to a phone; called once what it tells is committed."""
 
     # Whether it waits for somebody else's server.
     is_remote: bool
 
     def send(self, *, phone: str, code: str, purpose: str) -> None:
         """Send it; `phone` is E.164. Raises SendFailed."""
+
+    def notify(self, *, phone: str, notice: Notice) -> None:
+        """Send a notice; nothing where the deployment has no template for it. Raises SendFailed."""
 
 
 class SendFailed(Exception):

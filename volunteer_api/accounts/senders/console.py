@@ -2,7 +2,7 @@
 
 import sys
 
-from volunteer_api.accounts.senders.base import CodeSender
+from volunteer_api.accounts.senders.base import CodeSender, Notice
 from volunteer_api.config import SmsAccount
 
 
@@ -14,6 +14,11 @@ class ConsoleSender:
     def send(self, *, phone: str, code: str, purpose: str) -> None:
         """Write one line, whole, so that the lines of several workers don't mix."""
         sys.stdout.write(f"code {code} for {phone} ({purpose})\n")
+        sys.stdout.flush()
+
+    def notify(self, *, phone: str, notice: Notice) -> None:
+        """Write one line, whole."""
+        sys.stdout.write(f"notice {notice} for {phone}\n")
         sys.stdout.flush()
 
 

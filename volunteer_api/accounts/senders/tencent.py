@@ -1,6 +1,6 @@
 """Tencent Cloud's short message service (SMS 2021-01-11, SendSms), by its own library.
 
-The template has one parameter, the code. https://cloud.tencent.com/document/product/382/55981
+The template has one parameter, the code; that of notices, the notice. https://cloud.tencent.com/document/product/382/55981
 """
 
 import json
@@ -16,7 +16,15 @@ from tencentcloud.common.profile.http_profile import HttpProfile  # type: ignore
 from tencentcloud.sms.v20210111.models import SendSmsRequest  # type: ignore[import-untyped]  # as above
 from tencentcloud.sms.v20210111.sms_client import SmsClient  # type: ignore[import-untyped]  # as above
 
-from volunteer_api.accounts.senders.base import CONNECT_SECONDS, READ_SECONDS, CodeSender, SendFailed, host_of
+from volunteer_api.accounts.senders.base import (
+    CONNECT_SECONDS,
+    NOTICE_TEXTS,
+    READ_SECONDS,
+    CodeSender,
+    Notice,
+    SendFailed,
+    host_of,
+)
 from volunteer_api.config import SmsAccount
 
 DEFAULT_REGION = "ap-guangzhou"
@@ -39,6 +47,14 @@ class TencentSender:
 
     def send(self, *, phone: str, code: str, purpose: str) -> None:
         """Send it; numbers go as E.164."""
+        self._send(phone, self._account.template_code, code)
+
+    def notify(self, *, phone: str, notice: Notice) -> None:
+        """Send a notice by the template for it, where there is one."""
+        if self._account.notice_template_code:
+            self._send(phone, self._account.notice_template_code, NOTICE_TEXTS[notice])
+
+    def _send(self, phone: str, template_code: str, value: str) -> None:
         request = SendSmsRequest()
         request.from_json_string(
             json.dumps(
@@ -46,8 +62,8 @@ class TencentSender:
                     "PhoneNumberSet": [phone],
                     "SmsSdkAppId": self._account.app_id,
                     "SignName": self._account.sign_name,
-                    "TemplateId": self._account.template_code,
-                    "TemplateParamSet": [code],
+                    "TemplateId": template_code,
+                    "TemplateParamSet": [value],
                 }
             )
         )

@@ -1,0 +1,219 @@
+"""A guardian who ends her consent herself, and what follows for a child and for a teenager."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, wrong
+from tests.accounts.test_guardians import (
+    CHILD,
+    GUARDIAN_PHONE,
+    NOON,
+    TEENAGER,
+    child,
+    guardian_code,
+    guardian_consents,
+)
+from volunteer_api.accounts import tasks
+from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.audit import AuditEntry
+from volunteer_api.core.database import db
+
+OTHER_PHONE = "+8613900007777"
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.at(NOON):
+        yield
+
+
+def registered(client, capsys, **changes):
+    answer = client.post("/auth/register", json=child(client, capsys, **changes))
+    assert answer.status_code == 201, answer.json
+    return answer.json
+
+
+def withdraw(client, code, *numbers, phone=GUARDIAN_PHONE):
+    body = {"phone": phone, "code": code, "volunteer_numbers": list(numbers)}
+    return client.post("/guardian/withdrawals", json=body)
+
+
+def number_of(tokens):
+    return tokens["volunteer"]["volunteer_number"]
+
+
+def test_a_guardian_sees_for_whom_she_consents(client, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys)
+    answer = client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code})
+    assert answer.status_code == 200, answer.json
+    (ward,) = answer.json["items"]
+    assert (ward["volunteer_number"], ward["name"], ward["erases_at"]) == (number_of(tokens), "王*", None)
+    # Looking uses nothing up.
+    assert withdraw(client, code, number_of(tokens)).status_code == 200
+
+
+def test_somebody_elses_code_shows_nothing(client, capsys):
+    registered(client, capsys)
+    code = guardian_code(client, capsys, OTHER_PHONE)
+    assert client.post("/guardian/wards", json={"phone": OTHER_PHONE, "code": code}).json["items"] == []
+    assert client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code}).status_code == 401
+
+
+def test_a_child_is_signed_out_and_erased_without_a_new_consent(client, unit, capsys):
+    tokens = registered(client, capsys)
+    answer = withdraw(client, guardian_code(client, capsys), number_of(tokens))
+    assert answer.status_code == 200, answer.json
+    assert answer.json["items"][0]["erases_at"] == "2026-11-30T04:00:00Z"
+    assert client.get("/me", headers=bearer(tokens)).status_code == 401
+    refreshed = client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refreshed.json["code"] == "session_ended"
+    refused = client.post("/auth/sign-in", json={"phone": PHONE, "code": ask_code(client, capsys), "device": DEVICE})
+    assert (refused.status_code, refused.json["code"]) == (409, "guardian_needed")
+    assert refused.json["erases_at"] == "2026-11-30T04:00:00Z"
+    kinds = unit(lambda: db.session.scalars(select(AuditEntry.action)).all())
+    assert {"guardian_changed", "session_ended", "erasure_requested"} <= set(kinds)
+    live = unit(lambda: db.session.scalars(select(Consent.kind).where(Consent.withdrawn_at.is_(None))).all())
+    assert "guardian" not in live
+    with clock.at(NOON + timedelta(days=7, minutes=1)), client.app.app_context():
+        tasks.erase()
+    assert unit(lambda: db.session.scalar(select(Volunteer.name))) == "已注销用户"
+    assert unit(lambda: db.session.scalars(select(Guardian)).all()) == []
+
+
+def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys):
+    tokens = registered(client, capsys)
+    withdraw(client, guardian_code(client, capsys), number_of(tokens))
+    body = {"phone": PHONE, "code": ask_code(client, capsys), "device": DEVICE}
+    guardian = {"name": "李梅", "phone": OTHER_PHONE, "code": guardian_code(client, capsys, OTHER_PHONE)}
+    bad = body | {"guardian": guardian | {"code": wrong(guardian["code"])}}
+    assert client.post("/auth/sign-in", json=bad).json["code"] == "wrong_code"
+    answer = client.post("/auth/sign-in", json=body | {"guardian": guardian})
+    assert answer.status_code == 200, answer.json
+    me = client.get("/me", headers=bearer(answer.json)).json
+    assert (me["guardian"]["name"], me["erases_at"]) == ("李梅", None)
+    kinds = {n["kind"] for n in client.get("/me/notifications", headers=bearer(answer.json)).json["items"]}
+    assert kinds == {"guardian_withdrew", "erasure_requested"}
+
+
+def test_the_password_does_not_get_past_it(client, capsys):
+    tokens = registered(client, capsys, password="河边有三棵老柳树啊")
+    withdraw(client, guardian_code(client, capsys), number_of(tokens))
+    body = {"phone": PHONE, "password": "河边有三棵老柳树啊", "device": DEVICE}
+    assert client.post("/auth/sign-in", json=body).json["code"] == "guardian_needed"
+    body = {"volunteer_number": number_of(tokens), "password": "河边有三棵老柳树啊", "device": DEVICE}
+    assert client.post("/auth/sign-in", json=body).json["code"] == "guardian_needed"
+
+
+def test_a_teenagers_account_goes_on(client, capsys):
+    code = guardian_code(client, capsys)
+    body = registration(ask_code(client, capsys), birth_date=TEENAGER, consents=guardian_consents())
+    tokens = client.post(
+        "/auth/register", json=body | {"guardian": {"name": "王建国", "phone": GUARDIAN_PHONE, "code": code}}
+    ).json
+    answer = withdraw(client, guardian_code(client, capsys), number_of(tokens))
+    assert answer.json["items"][0]["erases_at"] is None
+    me = client.get("/me", headers=bearer(tokens)).json
+    assert (me["guardian"], me["erases_at"]) == (None, None)
+    (heard,) = client.get("/me/notifications", headers=bearer(tokens)).json["items"]
+    assert heard["kind"] == "guardian_withdrew"
+
+
+def test_a_lost_answer_and_a_used_code(client, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys)
+    assert withdraw(client, code, number_of(tokens)).status_code == 200
+    again = withdraw(client, code, number_of(tokens))
+    assert (again.status_code, again.json["items"]) == (200, [])
+
+
+def test_a_code_that_made_a_consent_ends_none(client, capsys):
+    """The child was told it for the registration."""
+    body = child(client, capsys)
+    tokens = client.post("/auth/register", json=body).json
+    code = body["guardian"]["code"]
+    assert withdraw(client, code, number_of(tokens)).status_code == 401
+    assert client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code}).status_code == 401
+    assert client.get("/me", headers=bearer(tokens)).status_code == 200
+
+
+def test_only_ones_own_wards(client, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys, OTHER_PHONE)
+    refused = withdraw(client, code, number_of(tokens), phone=OTHER_PHONE)
+    assert (refused.status_code, refused.json["code"]) == (409, "ward_unknown")
+    code = guardian_code(client, capsys)
+    assert withdraw(client, code, number_of(tokens), "2222222222").json["code"] == "ward_unknown"
+    assert withdraw(client, wrong(code), number_of(tokens)).json["code"] == "wrong_code"
+    assert client.get("/me", headers=bearer(tokens)).status_code == 200
+
+
+def test_who_consented_hears_of_another_guardian(client, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys, OTHER_PHONE)
+    answer = client.put(
+        "/me/guardian", json={"name": "李梅", "phone": OTHER_PHONE, "code": code}, headers=bearer(tokens)
+    )
+    assert answer.status_code == 200, answer.json
+    assert f"notice guardian_replaced for {GUARDIAN_PHONE}\n" in capsys.readouterr().out
+
+
+def test_a_sign_in_at_the_moment_of_a_withdrawal_leaves_no_session(postgresql_client, postgresql_unit, race, capsys):
+    for _ in range(5):
+        postgresql_unit(lambda: db.session.execute(Volunteer.__table__.update().values(phone=None)))
+        tokens = registered(postgresql_client, capsys)
+        code = guardian_code(postgresql_client, capsys)
+        own = {"phone": PHONE, "code": ask_code(postgresql_client, capsys), "device": DEVICE | {"id": "another"}}
+
+        def act(number, code=code, own=own, tokens=tokens):
+            with clock.at(NOON):
+                if number == 0:
+                    return withdraw(postgresql_client, code, number_of(tokens))
+                return postgresql_client.post("/auth/sign-in", json=own)
+
+        withdrawn, signed_in = race(2, act)
+        assert withdrawn.status_code == 200, withdrawn.json
+        assert signed_in.status_code in (200, 409)
+        live = select(DeviceSession).where(DeviceSession.ended_at.is_(None))
+        assert postgresql_unit(lambda live=live: db.session.scalars(live).all()) == []
+
+
+def test_five_children_are_the_most_at_one_moment_too(postgresql_client, race, capsys):
+    """One code row per guardian's phone: who consents for two at once needs two codes, and has one."""
+    for number in range(4):
+        phone = f"+861370000100{number}"
+        code = guardian_code(postgresql_client, capsys)
+        guardian = {"name": "王建国", "phone": GUARDIAN_PHONE, "code": code}
+        body = registration(
+            ask_code(postgresql_client, capsys, phone),
+            phone=phone,
+            birth_date=CHILD,
+            guardian=guardian,
+            consents=guardian_consents(),
+            device=DEVICE | {"id": f"d{number}"},
+        )
+        assert postgresql_client.post("/auth/register", json=body).status_code == 201
+    code = guardian_code(postgresql_client, capsys)
+    bodies = []
+    for number in range(4):
+        phone = f"+861370000200{number}"
+        bodies.append(
+            registration(
+                ask_code(postgresql_client, capsys, phone),
+                phone=phone,
+                birth_date=CHILD,
+                guardian={"name": "王建国", "phone": GUARDIAN_PHONE, "code": code},
+                consents=guardian_consents(),
+                device=DEVICE | {"id": f"e{number}"},
+            )
+        )
+
+    def act(number):
+        with clock.at(NOON):
+            return postgresql_client.post("/auth/register", json=bodies[number])
+
+    answers = race(4, act)
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]

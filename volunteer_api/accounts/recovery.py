@@ -1,0 +1,48 @@
+"""The way back into an account whose number the carrier gave to somebody else, without a password and a phone."""
+
+from volunteer_api.accounts import queries, resident_ids
+from volunteer_api.accounts.codes import count_wrong_try, unused_code
+from volunteer_api.accounts.events import PhoneChanged, PhoneProven
+from volunteer_api.accounts.models import CodePurpose, Volunteer
+from volunteer_api.accounts.problems import PhoneTaken, WrongSecondFact
+from volunteer_api.core import audit, clock, events
+from volunteer_api.core.database import db
+from volunteer_api.core.limits import require_left, spend
+
+NO_DEVICE = {"id": ""}
+# Per account, as for the second fact of a recycled number.
+WRONG_PROOFS = "10/30 days"
+SCOPE = "wrong recoveries"
+
+
+def recover(*, volunteer_number: str, name: str, resident_id: str, phone: str, code: str) -> None:
+    """Let `phone` be the number of an account that has none, for who knows its resident ID, name and volunteer number.
+
+    The code (purpose `change_phone`) went to the new phone. Only an account that lost its number is opened so: a
+    resident ID stands on too many copies to take a number from anybody who has it. All devices that are signed in hear
+    of it. Asked for what is so already, does nothing. Raises WrongCode (401), WrongSecondFact (401; one answer for
+    everything that does not fit), PhoneTaken (409), TooManyRequests (429).
+    """
+    row = unused_code(phone, code, NO_DEVICE, CodePurpose.CHANGE_PHONE)
+    require_left(WRONG_PROOFS, SCOPE, who=volunteer_number)
+    volunteer = queries.volunteer_without_phone(volunteer_number)
+    if volunteer is None or volunteer.name != name or not resident_ids.is_of(volunteer.id, resident_id):
+        count_wrong_try(row, NO_DEVICE)
+        spend(WRONG_PROOFS, SCOPE, who=volunteer_number)
+        audit.record(
+            audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id if volunteer is not None else None, by="recovery"
+        )
+        raise WrongSecondFact()
+    if queries.id_by_phone(phone) is not None:
+        raise PhoneTaken()
+    row.used_at = clock.now()
+    attach(volunteer, phone, by="recovery")
+
+
+def attach(volunteer: Volunteer, phone: str, *, by: str) -> None:
+    """Let a number that was just proven be the account's, and tell its owner. The unique number judges a race."""
+    volunteer.phone, volunteer.phone_proven_at = phone, clock.now()
+    db.session.flush()
+    audit.record(audit.AuditAction.PHONE_CHANGED, actor_id=volunteer.id, subject_id=volunteer.id, by=by)
+    events.publish(PhoneChanged(volunteer_id=volunteer.id, phone=phone))
+    events.publish(PhoneProven(volunteer_id=volunteer.id, phone=phone))

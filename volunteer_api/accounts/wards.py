@@ -1,0 +1,90 @@
+"""What a guardian does herself, without an account, by a code to her own phone: see for whom she consents, and end it.
+
+Withdrawing is as easy as consenting was [PIPL 15]. Under 14 nothing may go on without the consent [PIPL 31], and what
+is known is erased [PIPL 47]: the account is signed out everywhere at once, opens again only with a guardian's consent,
+and is erased in seven days without one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from volunteer_api.accounts import consents, contacts, erasure, queries
+from volunteer_api.accounts.ages import needs_guardian
+from volunteer_api.accounts.codes import right_code, unused_code
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.events import GuardianWithdrew
+from volunteer_api.accounts.models import CodePurpose, Guardian, Volunteer
+from volunteer_api.accounts.problems import WardUnknown, WrongCode
+from volunteer_api.accounts.service import masked_name
+from volunteer_api.accounts.sessions import end_sessions_of
+from volunteer_api.core import audit, clock, events
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Page
+
+NO_DEVICE: Mapping[str, str] = {"id": ""}
+
+
+@dataclass(frozen=True)
+class Ward:
+    """Somebody for whom a guardian consents, or did; at `erases_at` the account goes unless a guardian consents."""
+
+    volunteer_number: str
+    name: str
+    consented_at: datetime
+    withdrawn_at: datetime | None
+    erases_at: datetime | None
+
+
+def list_wards(*, phone: str, code: str) -> Page:
+    """For whom the owner of a phone consents, with masked names; the code (purpose `guardian`) stays good.
+
+    Raises WrongCode (401), TooManyRequests (429).
+    """
+    unused_code(phone, code, NO_DEVICE, CodePurpose.GUARDIAN)
+    return Page([_view(guardian, ward) for guardian, ward in queries.wards_of(contacts.phone_digest(phone))], None)
+
+
+def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str]) -> Page:
+    """End a guardian's consent for these wards; uses the code up. Asked again with the same code, changes nothing.
+
+    Raises WrongCode (401), TooManyRequests (429), WardUnknown (409; the code stays good).
+    """
+    row = right_code(phone, code, NO_DEVICE, CodePurpose.GUARDIAN)
+    found = {
+        ward.volunteer_number: (guardian, ward) for guardian, ward in queries.wards_of(contacts.phone_digest(phone))
+    }
+    named = [found[number] for number in volunteer_numbers if number in found]
+    if row.used_at is not None:
+        # Its first answer may have been lost; but a code that made a consent ends none.
+        if named:
+            raise WrongCode()
+        return Page([], None)
+    if len(named) < len(volunteer_numbers):
+        raise WardUnknown()
+    row.used_at = clock.now()
+    for guardian, ward in named:
+        _end(guardian, ward)
+    db.session.flush()
+    return Page([_view(guardian, ward) for guardian, ward in named], None)
+
+
+def _end(guardian: Guardian, ward: Volunteer) -> None:
+    guardian.withdrawn_at = clock.now()
+    consents.withdraw(ward.id, ConsentKind.GUARDIAN)
+    audit.record(AuditAction.GUARDIAN_CHANGED, subject_id=ward.id, stored=False, by="guardian")
+    if needs_guardian(ward.birth_date, clock.today()):
+        end_sessions_of(ward.id)
+        erasure.schedule(ward, actor_id=None)
+    events.publish(GuardianWithdrew(volunteer_id=ward.id))
+
+
+def _view(guardian: Guardian, ward: Volunteer) -> Ward:
+    return Ward(
+        volunteer_number=ward.volunteer_number,
+        name=masked_name(ward.name),
+        consented_at=guardian.consented_at,
+        withdrawn_at=guardian.withdrawn_at,
+        erases_at=ward.erases_at,
+    )
