@@ -45,6 +45,10 @@ class AuditAction(StrEnum):
     LEADERSHIP_CHANGED = "leadership_changed"
     TEAM_CLOSED = "team_closed"
     QUALIFICATIONS_RECORDED = "qualifications_recorded"
+    STOCK_MONTH_CLOSED = "stock_month_closed"
+    LOT_RECALLED = "lot_recalled"
+    RECALL_ENDED = "recall_ended"
+    STOCKTAKE_APPROVED = "stocktake_approved"
 
 
 class AuditEntry(Identified, Base):
