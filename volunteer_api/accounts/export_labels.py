@@ -22,6 +22,8 @@ SECTIONS = {
     "service_records": "服务记录",
     "service_records_vouched_for": "我负责、录入或审核的他人记录",
     "sign_ups": "报名",
+    "stock_decisions": "由我结账的月份和召回的批号",
+    "stocktakes": "我参与的盘点",
     "trainings": "培训",
 }
 
@@ -40,6 +42,7 @@ MEMBERS = {
     "check_out_grade": "签退凭据等级",
     "checked_in_at": "签到时间",
     "checked_out_at": "签退时间",
+    "closed_at": "结束时间",
     "completed_on": "完成日期",
     "consented_at": "同意时间",
     "content": "内容",
@@ -76,8 +79,10 @@ MEMBERS = {
     "leader_id": "负责人编号",
     "led": "由我负责",
     "left_at": "离开时间",
+    "lot_number": "批号",
     "media_type": "格式",
     "minutes": "分钟数",
+    "month": "月份",
     "name": "姓名",
     "needs_acceptance": "须经审核",
     "network": "网络地址（隐去末段）",

@@ -19,13 +19,13 @@ MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 @for_signed_in
 def to_read_stock(principal: Principal, station_id: UUID) -> Station:
     """The station's manager, and whoever has stock.read above it."""
-    return _station(principal, Permission.STOCK_READ, station_id)
+    return require_station(principal, Permission.STOCK_READ, station_id)
 
 
 @for_signed_in
 def to_move_stock(principal: Principal, station_id: UUID) -> Station:
     """The station's manager, and whoever has stock.move above it."""
-    return _station(principal, Permission.STOCK_MOVE, station_id)
+    return require_station(principal, Permission.STOCK_MOVE, station_id)
 
 
 @for_signed_in
@@ -39,7 +39,7 @@ def to_reverse(principal: Principal, movement_id: UUID) -> Movement:
     """Whoever may move the stock of its station; what a count corrected, whoever approves counts there."""
     movement = _movement(principal, Permission.STOCK_MOVE, movement_id)
     if movement.kind == MovementKind.STOCKTAKE:
-        _station(principal, Permission.STOCK_APPROVE, movement.station_id)
+        require_station(principal, Permission.STOCK_APPROVE, movement.station_id)
     return movement
 
 
@@ -89,8 +89,8 @@ def _organization(principal: Principal, permission: Permission, organization_id:
     return load_organization(organization_id)
 
 
-def _station(principal: Principal, permission: Permission, station_id: UUID) -> Station:
-    """The station, judged by the roles that reach it. One statement."""
+def require_station(principal: Principal, permission: Permission, station_id: UUID) -> Station:
+    """The station, judged by the roles that reach it. One statement. Raises NotFound (404) or Forbidden (403)."""
     reaches = or_(
         and_(
             Grant.scope_type == ScopeType.ORGANIZATION,
@@ -117,5 +117,5 @@ def _movement(principal: Principal, permission: Permission, movement_id: UUID) -
     movement = db.session.get(Movement, movement_id)
     if movement is None:
         raise NotFound()
-    _station(principal, permission, movement.station_id)
+    require_station(principal, permission, movement.station_id)
     return movement
