@@ -59,6 +59,8 @@ STATED = {
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
     "passwords.volunteer_id": Stated(Fate.DELETED, "opens nothing any more", "account"),
     "pending_grants.granted_by": Stated(Fate.DELETED, "nobody vouches for it any more", "audit_entries"),
+    "recalls.ended_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
+    "recalls.recalled_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
     "resident_ids.volunteer_id": Stated(Fate.DELETED, "sensitive personal information", "profile"),
     "retained_names.volunteer_id": Stated(
         Fate.KEPT, "stock documents name their handler for five years", None, "made by the erasure itself"
@@ -68,6 +70,12 @@ STATED = {
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.volunteer_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records"),
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
+    "stock_months.closed_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
+    "stocktake_lines.counted_by": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
+    "stocktakes.decided_by": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
+    "stocktakes.from_volunteer_id": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
+    "stocktakes.started_by": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
+    "stocktakes.to_volunteer_id": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
     "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),

@@ -54,6 +54,7 @@ from volunteer_api.sign_ups import handlers as sign_up_handlers
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
 from volunteer_api.stocktakes import endpoints as stocktakes
+from volunteer_api.stocktakes import handlers as stocktake_handlers
 from volunteer_api.teams import endpoints as teams
 from volunteer_api.teams import handlers as team_handlers
 from volunteer_api.teams import pages as team_pages
@@ -95,6 +96,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     team_handlers,
     station_handlers,
     inventory_handlers,
+    stocktake_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

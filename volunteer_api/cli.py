@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import click
 from alembic import command
@@ -28,6 +29,7 @@ from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.inventory import verification
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
 
@@ -160,6 +162,27 @@ def contacts_group() -> None:
 def reencrypt_contacts() -> None:
     """Seal all contacts with the newest key of their ring; may be broken off and started again."""
     _reencrypt(reencryption.CONTACTS)
+
+
+@group.group("stock")
+def stock_group() -> None:
+    """The ledger of stations' stock."""
+
+
+@stock_group.command("verify")
+def verify_stock() -> None:
+    """Replay every station's ledger against its balances; nothing is repaired. Fails where they differ."""
+    app = _ready_app()
+
+    def tell(station_id: UUID, fault: verification.Fault) -> None:
+        details = " ".join(f"{name}={value}" for name, value in fault.details.items())
+        click.echo(f"{station_id}  {fault.kind}  {fault.subject}  {details}")
+
+    with app.app_context():
+        count = verification.verify_all(tell)
+    if count:
+        raise click.ClickException(f"{count} faults in the ledger.")
+    click.echo("The ledger adds up.")
 
 
 @group.command()

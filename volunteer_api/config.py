@@ -47,6 +47,9 @@ class Rules:
     risk_notice_hours: int = 24
     backdating_days: int = 30
     near_expiry_days: int = 30
+    # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
+    stocktake_variance: int = 5
+    late_count_hours: int = 72
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90

@@ -19,13 +19,16 @@ from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.inventory import months, recalls
 from volunteer_api.inventory import service as inventory
-from volunteer_api.inventory.models import MovementReason, RecordableKind
+from volunteer_api.inventory.models import MovementReason, Recall, RecordableKind
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import StationStatusChange
+from volunteer_api.stocktakes import service as stocktakes
+from volunteer_api.stocktakes.models import Stocktake
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
@@ -147,6 +150,7 @@ def furnish(scene: Scene) -> UUID:
         ]
     )
     _qualify(volunteer.id, scene)
+    _keep_stock(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -209,6 +213,24 @@ def _qualify(volunteer_id: UUID, scene: Scene) -> None:
         ]
     )
     db.session.flush()
+
+
+def _keep_stock(volunteer_id: UUID, scene: Scene) -> None:
+    """Counted, handed a shift over, closed a month, recalled a lot and took that back."""
+    office = db.session.get_one(Organization, scene.office_id)
+    item_id = make_item()
+    stocktake_id = stocktakes.start_stocktake(
+        station_id=scene.station_id,
+        by=volunteer_id,
+        kind="handover",
+        item_ids=[item_id],
+        to_volunteer_id=volunteer_id,
+    )
+    stocktake = db.session.get_one(Stocktake, stocktake_id)
+    stocktakes.count_lines(stocktake, [{"item_id": item_id, "quantity": 0}], by=volunteer_id)
+    months.close_month(office, "2020-01", by=volunteer_id)
+    made = recalls.recall_lot(organization=office, item_id=item_id, lot_number="A", reason="召回", by=volunteer_id)
+    recalls.end_recall(db.session.get_one(Recall, made.id), reason="批号有误", by=volunteer_id)
 
 
 def everything(leave_out: tuple[str, ...] = ()) -> str:

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.inventory.models import Movement
+from volunteer_api.inventory.models import Movement, Recall, StockMonth
 from volunteer_api.inventory.retained_names import retain_name
 
 
@@ -35,3 +35,19 @@ def movements(volunteer_id: UUID) -> list[dict[str, Any]]:
         .where(Movement.actor_id == volunteer_id)
         .order_by(Movement.recorded_at.desc(), Movement.id)
     )
+
+
+@exported("stock_decisions")
+def decisions(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The months that the person closed and the lots that she recalled, or whose recall she ended."""
+    closed = rows(
+        select(StockMonth.id, StockMonth.organization_id, StockMonth.month, StockMonth.closed_at)
+        .where(StockMonth.closed_by == volunteer_id)
+        .order_by(StockMonth.closed_at.desc(), StockMonth.id)
+    )
+    recalled = rows(
+        select(Recall.id, Recall.organization_id, Recall.lot_number, Recall.reason, Recall.created_at)
+        .where(or_(Recall.recalled_by == volunteer_id, Recall.ended_by == volunteer_id))
+        .order_by(Recall.created_at.desc(), Recall.id)
+    )
+    return closed + recalled

@@ -1,6 +1,6 @@
-"""How the catalogue, the stock and the ledger are read."""
+"""How the stock, the ledger and its months are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,13 +18,19 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import (
     QUARANTINED,
+    DocumentCounter,
+    MonthBalance,
     Movement,
+    Recall,
     RetainedName,
     StockBalance,
     StockEntry,
+    StockMonth,
     StockState,
     opened_on,
 )
+from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.stations.models import Station
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who recorded a movement."""
+    """Who recorded a movement, or decided something about stock."""
 
     id: UUID
     name: str
@@ -104,6 +110,18 @@ class Document:
     reverses_id: UUID | None
     reversed_by_id: UUID | None
     entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class ClosedMonth:
+    """A month that an organization closed."""
+
+    id: UUID
+    organization_id: UUID
+    month: str
+    closed_at: datetime
+    closed_by: Actor
+    station_count: int
 
 
 def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
@@ -216,10 +234,20 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
     """Each item's month at a station: what it opened with, what came, what went, what it closed with.
 
     Counted back from the balances over the entries since the month began, so that a month costs what happened since
-    and not what ever happened. Items that had nothing and moved nothing are left out.
+    and not what ever happened; a closed one from what it kept, so that it costs what happened in it. Items that had
+    nothing and moved nothing are left out.
     """
     month = query.get("month") or clock.today().strftime("%Y-%m")
     begin, end = month_bounds(month)
+    chosen = [StockEntry.station_id == station_id, StockEntry.occurred_at >= begin]
+    balances: Select[*tuple[Any, ...]] = select(
+        StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity")
+    ).where(StockBalance.station_id == station_id)
+    if is_closed_at(station_id, month):
+        chosen.append(StockEntry.occurred_at < end)
+        balances = select(MonthBalance.item_id, func.sum(MonthBalance.quantity).label("quantity")).where(
+            MonthBalance.station_id == station_id, MonthBalance.month == month
+        )
     # What goes from one portion of a lot to another neither came nor went: a document counts by its sum.
     documents = (
         select(
@@ -227,7 +255,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
             func.sum(StockEntry.quantity).label("quantity"),
             func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
         )
-        .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
+        .where(*chosen)
         .group_by(StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
         .subquery()
     )
@@ -241,13 +269,8 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
         .group_by(documents.c.item_id)
         .subquery()
     )
-    held = (
-        select(StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity"))
-        .where(StockBalance.station_id == station_id)
-        .group_by(StockBalance.item_id)
-        .subquery()
-    )
-    opening = held.c.quantity - func.coalesce(moved.c.since, 0)
+    held = balances.group_by(balances.selected_columns.item_id).subquery()
+    opening = func.coalesce(held.c.quantity, 0) - func.coalesce(moved.c.since, 0)
     incoming = func.coalesce(moved.c.incoming, 0)
     outgoing = func.coalesce(moved.c.outgoing, 0)
     statement = (
@@ -260,7 +283,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
             incoming.label("incoming"),
             outgoing.label("outgoing"),
         )
-        .join(held, held.c.item_id == Item.id)
+        .outerjoin(held, held.c.item_id == Item.id)
         .outerjoin(moved, moved.c.item_id == Item.id)
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
     )
@@ -274,6 +297,72 @@ def month_bounds(month: str) -> tuple[datetime, datetime]:
     first = date.fromisoformat(f"{month}-01")
     following = (first + timedelta(days=31)).replace(day=1)
     return clock.start_of(first), clock.start_of(following)
+
+
+def is_closed_at(station_id: UUID, month: str) -> bool:
+    """Whether the month, `YYYY-MM`, is closed at the station: then what it held at its end is in `month_balances`."""
+    counter = select(DocumentCounter.station_id).where(
+        DocumentCounter.station_id == station_id,
+        DocumentCounter.month == month.replace("-", ""),
+        DocumentCounter.closed_at.is_not(None),
+    )
+    return db.session.scalar(counter) is not None
+
+
+def closing_id(organization_id: UUID, month: str) -> Select[UUID]:
+    """The id of the organization's closing of a month."""
+    return select(StockMonth.id).where(StockMonth.organization_id == organization_id, StockMonth.month == month)
+
+
+def read_closed_month(closed_month_id: UUID) -> ClosedMonth:
+    """A closing that exists. One statement."""
+    return _closed_month(db.session.execute(_closed_months().where(StockMonth.id == closed_month_id)).one())
+
+
+def list_closed_months(organization_id: UUID, query: Mapping[str, Any]) -> Page:
+    """The months that the organization closed, the latest first."""
+    statement = _closed_months().where(StockMonth.organization_id == organization_id)
+    keys = [Key(StockMonth.month, lambda row: row.month, descending=True)]
+    found = page(statement, keys, query, scope=str(organization_id))
+    return replace(found, items=[_closed_month(row) for row in found.items])
+
+
+def recalled_lots(station_id: UUID, item_ids: Iterable[UUID]) -> Select[UUID, str]:
+    """Item and lot of what the organizations above the station recall now, of these items."""
+    return (
+        select(Recall.item_id, Recall.lot_number)
+        .join(PathMember, PathMember.ancestor_id == Recall.organization_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .join(Station, Station.organization_id == Organization.id)
+        .where(Station.id == station_id, Recall.item_id.in_(list(item_ids)), Recall.ended_at.is_(None))
+    )
+
+
+def _closed_months() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            StockMonth.id,
+            StockMonth.organization_id,
+            StockMonth.month,
+            StockMonth.closed_at,
+            StockMonth.station_count,
+            StockMonth.closed_by.label("actor_id"),
+            func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
+        )
+        .join(Volunteer, Volunteer.id == StockMonth.closed_by)
+        .outerjoin(RetainedName, RetainedName.volunteer_id == StockMonth.closed_by)
+    )
+
+
+def _closed_month(row: Row[Any]) -> ClosedMonth:
+    return ClosedMonth(
+        id=row.id,
+        organization_id=row.organization_id,
+        month=row.month,
+        closed_at=row.closed_at,
+        closed_by=Actor(row.actor_id, row.actor_name),
+        station_count=row.station_count,
+    )
 
 
 def _entries() -> Select[*tuple[Any, ...]]:

@@ -1,0 +1,19 @@
+"""What features to the right must hear of the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class LedgerMismatchFound:
+    """The check of a station's ledger found something that does not add up and that was not known.
+
+    `kind`, `subject` and `details` are those of its row in `ledger_faults`. Published in the unit that writes the row.
+    """
+
+    station_id: UUID
+    kind: str
+    subject: str
+    details: Mapping[str, Any]
