@@ -62,10 +62,10 @@ class ReversalNotReversible(Conflict):
     title = "A reversal can't be reversed; record the movement anew."
 
 
-class UndoneElsewhere(Conflict):
+class NotReversibleByHand(Conflict):
     """`kind` stands in the body: a transfer or a loan, which has its own way back."""
 
-    title = "This movement is undone where it was made, not in the ledger."
+    title = "This document is not undone by hand; undo it where it was made."
 
 
 class CounterpartyMissing(Conflict):
