@@ -175,7 +175,7 @@ def test_transfers_and_loans_are_not_undone_in_the_ledger(unit: Unit) -> None:
         )
 
     lent = unit(lend)
-    with pytest.raises(problems.UndoneElsewhere):
+    with pytest.raises(problems.NotReversibleByHand):
         unit(lambda: reverse(depot, lent.id))
 
 

@@ -5,7 +5,6 @@ was lost without a word, closings of the month before, and repeated requests. `L
 it longer.
 """
 
-import logging
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -62,7 +61,6 @@ def test_the_ledger_adds_up_whatever_happens(client: Any, unit: Unit) -> None:
             print_blob=True,
         ),
     )
-    logging.getLogger(__name__).info("%s", counts)
     assert counts["accepted"] > 0
 
 

@@ -17,3 +17,11 @@ class LedgerMismatchFound:
     kind: str
     subject: str
     details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LedgerChecked:
+    """The ledger of a station was replayed; so many `mismatches` were found, known ones included."""
+
+    station_id: UUID
+    mismatches: int

@@ -70,10 +70,10 @@ class BookTooLarge(Problem):
     detail = "This book has more than %(most)s rows; take the workbook, or an organization below."
 
 
-class UndoneElsewhere(Conflict):
+class NotReversibleByHand(Conflict):
     """`kind` stands in the body: a transfer or a loan, which has its own way back."""
 
-    title = "This movement is undone where it was made, not in the ledger."
+    title = "This document is not undone by hand; undo it where it was made."
 
 
 class CounterpartyMissing(Conflict):

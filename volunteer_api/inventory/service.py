@@ -34,10 +34,10 @@ from volunteer_api.inventory.problems import (
     AlreadyReversed,
     CounterpartyMissing,
     ExpiryDateMissing,
+    NotReversibleByHand,
     OpeningChangesNothing,
     ReceiptOfExpired,
     ReversalNotReversible,
-    UndoneElsewhere,
     WitnessIsHandler,
     WitnessMissing,
 )
@@ -148,13 +148,13 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    Raises ReversalNotReversible, UndoneElsewhere, AlreadyReversed, LotRecalled, or StockTooLow where what came is no
-    longer there (409).
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, LotRecalled, or StockTooLow where what came is
+    no longer there (409).
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
     if movement.kind not in REVERSIBLE:
-        raise UndoneElsewhere(members={"kind": movement.kind})
+        raise NotReversibleByHand(members={"kind": movement.kind})
     entries = db.session.scalars(
         select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
     ).all()

@@ -17,7 +17,7 @@ from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.inventory.events import LedgerMismatchFound
+from volunteer_api.inventory.events import LedgerChecked, LedgerMismatchFound
 from volunteer_api.inventory.models import (
     DocumentCounter,
     LedgerFault,
@@ -263,6 +263,7 @@ def _record(station_id: UUID, faults: Sequence[Fault]) -> bool:
                 .values(values)
                 .execution_options(synchronize_session=False)
             )
+    events.publish(LedgerChecked(station_id, len(faults)))
     return bool(fresh)
 
 
