@@ -70,6 +70,7 @@ STATED = {
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
+    "transfer_steps.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "transfers"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),
 }
 # Every column of the account's own row: cleared, or the reason why it stays.

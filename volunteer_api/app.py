@@ -57,6 +57,8 @@ from volunteer_api.teams import endpoints as teams
 from volunteer_api.teams import handlers as team_handlers
 from volunteer_api.teams import tasks as team_tasks
 from volunteer_api.transfers import endpoints as transfers
+from volunteer_api.transfers import handlers as transfer_handlers
+from volunteer_api.transfers import tasks as transfer_tasks
 
 # The law: a feature imports only core and what stands before it here. import-linter's contract is tested against it.
 FEATURES = (
@@ -81,7 +83,7 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks)
+TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks, transfer_tasks)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,
@@ -92,6 +94,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     station_handlers,
     inventory_handlers,
     qualification_handlers,
+    transfer_handlers,
     activity_handlers,
     sign_up_handlers,
     hours_handlers,

@@ -9,6 +9,7 @@ from tests.activities.factories import Scene, make_activity
 from tests.factories import make_volunteer
 from tests.inventory.factories import make_item
 from tests.rankings.factories import Happening, Turn, write
+from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
@@ -26,6 +27,7 @@ from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
+from volunteer_api.transfers import service as transfers
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
 
@@ -114,6 +116,13 @@ def furnish(scene: Scene) -> UUID:
         kind=RecordableKind.RECEIPT,
         reason=MovementReason.OTHER,
         lines=[{"item_id": make_item(), "quantity": 1}],
+    )
+    transfers.request(
+        actor_id=volunteer.id,
+        from_station_id=scene.station_id,
+        to_station_id=make_station(organization_id=scene.office_id).id,
+        lines=[{"item_id": make_item(), "quantity": 1}],
+        needs_organizer=True,
     )
     db.session.add_all(
         [

@@ -23,6 +23,7 @@ SECTIONS = {
     "service_records_vouched_for": "我负责、录入或审核的他人记录",
     "sign_ups": "报名",
     "trainings": "培训",
+    "transfers": "我经手的物资调拨",
 }
 
 MEMBERS = {
@@ -58,6 +59,7 @@ MEMBERS = {
     "ends_on": "截止日期",
     "erases_at": "注销时间",
     "expires_at": "到期时间",
+    "from_station_id": "调出服务站编号",
     "given_at": "同意时间",
     "grade": "凭据等级",
     "granted_at": "授权时间",
@@ -123,6 +125,8 @@ MEMBERS = {
     "team_id": "队伍编号",
     "title": "名称",
     "training_id": "培训编号",
+    "to_station_id": "调入服务站编号",
+    "transfer_id": "调拨编号",
     "url": "地址",
     "used_at": "使用时间",
     "uses_left": "剩余次数",

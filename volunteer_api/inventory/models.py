@@ -75,6 +75,18 @@ REASONS: Mapping[MovementKind, frozenset[MovementReason]] = {
 }
 
 
+# What is undone by hand. The documents of stocktakes, transfers and loans are undone where they were made.
+REVERSIBLE = frozenset(
+    {
+        MovementKind.RECEIPT,
+        MovementKind.ISSUE,
+        MovementKind.WRITE_OFF,
+        MovementKind.QUARANTINE,
+        MovementKind.UNSEALING,
+    }
+)
+
+
 # A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
 # opening, YYYY-MM-DD, since from then on it expires on a day of its own.
 SEALED = ""

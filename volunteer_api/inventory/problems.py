@@ -60,3 +60,9 @@ class AlreadyReversed(Conflict):
 
 class ReversalNotReversible(Conflict):
     title = "A reversal can't be reversed; record the movement anew."
+
+
+class NotReversibleByHand(Conflict):
+    """`kind` stands in the body."""
+
+    title = "This document is not undone by hand; undo it where it was made."

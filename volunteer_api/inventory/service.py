@@ -12,6 +12,7 @@ from volunteer_api.catalog.service import named, prohibited_item
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import (
+    REVERSIBLE,
     Movement,
     MovementKind,
     MovementReason,
@@ -22,6 +23,7 @@ from volunteer_api.inventory.models import (
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
     ExpiryDateMissing,
+    NotReversibleByHand,
     ReceiptOfExpired,
     ReversalNotReversible,
 )
@@ -67,10 +69,13 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries.
 
-    Raises ReversalNotReversible, AlreadyReversed, or StockTooLow where what came is no longer there (409).
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, or StockTooLow where what came is no longer
+    there (409).
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
+    if movement.kind not in REVERSIBLE:
+        raise NotReversibleByHand(members={"kind": movement.kind})
     entries = db.session.scalars(
         select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
     ).all()

@@ -1,0 +1,42 @@
+"""What transfers hear of erasure, and hold about a person."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
+from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory.retained_names import retain_name_since
+from volunteer_api.transfers.models import Transfer, TransferStep
+
+
+@on(VolunteerErased)
+def keep_name_on_transfers(event: VolunteerErased) -> None:
+    """Who asked for a transfer or approved it signed a stock document, too."""
+    last = db.session.scalar(
+        select(func.max(TransferStep.created_at)).where(TransferStep.actor_id == event.volunteer_id)
+    )
+    if last is not None:
+        retain_name_since(event.volunteer_id, event.name, last)
+
+
+@exported("transfers")
+def transfers(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person did to transfers, the latest first."""
+    return rows(
+        select(
+            TransferStep.id,
+            TransferStep.transfer_id,
+            Transfer.from_station_id,
+            Transfer.to_station_id,
+            TransferStep.kind,
+            TransferStep.note,
+            TransferStep.created_at,
+        )
+        .join(Transfer, Transfer.id == TransferStep.transfer_id)
+        .where(TransferStep.actor_id == volunteer_id)
+        .order_by(TransferStep.created_at.desc(), TransferStep.id)
+    )
