@@ -44,6 +44,7 @@ from volunteer_api.inventory.problems import LotExpired, LotExpiryDiffers, NotRe
 from volunteer_api.inventory.retained_names import retain_name_since
 from volunteer_api.inventory.service import reverse_movement
 from volunteer_api.inventory.shelf import Change
+from volunteer_api.notifications.models import Notification
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Organization
 from volunteer_api.transfers import problems, queries, service, tasks
@@ -431,6 +432,26 @@ def test_the_nightly_check_finds_what_differs(app: Flask, unit: Unit, pair: Pair
     unit(lambda: db.session.execute(update(StockBalance).where(~here).values(in_transit=1)))
     (row,) = unit(lambda: queries.differences(10))
     assert (row.counted, row.under_way, row.station_id) == (1, 0, pair.sender.station_id)
+    assert unit(lambda: queries.differences(10, station_id=pair.receiver.station_id)) == []
+    assert len(unit(lambda: queries.differences(10, station_id=pair.sender.station_id))) == 1
+
+
+def test_what_does_not_arrive_is_asked_after(unit: Unit, pair: Pair, item: UUID) -> None:
+    def reminders() -> list[tuple[UUID, str]]:
+        rows = db.session.scalars(select(Notification).where(Notification.kind == "transfer_overdue"))
+        return sorted((row.volunteer_id, row.values["days"]) for row in rows)
+
+    both = sorted([pair.sender.manager_id, pair.receiver.manager_id])
+    with clock.at(NOON):
+        unit(lambda: stock(pair.sender, item, 9))
+        unit(lambda: send(pair, line(item, 3)))
+        arrived = unit(lambda: send(pair, line(item, 3)))
+        unit(lambda: receive(pair, arrived))
+        unit(lambda: ask(pair, line(item, 3)))
+    for days, expected in ((6.9, 0), (7, 1), (8, 1), (13.9, 1), (14, 2)):
+        with clock.at(NOON + days * DAY):
+            assert unit(tasks.remind) == (days >= 7)
+        assert unit(reminders) == sorted((one, str(7 * turn)) for one in both for turn in range(1, expected + 1))
 
 
 def test_a_merged_office_brings_its_transfers_along(unit: Unit, pair: Pair, item: UUID) -> None:

@@ -25,6 +25,11 @@ SHIPPED = register("transfer_shipped", "A transfer is under way", ROUTE)
 RETURNING = register("transfer_returning", "A transfer comes back", ROUTE)
 RECEIVED = register("transfer_received", "A transfer has arrived", ROUTE)
 SHORT = register("transfer_short", "A transfer has arrived with a shortfall", ROUTE)
+OVERDUE = register(
+    "transfer_overdue",
+    "A transfer has not arrived",
+    ROUTE + ": under way for %(days)s days. Record what arrived, and what is missing.",
+)
 NOTICES: Mapping[StepKind, str] = {
     StepKind.REQUESTED: REQUESTED,
     StepKind.APPROVED: APPROVED,
@@ -56,13 +61,7 @@ def note(
     )
     db.session.add(step)
     db.session.flush()
-    route = queries.route_of(transfer)
-    values = {
-        "from_station": route[transfer.from_station_id],
-        "to_station": route[transfer.to_station_id],
-        "transfer_id": str(transfer.id),
-        "reason": text or "",
-    }
+    values = _values(transfer) | {"reason": text or ""}
     for volunteer_id in sorted(_audience(transfer, kind) - {actor_id}):
         notify(
             volunteer_id=volunteer_id,
@@ -93,6 +92,27 @@ def note_returned(
         for lot in lots
     )
     db.session.flush()
+
+
+def remind(transfer: Transfer, *, days: int, turn: int) -> None:
+    """Let both sides hear that something has been under way for so many days; once for each turn."""
+    values = _values(transfer) | {"days": str(days)}
+    for volunteer_id in sorted(_audience(transfer, StepKind.SHIPPED)):
+        notify(
+            volunteer_id=volunteer_id,
+            kind=OVERDUE,
+            values=values,
+            dedup_key=f"transfer {transfer.id} overdue {turn} {volunteer_id}",
+        )
+
+
+def _values(transfer: Transfer) -> dict[str, str]:
+    route = queries.route_of(transfer)
+    return {
+        "from_station": route[transfer.from_station_id],
+        "to_station": route[transfer.to_station_id],
+        "transfer_id": str(transfer.id),
+    }
 
 
 def _audience(transfer: Transfer, kind: StepKind) -> set[UUID]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.queries import NamedItem
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
@@ -22,6 +23,7 @@ from volunteer_api.organizations.models import Grant, Organization, PathMember, 
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers.models import (
     OPEN_STATES,
+    StepKind,
     Transfer,
     TransferLine,
     TransferLot,
@@ -284,8 +286,11 @@ def nearest_approvers(station_id: UUID) -> set[UUID]:
     return {row.volunteer_id for row in found if row.depth == nearest}
 
 
-def differences(limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Where what is counted as under way differs from what the transfers say: station, item, lot, both numbers."""
+def differences(limit: int, *, station_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Where what is counted as under way differs from what the transfers say: station, item, lot, both numbers.
+
+    Of one station, or of all. One statement.
+    """
     open_lots = (
         select(
             Transfer.to_station_id.label("station_id"),
@@ -296,13 +301,13 @@ def differences(limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
             ),
         )
         .join(Transfer, Transfer.id == TransferLot.transfer_id)
-        .where(Transfer.state == TransferState.SHIPPED)
+        .where(Transfer.state == TransferState.SHIPPED, *_only(Transfer.to_station_id, station_id))
         .group_by(Transfer.to_station_id, TransferLot.item_id, TransferLot.lot_number)
         .subquery()
     )
     counted = (
         select(StockBalance.station_id, StockBalance.item_id, StockBalance.lot_number, StockBalance.in_transit)
-        .where(StockBalance.portion == SEALED, StockBalance.in_transit > 0)
+        .where(StockBalance.portion == SEALED, StockBalance.in_transit > 0, *_only(StockBalance.station_id, station_id))
         .subquery()
     )
     same = (
@@ -326,6 +331,21 @@ def differences(limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
         .order_by(station)
         .limit(limit)
     ).all()
+
+
+def overdue(days: int) -> Sequence[tuple[Transfer, datetime]]:
+    """The transfers that left so many days ago or before and are still under way, with the moment of their shipment."""
+    rows = db.session.execute(
+        select(Transfer, TransferStep.created_at)
+        .join(TransferStep, (TransferStep.transfer_id == Transfer.id) & (TransferStep.kind == StepKind.SHIPPED))
+        .where(Transfer.state == TransferState.SHIPPED, TransferStep.created_at <= clock.now() - timedelta(days=days))
+        .order_by(Transfer.id)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def _only(column: Any, station_id: UUID | None) -> list[ColumnElement[bool]]:
+    return [] if station_id is None else [column == station_id]
 
 
 def _with_document(movement_id: UUID) -> Any:

@@ -16,6 +16,8 @@ from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import QUARANTINED, SEALED, MovementKind, MovementReason
+from volunteer_api.inventory.queries import Document
+from volunteer_api.inventory.shelf import Change
 from volunteer_api.transfers import journal, problems, queries, service
 from volunteer_api.transfers.models import (
     ShortfallReason,
@@ -94,18 +96,19 @@ def receive(
         raise problems.ReturnNotReturned()
     posting = ledger.begin(transfer.to_station_id, {count.lot.item_id for count in counts})
     sender = held[transfer.from_station_id].name
-    movement_id = _take_in(posting, counts, actor_id=actor_id, note=note, counterparty=sender)
+    arrival = _take_in(posting, counts, actor_id=actor_id, note=note, counterparty=sender)
     whole = all(count.received == count.settled for count in counts)
     step = journal.note(
         transfer,
         StepKind.RECEIVED,
         actor_id=actor_id,
         text=note,
-        movement_id=movement_id,
+        movement_id=None if arrival is None else arrival.id,
         notice=journal.RECEIVED if whole else journal.SHORT,
     )
-    for reason in WRITTEN_OFF_AS:
-        _write_off(posting, step, counts, reason, actor_id=actor_id, note=note, counterparty=sender)
+    if arrival is not None:
+        for reason in WRITTEN_OFF_AS:
+            _write_off(posting, arrival, step, counts, reason, actor_id=actor_id, note=note, counterparty=sender)
     for count in counts:
         settled = count.received + count.written_off
         if settled:
@@ -168,7 +171,7 @@ def _lots_of(lots: Sequence[TransferLot], items: Mapping[UUID, Item], line: Arri
 
 def _take_in(
     posting: Posting, counts: Sequence[Count], *, actor_id: UUID, note: str | None, counterparty: str
-) -> UUID | None:
+) -> Document | None:
     """Put what arrived on the shelf, and what is written off with it; returns the document, None where nothing is."""
     changes = []
     for count in counts:
@@ -176,10 +179,10 @@ def _take_in(
         if not quantity:
             continue
         lot, item = count.lot, posting.items[count.lot.item_id]
+        # Prohibited while it was on its way: it has come, but nobody may hand it out.
+        portion = QUARANTINED if item.prohibited else SEALED
         changes.append(
-            posting.shelf.put(
-                item, quantity, lot_number=lot.lot_number, expires_on=lot.expires_on, portion=_portion_for(item)
-            )
+            posting.shelf.put(item, quantity, lot_number=lot.lot_number, expires_on=lot.expires_on, portion=portion)
         )
         lot.received += count.received
         lot.short += count.written_off
@@ -187,7 +190,7 @@ def _take_in(
             lot.expired_on_arrival = True
     if not changes:
         return None
-    document = posting.write(
+    return posting.write(
         changes,
         actor_id=actor_id,
         kind=MovementKind.TRANSFER_IN,
@@ -195,11 +198,11 @@ def _take_in(
         note=note,
         counterparty=counterparty,
     )
-    return document.id
 
 
 def _write_off(
     posting: Posting,
+    arrival: Document,
     step: TransferStep,
     counts: Sequence[Count],
     reason: ShortfallReason,
@@ -212,18 +215,20 @@ def _write_off(
     missing = [count for count in counts if count.missing(reason)]
     if not missing:
         return
-    changes = [
-        change
-        for count in missing
-        for change in posting.shelf.take(
-            posting.items[count.lot.item_id],
-            count.missing(reason),
-            lot_number=count.lot.lot_number,
-            expires_on=count.lot.expires_on,
-            expired_too=True,
-            portion=_portion_for(posting.items[count.lot.item_id]),
+    came = {(entry.item_id, entry.lot_number or ""): entry for entry in arrival.entries}
+    changes = []
+    for count in missing:
+        # From where the arrival has put it in this very moment, be it the shelf or quarantine.
+        entry = came[count.lot.item_id, count.lot.lot_number]
+        changes.append(
+            Change(
+                posting.items[count.lot.item_id],
+                count.lot.lot_number,
+                entry.expires_on,
+                -count.missing(reason),
+                QUARANTINED if entry.quarantined else SEALED,
+            )
         )
-    ]
     document = posting.write(
         changes,
         actor_id=actor_id,
@@ -267,8 +272,3 @@ def _send_back(
     }
     text = next((note for note in notes.values() if note), None)
     service.send_back(transfer, step.id, quantities, lots, items, actor_id=actor_id, text=text, notes=notes)
-
-
-def _portion_for(item: Item) -> str:
-    # Prohibited while it was on its way: it has come, but nobody may hand it out.
-    return QUARANTINED if item.prohibited else SEALED
