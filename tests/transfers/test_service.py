@@ -25,9 +25,10 @@ from tests.transfers.factories import (
     stock,
     use,
 )
+from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.problems import ItemUnknown, ProhibitedItem
-from volunteer_api.core import clock, ids
+from volunteer_api.core import clock, events, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
 from volunteer_api.inventory import queries as inventory
@@ -47,7 +48,10 @@ from volunteer_api.inventory.shelf import Change
 from volunteer_api.notifications.models import Notification
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Organization
-from volunteer_api.transfers import problems, queries, service, tasks
+from volunteer_api.stations.events import StationClosing
+from volunteer_api.stations.models import Station, StationStatus
+from volunteer_api.stations.problems import StationClosed, StationNotEmpty
+from volunteer_api.transfers import handlers, problems, queries, service, tasks
 from volunteer_api.transfers.models import ShortfallReason, Transfer
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -464,6 +468,33 @@ def test_a_merged_office_brings_its_transfers_along(unit: Unit, pair: Pair, item
     )
     unit(lambda: receive(pair, transfer_id))
     assert read(unit, transfer_id).state == "received"
+
+
+def test_a_station_closes_once_its_transfers_are_over(unit: Unit, pair: Pair, item: UUID) -> None:
+    def close(station_id: UUID) -> None:
+        events.publish(StationClosing(station_id=station_id))
+        db.session.get_one(Station, station_id).status = StationStatus.CLOSED
+
+    unit(lambda: stock(pair.sender, item, 9))
+    here, there = pair.sender.station_id, pair.receiver.station_id
+    asked, sent = unit(lambda: ask(pair, line(item, 1))), unit(lambda: send(pair, line(item, 1)))
+    for station_id in (here, there):
+        problem = refused(unit, partial(close, station_id), StationNotEmpty)
+        assert problem.members == {"what": "transfers", "id": str(asked)}
+    unit(lambda: cancel(pair, asked))
+    for station_id in (here, there):
+        assert refused(unit, partial(close, station_id), StationNotEmpty).members["id"] == str(sent)
+    unit(lambda: receive(pair, sent))
+    unit(partial(close, there))
+    refused(unit, lambda: ask(pair, line(item, 1)), StationClosed)
+
+
+def test_who_signed_stays_named_for_as_long_as_documents_must_name(unit: Unit, pair: Pair, item: UUID) -> None:
+    transfer_id = unit(lambda: ask(pair, line(item, 1)))
+    unit(lambda: approve(pair, transfer_id))
+    event = VolunteerErased(volunteer_id=pair.administrator_id, name="周文明")
+    unit(lambda: handlers.keep_name_on_transfers(event))
+    assert [step.actor.name for step in read(unit, transfer_id).steps][1:] == ["周文明"]
 
 
 def test_a_retained_name_stays_for_the_longer_time(unit: Unit, pair: Pair) -> None:

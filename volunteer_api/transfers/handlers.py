@@ -1,4 +1,4 @@
-"""What transfers hear of erasure, and hold about a person."""
+"""What transfers hear of stations that close and of erasure, and hold about a person."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,19 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.inventory.retained_names import retain_name_since
+from volunteer_api.stations.events import StationClosing
+from volunteer_api.stations.problems import StationNotEmpty
+from volunteer_api.transfers import queries
 from volunteer_api.transfers.models import Transfer, TransferStep
+
+
+@on(StationClosing)
+def refuse_while_transfers_are_open(event: StationClosing) -> None:
+    """What is asked for is canceled first, what is under way arrives or goes back. Raises StationNotEmpty."""
+    unfinished = queries.unfinished_at(event.station_id)
+    if unfinished is not None:
+        route = f"{unfinished.sender_name} → {unfinished.receiver_name}"
+        raise StationNotEmpty(name=route, members={"what": "transfers", "id": str(unfinished.id)})
 
 
 @on(VolunteerErased)

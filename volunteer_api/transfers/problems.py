@@ -88,8 +88,3 @@ class LotNotNamed(Conflict):
 
 class ReturnNotReturned(Conflict):
     title = "What comes back to its sender can't be sent back or canceled."
-
-
-class StationClosed(Conflict):
-    title = "The station is closed."
-    detail = "The station %(name)s is closed."

@@ -190,14 +190,16 @@ def readable_stations(volunteer_id: UUID, organization_ids: Select[UUID]) -> Sel
     return select(Station.id).where(or_(Station.organization_id.in_(organization_ids), Station.id.in_(own)))
 
 
-def unfinished_at(station_id: UUID) -> UUID | None:
-    """The id of a transfer from or to the station that is not over."""
-    return db.session.scalar(
-        select(Transfer.id)
+def unfinished_at(station_id: UUID) -> Row[*tuple[Any, ...]] | None:
+    """The id and the names of both stations of one transfer from or to the station that is not over."""
+    return db.session.execute(
+        select(Transfer.id, Sender.name.label("sender_name"), Receiver.name.label("receiver_name"))
+        .join(Sender, Sender.id == Transfer.from_station_id)
+        .join(Receiver, Receiver.id == Transfer.to_station_id)
         .where(at_station(station_id), Transfer.state.in_(OPEN_STATES))
         .order_by(Transfer.id)
         .limit(1)
-    )
+    ).one_or_none()
 
 
 def hold_station(station_id: UUID) -> Held:

@@ -24,6 +24,7 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.stations.models import StationStatus
+from volunteer_api.stations.problems import StationClosed
 from volunteer_api.transfers import journal, problems, queries
 from volunteer_api.transfers.models import (
     StepKind,
@@ -69,7 +70,7 @@ def request(
     """
     for station in hold_stations(from_station_id, to_station_id).values():
         if station.status == StationStatus.CLOSED:
-            raise problems.StationClosed(name=station.name)
+            raise StationClosed(name=station.name)
     for item in load_items(line["item_id"] for line in lines).values():
         _refuse_prohibited(item)
     transfer = Transfer(
