@@ -79,6 +79,7 @@ STATED = {
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
     "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),
+    "transfer_steps.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "transfers"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),
 }
 # Every column of the account's own row: cleared, or the reason why it stays.

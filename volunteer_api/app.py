@@ -60,6 +60,8 @@ from volunteer_api.teams import handlers as team_handlers
 from volunteer_api.teams import pages as team_pages
 from volunteer_api.teams import tasks as team_tasks
 from volunteer_api.transfers import endpoints as transfers
+from volunteer_api.transfers import handlers as transfer_handlers
+from volunteer_api.transfers import tasks as transfer_tasks
 
 # The law: a feature imports only core and what stands before it here. import-linter's contract is tested against it.
 FEATURES = (
@@ -86,7 +88,16 @@ FEATURES = (
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
 PAGES = (stations.pages,)
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks, activity_tasks)
+TASKS = (
+    file_tasks,
+    account_tasks,
+    notification_tasks,
+    organization_tasks,
+    inventory_tasks,
+    team_tasks,
+    activity_tasks,
+    transfer_tasks,
+)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,
@@ -97,6 +108,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     station_handlers,
     inventory_handlers,
     stocktake_handlers,
+    transfer_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

@@ -57,6 +57,8 @@ class Rules:
     session_days: int = 180
     notification_days: int = 365
     stock_document_years: int = 5
+    # What is under way between two stations for so long is asked after, and again after as long.
+    transfer_reminder_days: int = 7
 
 
 @dataclass(frozen=True)

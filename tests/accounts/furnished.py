@@ -9,6 +9,7 @@ from tests.activities.factories import Scene, make_activity
 from tests.factories import make_volunteer
 from tests.inventory.factories import make_item
 from tests.rankings.factories import Happening, Turn, write
+from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
@@ -30,6 +31,7 @@ from volunteer_api.stations.models import StationStatusChange
 from volunteer_api.stocktakes import service as stocktakes
 from volunteer_api.stocktakes.models import Stocktake
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
+from volunteer_api.transfers import service as transfers
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
 
@@ -118,6 +120,13 @@ def furnish(scene: Scene) -> UUID:
         kind=RecordableKind.RECEIPT,
         reason=MovementReason.OTHER,
         lines=[{"item_id": make_item(), "quantity": 1}],
+    )
+    transfers.request(
+        actor_id=volunteer.id,
+        from_station_id=scene.station_id,
+        to_station_id=make_station(organization_id=scene.office_id).id,
+        lines=[{"item_id": make_item(), "quantity": 1}],
+        needs_organizer=True,
     )
     db.session.add_all(
         [

@@ -26,6 +26,7 @@ SECTIONS = {
     "stocktakes": "我参与的盘点",
     "trainings": "培训",
     "station_status_changes": "我变更的服务站状态",
+    "transfers": "我经手的物资调拨",
 }
 
 MEMBERS = {
@@ -63,6 +64,7 @@ MEMBERS = {
     "erases_at": "注销时间",
     "expires_at": "到期时间",
     "from_status": "原状态",
+    "from_station_id": "调出服务站编号",
     "given_at": "同意时间",
     "grade": "凭据等级",
     "granted_at": "授权时间",
@@ -132,6 +134,8 @@ MEMBERS = {
     "title": "名称",
     "training_id": "培训编号",
     "to_status": "新状态",
+    "to_station_id": "调入服务站编号",
+    "transfer_id": "调拨编号",
     "url": "地址",
     "used_at": "使用时间",
     "uses_left": "剩余次数",

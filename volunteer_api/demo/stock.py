@@ -8,6 +8,7 @@ from uuid import UUID
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.service import create_item
 from volunteer_api.core import clock
+from volunteer_api.demo import under_way
 from volunteer_api.demo.stage import ADMINISTRATOR, HOME_STATION, STATION_MANAGER, Place, Stage
 from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.inventory.service import Line, record_movement
@@ -64,6 +65,7 @@ def steps(stage: Stage) -> Iterator[Callable[[], None]]:
     yield fill_desks
     for day in DAYS_OF_HANDING_OUT:
         yield partial(_hand_out, stage, items, day)
+    yield partial(under_way.send, stage, items)
 
 
 def _write_catalogue(stage: Stage, items: dict[str, UUID]) -> None:

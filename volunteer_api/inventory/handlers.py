@@ -1,4 +1,4 @@
-"""What inventory hears of erasure, and holds about a person."""
+"""What inventory hears of stations that change and of erasure, and holds about a person."""
 
 from typing import Any
 from uuid import UUID
@@ -8,8 +8,26 @@ from sqlalchemy import or_, select
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory import queries
 from volunteer_api.inventory.models import Movement, Recall, StockMonth
 from volunteer_api.inventory.retained_names import retain_name
+from volunteer_api.stations.events import StationClosing, StationCodeChanging
+from volunteer_api.stations.problems import StationCodeInUse, StationNotEmpty
+
+
+@on(StationClosing)
+def refuse_while_stock_is_there(event: StationClosing) -> None:
+    """What it holds, lent or awaits goes first. Raises StationNotEmpty."""
+    left = queries.something_at(event.station_id)
+    if left is not None:
+        raise StationNotEmpty(name=left.name, members={"what": "stock", "id": str(left.id)})
+
+
+@on(StationCodeChanging)
+def refuse_a_code_on_documents(event: StationCodeChanging) -> None:
+    """Documents carry the code in their numbers. Raises StationCodeInUse."""
+    if queries.has_documents(event.station_id):
+        raise StationCodeInUse(code=event.code)
 
 
 @on(VolunteerErased)

@@ -16,7 +16,6 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import clock, ids, statements
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import months, queries
 from volunteer_api.inventory.models import (
@@ -39,7 +38,7 @@ from volunteer_api.inventory.problems import (
 )
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change, Shelf, stock_too_low
-from volunteer_api.stations.models import Station
+from volunteer_api.stations import service as stations
 
 # A phone's clock may run ahead of ours by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -140,7 +139,8 @@ def begin(station_id: UUID, item_ids: Iterable[UUID], *, occurred_at: datetime |
     Of several stations, take them in the order of their ids. Raises NotFound (404), ItemUnknown, OccurredInFuture,
     TooFarBack, MonthClosed or BeforeLastCount (409).
     """
-    code = _lock_station(station_id)
+    # One movement at a time comes into a station's ledger: that gives its entries their order.
+    code = stations.hold(station_id)
     # Behind the lock, so that the times of recording follow the order of recording.
     recorded_at = clock.now()
     moment = occurred_at or recorded_at
@@ -248,15 +248,6 @@ def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, 
 
 def _leaves_quarantine(change: Change) -> bool:
     return change.quantity < 0 and change.portion == QUARANTINED
-
-
-def _lock_station(station_id: UUID) -> str:
-    """Let one movement at a time into a station's ledger, which gives its entries their order; returns its code."""
-    # Not a full lock: rows that refer to the station need not wait.
-    code = db.session.scalar(select(Station.code).where(Station.id == station_id).with_for_update(key_share=True))
-    if code is None:
-        raise NotFound()
-    return code
 
 
 def _move_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:

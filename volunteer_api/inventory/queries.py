@@ -195,6 +195,26 @@ def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
     return replace(found, items=[_entry(row) for row in found.items])
 
 
+def something_at(station_id: UUID) -> Row[UUID, str] | None:
+    """Id and name of an item that a station still holds, lent or awaits; None where there is nothing."""
+    statement = (
+        select(Item.id, Item.name)
+        .join(StockBalance, StockBalance.item_id == Item.id)
+        .where(
+            StockBalance.station_id == station_id,
+            or_(StockBalance.quantity > 0, StockBalance.on_loan > 0, StockBalance.in_transit > 0),
+        )
+        .order_by(Item.name, Item.id)
+        .limit(1)
+    )
+    return db.session.execute(statement).first()
+
+
+def has_documents(station_id: UUID) -> bool:
+    """Whether anything was ever recorded at a station."""
+    return db.session.scalar(select(Movement.id).where(Movement.station_id == station_id).limit(1)) is not None
+
+
 def read_movement(movement_id: UUID) -> Document:
     """A movement that exists, with its entries in their order. One statement."""
     reversal = aliased(Movement)
