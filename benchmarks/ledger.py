@@ -21,12 +21,13 @@ from sqlalchemy import text
 from benchmarks.server import postgresql
 from tests.conftest import ApiClient
 from tests.factories import unit_of
-from tests.inventory.factories import make_depot, make_item, make_station
+from tests.inventory.factories import Depot, make_depot, make_item, make_station
 from tests.servers import close, make_settings, migrate
 from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
-from volunteer_api.inventory import verification
+from volunteer_api.inventory import months, verification
+from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
 
 LARGE = int(os.environ.get("LEDGER_ROWS", "1000000"))
@@ -56,11 +57,31 @@ def main() -> None:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
         phone = ApiClient(app).as_(depot.organizer_id)
         print(f"{'':34}{'small ms':>10}{'large ms':>10}{'ratio':>8}")
-        for what, ask in asked(phone, items, unit(clock.now)):
-            small, large = medians(ask, stations)
-            print(f"{what:34}{small:10.2f}{large:10.2f}{large / small:8.2f}")
+        now = unit(clock.now)
+        for what, ask in asked(phone, items, now):
+            compare(what, ask, stations)
+        begun = time.perf_counter()
+        for back in range(12 * YEARS, 0, -1):
+            unit(partial(close_month, depot, back))
+        print(f"{12 * YEARS} months closed in {time.perf_counter() - begun:.0f} s")
+        year_ago = f"/stations/%s/ledger?month={now.year - 1}-{now:%m}"
+        compare("ledger of a year ago, closed", lambda station_id: phone.get(year_ago % station_id), stations)
         replay(app, stations["large"])
         close(app)
+
+
+def compare(what: str, ask: "Ask", stations: dict[str, UUID]) -> None:
+    """Print the medians of both stations and their ratio."""
+    small, large = medians(ask, stations)
+    print(f"{what:34}{small:10.2f}{large:10.2f}{large / small:8.2f}")
+
+
+def close_month(depot: Depot, back: int) -> None:
+    """Close the month so many months ago, of both stations."""
+    today = clock.today()
+    months_since_zero = today.year * 12 + today.month - 1 - back
+    month = f"{months_since_zero // 12}-{months_since_zero % 12 + 1:02d}"
+    months.close_month(db.session.get_one(Organization, depot.office_id), month, by=depot.organizer_id)
 
 
 def fill(station_id: UUID, actor_id: UUID, items: list[UUID], count: int) -> None:

@@ -67,8 +67,7 @@ def test_a_closed_month_takes_nothing_and_prints_the_same(unit: Unit) -> None:
 
 
 def verify(unit: Unit, station_id: Any) -> list[Any]:
-    replay = verification._Replay()
-    return list(unit(lambda: verification._finish(station_id, replay)))
+    return list(unit(lambda: verification._finish(station_id, verification._Replay())))
 
 
 def test_months_are_closed_in_order(unit: Unit) -> None:

@@ -124,6 +124,19 @@ def test_what_was_recorded_late_was_counted_already(client: Any, unit: Unit, dep
     assert balance(unit, depot) == {item: 9}
 
 
+def test_a_phone_whose_clock_runs_ahead(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    """What was recorded before the count is in it, also where its phone says that it happens in three minutes."""
+    other = unit(make_item)
+    counter = Counter(client, depot, item_ids=[str(item), str(other)])
+    counter.count(line(item, 10))
+    ahead = unit(clock.now) + timedelta(minutes=3)
+    unit(lambda: move(depot, "receipt", {"item_id": other, "quantity": 4}, occurred_at=ahead))
+    counter.count(line(other, 4))
+    approved = counter.approve().get_json()
+    assert sorted((row["book"], row["delta"]) for row in approved["lines"]) == [(4, 0), (10, 0)]
+    assert balance(unit, depot) == {item: 10, other: 4}
+
+
 def test_a_mistake_undone_after_the_count_is_not_counted_twice(
     client: Any, unit: Unit, depot: Depot, item: Any
 ) -> None:
@@ -178,6 +191,11 @@ def test_a_blind_count_shows_what_the_books_say_to_approvers_only(
     listed = counter.phone.get(f"{counter.path}/lines").get_json()["items"]
     assert [(row["book"], row["counted"]) for row in listed] == [(None, 3)]
     assert [row["book"] for row in counter.read(counter.approver)["lines"]] == [10]
+    # Nor does a refusal say more than that something differs, where a second person is not needed at all.
+    counter.count(line(item, 9))
+    refused = counter.approve()
+    assert (code(refused), refused.get_json().get("lines")) == ("variance_reason_missing", None)
+    assert len(counter.approve(by=counter.approver).get_json()["lines"]) == 1
     # The organizer who counts something counts blindly too.
     counter.approver.put(f"{counter.path}/lines", json={"lines": [line(item, 4)]})
     assert [row["book"] for row in counter.read(counter.approver)["lines"]] == [None]

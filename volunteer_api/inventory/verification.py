@@ -6,7 +6,7 @@ while its ledger is held, so that they belong together. On SQLite, a reading tra
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, tzinfo
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy import Row, select, update
 from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
+from volunteer_api.core.settings import settings
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.inventory.events import LedgerChecked, LedgerMismatchFound
 from volunteer_api.inventory.models import (
@@ -93,6 +94,8 @@ def open_fault_count() -> int:
 class _Replay:
     """What a station's entries add up to, as far as they were read; faults as they were met."""
 
+    # Once, and not for each of a million rows.
+    zone: tzinfo = field(default_factory=lambda: settings().zone)
     sequence: int = 0
     balances: dict[Place, int] = field(default_factory=dict)
     days: dict[Place, dict[date, int]] = field(default_factory=dict)
@@ -115,7 +118,7 @@ class _Replay:
                     "running_balance", _subject(place), sequence=row.sequence, expected=balance, found=row.balance
                 )
             days = self.days.setdefault(place, {})
-            day = clock.local_date(row.occurred_at)
+            day = row.occurred_at.astimezone(self.zone).date()
             days[day] = days.get(day, 0) + row.quantity
             if row.movement_id != self.movement_id:
                 self.movement_id = row.movement_id

@@ -33,7 +33,7 @@ class CountIncomplete(Conflict):
 
 
 class VarianceReasonMissing(Conflict):
-    """`lines` in the body are those that differ from the books and have no reason."""
+    """`lines` in the body are those that differ and have no reason; who counted blindly hears only how many."""
 
     title = "A variance needs a reason."
     detail = "%(count)s lines differ from the books and have no reason."

@@ -180,7 +180,7 @@ def approve(
 ) -> None:
     """Post what the count differs from the books by, one document for each reason, once.
 
-    Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, VarianceReasonMissing, SecondPersonNeeded (409).
+    Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409).
     """
     item_ids = db.session.scalars(
         select(StocktakeLine.item_id).distinct().where(StocktakeLine.stocktake_id == stocktake.id)
@@ -201,13 +201,16 @@ def approve(
         raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
-    without = [line for line in differing if (line.reason or reason) is None]
-    if without:
-        raise VarianceReasonMissing(members={"lines": _named(without, posting.items)}, count=len(without))
     variance = sum(abs(line.delta or 0) for line in differing)
     medical = any(posting.items[line.item_id].kind == ItemKind.MEDICAL for line in lines)
+    # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
     if queries.needs_second_person(stocktake.kind, variance, medical=medical):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
+    without = [line for line in differing if (line.reason or reason) is None]
+    if without:
+        seen = not stocktake.blind or (may_approve and by not in {line.counted_by for line in lines})
+        members = {"lines": _named(without, posting.items)} if seen else {}
+        raise VarianceReasonMissing(members=members, count=len(without))
     _post(posting, differing, by=by, reason=reason, note=note)
     _decide(stocktake, StocktakeState.APPROVED, by=by, note=note)
     _mark(stocktake.station_id, lines)
