@@ -38,6 +38,8 @@ from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
 from volunteer_api.loans import endpoints as loans
+from volunteer_api.loans import handlers as loan_handlers
+from volunteer_api.loans import tasks as loan_tasks
 from volunteer_api.notifications import endpoints as notifications
 from volunteer_api.notifications import handlers as notification_handlers
 from volunteer_api.notifications import tasks as notification_tasks
@@ -81,7 +83,7 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks)
+TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, loan_tasks, team_tasks)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,
@@ -91,6 +93,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     team_handlers,
     station_handlers,
     inventory_handlers,
+    loan_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

@@ -42,6 +42,12 @@ class Rules:
     attendances_for_held_shift: int = 1
     backdating_days: int = 30
     near_expiry_days: int = 30
+    loan_days: int = 7
+    loan_longest_days: int = 30
+    # How many open loans one borrower may have; 0 is any number.
+    loans_per_borrower: int = 0
+    # So long overdue, a loan is reminded of; once at each.
+    loan_reminder_days: tuple[int, ...] = (0, 3, 7)
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90
@@ -49,6 +55,8 @@ class Rules:
     session_days: int = 180
     notification_days: int = 365
     stock_document_years: int = 5
+    borrower_days: int = 30
+    loan_history_days: int = 365
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items
-from volunteer_api.core import clock, ids, statements
+from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import queries
+from volunteer_api.inventory.events import DurablesTaken
 from volunteer_api.inventory.models import (
     SEALED,
     DocumentCounter,
@@ -64,6 +65,7 @@ class Posting:
         """Move the balances, then write the document and its entries. Raises StockTooLow (409)."""
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = [_move_balance(self.station_id, change) for change in ordered]
+        _tell_of_durables(self.station_id, ordered)
         last = (
             db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == self.station_id))
             or 0
@@ -200,6 +202,12 @@ def _move_balance(station_id: UUID, change: Change) -> int:
     if balance is None:
         raise stock_too_low(change.item, change.lot_number, balance=0, requested=-change.quantity)
     return balance
+
+
+def _tell_of_durables(station_id: UUID, changes: Iterable[Change]) -> None:
+    taken = {change.item.id for change in changes if change.quantity < 0 and change.item.kind == ItemKind.DURABLE}
+    if taken:
+        events.publish(DurablesTaken(station_id=station_id, item_ids=frozenset(taken)))
 
 
 def _raise_balance(station_id: UUID, change: Change) -> int:

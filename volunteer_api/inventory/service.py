@@ -9,8 +9,10 @@ from sqlalchemy import select
 
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import named, prohibited_item
+from volunteer_api.core import events
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
+from volunteer_api.inventory.events import MovementReversing
 from volunteer_api.inventory.models import (
     Movement,
     MovementKind,
@@ -67,10 +69,12 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries.
 
-    Raises ReversalNotReversible, AlreadyReversed, or StockTooLow where what came is no longer there (409).
+    Raises ReversalNotReversible, AlreadyReversed, StockTooLow where what came is no longer there (409), or what a
+    feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
+    events.publish(MovementReversing(movement_id=movement.id))
     entries = db.session.scalars(
         select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
     ).all()
