@@ -5,14 +5,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.inventory.factories import make_item, move
 from tests.loans.factories import Desk, bring_back, documents, lend, make_desk, number, shelf, state_of
 from tests.loans.test_service import refused, reverse
 from volunteer_api.catalog.models import ItemKind
+from volunteer_api.core import events
 from volunteer_api.core.database import db
-from volunteer_api.inventory.models import Movement
+from volunteer_api.inventory.events import DurablesTaken
+from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance
 from volunteer_api.loans import assets, checks, problems
 from volunteer_api.loans.models import Asset, AssetState, LendingDocument
 
@@ -188,3 +190,26 @@ def test_what_is_scanned_is_the_number_or_the_label() -> None:
     assert assets.code_of("wd-0002") == "WD-0002"
     assert assets.code_of("https://example.org/c/a/WD-0002") == "WD-0002"
     assert assets.code_of("http://127.0.0.1:8000/c/a/wd-0002") == "WD-0002"
+
+
+def test_with_a_recalled_lot_its_numbered_pieces_go(unit: Unit, desk: Desk) -> None:
+    first, second = unit(lambda: number(desk, code="A-1")), unit(lambda: number(desk, code="B-2"))
+
+    def recall_one() -> None:
+        """As the recall of a lot does it: a piece goes into quarantine, whatever its number."""
+        db.session.execute(
+            update(StockBalance).where(StockBalance.item_id == desk.item_id).values(quantity=StockBalance.quantity - 1)
+        )
+        db.session.add(
+            StockBalance(
+                station_id=desk.station_id, item_id=desk.item_id, portion=QUARANTINED, lot_number="", quantity=1
+            )
+        )
+        db.session.flush()
+        event = DurablesTaken(station_id=desk.station_id, item_ids=frozenset({desk.item_id}), reason="recalled")
+        events.publish(event)
+
+    unit(recall_one)
+    assert unit(lambda: state_of(first.id))[0] == "repair"
+    assert unit(lambda: state_of(second.id))[0] == "in_stock"
+    unit(checks.check)

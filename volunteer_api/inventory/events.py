@@ -8,11 +8,12 @@ from uuid import UUID
 class DurablesTaken:
     """A movement that is being written takes some of these durables off a portion of a station's shelf.
 
-    The balances are those after it, and the caller holds the station's ledger.
+    `reason` is the movement's. The balances are those after it, and the caller holds the station's ledger.
     """
 
     station_id: UUID
     item_ids: frozenset[UUID]
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Posting:
         """Move the balances, then write the document and its entries. Raises StockTooLow (409)."""
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = [_move_balance(self.station_id, change) for change in ordered]
-        _tell_of_durables(self.station_id, ordered)
+        _tell_of_durables(self.station_id, ordered, reason)
         last = (
             db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == self.station_id))
             or 0
@@ -204,10 +204,10 @@ def _move_balance(station_id: UUID, change: Change) -> int:
     return balance
 
 
-def _tell_of_durables(station_id: UUID, changes: Iterable[Change]) -> None:
+def _tell_of_durables(station_id: UUID, changes: Iterable[Change], reason: str) -> None:
     taken = {change.item.id for change in changes if change.quantity < 0 and change.item.kind == ItemKind.DURABLE}
     if taken:
-        events.publish(DurablesTaken(station_id=station_id, item_ids=frozenset(taken)))
+        events.publish(DurablesTaken(station_id=station_id, item_ids=frozenset(taken), reason=reason))
 
 
 def _raise_balance(station_id: UUID, change: Change) -> int:

@@ -130,6 +130,9 @@ def relocate(asset: Asset, *, actor_id: UUID, station_id: UUID) -> AssetView:
             counterparty=codes[other],
         )
         belongs_to(document, asset_id=asset.id)
+        if landed_in_quarantine(document):
+            asset.state = AssetState.REPAIR
+    db.session.flush()
     return queries.read_asset(asset.id)
 
 
@@ -149,6 +152,32 @@ def require_unnumbered(station_id: UUID, item_ids: frozenset[UUID]) -> None:
             raise _numbered(row, int(row.shelf), row.in_stock)
         if row.in_repair > row.quarantined:
             raise _numbered(row, int(row.quarantined), row.in_repair)
+
+
+def follow_into_quarantine(station_id: UUID, item_ids: frozenset[UUID]) -> None:
+    """Let as many numbered pieces be in repair as lie no more on the shelf: a lot was quarantined as a whole.
+
+    Nobody said which, and the numbers say no lot: those that come first. The caller holds the station's ledger.
+    """
+    for row in db.session.execute(queries.shelf_and_numbers(station_id, item_ids)).all():
+        excess = row.in_stock - int(row.shelf)
+        if excess <= 0:
+            continue
+        pieces = (
+            select(Asset)
+            .where(Asset.station_id == station_id, Asset.item_id == row.id, Asset.state == AssetState.IN_STOCK)
+            .order_by(Asset.code)
+            .limit(excess)
+            .execution_options(populate_existing=True)
+        )
+        for asset in db.session.scalars(pieces):
+            asset.state = AssetState.REPAIR
+    db.session.flush()
+
+
+def landed_in_quarantine(document: Document) -> bool:
+    """Whether what came in by a document went out of use at once, as of a lot that is called back."""
+    return any(entry.quarantined and entry.quantity > 0 for entry in document.entries)
 
 
 def put_anywhere(posting: Posting, change: Change, quantity: int, portion: str = SEALED) -> Change:

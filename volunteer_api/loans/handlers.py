@@ -16,10 +16,18 @@ from volunteer_api.loans.models import LendingDocument, Loan, LoanReturn
 from volunteer_api.loans.problems import UndoneByAsset, UndoneByReturn
 from volunteer_api.notifications.service import notify
 
+# The reason of the movement that takes a recalled lot out of use.
+RECALLED = "recalled"
+
 
 @on(DurablesTaken)
 def keep_numbered_pieces(event: DurablesTaken) -> None:
-    """Whatever the movement: numbered pieces are named, or they stay. Raises PiecesNumbered."""
+    """Whatever the movement: numbered pieces are named, or they stay. Raises PiecesNumbered.
+
+    But a recall waits for nobody's number: with a lot that goes into quarantine, the pieces go.
+    """
+    if event.reason == RECALLED:
+        assets.follow_into_quarantine(event.station_id, event.item_ids)
     assets.require_unnumbered(event.station_id, event.item_ids)
 
 

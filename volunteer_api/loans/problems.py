@@ -14,7 +14,7 @@ class PiecesNumbered(Conflict):
     """`item`, `balance` and `numbered` stand in the body: what is on the shelf, and how many of it have a number."""
 
     title = "What is left on the shelf is numbered; say which pieces."
-    detail = "%(numbered)s of the %(balance)s that are left of %(item)s are numbered: say which of them it is."
+    detail = "%(numbered)s of %(item)s have numbers, and only %(balance)s would be left: say which of them it is."
 
 
 class NoUnnumberedPiece(Conflict):

@@ -305,10 +305,10 @@ def shelf_and_numbers(station_id: UUID, item_ids: frozenset[UUID]) -> Rows:
     )
 
 
-def differences() -> Rows:
+def differences(station_id: UUID | None = None) -> Rows:
     """Station, item and lot where what is counted as on loan is not the sum of what open loans took; and by how much.
 
-    A positive `difference` is counted, but lent by no loan.
+    A positive `difference` is counted, but lent by no loan. Of all stations where None is named.
     """
     counted = select(
         StockBalance.station_id,
@@ -321,6 +321,9 @@ def differences() -> Rows:
         .join(Loan, Loan.id == LoanLine.loan_id)
         .where(LoanLine.outstanding != 0)
     )
+    if station_id is not None:
+        counted = counted.where(StockBalance.station_id == station_id)
+        lent = lent.where(Loan.station_id == station_id)
     both = union_all(counted, lent).subquery()
     total = func.sum(both.c.quantity)
     return (
@@ -331,19 +334,23 @@ def differences() -> Rows:
     )
 
 
-def torn_loans() -> Select[UUID]:
-    """The loans whose lines or returns do not add up to them."""
+def torn_loans(station_id: UUID | None = None) -> Select[UUID]:
+    """The loans whose lines or returns do not add up to them; of all stations where None is named."""
     lines = select(func.sum(LoanLine.outstanding)).where(LoanLine.loan_id == Loan.id).scalar_subquery()
     returned = (
         select(func.coalesce(func.sum(LoanReturn.quantity), 0)).where(LoanReturn.loan_id == Loan.id).scalar_subquery()
     )
-    return (
-        select(Loan.id).where(or_(lines != Loan.outstanding, returned != Loan.quantity - Loan.outstanding))
-    ).order_by(Loan.id)
+    torn = select(Loan.id).where(or_(lines != Loan.outstanding, returned != Loan.quantity - Loan.outstanding))
+    if station_id is not None:
+        torn = torn.where(Loan.station_id == station_id)
+    return torn.order_by(Loan.id)
 
 
-def overnumbered() -> Select[UUID, UUID]:
-    """Station and item where more numbered pieces are in stock, or in repair, than there are on the shelf."""
+def overnumbered(station_id: UUID | None = None) -> Select[UUID, UUID]:
+    """Station and item where more numbered pieces are in stock, or in repair, than there are on the shelf.
+
+    Of all stations where None is named.
+    """
 
     def of(state: AssetState, *portion: Any) -> Any:
         held = (
@@ -351,12 +358,10 @@ def overnumbered() -> Select[UUID, UUID]:
             .where(StockBalance.station_id == Asset.station_id, StockBalance.item_id == Asset.item_id, *portion)
             .scalar_subquery()
         )
-        return (
-            select(Asset.station_id, Asset.item_id)
-            .where(Asset.state == state)
-            .group_by(Asset.station_id, Asset.item_id)
-            .having(func.count() > held)
-        )
+        numbered = select(Asset.station_id, Asset.item_id).where(Asset.state == state)
+        if station_id is not None:
+            numbered = numbered.where(Asset.station_id == station_id)
+        return numbered.group_by(Asset.station_id, Asset.item_id).having(func.count() > held)
 
     found = union_all(
         of(AssetState.IN_STOCK, StockBalance.portion == SEALED),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
@@ -12,6 +13,7 @@ from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import QUARANTINED, SEALED
 from volunteer_api.inventory.models import MovementKind as Kind
 from volunteer_api.inventory.models import MovementReason as Reason
+from volunteer_api.inventory.queries import Document, Entry
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.loans import assets, news, queries
 from volunteer_api.loans.models import (
@@ -61,12 +63,13 @@ def take_back(
     portion = QUARANTINED if condition == ReturnCondition.DAMAGED and not write_off else SEALED
     written_off = write_off or condition == ReturnCondition.LOST
     changes = [_put(posting, loan, line, portion) for line in _draw(loan, taken)]
-    if loan.asset_id is not None:
-        _move_piece(loan.asset_id, station_id, condition, written_off)
     counterparty = codes[loan.station_id] if station_id != loan.station_id else None
-    _post(posting, loan, changes, Kind.LOAN_RETURN, REASONS[condition], actor_id, counterparty)
+    document = _post(posting, loan, changes, Kind.LOAN_RETURN, REASONS[condition], actor_id, counterparty)
+    if loan.asset_id is not None:
+        quarantined = assets.landed_in_quarantine(document)
+        _move_piece(loan.asset_id, station_id, condition, written_off=written_off, quarantined=quarantined)
     if written_off:
-        back = [_opposite(change) for change in changes]
+        back = [_opposite(entry, posting.items[loan.item_id]) for entry in document.entries]
         _post(posting, loan, back, Kind.WRITE_OFF, REASONS[condition], actor_id, None)
     db.session.add(
         LoanReturn(
@@ -122,20 +125,25 @@ def _put(posting: Posting, loan: Loan, drawn: tuple[LoanLine, int], portion: str
     return assets.put_anywhere(posting, given, quantity, portion)
 
 
-def _opposite(change: Change) -> Change:
-    return Change(change.item, change.lot_number, change.expires_on, -change.quantity, change.portion)
+def _opposite(entry: Entry, item: Item) -> Change:
+    """What takes away again what an entry brought, from where that went: a recalled lot goes into quarantine."""
+    portion = QUARANTINED if entry.quarantined else SEALED
+    return Change(item, entry.lot_number or "", entry.expires_on, -entry.quantity, portion)
 
 
-def _move_piece(asset_id: UUID, station_id: UUID, condition: ReturnCondition, written_off: bool) -> None:
+def _move_piece(
+    asset_id: UUID, station_id: UUID, condition: ReturnCondition, *, written_off: bool, quarantined: bool
+) -> None:
     asset = db.session.get_one(Asset, asset_id, populate_existing=True)
     asset.station_id = station_id
+    if condition == ReturnCondition.DAMAGED:
+        asset.condition = AssetCondition.DAMAGED
     if condition == ReturnCondition.LOST:
         asset.state = AssetState.LOST
-    elif condition == ReturnCondition.DAMAGED:
-        asset.condition = AssetCondition.DAMAGED
-        asset.state = AssetState.RETIRED if written_off else AssetState.REPAIR
+    elif written_off:
+        asset.state = AssetState.RETIRED
     else:
-        asset.state = AssetState.IN_STOCK
+        asset.state = AssetState.REPAIR if quarantined else AssetState.IN_STOCK
     db.session.flush()
 
 
@@ -147,11 +155,12 @@ def _post(
     reason: Reason,
     actor_id: UUID,
     counterparty: str | None,
-) -> None:
+) -> Document:
     document = posting.write(
         changes, actor_id=actor_id, kind=kind, reason=reason, note=loan.slip_number, counterparty=counterparty
     )
     assets.belongs_to(document, loan_id=loan.id)
+    return document
 
 
 def _settle(loan: Loan, quantity: int) -> None:
