@@ -43,6 +43,8 @@ DECLARED: dict[str, set[str]] = {
     "PUT /me/consents": {"/consents/*/version"},
     "POST /grants": {"/role", "/volunteer_id", "/scope/id"},
     "PATCH /memberships/{membership_id}": {"/role"},
+    "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
+    "PATCH /assets/{asset_id}": {"/state"},
 }
 # Pages for people stand at the root, beside the contract's base.
 PAGES = "/c/"

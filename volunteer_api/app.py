@@ -39,6 +39,8 @@ from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
 from volunteer_api.loans import endpoints as loans
+from volunteer_api.loans import handlers as loan_handlers
+from volunteer_api.loans import tasks as loan_tasks
 from volunteer_api.notifications import endpoints as notifications
 from volunteer_api.notifications import handlers as notification_handlers
 from volunteer_api.notifications import tasks as notification_tasks
@@ -97,6 +99,7 @@ TASKS = (
     team_tasks,
     activity_tasks,
     transfer_tasks,
+    loan_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
@@ -107,6 +110,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     team_handlers,
     station_handlers,
     inventory_handlers,
+    loan_handlers,
     stocktake_handlers,
     transfer_handlers,
     qualification_handlers,

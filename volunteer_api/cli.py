@@ -30,6 +30,7 @@ from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
 from volunteer_api.inventory import verification
+from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
 
@@ -155,13 +156,13 @@ def reencrypt_resident_ids() -> None:
 
 @group.group("contacts")
 def contacts_group() -> None:
-    """The stored guardians and emergency contacts."""
+    """The stored guardians, emergency contacts and borrowers."""
 
 
 @contacts_group.command("reencrypt")
 def reencrypt_contacts() -> None:
-    """Seal all contacts with the newest key of their ring; may be broken off and started again."""
-    _reencrypt(reencryption.CONTACTS)
+    """Seal all contacts with the newest keys of their rings; may be broken off and started again."""
+    _reencrypt(reencryption.CONTACTS + borrowers.SEALED)
 
 
 @group.group("stock")

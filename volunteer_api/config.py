@@ -50,6 +50,12 @@ class Rules:
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5
     late_count_hours: int = 72
+    loan_days: int = 7
+    loan_longest_days: int = 30
+    # How many open loans one borrower may have; 0 is any number.
+    loans_per_borrower: int = 0
+    # So long overdue, a loan is reminded of; once at each.
+    loan_reminder_days: tuple[int, ...] = (0, 3, 7)
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90
@@ -59,6 +65,8 @@ class Rules:
     stock_document_years: int = 5
     # What is under way between two stations for so long is asked after, and again after as long.
     transfer_reminder_days: int = 7
+    borrower_days: int = 30
+    loan_history_days: int = 365
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import audit, clock, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -23,6 +24,9 @@ from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.inventory import months, recalls
 from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, Recall, RecordableKind
+from volunteer_api.loans import service as loans
+from volunteer_api.loans.models import Loan, ReturnCondition
+from volunteer_api.loans.returns import take_back
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
@@ -160,6 +164,7 @@ def furnish(scene: Scene) -> UUID:
     )
     _qualify(volunteer.id, scene)
     _keep_stock(volunteer.id, scene)
+    _lend(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -240,6 +245,32 @@ def _keep_stock(volunteer_id: UUID, scene: Scene) -> None:
     months.close_month(office, "2020-01", by=volunteer_id)
     made = recalls.recall_lot(organization=office, item_id=item_id, lot_number="A", reason="召回", by=volunteer_id)
     recalls.end_recall(db.session.get_one(Recall, made.id), reason="批号有误", by=volunteer_id)
+
+
+def _lend(volunteer_id: UUID, scene: Scene) -> None:
+    """Somebody who lends to herself and takes a part of it back."""
+    item_id = make_item(kind=ItemKind.DURABLE)
+    inventory.record_movement(
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        kind=RecordableKind.RECEIPT,
+        reason=MovementReason.OTHER,
+        lines=[{"item_id": item_id, "quantity": 2}],
+    )
+    loan = loans.lend(
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        borrower={"volunteer_id": volunteer_id},
+        item_id=item_id,
+        quantity=2,
+    )
+    take_back(
+        db.session.get_one(Loan, loan.id),
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        condition=ReturnCondition.GOOD,
+        quantity=1,
+    )
 
 
 def everything(leave_out: tuple[str, ...] = ()) -> str:

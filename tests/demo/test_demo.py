@@ -56,6 +56,7 @@ def test_the_demo_fills_every_screen(loaded: list[tuple[int, int]], client: Any,
     check_home_desk(client.as_(unit(lambda: find_by_phone(STATION_MANAGER))), unit(clock.today))
     check_other_desks(client.as_(unit(lambda: find_by_phone(ADMINISTRATOR))))
     phones = {phone: client.as_(unit(lambda phone=phone: find_by_phone(phone))) for phone in ROLES}
+    check_loans(phones[STATION_MANAGER], phones[VOLUNTEER])
     check_today(phones)
     check_volunteer(phones[VOLUNTEER])
     check_leader(phones[TEAM_LEADER])
@@ -134,6 +135,20 @@ def check_home_desk(manager: Any, today: date) -> None:
     }
     kinds = {entry["kind"] for entry in manager.get(f"/stations/{desk['id']}/stock/entries").get_json()["items"]}
     assert {"receipt", "issue"} <= kinds
+
+
+def check_loans(manager: Any, volunteer: Any) -> None:
+    loans = manager.get("/loans").get_json()["items"]
+    assert Counter((loan["state"], loan["overdue"]) for loan in loans) == {
+        ("open", True): 2,
+        ("open", False): 1,
+        ("closed", False): 1,
+    }
+    assert {loan["borrower"]["kind"] for loan in loans} == {"passer_by", "volunteer"}
+    (wheelchair,) = manager.get("/assets").get_json()["items"]
+    assert (wheelchair["item"]["name"], wheelchair["state"]) == ("轮椅", "in_stock")
+    (mine,) = volunteer.get("/me/loans").get_json()["items"]
+    assert mine["overdue"] is True
 
 
 def check_other_desks(administrator: Any) -> None:

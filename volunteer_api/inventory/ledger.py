@@ -12,12 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named
-from volunteer_api.core import clock, ids, statements
+from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import months, queries
+from volunteer_api.inventory.events import DurablesTaken
 from volunteer_api.inventory.models import (
     QUARANTINED,
     SEALED,
@@ -82,6 +83,7 @@ class Posting:
         changes = self._heed_recalls(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = _move_balances(self.station_id, ordered)
+        _tell_of_durables(self.station_id, ordered, reason)
         last = last_sequence(self.station_id)
         movement_id = ids.new_id()
         movement = {
@@ -278,6 +280,12 @@ def _lower_balance(station_id: UUID, change: Change) -> int:
     if balance is None:
         raise stock_too_low(change.item, change.lot_number, balance=0, requested=-change.quantity)
     return balance
+
+
+def _tell_of_durables(station_id: UUID, changes: Iterable[Change], reason: str) -> None:
+    taken = {change.item.id for change in changes if change.quantity < 0 and change.item.kind == ItemKind.DURABLE}
+    if taken:
+        events.publish(DurablesTaken(station_id=station_id, item_ids=frozenset(taken), reason=reason))
 
 
 def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:

@@ -13,9 +13,10 @@ from sqlalchemy import select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import named, prohibited_item
-from volunteer_api.core import clock
+from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
+from volunteer_api.inventory.events import MovementReversing
 from volunteer_api.inventory.models import (
     NEEDED,
     NEEDED_FOR_PROHIBITED,
@@ -148,11 +149,12 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, LotRecalled, or StockTooLow where what came is
-    no longer there (409).
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, LotRecalled, StockTooLow where what came is no
+    longer there (409), or what a feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
+    events.publish(MovementReversing(movement_id=movement.id))
     if movement.kind not in REVERSIBLE:
         raise NotReversibleByHand(members={"kind": movement.kind})
     entries = db.session.scalars(
