@@ -17,6 +17,7 @@ from volunteer_api.activities import handlers as activity_handlers
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
 from volunteer_api.catalog import endpoints as catalog
+from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
 from volunteer_api.core import health
@@ -90,6 +91,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     organization_handlers,
     team_handlers,
     station_handlers,
+    catalog_handlers,
     inventory_handlers,
     qualification_handlers,
     activity_handlers,
