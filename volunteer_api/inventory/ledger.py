@@ -16,9 +16,11 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import load_items
 from volunteer_api.core import clock, ids, statements
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import queries
+from volunteer_api.inventory.events import StockMoved
 from volunteer_api.inventory.models import (
     SEALED,
     DocumentCounter,
@@ -100,6 +102,7 @@ class Posting:
         ]
         db.session.execute(insert(Movement).values(movement))
         db.session.execute(insert(StockEntry), entries)
+        publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
 
 
@@ -131,6 +134,7 @@ def count_beside(
 
     The database refuses to count below zero: that is a fault of the caller's code.
     """
+    publish(StockMoved(station_id))
     counted = {"on_loan": StockBalance.on_loan + on_loan, "in_transit": StockBalance.in_transit + in_transit}
     if min(on_loan, in_transit) < 0:
         # Not by the INSERT below: PostgreSQL checks its values before it looks for the row that is there.

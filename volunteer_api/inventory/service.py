@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.problems import ItemArchived
 from volunteer_api.catalog.service import named, prohibited_item
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
@@ -114,6 +115,8 @@ def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Ch
         raise prohibited_item(item)
     lot_number, expires_on = line.get("lot_number"), line.get("expires_on")
     if kind == RecordableKind.RECEIPT:
+        if item.archived:
+            raise ItemArchived(members={"item": named(item)}, item=item.name)
         change = shelf.put(item, line["quantity"], lot_number=lot_number, expires_on=expires_on)
         _check_received(change, shelf.day)
         return [change]
