@@ -19,6 +19,8 @@ from volunteer_api.attendance import handlers as attendance_handlers
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.compliance import endpoints as compliance
+from volunteer_api.compliance import handlers as compliance_handlers
+from volunteer_api.compliance import tasks as compliance_tasks
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
 from volunteer_api.core import health
 from volunteer_api.core.database import configure_engine, db, engine_options
@@ -82,7 +84,15 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks)
+TASKS = (
+    file_tasks,
+    account_tasks,
+    notification_tasks,
+    organization_tasks,
+    inventory_tasks,
+    team_tasks,
+    compliance_tasks,
+)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,
@@ -93,6 +103,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     station_handlers,
     catalog_handlers,
     inventory_handlers,
+    compliance_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

@@ -87,6 +87,8 @@ class Standards:
     """The standards in force of some organizations, by organization, kind of station and kit."""
 
     _found: dict[tuple[UUID, str], dict[str, _InForce]] = field(default_factory=dict)
+    # The first day to come on which one of them changes, None where none was issued ahead.
+    changes_on: date | None = None
 
     def required(self, chain: Sequence[UUID], station_kind: str) -> dict[UUID, Requirement]:
         """What a station of this kind must hold, by item; `chain` goes from its organization up to the root."""
@@ -109,6 +111,10 @@ class Standards:
 
     def add(self, row: Row[Any]) -> None:
         """Take over a row of `_in_force`."""
+        if row.next_from is not None and (self.changes_on is None or row.next_from < self.changes_on):
+            self.changes_on = row.next_from
+        if row.version_id is None:
+            return
         kits = self._found.setdefault((row.organization_id, row.station_kind), {})
         standard = kits.setdefault(row.kit, _InForce(row.withdrawn))
         if row.item_id is not None:
@@ -118,6 +124,15 @@ class Standards:
 
 def required_at(station_id: UUID) -> dict[UUID, Requirement]:
     """What a station must hold today, by item. One statement."""
+    standards, chain, station_kind = standards_at(station_id)
+    return standards.required(chain, station_kind) if chain else {}
+
+
+def standards_at(station_id: UUID) -> tuple[Standards, list[UUID], str]:
+    """The standards above a station for its kind, the organizations that have one, the nearest first, and the kind.
+
+    One statement; no organization and no kind where there is no standard.
+    """
     above = (
         select(PathMember.ancestor_id, PathMember.depth, Station.kind)
         .join(Organization, Organization.path_id == PathMember.path_id)
@@ -136,8 +151,16 @@ def required_at(station_id: UUID) -> dict[UUID, Requirement]:
     standards = Standards()
     for row in rows:
         standards.add(row)
-    chain = [row.organization_id for row in sorted(rows, key=lambda row: int(row.depth))]
-    return standards.required(chain, rows[0].station_kind) if rows else {}
+    chain = list(dict.fromkeys(row.organization_id for row in sorted(rows, key=lambda row: int(row.depth))))
+    return standards, chain, rows[0].station_kind if rows else ""
+
+
+def all_standards() -> Standards:
+    """The standards in force of all organizations. One statement."""
+    standards = Standards()
+    for row in db.session.execute(_in_force()):
+        standards.add(row)
+    return standards
 
 
 def standards_around(organization_id: UUID) -> tuple[Standards, list[UUID]]:
@@ -287,16 +310,30 @@ def _number_in_force(standard_id: Any) -> Any:
     )
 
 
+def _next_day(standard_id: Any) -> Any:
+    """The first day to come from which a version of a standard counts, as a subquery on its id."""
+    coming = KitStandardVersion.__table__.alias()
+    return (
+        select(func.min(coming.c.effective_from))
+        .where(coming.c.standard_id == standard_id, coming.c.effective_from > clock.today())
+        .scalar_subquery()
+    )
+
+
 def _in_force() -> Select[*tuple[Any, ...]]:
-    """The lines of all versions that count today, by organization, kind of station and kit; one row without an item
-    where a version asks for nothing."""
+    """The lines of all versions that count today, by organization, kind of station and kit.
+
+    One row without an item where a version asks for nothing, one without a version where none counts yet.
+    """
     offered = and_(Item.id == KitStandardLine.item_id, Item.prohibited.is_(False), Item.archived.is_(False))
     return (
         select(
             KitStandardKind.organization_id,
             KitStandardKind.station_kind,
             KitStandardKind.kit,
+            KitStandardVersion.id.label("version_id"),
             KitStandardVersion.withdrawn,
+            _next_day(KitStandardKind.standard_id).label("next_from"),
             Item.id.label("item_id"),
             Item.name.label("item_name"),
             Item.unit.label("item_unit"),
@@ -305,7 +342,7 @@ def _in_force() -> Select[*tuple[Any, ...]]:
             KitStandardLine.critical,
         )
         .select_from(KitStandardKind)
-        .join(
+        .outerjoin(
             KitStandardVersion,
             and_(
                 KitStandardVersion.standard_id == KitStandardKind.standard_id,

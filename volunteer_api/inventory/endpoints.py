@@ -2,15 +2,19 @@
 
 from typing import Any
 
+from volunteer_api.catalog.access import to_see_item
+from volunteer_api.catalog.models import Item
 from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.inventory import access, queries, service
+from volunteer_api.inventory import access, queries, service, whereabouts
 from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.schemas import (
     EntryFilter,
     EntryRead,
+    FreeAtRead,
+    FreeFilter,
     LedgerFilter,
     LedgerRowRead,
     MovementCreate,
@@ -96,3 +100,16 @@ def read_movement(movement: Movement) -> queries.Document:
 def reverse_movement(principal: Principal, movement: Movement, body: dict[str, Any]) -> queries.Document:
     """Undo a movement by its reversal."""
     return service.reverse_movement(movement, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/items/<uuid:item_id>/stations",
+    access=to_see_item,
+    query=FreeFilter,
+    returns=page_of(FreeAtRead),
+)
+def list_free_stations(item: Item, query: dict[str, Any]) -> Page:
+    """List the stations where an item is free now, the nearest first."""
+    return whereabouts.free_at(item.id, query)
