@@ -1,6 +1,6 @@
 """Rows of the access matrix: the stock ledger."""
 
-from tests.access_scene import MANAGES_STATION, READS_STOCK, Call, Entry, World
+from tests.access_scene import MANAGES_STATION, PUBLIC, READS_STOCK, Call, Entry, World
 
 
 def movement(world: World) -> Call:
@@ -10,6 +10,7 @@ def movement(world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /items/{item_id}/stations": PUBLIC(),
     "GET /stations/{station_id}/ledger": READS_STOCK(),
     "GET /stations/{station_id}/stock": READS_STOCK(),
     "GET /stations/{station_id}/stock/entries": READS_STOCK(),

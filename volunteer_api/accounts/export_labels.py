@@ -14,6 +14,7 @@ SECTIONS = {
     "guardians": "监护人",
     "insurance": "保险",
     "invitation_codes": "我生成的邀请码",
+    "kit_standards_issued": "我发布的配备标准",
     "memberships": "我的队伍",
     "movements": "我经手的物资单据",
     "notifications": "通知",
@@ -22,10 +23,12 @@ SECTIONS = {
     "service_records": "服务记录",
     "service_records_vouched_for": "我负责、录入或审核的他人记录",
     "sign_ups": "报名",
+    "stock_alerts_acknowledged": "我确认的库存预警",
     "trainings": "培训",
 }
 
 MEMBERS = {
+    "acknowledged_at": "确认时间",
     "action": "操作",
     "activity_id": "活动编号",
     "actor_id": "操作人编号",
@@ -51,6 +54,7 @@ MEMBERS = {
     "device_name": "设备名称",
     "document_number": "单据编号",
     "done_by_me": "由我本人操作",
+    "effective_from": "生效日期",
     "emergency_contact_name": "紧急联系人姓名",
     "emergency_contact_phone": "紧急联系人电话",
     "ended_at": "退出时间",
@@ -82,6 +86,7 @@ MEMBERS = {
     "needs_acceptance": "须经审核",
     "network": "网络地址（隐去末段）",
     "note": "备注",
+    "number": "版次",
     "occurred_at": "发生时间",
     "on": "日期",
     "organization_id": "组织编号",

@@ -72,6 +72,8 @@ def change_item(item: Item, *, by: Principal | None = None, **changes: Any) -> I
         _set_barcodes(item, changes.pop("barcodes"))
     if "photo_ids" in changes:
         _set_photos(item, changes.pop("photo_ids"), by)
+    # They stand in tables of their own; the item's version must still move.
+    flag_modified(item, "name")
     offered = (item.archived, item.prohibited)
     for member, value in changes.items():
         setattr(item, member, value)
@@ -116,8 +118,6 @@ def _set_barcodes(item: Item, barcodes: Sequence[str]) -> None:
     db.session.execute(delete(ItemBarcode).where(ItemBarcode.item_id == item.id))
     if wanted:
         db.session.execute(insert(ItemBarcode), [{"barcode": code, "item_id": item.id} for code in wanted])
-    # So that the version counts up: a barcode is in another table.
-    flag_modified(item, "name")
 
 
 def _set_photos(item: Item, photo_ids: Sequence[UUID], by: Principal | None) -> None:
@@ -130,7 +130,6 @@ def _set_photos(item: Item, photo_ids: Sequence[UUID], by: Principal | None) -> 
     if wanted:
         rows = [{"item_id": item.id, "position": place, "file_id": one} for place, one in enumerate(wanted)]
         db.session.execute(insert(ItemPhoto), rows)
-    flag_modified(item, "name")
 
 
 def _require_own(file_ids: Sequence[UUID], by: Principal | None) -> None:
