@@ -267,8 +267,9 @@ def list_alerts(query: Mapping[str, Any], volunteer_id: UUID) -> Page:
 
 
 def read_alert(alert_id: UUID) -> AlertView:
-    """An alert that is there. One statement."""
-    return _alert_view(db.session.execute(_alerts().where(StockAlert.id == alert_id)).one())
+    """An alert that is there, past what the session remembers of it. One statement."""
+    statement = _alerts().where(StockAlert.id == alert_id).execution_options(populate_existing=True)
+    return _alert_view(db.session.execute(statement).one())
 
 
 def managers_of(station_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
