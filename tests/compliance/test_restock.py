@@ -99,14 +99,14 @@ def test_a_tree_that_is_too_large_is_refused(
     assert client.as_(tree.administrator_id).get("/restock-suggestions").status_code == 422
 
 
-def test_suggestions_take_four_statements(client: Any, unit: Unit, tree: Tree, statements: Any) -> None:
+def test_suggestions_take_three_statements(client: Any, unit: Unit, tree: Tree, statements: Any) -> None:
     unit(lambda: tree.require(tea=5))
     unit(lambda: tree.fill(0, tea=9))
     administrator = client.as_(tree.administrator_id)
     with statements() as sent:
         assert len(administrator.get(f"/restock-suggestions?organization_id={tree.center_id}").get_json()["items"]) == 1
     asks_for_right = 3
-    assert len(sent) == asks_for_right + 4
+    assert len(sent) == asks_for_right + 3
 
 
 ITEMS = [NamedItem(UUID(int=number), f"物品{number}", "件", kind) for number, kind in enumerate(ItemKind)]

@@ -6,13 +6,13 @@ minimum counts, for one wrench serves both, and it is critical where either says
 offered is asked of nobody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, cast, func, null, or_, select, union_all
 
 from volunteer_api.catalog.models import (
     Item,
@@ -26,7 +26,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.organizations.models import Organization, PathMember
-from volunteer_api.organizations.queries import ancestor_ids, subtree_ids
+from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.stations.models import Station
 
 
@@ -155,40 +155,35 @@ def standards_at(station_id: UUID) -> tuple[Standards, list[UUID], str]:
     return standards, chain, rows[0].station_kind if rows else ""
 
 
-def all_standards() -> Standards:
-    """The standards in force of all organizations. One statement."""
-    standards = Standards()
-    for row in db.session.execute(_in_force()):
-        standards.add(row)
-    return standards
+def standards_on(path_ids: Collection[UUID]) -> tuple[Standards, dict[UUID, list[UUID]]]:
+    """The standards that reach down these paths; and of each path the organizations that have one, the nearest first.
 
-
-def standards_around(organization_id: UUID) -> tuple[Standards, list[UUID]]:
-    """The standards of an organization, of all below it and of all above; and those above, the nearest first.
-
-    One statement. Of those above only such as have a standard are named.
+    One statement, however many paths.
     """
-    path_id = select(Organization.path_id).where(Organization.id == organization_id).scalar_subquery()
-    above = select(PathMember.ancestor_id, PathMember.depth).where(PathMember.path_id == path_id, PathMember.depth > 0)
-    above_it = above.subquery()
-    rows = db.session.execute(
-        _in_force()
-        .add_columns(above_it.c.depth)
-        .outerjoin(above_it, above_it.c.ancestor_id == KitStandardKind.organization_id)
-        .where(
-            or_(
-                above_it.c.ancestor_id.is_not(None),
-                KitStandardKind.organization_id.in_(subtree_ids(organization_id)),
-            )
-        )
-    ).all()
-    standards = Standards()
-    depths: dict[UUID, int] = {}
-    for row in rows:
-        standards.add(row)
-        if row.depth is not None:
-            depths[row.organization_id] = row.depth
-    return standards, sorted(depths, key=lambda found: depths[found])
+    standards, chains = Standards(), {path_id: list[UUID]() for path_id in path_ids}
+    if not chains:
+        return standards, chains
+    on_paths = PathMember.path_id.in_(path_ids)
+    in_force = _in_force().where(KitStandardKind.organization_id.in_(select(PathMember.ancestor_id).where(on_paths)))
+    empty = [cast(null(), column.type).label(column.name) for column in in_force.selected_columns]
+    # The chains come along as rows of their own: with each line they would come as often as there are lines.
+    members = select(*empty, PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(
+        on_paths, PathMember.ancestor_id.in_(select(KitStandardKind.organization_id))
+    )
+    lines = in_force.add_columns(
+        cast(null(), PathMember.path_id.type).label("path_id"),
+        cast(null(), PathMember.ancestor_id.type).label("ancestor_id"),
+        cast(null(), PathMember.depth.type).label("depth"),
+    )
+    placed = []
+    for row in db.session.execute(union_all(lines, members)):
+        if row.path_id is None:
+            standards.add(row)
+        else:
+            placed.append((row.depth, row.path_id, row.ancestor_id))
+    for _, path_id, ancestor_id in sorted(placed):
+        chains[path_id].append(ancestor_id)
+    return standards, chains
 
 
 def list_standards(query: Mapping[str, Any]) -> Page:

@@ -226,11 +226,11 @@ def _insert(made: Mapping[UUID, tuple[UUID, Cause]]) -> list[UUID]:
     return list(
         db.session.scalars(
             statements.insert(StockAlert)
-            .values(rows)
             .on_conflict_do_nothing(
                 index_elements=["station_id", "kind", "cause"], index_where=StockAlert.closed_at.is_(None)
             )
-            .returning(StockAlert.id)
+            .returning(StockAlert.id),
+            rows,
         )
     )
 

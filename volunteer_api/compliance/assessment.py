@@ -131,6 +131,16 @@ class Assessment:
         return min(failing, key=lambda one: (one.fails_on, not one.critical, one.item.name, one.item.id), default=None)
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """What all items of a station are judged by."""
+
+    today: date
+    near_until: date
+    issued_days: int
+    horizon_days: int
+
+
 def assess(
     required: Mapping[UUID, Requirement],
     holdings: Mapping[UUID, Holding],
@@ -140,14 +150,16 @@ def assess(
     changes_on: date | None = None,
 ) -> Assessment:
     """How a station that was set up at `created_at` stands; `changes_on` is when its standards will be others."""
-    items = sorted(
-        (
-            _assess_item(one, holdings.get(item_id) or Holding(one.item), created_at, today)
-            for item_id, one in required.items()
-        ),
-        key=lambda one: (one.item.name, one.item.id),
+    chosen = rules()
+    observed = max((today - clock.local_date(created_at)).days, LEAST_DAYS_OBSERVED)
+    frame = _Frame(
+        today,
+        today + timedelta(days=chosen.near_expiry_days),
+        min(observed, chosen.consumption_days),
+        chosen.forecast_days,
     )
-    near_until = today + timedelta(days=rules().near_expiry_days)
+    items = [_assess_item(one, holdings.get(item_id) or Holding(one.item), frame) for item_id, one in required.items()]
+    items.sort(key=lambda one: (one.item.name, one.item.id))
     ordered = sorted(holdings.values(), key=lambda one: (one.item.name, one.item.id))
     return Assessment(
         score=score_of(items),
@@ -156,10 +168,10 @@ def assess(
             (holding.item, lot)
             for holding in ordered
             for lot in holding.usable_lots(today)
-            if lot.expires_on is not None and lot.expires_on <= near_until
+            if lot.expires_on is not None and lot.expires_on <= frame.near_until
         ],
         expired=[(holding.item, lot) for holding in ordered for lot in holding.expired_lots(today)],
-        valid_through=_valid_through(items, ordered, today, changes_on),
+        valid_through=_valid_through(items, ordered, frame, changes_on),
     )
 
 
@@ -174,27 +186,19 @@ def score_of(items: Sequence[ItemAssessment]) -> int | None:
     return int(100 * covered / sum(weights))
 
 
-def days_observed(created_at: datetime, today: date) -> int:
-    """Over how many days the issues of a station are reckoned."""
-    return min(max((today - clock.local_date(created_at)).days, LEAST_DAYS_OBSERVED), rules().consumption_days)
-
-
-def _assess_item(required: Requirement, holding: Holding, created_at: datetime, today: date) -> ItemAssessment:
-    usable = holding.usable_lots(today)
-    held = holding.held(today)
-    days = days_observed(created_at, today)
+def _assess_item(required: Requirement, holding: Holding, frame: _Frame) -> ItemAssessment:
+    usable = holding.usable_lots(frame.today)
+    held = holding.lent + sum(lot.quantity for lot in usable)
     portions = [Portion(lot.quantity, lot.expires_on) for lot in usable]
     if holding.lent:
         portions.append(Portion(holding.lent, None))
     failure = forecast(
         portions,
-        # Reversed issues may be older than the window that their reversal lies in.
-        Rate(max(holding.issued, 0), days),
+        Rate(holding.issued, frame.issued_days),
         required.minimum,
-        today=today,
-        horizon_days=rules().forecast_days,
+        today=frame.today,
+        horizon_days=frame.horizon_days,
     )
-    near_until = today + timedelta(days=rules().near_expiry_days)
     return ItemAssessment(
         item=required.item,
         kits=required.kits,
@@ -202,27 +206,29 @@ def _assess_item(required: Requirement, holding: Holding, created_at: datetime, 
         critical=required.critical,
         held=held,
         missing=max(required.minimum - held, 0),
-        near_expiry=sum(lot.quantity for lot in usable if lot.expires_on is not None and lot.expires_on <= near_until),
-        expired=sum(lot.quantity for lot in holding.expired_lots(today)),
+        near_expiry=sum(
+            lot.quantity for lot in usable if lot.expires_on is not None and lot.expires_on <= frame.near_until
+        ),
+        expired=sum(lot.quantity for lot in holding.expired_lots(frame.today)),
         issued=holding.issued,
-        issued_days=days,
+        issued_days=frame.issued_days,
         fails_on=failure.day if failure else None,
         fails_because=failure.because if failure else None,
     )
 
 
 def _valid_through(
-    items: Sequence[ItemAssessment], holdings: Sequence[Holding], today: date, changes_on: date | None
+    items: Sequence[ItemAssessment], holdings: Sequence[Holding], frame: _Frame, changes_on: date | None
 ) -> date:
-    near = timedelta(days=rules().near_expiry_days)
     day = timedelta(days=1)
-    ends = [today + timedelta(days=rules().forecast_days)]
+    until_near = frame.near_until - frame.today + day
+    ends = [frame.today + timedelta(days=frame.horizon_days)]
     if changes_on is not None:
         ends.append(changes_on - day)
     for holding in holdings:
         for lot in holding.lots:
             if lot.portion != QUARANTINED and lot.expires_on is not None:
-                ends += [lot.expires_on, lot.expires_on - near - day]
+                ends += [lot.expires_on, lot.expires_on - until_near]
     # What was foreseen of use comes true or not on its day.
     ends += [one.fails_on - day for one in items if one.fails_on is not None]
-    return min((end for end in ends if end >= today), default=today)
+    return min((end for end in ends if end >= frame.today), default=frame.today)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, update
 
-from volunteer_api.catalog.standards import all_standards
+from volunteer_api.catalog.standards import standards_on
 from volunteer_api.compliance import alerts, queries
 from volunteer_api.compliance.assessment import Assessment, assess
 from volunteer_api.compliance.models import StationAssessment
@@ -42,8 +42,8 @@ def refresh_batch() -> int:
 def assess_stations(station_ids: Sequence[UUID]) -> None:
     """Assess stations whose assessment rows this unit holds."""
     facts = queries.station_facts(station_ids)
-    chains = queries.chains({row.path_id for row in facts})
-    standards, held = all_standards(), queries.holdings(station_ids)
+    standards, chains = standards_on({row.path_id for row in facts})
+    held = queries.holdings(station_ids)
     today = clock.today()
     found: dict[UUID, Assessment] = {}
     values = []

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from volunteer_api.catalog.queries import NamedItem
-from volunteer_api.catalog.standards import Requirement, standards_around
+from volunteer_api.catalog.standards import Requirement, standards_on
 from volunteer_api.compliance import queries
 from volunteer_api.compliance.assessment import HeldLot, Holding
 from volunteer_api.core import clock, geo
@@ -118,7 +118,7 @@ class Restocking:
 
 
 def suggest(organization: Organization, *, limit: int) -> Restocking:
-    """Up to `limit` suggestions for the stations of a tree. Four statements.
+    """Up to `limit` suggestions for the stations of a tree. Three statements.
 
     The most urgent MOST_NEEDS needs are looked at. Raises InvalidPayload (422) for a tree of more than MOST_STATIONS.
     """
@@ -126,8 +126,7 @@ def suggest(organization: Organization, *, limit: int) -> Restocking:
     if len(rows) > MOST_STATIONS:
         raise InvalidPayload(error_list({"organization_id": [_too_large()]}))
     places = _places(rows)
-    standards, _ = standards_around(organization.id)
-    chains = queries.chains({row.path_id for row in rows})
+    standards, chains = standards_on({row.path_id for row in rows})
     required = {row.id: standards.required(chains[row.path_id], row.kind) for row in rows}
     return match(places, required, queries.holdings(places), today=clock.today(), limit=limit)
 

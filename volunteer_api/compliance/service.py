@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from volunteer_api.catalog.queries import NamedItem
-from volunteer_api.catalog.standards import Requirement, standards_around, standards_at
+from volunteer_api.catalog.standards import standards_at, standards_on
 from volunteer_api.compliance import queries
 from volunteer_api.compliance.assessment import Assessment, HeldLot, ItemAssessment, assess
 from volunteer_api.core import clock
@@ -21,7 +21,6 @@ from volunteer_api.stations.models import Station
 # What is asked for of more children is answered by asking for one of them.
 MOST_CHILDREN = 100
 MOST_LOTS = 100
-NO_SCORE = 101
 
 
 class StationName(NamedTuple):
@@ -85,8 +84,23 @@ class Summary:
             self.scored_count += 1
             self.points += one.score
             self.compliant_count += one.missing_count == 0
-        if one.fails_on is not None and (self.fails_on is None or one.fails_on < self.fails_on):
-            self.fails_on = one.fails_on
+        self._fail(one.fails_on)
+
+    def add_all(self, row: Row[*tuple[Any, ...]]) -> None:
+        """Count in what the database summed up."""
+        self.station_count += row.station_count
+        self.scored_count += row.scored_count
+        self.points += int(row.points or 0)
+        self.compliant_count += int(row.compliant_count)
+        self.critical_count += int(row.critical_count)
+        self.missing_count += int(row.missing_count)
+        self.near_expiry_count += int(row.near_expiry_count)
+        self.expired_count += int(row.expired_count)
+        self._fail(row.fails_on)
+
+    def _fail(self, day: date | None) -> None:
+        if day is not None and (self.fails_on is None or day < self.fails_on):
+            self.fails_on = day
 
 
 @dataclass(frozen=True)
@@ -164,35 +178,31 @@ def tree_compliance(organization: Organization, query: Mapping[str, Any]) -> Tre
 
     Raises InvalidCursor (400).
     """
-    rows = queries.tree_rows(organization.id)
-    parents = {row.organization_id: row.parent_id for row in rows}
-    stations = [row for row in rows if row.station_id is not None]
-    renewed = _assess_anew(organization.id, parents, [row for row in stations if not row.fresh])
-    branches = _Branches(organization.id, parents)
+    rows, keys = queries.tree_rows(organization.id, query)
+    renewed = _assess_anew([row for row in rows if row.station_id is not None and not row.fresh])
     total, own = Summary(), Summary()
-    children = {
-        row.organization_id: Summary(
-            {"id": row.organization_id, "name": row.organization_name, "kind": row.organization_kind}
-        )
-        for row in rows
-        if row.parent_id == organization.id
-    }
+    children: dict[UUID, Summary] = {}
     standings = []
-    for row in stations:
-        one = _standing(row, renewed.get(row.station_id))
-        standings.append(one)
-        total.add(one)
-        branch = branches.of(row.organization_id)
-        (own if branch is None else children[branch]).add(one)
-    # Chosen before sums are asked for: no list without an end.
-    worst = sorted(children.values(), key=_worst_summary)[:MOST_CHILDREN]
-    listed = page_of_rows(standings, _worst_first, query, scope=str(organization.id))
+    for row in rows:
+        branch = own
+        if row.branch_id is not None:
+            named = {"id": row.branch_id, "name": row.branch_name, "kind": row.branch_kind}
+            branch = children.setdefault(row.branch_id, Summary(named))
+        if row.station_id is None:
+            branch.add_all(row)
+            total.add_all(row)
+        else:
+            standing = _standing(row, renewed.get(row.station_id))
+            standings.append(standing)
+            branch.add(standing)
+            total.add(standing)
+    listed = page_of_rows(standings, keys, query, scope=str(organization.id))
     return TreeCompliance(
         organization={"id": organization.id, "name": organization.name, "kind": organization.kind},
         as_of=clock.now(),
         total=total,
         own=own,
-        children=worst,
+        children=sorted(children.values(), key=_worst_summary)[:MOST_CHILDREN],
         child_count=len(children),
         items=listed.items,
         next_cursor=listed.next_cursor,
@@ -206,61 +216,33 @@ def _dated(lots: Sequence[tuple[NamedItem, HeldLot]]) -> list[DatedLot]:
     ]
 
 
-class _Branches:
-    """Under which child of the root an organization lies; None for the root itself."""
-
-    def __init__(self, root: UUID, parents: Mapping[UUID, UUID | None]) -> None:
-        self.root, self.parents = root, parents
-        self.known: dict[UUID, UUID | None] = {root: None}
-
-    def of(self, organization_id: UUID) -> UUID | None:
-        if organization_id not in self.known:
-            parent = self.parents[organization_id]
-            assert parent is not None  # noqa: S101  # a tree: only its root has none
-            self.known[organization_id] = organization_id if parent == self.root else self.of(parent)
-        return self.known[organization_id]
-
-
-def _assess_anew(root: UUID, parents: Mapping[UUID, UUID | None], rows: Sequence[Row[Any]]) -> dict[UUID, Assessment]:
+def _assess_anew(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[UUID, Assessment]:
     """The assessments of stations whose stored ones don't hold; two statements, none for none."""
     if not rows:
         return {}
-    standards, above = standards_around(root)
+    standards, chains = standards_on({row.path_id for row in rows})
     held = queries.holdings([row.station_id for row in rows])
-    asked: dict[tuple[UUID, str], dict[UUID, Requirement]] = {}
     today = clock.today()
-    found = {}
-    for row in rows:
-        place = (row.organization_id, row.station_kind)
-        if place not in asked:
-            asked[place] = standards.required([*_up(row.organization_id, root, parents), *above], row.station_kind)
-        found[row.station_id] = assess(
-            asked[place], held.get(row.station_id, {}), created_at=row.station_created_at, today=today
+    return {
+        row.station_id: assess(
+            standards.required(chains[row.path_id], row.station_kind),
+            held.get(row.station_id, {}),
+            created_at=row.station_created_at,
+            today=today,
         )
-    return found
+        for row in rows
+    }
 
 
-def _up(organization_id: UUID, root: UUID, parents: Mapping[UUID, UUID | None]) -> list[UUID]:
-    """From an organization up to the root, both included."""
-    chain = [organization_id]
-    while chain[-1] != root:
-        parent = parents[chain[-1]]
-        assert parent is not None  # noqa: S101  # a tree: only its root has none
-        chain.append(parent)
-    return chain
-
-
-def _standing(row: Row[Any], renewed: Assessment | None) -> Standing:
+def _standing(row: Row[*tuple[Any, ...]], renewed: Assessment | None) -> Standing:
     if renewed is None:
-        item = row.failing_item_id and NamedItem(
-            row.failing_item_id, row.failing_item_name, row.failing_item_unit, row.failing_item_kind
-        )
+        item = row.failing_item_id and NamedItem(row.failing_item_id, row.item_name, row.item_unit, row.item_kind)
         figures: tuple[Any, ...] = (
             row.score,
-            row.missing_count,
-            row.critical_missing_count,
-            row.near_expiry_count,
-            row.expired_count,
+            int(row.missing_count),
+            int(row.critical_missing_count),
+            int(row.near_expiry_count),
+            int(row.expired_count),
             row.fails_on,
             row.fails_because,
             item,
@@ -288,11 +270,6 @@ def lot_counts(assessment: Assessment) -> tuple[int, int]:
     return len({item.id for item, _ in assessment.near_expiry}), len({item.id for item, _ in assessment.expired})
 
 
-def _worst_first(one: Standing) -> tuple[Any, ...]:
-    score = NO_SCORE if one.score is None else one.score
-    return (score, -one.critical_missing_count, (one.fails_on or date.max), one.station.id)
-
-
 def _worst_summary(one: Summary) -> tuple[Any, ...]:
     identity = one.organization or {}
-    return (NO_SCORE if one.score is None else one.score, str(identity.get("name")), str(identity.get("id")))
+    return (queries.NO_SCORE if one.score is None else one.score, str(identity.get("name")), str(identity.get("id")))

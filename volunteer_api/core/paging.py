@@ -2,14 +2,14 @@
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_, true
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key
@@ -60,22 +60,30 @@ def page(
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
 
 
-def page_of_rows(
-    rows: Iterable[Any], order: Callable[[Any], tuple[Any, ...]], query: Mapping[str, Any], *, scope: str = ""
-) -> Page:
-    """One page of rows that are at hand, in the order of `order`: a tuple of values whose last is unique.
+def behind_cursor(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> ColumnElement[bool]:
+    """That a row lies behind the query's cursor: for a statement whose rows `page_of_rows` will order.
 
-    For lists that no database can order; cursors are bound as those of `page`. Raises InvalidCursor (400).
+    Raises InvalidCursor (400).
+    """
+    if not query.get("cursor"):
+        return true()
+    return _after(keys, _open_cursor(query["cursor"], _bind(query, keys, scope), len(keys)))
+
+
+def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
+    """One page of rows that are at hand, in the ascending order of `keys`: for what no database alone can order.
+
+    Its cursors are those of `behind_cursor`. Raises InvalidCursor (400).
     """
     limit = query.get("limit") or DEFAULT_LIMIT
-    binding = _bind(query, [], scope)
-    keyed = ((order(row), row) for row in rows)
+    binding = _bind(query, keys, scope)
+    keyed = (([key.read(row) for key in keys], row) for row in rows)
     if query.get("cursor"):
-        values = _open_cursor(query["cursor"], binding, None)
-        keyed = ((key, row) for key, row in keyed if key > tuple(values))
+        values = _open_cursor(query["cursor"], binding, len(keys))
+        keyed = ((key, row) for key, row in keyed if key > values)
     found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
-    items = [row for _, row in found[:limit]]
-    return Page(items, _make_cursor(found[limit - 1][0], binding) if len(found) > limit else None)
+    more = len(found) > limit
+    return Page([row for _, row in found[:limit]], _make_cursor(found[limit - 1][0], binding) if more else None)
 
 
 def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -102,10 +110,10 @@ def _make_cursor(values: Sequence[Any], binding: str) -> str:
     return str(_serializer().dumps([binding, *(_pack(value) for value in values)]))
 
 
-def _open_cursor(cursor: str, binding: str, length: int | None) -> list[Any]:
+def _open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
     try:
         found_binding, *values = _serializer().loads(cursor)
-        if found_binding != binding or length not in (None, len(values)):
+        if found_binding != binding or len(values) != length:
             raise InvalidCursor()
         return [_unpack(value) for value in values]
     except (BadSignature, ValueError, TypeError, UnicodeError) as error:
