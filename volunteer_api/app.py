@@ -18,7 +18,10 @@ from volunteer_api.activities import tasks as activity_tasks
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
 from volunteer_api.catalog import endpoints as catalog
+from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.compliance import endpoints as compliance
+from volunteer_api.compliance import handlers as compliance_handlers
+from volunteer_api.compliance import tasks as compliance_tasks
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
 from volunteer_api.core import health
 from volunteer_api.core.database import configure_engine, db, engine_options
@@ -100,6 +103,7 @@ TASKS = (
     activity_tasks,
     transfer_tasks,
     loan_tasks,
+    compliance_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
@@ -109,10 +113,12 @@ HANDLERS: tuple[ModuleType, ...] = (
     organization_handlers,
     team_handlers,
     station_handlers,
+    catalog_handlers,
     inventory_handlers,
     loan_handlers,
     stocktake_handlers,
     transfer_handlers,
+    compliance_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

@@ -18,11 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from volunteer_api.accounts import reencryption
 from volunteer_api.app import create_app
+from volunteer_api.catalog.kits import issue_template
+from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
 from volunteer_api.core import keyring
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
@@ -184,6 +187,26 @@ def verify_stock() -> None:
     if count:
         raise click.ClickException(f"{count} faults in the ledger.")
     click.echo("The ledger adds up.")
+
+
+@group.group("kit-standards")
+def kit_standards_group() -> None:
+    """What stations must hold."""
+
+
+@kit_standards_group.command("issue")
+@click.argument("template", type=click.Choice([template.value for template in KitTemplate]))
+@click.option("--organization", "organization_id", type=click.UUID, required=True, help="The id of who issues it.")
+def issue_kit_standard(template: str, organization_id: UUID) -> None:
+    """Issue a standard that comes with the product, for all stations of its kinds below an organization."""
+    app = _ready_app()
+    work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
+    with app.app_context():
+        try:
+            standard = run_unit(work, writes=True)
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
+    click.echo(f"{standard.name} is issued: kit standard {standard.id}.")
 
 
 @group.command()

@@ -56,6 +56,12 @@ class Rules:
     loans_per_borrower: int = 0
     # So long overdue, a loan is reminded of; once at each.
     loan_reminder_days: tuple[int, ...] = (0, 3, 7)
+    # Compliance: issues of how many days say how fast things are used up, how far the forecast looks, from when on a
+    # coming failure is an alert, and after how many days an alert that nobody looked at goes one level up.
+    consumption_days: int = 90
+    forecast_days: int = 365
+    fail_warning_days: int = 14
+    alert_escalation_days: int = 3
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90

@@ -14,7 +14,10 @@ from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.templates import KitTemplate
+from volunteer_api.compliance.models import AlertKind, StockAlert
 from volunteer_api.core import audit, clock, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -165,6 +168,7 @@ def furnish(scene: Scene) -> UUID:
     _qualify(volunteer.id, scene)
     _keep_stock(volunteer.id, scene)
     _lend(volunteer.id, scene)
+    _keep_stations_stocked(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -271,6 +275,22 @@ def _lend(volunteer_id: UUID, scene: Scene) -> None:
         condition=ReturnCondition.GOOD,
         quantity=1,
     )
+
+
+def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
+    """Issued a kit standard, and saw to an alert."""
+    issue_template(KitTemplate.DESK, organization_id=scene.office_id, issued_by=volunteer_id)
+    db.session.add(
+        StockAlert(
+            station_id=scene.station_id,
+            kind=AlertKind.LOW,
+            details={},
+            acknowledged_at=clock.now(),
+            acknowledged_by=volunteer_id,
+            note="明天补货",
+        )
+    )
+    db.session.flush()
 
 
 def everything(leave_out: tuple[str, ...] = ()) -> str:

@@ -1,6 +1,6 @@
 """Rows of the access matrix: the stock ledger."""
 
-from tests.access_scene import MANAGES_STATION, PASSES, READS_STOCK, SIGNED_IN, Call, Entry, Rule, World
+from tests.access_scene import MANAGES_STATION, PASSES, PUBLIC, READS_STOCK, SIGNED_IN, Call, Entry, Rule, World
 from tests.factories import next_number
 from volunteer_api.catalog.models import Item
 from volunteer_api.core.database import db
@@ -71,6 +71,7 @@ def ended(world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /items/{item_id}/stations": PUBLIC(),
     "GET /stations/{station_id}/ledger": READS_STOCK(),
     "GET /stations/{station_id}/ledger.xlsx": READS_STOCK(),
     "GET /stations/{station_id}/ledger.pdf": READS_STOCK(),

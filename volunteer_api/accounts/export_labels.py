@@ -16,6 +16,7 @@ SECTIONS = {
     "invitation_codes": "我生成的邀请码",
     "loans": "我借用的物品",
     "loans_handled": "我经手的借还",
+    "kit_standards_issued": "我发布的配备标准",
     "memberships": "我的队伍",
     "movements": "我经手的物资单据",
     "notifications": "通知",
@@ -26,12 +27,14 @@ SECTIONS = {
     "sign_ups": "报名",
     "stock_decisions": "由我结账的月份和召回的批号",
     "stocktakes": "我参与的盘点",
+    "stock_alerts_acknowledged": "我确认的库存预警",
     "trainings": "培训",
     "station_status_changes": "我变更的服务站状态",
     "transfers": "我经手的物资调拨",
 }
 
 MEMBERS = {
+    "acknowledged_at": "确认时间",
     "action": "操作",
     "activity_id": "活动编号",
     "actor_id": "操作人编号",
@@ -60,6 +63,7 @@ MEMBERS = {
     "document_number": "单据编号",
     "done_by_me": "由我本人操作",
     "due_at": "应还时间",
+    "effective_from": "生效日期",
     "emergency_contact_name": "紧急联系人姓名",
     "emergency_contact_phone": "紧急联系人电话",
     "ended_at": "退出时间",
@@ -97,6 +101,7 @@ MEMBERS = {
     "needs_acceptance": "须经审核",
     "network": "网络地址（隐去末段）",
     "note": "备注",
+    "number": "版次",
     "occurred_at": "发生时间",
     "on": "日期",
     "organization_id": "组织编号",

@@ -1,14 +1,15 @@
 """Lists in pages: at most 100 rows, totally ordered, with an opaque signed cursor bound to the filters."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_, true
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
@@ -86,6 +87,32 @@ def page(
     items = rows[:limit]
     more = len(rows) > limit
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+
+
+def behind_cursor(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> ColumnElement[bool]:
+    """That a row lies behind the query's cursor: for a statement whose rows `page_of_rows` will order.
+
+    Raises InvalidCursor (400).
+    """
+    if not query.get("cursor"):
+        return true()
+    return _after(keys, _open_cursor(query["cursor"], _bind(query, keys, scope), len(keys)))
+
+
+def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
+    """One page of rows that are at hand, in the ascending order of `keys`: for what no database alone can order.
+
+    Its cursors are those of `behind_cursor`. Raises InvalidCursor (400).
+    """
+    limit = query.get("limit") or DEFAULT_LIMIT
+    binding = _bind(query, keys, scope)
+    keyed = (([key.read(row) for key in keys], row) for row in rows)
+    if query.get("cursor"):
+        values = _open_cursor(query["cursor"], binding, len(keys))
+        keyed = ((key, row) for key, row in keyed if key > values)
+    found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
+    more = len(found) > limit
+    return Page([row for _, row in found[:limit]], _make_cursor(found[limit - 1][0], binding) if more else None)
 
 
 def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:

@@ -2,20 +2,33 @@
 
 from typing import Any
 
-from volunteer_api.catalog.access import require_keeper
+from volunteer_api.catalog.access import require_keeper, to_see_item
+from volunteer_api.catalog.models import Item
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import PDF, XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.core.tables import Table
-from volunteer_api.inventory import access, book_files, imports, months, queries, recall_queries, recalls, service
+from volunteer_api.inventory import (
+    access,
+    book_files,
+    imports,
+    months,
+    queries,
+    recall_queries,
+    recalls,
+    service,
+    whereabouts,
+)
 from volunteer_api.inventory.models import Movement, Recall
 from volunteer_api.inventory.schemas import (
     BookQuery,
     ClosedMonthRead,
     EntryFilter,
     EntryRead,
+    FreeAtRead,
+    FreeFilter,
     LedgerFilter,
     LedgerRowRead,
     MovementCreate,
@@ -326,3 +339,16 @@ def fetch_organization_ledger(principal: Principal, organization: Organization, 
 def print_organization_ledger(principal: Principal, organization: Organization, query: dict[str, Any]) -> Download:
     """Print an organization's ledger of a month, by item and by station, with lines to sign on."""
     return book_files.organization_pdf(organization, query.get("month"), by=principal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/items/<uuid:item_id>/stations",
+    access=to_see_item,
+    query=FreeFilter,
+    returns=page_of(FreeAtRead),
+)
+def list_free_stations(item: Item, query: dict[str, Any]) -> Page:
+    """List the stations where an item is free now, the nearest first."""
+    return whereabouts.free_at(item.id, query)

@@ -20,6 +20,13 @@ class LedgerMismatchFound:
 
 
 @dataclass(frozen=True)
+class StockMoved:
+    """What a station has on its shelf, has lent or awaits has changed, in this unit, which holds the station."""
+
+    station_id: UUID
+
+
+@dataclass(frozen=True)
 class LedgerChecked:
     """The ledger of a station was replayed; so many `mismatches` were found, known ones included."""
 

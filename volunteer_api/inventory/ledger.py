@@ -16,9 +16,10 @@ from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import months, queries
-from volunteer_api.inventory.events import DurablesTaken
+from volunteer_api.inventory.events import DurablesTaken, StockMoved
 from volunteer_api.inventory.models import (
     QUARANTINED,
     SEALED,
@@ -117,6 +118,7 @@ class Posting:
         ]
         db.session.execute(insert(Movement).values(movement))
         db.session.execute(insert(StockEntry), entries)
+        publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
 
     def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
@@ -191,6 +193,7 @@ def count_beside(
 
     The database refuses to count below zero: that is a fault of the caller's code.
     """
+    publish(StockMoved(station_id))
     counted = {"on_loan": StockBalance.on_loan + on_loan, "in_transit": StockBalance.in_transit + in_transit}
     if min(on_loan, in_transit) < 0:
         # Not by the INSERT below: PostgreSQL checks its values before it looks for the row that is there.

@@ -6,12 +6,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.queries import NamedItem
+from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -45,8 +46,8 @@ class StockRow:
     opened_on: date | None
     on_loan: int
     in_transit: int
-    # What kit standards will fill.
-    minimum: int | None = None
+    # What the station must hold of the item, in all its lots; None where no kit standard asks for it.
+    minimum: int | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class ClosedMonth:
 
 
 def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
-    """What a station holds, by item, lot and portion; what ran out is listed with 0."""
+    """What a station holds, by item, lot and portion; what ran out is listed with 0. Two statements."""
+    today = clock.today()
     statement = (
         select(
             Item.id,
@@ -138,6 +140,7 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
             StockBalance.quantity,
             StockBalance.on_loan,
             StockBalance.in_transit,
+            held_of_item(station_id, today).label("held"),
         )
         .join(StockBalance, StockBalance.item_id == Item.id)
         .where(StockBalance.station_id == station_id)
@@ -149,7 +152,8 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
         Key(StockBalance.portion, lambda row: row.portion),
     ]
     found = page(statement, keys, query, scope=str(station_id))
-    today = clock.today()
+    required = required_at(station_id)
+    minimums = {item_id: requirement.minimum for item_id, requirement in required.items()}
     return replace(
         found,
         items=[
@@ -158,28 +162,48 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
                 lot_number=row.lot_number or None,
                 expires_on=row.expires_on,
                 quantity=row.quantity,
-                state=state_of(row.quantity, row.portion, row.expires_on, today),
+                state=state_of(
+                    row.quantity, row.portion, row.expires_on, today, low=row.held < minimums.get(row.id, 0)
+                ),
                 opened_on=opened_on(row.portion),
                 on_loan=row.on_loan,
                 in_transit=row.in_transit,
+                minimum=minimums.get(row.id),
             )
             for row in found.items
         ],
     )
 
 
-def state_of(quantity: int, portion: str, expires_on: date | None, today: date) -> StockState:
-    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires."""
+def held_of_item(station_id: UUID, today: date) -> ColumnElement[Any]:
+    """What a station holds of the Item of the statement around it, as SQL: usable, with what is lent of a durable."""
+    held = aliased(StockBalance)
+    lent = case((Item.kind == ItemKind.DURABLE, held.on_loan), else_=0)
+    usable = and_(held.portion != QUARANTINED, or_(held.expires_on.is_(None), held.expires_on >= today))
+    return (
+        select(func.sum(case((usable, held.quantity), else_=0) + lent))
+        .where(held.station_id == station_id, held.item_id == Item.id)
+        .correlate(Item)
+        .scalar_subquery()
+    )
+
+
+def state_of(quantity: int, portion: str, expires_on: date | None, today: date, *, low: bool = False) -> StockState:
+    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires.
+
+    What is wrong with the portion itself goes before `low`, that the station holds too little of the item.
+    """
     if quantity == 0:
         return StockState.EMPTY
     if portion == QUARANTINED:
         return StockState.QUARANTINED
+    good = StockState.LOW if low else StockState.OK
     if expires_on is None:
-        return StockState.OK
+        return good
     if expires_on < today:
         return StockState.EXPIRED
     near = expires_on - today <= timedelta(days=rules().near_expiry_days)
-    return StockState.NEAR_EXPIRY if near else StockState.OK
+    return StockState.NEAR_EXPIRY if near else good
 
 
 def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:

@@ -14,8 +14,10 @@ from volunteer_api.core.schema import (
     Id,
     ListOf,
     Moment,
+    NearQuery,
     Nested,
     PageQuery,
+    Place,
     Schema,
     Text,
     fault,
@@ -31,6 +33,7 @@ from volunteer_api.inventory.models import (
     StockState,
     name_of_lot,
 )
+from volunteer_api.stations.models import StationKind
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 MAX_QUANTITY = 1_000_000
@@ -48,6 +51,32 @@ class StockRowRead(Schema):
     in_transit = fields.Integer(required=True)
     minimum = fields.Integer(required=True, allow_none=True)
     state = Choice(StockState, required=True)
+
+
+class FreeFilter(PageQuery, NearQuery):
+    """`near` puts the nearest first."""
+
+
+class FreeStationRead(Schema):
+    """A station as a search for an item names it; `open_now` by its hours."""
+
+    id = Id(required=True)
+    code = Text(required=True)
+    name = Text(required=True)
+    kind = Choice(StationKind, required=True)
+    place = Place(required=True)
+    address = Text(required=True)
+    open_now = Flag(required=True)
+
+
+class FreeAtRead(Schema):
+    """Where an item is free now: so many on the shelf, usable and in no quarantine."""
+
+    station = Nested(FreeStationRead, required=True)
+    quantity = fields.Integer(required=True)
+    distance_m = Count(
+        required=True, allow_none=True, metadata={"description": "Meters from `near`, null where it was not given."}
+    )
 
 
 class EntryFilter(PageQuery):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.problems import ItemArchived
 from volunteer_api.catalog.service import named, prohibited_item
 from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
@@ -267,6 +268,8 @@ def plan_receipt(shelf: Shelf, item: Item, line: Line) -> Change:
     """
     if item.prohibited:
         raise prohibited_item(item)
+    if item.archived:
+        raise ItemArchived(members={"item": named(item)}, item=item.name)
     change = shelf.put(item, line["quantity"], lot_number=line.get("lot_number"), expires_on=line.get("expires_on"))
     _check_received(change, shelf.day)
     return change
