@@ -25,7 +25,10 @@ class FreeAt:
 
 
 def free_at(item_id: UUID, query: Mapping[str, Any]) -> Page:
-    """The stations where an item is free now, the nearest first where `near` is given, in two statements; else by code, in one."""
+    """The stations where an item is free now: the nearest first where `near` is given, else by code.
+
+    Two statements with `near`, one without.
+    """
     on_shelf = (
         select(func.sum(StockBalance.quantity))
         .where(
