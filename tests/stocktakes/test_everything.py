@@ -42,6 +42,7 @@ REFUSALS = {
 }
 items = st.integers(min_value=0, max_value=1)
 some = st.integers(min_value=1, max_value=9)
+plenty = st.integers(min_value=5, max_value=40)
 days = st.sampled_from([0, 0, 0, 1, 5, 25, 29])
 
 
@@ -123,7 +124,7 @@ class Happenings(RuleBasedStateMachine):
             if self.counted is not None and live and place == (str(self.items[0]), None, None, False):
                 self.counted["since"] += entry["quantity"]
 
-    @rule(item=items, quantity=some, lot=st.sampled_from("ABC"), back=days)
+    @rule(item=items, quantity=plenty, lot=st.sampled_from("ABBC"), back=days)
     def receive(self, item: int, quantity: int, lot: str, back: int) -> None:
         line = {"item_id": str(self.items[item]), "quantity": quantity}
         if item:

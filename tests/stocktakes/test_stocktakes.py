@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from tests.inventory.factories import Depot, make_depot, make_item, move, reverse
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import ItemKind
-from volunteer_api.core import clock
+from volunteer_api.core import clock, events
+from volunteer_api.core.database import db
 from volunteer_api.inventory import problems, queries, verification
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -356,3 +359,19 @@ def test_what_a_count_corrected_is_undone_by_approvers(client: Any, unit: Unit, 
     assert counter.phone.post(path, json={"reason": "mistake"}, key="u").status_code == 403
     assert counter.approver.post(path, json={"reason": "mistake"}, key="u").status_code == 201
     assert balance(unit, depot) == {item: 10}
+
+
+def test_who_counted_is_named_after_her_erasure(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    counter = Counter(client, depot, by=depot.organizer_id)
+    counter.count(line(item, 10))
+
+    def erase() -> str:
+        volunteer = db.session.get_one(Volunteer, depot.organizer_id)
+        name = str(volunteer.name)
+        events.publish(VolunteerErased(volunteer_id=volunteer.id, name=name))
+        volunteer.name = "已注销用户"
+        return name
+
+    name = unit(erase)
+    shown = counter.read(client.as_(depot.manager_id))
+    assert (shown["started_by"]["name"], shown["lines"][0]["counted_by"]["name"]) == (name, name)

@@ -3,14 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select, union_all
 
 from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.inventory import queries
 from volunteer_api.inventory.models import Movement, Recall, StockMonth
-from volunteer_api.inventory.retained_names import retain_name
+from volunteer_api.inventory.retained_names import retain_name, retain_name_since
 from volunteer_api.stations.events import StationClosing, StationCodeChanging
 from volunteer_api.stations.problems import StationCodeInUse, StationNotEmpty
 
@@ -34,6 +35,14 @@ def refuse_a_code_on_documents(event: StationCodeChanging) -> None:
 def keep_name_on_documents(event: VolunteerErased) -> None:
     """Keep the name of somebody who handled stock for as long as stock documents must name their handlers."""
     retain_name(event.volunteer_id, event.name)
+    decided = (
+        select(StockMonth.closed_at.label("at")).where(StockMonth.closed_by == event.volunteer_id),
+        select(Recall.created_at).where(Recall.recalled_by == event.volunteer_id),
+        select(Recall.ended_at).where(Recall.ended_by == event.volunteer_id),
+    )
+    last = db.session.scalar(select(func.max(union_all(*decided).subquery().c.at)))
+    if last is not None:
+        retain_name_since(event.volunteer_id, event.name, last)
 
 
 @exported("movements")

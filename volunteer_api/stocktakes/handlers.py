@@ -1,12 +1,35 @@
-"""What counts hold about a person."""
+"""What counts hear of erasure, and hold about a person."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select, union_all
 
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory.retained_names import retain_name_since
 from volunteer_api.stocktakes.models import Stocktake, StocktakeLine
+
+
+@on(VolunteerErased)
+def keep_name_on_counts(event: VolunteerErased) -> None:
+    """Keep the name of somebody who counted, handed over or decided for as long as stock documents must name people."""
+    person = event.volunteer_id
+    took_part = or_(
+        Stocktake.started_by == person,
+        Stocktake.from_volunteer_id == person,
+        Stocktake.to_volunteer_id == person,
+    )
+    signed = (
+        select(Stocktake.created_at.label("at")).where(took_part),
+        select(Stocktake.decided_at).where(Stocktake.decided_by == person),
+        select(StocktakeLine.counted_at).where(StocktakeLine.counted_by == person),
+    )
+    last = db.session.scalar(select(func.max(union_all(*signed).subquery().c.at)))
+    if last is not None:
+        retain_name_since(person, event.name, last)
 
 
 @exported("stocktakes")
