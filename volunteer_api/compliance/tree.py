@@ -106,19 +106,13 @@ def _statement(behind: bool) -> CompoundSelect[*tuple[Any, ...]]:
 @cache
 def _tree() -> CTE:
     """Each station in service of a tree with its assessment, and the child of the root that it stands below."""
-    root_id = bindparam("root_id", type_=Uuid())
-    child, root = aliased(Organization), aliased(Organization)
-    paths = union_all(
-        select(PathMember.path_id, PathMember.ancestor_id.label("branch_id"))
-        .join(child, child.id == PathMember.ancestor_id)
-        .where(child.parent_id == root_id),
-        select(root.path_id, cast(null(), Uuid())).where(root.id == root_id),
-    ).subquery()
+    # Not by the root's children, which would read better: PostgreSQL could not guess how many rows that gives.
+    here, branch = aliased(PathMember), aliased(PathMember)
     assessed = StationAssessment
     return (
         select(
             Station.id.label("station_id"),
-            paths.c.branch_id,
+            branch.ancestor_id.label("branch_id"),
             is_fresh(bindparam("today", type_=Date())).label("fresh"),
             assessed.score,
             assessed.missing_count,
@@ -130,10 +124,12 @@ def _tree() -> CTE:
             (-assessed.critical_missing_count).label("critical_rank"),
             func.coalesce(assessed.fails_on, date.max).label("fails_rank"),
         )
-        .select_from(paths)
-        .join(Organization, Organization.path_id == paths.c.path_id)
+        .select_from(here)
+        .join(Organization, Organization.path_id == here.path_id)
         .join(Station, and_(Station.organization_id == Organization.id, Station.status.in_(ASSESSED)))
+        .outerjoin(branch, and_(branch.path_id == here.path_id, branch.depth == here.depth - 1))
         .outerjoin(assessed, assessed.station_id == Station.id)
+        .where(here.ancestor_id == bindparam("root_id", type_=Uuid()))
         .cte("stations_of_tree")
     )
 
