@@ -3,19 +3,17 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     Date,
     Row,
     Select,
     String,
     and_,
-    case,
     cast,
     func,
     literal,
@@ -34,18 +32,16 @@ from volunteer_api.compliance.assessment import Holding
 from volunteer_api.compliance.models import AlertState, StationAssessment, StockAlert
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import DEFAULT_LIMIT, Key, Page, behind_cursor, page
+from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import Movement, MovementKind, StockBalance, StockEntry
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station, StationStatus
 
 # A planned station has nothing yet, a closed one has nothing any more.
 ASSESSED = (StationStatus.OPEN, StationStatus.PAUSED)
-# Behind every score.
-NO_SCORE = 101
 # The roles of an organization that an alert goes up to.
 RESPONSIBLE = (Role.ADMINISTRATOR, Role.ORGANIZER)
 
@@ -67,123 +63,6 @@ class AlertView:
     escalated_at: datetime | None
     escalated_to: dict[str, Any] | None
     closed_at: datetime | None
-
-
-def tree_rows(organization_id: UUID, query: Mapping[str, Any]) -> tuple[Sequence[Row[*tuple[Any, ...]]], Sequence[Key]]:
-    """How the stations of a tree stood, summed up by child as far as possible. One statement; raises InvalidCursor.
-
-    A row with a `station_id` is one station: each whose assessment is not what its shelf says (`fresh` is false), and
-    of the others the worst that the page of `query` needs. All others are summed up, a row for each child of the root
-    (`branch_id`, None for the root itself) that has any. Also the keys of the list of the worst.
-    """
-    stations = _tree(organization_id)
-    columns = stations.c
-    keys = [
-        Key(columns.rank, lambda one: NO_SCORE if one.score is None else one.score),
-        Key(columns.critical_rank, lambda one: -one.critical_missing_count),
-        Key(columns.fails_rank, lambda one: one.fails_on or date.max),
-        Key(columns.station_id, lambda one: one.station.id),
-    ]
-    worst = (
-        select(columns.station_id)
-        .where(columns.fresh, behind_cursor(keys, query, scope=str(organization_id)))
-        .order_by(*(key.column for key in keys))
-        .limit((query.get("limit") or DEFAULT_LIMIT) + 1)
-    )
-    single = case((or_(not_(columns.fresh), columns.station_id.in_(worst)), columns.station_id)).label("station_id")
-    summed = (
-        select(
-            single,
-            columns.branch_id,
-            func.count().label("station_count"),
-            func.count(columns.score).label("scored_count"),
-            func.sum(columns.score).label("points"),
-            func.sum(case((and_(columns.score.is_not(None), columns.missing_count == 0), 1), else_=0)).label(
-                "compliant_count"
-            ),
-            func.sum(case((columns.critical_missing_count > 0, 1), else_=0)).label("critical_count"),
-            func.sum(columns.missing_count).label("missing_count"),
-            func.sum(columns.critical_missing_count).label("critical_missing_count"),
-            func.sum(columns.near_expiry_count).label("near_expiry_count"),
-            func.sum(columns.expired_count).label("expired_count"),
-            func.min(columns.fails_on).label("fails_on"),
-        )
-        .group_by(single, columns.branch_id)
-        .subquery()
-    )
-    branch = aliased(Organization)
-    found = db.session.execute(
-        select(
-            summed,
-            branch.name.label("branch_name"),
-            branch.kind.label("branch_kind"),
-            Station.code.label("station_code"),
-            Station.name.label("station_name"),
-            Station.kind.label("station_kind"),
-            Station.created_at.label("station_created_at"),
-            Organization.id.label("organization_id"),
-            Organization.name.label("organization_name"),
-            Organization.path_id,
-            columns.fresh,
-            StationAssessment.score,
-            StationAssessment.fails_because,
-            StationAssessment.failing_item_id,
-            Item.name.label("item_name"),
-            Item.unit.label("item_unit"),
-            Item.kind.label("item_kind"),
-        )
-        .select_from(summed)
-        .outerjoin(branch, branch.id == summed.c.branch_id)
-        .outerjoin(Station, Station.id == summed.c.station_id)
-        .outerjoin(Organization, Organization.id == Station.organization_id)
-        .outerjoin(stations, columns.station_id == summed.c.station_id)
-        .outerjoin(StationAssessment, StationAssessment.station_id == summed.c.station_id)
-        .outerjoin(Item, Item.id == StationAssessment.failing_item_id)
-    ).all()
-    return found, keys
-
-
-def _tree(organization_id: UUID) -> CTE:
-    """Each station in service of a tree with its assessment, and the child of the root that it stands below."""
-    here, branch = aliased(PathMember), aliased(PathMember)
-    assessed = StationAssessment
-    return (
-        select(
-            Station.id.label("station_id"),
-            branch.ancestor_id.label("branch_id"),
-            is_fresh(clock.today()).label("fresh"),
-            assessed.score,
-            func.coalesce(assessed.missing_count, 0).label("missing_count"),
-            func.coalesce(assessed.critical_missing_count, 0).label("critical_missing_count"),
-            func.coalesce(assessed.near_expiry_count, 0).label("near_expiry_count"),
-            func.coalesce(assessed.expired_count, 0).label("expired_count"),
-            assessed.fails_on,
-            func.coalesce(assessed.score, NO_SCORE).label("rank"),
-            (-assessed.critical_missing_count).label("critical_rank"),
-            func.coalesce(assessed.fails_on, date.max).label("fails_rank"),
-        )
-        .select_from(here)
-        .join(Organization, Organization.path_id == here.path_id)
-        .join(Station, and_(Station.organization_id == Organization.id, Station.status.in_(ASSESSED)))
-        .outerjoin(branch, and_(branch.path_id == here.path_id, branch.depth == here.depth - 1))
-        .outerjoin(assessed, assessed.station_id == Station.id)
-        .where(here.ancestor_id == organization_id)
-        .cte("stations_of_tree")
-    )
-
-
-def is_fresh(today: date) -> ColumnElement[bool]:
-    """Whether a StationAssessment is what the shelf of its Station, in its Organization, says today."""
-    return func.coalesce(
-        and_(
-            not_(StationAssessment.stale),
-            StationAssessment.assessed_on <= today,
-            StationAssessment.valid_through >= today,
-            StationAssessment.path_id == Organization.path_id,
-            StationAssessment.station_kind == Station.kind,
-        ),
-        False,
-    )
 
 
 def holdings(station_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Holding]]:

@@ -3,7 +3,7 @@
 Needs are taken one after the other: critical ones first, then the least covered. Each is met from the nearest station
 that has more than it must hold, there from what expires first, and then from the next. What is suggested once is given
 away: no two needs count on the same pieces, and no station is asked for more than its surplus over its own minimum.
-Why not an optimal plan: docs/decisions/0006.
+Why not an optimal plan: docs/decisions/0009.
 """
 
 from collections import defaultdict

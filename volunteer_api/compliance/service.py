@@ -12,6 +12,7 @@ from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.catalog.standards import standards_at, standards_on
 from volunteer_api.compliance import queries
 from volunteer_api.compliance.assessment import Assessment, HeldLot, ItemAssessment, assess
+from volunteer_api.compliance.tree import NO_SCORE, tree_rows
 from volunteer_api.core import clock
 from volunteer_api.core.paging import page_of_rows
 from volunteer_api.inventory.models import opened_on
@@ -178,7 +179,7 @@ def tree_compliance(organization: Organization, query: Mapping[str, Any]) -> Tre
 
     Raises InvalidCursor (400).
     """
-    rows, keys = queries.tree_rows(organization.id, query)
+    rows, keys = tree_rows(organization.id, query)
     renewed = _assess_anew([row for row in rows if row.station_id is not None and not row.fresh])
     total, own = Summary(), Summary()
     children: dict[UUID, Summary] = {}
@@ -194,8 +195,9 @@ def tree_compliance(organization: Organization, query: Mapping[str, Any]) -> Tre
         else:
             standing = _standing(row, renewed.get(row.station_id))
             standings.append(standing)
-            branch.add(standing)
-            total.add(standing)
+            if not row.fresh:
+                branch.add(standing)
+                total.add(standing)
     listed = page_of_rows(standings, keys, query, scope=str(organization.id))
     return TreeCompliance(
         organization={"id": organization.id, "name": organization.name, "kind": organization.kind},
@@ -236,7 +238,7 @@ def _assess_anew(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[UUID, Assessment
 
 def _standing(row: Row[*tuple[Any, ...]], renewed: Assessment | None) -> Standing:
     if renewed is None:
-        item = row.failing_item_id and NamedItem(row.failing_item_id, row.item_name, row.item_unit, row.item_kind)
+        item = row.item_id and NamedItem(row.item_id, row.item_name, row.item_unit, row.item_kind)
         figures: tuple[Any, ...] = (
             row.score,
             int(row.missing_count),
@@ -272,4 +274,4 @@ def lot_counts(assessment: Assessment) -> tuple[int, int]:
 
 def _worst_summary(one: Summary) -> tuple[Any, ...]:
     identity = one.organization or {}
-    return (queries.NO_SCORE if one.score is None else one.score, str(identity.get("name")), str(identity.get("id")))
+    return (NO_SCORE if one.score is None else one.score, str(identity.get("name")), str(identity.get("id")))

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_, true
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
@@ -89,26 +89,30 @@ def page(
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
 
 
-def behind_cursor(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> ColumnElement[bool]:
-    """That a row lies behind the query's cursor: for a statement whose rows `page_of_rows` will order.
+def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:
+    """Of which values the query's cursor is, None without one: for a statement whose rows `page_of_rows` will order.
 
     Raises InvalidCursor (400).
     """
-    if not query.get("cursor"):
-        return true()
-    return _after(keys, _open_cursor(query["cursor"], _bind(query, keys, scope), len(keys)))
+    cursor = query.get("cursor")
+    return _open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
+
+
+def lies_behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+    """That a row comes after these values of the keys, or after parameters that will hold them."""
+    return _after(keys, values)
 
 
 def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
     """One page of rows that are at hand, in the ascending order of `keys`: for what no database alone can order.
 
-    Its cursors are those of `behind_cursor`. Raises InvalidCursor (400).
+    Its cursors are those of `cursor_values`. Raises InvalidCursor (400).
     """
     limit = query.get("limit") or DEFAULT_LIMIT
     binding = _bind(query, keys, scope)
     keyed = (([key.read(row) for key in keys], row) for row in rows)
-    if query.get("cursor"):
-        values = _open_cursor(query["cursor"], binding, len(keys))
+    values = cursor_values(keys, query, scope=scope)
+    if values is not None:
         keyed = ((key, row) for key, row in keyed if key > values)
     found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
     more = len(found) > limit
