@@ -67,6 +67,7 @@ STATED = {
     "service_records.leader_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.volunteer_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records"),
+    "sign_ups.decided_by": Stated(Fate.KEPT, "who answered for an activity's crew", "sign_ups_decided"),
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),

@@ -22,10 +22,12 @@ SECTIONS = {
     "service_records": "服务记录",
     "service_records_vouched_for": "我负责、录入或审核的他人记录",
     "sign_ups": "报名",
+    "sign_ups_decided": "我作为负责人处理的报名",
     "trainings": "培训",
 }
 
 MEMBERS = {
+    "absent_at": "缺席登记时间",
     "action": "操作",
     "activity_id": "活动编号",
     "actor_id": "操作人编号",
@@ -45,7 +47,8 @@ MEMBERS = {
     "content": "内容",
     "created_at": "产生时间",
     "credited_minutes": "计入分钟数",
-    "decided_at": "候补确认时间",
+    "decided_at": "确认或处理时间",
+    "decision_reason": "负责人说明",
     "details": "详情",
     "device_id": "设备编号",
     "device_name": "设备名称",

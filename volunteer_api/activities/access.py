@@ -107,6 +107,11 @@ def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
     return shift
 
 
+def seen(principal: Principal | None, activity_id: UUID) -> Activity:
+    """The activity, for whoever sees it. Raises NotFound (404)."""
+    return _seen(principal, Activity.id == activity_id)
+
+
 def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:
     activity = db.session.scalars(select(Activity).where(which, visible_to(principal))).one_or_none()
     if activity is None:

@@ -29,6 +29,8 @@ from volunteer_api.core.schema import (
 )
 
 MAXIMUM_SHIFTS = 100
+MAXIMUM_ROLES = 10
+OLDEST = 120
 LONGEST_SHIFT = timedelta(hours=24)
 MAXIMUM_CAPACITY = 100_000
 # Half of the way around the earth: everything lies inside it.
@@ -64,6 +66,19 @@ class CampaignFilter(PageQuery):
     q = Text(max_length=100, metadata={"description": "A part of the name."})
 
 
+class ShiftRoleCreate(Schema):
+    """A part in a shift, such as guide or first-aider, with places of its own among those of the shift."""
+
+    name = Text(max_length=30, required=True)
+    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, required=True)
+
+
+class ShiftRoleRead(ShiftRoleCreate):
+    id = Id(required=True)
+    confirmed_count = Count(required=True)
+    waitlisted_count = Count(required=True)
+
+
 class ShiftCreate(Schema):
     starts_at = Moment(required=True)
     ends_at = Moment(required=True)
@@ -74,6 +89,7 @@ class ShiftCreate(Schema):
         minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
     )
     minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    roles = ListOf(Nested(ShiftRoleCreate), max_length=MAXIMUM_ROLES)
 
     @validates_schema
     def possible(self, data: dict[str, Any], **_options: Any) -> None:
@@ -86,15 +102,28 @@ class ShiftCreate(Schema):
                 raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
         if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
             raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
+        names = [role["name"] for role in data.get("roles", ())]
+        if len(set(names)) < len(names):
+            raise fault("twice", "Two roles have the same name.", "roles")
+        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
+            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
 
 
-class Refusal(Schema):
+class RefusalReason(Schema):
     code = Text(required=True)
     detail = Text(required=True)
 
 
-class ShiftRead(Schema):
-    """A shift, with what would come of the caller's signing up for it now."""
+class Refusal(Schema):
+    """`detail` is the first of the `reasons` where there are any, as of not_eligible."""
+
+    code = Text(required=True)
+    detail = Text(required=True)
+    reasons = fields.List(fields.Nested(RefusalReason), required=True)
+
+
+class ShiftSummary(Schema):
+    """A shift in a list of activities, with what would come of the caller's signing up for it now."""
 
     id = Id(required=True)
     version = Count(required=True)
@@ -112,8 +141,21 @@ class ShiftRead(Schema):
     refusal = Nested(Refusal, required=True, allow_none=True)
 
 
+class ShiftRead(ShiftSummary):
+    """A shift with its roles, by name."""
+
+    roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
+
+
 class ShiftFilter(PageQuery):
     """A page of an activity's shifts, by their start."""
+
+
+def check_ages(data: dict[str, Any]) -> None:
+    """Raise a fault where nobody can have such an age."""
+    lowest, highest = data.get("minimum_age"), data.get("maximum_age")
+    if lowest is not None and highest is not None and lowest > highest:
+        raise fault("ages_in_order", "The lowest age is above the highest.", "maximum_age")
 
 
 class ActivityCreate(Schema):
@@ -129,7 +171,19 @@ class ActivityCreate(Schema):
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
     sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
+    minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
+    required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
+    required_training_ids = ListOf(
+        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+    )
+    hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
     shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS, required=True)
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        check_ages(data)
 
 
 class ActivityUpdate(Schema):
@@ -145,6 +199,18 @@ class ActivityUpdate(Schema):
     radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
+    minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
+    required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
+    required_training_ids = ListOf(
+        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+    )
+    hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        check_ages(data)
 
 
 class Outcome(Schema):
@@ -175,17 +241,24 @@ class ActivitySummary(Schema):
     place_name = Text(required=True, allow_none=True)
     description = Text(max_length=4000, required=True, allow_none=True)
     sign_up_mode = Choice(SignUpMode, required=True)
+    minimum_age = Count(required=True, allow_none=True)
+    maximum_age = Count(required=True, allow_none=True)
+    members_only = Flag(required=True)
+    required_skills = ListOf(Text(), required=True)
+    required_training_ids = ListOf(Id(), required=True)
+    hazardous = Flag(required=True)
     published_at = Moment(required=True, allow_none=True)
     completed_at = Moment(required=True, allow_none=True)
     canceled_at = Moment(required=True, allow_none=True)
     cancellation_reason = Text(max_length=500, required=True, allow_none=True)
     distance_m = Count(allow_none=True, metadata={"description": "Only where `near` was asked."})
-    shifts = fields.List(fields.Nested(ShiftRead), required=True)
+    shifts = fields.List(fields.Nested(ShiftSummary), required=True)
 
 
 class ActivityRead(ActivitySummary):
     """An activity with all of its shifts, by their start."""
 
+    shifts = fields.List(fields.Nested(ShiftRead), required=True)
     leader_ids = fields.List(Id(), required=True)
     completion_note = Text(max_length=2000, required=True, allow_none=True)
     outcomes = fields.List(fields.Nested(Outcome), required=True)

@@ -1,6 +1,6 @@
 """The verbs of campaigns, activities and shifts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from volunteer_api.activities.models import (
     ActivityState,
     Campaign,
     Shift,
+    ShiftRole,
     SignUpMode,
 )
 from volunteer_api.activities.problems import (
@@ -29,12 +30,14 @@ from volunteer_api.activities.schemas import MAXIMUM_SHIFTS
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.access import require_open
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids
+from volunteer_api.qualifications.models import Training
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
 
@@ -51,6 +54,7 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
 }
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
+AGES_IN_ORDER = "The lowest age is above the highest."
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
@@ -88,17 +92,24 @@ def create_activity(
     place_name: str | None = None,
     description: str | None = None,
     sign_up_mode: str = SignUpMode.OPEN,
+    minimum_age: int | None = None,
+    maximum_age: int | None = None,
+    members_only: bool = False,
+    required_skills: Sequence[str] = (),
+    required_training_ids: Sequence[UUID] = (),
+    hazardous: bool = False,
 ) -> Activity:
-    """Plan an activity as a draft, with 1 to 100 shifts ({starts_at, ends_at, capacity?, minimum?, …}).
+    """Plan an activity as a draft, with 1 to 100 shifts ({starts_at, ends_at, capacity?, minimum?, roles?, …}).
 
-    Without a place it has its station's. Raises NotFound (404) for an unknown organization, OrganizationClosed
-    (409), InvalidPayload (422) for another reference that is unknown, or whose organization is neither above nor below
-    this one.
+    Ages are in full years. Without a place it has its station's. Raises NotFound (404) for an unknown organization,
+    OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose organization is
+    neither above nor below this one, and for `members_only` without a team.
     """
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
     references = {"team_id": team_id, "station_id": station_id, "campaign_id": campaign_id, "leader_ids": leaders}
-    _check_references(organization_id, references)
+    _check_references(organization_id, references | {"required_training_ids": required_training_ids})
+    _check_members_only(members_only, team_id)
     if place is None and station_id is not None:
         place = _place_of_station(station_id)
     activity = Activity(
@@ -115,13 +126,18 @@ def create_activity(
         place_name=place_name,
         description=description,
         sign_up_mode=sign_up_mode,
+        minimum_age=minimum_age,
+        maximum_age=maximum_age,
+        members_only=members_only,
+        required_skills=list(required_skills),
+        required_training_ids=_texts(required_training_ids),
+        hazardous=hazardous,
         created_by=by.volunteer_id if isinstance(by, Principal) else by,
     )
     db.session.add(activity)
     db.session.flush()
     db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in leaders])
-    db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in shifts])
-    db.session.flush()
+    _add_shifts(activity.id, shifts)
     return activity
 
 
@@ -136,6 +152,12 @@ def update_activity(activity: Activity, **changes: Any) -> Activity:
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
     _check_references(activity.organization_id, changes)
+    ages = [changes.get(name, getattr(activity, name)) for name in ("minimum_age", "maximum_age")]
+    if None not in ages and ages[0] > ages[1]:
+        raise InvalidPayload(error_list({"maximum_age": [Fault("ages_in_order", AGES_IN_ORDER)]}))
+    _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
+    if "required_training_ids" in changes:
+        changes["required_training_ids"] = _texts(changes["required_training_ids"])
     if "place" in changes:
         place = changes.pop("place")
         activity.latitude, activity.longitude = (place["lat"], place["lng"]) if place else (None, None)
@@ -154,10 +176,7 @@ def add_shift(activity: Activity, **shift: Any) -> Shift:
         raise WrongState(activity.state)
     if len(queries.shift_ids_of(activity.id)) >= MAXIMUM_SHIFTS:
         raise TooManyShifts(maximum=MAXIMUM_SHIFTS)
-    added = Shift(activity_id=activity.id, **shift)
-    db.session.add(added)
-    db.session.flush()
-    return added
+    return _add_shifts(activity.id, [shift])[0]
 
 
 def submit(activity: Activity) -> Activity:
@@ -240,6 +259,33 @@ def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID]) -> None:
     flag_modified(activity, "title")
 
 
+def _add_shifts(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
+    added: list[Shift] = []
+    roles: list[ShiftRole] = []
+    for given in shifts:
+        shift = Shift(
+            id=new_id(), activity_id=activity_id, **{name: value for name, value in given.items() if name != "roles"}
+        )
+        added.append(shift)
+        roles += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
+    db.session.add_all(added)
+    db.session.flush()
+    db.session.add_all(roles)
+    db.session.flush()
+    return added
+
+
+def _texts(ids: Iterable[UUID]) -> list[str]:
+    return [str(one) for one in sorted(set(ids))]
+
+
+def _check_members_only(members_only: bool, team_id: UUID | None) -> None:
+    """Raise InvalidPayload (422) where nobody could take part."""
+    if members_only and team_id is None:
+        fault = Fault("without_team", "An activity for members only needs its team.")
+        raise InvalidPayload(error_list({"members_only": [fault]}))
+
+
 def _place_of_station(station_id: UUID) -> dict[str, float]:
     station = db.session.get_one(Station, station_id)
     return {"lat": station.latitude, "lng": station.longitude}
@@ -257,10 +303,18 @@ def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> N
             faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     leader_ids = set(references.get("leader_ids") or ())
     found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
+    training_ids = set(references.get("required_training_ids") or ())
+    if training_ids and not _are_known_trainings(training_ids, organization_id):
+        faults["required_training_ids"] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     if found != len(leader_ids):
         faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
     if faults:
         raise InvalidPayload(error_list(faults))
+
+
+def _are_known_trainings(training_ids: Collection[UUID], organization_id: UUID) -> bool:
+    owners = db.session.scalars(select(Training.organization_id).where(Training.id.in_(training_ids))).all()
+    return len(owners) == len(training_ids) and all(_are_related(one, organization_id) for one in set(owners))
 
 
 def _stands_on_one_branch(
@@ -269,6 +323,10 @@ def _stands_on_one_branch(
     owner_id = db.session.scalar(select(model.organization_id).where(model.id == referred_id))
     if owner_id is None:
         return False
+    return _are_related(owner_id, organization_id)
+
+
+def _are_related(owner_id: UUID, organization_id: UUID) -> bool:
     related = or_(
         literal(owner_id).in_(ancestor_ids(organization_id)), literal(organization_id).in_(ancestor_ids(owner_id))
     )
