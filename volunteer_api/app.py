@@ -16,6 +16,7 @@ from volunteer_api.activities import endpoints as activities
 from volunteer_api.activities import handlers as activity_handlers
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
+from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
@@ -81,7 +82,15 @@ FEATURES = (
     phone,
 )
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks)
+TASKS = (
+    file_tasks,
+    account_tasks,
+    notification_tasks,
+    organization_tasks,
+    inventory_tasks,
+    team_tasks,
+    attendance_tasks,
+)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,

@@ -20,7 +20,6 @@ from volunteer_api.qualifications.models import Insured, TrainingRecord
 from volunteer_api.sign_ups import service
 from volunteer_api.sign_ups.eligibility import Demands, Person
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing, judge
-from volunteer_api.sign_ups.models import SignUp
 
 ORDER = [
     "sign_in_required",
@@ -318,7 +317,7 @@ def test_no_shows(
             made = make_activity(scene=scene, starts_at=when + HOUR)
             mine = service.sign_up(shift_id=made.shift_id, volunteer_id=scene.outsider_id)
         with clock.at(when + 4 * HOUR):
-            service.record_absence(sign_up_id=mine.id, absent=True)
+            service.record_absences([mine.id], absent=True)
 
     def prepare() -> MadeActivity:
         scene = make_scene()
@@ -342,14 +341,3 @@ def test_no_shows(
         shown = client.as_(made.scene.outsider_id).get(f"/shifts/{made.shift_id}").get_json()
         answer = post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups")
         assert (shown["would_be"], answer.get_json()["state"]) == (outcome, outcome)
-
-
-def test_an_absence_can_be_taken_back(unit: Any) -> None:
-    def prepare() -> SignUp:
-        with clock.at(clock.now() - timedelta(days=1)):
-            made = make_activity(starts_at=clock.now() + HOUR)
-            mine = service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.outsider_id)
-        assert service.record_absence(sign_up_id=mine.id, absent=True).absent_at is not None
-        return service.record_absence(sign_up_id=mine.id, absent=False)
-
-    assert unit(prepare).absent_at is None

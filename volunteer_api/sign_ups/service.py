@@ -1,7 +1,10 @@
 """The verbs of one sign-up."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from sqlalchemy import update
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import WrongState
@@ -169,14 +172,14 @@ def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
     return mine
 
 
-def record_absence(*, sign_up_id: UUID, absent: bool) -> SignUp:
-    """Record that a confirmed volunteer did not come, or take that back. Raises WrongState (409) for others."""
-    held = places.hold(sign_up_id)
-    if held.mine.state != SignUpState.CONFIRMED:
-        raise WrongState(held.mine.state)
-    held.mine.absent_at = clock.now() if absent else None
-    db.session.flush()
-    return held.mine
+def record_absences(sign_up_ids: Collection[UUID], *, absent: bool) -> None:
+    """Record that these confirmed volunteers did not come, or that they did after all."""
+    db.session.execute(
+        update(SignUp)
+        .where(SignUp.id.in_(sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
+        .values(absent_at=clock.now() if absent else None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
