@@ -1,6 +1,7 @@
 """Who signs up, and who sees and withdraws sign-ups."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,10 +16,18 @@ from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.teams.access import leads
 
 
+@dataclass(frozen=True)
+class Opening:
+    """A shift that somebody may sign up for, with its activity: as long as both are kept, neither is read again."""
+
+    shift: Shift
+    activity: Activity
+
+
 @for_signed_in
-def to_sign_up(principal: Principal, shift_id: UUID) -> Shift:
+def to_sign_up(principal: Principal, shift_id: UUID) -> Opening:
     """Whoever sees its activity; whether they may come is the judgment's matter."""
-    return seen_shift(principal, shift_id)[0]
+    return Opening(*seen_shift(principal, shift_id))
 
 
 @for_signed_in

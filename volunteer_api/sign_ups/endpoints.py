@@ -24,11 +24,11 @@ blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the wa
     status=201,
     idempotency=REQUIRED,
 )
-def sign_up(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any]) -> dict[str, Any]:
     """Sign yourself up for a shift, or ask somebody to take part."""
     others = {body.get("volunteer_id") or principal.volunteer_id}
-    access.require_word_for(principal, shift.activity_id, team_id=body.get("team_id"), others=others)
-    made = service.sign_up_or_invite(by=principal.volunteer_id, shift_id=shift.id, **body)
+    access.require_word_for(principal, opening.activity.id, team_id=body.get("team_id"), others=others)
+    made = service.sign_up_or_invite(by=principal.volunteer_id, shift_id=opening.shift.id, **body)
     return queries.read_sign_up(made.id)
 
 

@@ -45,6 +45,14 @@ class Held:
             raise ShiftBegun()
 
 
+def activity_of(shift_id: UUID) -> Activity:
+    """The activity of a shift, as it was read last: it may change until the shift is held. Raises NotFound (404)."""
+    shift = db.session.get(Shift, shift_id)
+    if shift is None:
+        raise NotFound()
+    return db.session.get_one(Activity, shift.activity_id)
+
+
 def hold_shift(shift_id: UUID) -> tuple[Shift, Activity]:
     """The shift, held, and its activity. Raises NotFound (404)."""
     shifts = lock_shifts([shift_id])

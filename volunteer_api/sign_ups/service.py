@@ -13,10 +13,12 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
+from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
+from volunteer_api.sign_ups.problems import AlreadySignedUp
 
 
 def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None) -> SignUp:
@@ -29,9 +31,14 @@ def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, 
     """
     now = clock.now()
     queries.lock_volunteer(volunteer_id)
+    # What is known of the volunteer is read before the shift is held: a crowd queues there, and each waits for all.
+    activity = places.activity_of(shift_id)
+    version, standing = activity.version, standing_of(volunteer_id, activity, now, team_id)
     shift, activity = places.hold_shift(shift_id)
-    question = places.ask(shift, activity, now, role_id, team_id=team_id)
-    return enter(question, standing_of(volunteer_id, activity, now, team_id), volunteer_id)
+    if activity.version != version:
+        # A leader changed meanwhile what it asks for.
+        raise Rerun()
+    return enter(places.ask(shift, activity, now, role_id, team_id=team_id), standing, volunteer_id)
 
 
 def sign_up_or_invite(
@@ -226,6 +233,9 @@ def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
 def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
+    if not has_place(question.shift, places.role_of(question.shift, mine.role_id)):
+        # Taken while this one waited for the shift.
+        raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
     mine.team_id = question.team_id
     places.move(mine, question.shift, SignUpState.CONFIRMED)
     return mine
