@@ -73,6 +73,7 @@ STATED = {
     "service_records.leader_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.volunteer_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records"),
+    "sign_ups.decided_by": Stated(Fate.KEPT, "who answered for an activity's crew", "sign_ups_decided"),
     "sign_ups.volunteer_id": Stated(Fate.KEPT, "shifts count it; what was to come is withdrawn", "sign_ups"),
     "stock_months.closed_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
     "stocktake_lines.counted_by": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),

@@ -17,6 +17,7 @@ from volunteer_api.activities import handlers as activity_handlers
 from volunteer_api.activities import tasks as activity_tasks
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
+from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.compliance import endpoints as compliance
@@ -104,6 +105,7 @@ TASKS = (
     transfer_tasks,
     loan_tasks,
     compliance_tasks,
+    attendance_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (

@@ -42,6 +42,12 @@ class Rules:
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60
+    # Between two shifts of one person; 0: back-to-back is fine.
+    rest_minutes: int = 0
+    # At so many no-shows in so many days a sign-up waits for a leader, or is refused where `no_shows_refuse`; 0: never.
+    no_show_limit: int = 0
+    no_show_days: int = 90
+    no_shows_refuse: bool = False
     attendances_for_held_shift: int = 1
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24

@@ -118,6 +118,7 @@ def furnish(scene: Scene) -> UUID:
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
     sign_ups.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
+    sign_ups.invite(by=volunteer.id, shift_id=activity.shift_id, volunteer_id=scene.outsider_id)
     led = make_activity(scene=scene, leader_ids=[volunteer.id])
     db.session.get_one(Activity, led.id).created_by = volunteer.id
     db.session.flush()

@@ -28,6 +28,7 @@ SECTIONS = {
     "stock_decisions": "由我结账的月份和召回的批号",
     "stocktakes": "我参与的盘点",
     "stock_alerts_acknowledged": "我确认的库存预警",
+    "sign_ups_decided": "我作为负责人处理的报名",
     "trainings": "培训",
     "station_status_changes": "我变更的服务站状态",
     "transfers": "我经手的物资调拨",
@@ -35,6 +36,7 @@ SECTIONS = {
 
 MEMBERS = {
     "acknowledged_at": "确认时间",
+    "absent_at": "缺席登记时间",
     "action": "操作",
     "activity_id": "活动编号",
     "actor_id": "操作人编号",
@@ -56,7 +58,8 @@ MEMBERS = {
     "content": "内容",
     "created_at": "产生时间",
     "credited_minutes": "计入分钟数",
-    "decided_at": "候补确认时间",
+    "decided_at": "确认或处理时间",
+    "decision_reason": "负责人说明",
     "details": "详情",
     "device_id": "设备编号",
     "device_name": "设备名称",
