@@ -33,6 +33,7 @@ START = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 PIECES = 6
 QUANTITY = st.integers(min_value=1, max_value=4)
 PICK = st.integers(min_value=0, max_value=50)
+CONDITION = st.sampled_from(["good", "good", "damaged", "written off", "lost"])
 
 
 @dataclass
@@ -65,6 +66,8 @@ class TwoDesks(RuleBasedStateMachine):
     def open_desk(self) -> None:
         with clock.at(self.now):
             self.desk: Desk = self.unit(lambda: make_desk(quantity=PIECES))
+            for _ in range(2):
+                self.pieces[self.unit(lambda: number(self.desk)).id] = ("in_stock", False)
 
     def do(self, work: Callable[[], Any], *, allowed: bool) -> Any:
         """Run it now; it must be refused exactly where the model says so."""
@@ -90,15 +93,20 @@ class TwoDesks(RuleBasedStateMachine):
             self.here -= quantity
             self.loans.append(Lent(loan.id, None, quantity))
 
-    @precondition(lambda self: self.pieces)
+    @precondition(lambda self: self.numbered("in_stock"))
     @rule(pick=PICK)
     def lend_piece(self, pick: int) -> None:
-        asset_id = list(self.pieces)[pick % len(self.pieces)]
-        loan = self.do(lambda: lend(self.desk, asset_id=asset_id), allowed=self.pieces[asset_id] == ("in_stock", False))
-        if loan is not None:
-            self.here -= 1
-            self.pieces[asset_id] = ("on_loan", False)
-            self.loans.append(Lent(loan.id, asset_id, 1))
+        asset_id = self.numbered("in_stock")[pick % len(self.numbered("in_stock"))]
+        loan = self.do(lambda: lend(self.desk, asset_id=asset_id), allowed=True)
+        self.here -= 1
+        self.pieces[asset_id] = ("on_loan", False)
+        self.loans.append(Lent(loan.id, asset_id, 1))
+
+    @precondition(lambda self: any(known != ("in_stock", False) for known in self.pieces.values()))
+    @rule(pick=PICK)
+    def lend_piece_that_is_not_here(self, pick: int) -> None:
+        gone = [asset_id for asset_id, known in self.pieces.items() if known != ("in_stock", False)]
+        self.do(lambda: lend(self.desk, asset_id=gone[pick % len(gone)]), allowed=False)
 
     @rule()
     def number_one(self) -> None:
@@ -107,13 +115,11 @@ class TwoDesks(RuleBasedStateMachine):
             self.pieces[made.id] = ("in_stock", False)
 
     @precondition(lambda self: self.loans)
-    @rule(
-        pick=PICK,
-        quantity=st.none() | QUANTITY,
-        condition=st.sampled_from(["good", "good", "damaged", "written off", "lost"]),
-        elsewhere=st.booleans(),
-    )
+    @rule(pick=PICK, quantity=st.none() | QUANTITY, condition=CONDITION, elsewhere=st.booleans())
     def take_back(self, pick: int, quantity: int | None, condition: str, elsewhere: bool) -> None:
+        self.come_back(pick, quantity, condition, elsewhere)
+
+    def come_back(self, pick: int, quantity: int | None, condition: str, elsewhere: bool) -> None:
         loan = self.loans[pick % len(self.loans)]
         taken = quantity or loan.outstanding
         allowed = 0 < taken <= loan.outstanding and not (condition == "lost" and elsewhere)
@@ -144,6 +150,14 @@ class TwoDesks(RuleBasedStateMachine):
             self.quarantined[elsewhere] += taken
         else:
             self.written_off += taken
+
+    @precondition(lambda self: self.numbered("on_loan"))
+    @rule(pick=PICK, condition=CONDITION, elsewhere=st.booleans())
+    def take_back_piece(self, pick: int, condition: str, elsewhere: bool) -> None:
+        """A numbered piece comes back more often than chance among all loans would have it."""
+        asset_id = self.numbered("on_loan")[pick % len(self.numbered("on_loan"))]
+        places = [place for place, loan in enumerate(self.loans) if loan.asset_id == asset_id and loan.outstanding]
+        self.come_back(places[0], None, condition, elsewhere)
 
     @rule(quantity=QUANTITY)
     def write_off_some(self, quantity: int) -> None:
@@ -249,8 +263,8 @@ class TwoDesks(RuleBasedStateMachine):
 def test_everything_adds_up_at_two_desks(app: Flask) -> None:
     machine = type("Desks", (TwoDesks,), {"app": app})
     chosen = settings(
-        max_examples=12,
-        stateful_step_count=20,
+        max_examples=20,
+        stateful_step_count=30,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
