@@ -12,11 +12,12 @@ from tests.inventory.factories import Depot, make_depot, make_item, make_station
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance, StockEntry
-from volunteer_api.loans import assets, returns, service
+from volunteer_api.loans import assets, checks, returns, service
 from volunteer_api.loans.models import Asset, Loan, LoanLine, ReturnCondition
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import Role, ScopeType
+from volunteer_api.stations.models import Station
 
 PASSER_BY = {"name": "王大爷", "phone": "+8613712345678"}
 
@@ -121,3 +122,9 @@ def outstanding(loan_id: UUID) -> tuple[int, int]:
     """What is outstanding by the loan, and by its lines."""
     lines = db.session.scalar(select(func.sum(LoanLine.outstanding)).where(LoanLine.loan_id == loan_id))
     return db.session.get_one(Loan, loan_id).outstanding, int(lines or 0)
+
+
+def add_up() -> None:
+    """Fail where the nightly check would find something."""
+    for station_id in db.session.scalars(select(Station.id)).all():
+        assert list(checks.check_loans(station_id)) == []

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.inventory.factories import make_item, move
-from tests.loans.factories import Desk, bring_back, documents, lend, make_desk, number, shelf, state_of
+from tests.loans.factories import Desk, add_up, bring_back, documents, lend, make_desk, number, shelf, state_of
 from tests.loans.test_service import refused, reverse
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import events
 from volunteer_api.core.database import db
 from volunteer_api.inventory.events import DurablesTaken
 from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance
-from volunteer_api.loans import assets, checks, problems
+from volunteer_api.loans import assets, problems
 from volunteer_api.loans.models import Asset, AssetState, LendingDocument
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -81,7 +81,7 @@ def test_a_piece_goes_and_comes_back_by_its_number(unit: Unit, desk: Desk) -> No
     assert unit(lambda: state_of(asset.id)) == ("in_stock", desk.other_station_id)
     assert unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (1, 0, 0)
     refused(unit, lambda: lend(desk, asset_id=asset.id), problems.AssetElsewhere)
-    unit(checks.check)
+    unit(add_up)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_how_a_piece_comes_back(
     assert held(unit, desk) == place
     damaged = unit(lambda: db.session.get_one(Asset, asset.id).condition) == "damaged"
     assert damaged == (condition == "damaged")
-    unit(checks.check)
+    unit(add_up)
 
 
 STATES = list(AssetState)
@@ -141,7 +141,7 @@ def test_every_change_of_state_is_a_document_or_refused(unit: Unit, desk: Desk, 
         assert (last.kind, last.reason, last.note) == (*written, asset.code)
         assert held(unit, fresh)[:2] == left
         refused(unit, lambda fresh=fresh, last=last: reverse(last.id, fresh), problems.UndoneByAsset)
-        unit(checks.check)
+        unit(add_up)
 
 
 def last_document(desk: Desk) -> Movement:
@@ -176,7 +176,7 @@ def test_a_piece_is_carried_to_another_station(unit: Unit, desk: Desk) -> None:
     # Asked for once more, it is there already.
     unit(carry)
     assert unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (1, 0, 0)
-    unit(checks.check)
+    unit(add_up)
     unit(lambda: change(desk, asset.id, state=AssetState.REPAIR))
 
     def carry_back() -> Any:
@@ -212,4 +212,4 @@ def test_with_a_recalled_lot_its_numbered_pieces_go(unit: Unit, desk: Desk) -> N
     unit(recall_one)
     assert unit(lambda: state_of(first.id))[0] == "repair"
     assert unit(lambda: state_of(second.id))[0] == "in_stock"
-    unit(checks.check)
+    unit(add_up)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.inventory.factories import move
-from tests.loans.factories import Desk, bring_back, lend, make_desk, number, outstanding, shelf, state_of
+from tests.loans.factories import Desk, add_up, bring_back, lend, make_desk, number, outstanding, shelf, state_of
 from volunteer_api.core import unit_of_work
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import EXTENSION
-from volunteer_api.loans import assets, checks, service
+from volunteer_api.loans import assets, service
 from volunteer_api.loans.models import Asset, AssetState
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -41,7 +41,7 @@ def test_one_piece_is_lent_once(postgresql_client: Any, postgresql_unit: Unit, r
 
     assert Counter(race(8, tap)) == {(201, None): 1, (409, "asset_not_in_stock"): 7}
     assert postgresql_unit(lambda: shelf(desk.station_id, desk.item_id)) == (9, 0, 1)
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 def test_twenty_for_the_last_umbrella(client: Any, unit: Unit, race: Any) -> None:
@@ -60,7 +60,7 @@ def test_twenty_for_the_last_umbrella(client: Any, unit: Unit, race: Any) -> Non
 
     assert Counter(race(20, tap)) == {(201, None): 1, (409, "stock_too_low"): 19}
     assert unit(lambda: shelf(desk.station_id, desk.item_id)) == (0, 0, 1)
-    unit(checks.check)
+    unit(add_up)
 
 
 def test_a_double_tap_lends_once(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
@@ -83,7 +83,7 @@ def test_one_loan_comes_back_once(postgresql_unit: Unit, race: Any) -> None:
     here = postgresql_unit(lambda: shelf(desk.station_id, desk.item_id))
     there = postgresql_unit(lambda: shelf(desk.other_station_id, desk.item_id))
     assert (here[0] + there[0], here[2]) == (10, 0)
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 def test_two_halves_at_once(postgresql_unit: Unit, race: Any) -> None:
@@ -92,7 +92,7 @@ def test_two_halves_at_once(postgresql_unit: Unit, race: Any) -> None:
     outcomes = race(3, lambda count: postgresql_unit(lambda: bring_back(desk, loan.id, 2, elsewhere=count == 1)))
     assert named(outcomes) == {"LoanView": 2, "already_returned": 1}
     assert postgresql_unit(lambda: outstanding(loan.id)) == (0, 0)
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 def test_returns_that_cross_each_other(postgresql_unit: Unit, race: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_returns_that_cross_each_other(postgresql_unit: Unit, race: Any, monkeyp
     assert named(race(16, back)) == {"LoanView": 16}
     assert postgresql_unit(lambda: shelf(desk.station_id, desk.item_id)) == (12, 0, 0)
     assert postgresql_unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (8, 0, 0)
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 def lend_there(desk: Desk) -> Any:
@@ -139,7 +139,7 @@ def test_a_write_off_and_a_number_for_the_same_last_piece(postgresql_unit: Unit,
 
     outcomes = named(race(2, act))
     assert outcomes in ({"AssetView": 1, "pieces_numbered": 1}, {"Document": 1, "no_unnumbered_piece": 1})
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -160,7 +160,7 @@ def test_a_piece_is_lent_or_retired(postgresql_unit: Unit, race: Any, attempt: i
     held, _, on_loan = postgresql_unit(lambda: shelf(desk.station_id, desk.item_id))
     assert held == 9
     assert on_loan == (1 if "LoanView" in outcomes else 0)
-    postgresql_unit(checks.check)
+    postgresql_unit(add_up)
 
 
 def test_a_bound_borrower_gets_no_more_from_two_desks(

@@ -11,13 +11,11 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.inventory.events import DurablesTaken, MovementReversing
+from volunteer_api.inventory.models import MovementReason
 from volunteer_api.loans import assets, borrowers, news
 from volunteer_api.loans.models import LendingDocument, Loan, LoanReturn
 from volunteer_api.loans.problems import UndoneByAsset, UndoneByReturn
 from volunteer_api.notifications.service import notify
-
-# The reason of the movement that takes a recalled lot out of use.
-RECALLED = "recalled"
 
 
 @on(DurablesTaken)
@@ -26,7 +24,7 @@ def keep_numbered_pieces(event: DurablesTaken) -> None:
 
     But a recall waits for nobody's number: with a lot that goes into quarantine, the pieces go.
     """
-    if event.reason == RECALLED:
+    if event.reason == MovementReason.RECALLED:
         assets.follow_into_quarantine(event.station_id, event.item_ids)
     assets.require_unnumbered(event.station_id, event.item_ids)
 

@@ -2,7 +2,7 @@
 
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.loans import borrowers, checks, reminders
+from volunteer_api.loans import borrowers, reminders
 
 
 @task("loans.remind", every=Every.HOUR, unit=False)
@@ -16,9 +16,3 @@ def remind() -> None:
 def forget_borrowers() -> int:
     """Forget who borrowed what came back long enough ago."""
     return borrowers.forget()
-
-
-@task("loans.check", every=Every.DAY, unit=False)
-def check() -> None:
-    """Compare what is counted as on loan with the loans. Raises LoansDiffer, which the task's record keeps."""
-    run_unit(checks.check, writes=False)
