@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from volunteer_api.activities.events import ShiftBefore, ShiftsChanged
+from volunteer_api.activities.events import ActivityChanged, ShiftBefore, ShiftsChanged
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -33,6 +33,19 @@ def follow(event: ShiftsChanged) -> None:
     if moved:
         _ask_again(moved, activity, now)
     places.promote_all([*(shift for _, shift in changed), *companions], now)
+
+
+def tell(event: ActivityChanged) -> None:
+    """Tell the people of an activity's coming shifts that something of it is not as it was, once for each change."""
+    activity = db.session.get_one(Activity, event.activity_id)
+    coming = {shift.id: shift for shift in queries.coming_shifts(activity.id, clock.now())}
+    told: set[UUID] = set()
+    for sign_up in queries.active_in(coming):
+        if sign_up.volunteer_id not in told:
+            told.add(sign_up.volunteer_id)
+            notices.send(
+                notices.ACTIVITY_CHANGED, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version)
+            )
 
 
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import case, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.changes import register_companions, register_taken
-from volunteer_api.activities.events import ShiftsChanged
+from volunteer_api.activities.events import ActivityChanged, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
 from volunteer_api.core import clock
@@ -28,6 +28,12 @@ register_taken(queries.taken_among)
 def follow_changes(event: ShiftsChanged) -> None:
     """Who signed up for the shifts, and who waits because of them, hears of it."""
     changes.follow(event)
+
+
+@on(ActivityChanged)
+def tell_of_changes(event: ActivityChanged) -> None:
+    """Who has a sign-up for what is to come hears what the activity is called now, or where it is."""
+    changes.tell(event)
 
 
 @on(VolunteerErased)

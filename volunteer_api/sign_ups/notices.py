@@ -24,6 +24,9 @@ SHIFT_CANCELED = register("shift_canceled", "Shift canceled", "A shift of %(acti
 SHIFT_MOVED = register(
     "shift_moved", "Shift moved", "A shift of %(activity)s is at another time now. Say whether you still come."
 )
+ACTIVITY_CHANGED = register(
+    "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
+)
 STAND_IN_ASKED = register(
     "stand_in_asked", "You are asked to stand in", "%(name)s offers you a place in %(activity)s. Say yes or no."
 )

@@ -91,6 +91,12 @@ def confirmed_in(shift_ids: Collection[UUID]) -> list[SignUp]:
     )
 
 
+def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
+    """The shifts of an activity that are neither over nor canceled, by their start."""
+    statement = select(Shift).where(Shift.activity_id == activity_id, Shift.ends_at > now, Shift.canceled_at.is_(None))
+    return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+
+
 def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
     """The sign-ups for these shifts of everybody who counts on them."""
     return list(
