@@ -1,7 +1,7 @@
 """Reading sign-ups, and the locks under which they change."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
