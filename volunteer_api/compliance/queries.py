@@ -39,6 +39,7 @@ from volunteer_api.organizations.access import Permission, permitted_organizatio
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station, StationStatus
+from volunteer_api.transfers.models import Transfer, TransferLine, TransferState
 
 # A planned station has nothing yet, a closed one has nothing any more.
 ASSESSED = (StationStatus.OPEN, StationStatus.PAUSED)
@@ -186,6 +187,28 @@ def placed_stations(organization_id: UUID, limit: int) -> Sequence[Row[*tuple[An
         .where(Station.organization_id.in_(subtree_ids(organization_id)), Station.status.in_(ASSESSED))
         .order_by(Station.id)
         .limit(limit)
+    ).all()
+
+
+def promised(station_ids: Collection[UUID]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """What transfers that are not shipped yet will take from or bring to these stations. One statement.
+
+    What is shipped has left the one shelf, and is counted as under way beside the other.
+    """
+    return db.session.execute(
+        select(
+            Transfer.from_station_id,
+            Transfer.to_station_id,
+            TransferLine.item_id,
+            TransferLine.lot_number,
+            func.coalesce(TransferLine.approved, TransferLine.requested).label("quantity"),
+        )
+        .join(Transfer, Transfer.id == TransferLine.transfer_id)
+        .where(
+            Transfer.state.in_((TransferState.REQUESTED, TransferState.APPROVED)),
+            or_(Transfer.from_station_id.in_(station_ids), Transfer.to_station_id.in_(station_ids)),
+        )
+        .order_by(TransferLine.transfer_id, TransferLine.position)
     ).all()
 
 

@@ -3,10 +3,11 @@
 Needs are taken one after the other: critical ones first, then the least covered. Each is met from the nearest station
 that has more than it must hold, there from what expires first, and then from the next. What is suggested once is given
 away: no two needs count on the same pieces, and no station is asked for more than its surplus over its own minimum.
+Transfers that are asked for or approved count as done, on both sides: posting a suggestion takes it off the list.
 Why not an optimal plan: docs/decisions/0009.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -76,6 +77,17 @@ class Donor:
     spare: int
     lots: list[tuple[HeldLot, int]]
 
+    def promise(self, quantity: int, lot_number: str) -> None:
+        """Leave alone what a transfer will take: from the named lot, else from what expires first."""
+        self.spare -= quantity
+        left = []
+        for lot, free in self.lots:
+            taken = min(quantity, free) if lot_number in ("", lot.lot_number) else 0
+            quantity -= taken
+            if free > taken:
+                left.append((lot, free - taken))
+        self.lots = left
+
     def give(self, wanted: int) -> list[tuple[HeldLot, int]]:
         """Take up to so many away, lot by lot."""
         given = []
@@ -90,6 +102,17 @@ class Donor:
                 left.append((lot, quantity - taken))
         self.lots = left
         return given
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A line of a transfer that is not shipped yet; without a lot (""), what expires first will go."""
+
+    from_station_id: UUID
+    to_station_id: UUID
+    item_id: UUID
+    lot_number: str
+    quantity: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +141,7 @@ class Restocking:
 
 
 def suggest(organization: Organization, *, limit: int) -> Restocking:
-    """Up to `limit` suggestions for the stations of a tree. Three statements.
+    """Up to `limit` suggestions for the stations of a tree. Four statements.
 
     The most urgent MOST_NEEDS needs are looked at. Raises InvalidPayload (422) for a tree of more than MOST_STATIONS.
     """
@@ -128,7 +151,8 @@ def suggest(organization: Organization, *, limit: int) -> Restocking:
     places = _places(rows)
     standards, chains = standards_on({row.path_id for row in rows})
     required = {row.id: standards.required(chains[row.path_id], row.kind) for row in rows}
-    return match(places, required, queries.holdings(places), today=clock.today(), limit=limit)
+    promises = [Promise(*row) for row in queries.promised(places)]
+    return match(places, required, queries.holdings(places), promises, today=clock.today(), limit=limit)
 
 
 def _too_large() -> Fault:
@@ -141,22 +165,32 @@ def match(
     places: dict[UUID, Place],
     required: dict[UUID, dict[UUID, Requirement]],
     held: dict[UUID, dict[UUID, Holding]],
+    promises: Sequence[Promise] = (),
     *,
     today: date,
     limit: int,
 ) -> Restocking:
     """The suggestions for stations by what they must hold and what they hold, all by station and item."""
+    coming: Counter[tuple[UUID, UUID]] = Counter()
+    for promise in promises:
+        coming[promise.to_station_id, promise.item_id] += promise.quantity
     needs = sorted(
         (
             need
             for station_id, items in required.items()
             for item_id, one in items.items()
-            if (need := _need(places[station_id], one, held[station_id].get(item_id), today)) is not None
+            if (
+                need := _need(
+                    places[station_id], one, held[station_id].get(item_id), coming[station_id, item_id], today
+                )
+            )
+            is not None
         ),
         key=lambda need: (not need.critical, need.covered, need.item.name, need.item.id, need.place.id),
     )
     found = Restocking(as_of=clock.now(), need_count=len(needs))
     donors = _donors({need.item.id for need in needs}, places, required, held, today)
+    _keep_promises(donors, promises)
     for need in needs[:MOST_NEEDS]:
         near = sorted(donors[need.item.id], key=lambda donor: (donor.place.squared_m(need.place), donor.place.id))
         for donor in near:
@@ -174,9 +208,20 @@ def match(
     return found
 
 
-def _need(place: Place, required: Requirement, holding: Holding | None, today: date) -> Need | None:
+def _keep_promises(donors: dict[UUID, list[Donor]], promises: Sequence[Promise]) -> None:
+    by_place = {(item_id, donor.place.id): donor for item_id, found in donors.items() for donor in found}
+    # Those that name a lot first: what expires first must leave it to them.
+    for promise in sorted(promises, key=lambda one: one.lot_number == ""):
+        donor = by_place.get((promise.item_id, promise.from_station_id))
+        if donor is not None:
+            donor.promise(promise.quantity, promise.lot_number)
+    for item_id, found in donors.items():
+        donors[item_id] = [donor for donor in found if donor.spare > 0 and donor.lots]
+
+
+def _need(place: Place, required: Requirement, holding: Holding | None, coming: int, today: date) -> Need | None:
     held = holding.held(today) if holding else 0
-    coming = holding.in_transit if holding else 0
+    coming += holding.in_transit if holding else 0
     lacking = required.minimum - held - coming
     if lacking <= 0:
         return None
