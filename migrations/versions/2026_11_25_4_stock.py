@@ -53,6 +53,9 @@ def upgrade() -> None:
     # One index for both: its first column is the foreign key.
     op.create_index("ix_stock_entries_item_id_lot_number", "stock_entries", ["item_id", "lot_number"])
     op.drop_index("ix_stock_entries_item_id", "stock_entries")
+    by_day = ["station_id", "occurred_at", "item_id"]
+    op.create_index("ix_stock_entries_station_id_occurred_at_item_id", "stock_entries", by_day)
+    op.drop_index("ix_stock_entries_station_id_occurred_at", "stock_entries")
     op.add_column("document_counters", sa.Column("closed_at", MOMENT, nullable=True))
     create_months()
     create_recalls()
@@ -165,6 +168,8 @@ def downgrade() -> None:
     op.execute("ALTER TABLE document_counters DROP COLUMN closed_at")
     op.create_index("ix_stock_entries_item_id", "stock_entries", ["item_id"])
     op.drop_index("ix_stock_entries_item_id_lot_number", "stock_entries")
+    op.create_index("ix_stock_entries_station_id_occurred_at", "stock_entries", ["station_id", "occurred_at"])
+    op.drop_index("ix_stock_entries_station_id_occurred_at_item_id", "stock_entries")
     op.execute("DELETE FROM notifications WHERE NOT (" + NOTIFICATIONS_BEFORE + ")")
     with op.batch_alter_table("notifications") as table:
         table.create_check_constraint(op.f("ck_notifications_kind"), NOTIFICATIONS_BEFORE)
