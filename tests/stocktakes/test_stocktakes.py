@@ -9,7 +9,10 @@ import pytest
 from tests.inventory.factories import Depot, make_depot, make_item, move, reverse
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.service import create_item
+from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
 from volunteer_api.inventory import problems, queries, verification
@@ -375,3 +378,32 @@ def test_who_counted_is_named_after_her_erasure(client: Any, unit: Unit, depot: 
     name = unit(erase)
     shown = counter.read(client.as_(depot.manager_id))
     assert (shown["started_by"]["name"], shown["lines"][0]["counted_by"]["name"]) == (name, name)
+
+
+def test_what_is_scanned_is_counted(client: Any, unit: Unit, depot: Depot) -> None:
+    barcode = "6901234567892"
+    item = unit(lambda: create_item(name="碘伏棉签", kind=ItemKind.CONSUMABLE, unit="盒", barcodes=[barcode]).id)
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 4}))
+    counter = Counter(client, depot)
+    unknown = counter.count({"barcode": "6909999999999", "quantity": 4})
+    assert (unknown.status_code, unknown.get_json()["code"]) == (409, "barcode_unknown")
+    both = counter.count({"barcode": barcode, "item_id": str(item), "quantity": 4})
+    assert both.get_json()["errors"][0]["pointer"] == "/lines/0/item_id"
+    assert counter.count({"barcode": barcode, "quantity": 3}).status_code == 200
+    assert counter.approve(reason="lost").status_code == 200
+    assert balance(unit, depot) == {item: 3}
+
+
+def test_a_hand_over_is_of_what_is_critical(client: Any, unit: Unit, depot: Depot) -> None:
+    people = {"kind": "handover", "to_volunteer_id": str(depot.auditor_id)}
+    manager = client.as_(depot.manager_id)
+    path = f"/stations/{depot.station_id}/stocktakes"
+    refused = manager.post(path, json=people, key="before")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "nothing_critical")
+    unit(lambda: issue_template(KitTemplate.FIRST_AID, organization_id=depot.office_id, issued_by=depot.organizer_id))
+    begun = manager.post(path, json=people, key="after")
+    assert begun.status_code == 201, begun.get_json()
+    listed = manager.get(f"/stocktakes/{begun.get_json()['id']}/lines").get_json()["items"]
+    critical = {"碘伏", "棉签"}
+    assert critical <= {one["item"]["name"] for one in listed}
+    assert len(listed) < 11

@@ -1,6 +1,6 @@
 """How the catalogue is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,14 @@ class ItemView:
     days_once_opened: int | None
     barcodes: list[str]
     photos: list[FileView]
+
+
+def items_of_barcodes(barcodes: Collection[str]) -> dict[str, UUID]:
+    """The items' ids by barcode, of those that are known. One statement."""
+    if not barcodes:
+        return {}
+    found = select(ItemBarcode.barcode, ItemBarcode.item_id).where(ItemBarcode.barcode.in_(barcodes))
+    return {row.barcode: row.item_id for row in db.session.execute(found)}
 
 
 def list_items(query: Mapping[str, Any]) -> Page:

@@ -49,3 +49,14 @@ class StocktakeOutdated(Conflict):
     """`lines` in the body must be counted again: what was recorded since does not fit to what was counted."""
 
     title = "What was recorded since does not fit to this count; count these lines again."
+
+
+class BarcodeUnknown(Conflict):
+    """`barcode` stands in the body."""
+
+    title = "No item has this barcode."
+    detail = "No item has the barcode %(barcode)s; add it to the catalogue, or count by the item."
+
+
+class NothingCritical(Conflict):
+    title = "No kit standard names anything critical here; say which items are handed over."

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validates_schema
 
-from volunteer_api.catalog.schemas import StockItemRead
+from volunteer_api.catalog.schemas import Barcode, StockItemRead
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -30,7 +30,8 @@ class StocktakeCreate(Schema):
     """A count of everything that the books say is there (`scope` all), or of `item_ids`.
 
     `blind` hides what the books say from those who count, until it is approved. A `handover` names to whom the shift
-    is handed over; by whom is the caller where absent.
+    is handed over; by whom is the caller where absent. With neither scope nor items it is of what the station's kit
+    standards call critical.
     """
 
     kind = Choice(StocktakeKind, load_default=StocktakeKind.COUNT)
@@ -45,6 +46,8 @@ class StocktakeCreate(Schema):
     def check_scope(self, data: dict[str, Any], **_options: Any) -> None:
         by_items = "item_ids" in data
         scope = data.get("scope", StocktakeScope.ITEMS if by_items else None)
+        if scope is None and data["kind"] == StocktakeKind.HANDOVER:
+            return
         if scope is None or by_items != (scope == StocktakeScope.ITEMS):
             raise fault("one_of", "Give either scope all or item_ids.")
 
@@ -67,11 +70,13 @@ class StocktakeFilter(PageQuery):
 class CountedLine(Schema):
     """How many of an item, lot and portion were there at `counted_at` (now where absent).
 
+    The item comes as its id or as what a scanner reads on it.
     Of a lot that the books don't know, `expires_on` is its date. `opened_on` means what was opened on that day,
     `quarantined` what is in quarantine. `reason` says why it differs from the books, where it does.
     """
 
-    item_id = Id(required=True)
+    item_id = Id()
+    barcode = Barcode()
     lot_number = Text(max_length=50)
     expires_on = Day()
     opened_on = Day()
@@ -85,6 +90,8 @@ class CountedLine(Schema):
     def check_portion(self, data: dict[str, Any], **_options: Any) -> None:
         if data["quarantined"] and "opened_on" in data:
             raise fault("one_of", "Give either opened_on or quarantined.")
+        if ("item_id" in data) == ("barcode" in data):
+            raise fault("one_of", "Give either item_id or barcode.", "item_id")
 
 
 class CountedLines(Schema):

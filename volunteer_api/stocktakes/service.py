@@ -9,7 +9,9 @@ from sqlalchemy import insert, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.queries import items_of_barcodes
 from volunteer_api.catalog.service import load_items, named, prohibited_item
+from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -44,10 +46,12 @@ from volunteer_api.stocktakes.models import (
 )
 from volunteer_api.stocktakes.positions import Place
 from volunteer_api.stocktakes.problems import (
+    BarcodeUnknown,
     CountedInFuture,
     CountedTooLongAgo,
     CountIncomplete,
     ItemNotInCount,
+    NothingCritical,
     SecondPersonNeeded,
     StocktakeDecided,
     StocktakeOutdated,
@@ -64,7 +68,8 @@ MOST_NAMED = 20
 class Counted(TypedDict):
     """What was counted of one line; see CountedLine."""
 
-    item_id: UUID
+    item_id: NotRequired[UUID]
+    barcode: NotRequired[str]
     quantity: int
     lot_number: NotRequired[str]
     expires_on: NotRequired[date]
@@ -80,7 +85,7 @@ def start_stocktake(
     station_id: UUID,
     by: UUID,
     kind: str = StocktakeKind.COUNT,
-    scope: str = StocktakeScope.ALL,
+    scope: str | None = None,
     item_ids: Sequence[UUID] = (),
     blind: bool = False,
     from_volunteer_id: UUID | None = None,
@@ -89,8 +94,12 @@ def start_stocktake(
 ) -> UUID:
     """Begin a count with a sheet of what the books say is there; returns its id.
 
-    With `item_ids`, of these items, also of those that the books say nothing of. Raises ItemUnknown, VolunteerUnknown.
+    With `item_ids`, of these items, also of those that the books say nothing of; a hand-over without items or scope is
+    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical.
     """
+    if kind == StocktakeKind.HANDOVER and scope is None and not item_ids:
+        item_ids = _critical_items(station_id)
+    scope = scope or StocktakeScope.ALL
     if item_ids:
         scope = StocktakeScope.ITEMS
         load_items(item_ids)
@@ -121,19 +130,41 @@ def start_stocktake(
     return stocktake.id
 
 
+def _critical_items(station_id: UUID) -> list[UUID]:
+    """What the station's kit standards call critical. Raises NothingCritical (409) where that is nothing."""
+    found = sorted(item_id for item_id, asked in required_at(station_id).items() if asked.critical)
+    if not found:
+        raise NothingCritical()
+    return found
+
+
+def _with_items(lines: Sequence[Counted]) -> list[Counted]:
+    """The lines with their items' ids in place of barcodes. Raises BarcodeUnknown (409)."""
+    scanned = {line["barcode"] for line in lines if "barcode" in line}
+    known = items_of_barcodes(scanned)
+    for barcode in sorted(scanned - known.keys()):
+        raise BarcodeUnknown(members={"barcode": barcode}, barcode=barcode)
+    found = [line.copy() for line in lines]
+    for line in found:
+        if "barcode" in line:
+            line["item_id"] = known[line.pop("barcode")]
+    return found
+
+
 def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> None:
     """Take what was counted, in one batch, in any order; of each line the latest count holds, whenever it arrives.
 
     A line keeps the position of the ledger at its moment. A hand-over that is counted without a variance is closed by
     it; of a count that is complete and needs a second person, those who may approve it hear.
-    Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, ItemUnknown, ItemNotInCount, ProhibitedItem,
-    LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
+    Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
+    ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
     if stocktake.kind == StocktakeKind.HANDOVER:
         # It may close itself, which posts: the station is held before what lies in it.
         ledger.begin(stocktake.station_id, ())
     _hold(stocktake)
     now = clock.now()
+    lines = _with_items(lines)
     _check_moments([line.get("counted_at") or now for line in lines], now)
     # A phone's clock that runs ahead must not take in what is recorded in the minutes to come.
     moments = [min(line.get("counted_at") or now, now) for line in lines]
