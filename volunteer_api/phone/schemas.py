@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from volunteer_api.attendance.schemas import AttendanceRead
-from volunteer_api.core.schema import Choice, Count, Id, ListOf, NearQuery, Nested, Schema, Text
+from volunteer_api.core.schema import Choice, Count, Id, ListOf, Moment, NearQuery, Nested, Schema, Text
 from volunteer_api.sign_ups.models import SignUpState
 from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
 from volunteer_api.stations.schemas import StationSummary
@@ -57,3 +57,16 @@ class HomeRead(Schema):
     tally = Nested(HomeTally, required=True)
     unread_count = fields.Integer(required=True)
     nearby_stations = ListOf(Nested(StationSummary), required=True)
+
+
+class CalendarFeedState(Schema):
+    """`since` is null where there is no address."""
+
+    since = Moment(required=True, allow_none=True)
+
+
+class CalendarFeedRead(Schema):
+    """The secret address; it is told this once. `subscribe_url` opens a phone's calendar where it can follow one."""
+
+    url = Text(required=True)
+    subscribe_url = Text(required=True)
