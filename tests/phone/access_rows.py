@@ -11,6 +11,7 @@ def opened(world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /me/recommended-activities": SIGNED_IN(),
     "GET /me/calendar-feed": SIGNED_IN(),
     "POST /me/calendar-feed": SIGNED_IN(),
     "DELETE /me/calendar-feed": SIGNED_IN(),

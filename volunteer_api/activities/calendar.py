@@ -1,7 +1,7 @@
 """Shifts as iCalendar (RFC 5545), so that Apple's, Google's and Huawei's calendars show them.
 
-Times are in UTC, which every calendar turns into its own zone, so no zone has to be described. A shift is the same event
-(UID) wherever it is published; its SEQUENCE grows with every change, so that a calendar takes the change for newer.
+Times are in UTC, which every calendar turns into its own zone, so no zone has to be described. A shift is the same
+event (UID) wherever it is published; its SEQUENCE grows with every change, so that a calendar takes it for newer.
 """
 
 from collections.abc import Iterable
@@ -123,7 +123,8 @@ def _lines(entry: Entry) -> list[str]:
 
 def _last_known_change(activity: Any, shift: Any) -> datetime:
     # Not the present moment: what did not change is then the same file, and costs its reader a 304.
-    known = (activity.published_at, activity.completed_at, activity.canceled_at, shift.canceled_at, shift.created_at)
+    names = ("published_at", "completed_at", "canceled_at")
+    known: list[datetime | None] = [*(getattr(activity, name) for name in names), shift.canceled_at, shift.created_at]
     return max(moment for moment in known if moment is not None)
 
 

@@ -55,12 +55,13 @@ class Soonest:
 
     def __call__(self, statement: Rows, wanted: int) -> Narrowed:
         """One statement, or two at the end of the list."""
-        met = list(db.session.scalars(self._walk(statement, wanted)))
+        met = list(db.session.scalars(self.walk(statement, wanted)))
         if len(met) < wanted:
             met += db.session.scalars(self._rest(statement, wanted - len(met)))
         return Narrowed(statement.where(Activity.id.in_(met)), len(met), statement)
 
-    def _walk(self, statement: Rows, wanted: int) -> Select[UUID]:
+    def walk(self, statement: Rows, wanted: int) -> Select[UUID]:
+        """The ids, as `activity_id`, of the statement's first activities that have a shift in question."""
         walked = aliased(Shift)
         first = (
             select(Shift.id)
@@ -139,6 +140,11 @@ def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> lis
     ]
 
 
+def open_for_sign_up(now: datetime) -> ColumnElement[bool]:
+    """That an activity is published and has a shift that takes somebody else now."""
+    return and_(PUBLISHED, _has_shift(takes_somebody(now)))
+
+
 def is_coming(now: datetime) -> ColumnElement[bool]:
     """That an activity has a shift that runs or will."""
     return _has_shift(_shift_in_question({}, now))
@@ -168,7 +174,7 @@ def _filters(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool
     if query.get("first_day") or query.get("last_day"):
         found.append(_has_shift(_shift_in_question(query, now)))
     if query.get("open_for_sign_up") is not None:
-        is_open = and_(Activity.state == ActivityState.PUBLISHED, _has_shift(takes_somebody(now)))
+        is_open = open_for_sign_up(now)
         found.append(is_open if query["open_for_sign_up"] else ~is_open)
     return found
 

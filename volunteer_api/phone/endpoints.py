@@ -9,8 +9,15 @@ from volunteer_api.activities.calendar import MEDIA_TYPE
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
-from volunteer_api.phone import access, feed, service
-from volunteer_api.phone.schemas import CalendarFeedRead, CalendarFeedState, HomeQuery, HomeRead
+from volunteer_api.phone import access, feed, recommendations, service
+from volunteer_api.phone.schemas import (
+    CalendarFeedRead,
+    CalendarFeedState,
+    HomeQuery,
+    HomeRead,
+    RecommendedActivities,
+    RecommendedQuery,
+)
 
 blueprint = feature_blueprint("phone", __name__, "What the app's screens need in one answer")
 pages = page_blueprint("calendar_feeds", __name__, "Calendars that follow somebody's sign-ups")
@@ -22,6 +29,19 @@ FEED_LIMIT = "1200/10 minutes"
 def read_home(volunteer: Volunteer, query: dict[str, Any]) -> service.Home:
     """All that the app's first screen shows."""
     return service.home(volunteer, query.get("near"))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/me/recommended-activities",
+    access=own_account,
+    query=RecommendedQuery,
+    returns=RecommendedActivities,
+)
+def list_recommended_activities(volunteer: Volunteer, query: dict[str, Any]) -> dict[str, Any]:
+    """List activities that suit the caller and have a place for her, with the reasons why, the best first."""
+    return {"items": recommendations.recommend(volunteer, query.get("near"), query["limit"])}
 
 
 @endpoint(blueprint, "GET", "/me/calendar-feed", access=signed_in, returns=CalendarFeedState)
