@@ -1,5 +1,6 @@
 """Finding activities: by Chinese text, near, soonest; each by an index on both databases."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,11 +17,13 @@ from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
-from volunteer_api.activities import search_text, service
+from volunteer_api.activities import access, listing, search_text, service
 from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, CoOrganizer
+from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import cell_of
+from volunteer_api.core.schema import page_of
 from volunteer_api.organizations.models import Organization
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -262,6 +265,26 @@ def test_partners_hold_it_too(client: Any, unit: Unit) -> None:
     for organization_id in (made.scene.office_id, made.scene.other_office_id, made.scene.center_id):
         assert found(client, f"organization_id={organization_id}") == [str(made.id)]
     assert found(client, f"organization_id={unit(make_district).center.id}") == []
+
+
+def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: Flask) -> None:
+    def build() -> Any:
+        scene = make_scene()
+        make_activity(scene=scene, place=PLACE, recipients=["elderly"], team_id=scene.team_id, capacity=3)
+        make_activity(scene=scene, starts_at=clock.now() - timedelta(days=9))
+        return scene
+
+    scene = unit(build)
+    for query in ("", "?near=33.7,113.3"):
+        answered = client.as_(scene.member_id).get(f"/activities{query}").json
+        with app.test_request_context():
+            page = listing.page_of_activities(
+                {"near": (33.7, 113.3)} if query else {}, access.visible_to(None), scene.member_id
+            )
+            dumped = page_of(ActivitySummary)().dump(page)
+            db.session.rollback()
+        assert answered == json.loads(json.dumps(dumped))
+        assert len(answered["items"]) == (1 if query else 2)
 
 
 class TestPlans:

@@ -10,6 +10,7 @@ from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
+from volunteer_api.core.written import Written
 
 blueprint = feature_blueprint("activities", __name__, "Campaigns, activities and shifts")
 
@@ -72,9 +73,9 @@ def change_campaign(campaign: Campaign, body: dict[str, Any]) -> Campaign:
     query=schemas.ActivityFilter,
     returns=page_of(schemas.ActivitySummary),
 )
-def list_activities(principal: Principal | None, query: dict[str, Any]) -> Page:
+def list_activities(principal: Principal | None, query: dict[str, Any]) -> Written:
     """List activities: soonest first by their next shift, or nearest first."""
-    return listing.page_of_activities(query, access.visible_to(principal), _caller_id(principal))
+    return Written(listing.page_of_activities(query, access.visible_to(principal), _caller_id(principal)))
 
 
 @endpoint(

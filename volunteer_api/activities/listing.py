@@ -21,11 +21,12 @@ from volunteer_api.activities.models import (
 )
 from volunteer_api.activities.queries import (
     activities_with_names,
-    activity_view,
+    place_of,
     shift_views,
     shifts_for_list,
     takes_somebody,
 )
+from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock, geo
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import Nearest, meters
@@ -38,6 +39,9 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
 # Written out, or no database would know that its partial index serves.
 PUBLISHED = Activity.state == literal_column(f"'{ActivityState.PUBLISHED}'")
+# What the answer's members read as they stand.
+MADE_HERE = ("place", "shifts", "distance_m")
+SUMMARY_COLUMNS = tuple(name for name in ActivitySummary().fields if name not in MADE_HERE)
 
 Rows = Select[*tuple[Any, ...]]
 
@@ -110,14 +114,14 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
         indexed = PUBLISHED if conditions[0] is PUBLISHED else None
         narrow = Nearest(SPOT, Activity.id, near, query.get("radius_m"), indexed)
         statement = statement.add_columns(narrow.distance.label("square")).where(Activity.cell.is_not(None))
-        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.Activity.id)]
+        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id)]
     else:
         narrow = Soonest(query, now)
         next_start = _next_start(query, now)
         statement = statement.add_columns(next_start.label("next_start"))
         keys = [
             Key(next_start, read=lambda row: row.next_start),
-            Key(Activity.id, read=lambda row: row.Activity.id, descending=True),
+            Key(Activity.id, read=lambda row: row.id, descending=True),
         ]
     if (text is not None and text.leads) or any(query.get(name) for name in FEW_OF_ONE):
         # To sort the few is quicker than to walk past all the others.
@@ -129,15 +133,19 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
 
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
-    """Activities as lists show them, with their shifts; rows of `activities_with_names`, with `square` or without."""
-    shifts = shifts_for_list([row.Activity.id for row in rows], now)
-    planned = [(row.Activity, shift) for row in rows for shift in shifts[row.Activity.id]]
+    """Activities in the form of `ActivitySummary`; rows of `activities_with_names`, with `square` or without."""
+    shifts = shifts_for_list([row.id for row in rows], now)
+    planned = [(row, shift) for row in rows for shift in shifts[row.id]]
     views = iter(shift_views(planned, caller_id, now))
     return [
-        activity_view(row, [next(views) for _ in shifts[row.Activity.id]])
+        _summary(row, [next(views) for _ in shifts[row.id]])
         | ({"distance_m": meters(row.square)} if hasattr(row, "square") else {})
         for row in rows
     ]
+
+
+def _summary(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in SUMMARY_COLUMNS} | {"place": place_of(row), "shifts": shifts}
 
 
 def open_for_sign_up(now: datetime) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, exists, select, union
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import listing
 from volunteer_api.activities.models import SPOT, Activity, Shift
-from volunteer_api.activities.queries import activities_with_names
+from volunteer_api.activities.queries import activities_with_names, place_of
 from volunteer_api.activities.search_text import fold
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
@@ -74,8 +74,8 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
     rows = db.session.execute(
         activities_with_names().add_columns(Organization.division_code).where(Activity.id.in_(found))
     ).all()
-    reasons = {row.Activity.id: _reasons(row, taste) for row in rows}
-    best = sorted(rows, key=lambda row: (-_weight(reasons[row.Activity.id]), row.Activity.id))[: limit * SPARE]
+    reasons = {row.id: _reasons(row, taste) for row in rows}
+    best = sorted(rows, key=lambda row: (-_weight(reasons[row.id]), row.id))[: limit * SPARE]
     items = listing.summaries(best, volunteer.id, now)
     shown = [item for item in items if any(shift["would_be"] in TAKES_HER for shift in item["shifts"])]
     # Of equal weight, the soonest first.
@@ -144,20 +144,19 @@ def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
 
 
 def _reasons(row: Any, taste: Taste) -> list[Reason]:
-    activity: Activity = row.Activity
     found: dict[str, str] = {}
-    distance_m = _distance_m(activity.place, taste.near)
-    if activity.team_id in taste.team_ids:
+    distance_m = _distance_m(place_of(row), taste.near)
+    if row.team_id in taste.team_ids:
         found["your_team"] = texts.translate("It is of your team %(team)s.", team=row.team_name)
-    elif activity.team_id in taste.served_team_ids:
+    elif row.team_id in taste.served_team_ids:
         found["team_before"] = texts.translate("You have served with %(team)s before.", team=row.team_name)
-    if (skill := _skill_in(activity, taste.skills)) is not None:
+    if (skill := _skill_in(row, taste.skills)) is not None:
         found["your_skill"] = texts.translate("It has to do with what you can do: %(skill)s.", skill=skill)
     if distance_m is not None and distance_m <= NEARBY_M:
         found["near_you"] = texts.translate("It is %(meters)s m away from you.", meters=distance_m)
-    if activity.category in taste.fields:
+    if row.category in taste.fields:
         found["your_field"] = texts.translate("You offered to serve in this field.")
-    elif activity.category in taste.served_fields:
+    elif row.category in taste.served_fields:
         found["served_before"] = texts.translate("You have served in this field before.")
     if taste.home is not None and (row.division_code or "").startswith(taste.home):
         found["near_home"] = texts.translate("It is held by your neighborhood.")
@@ -166,7 +165,7 @@ def _reasons(row: Any, taste: Taste) -> list[Reason]:
     return [Reason(code, detail) for code, detail in found.items()]
 
 
-def _skill_in(activity: Activity, skills: Sequence[str]) -> str | None:
+def _skill_in(activity: Any, skills: Sequence[str]) -> str | None:
     text = fold(f"{activity.title} {activity.description or ''}")
     return next((skill for skill in skills if fold(skill) and fold(skill) in text), None)
 
