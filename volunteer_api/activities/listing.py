@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, liter
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities import search_text
+from volunteer_api.activities.access import visible_to
 from volunteer_api.activities.models import (
     LONGEST_SHIFT,
     PUBLIC_STATES,
@@ -28,6 +29,7 @@ from volunteer_api.activities.queries import (
 )
 from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock, geo
+from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import Nearest, meters
 from volunteer_api.core.paging import Key, Narrow, Narrowed, Page, page
@@ -99,7 +101,7 @@ class Soonest:
         )
 
 
-def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], caller_id: UUID | None) -> Page:
+def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
     """Activities, soonest first by their next shift, or nearest first where `near` is asked; at most six statements.
 
     Nearest first, only those that are published and have a shift to come are shown, where neither a state nor days are
@@ -107,7 +109,7 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
     """
     now, near = clock.now(), query.get("near")
     text = search_text.search(query["q"]) if query.get("q") else None
-    conditions = _conditions(query, visible, now)
+    conditions = _conditions(query, principal, now)
     statement = activities_with_names().where(*conditions, *(text.conditions if text else ()))
     narrow: Narrow | None
     if near is not None:
@@ -129,6 +131,7 @@ def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], c
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
     found = page(statement, keys, query, narrow=narrow)
+    caller_id = principal.volunteer_id if principal is not None else None
     return Page(summaries(found.items, caller_id, now), found.next_cursor)
 
 
@@ -158,7 +161,7 @@ def is_coming(now: datetime) -> ColumnElement[bool]:
     return _has_shift(_shift_in_question({}, now))
 
 
-def _conditions(query: Mapping[str, Any], visible: ColumnElement[bool], now: datetime) -> list[ColumnElement[bool]]:
+def _conditions(query: Mapping[str, Any], principal: Principal | None, now: datetime) -> list[ColumnElement[bool]]:
     found = _filters(query, now)
     state = query.get("state")
     by_days = query.get("first_day") or query.get("last_day")
@@ -170,7 +173,7 @@ def _conditions(query: Mapping[str, Any], visible: ColumnElement[bool], now: dat
     if state is not None:
         found.append(Activity.state == state)
     # Whoever may see one in a public state may see all of them.
-    return found if state in PUBLIC_STATES else [visible, *found]
+    return found if state in PUBLIC_STATES else [visible_to(principal), *found]
 
 
 def _filters(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool]]:

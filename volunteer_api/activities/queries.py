@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -267,6 +268,7 @@ def read_shift(shift: Shift, caller_id: UUID | None) -> dict[str, Any]:
     return shift_views([(fresh_activity(shift.activity_id), shift)], caller_id, now)[0]
 
 
+@cache
 def activities_with_names() -> Select[*tuple[Any, ...]]:
     """The columns of Activity, `organization_name` and `team_name`: rows, which cost a list less than objects."""
     return (
