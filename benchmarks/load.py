@@ -55,7 +55,9 @@ async def _work(port: int, queue: Iterator[bytes], statuses: dict[int, int], lat
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
-        length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        # An answer without a body, such as 304, need not say its length.
+        said = head.lower().partition(b"content-length:")[2]
+        length = int(said.split(b"\r\n", 1)[0] or 0)
         await reader.readexactly(length)
         latencies.append(time.perf_counter() - begun)
         statuses[status] = statuses.get(status, 0) + 1

@@ -13,6 +13,7 @@ from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
+from tests.phone import access_rows as phone
 from tests.qualifications import access_rows as qualifications
 from tests.sign_ups import access_rows as sign_ups
 from tests.stations import access_rows as stations
@@ -30,5 +31,6 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

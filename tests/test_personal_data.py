@@ -43,6 +43,7 @@ STATED = {
     "attendances.volunteer_id": Stated(Fate.KEPT, "sums count it; its evidence is deleted", "attendances"),
     "audit_entries.actor_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
     "audit_entries.subject_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
+    "calendar_feeds.volunteer_id": Stated(Fate.DELETED, "nobody follows her calendar any more", "calendar_feed"),
     "consents.volunteer_id": Stated(Fate.KEPT, "proof of what was lawful; withdrawn", "consents"),
     "device_sessions.volunteer_id": Stated(Fate.DELETED, "names a phone", "devices"),
     "files.owner_id": Stated(Fate.DELETED, "photos go, or stay without their sender where others use them", "files"),

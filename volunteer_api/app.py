@@ -52,6 +52,7 @@ from volunteer_api.organizations import endpoints as organizations
 from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
+from volunteer_api.phone import handlers as phone_handlers
 from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
@@ -92,7 +93,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (stations.pages,)
+PAGES = (stations.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,
@@ -126,6 +127,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     sign_up_handlers,
     hours_handlers,
     attendance_handlers,
+    phone_handlers,
 )
 
 
@@ -140,7 +142,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
         COMPRESS_MIN_SIZE=1024,
-        COMPRESS_MIMETYPES=["application/json", "application/problem+json", "text/html", "text/css", "text/javascript"],
+        COMPRESS_MIMETYPES=[
+            "application/json",
+            "application/problem+json",
+            "text/html",
+            "text/css",
+            "text/javascript",
+            "text/calendar",
+        ],
     )
     configure_logs(app, settings)
     configure_tokens(app, settings, session_is_open)

@@ -32,6 +32,7 @@ from volunteer_api.loans.models import Loan, ReturnCondition
 from volunteer_api.loans.returns import take_back
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
+from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import StationStatusChange
@@ -75,6 +76,7 @@ def furnish(scene: Scene) -> UUID:
                 version="2026-11",
                 consented_at=now,
             ),
+            CalendarFeed(volunteer_id=volunteer.id, token_digest=b"a digest"),
             Consent(volunteer_id=volunteer.id, kind="ranking_name", version="2026-11", given_at=now),
             Grant(volunteer_id=volunteer.id, role="organizer", scope_type="organization", scope_id=scene.office_id),
             IdempotencyKey(

@@ -93,6 +93,8 @@ ROWS: dict[str, Entry] = {
     "POST /activities · of a team": ORGANIZES(activity_of_the_team, holder="leader"),
     "GET /activities/{activity_id}": PUBLIC(),
     "GET /activities/{activity_id} · a draft": SEES_DRAFT(lambda world: Call(at={"activity_id": world.draft().id})),
+    "GET /activities/{activity_id}.ics": PUBLIC(),
+    "GET /activities/{activity_id}.ics · a draft": SEES_DRAFT(lambda world: Call(at={"activity_id": world.draft().id})),
     "PATCH /activities/{activity_id}": LEADS_ACTIVITY(
         lambda world: Call(body={"description": "带水"}, version=world.activity.version)
     ),

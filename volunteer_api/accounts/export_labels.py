@@ -6,6 +6,7 @@ SECTIONS = {
     "activities_led": "我负责的活动",
     "attendances": "签到与签退",
     "audit_entries": "操作记录",
+    "calendar_feed": "日历订阅",
     "codes": "最近发送的验证码",
     "consents": "我的同意",
     "devices": "登录过的设备",

@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities import access, copies, queries, schemas, service, shifts
+from volunteer_api.activities import access, calendar, copies, listing, queries, schemas, service, shifts
 from volunteer_api.activities.models import Activity, Campaign, Shift, Template
 from volunteer_api.core.access import Principal, public, signed_in
+from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
+from volunteer_api.core.written import Written
 
 blueprint = feature_blueprint("activities", __name__, "Campaigns, activities and shifts")
 
@@ -71,9 +73,9 @@ def change_campaign(campaign: Campaign, body: dict[str, Any]) -> Campaign:
     query=schemas.ActivityFilter,
     returns=page_of(schemas.ActivitySummary),
 )
-def list_activities(principal: Principal | None, query: dict[str, Any]) -> Page:
+def list_activities(principal: Principal | None, query: dict[str, Any]) -> Written:
     """List activities: soonest first by their next shift, or nearest first."""
-    return queries.page_of_activities(query, access.visible_to(principal), _caller_id(principal))
+    return Written(listing.page_of_activities(query, principal))
 
 
 @endpoint(
@@ -96,6 +98,18 @@ def create_activity(principal: Principal, body: dict[str, Any]) -> dict[str, Any
 def read_activity(principal: Principal | None, activity: Activity) -> dict[str, Any]:
     """Read an activity with its shifts."""
     return queries.read_activity(activity.id, _caller_id(principal))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activities/<uuid:activity_id>.ics",
+    access=access.to_see,
+    produces=calendar.MEDIA_TYPE,
+)
+def export_activity(activity: Activity) -> Download:
+    """Read an activity's shifts as a calendar file."""
+    return calendar.activity_calendar(activity)
 
 
 @endpoint(

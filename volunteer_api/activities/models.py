@@ -5,11 +5,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.core.database import JSON_TYPE, Base, Identified, Versioned, one_of
+from volunteer_api.core.geo import Place, Spot, cell_of
 
 
 class SignUpMode(StrEnum):
@@ -32,6 +34,9 @@ class ActivityState(StrEnum):
 
 LONGEST_SHIFT = timedelta(hours=24)
 PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
+IS_PUBLISHED = text("state = 'published'")
+# Compared by code points, so that what begins with a text is one range of an index whatever the database's language is.
+GRAM = String(24).with_variant(String(24, collation="C"), "postgresql")
 
 
 class Recipient(StrEnum):
@@ -102,6 +107,13 @@ class Campaign(Identified, Versioned, Base):
         }
 
 
+def _cell(context: DefaultExecutionContext) -> int | None:
+    # SQLAlchemy types this method loosely.
+    given: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    latitude, longitude = given.get("latitude"), given.get("longitude")
+    return None if latitude is None or longitude is None else cell_of(latitude, longitude)
+
+
 class Activity(Identified, Versioned, Base):
     """Something that volunteers do together, in one or more shifts.
 
@@ -109,7 +121,7 @@ class Activity(Identified, Versioned, Base):
     years on the local day of a shift; who takes part has all `required_skills`, has every one of the trainings valid on
     that day, is a member of its team where it is for `members_only`, and is insured that day where it is `hazardous`.
     `recurrence` is what its shifts are made from, where they were not given one by one (see recurrence.py).
-    `copied_from_id` is the activity that it was copied from.
+    `copied_from_id` is the activity that it was copied from. Change the place by `stand_at`: its cell follows.
     """
 
     __tablename__ = "activities"
@@ -130,6 +142,8 @@ class Activity(Identified, Versioned, Base):
         Index("ix_activities_state", "state"),
         Index("ix_activities_created_by", "created_by"),
         Index("ix_activities_copied_from_id", "copied_from_id"),
+        # What is looked for nearby is what is to come: years of completed ones stay out of the way.
+        Index("ix_activities_cell_published", "cell", postgresql_where=IS_PUBLISHED, sqlite_where=IS_PUBLISHED),
     )
 
     title: Mapped[str]
@@ -141,6 +155,7 @@ class Activity(Identified, Versioned, Base):
     campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"))
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
+    cell: Mapped[int | None] = mapped_column(BigInteger, default=_cell)
     radius_m: Mapped[int | None]
     place_name: Mapped[str | None]
     description: Mapped[str | None]
@@ -169,6 +184,41 @@ class Activity(Identified, Versioned, Base):
         if self.latitude is None or self.longitude is None:
             return None
         return {"lat": self.latitude, "lng": self.longitude}
+
+    def stand_at(self, place: Place | None) -> None:
+        """Move it to a place in WGS-84 degrees, or to none."""
+        self.latitude, self.longitude = place if place is not None else (None, None)
+        self.cell = cell_of(*place) if place is not None else None
+
+
+SPOT = Spot(Activity.latitude, Activity.longitude, Activity.cell)
+
+
+class ActivityText(Base):
+    """What a search looks at, folded (see search_text.py): its fields, one a line.
+
+    `names` are those of organization, team and campaign as they were when it was made: a renaming shows in them.
+    """
+
+    __tablename__ = "activity_texts"
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    text: Mapped[str]
+    names: Mapped[str]
+
+
+class ActivityGram(Base):
+    """A beginning by which an activity is found: two neighboring characters of its text, or a spelling of its title."""
+
+    __tablename__ = "activity_grams"
+    __table_args__ = (
+        Index("ix_activity_grams_activity_id", "activity_id"),
+        # The key is the table: in SQLite it would be stored twice.
+        {"sqlite_with_rowid": False},
+    )
+
+    gram: Mapped[str] = mapped_column(GRAM, primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
 
 
 class ActivityLeader(Base):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
@@ -29,7 +30,8 @@ class Prospect:
     refusal: Problem | None
 
 
-Planned = Sequence[tuple[Activity, Shift]]
+# Objects, or rows with all the columns of one: lists are read as rows.
+Planned = Sequence[tuple[Activity | Any, Shift | Any]]
 Judge = Callable[[UUID | None, Planned, datetime], Sequence[Prospect]]
 
 _judges: list[Judge] = []

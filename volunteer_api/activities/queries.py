@@ -1,12 +1,12 @@
 """Reading campaigns, activities and shifts, and the locks under which these change."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, union_all
 
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
@@ -24,8 +24,8 @@ from volunteer_api.activities.models import (
     Template,
 )
 from volunteer_api.activities.prospects import Planned, Prospect, prospects
-from volunteer_api.core import clock, geo
-from volunteer_api.core.database import UtcDateTime, db
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
@@ -39,8 +39,6 @@ SHIFTS_OF_ONE = 100
 RISKS_AT_ONCE = 500
 OUTCOMES_IN_A_SUM = 100
 THOUSANDTHS = 1000
-# Sorts after every shift: an activity without a coming one stands at the end of a list.
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ACTIVITY_MEMBERS = [
     "id",
     "version",
@@ -52,7 +50,6 @@ ACTIVITY_MEMBERS = [
     "team_id",
     "station_id",
     "campaign_id",
-    "place",
     "radius_m",
     "place_name",
     "description",
@@ -132,49 +129,18 @@ def page_of_campaigns(query: Mapping[str, Any]) -> Page:
     return page(statement, [Key(Campaign.id, read=lambda item: item.id, descending=True)], query)
 
 
-def page_of_activities(query: Mapping[str, Any], visible: ColumnElement[bool], caller_id: UUID | None) -> Page:
-    """Activities, soonest first by their next shift, or nearest first where `near` is asked; three statements."""
-    now = clock.now()
-    statement = _activities_with_names().where(visible, *_filters(query, now))
-    if query.get("near"):
-        square = geo.squared_distance_m(Activity.latitude, Activity.longitude, query["near"])
-        statement = statement.add_columns(square.label("square")).where(Activity.latitude.is_not(None))
-        if query.get("radius_m"):
-            statement = statement.where(
-                geo.within(Activity.latitude, Activity.longitude, query["near"], query["radius_m"])
-            )
-        order = [Key(square, read=lambda row: row.square)]
-    else:
-        next_start = func.coalesce(
-            select(func.min(Shift.starts_at)).where(*_shift_in_question(query, now)).scalar_subquery(),
-            literal(NEVER, UtcDateTime()),
-        )
-        statement = statement.add_columns(next_start.label("next_start"))
-        order = [Key(next_start, read=lambda row: row.next_start)]
-    found = page(statement, [*order, Key(Activity.id, read=lambda row: row.Activity.id, descending=True)], query)
-    shifts = _shifts_for_list([row.Activity.id for row in found.items], now)
-    planned = [(row.Activity, shift) for row in found.items for shift in shifts[row.Activity.id]]
-    views = iter(_shift_views(planned, caller_id, now))
-    items = [
-        _activity_view(row, [next(views) for _ in shifts[row.Activity.id]])
-        | ({"distance_m": round(math.sqrt(row.square))} if query.get("near") else {})
-        for row in found.items
-    ]
-    return Page(items, found.next_cursor)
-
-
 def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     """One activity with its shifts as they are for the caller."""
     now = clock.now()
     shift_count = select(func.count()).where(Shift.activity_id == activity_id).scalar_subquery()
     row = db.session.execute(
-        _activities_with_names().add_columns(shift_count.label("shift_count")).where(Activity.id == activity_id)
+        activities_with_names().add_columns(shift_count.label("shift_count")).where(Activity.id == activity_id)
     ).one()
-    shifts = _shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
+    shifts = shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
     related = _related_ids(activity_id)
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
-    views = _shift_views_with_roles([(row.Activity, shift) for shift in shifts], caller_id, now)
-    return _activity_view(row, views) | {
+    views = _shift_views_with_roles([(row, shift) for shift in shifts], caller_id, now)
+    return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
         "co_organizer_ids": related["partner"],
@@ -312,53 +278,19 @@ def read_shift(shift: Shift, caller_id: UUID | None) -> dict[str, Any]:
     return _shift_views_with_roles([(fresh_activity(shift.activity_id), shift)], caller_id, now)[0]
 
 
-def _activities_with_names() -> Select[*tuple[Any, ...]]:
+@cache
+def activities_with_names() -> Select[*tuple[Any, ...]]:
+    """The columns of Activity, `organization_name` and `team_name`: rows, which cost a list less than objects."""
     return (
-        select(Activity, Organization.name.label("organization_name"), Team.name.label("team_name"))
-        .join(Organization, Organization.id == Activity.organization_id)
+        select(*Activity.__table__.c, Organization.name.label("organization_name"), Team.name.label("team_name"))
+        .select_from(Activity)
+        # Outer, though it is always there: a search for the nearest leaves outer joins out until it has found them.
+        .outerjoin(Organization, Organization.id == Activity.organization_id)
         .outerjoin(Team, Team.id == Activity.team_id)
     )
 
 
-def _filters(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [
-        getattr(Activity, name) == query[name]
-        for name in ("team_id", "station_id", "campaign_id", "category", "state")
-        if query.get(name) is not None
-    ]
-    if query.get("organization_id"):
-        found.append(Activity.organization_path_id.in_(path_ids_under(query["organization_id"])))
-    if query.get("first_day") or query.get("last_day"):
-        found.append(exists().where(Shift.activity_id == Activity.id, Shift.canceled_at.is_(None), *_on_days(query)))
-    if query.get("open_for_sign_up") is not None:
-        is_open = and_(Activity.state == ActivityState.PUBLISHED, exists().where(*_takes_somebody(now)))
-        found.append(is_open if query["open_for_sign_up"] else ~is_open)
-    if query.get("q"):
-        found.append(
-            or_(
-                Activity.title.icontains(query["q"], autoescape=True),
-                Activity.place_name.icontains(query["q"], autoescape=True),
-            )
-        )
-    return found
-
-
-def _on_days(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.get("first_day"):
-        found.append(Shift.ends_at > clock.start_of(query["first_day"]))
-    if query.get("last_day"):
-        found.append(Shift.starts_at < clock.days_between(query["last_day"], query["last_day"])[1])
-    return found
-
-
-def _shift_in_question(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool]]:
-    """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
-    times = _on_days(query) or [Shift.ends_at > now]
-    return [Shift.activity_id == Activity.id, Shift.canceled_at.is_(None), *times]
-
-
-def _takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
+def takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
     """The judgment of a sign-up in SQL, as far as it does not depend on who asks."""
     closes = now + timedelta(minutes=rules().promotion_closes_minutes)
     return [
@@ -375,35 +307,41 @@ def _takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
     ]
 
 
-def _shifts_for_list(
-    activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST
-) -> dict[UUID, list[Shift]]:
+def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
+    """The next shifts of each activity by their start, and past ones where not so many are to come; rows of Shift."""
     over = case((Shift.ends_at > now, 0), else_=1)
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
-    numbered = select(Shift.id, place.label("place")).where(Shift.activity_id.in_(activity_ids)).subquery()
-    found = db.session.scalars(
-        select(Shift)
-        .join(numbered, numbered.c.id == Shift.id)
-        .where(numbered.c.place <= most)
-        .order_by(Shift.starts_at, Shift.id)
+    numbered = (
+        select(*Shift.__table__.c, place.label("place_in_line")).where(Shift.activity_id.in_(activity_ids)).subquery()
     )
-    shifts: dict[UUID, list[Shift]] = {activity_id: [] for activity_id in activity_ids}
+    found = db.session.execute(
+        select(numbered).where(numbered.c.place_in_line <= most).order_by(numbered.c.starts_at, numbered.c.id)
+    )
+    shifts: dict[UUID, list[Any]] = {activity_id: [] for activity_id in activity_ids}
     for shift in found:
         shifts[shift.activity_id].append(shift)
     return shifts
 
 
-def _activity_view(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
+def activity_view(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
+    """An activity as it is answered; a row of `activities_with_names`."""
     return {
-        **{name: getattr(row.Activity, name) for name in ACTIVITY_MEMBERS},
-        "recurrence": recurrence.loaded(row.Activity.recurrence),
+        **{name: getattr(row, name) for name in ACTIVITY_MEMBERS},
+        "place": place_of(row),
+        "recurrence": recurrence.loaded(row.recurrence),
         "organization_name": row.organization_name,
         "team_name": row.team_name,
         "shifts": shifts,
     }
 
 
-def _shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+def place_of(row: Any) -> dict[str, float] | None:
+    """WGS-84, None where the row's activity has no place."""
+    return None if row.latitude is None else {"lat": row.latitude, "lng": row.longitude}
+
+
+def shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+    """Shifts as they are answered to the caller, in their order."""
     found = prospects(caller_id, planned, now)
     return [_shift_view(shift, prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
 
@@ -413,7 +351,7 @@ def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datet
     statement = select(ShiftRole).where(ShiftRole.shift_id.in_(roles)).order_by(ShiftRole.name)
     for role in db.session.scalars(statement.execution_options(populate_existing=True)):
         roles[role.shift_id].append(role)
-    return [view | {"roles": roles[view["id"]]} for view in _shift_views(planned, caller_id, now)]
+    return [view | {"roles": roles[view["id"]]} for view in shift_views(planned, caller_id, now)]
 
 
 def _refusal_view(refusal: Problem) -> dict[str, Any]:

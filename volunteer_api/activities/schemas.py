@@ -354,9 +354,16 @@ class ActivityRead(ActivitySummary):
 class ActivityFilter(PageQuery, NearQuery):
     first_day = Day(data_key="from", metadata={"description": "With a shift on this local day or later."})
     last_day = Day(data_key="to", metadata={"description": "With a shift on this local day or earlier."})
-    near = Near(metadata={"description": "`lat,lng`: nearest first, without those that have no place."})
+    near = Near(
+        metadata={
+            "description": "`lat,lng`: nearest first, without those that have no place; only published ones with a "
+            "shift to come, unless `state`, `from` or `to` asks for others."
+        }
+    )
     radius_m = CountParameter(minimum=1, maximum=WIDEST_RADIUS_M, metadata={"description": "Only with `near`."})
-    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
+    organization_id = Id(
+        metadata={"description": "Of this organization or of one below it, by itself or together with others."}
+    )
     team_id = Id()
     station_id = Id()
     campaign_id = Id()
@@ -365,7 +372,13 @@ class ActivityFilter(PageQuery, NearQuery):
     open_for_sign_up = FlagParameter(
         data_key="open", metadata={"description": "With (or without) a shift that takes somebody else now."}
     )
-    q = Text(max_length=100, metadata={"description": "A part of the title or of the place's name."})
+    q = Text(
+        max_length=100,
+        metadata={
+            "description": "Up to five words, each a part of the title, the place's name, the name of organization, "
+            "team or campaign, or the beginning of the description; or the title's pinyin or initials."
+        },
+    )
 
     @validates_schema
     def possible(self, data: dict[str, Any], **_options: Any) -> None:

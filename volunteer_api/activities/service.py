@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, literal, or_, select
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities import photos, queries
+from volunteer_api.activities import photos, queries, search_text
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.events import ActivityChanged
 from volunteer_api.activities.models import (
@@ -175,6 +175,7 @@ def create_activity(
     if isinstance(by, Principal) and photo_ids:
         photos.replace(activity.id, PhotoOf.PLAN, photo_ids, by=by)
     db.session.flush()
+    search_text.index(activity)
     return activity
 
 
@@ -204,7 +205,7 @@ def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Act
         _replace_co_organizers(activity, changes.pop("co_organizer_ids"))
     if "place" in changes:
         place = changes.pop("place")
-        activity.latitude, activity.longitude = (place["lat"], place["lng"]) if place else (None, None)
+        activity.stand_at((place["lat"], place["lng"]) if place else None)
     if "leader_ids" in changes:
         _replace_leaders(activity, changes.pop("leader_ids"))
     for name, value in changes.items():
@@ -212,6 +213,7 @@ def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Act
     # What stands in tables of its own must move the version too.
     flag_modified(activity, "title")
     db.session.flush()
+    search_text.index(activity)
     if told and activity.state == ActivityState.PUBLISHED:
         publish_event(ActivityChanged(activity.id, tuple(told)))
     return activity

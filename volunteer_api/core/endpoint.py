@@ -41,6 +41,7 @@ from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import authenticate, require_open_session
 from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
 SAFE_METHODS = ("GET",)
@@ -269,6 +270,9 @@ def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) 
         result = view(**{name: known[name] if name in known else call["resource"] for name in names})
         if writes:
             _flush(edits)
+        if isinstance(result, Written):
+            g.written = True
+            return respond_written(result)
         return respond_with(result) if isinstance(result, Download) else result
 
     return adapted
@@ -396,6 +400,8 @@ def _store_refusal(replayable: Replayable, response: Response) -> Response:
 
 
 def _version_of(response: Response) -> int | None:
+    if g.pop("written", False):
+        return None
     content = response.get_json(silent=True) if response.is_json else None
     version = content.get("version") if isinstance(content, dict) else None
     return version if isinstance(version, int) else None

@@ -91,9 +91,15 @@ def within(latitude: Column, longitude: Column, origin: Place, radius_m: float) 
     )
 
 
-def in_cells(cell: Column, origin: Place, radius_m: float) -> ColumnElement[bool]:
-    """That a cell is one of `cell_ranges`, as SQL that an index on cells serves; the distance is yet to judge."""
-    return or_(*(cell.between(first, last) for first, last in cell_ranges(origin, radius_m)))
+def in_cells(
+    cell: Column, origin: Place, radius_m: float, only: ColumnElement[bool] | None = None
+) -> ColumnElement[bool]:
+    """That a cell is one of `cell_ranges`, as SQL that an index on cells serves; the distance is yet to judge.
+
+    `only` is the condition of a partial index: SQLite looks for it beside each of the ranges.
+    """
+    beside = () if only is None else (only,)
+    return or_(*(and_(cell.between(first, last), *beside) for first, last in cell_ranges(origin, radius_m)))
 
 
 def cell_of(latitude: float, longitude: float) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, and_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, select, union_all
 
 from volunteer_api.core import geo
 from volunteer_api.core.database import db
@@ -30,12 +30,14 @@ class Nearest:
     """A `narrow` for `paging.page` of a list whose keys are `distance` and `key`, the table's unique column.
 
     `spot` has the table's columns of place, with an index on `cell`; `radius_m` is None where all the world counts.
+    `only` is the condition of that index where it is a partial one; the statement has it too.
     """
 
     spot: Spot
     key: Column
     origin: Place
     radius_m: float | None = None
+    only: ColumnElement[bool] | None = None
 
     @cached_property
     def distance(self) -> Any:
@@ -73,7 +75,9 @@ class Nearest:
         return statement.where(self.key.in_(keys.order_by(self.distance, self.key).limit(wanted)))
 
     def _inside(self, squared_m: float) -> Any:
-        return and_(geo.in_cells(self.spot.cell, self.origin, math.sqrt(squared_m)), self.distance <= squared_m)
+        return and_(
+            geo.in_cells(self.spot.cell, self.origin, math.sqrt(squared_m), self.only), self.distance <= squared_m
+        )
 
     def _only(self, statement: Rows, *columns: Any) -> Rows:
         # Outer joins that nothing is read of cost nothing: both databases leave them out.

@@ -27,5 +27,16 @@ def search_text(name: str) -> str:
     return f"{spelling.initials} {spelling.pinyin}"
 
 
+def spelled_from_each(name: str) -> list[Spelling]:
+    """How the rest of the name is typed from each of its characters on, from each word on where it has words.
+
+    Of 清洁湛河: `qjzh` and `qingjiezhanhe`, `jzh` and `jiezhanhe`, `zh` and `zhanhe`, `h` and `he`.
+    """
+    library = import_module("pypinyin")
+    initials = library.lazy_pinyin(name, style=library.Style.FIRST_LETTER)
+    whole = library.lazy_pinyin(name)
+    return [Spelling(_compact(initials[start:]), _compact(whole[start:])) for start in range(len(whole))]
+
+
 def _compact(syllables: list[str]) -> str:
     return "".join("".join(syllables).split()).lower()

@@ -2,8 +2,9 @@
 
 from marshmallow import fields
 
+from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.attendance.schemas import AttendanceRead
-from volunteer_api.core.schema import Choice, Count, Id, ListOf, NearQuery, Nested, Schema, Text
+from volunteer_api.core.schema import Choice, Count, CountParameter, Id, ListOf, Moment, NearQuery, Nested, Schema, Text
 from volunteer_api.sign_ups.models import SignUpState
 from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
 from volunteer_api.stations.schemas import StationSummary
@@ -57,3 +58,41 @@ class HomeRead(Schema):
     tally = Nested(HomeTally, required=True)
     unread_count = fields.Integer(required=True)
     nearby_stations = ListOf(Nested(StationSummary), required=True)
+
+
+class CalendarFeedState(Schema):
+    """`since` is null where there is no address."""
+
+    since = Moment(required=True, allow_none=True)
+
+
+class CalendarFeedRead(Schema):
+    """The secret address; it is told this once. `subscribe_url` opens a phone's calendar where it can follow one."""
+
+    url = Text(required=True)
+    subscribe_url = Text(required=True)
+
+
+class RecommendedQuery(NearQuery):
+    """Where the volunteer stands, and how many she wants to see."""
+
+    limit = CountParameter(minimum=1, maximum=20, load_default=10)
+
+
+class ReasonRead(Schema):
+    """`code` is one of your_team, your_skill, near_you, your_field, near_home, team_before, served_before, soon."""
+
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
+class RecommendedActivity(ActivitySummary):
+    """An activity with the reasons why it is recommended, at least one."""
+
+    reasons = ListOf(Nested(ReasonRead), required=True)
+
+
+class RecommendedActivities(Schema):
+    """The best first; there are no further pages."""
+
+    items = ListOf(Nested(RecommendedActivity), required=True)

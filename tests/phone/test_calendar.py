@@ -1,0 +1,172 @@
+"""Calendars: an activity's shifts, and the feed that follows somebody's sign-ups, read back by the library."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from icalendar import Calendar, Event
+
+from tests.activities.factories import PLACE, make_activity
+from volunteer_api.activities import service, shifts
+from volunteer_api.activities.models import Shift
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.phone import access
+from volunteer_api.phone.models import CalendarFeed
+from volunteer_api.sign_ups import service as sign_ups
+
+Unit = Callable[[Callable[[], Any]], Any]
+TITLE = "百万市民清洁家园大行动，第三期；湛河两岸（请带手套、帽子和水）"
+
+
+@pytest.fixture
+def made(unit: Unit) -> Any:
+    start = clock.now().replace(microsecond=0) + timedelta(days=1)
+    times = [{"starts_at": start + day, "ends_at": start + day + timedelta(hours=2)} for day in days(0, 1)]
+    return unit(
+        lambda: make_activity(
+            title=TITLE, shifts=times, place=PLACE, place_name="湛河公园", description="第一行\n第二行"
+        )
+    )
+
+
+def days(*numbers: int) -> list[timedelta]:
+    return [timedelta(days=number) for number in numbers]
+
+
+def parsed(answer: Any) -> tuple[Calendar, list[Event]]:
+    """The calendar of an answer that Apple and Google take."""
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    content = answer.get_data()
+    lines = content.split(b"\r\n")
+    assert lines[0] == b"BEGIN:VCALENDAR"
+    assert lines[-1] == b""
+    assert all(b"\n" not in line and len(line) <= 75 for line in lines)
+    calendar = Calendar.from_ical(content)
+    assert (calendar["VERSION"], calendar["METHOD"]) == ("2.0", "PUBLISH")
+    assert calendar["PRODID"]
+    events = list(calendar.walk("VEVENT"))
+    assert all(event["UID"] and event["DTSTAMP"] and not event.errors for event in events)
+    assert len({str(event["UID"]) for event in events}) == len(events)
+    return calendar, events
+
+
+def test_an_activity_is_a_calendar(client: Any, made: Any, unit: Unit) -> None:
+    answer = client.get(f"/activities/{made.id}.ics")
+    calendar, (first, second) = parsed(answer)
+    assert "filename*=UTF-8''" in answer.headers["Content-Disposition"]
+    start = unit(lambda: db.session.get_one(Shift, made.shift_id).starts_at)
+    assert first.decoded("DTSTART") == start
+    assert first.decoded("DTEND") == start + timedelta(hours=2)
+    assert second.decoded("DTSTART") == start + timedelta(days=1)
+    assert first["DTSTART"].to_ical().endswith(b"Z")
+    assert (str(first["SUMMARY"]), str(first["LOCATION"])) == (TITLE, "湛河公园")
+    assert str(first["DESCRIPTION"]) == "主办：五一路街道实践所\n第一行\n第二行"
+    assert (first["GEO"].latitude, first["GEO"].longitude) == (PLACE["lat"], PLACE["lng"])
+    assert (str(first["STATUS"]), str(calendar["X-WR-CALNAME"])) == ("CONFIRMED", TITLE)
+    assert list(first.walk("VALARM")) == []
+    again = client.get(f"/activities/{made.id}.ics", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_a_draft_is_a_calendar_for_its_makers_alone(client: Any, unit: Unit) -> None:
+    draft = unit(lambda: make_activity(published=False))
+    assert client.get(f"/activities/{draft.id}.ics").status_code == 404
+    _, (event,) = parsed(client.as_(draft.scene.organizer_id).get(f"/activities/{draft.id}.ics"))
+    assert str(event["STATUS"]) == "TENTATIVE"
+
+
+class TestFeed:
+    @pytest.fixture
+    def address(self, client: Any, made: Any, unit: Unit) -> str:
+        member_id = made.scene.member_id
+        unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[0], volunteer_id=member_id))
+        # Somebody else's is not in her calendar.
+        unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[1], volunteer_id=made.scene.outsider_id))
+        opened = client.as_(member_id).post("/me/calendar-feed")
+        assert opened.status_code == 201, opened.json
+        assert opened.json["subscribe_url"] == opened.json["url"].replace("http://", "webcal://")
+        return str(opened.json["url"]).removeprefix("http://localhost")
+
+    def test_has_what_she_signed_up_for(self, client: Any, made: Any, address: str, statements: Any) -> None:
+        with statements() as seen:
+            answer = client.get(address, base="")
+        calendar, (event,) = parsed(answer)
+        assert str(event["UID"]).startswith(str(made.shift_ids[0]))
+        assert str(calendar["X-WR-CALNAME"]) == "我的志愿服务"
+        (alarm,) = event.walk("VALARM")
+        assert alarm.decoded("TRIGGER") == timedelta(hours=-1)
+        assert "志愿者" not in answer.get_data(as_text=True)
+        # The token, the sign-ups, the names.
+        assert len(seen) == 3
+        assert client.get(address, base="", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+    def test_a_moved_shift_is_the_same_event_and_newer(self, client: Any, made: Any, address: str, unit: Unit) -> None:
+        _, (before,) = parsed(client.get(address, base=""))
+
+        def move() -> None:
+            shift = db.session.get_one(Shift, made.shift_ids[0])
+            shifts.change_shift(shift, ends_at=shift.ends_at + timedelta(hours=1))
+
+        unit(move)
+        _, (after,) = parsed(client.get(address, base=""))
+        assert (after["UID"], after["SEQUENCE"] > before["SEQUENCE"]) == (before["UID"], True)
+        assert after.decoded("DTEND") == before.decoded("DTEND") + timedelta(hours=1)
+
+    def test_a_sign_up_of_somebody_else_changes_no_sequence(
+        self, client: Any, made: Any, address: str, unit: Unit
+    ) -> None:
+        _, (before,) = parsed(client.get(address, base=""))
+        unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[0], volunteer_id=made.scene.outsider_id))
+        assert parsed(client.get(address, base=""))[1][0]["SEQUENCE"] == before["SEQUENCE"]
+
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_what_is_canceled_says_so(self, client: Any, made: Any, address: str, unit: Unit, whole: bool) -> None:
+        _, (before,) = parsed(client.get(address, base=""))
+
+        def cancel() -> None:
+            if whole:
+                service.cancel(service.queries.lock_activity(made.id), reason="大雨")
+            else:
+                shifts.cancel_shift(db.session.get_one(Shift, made.shift_ids[0]), reason="大雨")
+
+        unit(cancel)
+        _, (event,) = parsed(client.get(address, base=""))
+        assert (event["UID"], str(event["STATUS"])) == (before["UID"], "CANCELLED")
+        assert event["SEQUENCE"] > before["SEQUENCE"]
+        assert list(event.walk("VALARM")) == []
+        assert ("已取消：大雨" in str(event["DESCRIPTION"])) is whole
+
+    def test_only_the_digest_is_kept(self, made: Any, address: str, unit: Unit) -> None:
+        token = address.rpartition("/")[2].removesuffix(".ics")
+        assert re.fullmatch(access.TOKEN, token)
+        assert token.encode() not in unit(lambda: db.session.get_one(CalendarFeed, made.scene.member_id)).token_digest
+
+    def test_another_address_ends_the_first(self, client: Any, made: Any, address: str) -> None:
+        member = client.as_(made.scene.member_id)
+        second = member.post("/me/calendar-feed", key="same").json["url"].removeprefix("http://localhost")
+        third = member.post("/me/calendar-feed", key="same").json["url"].removeprefix("http://localhost")
+        assert [client.get(one, base="").status_code for one in (address, second, third)] == [404, 404, 200]
+
+    def test_is_taken_back(self, client: Any, made: Any, address: str) -> None:
+        member = client.as_(made.scene.member_id)
+        assert member.get("/me/calendar-feed").json["since"] is not None
+        assert member.delete("/me/calendar-feed").status_code == 204
+        assert client.get(address, base="").status_code == 404
+        assert member.get("/me/calendar-feed").json == {"since": None}
+        assert member.delete("/me/calendar-feed").status_code == 204
+
+    @pytest.mark.parametrize("token", ["", "a" * 43, "a" * 42, "%00" * 43, "é" * 43])
+    def test_no_other_token_opens_one(self, client: Any, address: str, token: str) -> None:
+        assert client.get(f"/c/cal/{token}.ics", base="").status_code == 404
+
+    def test_is_read_at_most_sixty_times_an_hour(
+        self, app: Flask, client: Any, address: str, change_settings: Any
+    ) -> None:
+        change_settings(app, limits=True)
+        answers = [client.get(address, base="").status_code for _ in range(61)]
+        assert answers == [200] * 60 + [429]

@@ -1,0 +1,122 @@
+"""What is recommended to somebody, why, and what never is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.activities.crowd import make_crowd, plans_of
+from tests.activities.factories import PLACE, Scene, make_activity, make_scene
+from tests.factories import make_volunteer
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.accounts.categories import Category
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.organizations.models import Division, Organization
+from volunteer_api.sign_ups import service as sign_ups
+
+Unit = Callable[[Callable[[], Any]], Any]
+PATH = "/me/recommended-activities"
+NEAR = f"{PLACE['lat']},{PLACE['lng']}"
+
+
+@pytest.fixture
+def scene(unit: Unit) -> Scene:
+    made: Scene = unit(make_scene)
+    return made
+
+
+def recommended(client: Any, volunteer_id: Any, query: str = "") -> list[tuple[str, list[str]]]:
+    answer = client.as_(volunteer_id).get(f"{PATH}?{query}")
+    assert answer.status_code == 200, answer.json
+    return [(item["title"], [reason["code"] for reason in item["reasons"]]) for item in answer.json["items"]]
+
+
+def test_each_reason(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        member = db.session.get_one(Volunteer, scene.member_id)
+        member.skills, member.service_categories = ["理发"], [Category.ELDERLY_CARE]
+        member.home_division = "410403001005"
+        spelled = {"initials": "dgh", "pinyin": "donggaohuang"}
+        db.session.add(Division(code="410403001", name="东高皇街道", level="subdistrict", **spelled))
+        db.session.flush()
+        db.session.get_one(Organization, scene.other_office_id).division_code = "410403001"
+        far = {"lat": 34.5, "lng": 114.0}
+        make_activity(scene=scene, title="队伍", team_id=scene.team_id)
+        make_activity(scene=scene, title="特长", description="上门理发")
+        make_activity(scene=scene, title="附近", place=PLACE)
+        make_activity(scene=scene, title="领域", category=Category.ELDERLY_CARE)
+        make_activity(scene=scene, title="街道", organization_id=scene.other_office_id)
+        make_activity(scene=scene, title="远处", place=far, starts_at=clock.now() + timedelta(hours=5))
+
+    unit(build)
+    found = dict(recommended(client, scene.member_id, f"near={NEAR}"))
+    assert found == {
+        "队伍": ["your_team"],
+        "特长": ["your_skill"],
+        "附近": ["near_you"],
+        "领域": ["your_field"],
+        "街道": ["near_home"],
+        "远处": ["soon"],
+    }
+    assert (next(iter(found)), list(found)[-1]) == ("队伍", "远处")
+    first = client.as_(scene.member_id).get(f"{PATH}?limit=1").json["items"]
+    assert [item["reasons"] for item in first] == [[{"code": "your_team", "detail": "来自您的队伍：鹰城大妈。"}]]
+    english = client.as_(scene.member_id).get(f"{PATH}?limit=1", headers={"Accept-Language": "en"}).json["items"]
+    assert english[0]["reasons"][0]["detail"] == "It is of your team 鹰城大妈."
+
+
+def test_what_she_served_speaks_for_more_of_it(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        office = db.session.get_one(Organization, scene.office_id)
+        turn = Turn(clock.now() - timedelta(days=3), present=[(0, State.CREDITED, 60)])
+        write(Happening(turns=[turn]), office, [scene.outsider_id], team_id=scene.team_id)
+        make_activity(scene=scene, title="同队", team_id=scene.team_id, category=Category.EDUCATION_SUPPORT)
+        make_activity(scene=scene, title="同类")
+
+    unit(build)
+    assert dict(recommended(client, scene.outsider_id)) == {"同队": ["team_before"], "同类": ["served_before"]}
+
+
+def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        start = clock.now() + timedelta(days=1)
+        own = make_activity(scene=scene, title="已报", starts_at=start)
+        sign_ups.sign_up(shift_id=own.shift_id, volunteer_id=scene.member_id)
+        make_activity(scene=scene, title="同时", starts_at=start + timedelta(hours=1))
+        full = make_activity(scene=scene, title="已满", starts_at=start + timedelta(days=1), capacity=1)
+        sign_ups.sign_up(shift_id=full.shift_id, volunteer_id=scene.outsider_id)
+        make_activity(scene=scene, title="草稿", published=False, starts_at=start + timedelta(days=2))
+        make_activity(scene=scene, title="过去", starts_at=clock.now() - timedelta(days=2))
+        make_activity(scene=scene, title="紧接", starts_at=start + timedelta(hours=2))
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.member_id)] == ["紧接"]
+
+
+def test_an_empty_city(client: Any, unit: Unit) -> None:
+    assert recommended(client, unit(lambda: make_volunteer().id), f"near={NEAR}") == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=21", "limit=x", "near=1", "cursor=x", "datum=bd09"])
+def test_bad_queries(client: Any, unit: Unit, query: str) -> None:
+    assert client.as_(unit(lambda: make_volunteer().id)).get(f"{PATH}?{query}").status_code == 422
+
+
+def test_is_few_statements_by_indexes_among_many(app: Flask, client: Any, statements: Any, unit: Unit) -> None:
+    scene = make_crowd(app, 2000, past=20)
+    phone = client.as_(scene.member_id)
+    path = f"{PATH}?near=33.7512,113.3034&limit=20"
+    with statements() as seen:
+        items = phone.get(path).json["items"]
+    assert len(items) == 20
+    # The session, the account, teams, what was served, two for what is near, the candidates, their rows, their shifts,
+    # the judgment.
+    assert len(seen) <= 10, seen
+    indexes = "".join(plan for _, plan in plans_of(app, lambda: phone.get(path)))
+    assert "ix_activities_cell_published" in indexes
+    assert "ix_shifts_starts_at" in indexes

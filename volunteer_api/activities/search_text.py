@@ -1,0 +1,219 @@
+"""Finding activities by Chinese text, by an index that SQLite and PostgreSQL both have (docs/decisions/0011).
+
+Chinese has no spaces, so a text is cut into grams: each two neighboring characters, and the last one alone. A plain
+index on these leads to whatever may contain what is looked for; the folded text itself judges. Every character begins a
+gram, so one character alone is found as a range. What is typed in Latin letters also finds the title by its pinyin or
+initials, from any of its characters on.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, or_, select, union
+
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Campaign
+from volunteer_api.core.database import db
+from volunteer_api.core.pinyin import spelled_from_each
+from volunteer_api.core.statements import insert
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.organizations.models import Organization
+from volunteer_api.teams.models import Team
+
+# What of a description is looked at: the rest would make most of the index.
+HEAD = 120
+LONGEST_GRAM = 24
+MOST_WORDS = 5
+MOST_PROBES = 24
+# What so few activities have leads straight to them; what more of them have is met soon by walking the list.
+FEW = 1000
+BATCH = 100
+SURROGATES = 0xD800, 0xE000
+LAST_CHARACTER = 0x10FFFF
+TYPED = re.compile(r"(?=.*[a-z])[a-z0-9]+", re.ASCII)
+NOT_TYPED = re.compile(r"[^a-z0-9]", re.ASCII)
+
+
+def fold(text: str) -> str:
+    """The text without what people don't tell apart: full width and half width, cases, kinds of spaces."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
+def words_of(q: str) -> list[str]:
+    """What must all be found: the folded text's parts between spaces, the first five of them."""
+    return list(dict.fromkeys(fold(q).split(" ")))[:MOST_WORDS]
+
+
+def grams_of(folded: str) -> set[str]:
+    """The grams of folded text; none reaches over a space."""
+    return {
+        word[start : start + 2] for line in folded.split("\n") for word in line.split(" ") for start in range(len(word))
+    }
+
+
+def spellings_of(title: str) -> set[str]:
+    """How the title is typed from each of its characters on, cut to the length of a gram."""
+    spelled = [NOT_TYPED.sub("", text) for one in spelled_from_each(fold(title)) for text in (one.initials, one.pinyin)]
+    return {text[:LONGEST_GRAM] for text in spelled if text}
+
+
+@dataclass(frozen=True)
+class Search:
+    """The conditions of a search. `leads` where they lead to the few activities that can be meant."""
+
+    conditions: Sequence[ColumnElement[bool]]
+    leads: bool
+
+
+def search(q: str) -> Search:
+    """What finds the activities that contain every word of `q`. One statement, of bounded work.
+
+    The rarest gram leads, unless every one of them is frequent.
+    """
+    words = words_of(q)
+    probes = {gram: _equal(gram) for word in words for gram in _whole_grams(word)}
+    probes |= {word: _begins(word[:LONGEST_GRAM]) for word in words if len(word) == 1 or _is_typed(word)}
+    counted = list(probes)[:MOST_PROBES]
+    counts = db.session.execute(select(*(_few(probes[name]) for name in counted))).one() if counted else ()
+    known = dict(zip(counted, counts, strict=True))
+    led = [lead for lead in (_lead(word, known) for word in words) if lead is not None]
+    conditions = [_contains(word) for word in words]
+    if not led:
+        return Search(conditions, leads=False)
+    condition, count = min(led, key=lambda lead: lead[1])
+    return Search([condition, *conditions], leads=True) if count else Search([false()], leads=True)
+
+
+def index(activity: Activity) -> None:
+    """Make the activity found by what it says now. At most four statements."""
+    names = db.session.execute(_names().where(Activity.id == activity.id)).one()
+    _index(activity, names.names)
+
+
+def index_what_is_stale() -> int:
+    """Index activities that have no text yet, or whose organization, team or campaign is called otherwise by now.
+
+    In units of a hundred activities each; returns of how many.
+    """
+    done = 0
+    while count := run_unit(_index_some, writes=True):
+        done += count
+    return done
+
+
+def _index_some() -> int:
+    stale = (
+        _names()
+        .add_columns(Activity)
+        .outerjoin(ActivityText, ActivityText.activity_id == Activity.id)
+        .where(or_(ActivityText.activity_id.is_(None), ActivityText.names != _joined_names()))
+        .order_by(Activity.id)
+        .limit(BATCH)
+    )
+    rows = db.session.execute(stale).all()
+    for row in rows:
+        _index(row.Activity, row.names)
+    return len(rows)
+
+
+def _index(activity: Activity, names: str) -> None:
+    fields = (activity.title, activity.place_name or "", *names.split("\n"), (activity.description or "")[:HEAD])
+    folded = "\n".join(filter(None, map(fold, fields)))
+    kept = db.session.get(ActivityText, activity.id)
+    if kept is not None and (kept.text, kept.names) == (folded, names):
+        return
+    if kept is None:
+        db.session.add(ActivityText(activity_id=activity.id, text=folded, names=names))
+    else:
+        kept.text, kept.names = folded, names
+    _replace_grams(activity.id, grams_of(folded) | spellings_of(activity.title))
+    db.session.flush()
+
+
+def _replace_grams(activity_id: UUID, grams: set[str]) -> None:
+    there = set(db.session.scalars(select(ActivityGram.gram).where(ActivityGram.activity_id == activity_id)))
+    if gone := there - grams:
+        db.session.execute(
+            delete(ActivityGram).where(ActivityGram.activity_id == activity_id, ActivityGram.gram.in_(gone))
+        )
+    if new := sorted(grams - there):
+        rows = [{"gram": gram, "activity_id": activity_id} for gram in new]
+        db.session.execute(insert(ActivityGram.__table__).on_conflict_do_nothing(), rows)
+
+
+def _names() -> Select[str]:
+    return (
+        select(_joined_names().label("names"))
+        .select_from(Activity)
+        .join(Organization, Organization.id == Activity.organization_id)
+        .outerjoin(Team, Team.id == Activity.team_id)
+        .outerjoin(Campaign, Campaign.id == Activity.campaign_id)
+    )
+
+
+def _joined_names() -> ColumnElement[str]:
+    parts: Iterable[ColumnElement[str]] = (
+        func.coalesce(Organization.name, ""),
+        func.coalesce(Team.name, ""),
+        func.coalesce(Campaign.name, ""),
+    )
+    return reduce(lambda joined, part: joined.op("||")(literal("\n")).op("||")(part), parts)
+
+
+def _whole_grams(word: str) -> list[str]:
+    return list(dict.fromkeys(word[start : start + 2] for start in range(len(word) - 1)))
+
+
+def _is_typed(word: str) -> bool:
+    return TYPED.fullmatch(word) is not None
+
+
+def _lead(word: str, known: dict[str, int]) -> tuple[ColumnElement[bool], int] | None:
+    """The condition that leads to the activities that may contain the word, and how many they are; None: too many."""
+    ways: list[tuple[ColumnElement[bool], int]] = []
+    if (grams := [gram for gram in _whole_grams(word) if gram in known]) and len(word) > 1:
+        rarest = min(grams, key=lambda gram: known[gram])
+        ways.append((_equal(rarest), known[rarest]))
+    if len(word) == 1 or _is_typed(word):
+        if word not in known:
+            return None
+        ways.append((_begins(word[:LONGEST_GRAM]), known[word]))
+    if not ways or sum(count for _, count in ways) > FEW:
+        return None
+    found = [select(ActivityGram.activity_id).where(way) for way, _ in ways]
+    return Activity.id.in_(union(*found) if len(found) > 1 else found[0]), sum(count for _, count in ways)
+
+
+def _contains(word: str) -> ColumnElement[bool]:
+    """That the folded text contains the word, or that the title is spelled so."""
+    # One look per row by the key. As an EXISTS, PostgreSQL would read all texts and judge them first.
+    own = select(ActivityText.text).where(ActivityText.activity_id == Activity.id).correlate(Activity).scalar_subquery()
+    contains = own.contains(word, autoescape=True)
+    if not _is_typed(word):
+        return contains
+    own_gram = select(ActivityGram.gram).where(ActivityGram.activity_id == Activity.id, _begins(word[:LONGEST_GRAM]))
+    return or_(contains, own_gram.limit(1).correlate(Activity).scalar_subquery().is_not(None))
+
+
+def _equal(gram: str) -> ColumnElement[bool]:
+    return ActivityGram.gram == gram
+
+
+def _begins(prefix: str) -> ColumnElement[bool]:
+    """That a gram begins so, as a range of code points."""
+    last = ord(prefix[-1])
+    if last == LAST_CHARACTER:
+        return ActivityGram.gram >= prefix
+    after = SURROGATES[1] if last + 1 == SURROGATES[0] else last + 1
+    return and_(ActivityGram.gram >= prefix, ActivityGram.gram < prefix[:-1] + chr(after))
+
+
+def _few(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    # In the index's order, so that it is the index that is read.
+    order = (ActivityGram.gram, ActivityGram.activity_id)
+    some = select(ActivityGram.activity_id).where(condition).order_by(*order).limit(FEW + 1).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
