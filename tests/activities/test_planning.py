@@ -74,7 +74,7 @@ def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     assert leader.post(path, json={"reason": "大雨"}).get_json()["canceled_at"] is not None
     assert leader.post(path, json={"reason": "大雨"}).get_json()["code"] == "shift_over"
     told = client.as_(people[0]).get("/me/notifications").get_json()["items"][0]
-    assert (told["kind"], told["values"]["reason"]) == ("activity_canceled", "大雨")
+    assert (told["kind"], told["values"]["reason"]) == ("shift_canceled", "大雨")
     assert leader.get(f"/activities/{made.id}").get_json()["state"] == "published"
 
 

@@ -179,8 +179,8 @@ def create_activity(
     return activity
 
 
-def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Activity:
-    """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them.
+def update_activity(activity: Activity, *, by: Principal | None = None, **changes: Any) -> Activity:
+    """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
     Raises WrongState (409) once it is over, FrozenAtPublication (409), InvalidPayload (422) for unknown references.
     """
@@ -199,7 +199,7 @@ def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Act
     told = [name for name in TOLD if name in changes and changes[name] != getattr(activity, name)]
     if (given := changes.pop("recurrence", None)) is not None:
         repeat(activity, given)
-    if "photo_ids" in changes:
+    if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
         _replace_co_organizers(activity, changes.pop("co_organizer_ids"))
