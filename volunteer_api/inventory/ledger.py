@@ -34,7 +34,6 @@ from volunteer_api.inventory.models import (
 from volunteer_api.inventory.problems import (
     BeforeLastCount,
     LotRecalled,
-    MonthClosed,
     OccurredInFuture,
     TooFarBack,
 )
@@ -93,7 +92,7 @@ class Posting:
             "kind": kind,
             "reason": reason,
             "note": note,
-            "document_number": _next_document_number(self.station_id, self.station_code, self.occurred_at),
+            "document_number": self._next_number(),
             "actor_id": actor_id,
             "occurred_at": self.occurred_at,
             "recorded_at": self.recorded_at,
@@ -120,6 +119,30 @@ class Posting:
         db.session.execute(insert(StockEntry), entries)
         publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
+
+    def _next_number(self) -> str:
+        """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps.
+
+        The statement itself refuses where that month, or one after it that opens with what this leaves, was closed
+        since `begin` looked. Raises MonthClosed (409).
+        """
+        month, *later = months.touched(self.occurred_at, self.recorded_at)
+        rows = [{"station_id": self.station_id, "month": name, "last": int(name == month)} for name in (month, *later)]
+        counted = statements.insert(DocumentCounter).values(rows)
+        numbers = {
+            row.month: row.last
+            for row in db.session.execute(
+                counted.on_conflict_do_update(
+                    index_elements=["station_id", "month"],
+                    set_={"last": DocumentCounter.last + counted.excluded.last},
+                    where=DocumentCounter.closed_at.is_(None),
+                ).returning(DocumentCounter.month, DocumentCounter.last)
+            )
+        }
+        for name in (month, *later):
+            if name not in numbers:
+                raise months.closed(name)
+        return f"{self.station_code}-{month}-{numbers[month]:04d}"
 
     def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
         released = {(change.item.id, change.lot_number) for change in changes if _leaves_quarantine(change)}
@@ -331,25 +354,3 @@ def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
         running[key] += change.quantity
         balances.append(running[key])
     return balances
-
-
-def _next_document_number(station_id: UUID, station_code: str, occurred_at: datetime) -> str:
-    """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps.
-
-    The statement itself refuses a month that was closed since `begin` looked. Raises MonthClosed (409).
-    """
-    month = clock.local_date(occurred_at).strftime("%Y%m")
-    number = db.session.execute(
-        statements.insert(DocumentCounter)
-        .values(station_id=station_id, month=month, last=1)
-        .on_conflict_do_update(
-            index_elements=["station_id", "month"],
-            set_={"last": DocumentCounter.last + 1},
-            where=DocumentCounter.closed_at.is_(None),
-        )
-        .returning(DocumentCounter.last)
-    ).scalar_one_or_none()
-    if number is None:
-        closed = months.month_of(occurred_at)
-        raise MonthClosed(members={"month": closed}, month=closed)
-    return f"{station_code}-{month}-{number:04d}"
