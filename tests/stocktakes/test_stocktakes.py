@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -153,6 +154,27 @@ def test_a_mistake_undone_after_the_count_is_not_counted_twice(
     approved = counter.approve().get_json()
     assert [(row["book"], row["delta"]) for row in approved["lines"]] == [(10, 0)]
     assert balance(unit, depot) == {item: 10}
+
+
+def test_a_mistake_before_an_approved_count_stays(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    """The count found the shelf without it: undone, the books would no longer be what was counted."""
+    wrong = unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 5}))
+    inside = unit(lambda: move(depot, "quarantine", {"item_id": item, "quantity": 1}))
+    lent = unit(lambda: move(depot, "issue", {"item_id": item, "quantity": 2}))
+    counter = Counter(client, depot)
+    counter.count(line(item, 8), line(item, 1, quarantined=True))
+    approved = counter.approve(counter.approver, reason="mistake").get_json()
+    with pytest.raises(problems.BeforeLastCount) as caught:
+        unit(lambda: reverse(depot, wrong.id))
+    assert caught.value.members["item"]["id"] == str(item)
+    assert balance(unit, depot) == {item: 9}
+    # What really comes back, and what moves inside of a lot, comes after the count.
+    unit(lambda: reverse(depot, lent.id, "other"))
+    unit(lambda: reverse(depot, inside.id))
+    # And the count itself may have been the mistake.
+    corrected = next(row["movement_id"] for row in approved["lines"] if row["movement_id"])
+    unit(lambda: reverse(depot, UUID(corrected)))
+    assert balance(unit, depot) == {item: 15}
 
 
 def test_two_counts_of_one_thing_correct_it_once(client: Any, unit: Unit, depot: Depot, item: Any) -> None:

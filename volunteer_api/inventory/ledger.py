@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named
@@ -262,9 +262,24 @@ def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, 
     month = months.month_of(moment)
     if month != months.month_of(now):
         months.require_open(station_id, month)
+    _require_uncounted(station_id, items, LastCount.counted_at > moment)
+
+
+def require_uncounted_since(posting: Posting, movement: Movement) -> None:
+    """Of a mistake that is undone: an approved count found the shelf as it is, whatever had been written before it.
+
+    A count itself is not what it counted. Raises BeforeLastCount (409).
+    """
+    moment = movement.occurred_at
+    is_count = movement.kind == MovementKind.STOCKTAKE
+    since = LastCount.counted_at > moment if is_count else LastCount.counted_at >= moment
+    _require_uncounted(posting.station_id, posting.items, since)
+
+
+def _require_uncounted(station_id: UUID, items: Mapping[UUID, Item], since: ColumnElement[bool]) -> None:
     counted = db.session.execute(
         select(LastCount.item_id, LastCount.counted_at)
-        .where(LastCount.station_id == station_id, LastCount.item_id.in_(items), LastCount.counted_at > moment)
+        .where(LastCount.station_id == station_id, LastCount.item_id.in_(items), since)
         .order_by(LastCount.item_id)
         .limit(1)
     ).one_or_none()

@@ -125,6 +125,8 @@ REVERSIBLE = frozenset(
         MovementKind.STOCKTAKE,
     }
 )
+# What goes from one portion of a lot to another: it was really there, and its reversal really moves it back.
+INSIDE_A_LOT = (MovementKind.QUARANTINE, MovementKind.UNSEALING)
 
 
 # A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
