@@ -10,6 +10,7 @@ from volunteer_api.catalog.imports import KIND, NAME, UNIT, Catalog, item_values
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ProhibitedItem
 from volunteer_api.core.access import Principal
+from volunteer_api.core.codes import fold
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.problems import Conflict
@@ -28,7 +29,7 @@ from volunteer_api.core.tables import (
 )
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import MovementKind, MovementReason
-from volunteer_api.inventory.schemas import MAX_QUANTITY
+from volunteer_api.inventory.schemas import MAX_LOT, MAX_QUANTITY
 from volunteer_api.inventory.service import Line, plan_receipt
 from volunteer_api.inventory.shelf import Change
 
@@ -55,7 +56,7 @@ HINTS = (
 MAX_ROWS = 2000
 # Each source makes a document of its own; more are no sources any more but remarks.
 MAX_DOCUMENTS = 50
-MAX_LOT, MAX_COUNTERPARTY = 50, 100
+MAX_COUNTERPARTY = 100
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judg
         line, source, others = _line(record, item, reason)
         faults += others
         if item is not None and line is not None:
-            key = (item.id, folded(line.get("lot_number", "")), line.get("expires_on"), source)
+            key = (item.id, line.get("lot_number", ""), line.get("expires_on"), source)
             if first_rows.setdefault(key, record.row) != record.row:
                 faults.append(record.fault(NAME.name, repeated(first_rows[key])))
             sources.add(source)
@@ -232,7 +233,7 @@ def _line(
     quantity = count_of(values[QUANTITY.name], maximum=MAX_QUANTITY, unit=unit)
     if isinstance(quantity, Fault):
         faults[QUANTITY.name] = quantity if values[QUANTITY.name] else Fault("required")
-    lot, counterparty = values.get(LOT.name, ""), values.get(COUNTERPARTY.name, "")
+    lot, counterparty = fold(values.get(LOT.name, "")), values.get(COUNTERPARTY.name, "")
     for column, text, most in ((LOT.name, lot, MAX_LOT), (COUNTERPARTY.name, counterparty, MAX_COUNTERPARTY)):
         if len(text) > most:
             faults[column] = Fault("max_length", max=most)

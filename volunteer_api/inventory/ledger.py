@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import clock, events, ids, statements
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.settings import rules
@@ -60,7 +61,7 @@ class Posting:
     shelf: Shelf
     occurred_at: datetime
     recorded_at: datetime
-    # Items with their lots that are called back from here.
+    # Items with their lots, folded, that are called back from here.
     recalled: Set[tuple[UUID, str]] = frozenset()
 
     def write(
@@ -145,10 +146,10 @@ class Posting:
         return f"{self.station_code}-{month}-{numbers[month]:04d}"
 
     def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
-        released = {(change.item.id, change.lot_number) for change in changes if _leaves_quarantine(change)}
+        released = {(change.item.id, fold(change.lot_number)) for change in changes if _leaves_quarantine(change)}
         heeded = []
         for change in changes:
-            lot = (change.item.id, change.lot_number)
+            lot = (change.item.id, fold(change.lot_number))
             if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
                 heeded.append(change)
             elif kind in REFUSED_OF_RECALLED or lot in released:
@@ -175,7 +176,7 @@ def begin(station_id: UUID, item_ids: Iterable[UUID], *, occurred_at: datetime |
     items = load_items(item_ids)
     if occurred_at is not None:
         _check_past(station_id, items, moment, recorded_at)
-    recalled = frozenset((row[0], row[1]) for row in db.session.execute(queries.recalled_lots(station_id, items)))
+    recalled = frozenset((row[0], fold(row[1])) for row in db.session.execute(queries.recalled_lots(station_id, items)))
     shelf = Shelf(station_id, items, clock.local_date(moment), recalled=recalled)
     return Posting(station_id, code, items, shelf, moment, recorded_at, recalled)
 
