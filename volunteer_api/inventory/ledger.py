@@ -79,7 +79,8 @@ class Posting:
         """Move the balances, then write the document and its entries.
 
         What comes in of a recalled lot (by a transfer, a return, a count, a reversal) goes into quarantine, whatever
-        portion the change names. Raises StockTooLow, LotRecalled or MonthClosed (409).
+        portion the change names: a count that finds it on the shelf releases nothing. Raises StockTooLow, LotRecalled
+        or MonthClosed (409).
         """
         changes = self._heed_recalls(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
@@ -145,6 +146,11 @@ class Posting:
                 raise months.closed(name)
         return f"{self.station_code}-{month}-{numbers[month]:04d}"
 
+    def require_not_recalled(self, change: Change) -> None:
+        """What `write` says of a receipt of this lot, said of one change. Raises LotRecalled (409)."""
+        if (change.item.id, fold(change.lot_number)) in self.recalled:
+            raise _lot_recalled(change)
+
     def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
         released = {(change.item.id, fold(change.lot_number)) for change in changes if _leaves_quarantine(change)}
         heeded = []
@@ -152,10 +158,8 @@ class Posting:
             lot = (change.item.id, fold(change.lot_number))
             if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
                 heeded.append(change)
-            elif kind in REFUSED_OF_RECALLED or lot in released:
-                raise LotRecalled(
-                    members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name
-                )
+            elif kind in REFUSED_OF_RECALLED or (lot in released and kind != MovementKind.STOCKTAKE):
+                raise _lot_recalled(change)
             else:
                 heeded.append(replace(change, portion=QUARANTINED))
         return heeded
@@ -288,6 +292,10 @@ def _require_uncounted(station_id: UUID, items: Mapping[UUID, Item], since: Colu
         item = items[counted.item_id]
         counted_at = counted.counted_at.isoformat().replace("+00:00", "Z")
         raise BeforeLastCount(members={"item": named(item), "counted_at": counted_at}, item=item.name)
+
+
+def _lot_recalled(change: Change) -> LotRecalled:
+    return LotRecalled(members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name)
 
 
 def _leaves_quarantine(change: Change) -> bool:
