@@ -29,6 +29,7 @@ from volunteer_api.core.tables import (
 )
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import MovementKind, MovementReason
+from volunteer_api.inventory.problems import LotRecalled
 from volunteer_api.inventory.schemas import MAX_LOT, MAX_QUANTITY
 from volunteer_api.inventory.service import Line, plan_receipt
 from volunteer_api.inventory.shelf import Change
@@ -134,10 +135,11 @@ def import_stock(
         # Of a new item nothing is on the shelf, and a dry run leaves it unsaved.
         posting.shelf.lots.setdefault(row.item.id, {})
         try:
-            sources.setdefault(row.source, []).append(plan_receipt(posting.shelf, row.item, row.line))
+            change = plan_receipt(posting.shelf, row.item, row.line)
+            posting.require_not_recalled(change)
+            sources.setdefault(row.source, []).append(change)
         except Conflict as problem:
-            column = NAME.name if isinstance(problem, ProhibitedItem) else EXPIRES.name
-            judged.errors.append(row.record.error(column, problem.code, problem.sentence()))
+            judged.errors.append(row.record.error(_column_of(problem), problem.code, problem.sentence()))
     if judged.errors and not dry_run:
         raise refusal(judged.errors)
     documents = []
@@ -176,6 +178,12 @@ def import_stock(
 def template() -> Download:
     """An empty workbook with the columns that `import_stock` reads."""
     return Download(template_of("库存导入", HINTS, COLUMNS), XLSX, "库存导入模板.xlsx")
+
+
+def _column_of(problem: Conflict) -> str:
+    if isinstance(problem, LotRecalled):
+        return LOT.name
+    return NAME.name if isinstance(problem, ProhibitedItem) else EXPIRES.name
 
 
 def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judged:
