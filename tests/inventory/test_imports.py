@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import ApiClient
 from tests.inventory.factories import Depot, line_of, make_depot, make_item, move
+from tests.inventory.test_recalls import recall
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.core import ids
 from volunteer_api.core.database import db
@@ -372,3 +373,18 @@ class TestRaces:
         assert {answer.status_code for answer in answers} <= {200, 503}
         created = [answer.json["created_items"] for answer in answers if answer.status_code == 200]
         assert sorted(created) == [*([[]] * (len(created) - 1)), ["打气筒"]]
+
+
+def test_a_recalled_lot_is_named_at_its_cell(unit: Unit, phone: ApiClient, depot: Depot) -> None:
+    item = unit(lambda: make_item(name="棉签甲"))
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 5, "lot_number": "A1"}))
+    unit(lambda: recall(depot, item, "A1"))
+    table = workbook(["物品名称", "数量", "批号"], ["棉签甲", 3, "B1"], ["棉签甲", 3, "a1"])
+    tried = send(phone, depot, table, "?dry_run=true")
+    assert tried.status_code == 200
+    found = tried.get_json()["errors"]
+    assert [(error["row"], error["column"], error["code"]) for error in found] == [(3, "批号", "lot_recalled")]
+    refused = send(phone, depot, table)
+    assert refused.status_code == 422
+    assert refused.get_json()["errors"] == found
+    assert ("棉签甲", "B1") not in rows_of(unit, depot)

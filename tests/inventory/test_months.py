@@ -1,5 +1,7 @@
 """Months that are closed stay as they are."""
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,14 +13,21 @@ from sqlalchemy import select
 from tests.inventory.factories import make_depot, make_item, make_station, move, reverse
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.problems import Problem
 from volunteer_api.inventory import ledger, months, problems, queries, verification
-from volunteer_api.inventory.models import DocumentCounter, MonthBalance, StockEntry
+from volunteer_api.inventory.models import DocumentCounter, MonthBalance, MovementKind, MovementReason, StockEntry
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.organizations.service import create_organization
+from volunteer_api.stations import service as stations
+from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
 NOVEMBER = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 2, 4, 0, tzinfo=UTC)
+# The one month that is so short that what happened before it is still written down after it.
+JANUARY = datetime(2027, 1, 31, 4, 0, tzinfo=UTC)
+FEBRUARY = datetime(2027, 2, 10, 4, 0, tzinfo=UTC)
+MARCH = datetime(2027, 3, 1, 4, 0, tzinfo=UTC)
 
 
 def close(depot: Any, month: str, organization_id: Any = None) -> queries.ClosedMonth:
@@ -104,6 +113,130 @@ def test_the_whole_subtree_is_closed_and_what_comes_under_it_later(unit: Unit) -
         for station_id in (station.id, late.id, depot.station_id):
             with pytest.raises(problems.MonthClosed):
                 unit(lambda station_id=station_id: ledger.begin(station_id, [item], occurred_at=NOVEMBER))
+
+
+def test_a_closed_month_is_not_changed_through_one_before_it(unit: Unit) -> None:
+    """What a document of January leaves, February opens with: where February is closed, there is none any more."""
+    depot, item = unit(make_depot), unit(make_item)
+    with clock.at(FEBRUARY):
+        unit(lambda: move(depot, "receipt", line(item, 5)))
+    with clock.at(MARCH):
+        unit(lambda: close(depot, "2027-02"))
+        before = book(unit, depot, "2027-02")
+        with pytest.raises(problems.MonthClosed) as caught:
+            unit(lambda: move(depot, "receipt", line(item, 3), occurred_at=JANUARY))
+        assert caught.value.members == {"month": "2027-02"}
+        # Closed by the organization, before the station came.
+        late = unit(lambda: make_station(depot.office_id))
+        with pytest.raises(problems.MonthClosed):
+            unit(lambda: ledger.begin(late.id, [item], occurred_at=JANUARY))
+        assert book(unit, depot, "2027-02") == before == [(0, 5, 0, 5)]
+        assert book(unit, depot, "2027-03") == [(5, 0, 0, 5)]
+
+
+def test_the_number_itself_judges_the_months_after(unit: Unit) -> None:
+    """A closing that comes between the look and the number is not overlooked."""
+    depot, item = unit(make_depot), unit(make_item)
+
+    def overtaken() -> None:
+        posting = ledger.begin(depot.station_id, [item], occurred_at=JANUARY)
+        close(depot, "2027-02")
+        change = posting.shelf.put(posting.items[item], 1, lot_number=None, expires_on=None)
+        posting.write([change], actor_id=depot.manager_id, kind=MovementKind.RECEIPT, reason=MovementReason.OTHER)
+
+    with clock.at(MARCH), pytest.raises(problems.MonthClosed) as caught:
+        unit(overtaken)
+    assert caught.value.members == {"month": "2027-02"}
+
+
+def test_a_closing_waits_for_a_document_of_a_month_before(
+    postgresql_app: Any, postgresql_unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is being written while the next month is closed is either refused, or seen by the closing."""
+    unit = postgresql_unit
+    depot, item = unit(make_depot), unit(make_item)
+    written, outcomes = threading.Event(), {}
+
+    def attempt(name: str, act: Callable[[], Any]) -> None:
+        try:
+            with clock.at(MARCH):
+                outcomes[name] = unit(act)
+        except Problem as problem:
+            outcomes[name] = problem
+
+    def write_slowly() -> Any:
+        document = move(depot, "receipt", line(item, 3), occurred_at=JANUARY)
+        written.set()
+        time.sleep(1)
+        return document
+
+    with clock.at(FEBRUARY):
+        unit(lambda: move(depot, "receipt", line(item, 5)))
+    writer = threading.Thread(target=attempt, args=("document", write_slowly))
+    writer.start()
+    assert written.wait(10)
+    attempt("closing", lambda: close(depot, "2027-02"))
+    writer.join(10)
+    assert isinstance(outcomes["document"], queries.Document)
+    assert isinstance(outcomes["closing"], problems.EarlierMonthOpen)
+    assert outcomes["closing"].members == {"month": "2027-01"}
+
+
+def test_a_station_that_came_with_an_open_month_is_closed_with_it(unit: Unit) -> None:
+    depot, item = unit(make_depot), unit(make_item)
+    october = NOVEMBER - timedelta(days=25)
+    other = unit(lambda: make_depot())
+    with clock.at(NOVEMBER):
+        unit(lambda: move(depot, "receipt", line(item, 5), occurred_at=october))
+        first = unit(lambda: close(other, "2026-10"))
+        unit(
+            lambda: stations.change_station(
+                db.session.get_one(Station, depot.station_id), organization_id=other.office_id
+            )
+        )
+        unit(lambda: move(depot, "issue", line(item, 1)))
+    with clock.at(DECEMBER):
+        with pytest.raises(problems.EarlierMonthOpen):
+            unit(lambda: close(other, "2026-11"))
+        # The closing that is there, which now has this station too.
+        assert unit(lambda: close(other, "2026-10")) == first
+        with pytest.raises(problems.MonthAlreadyClosed):
+            unit(lambda: close(other, "2026-10"))
+        assert unit(lambda: close(other, "2026-11")).station_count == 2
+        kept = unit(lambda: db.session.execute(select(MonthBalance.month, MonthBalance.quantity)).all())
+        assert sorted((row.month, row.quantity) for row in kept) == [("2026-10", 5), ("2026-11", 4)]
+        assert (book(unit, depot, "2026-10"), book(unit, depot, "2026-11")) == ([(0, 5, 0, 5)], [(5, 0, 1, 4)])
+        assert verify(unit, depot.station_id) == []
+
+
+def test_a_station_that_moves_during_the_closing_keeps_its_balances(
+    postgresql_app: Any, postgresql_unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = postgresql_unit
+    depot, other, item = unit(make_depot), unit(make_depot), unit(make_item)
+    keep = months._keep_balances
+
+    def keep_late(*given: Any) -> None:
+        move_away = threading.Thread(
+            target=unit,
+            args=(
+                lambda: stations.change_station(
+                    db.session.get_one(Station, depot.station_id), organization_id=other.office_id
+                ),
+            ),
+        )
+        move_away.start()
+        move_away.join(10)
+        assert not move_away.is_alive()
+        keep(*given)
+
+    with clock.at(NOVEMBER):
+        unit(lambda: move(depot, "receipt", line(item, 5)))
+    monkeypatch.setattr(months, "_keep_balances", keep_late)
+    with clock.at(DECEMBER):
+        unit(lambda: close(depot, "2026-11"))
+        assert unit(lambda: db.session.scalars(select(MonthBalance.quantity)).all()) == [5]
+        assert book(unit, depot, "2026-11") == [(0, 5, 0, 5)]
 
 
 def test_a_closing_races_movements_of_its_month(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:

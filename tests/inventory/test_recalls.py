@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import insert
 
 from tests.inventory.factories import Depot, make_depot, make_item, make_station, move, reverse
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger, problems, queries, recall_queries, recalls, service, verification
-from volunteer_api.inventory.models import MovementKind, MovementReason, RecordableKind
+from volunteer_api.inventory.models import MovementKind, MovementReason, Recall, RecordableKind, StockBalance
 from volunteer_api.organizations.models import Organization
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -161,3 +162,48 @@ def test_a_recall_races_receipts(
         recalls.quarantine_all()
     received = 5 + outcomes[2:].count(201)
     assert quantities(postgresql_unit, depot.station_id) == {("A", "quarantined"): received}
+
+
+def test_a_lot_is_one_however_it_was_typed(client: Any, unit: Unit) -> None:
+    depot, item = unit(make_depot), unit(make_item)
+    manager, organizer = client.as_(depot.manager_id), client.as_(depot.organizer_id)
+    # From before numbers were folded.
+    unit(partial(receive, depot.station_id, depot, item, 5, "ab 12"))
+    unit(partial(receive, depot.station_id, depot, item, 1, "ＡB１3"))
+    for key, number in enumerate(("AB12", " ab12", "ＡＢ12")):
+        body = {"kind": "receipt", "reason": "donation"}
+        body["lines"] = [{"item_id": str(item), "lot_number": number, "quantity": 5}]
+        answer = manager.post(f"/stations/{depot.station_id}/movements", json=body, key=f"m{key}")
+        # The shelf goes on to call it what it calls it.
+        assert [entry["lot_number"] for entry in answer.get_json()["entries"]] == ["ab 12"]
+    body["lines"][0]["lot_number"] = "c　7"
+    answer = manager.post(f"/stations/{depot.station_id}/movements", json=body, key="new")
+    assert [entry["lot_number"] for entry in answer.get_json()["entries"]] == ["C7"]
+    body = {"item_id": str(item), "lot_number": "ＡＢ1２", "reason": "厂家召回"}
+    made = organizer.post(f"/organizations/{depot.office_id}/recalls", json=body, key="r").get_json()
+    assert (made["lot_number"], made["station_count"], made["open_station_count"]) == ("AB12", 1, 0)
+    assert made["quarantined"] == 20
+    assert quantities(unit, depot.station_id) == {("ab 12", "quarantined"): 20, ("ＡB１3", "ok"): 1, ("C7", "ok"): 5}
+    assert [row["quarantined"] for row in organizer.get(f"/recalls/{made['id']}/stations").get_json()["items"]] == [20]
+    with pytest.raises(problems.LotRecalled):
+        unit(partial(receive, depot.station_id, depot, item, 5, "Ab12"))
+    body = {"item_id": str(item), "lot_number": "㈱" * 20, "reason": "厂家召回"}
+    refused = organizer.post(f"/organizations/{depot.office_id}/recalls", json=body, key="long")
+    assert refused.status_code == 422
+
+
+def test_a_recall_finds_every_way_in_which_a_lot_was_written(unit: Unit) -> None:
+    """Rows from before: two ways to write one lot, at one station."""
+    depot, item = unit(make_depot), unit(make_item)
+    unit(partial(receive, depot.station_id, depot, item, 5, "ab12"))
+    issued = unit(lambda: move(depot, "issue", {"item_id": item, "quantity": 1}, reason="handed_out"))
+    with_other_name = {"lot_number": "ＡＢ12", "portion": "", "quantity": 3, "expires_on": None}
+    unit(
+        lambda: db.session.execute(
+            insert(StockBalance).values(station_id=depot.station_id, item_id=item, **with_other_name)
+        )
+    )
+    view = unit(lambda: recall(depot, item, "AB12"))
+    assert (view.quarantined, view.open_station_count) == (7, 0)
+    issues = unit(lambda: recall_queries.list_recall_issues(db.session.get_one(Recall, view.id), {})).items
+    assert [issue.movement_id for issue in issues] == [issued.id]

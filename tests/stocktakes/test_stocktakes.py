@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.inventory.factories import Depot, make_depot, make_item, move, reverse
+from tests.inventory.test_recalls import recall
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.kits import issue_template
@@ -153,6 +155,40 @@ def test_a_mistake_undone_after_the_count_is_not_counted_twice(
     approved = counter.approve().get_json()
     assert [(row["book"], row["delta"]) for row in approved["lines"]] == [(10, 0)]
     assert balance(unit, depot) == {item: 10}
+
+
+def test_a_mistake_before_an_approved_count_stays(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    """The count found the shelf without it: undone, the books would no longer be what was counted."""
+    wrong = unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 5}))
+    inside = unit(lambda: move(depot, "quarantine", {"item_id": item, "quantity": 1}))
+    lent = unit(lambda: move(depot, "issue", {"item_id": item, "quantity": 2}))
+    counter = Counter(client, depot)
+    counter.count(line(item, 8), line(item, 1, quarantined=True))
+    approved = counter.approve(counter.approver, reason="mistake").get_json()
+    with pytest.raises(problems.BeforeLastCount) as caught:
+        unit(lambda: reverse(depot, wrong.id))
+    assert caught.value.members["item"]["id"] == str(item)
+    assert balance(unit, depot) == {item: 9}
+    # What really comes back, and what moves inside of a lot, comes after the count.
+    unit(lambda: reverse(depot, lent.id, "other"))
+    unit(lambda: reverse(depot, inside.id))
+    # And the count itself may have been the mistake.
+    corrected = next(row["movement_id"] for row in approved["lines"] if row["movement_id"])
+    unit(lambda: reverse(depot, UUID(corrected)))
+    assert balance(unit, depot) == {item: 15}
+
+
+def test_what_is_found_of_a_recalled_lot_goes_into_quarantine(client: Any, unit: Unit, depot: Depot) -> None:
+    """Three of five are where they belong and two on the shelf: nothing is released by finding them."""
+    item = unit(make_item)
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 5, "lot_number": "A"}))
+    unit(lambda: recall(depot, item, "A"))
+    counter = Counter(client, depot)
+    counter.count(line(item, 3, lot_number="A", quarantined=True), line(item, 2, lot_number="A"))
+    assert counter.approve(counter.approver, reason="mistake").status_code == 200
+    rows = unit(lambda: queries.list_stock(depot.station_id, {})).items
+    assert [(row.lot_number, row.state, row.quantity) for row in rows if row.quantity] == [("A", "quarantined", 5)]
+    assert sound(unit, depot)
 
 
 def test_two_counts_of_one_thing_correct_it_once(client: Any, unit: Unit, depot: Depot, item: Any) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from volunteer_api.config import Settings
-from volunteer_api.core import clock, ids
+from volunteer_api.core import clock, codes, ids
 
 try:
     # Carries a SQLite past 3.51.2: older libraries can corrupt a database in WAL mode (the WAL-reset bug).
@@ -159,6 +159,7 @@ def _open_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    connection.create_function("fold_code", 1, codes.fold, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

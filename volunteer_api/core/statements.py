@@ -2,8 +2,11 @@
 
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result
+from sqlalchemy import CursorResult, Result, String
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from volunteer_api.core.database import db
 
@@ -12,6 +15,24 @@ def insert(table: Any) -> Any:
     """An INSERT that knows ON CONFLICT, for the database in use."""
     construct = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
     return construct(table)
+
+
+class folded(FunctionElement[str]):  # noqa: N801 - it is written as a function
+    """What `codes.fold` makes of a column, in SQL. SQLite asks `codes.fold` itself."""
+
+    name = "fold_code"
+    type = String()
+    inherit_cache = True
+
+
+@compiles(folded, "sqlite")
+def _fold_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"fold_code({compiler.process(element.clauses, **options)})"
+
+
+@compiles(folded, "postgresql")
+def _fold_on_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"upper(regexp_replace(normalize({compiler.process(element.clauses, **options)}, NFKC), '\\s', '', 'g'))"
 
 
 def row_count(result: Result[Any]) -> int:

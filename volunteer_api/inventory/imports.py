@@ -10,6 +10,7 @@ from volunteer_api.catalog.imports import KIND, NAME, UNIT, Catalog, item_values
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ProhibitedItem
 from volunteer_api.core.access import Principal
+from volunteer_api.core.codes import fold
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.problems import Conflict
@@ -28,7 +29,8 @@ from volunteer_api.core.tables import (
 )
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import MovementKind, MovementReason
-from volunteer_api.inventory.schemas import MAX_QUANTITY
+from volunteer_api.inventory.problems import LotRecalled
+from volunteer_api.inventory.schemas import MAX_LOT, MAX_QUANTITY
 from volunteer_api.inventory.service import Line, plan_receipt
 from volunteer_api.inventory.shelf import Change
 
@@ -55,7 +57,7 @@ HINTS = (
 MAX_ROWS = 2000
 # Each source makes a document of its own; more are no sources any more but remarks.
 MAX_DOCUMENTS = 50
-MAX_LOT, MAX_COUNTERPARTY = 50, 100
+MAX_COUNTERPARTY = 100
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,11 @@ def import_stock(
         # Of a new item nothing is on the shelf, and a dry run leaves it unsaved.
         posting.shelf.lots.setdefault(row.item.id, {})
         try:
-            sources.setdefault(row.source, []).append(plan_receipt(posting.shelf, row.item, row.line))
+            change = plan_receipt(posting.shelf, row.item, row.line)
+            posting.require_not_recalled(change)
+            sources.setdefault(row.source, []).append(change)
         except Conflict as problem:
-            column = NAME.name if isinstance(problem, ProhibitedItem) else EXPIRES.name
-            judged.errors.append(row.record.error(column, problem.code, problem.sentence()))
+            judged.errors.append(row.record.error(_column_of(problem), problem.code, problem.sentence()))
     if judged.errors and not dry_run:
         raise refusal(judged.errors)
     documents = []
@@ -177,6 +180,12 @@ def template() -> Download:
     return Download(template_of("库存导入", HINTS, COLUMNS), XLSX, "库存导入模板.xlsx")
 
 
+def _column_of(problem: Conflict) -> str:
+    if isinstance(problem, LotRecalled):
+        return LOT.name
+    return NAME.name if isinstance(problem, ProhibitedItem) else EXPIRES.name
+
+
 def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judged:
     """What the rows say, by themselves. One statement."""
     judged = _Judged(Catalog.of(record.values[NAME.name] for record in table.records))
@@ -187,7 +196,7 @@ def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judg
         line, source, others = _line(record, item, reason)
         faults += others
         if item is not None and line is not None:
-            key = (item.id, folded(line.get("lot_number", "")), line.get("expires_on"), source)
+            key = (item.id, line.get("lot_number", ""), line.get("expires_on"), source)
             if first_rows.setdefault(key, record.row) != record.row:
                 faults.append(record.fault(NAME.name, repeated(first_rows[key])))
             sources.add(source)
@@ -232,7 +241,7 @@ def _line(
     quantity = count_of(values[QUANTITY.name], maximum=MAX_QUANTITY, unit=unit)
     if isinstance(quantity, Fault):
         faults[QUANTITY.name] = quantity if values[QUANTITY.name] else Fault("required")
-    lot, counterparty = values.get(LOT.name, ""), values.get(COUNTERPARTY.name, "")
+    lot, counterparty = fold(values.get(LOT.name, "")), values.get(COUNTERPARTY.name, "")
     for column, text, most in ((LOT.name, lot, MAX_LOT), (COUNTERPARTY.name, counterparty, MAX_COUNTERPARTY)):
         if len(text) > most:
             faults[column] = Fault("max_length", max=most)

@@ -10,11 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import clock, events, ids, statements
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.settings import rules
@@ -34,7 +35,6 @@ from volunteer_api.inventory.models import (
 from volunteer_api.inventory.problems import (
     BeforeLastCount,
     LotRecalled,
-    MonthClosed,
     OccurredInFuture,
     TooFarBack,
 )
@@ -61,7 +61,7 @@ class Posting:
     shelf: Shelf
     occurred_at: datetime
     recorded_at: datetime
-    # Items with their lots that are called back from here.
+    # Items with their lots, folded, that are called back from here.
     recalled: Set[tuple[UUID, str]] = frozenset()
 
     def write(
@@ -79,7 +79,8 @@ class Posting:
         """Move the balances, then write the document and its entries.
 
         What comes in of a recalled lot (by a transfer, a return, a count, a reversal) goes into quarantine, whatever
-        portion the change names. Raises StockTooLow, LotRecalled or MonthClosed (409).
+        portion the change names: a count that finds it on the shelf releases nothing. Raises StockTooLow, LotRecalled
+        or MonthClosed (409).
         """
         changes = self._heed_recalls(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
@@ -93,7 +94,7 @@ class Posting:
             "kind": kind,
             "reason": reason,
             "note": note,
-            "document_number": _next_document_number(self.station_id, self.station_code, self.occurred_at),
+            "document_number": self._next_number(),
             "actor_id": actor_id,
             "occurred_at": self.occurred_at,
             "recorded_at": self.recorded_at,
@@ -121,17 +122,44 @@ class Posting:
         publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
 
+    def _next_number(self) -> str:
+        """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps.
+
+        The statement itself refuses where that month, or one after it that opens with what this leaves, was closed
+        since `begin` looked. Raises MonthClosed (409).
+        """
+        month, *later = months.touched(self.occurred_at, self.recorded_at)
+        rows = [{"station_id": self.station_id, "month": name, "last": int(name == month)} for name in (month, *later)]
+        counted = statements.insert(DocumentCounter).values(rows)
+        numbers = {
+            row.month: row.last
+            for row in db.session.execute(
+                counted.on_conflict_do_update(
+                    index_elements=["station_id", "month"],
+                    set_={"last": DocumentCounter.last + counted.excluded.last},
+                    where=DocumentCounter.closed_at.is_(None),
+                ).returning(DocumentCounter.month, DocumentCounter.last)
+            )
+        }
+        for name in (month, *later):
+            if name not in numbers:
+                raise months.closed(name)
+        return f"{self.station_code}-{month}-{numbers[month]:04d}"
+
+    def require_not_recalled(self, change: Change) -> None:
+        """What `write` says of a receipt of this lot, said of one change. Raises LotRecalled (409)."""
+        if (change.item.id, fold(change.lot_number)) in self.recalled:
+            raise _lot_recalled(change)
+
     def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
-        released = {(change.item.id, change.lot_number) for change in changes if _leaves_quarantine(change)}
+        released = {(change.item.id, fold(change.lot_number)) for change in changes if _leaves_quarantine(change)}
         heeded = []
         for change in changes:
-            lot = (change.item.id, change.lot_number)
+            lot = (change.item.id, fold(change.lot_number))
             if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
                 heeded.append(change)
-            elif kind in REFUSED_OF_RECALLED or lot in released:
-                raise LotRecalled(
-                    members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name
-                )
+            elif kind in REFUSED_OF_RECALLED or (lot in released and kind != MovementKind.STOCKTAKE):
+                raise _lot_recalled(change)
             else:
                 heeded.append(replace(change, portion=QUARANTINED))
         return heeded
@@ -152,7 +180,7 @@ def begin(station_id: UUID, item_ids: Iterable[UUID], *, occurred_at: datetime |
     items = load_items(item_ids)
     if occurred_at is not None:
         _check_past(station_id, items, moment, recorded_at)
-    recalled = frozenset((row[0], row[1]) for row in db.session.execute(queries.recalled_lots(station_id, items)))
+    recalled = frozenset((row[0], fold(row[1])) for row in db.session.execute(queries.recalled_lots(station_id, items)))
     shelf = Shelf(station_id, items, clock.local_date(moment), recalled=recalled)
     return Posting(station_id, code, items, shelf, moment, recorded_at, recalled)
 
@@ -239,9 +267,24 @@ def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, 
     month = months.month_of(moment)
     if month != months.month_of(now):
         months.require_open(station_id, month)
+    _require_uncounted(station_id, items, LastCount.counted_at > moment)
+
+
+def require_uncounted_since(posting: Posting, movement: Movement) -> None:
+    """Of a mistake that is undone: an approved count found the shelf as it is, whatever had been written before it.
+
+    A count itself is not what it counted. Raises BeforeLastCount (409).
+    """
+    moment = movement.occurred_at
+    is_count = movement.kind == MovementKind.STOCKTAKE
+    since = LastCount.counted_at > moment if is_count else LastCount.counted_at >= moment
+    _require_uncounted(posting.station_id, posting.items, since)
+
+
+def _require_uncounted(station_id: UUID, items: Mapping[UUID, Item], since: ColumnElement[bool]) -> None:
     counted = db.session.execute(
         select(LastCount.item_id, LastCount.counted_at)
-        .where(LastCount.station_id == station_id, LastCount.item_id.in_(items), LastCount.counted_at > moment)
+        .where(LastCount.station_id == station_id, LastCount.item_id.in_(items), since)
         .order_by(LastCount.item_id)
         .limit(1)
     ).one_or_none()
@@ -249,6 +292,10 @@ def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, 
         item = items[counted.item_id]
         counted_at = counted.counted_at.isoformat().replace("+00:00", "Z")
         raise BeforeLastCount(members={"item": named(item), "counted_at": counted_at}, item=item.name)
+
+
+def _lot_recalled(change: Change) -> LotRecalled:
+    return LotRecalled(members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name)
 
 
 def _leaves_quarantine(change: Change) -> bool:
@@ -331,25 +378,3 @@ def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
         running[key] += change.quantity
         balances.append(running[key])
     return balances
-
-
-def _next_document_number(station_id: UUID, station_code: str, occurred_at: datetime) -> str:
-    """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps.
-
-    The statement itself refuses a month that was closed since `begin` looked. Raises MonthClosed (409).
-    """
-    month = clock.local_date(occurred_at).strftime("%Y%m")
-    number = db.session.execute(
-        statements.insert(DocumentCounter)
-        .values(station_id=station_id, month=month, last=1)
-        .on_conflict_do_update(
-            index_elements=["station_id", "month"],
-            set_={"last": DocumentCounter.last + 1},
-            where=DocumentCounter.closed_at.is_(None),
-        )
-        .returning(DocumentCounter.last)
-    ).scalar_one_or_none()
-    if number is None:
-        closed = months.month_of(occurred_at)
-        raise MonthClosed(members={"month": closed}, month=closed)
-    return f"{station_code}-{month}-{number:04d}"

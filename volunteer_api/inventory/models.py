@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import JSON_TYPE, Base, Identified, one_of
 
 
@@ -125,6 +126,8 @@ REVERSIBLE = frozenset(
         MovementKind.STOCKTAKE,
     }
 )
+# What goes from one portion of a lot to another: it was really there, and its reversal really moves it back.
+INSIDE_A_LOT = (MovementKind.QUARANTINE, MovementKind.UNSEALING)
 
 
 # A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
@@ -144,6 +147,11 @@ def name_of_lot(lot_number: str | None, expires_on: date | None) -> str | None:
     if lot_number is None and expires_on is not None:
         return expires_on.isoformat()
     return lot_number
+
+
+def same_lot(one: str, other: str) -> bool:
+    """Whether two numbers are those of one lot. What is written now is folded; earlier rows are as they were typed."""
+    return one == other or fold(one) == fold(other)
 
 
 class Movement(Identified, Base):

@@ -14,6 +14,7 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.statements import folded
 from volunteer_api.inventory.models import (
     QUARANTINED,
     Movement,
@@ -153,7 +154,7 @@ def list_station_recalls(station: Station, query: Mapping[str, Any]) -> Page:
     has = select(StockBalance.item_id).where(
         StockBalance.station_id == station.id,
         StockBalance.item_id == Recall.item_id,
-        StockBalance.lot_number == Recall.lot_number,
+        _is_recalled(),
     )
     statement = _recalls().where(Recall.organization_id.in_(ancestor_ids(station.organization_id)), has.exists())
     return _page_of_recalls(statement, query, scope=f"station {station.id}")
@@ -170,7 +171,7 @@ def list_recall_stations(recall: Recall, query: Mapping[str, Any]) -> Page:
             func.sum(StockBalance.on_loan).label("on_loan"),
             func.sum(StockBalance.in_transit).label("in_transit"),
         )
-        .where(StockBalance.item_id == recall.item_id, StockBalance.lot_number == recall.lot_number)
+        .where(StockBalance.item_id == recall.item_id, folded(StockBalance.lot_number) == recall.lot_number)
         .group_by(StockBalance.station_id)
         .subquery()
     )
@@ -197,6 +198,9 @@ def list_recall_stations(recall: Recall, query: Mapping[str, Any]) -> Page:
 def list_recall_issues(recall: Recall, query: Mapping[str, Any]) -> Page:
     """The entries by which the lot left stations below, for people, other stations or as a loan; the latest first."""
     reversal = aliased(Movement)
+    written = select(StockBalance.lot_number).where(
+        StockBalance.item_id == recall.item_id, folded(StockBalance.lot_number) == recall.lot_number
+    )
     statement = (
         select(
             StockEntry.id,
@@ -223,7 +227,8 @@ def list_recall_issues(recall: Recall, query: Mapping[str, Any]) -> Page:
         .where(
             PathMember.ancestor_id == recall.organization_id,
             StockEntry.item_id == recall.item_id,
-            StockEntry.lot_number == recall.lot_number,
+            # The entries of a lot are found by its number as it was written; there are few ways.
+            StockEntry.lot_number.in_(written),
             StockEntry.quantity < 0,
             Movement.kind.in_([MovementKind.ISSUE, MovementKind.LOAN_OUT, MovementKind.TRANSFER_OUT]),
             # What was undone never left.
@@ -238,12 +243,17 @@ def list_recall_issues(recall: Recall, query: Mapping[str, Any]) -> Page:
     return replace(found, items=[_recall_issue(row) for row in found.items])
 
 
+def _is_recalled() -> ColumnElement[bool]:
+    # A recall has its number folded; a balance that is older than the folding has it as it was typed.
+    return folded(StockBalance.lot_number) == Recall.lot_number
+
+
 def _holding() -> Select[UUID, UUID]:
     return (
         select(Recall.id, StockBalance.station_id)
         .join(
             StockBalance,
-            (StockBalance.item_id == Recall.item_id) & (StockBalance.lot_number == Recall.lot_number),
+            (StockBalance.item_id == Recall.item_id) & _is_recalled(),
         )
         .join(Station, Station.id == StockBalance.station_id)
         .join(Organization, Organization.id == Station.organization_id)
@@ -274,7 +284,7 @@ def _recalls() -> Select[*tuple[Any, ...]]:
         .where(
             PathMember.ancestor_id == Recall.organization_id,
             StockBalance.item_id == Recall.item_id,
-            StockBalance.lot_number == Recall.lot_number,
+            _is_recalled(),
         )
         .correlate(Recall)
     )

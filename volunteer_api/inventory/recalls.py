@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import Problem
@@ -40,7 +41,7 @@ LOT_RECALLED = templates.register(
 
 def recall_lot(*, organization: Organization, item_id: UUID, lot_number: str, reason: str, by: UUID) -> RecallView:
     """Recall a lot from all stations of the subtree. Raises ItemUnknown, RecallOpen (409)."""
-    item = load_items([item_id])[item_id]
+    item, lot_number = load_items([item_id])[item_id], fold(lot_number)
     open_id = db.session.scalar(recall_queries.open_recall(organization.id, item_id, lot_number))
     if open_id is not None:
         raise RecallOpen(members={"recall_id": str(open_id), "item": named(item), "lot_number": lot_number})

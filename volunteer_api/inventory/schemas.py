@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.catalog.schemas import StockItemRead
+from volunteer_api.core.codes import fold
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -37,6 +38,24 @@ from volunteer_api.stations.models import StationKind
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 MAX_QUANTITY = 1_000_000
+MAX_LOT = 50
+
+
+class LotNumber(Text):
+    """The number of a lot as it is printed on it, of at most 50 characters; width, case and white space don't matter.
+
+    `ab 12`, `AB12` and `ＡＢ１２` are one lot: it is answered as `AB12`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_LOT, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        number = fold(super()._deserialize(value, attr, data, **kwargs))
+        # One sign may be several, folded: ㈱ is (株).
+        if len(number) > MAX_LOT:
+            raise self.make_error("max_length", max=MAX_LOT)
+        return number
 
 
 class StockRowRead(Schema):
@@ -150,7 +169,7 @@ class LineCreate(Schema):
     """
 
     item_id = Id(required=True)
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     expires_on = Day()
     quantity = Count(minimum=1, maximum=MAX_QUANTITY, required=True)
     quarantined = Flag()
@@ -245,7 +264,7 @@ class OpeningCreate(Schema):
     """That something of an item was opened, today or on a day gone by. Without a lot, what expires first."""
 
     item_id = Id(required=True)
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     expires_on = Day()
     quantity = Count(minimum=1, maximum=MAX_QUANTITY, load_default=1)
     opened_on = Day()
@@ -306,7 +325,7 @@ class RecallCreate(Schema):
     """A lot to be called back, and why."""
 
     item_id = Id(required=True)
-    lot_number = Text(max_length=50, required=True)
+    lot_number = LotNumber(required=True)
     reason = Text(max_length=500, required=True)
 
 

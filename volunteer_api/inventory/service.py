@@ -19,6 +19,7 @@ from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.events import MovementReversing
 from volunteer_api.inventory.models import (
+    INSIDE_A_LOT,
     NEEDED,
     NEEDED_FOR_PROHIBITED,
     QUARANTINED,
@@ -150,8 +151,9 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, LotRecalled, StockTooLow where what came is no
-    longer there (409), or what a feature to the right says against it.
+    What never happened (a mistake) is not undone behind a count that found the shelf without it. Raises
+    ReversalNotReversible, NotReversibleByHand, AlreadyReversed, BeforeLastCount, LotRecalled, StockTooLow where what
+    came is no longer there (409), or what a feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
@@ -165,6 +167,8 @@ def reverse_movement(
     reversal_id = db.session.scalar(select(Movement.id).where(Movement.reverses_id == movement.id))
     if reversal_id is not None:
         raise AlreadyReversed(members={"reversal_id": str(reversal_id)})
+    if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
+        ledger.require_uncounted_since(posting, movement)
     changes = [
         change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
     ]

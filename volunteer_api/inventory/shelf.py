@@ -11,8 +11,9 @@ from sqlalchemy import select
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import named
 from volunteer_api.core import clock
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
-from volunteer_api.inventory.models import QUARANTINED, SEALED, StockBalance, StockEntry, name_of_lot
+from volunteer_api.inventory.models import QUARANTINED, SEALED, StockBalance, StockEntry, name_of_lot, same_lot
 from volunteer_api.inventory.problems import (
     LaterBalanceNegative,
     LotExpired,
@@ -58,7 +59,7 @@ class Shelf:
     ) -> None:
         ids = sorted(set(item_ids))
         self.day = day
-        # Items with their lots that nothing may be taken of for use.
+        # Items with their lots, folded, that nothing may be taken of for use.
         self.recalled = recalled
         self.lots: dict[UUID, dict[tuple[str, str], Lot]] = {item_id: {} for item_id in ids}
         for row in db.session.execute(
@@ -82,7 +83,7 @@ class Shelf:
         self, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None, portion: str = SEALED
     ) -> Change:
         """Plan that `quantity` comes onto the shelf. Raises LotExpiryDiffers (409)."""
-        number = name_of_lot(lot_number, expires_on) or ""
+        number = self._written(item, name_of_lot(lot_number, expires_on) or "")
         lot = self.lots[item.id].setdefault((number, portion), Lot(number, portion, expires_on, 0, 0))
         if lot.balance == 0 and expires_on is not None:
             # Nothing is there that the date could belong to: a receipt with a wrong date may have been reversed.
@@ -119,12 +120,12 @@ class Shelf:
             if (lot.portion != QUARANTINED if portion is None else lot.portion == portion)
         ]
         if number is not None:
-            lots = [lot for lot in lots if lot.number == number]
+            lots = _of_number(lots, number, quantity)
             for lot in lots:
                 # The printed date is that of what is sealed.
                 if lot.portion == SEALED:
                     _compare_expiry(item, lot, expires_on)
-        good = [lot for lot in lots if expired_too or (item.id, lot.number) not in self.recalled]
+        good = [lot for lot in lots if expired_too or (item.id, fold(lot.number)) not in self.recalled]
         usable = [lot for lot in good if expired_too or not self._has_expired(lot)]
         self._require(item, quantity, number, usable, good, lots)
         usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.portion == SEALED, lot.number, lot.portion))
@@ -136,8 +137,13 @@ class Shelf:
         return sum(
             lot.free
             for lot in self.lots[item.id].values()
-            if lot.portion != QUARANTINED and number in (None, lot.number)
+            if lot.portion != QUARANTINED and (number is None or same_lot(lot.number, number))
         )
+
+    def _written(self, item: Item, number: str) -> str:
+        """The number as the shelf has it already, in whatever way it was typed then."""
+        numbers = [known for known, _ in self.lots[item.id]]
+        return number if number in numbers else next((known for known in numbers if same_lot(known, number)), number)
 
     def _draw(self, item: Item, quantity: int, lots: list[Lot]) -> list[Change]:
         changes = []
@@ -216,6 +222,13 @@ def stock_too_low(item: Item, lot_number: str | None, *, balance: int, requested
         balance=balance,
         requested=requested,
     )
+
+
+def _of_number(lots: Iterable[Lot], number: str, quantity: int) -> list[Lot]:
+    # Written exactly so where that is enough: what is undone is taken back from where it went.
+    found = [lot for lot in lots if same_lot(lot.number, number)]
+    exact = [lot for lot in found if lot.number == number]
+    return exact if sum(lot.free for lot in exact) >= quantity else found
 
 
 def _compare_expiry(item: Item, lot: Lot, expires_on: date | None) -> None:

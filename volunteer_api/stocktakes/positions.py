@@ -18,11 +18,9 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
 from volunteer_api.inventory.ledger import last_sequence
-from volunteer_api.inventory.models import Movement, MovementKind, MovementReason, StockEntry
+from volunteer_api.inventory.models import INSIDE_A_LOT, Movement, MovementKind, MovementReason, StockEntry
 
 Place = tuple[UUID, str, str]  # item, lot, portion
-# These move things between portions: undoing one moves them back.
-INSIDE_A_LOT = (MovementKind.QUARANTINE, MovementKind.UNSEALING)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
-from volunteer_api.inventory.schemas import MAX_QUANTITY, ActorRead
+from volunteer_api.inventory.schemas import MAX_QUANTITY, ActorRead, LotNumber
 from volunteer_api.stocktakes.models import StocktakeKind, StocktakeScope, StocktakeState, VarianceReason
 
 MOST_ITEMS = 500
@@ -77,7 +77,7 @@ class CountedLine(Schema):
 
     item_id = Id()
     barcode = Barcode()
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     expires_on = Day()
     opened_on = Day()
     quarantined = Flag(load_default=False)

@@ -15,7 +15,7 @@ from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.ledger import Posting
-from volunteer_api.inventory.models import QUARANTINED, SEALED, MovementKind, MovementReason
+from volunteer_api.inventory.models import QUARANTINED, SEALED, MovementKind, MovementReason, same_lot
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.transfers import journal, problems, queries, service
@@ -155,7 +155,7 @@ def _lots_of(lots: Sequence[TransferLot], items: Mapping[UUID, Item], line: Arri
         found = [
             lot
             for lot in lots
-            if lot.item_id == line["item_id"] and line.get("lot_number", lot.lot_number) == lot.lot_number
+            if lot.item_id == line["item_id"] and same_lot(line.get("lot_number", lot.lot_number), lot.lot_number)
         ]
     if not found:
         named_by = {name: str(value) for name, value in line.items() if name in ("lot_id", "item_id", "lot_number")}

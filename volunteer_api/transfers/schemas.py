@@ -20,7 +20,7 @@ from volunteer_api.core.schema import (
     fault,
 )
 from volunteer_api.inventory.models import name_of_lot
-from volunteer_api.inventory.schemas import MAX_QUANTITY, ActorRead
+from volunteer_api.inventory.schemas import MAX_QUANTITY, ActorRead, LotNumber
 from volunteer_api.transfers.models import ShortfallReason, StepKind, TransferState
 
 MAX_LINES = 100
@@ -43,7 +43,7 @@ class TransferLineCreate(Schema):
     """One item of a transfer. Without `lot_number` and `expires_on`, what expires first is sent."""
 
     item_id = Id(required=True)
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     expires_on = Day()
     quantity = Count(minimum=1, maximum=MAX_QUANTITY, required=True)
 
@@ -66,7 +66,7 @@ class ApprovedLine(Schema):
     """How much of a line may go, 0 for none of it; `lot_number` and `expires_on` as in the request."""
 
     item_id = Id(required=True)
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     expires_on = Day()
     quantity = Count(minimum=0, maximum=MAX_QUANTITY, required=True)
 
@@ -101,7 +101,7 @@ class ArrivalCreate(Schema):
 
     lot_id = Id()
     item_id = Id()
-    lot_number = Text(max_length=50)
+    lot_number = LotNumber()
     quantity = Count(minimum=0, maximum=MAX_QUANTITY, required=True)
     shortfalls = ListOf(Nested(ShortfallCreate), max_length=10)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import load_items, named, prohibited_item
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.inventory import ledger
@@ -21,6 +22,7 @@ from volunteer_api.inventory.models import (
     MovementKind,
     MovementReason,
     name_of_lot,
+    same_lot,
 )
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.stations.models import StationStatus
@@ -110,11 +112,11 @@ def approve(
     _refuse_own(transfer, actor_id)
     asked = queries.lines_of(transfer.id)
     items = load_items(line.item_id for line in asked)
-    by_lot = {(line.item_id, line.lot_number): line for line in asked}
+    by_lot = {(line.item_id, fold(line.lot_number)): line for line in asked}
     for line in asked:
         line.approved = line.requested
     for wanted in lines or ():
-        found = by_lot.get((wanted["item_id"], lot_of(wanted) or ""))
+        found = by_lot.get((wanted["item_id"], fold(lot_of(wanted) or "")))
         if found is None:
             raise _not_in_transfer(wanted["item_id"], lot_of(wanted))
         if wanted["quantity"] > found.requested:
@@ -289,7 +291,9 @@ def _begin(transfer: Transfer, item_ids: Iterable[UUID]) -> dict[UUID, Posting]:
 def _take(sender: Posting, line: Line) -> list[Change]:
     """What leaves the sender's shelf for a line. Raises what `Shelf.take` raises, LotQuarantined."""
     item, lot_number = sender.items[line["item_id"]], lot_of(line)
-    lots = [lot for lot in sender.shelf.lots[item.id].values() if lot_number in (None, lot.number)]
+    lots = [
+        lot for lot in sender.shelf.lots[item.id].values() if lot_number is None or same_lot(lot.number, lot_number)
+    ]
     quarantined = sum(lot.balance for lot in lots if lot.portion == QUARANTINED)
     # In sealed portions, past their day or not: of these, the shelf itself says what is wrong.
     if quarantined and sum(lot.balance for lot in lots if lot.portion == SEALED) < line["quantity"]:
