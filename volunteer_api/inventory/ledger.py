@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 
 from volunteer_api.catalog.models import Item, ItemKind
-from volunteer_api.catalog.service import load_items, named
+from volunteer_api.catalog.service import load_items, named, prohibited_item
 from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
@@ -78,10 +78,11 @@ class Posting:
     ) -> Document:
         """Move the balances, then write the document and its entries.
 
-        What comes in of a recalled lot (by a transfer, a return, a count, a reversal) goes into quarantine, whatever
-        portion the change names. Raises StockTooLow, LotRecalled or MonthClosed (409).
+        What comes in of a recalled lot or a prohibited item (by a transfer, a return, a count, a reversal) goes into
+        quarantine, whatever portion the change names. Raises StockTooLow, LotRecalled, ProhibitedItem or MonthClosed
+        (409).
         """
-        changes = self._heed_recalls(changes, kind)
+        changes = self._keep_off_shelf(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = _move_balances(self.station_id, ordered)
         _tell_of_durables(self.station_id, ordered, reason)
@@ -121,14 +122,17 @@ class Posting:
         publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
 
-    def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
+    def _keep_off_shelf(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
         released = {(change.item.id, change.lot_number) for change in changes if _leaves_quarantine(change)}
         heeded = []
         for change in changes:
             lot = (change.item.id, change.lot_number)
-            if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
+            prohibited = change.item.prohibited
+            if change.quantity < 0 or change.portion == QUARANTINED or not (prohibited or lot in self.recalled):
                 heeded.append(change)
-            elif kind in REFUSED_OF_RECALLED or lot in released:
+            elif prohibited and lot in released:
+                raise prohibited_item(change.item)
+            elif lot in self.recalled and (kind in REFUSED_OF_RECALLED or lot in released):
                 raise LotRecalled(
                     members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name
                 )

@@ -216,6 +216,9 @@ def _change_state(asset: Asset, state: AssetState, actor_id: UUID) -> None:
     db.session.flush()
     document = posting.write(plan(posting, asset), actor_id=actor_id, kind=kind, reason=reason, note=asset.code)
     belongs_to(document, asset_id=asset.id)
+    if state == AssetState.IN_STOCK and landed_in_quarantine(document):
+        # Found, but prohibited by now.
+        asset.state = AssetState.REPAIR
 
 
 def _take(posting: Posting, asset: Asset, portion: str) -> Change:
