@@ -233,9 +233,9 @@ def approve(
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
     variance = sum(abs(line.delta or 0) for line in differing)
-    medical = any(posting.items[line.item_id].kind == ItemKind.MEDICAL for line in lines)
+    guarded = any(queries.is_guarded(posting.items[line.item_id]) for line in lines)
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
-    if queries.needs_second_person(stocktake.kind, variance, medical=medical):
+    if queries.needs_second_person(stocktake.kind, variance, guarded=guarded):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
     without = [line for line in differing if (line.reason or reason) is None]
     if without:
@@ -387,7 +387,7 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
     variance = queries.variance_of(stocktake.id)
     if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
         approve(stocktake, by=by, may_approve=False)
-    elif queries.needs_second_person(stocktake.kind, variance, medical=queries.has_medical(stocktake.id)):
+    elif queries.needs_second_person(stocktake.kind, variance, guarded=queries.has_guarded(stocktake.id)):
         counted_by = queries.counters(stocktake.id)
         station = name_of_station(stocktake.station_id)
         for approver_id in queries.approvers_near(stocktake.station_id):
