@@ -29,3 +29,15 @@ def test_nobody_alone_counts_a_found_drug_away(client: Any, unit: Unit, depot: D
     assert count.approve(count.approver).status_code == 200
     assert balance(unit, depot) == {drug: 2}
     assert sound(unit, depot)
+
+
+def test_nobody_hands_over_to_herself(client: Any, unit: Unit, depot: Depot) -> None:
+    item = unit(make_item)
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 3}))
+    manager, path = client.as_(depot.manager_id), f"/stations/{depot.station_id}/stocktakes"
+    body = {"kind": "handover", "scope": "all", "to_volunteer_id": str(depot.manager_id)}
+    both = {"from_volunteer_id": str(depot.auditor_id), "to_volunteer_id": str(depot.auditor_id)}
+    for key, given in (("1", body), ("2", body | both)):
+        answer = manager.post(path, json=given, key=key)
+        assert (answer.status_code, answer.get_json().get("code")) == (409, "handover_to_oneself")
+    assert manager.post(path, json=body | {"to_volunteer_id": str(depot.auditor_id)}, key="3").status_code == 201

@@ -58,5 +58,11 @@ class BarcodeUnknown(Conflict):
     detail = "No item has the barcode %(barcode)s; add it to the catalogue, or count by the item."
 
 
+class HandoverToOneself(Conflict):
+    """Whoever hands over and whoever takes over are two people: each answers for what the other saw."""
+
+    title = "Nobody hands over to herself."
+
+
 class NothingCritical(Conflict):
     title = "No kit standard names anything critical here; say which items are handed over."

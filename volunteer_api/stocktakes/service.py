@@ -50,6 +50,7 @@ from volunteer_api.stocktakes.problems import (
     CountedInFuture,
     CountedTooLongAgo,
     CountIncomplete,
+    HandoverToOneself,
     ItemNotInCount,
     NothingCritical,
     SecondPersonNeeded,
@@ -95,7 +96,8 @@ def start_stocktake(
     """Begin a count with a sheet of what the books say is there; returns its id.
 
     With `item_ids`, of these items, also of those that the books say nothing of; a hand-over without items or scope is
-    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical.
+    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical,
+    HandoverToOneself.
     """
     if kind == StocktakeKind.HANDOVER and scope is None and not item_ids:
         item_ids = _critical_items(station_id)
@@ -104,6 +106,8 @@ def start_stocktake(
         scope = StocktakeScope.ITEMS
         load_items(item_ids)
     from_id = from_volunteer_id or (by if kind == StocktakeKind.HANDOVER else None)
+    if to_volunteer_id is not None and to_volunteer_id == from_id:
+        raise HandoverToOneself()
     for person in (from_id, to_volunteer_id):
         if person is not None and db.session.get(Volunteer, person) is None:
             raise VolunteerUnknown()
