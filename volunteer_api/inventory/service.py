@@ -156,9 +156,10 @@ def reverse_movement(
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
     Who takes away what a document brought of a prohibited item needs a witness, as for its write-off: it may have come
-    into the books by that document alone, as what is found does. Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, WitnessMissing,
-    WitnessIsHandler, ProhibitedItem, LotRecalled, StockTooLow where what came is no longer there (409), or what a
-    feature to the right says against it.
+    into the books by that document alone, as what is found does.
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, WitnessMissing, WitnessIsHandler,
+    ProhibitedItem, LotRecalled, StockTooLow where what came is no longer there (409), or what a feature to the right
+    says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()

@@ -40,7 +40,7 @@ class VarianceReasonMissing(Conflict):
 
 
 class SecondPersonNeeded(Conflict):
-    """Medical or prohibited items, or a variance past the threshold: somebody who may approve counts, and who counted nothing."""
+    """Medical or prohibited items, or a variance past the threshold: by who may approve counts and counted nothing."""
 
     title = "A second person approves this count."
 

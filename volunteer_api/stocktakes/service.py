@@ -360,16 +360,15 @@ def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> 
     }
     for place, (position, _) in counted.items():
         lines[place].position = position
-    books = _books(station_id, counted)
+    books, _ = _books(station_id, counted)
     for place, line in lines.items():
         line.book = books[place]
 
 
-def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
-    """What the books say of each place at its position and moment, walking back from the balances.
+def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> tuple[dict[Place, int], set[Place]]:
+    """What the books say of each place at its moment, walking back from the balances; and `pieces_lost_since`.
 
-    Where the ledger is not held, something may come between the two statements: the approval, which holds it, looks
-    again.
+    Where the ledger is not held, something may come in between: the approval, which holds it, looks again.
     """
     item_ids = {place[0] for place in counted}
     balances = {
@@ -381,8 +380,10 @@ def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> d
         )
     }
     first = min(position for position, _ in counted.values())
-    moved = positions.moved_since(positions.read_later(station_id, item_ids, first), counted)
-    return {place: balances.get(place, 0) - moved[place] for place in counted}
+    later = positions.read_later(station_id, item_ids, first)
+    moved = positions.moved_since(later, counted)
+    books = {place: balances.get(place, 0) - moved[place] for place in counted}
+    return books, positions.pieces_lost_since(later, counted)
 
 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
@@ -419,7 +420,7 @@ def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
             )
         )
     }
-    books = _books(posting.station_id, counted)
+    books, lost = _books(posting.station_id, counted)
     outdated = []
     for line in lines:
         line.book = books[line.place]
@@ -427,7 +428,10 @@ def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
         lot = posting.shelf.lots[line.item_id].get((line.lot_number, line.portion))
         after = (lot.balance if lot is not None else 0) + line.delta
         last = last_counts.get(line.item_id)
-        if after < 0 or (last is not None and line.counted_at is not None and last > line.counted_at):
+        # What the counter missed may be the very pieces that were marked since: it is not taken off twice.
+        twice = line.delta < 0 and line.place in lost
+        counted_since = last is not None and line.counted_at is not None and last > line.counted_at
+        if after < 0 or twice or counted_since:
             outdated.append(line)
     if outdated:
         raise StocktakeOutdated(members={"lines": _named(outdated, posting.items)})
