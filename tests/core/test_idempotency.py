@@ -5,14 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_district
+from tests.servers import SECRET
 from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.teams.models import Team
 
 Unit = Callable[[Callable[[], Any]], Any]
+OTHER_SECRET = "another-secret-for-tests-that-is-longer-than-thirty-two"
 
 
 def team(organization_id: UUID, name: str = "鹰城大妈") -> dict[str, str]:
@@ -86,3 +89,41 @@ def test_keys_without_a_twin_do_not_hide_a_conflict(client: Any, unit: Unit, rac
     answers = race(10, lambda number: phones[number].post("/teams", json=team(district.office.id), key=f"k{number}"))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     assert unit(count_teams) == 1
+
+
+def test_a_stored_fingerprint_says_nothing_to_who_has_no_secret(
+    app: Any, client: Any, unit: Unit, change_settings: Callable[..., None]
+) -> None:
+    """A mere hash beside the answer would let a reader of the database try which phone stood in the request."""
+    district = make_district()
+    body, organizer = team(district.office.id), district.organizer
+
+    def stored() -> bytes:
+        found: bytes = unit(
+            lambda: db.session.scalars(
+                select(IdempotencyKey.fingerprint).where(IdempotencyKey.owner_id == organizer.id)
+            ).one()
+        )
+        return found
+
+    client.as_(organizer).post("/teams", json=body, key="tap")
+    first = stored()
+    unit(lambda: db.session.execute(delete(IdempotencyKey)))
+    change_settings(app, secret_key=OTHER_SECRET)
+    client.as_(organizer).post("/teams", json=body, key="tap")
+    assert stored() != first
+
+
+def test_a_key_is_replayed_while_the_secret_changes(
+    app: Any, client: Any, change_settings: Callable[..., None]
+) -> None:
+    district = make_district()
+    body, organizer = team(district.office.id), district.organizer
+    first = client.as_(organizer).post("/teams", json=body, key="tap-r")
+    change_settings(app, secret_key=OTHER_SECRET, secret_key_previous=SECRET)
+    again = client.as_(organizer).post("/teams", json=body, key="tap-r")
+    assert (again.status_code, again.data) == (201, first.data)
+    other = client.as_(organizer).post("/teams", json=team(district.office.id, "别队"), key="tap-r")
+    assert other.get_json()["code"] == "idempotency_key_reused"
+    change_settings(app, secret_key_previous=None)
+    assert client.as_(organizer).post("/teams", json=body, key="tap-r").status_code == 422

@@ -54,6 +54,7 @@ from volunteer_api.stations.problems import StationClosed, StationNotEmpty
 from volunteer_api.transfers import handlers, problems, queries, service, tasks
 from volunteer_api.transfers.handlers import in_transit_is_what_is_under_way
 from volunteer_api.transfers.models import ShortfallReason, Transfer
+from volunteer_api.transfers.problems import UndoneByTransfer
 
 Unit = Callable[[Callable[[], Any]], Any]
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -414,10 +415,13 @@ def test_documents_of_transfers_are_not_undone_by_hand(unit: Unit, pair: Pair, i
         assert step.movement is not None
         problem = refused(unit, lambda step=step: reverse(step.movement.id), NotReversibleByHand)
         assert str(problem.members["kind"]).startswith("transfer_")
-    # What was lost and is found again comes onto the shelf of the receiver.
     lost = whole.shortfalls[0].movement
     assert lost is not None
-    unit(lambda: reverse(lost.id))
+    problem = refused(unit, lambda: reverse(lost.id), UndoneByTransfer)
+    assert problem.members == {"transfer_id": str(transfer_id)}
+    assert unit(lambda: balances(pair.receiver.station_id)) == {("", ""): (2, 0)}
+    # What was lost and is found again comes onto the shelf of the receiver by a document of its own.
+    unit(lambda: stock(pair.receiver, item, 1))
     assert unit(lambda: balances(pair.receiver.station_id)) == {("", ""): (3, 0)}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import JSON_TYPE, Base, db
+from volunteer_api.core.keys import digests
 from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
 from volunteer_api.core.statements import insert, row_count
 from volunteer_api.core.unit_of_work import Rerun
@@ -45,6 +47,8 @@ class Replayable:
     owner_id: UUID
     key: str
     fingerprint: bytes
+    # What it was, or would have been, under a former secret.
+    former: Collection[bytes] = ()
 
     def first_answer(self) -> Response | None:
         """The stored answer, None where the key is new. Raises IdempotencyKeyReused (422) for another request."""
@@ -55,7 +59,7 @@ class Replayable:
         ).one_or_none()
         if row is None:
             return None
-        if row.fingerprint != self.fingerprint:
+        if row.fingerprint not in (self.fingerprint, *self.former):
             raise IdempotencyKeyReused()
         response = Response(row.body, status=row.status, headers=row.headers)
         response.headers["Idempotency-Replayed"] = "true"
@@ -86,7 +90,9 @@ def read_key(
 ) -> Replayable | None:
     """The request's key, None where it sent none and needs none.
 
-    Two requests are the same where method, address and body are; or, with `compared`, where those values are.
+    Two requests are the same where method, address and body are; or, with `compared`, where those values are. Their
+    fingerprint has a key: beside the stored answer, a mere hash would let whoever reads the database try which phone
+    number stood in the request.
 
     Raises IdempotencyKeyMissing or IdempotencyKeyInvalid (400).
     """
@@ -101,7 +107,9 @@ def read_key(
     parts = (request.method, request.full_path, body) if compared is None else compared
     for part in (item if isinstance(item, bytes) else str(item).encode("utf-8", "replace") for item in parts):
         digest.update(len(part).to_bytes(8, "big") + part)
-    return Replayable(owner_id=owner_id, key=key, fingerprint=digest.digest())
+    fingerprint, *former = digests("idempotent request", digest.hexdigest())
+    # The last one is what was kept before fingerprints had a key; 30 days later there are none.
+    return Replayable(owner_id=owner_id, key=key, fingerprint=fingerprint, former=(*former, digest.digest()))
 
 
 def forget_old_keys() -> int:

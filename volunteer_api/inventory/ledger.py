@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, select, update
 
 from volunteer_api.catalog.models import Item, ItemKind
-from volunteer_api.catalog.service import load_items, named
+from volunteer_api.catalog.service import load_items, named, prohibited_item
 from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
@@ -78,11 +78,11 @@ class Posting:
     ) -> Document:
         """Move the balances, then write the document and its entries.
 
-        What comes in of a recalled lot (by a transfer, a return, a count, a reversal) goes into quarantine, whatever
-        portion the change names: a count that finds it on the shelf releases nothing. Raises StockTooLow, LotRecalled
-        or MonthClosed (409).
+        What comes in of a recalled lot or a prohibited item (by a transfer, a return, a count, a reversal) goes into
+        quarantine, whatever portion the change names: a count that finds it on the shelf releases nothing. Raises
+        StockTooLow, LotRecalled, ProhibitedItem or MonthClosed (409).
         """
-        changes = self._heed_recalls(changes, kind)
+        changes = self._keep_off_shelf(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = _move_balances(self.station_id, ordered)
         _tell_of_durables(self.station_id, ordered, reason)
@@ -151,14 +151,17 @@ class Posting:
         if (change.item.id, fold(change.lot_number)) in self.recalled:
             raise _lot_recalled(change)
 
-    def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
+    def _keep_off_shelf(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
         released = {(change.item.id, fold(change.lot_number)) for change in changes if _leaves_quarantine(change)}
         heeded = []
         for change in changes:
             lot = (change.item.id, fold(change.lot_number))
-            if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
+            prohibited, recalled = change.item.prohibited, lot in self.recalled
+            if change.quantity < 0 or change.portion == QUARANTINED or not (prohibited or recalled):
                 heeded.append(change)
-            elif kind in REFUSED_OF_RECALLED or (lot in released and kind != MovementKind.STOCKTAKE):
+            elif prohibited and lot in released and kind != MovementKind.STOCKTAKE:
+                raise prohibited_item(change.item)
+            elif recalled and (kind in REFUSED_OF_RECALLED or (lot in released and kind != MovementKind.STOCKTAKE)):
                 raise _lot_recalled(change)
             else:
                 heeded.append(replace(change, portion=QUARANTINED))

@@ -305,10 +305,11 @@ class MovementRead(Schema):
 
 
 class ReversalCreate(Schema):
-    """Why a movement is undone: mistake or other."""
+    """Why a movement is undone: mistake or other. What takes a prohibited item away names who saw it."""
 
     reason = Choice(MovementReason, required=True)
     note = Text(max_length=500)
+    witness = Text(max_length=100)
 
     @validates_schema
     def check_reason(self, data: dict[str, Any], **_options: Any) -> None:

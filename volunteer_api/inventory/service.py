@@ -147,13 +147,21 @@ def open_stock(
 
 
 def reverse_movement(
-    movement: Movement, *, actor_id: UUID, reason: MovementReason, note: str | None = None
+    movement: Movement,
+    *,
+    actor_id: UUID,
+    reason: MovementReason,
+    note: str | None = None,
+    witness: str | None = None,
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    What never happened (a mistake) is not undone behind a count that found the shelf without it. Raises
-    ReversalNotReversible, NotReversibleByHand, AlreadyReversed, BeforeLastCount, LotRecalled, StockTooLow where what
-    came is no longer there (409), or what a feature to the right says against it.
+    What never happened (a mistake) is not undone behind a count that found the shelf without it. Who takes away what a
+    document brought of a prohibited item needs a witness, as for its write-off: it may have come into the books by that
+    document alone, as what is found does.
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, BeforeLastCount, WitnessMissing,
+    WitnessIsHandler, ProhibitedItem, LotRecalled, StockTooLow where what came is no longer there (409), or what a
+    feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
@@ -169,6 +177,10 @@ def reverse_movement(
         raise AlreadyReversed(members={"reversal_id": str(reversal_id)})
     if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
         ledger.require_uncounted_since(posting, movement)
+    if witness is not None:
+        _require_another(witness, actor_id)
+    else:
+        _require_none_prohibited([posting.items[entry.item_id] for entry in entries if entry.quantity > 0])
     changes = [
         change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
     ]
@@ -179,6 +191,7 @@ def reverse_movement(
         reason=reason,
         note=note,
         reverses_id=movement.id,
+        witness=witness,
     )
 
 
@@ -216,6 +229,13 @@ def _require_evidence(
     if Evidence.COUNTERPARTY in missing:
         raise CounterpartyMissing(members={"item": named(item)}, item=item.name)
     if Evidence.WITNESS in missing:
+        raise WitnessMissing(members={"item": named(item)}, item=item.name)
+
+
+def _require_none_prohibited(items: Collection[Item]) -> None:
+    """Raise WitnessMissing (409) where one of these is prohibited."""
+    item = next((item for item in items if item.prohibited), None)
+    if item is not None:
         raise WitnessMissing(members={"item": named(item)}, item=item.name)
 
 

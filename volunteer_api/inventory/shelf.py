@@ -97,6 +97,22 @@ class Shelf:
         lot.free += quantity
         return Change(item, number, lot.expires_on, quantity, portion)
 
+    def put_anywhere(self, change: Change, quantity: int, portion: str = SEALED) -> Change:
+        """Plan that so many of what another shelf gave come onto this one, into the lot that they are of.
+
+        Where that number stands for another expiry here, into the lot that is named by their day: what has come is
+        never refused for what was printed on a box.
+        """
+        known = self.lots[change.item.id].get((change.lot_number, portion))
+        is_same = known is None or known.balance == 0 or known.expires_on == change.expires_on
+        return self.put(
+            change.item,
+            quantity,
+            lot_number=change.lot_number if is_same else None,
+            expires_on=change.expires_on,
+            portion=portion,
+        )
+
     def take(
         self,
         item: Item,

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, func, not_, or_, select
 
+from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.core.nearby import Nearest, meters
 from volunteer_api.core.paging import Key, Page, page
@@ -27,6 +28,7 @@ class FreeAt:
 def free_at(item_id: UUID, query: Mapping[str, Any]) -> Page:
     """The stations where an item is free now: the nearest first where `near` is given, else by code.
 
+    What is prohibited or archived by now is offered nowhere, whatever is still on shelves.
     Two statements with `near`, one without.
     """
     on_shelf = (
@@ -40,7 +42,11 @@ def free_at(item_id: UUID, query: Mapping[str, Any]) -> Page:
         .correlate(Station)
         .scalar_subquery()
     )
-    has_it = select(StockBalance.station_id).where(StockBalance.item_id == item_id, StockBalance.quantity > 0)
+    has_it = (
+        select(StockBalance.station_id)
+        .join(Item, Item.id == StockBalance.item_id)
+        .where(StockBalance.item_id == item_id, StockBalance.quantity > 0, not_(Item.prohibited), not_(Item.archived))
+    )
     statement = select(Station, on_shelf.label("quantity")).where(
         Station.status == StationStatus.OPEN, Station.id.in_(has_it), on_shelf > 0
     )

@@ -116,7 +116,7 @@ def relocate(asset: Asset, *, actor_id: UUID, station_id: UUID) -> AssetView:
     # The version in the UPDATE finds out who was faster, before anything is posted.
     db.session.flush()
     (taken,) = leaving.shelf.take(item, 1, lot_number=None, expires_on=None, expired_too=True, portion=SEALED)
-    put = put_anywhere(arriving, taken, 1)
+    put = arriving.shelf.put_anywhere(taken, 1)
     for posting, change, kind, other in (
         (leaving, taken, MovementKind.TRANSFER_OUT, station_id),
         (arriving, put, MovementKind.TRANSFER_IN, here),
@@ -180,24 +180,6 @@ def landed_in_quarantine(document: Document) -> bool:
     return any(entry.quarantined and entry.quantity > 0 for entry in document.entries)
 
 
-def put_anywhere(posting: Posting, change: Change, quantity: int, portion: str = SEALED) -> Change:
-    """Plan that so many of what another station gave come onto this shelf, into the lot that they are of.
-
-    Where that number stands for another expiry here, into the lot that is named by their day: a return is never
-    refused for what was printed on a box.
-    """
-    lots = posting.shelf.lots[change.item.id]
-    known = lots.get((change.lot_number, portion))
-    is_same = known is None or known.balance == 0 or known.expires_on == change.expires_on
-    return posting.shelf.put(
-        change.item,
-        quantity,
-        lot_number=change.lot_number if is_same else None,
-        expires_on=change.expires_on,
-        portion=portion,
-    )
-
-
 def belongs_to(document: Document, *, loan_id: UUID | None = None, asset_id: UUID | None = None) -> None:
     """Note what made a document, so that nobody reverses it behind its back."""
     db.session.add(LendingDocument(movement_id=document.id, loan_id=loan_id, asset_id=asset_id))
@@ -216,6 +198,9 @@ def _change_state(asset: Asset, state: AssetState, actor_id: UUID) -> None:
     db.session.flush()
     document = posting.write(plan(posting, asset), actor_id=actor_id, kind=kind, reason=reason, note=asset.code)
     belongs_to(document, asset_id=asset.id)
+    if state == AssetState.IN_STOCK and landed_in_quarantine(document):
+        # Found, but prohibited by now.
+        asset.state = AssetState.REPAIR
 
 
 def _take(posting: Posting, asset: Asset, portion: str) -> Change:
@@ -234,12 +219,12 @@ def _from_repair(posting: Posting, asset: Asset) -> list[Change]:
 
 def _into_repair(posting: Posting, asset: Asset) -> list[Change]:
     taken = _take(posting, asset, SEALED)
-    return [taken, put_anywhere(posting, taken, 1, QUARANTINED)]
+    return [taken, posting.shelf.put_anywhere(taken, 1, QUARANTINED)]
 
 
 def _repaired(posting: Posting, asset: Asset) -> list[Change]:
     taken = _take(posting, asset, QUARANTINED)
-    return [taken, put_anywhere(posting, taken, 1)]
+    return [taken, posting.shelf.put_anywhere(taken, 1)]
 
 
 def _found(posting: Posting, asset: Asset) -> list[Change]:

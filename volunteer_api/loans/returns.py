@@ -122,7 +122,7 @@ def _draw(loan: Loan, quantity: int) -> Sequence[tuple[LoanLine, int]]:
 def _put(posting: Posting, loan: Loan, drawn: tuple[LoanLine, int], portion: str) -> Change:
     line, quantity = drawn
     given = Change(posting.items[loan.item_id], line.lot_number, line.expires_on, -quantity)
-    return assets.put_anywhere(posting, given, quantity, portion)
+    return posting.shelf.put_anywhere(given, quantity, portion)
 
 
 def _opposite(entry: Entry, item: Item) -> Change:

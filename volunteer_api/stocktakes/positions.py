@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
 from volunteer_api.inventory.ledger import last_sequence
 from volunteer_api.inventory.models import INSIDE_A_LOT, Movement, MovementKind, MovementReason, StockEntry
+from volunteer_api.loans.models import LendingDocument
 
 Place = tuple[UUID, str, str]  # item, lot, portion
 
@@ -36,6 +37,8 @@ class Later:
     original_kind: str | None
     original_sequence: int | None
     original_occurred_at: datetime | None
+    # A numbered piece that somebody marked as lost.
+    loses_a_piece: bool
 
     def is_after(self, position: int, counted_at: datetime) -> bool:
         """Whether it happened after something was counted at that position and moment."""
@@ -91,17 +94,19 @@ def read_later(station_id: UUID, item_ids: Iterable[UUID], position: int) -> lis
             original.kind.label("original_kind"),
             original_sequence.label("original_sequence"),
             original.occurred_at.label("original_occurred_at"),
+            and_(Movement.reason == MovementReason.LOST, LendingDocument.asset_id.is_not(None)).label("loses_a_piece"),
         )
         .select_from(StockEntry)
         .join(Movement, Movement.id == StockEntry.movement_id)
         .outerjoin(original, original.id == Movement.reverses_id)
+        .outerjoin(LendingDocument, LendingDocument.movement_id == Movement.id)
         .where(
             StockEntry.station_id == station_id,
             StockEntry.item_id.in_(list(item_ids)),
             StockEntry.sequence > position,
         )
     )
-    return [Later((row[0], row[1], row[2]), *row[3:]) for row in rows]
+    return [Later((row[0], row[1], row[2]), *row[3:-1], loses_a_piece=bool(row[-1])) for row in rows]
 
 
 def moved_since(later: Sequence[Later], counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
@@ -111,3 +116,13 @@ def moved_since(later: Sequence[Later], counted: Mapping[Place, tuple[int, datet
         if entry.place in counted and entry.is_after(*counted[entry.place]):
             moved[entry.place] += entry.quantity
     return moved
+
+
+def pieces_lost_since(later: Sequence[Later], counted: Mapping[Place, tuple[int, datetime]]) -> set[Place]:
+    """The places of whose item numbered pieces were marked as lost after it was counted, wherever these lay."""
+    lost = [entry for entry in later if entry.loses_a_piece]
+    return {
+        place
+        for place, moment in counted.items()
+        if any(entry.place[0] == place[0] and entry.is_after(*moment) for entry in lost)
+    }

@@ -40,7 +40,7 @@ class VarianceReasonMissing(Conflict):
 
 
 class SecondPersonNeeded(Conflict):
-    """Medical items, or a variance past the threshold: somebody who may approve counts, and who counted nothing."""
+    """Medical or prohibited items, or a variance past the threshold: by who may approve counts and counted nothing."""
 
     title = "A second person approves this count."
 
@@ -56,6 +56,12 @@ class BarcodeUnknown(Conflict):
 
     title = "No item has this barcode."
     detail = "No item has the barcode %(barcode)s; add it to the catalogue, or count by the item."
+
+
+class HandoverToOneself(Conflict):
+    """Whoever hands over and whoever takes over are two people: each answers for what the other saw."""
+
+    title = "Nobody hands over to herself."
 
 
 class NothingCritical(Conflict):

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -104,7 +104,7 @@ def read_stocktake(stocktake_id: UUID, *, by: UUID, approves: bool) -> Stocktake
         variance=variance,
         second_person_needed=None
         if variance is None
-        else needs_second_person(summary["kind"], variance, medical=has_medical(stocktake_id)),
+        else needs_second_person(summary["kind"], variance, guarded=has_guarded(stocktake_id)),
         lines=list(lines.items),
         next_cursor=lines.next_cursor,
     )
@@ -179,8 +179,8 @@ def variance_of(stocktake_id: UUID) -> int:
     )
 
 
-def has_medical(stocktake_id: UUID) -> bool:
-    """Whether something medical was counted."""
+def has_guarded(stocktake_id: UUID) -> bool:
+    """Whether something that `is_guarded` was counted."""
     return (
         db.session.scalar(
             select(StocktakeLine.id)
@@ -188,7 +188,7 @@ def has_medical(stocktake_id: UUID) -> bool:
             .where(
                 StocktakeLine.stocktake_id == stocktake_id,
                 StocktakeLine.counted.is_not(None),
-                Item.kind == ItemKind.MEDICAL,
+                or_(Item.kind == ItemKind.MEDICAL, Item.prohibited),
             )
             .limit(1)
         )
@@ -196,14 +196,19 @@ def has_medical(stocktake_id: UUID) -> bool:
     )
 
 
-def needs_second_person(kind: str, variance: int, *, medical: bool) -> bool:
-    """Where something medical was counted, or the variance passes the threshold*; of a hand-over only with a variance.
+def is_guarded(item: Item) -> bool:
+    """Whether nobody alone says how many there are: what is medical, and what is prohibited and was found."""
+    return item.kind == ItemKind.MEDICAL or item.prohibited
+
+
+def needs_second_person(kind: str, variance: int, *, guarded: bool) -> bool:
+    """Where something guarded was counted, or the variance passes the threshold*; of a hand-over only with a variance.
 
     Pure: what the refusal and what the reader is told come from here.
     """
     if kind == StocktakeKind.HANDOVER and variance == 0:
         return False
-    return medical or variance > rules().stocktake_variance
+    return guarded or variance > rules().stocktake_variance
 
 
 def uncounted_count(stocktake_id: UUID) -> int:

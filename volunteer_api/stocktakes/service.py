@@ -51,6 +51,7 @@ from volunteer_api.stocktakes.problems import (
     CountedInFuture,
     CountedTooLongAgo,
     CountIncomplete,
+    HandoverToOneself,
     ItemNotInCount,
     NothingCritical,
     SecondPersonNeeded,
@@ -96,7 +97,8 @@ def start_stocktake(
     """Begin a count with a sheet of what the books say is there; returns its id.
 
     With `item_ids`, of these items, also of those that the books say nothing of; a hand-over without items or scope is
-    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical.
+    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical,
+    HandoverToOneself.
     """
     if kind == StocktakeKind.HANDOVER and scope is None and not item_ids:
         item_ids = _critical_items(station_id)
@@ -105,6 +107,8 @@ def start_stocktake(
         scope = StocktakeScope.ITEMS
         load_items(item_ids)
     from_id = from_volunteer_id or (by if kind == StocktakeKind.HANDOVER else None)
+    if to_volunteer_id is not None and to_volunteer_id == from_id:
+        raise HandoverToOneself()
     for person in (from_id, to_volunteer_id):
         if person is not None and db.session.get(Volunteer, person) is None:
             raise VolunteerUnknown()
@@ -234,9 +238,9 @@ def approve(
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
     variance = sum(abs(line.delta or 0) for line in differing)
-    medical = any(posting.items[line.item_id].kind == ItemKind.MEDICAL for line in lines)
+    guarded = any(queries.is_guarded(posting.items[line.item_id]) for line in lines)
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
-    if queries.needs_second_person(stocktake.kind, variance, medical=medical):
+    if queries.needs_second_person(stocktake.kind, variance, guarded=guarded):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
     without = [line for line in differing if (line.reason or reason) is None]
     if without:
@@ -365,16 +369,15 @@ def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> 
     }
     for place, (position, _) in counted.items():
         lines[place].position = position
-    books = _books(station_id, counted)
+    books, _ = _books(station_id, counted)
     for place, line in lines.items():
         line.book = books[place]
 
 
-def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
-    """What the books say of each place at its position and moment, walking back from the balances.
+def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> tuple[dict[Place, int], set[Place]]:
+    """What the books say of each place at its moment, walking back from the balances; and `pieces_lost_since`.
 
-    Where the ledger is not held, something may come between the two statements: the approval, which holds it, looks
-    again.
+    Where the ledger is not held, something may come in between: the approval, which holds it, looks again.
     """
     item_ids = {place[0] for place in counted}
     balances = {
@@ -386,8 +389,10 @@ def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> d
         )
     }
     first = min(position for position, _ in counted.values())
-    moved = positions.moved_since(positions.read_later(station_id, item_ids, first), counted)
-    return {place: balances.get(place, 0) - moved[place] for place in counted}
+    later = positions.read_later(station_id, item_ids, first)
+    moved = positions.moved_since(later, counted)
+    books = {place: balances.get(place, 0) - moved[place] for place in counted}
+    return books, positions.pieces_lost_since(later, counted)
 
 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
@@ -396,7 +401,7 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
     variance = queries.variance_of(stocktake.id)
     if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
         approve(stocktake, by=by, may_approve=False)
-    elif queries.needs_second_person(stocktake.kind, variance, medical=queries.has_medical(stocktake.id)):
+    elif queries.needs_second_person(stocktake.kind, variance, guarded=queries.has_guarded(stocktake.id)):
         counted_by = queries.counters(stocktake.id)
         station = name_of_station(stocktake.station_id)
         for approver_id in queries.approvers_near(stocktake.station_id):
@@ -424,7 +429,7 @@ def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
             )
         )
     }
-    books = _books(posting.station_id, counted)
+    books, lost = _books(posting.station_id, counted)
     outdated = []
     for line in lines:
         line.book = books[line.place]
@@ -432,7 +437,10 @@ def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
         lot = posting.shelf.lots[line.item_id].get((line.lot_number, line.portion))
         after = (lot.balance if lot is not None else 0) + line.delta
         last = last_counts.get(line.item_id)
-        if after < 0 or (last is not None and line.counted_at is not None and last > line.counted_at):
+        # What the counter missed may be the very pieces that were marked since: it is not taken off twice.
+        twice = line.delta < 0 and line.place in lost
+        counted_since = last is not None and line.counted_at is not None and last > line.counted_at
+        if after < 0 or twice or counted_since:
             outdated.append(line)
     if outdated:
         raise StocktakeOutdated(members={"lines": _named(outdated, posting.items)})

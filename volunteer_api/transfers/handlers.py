@@ -10,12 +10,14 @@ from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory.events import MovementReversing
 from volunteer_api.inventory.retained_names import retain_name_since
 from volunteer_api.inventory.verification import MOST_FAULTS, Fault, register_check
 from volunteer_api.stations.events import StationClosing
 from volunteer_api.stations.problems import StationNotEmpty
 from volunteer_api.transfers import queries
-from volunteer_api.transfers.models import Transfer, TransferStep
+from volunteer_api.transfers.models import Transfer, TransferShortfall, TransferStep
+from volunteer_api.transfers.problems import UndoneByTransfer
 
 
 @on(StationClosing)
@@ -25,6 +27,19 @@ def refuse_while_transfers_are_open(event: StationClosing) -> None:
     if unfinished is not None:
         route = f"{unfinished.sender_name} → {unfinished.receiver_name}"
         raise StationNotEmpty(name=route, members={"what": "transfers", "id": str(unfinished.id)})
+
+
+@on(MovementReversing)
+def refuse_reversal(event: MovementReversing) -> None:
+    """What a transfer wrote off stays written off, as it says. Raises UndoneByTransfer."""
+    transfer_id = db.session.scalar(
+        select(TransferStep.transfer_id)
+        .join(TransferShortfall, TransferShortfall.step_id == TransferStep.id)
+        .where(TransferShortfall.movement_id == event.movement_id)
+        .limit(1)
+    )
+    if transfer_id is not None:
+        raise UndoneByTransfer(members={"transfer_id": str(transfer_id)})
 
 
 @register_check

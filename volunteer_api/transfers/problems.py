@@ -31,6 +31,12 @@ class TransferCanceled(Conflict):
     title = "This transfer was canceled."
 
 
+class UndoneByTransfer(Conflict):
+    """`transfer_id` stands in the body: its record says what became of each piece, and would say something else."""
+
+    title = "The document belongs to a transfer; what is found again comes in as a receipt."
+
+
 class TransferPartlyReceived(Conflict):
     title = "A part of this transfer has arrived; record what is sent back in a receipt."
 

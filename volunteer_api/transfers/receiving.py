@@ -61,6 +61,8 @@ class Count:
     lot: TransferLot
     received: int = 0
     shortfalls: list[Shortfall] = field(default_factory=list)
+    # The number of the lot that it was put into.
+    arrived_as: str = ""
 
     def missing(self, *reasons: ShortfallReason) -> int:
         """How much did not arrive, for one of these reasons."""
@@ -82,8 +84,9 @@ def receive(
 ) -> Transfer:
     """Take in what arrived; without lines, everything that is under way. What no line speaks of stays under way.
 
-    What expired on its way is received and marked. What is prohibited by now goes into quarantine.
-    Raises TransferNotShipped, MoreThanShipped, NotInTransfer, LotNotNamed, ReturnNotReturned, LotExpiryDiffers (409),
+    What expired on its way is received and marked. What is prohibited by now goes into quarantine. A lot whose number
+    stands for another day at the receiver's is received under the name of its own day.
+    Raises TransferNotShipped, MoreThanShipped, NotInTransfer, LotNotNamed, ReturnNotReturned (409),
     and by its state what `service.REFUSALS` says.
     """
     held = service.hold_stations(transfer.from_station_id, transfer.to_station_id)
@@ -179,11 +182,15 @@ def _take_in(
         if not quantity:
             continue
         lot, item = count.lot, posting.items[count.lot.item_id]
-        # Prohibited while it was on its way: it has come, but nobody may hand it out.
-        portion = QUARANTINED if item.prohibited else SEALED
-        changes.append(
-            posting.shelf.put(item, quantity, lot_number=lot.lot_number, expires_on=lot.expires_on, portion=portion)
-        )
+        if item.prohibited or (item.id, lot.lot_number) in posting.recalled:
+            # Since it was sent. It has come, but nobody may hand it out; and a recall must find it by its number.
+            change = posting.shelf.put(
+                item, quantity, lot_number=lot.lot_number, expires_on=lot.expires_on, portion=QUARANTINED
+            )
+        else:
+            change = posting.shelf.put_anywhere(Change(item, lot.lot_number, lot.expires_on, -quantity), quantity)
+        changes.append(change)
+        count.arrived_as = change.lot_number
         lot.received += count.received
         lot.short += count.written_off
         if count.received and lot.expires_on is not None and lot.expires_on < posting.shelf.day:
@@ -219,11 +226,11 @@ def _write_off(
     changes = []
     for count in missing:
         # From where the arrival has put it in this very moment, be it the shelf or quarantine.
-        entry = came[count.lot.item_id, count.lot.lot_number]
+        entry = came[count.lot.item_id, count.arrived_as]
         changes.append(
             Change(
                 posting.items[count.lot.item_id],
-                count.lot.lot_number,
+                count.arrived_as,
                 entry.expires_on,
                 -count.missing(reason),
                 QUARANTINED if entry.quarantined else SEALED,
