@@ -334,7 +334,7 @@ class TestClose:
         organizer.post(f"/organizations/{child.id}/closing", json=REASON)
         station = make_station(organization_id=place, name="河西服务台")
         assert (refusal()["what"], "河西服务台" in refusal()["detail"]) == ("stations", True)
-        organizer.patch(f"/stations/{station.id}", json={"status": "closed"}, version=1)
+        organizer.patch(f"/stations/{station.id}", json={"status": "closed", "status_reason": "撤销"}, version=1)
         draft = unit(lambda: make_draft(place))
         assert (refusal()["what"], "清洁家园" in refusal()["detail"]) == ("activities", True)
         organizer.post(f"/activities/{draft.id}/cancellation", json={"reason": "不办了"})
