@@ -8,14 +8,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.inventory.factories import make_depot, make_item, make_station, move, reverse
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
+from volunteer_api.inventory import book as books
 from volunteer_api.inventory import ledger, months, problems, queries, verification
-from volunteer_api.inventory.models import DocumentCounter, MonthBalance, MovementKind, MovementReason, StockEntry
+from volunteer_api.inventory.models import (
+    DocumentCounter,
+    MonthBalance,
+    MovementKind,
+    MovementReason,
+    StockBalance,
+    StockEntry,
+)
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.organizations.service import create_organization
 from volunteer_api.stations import service as stations
@@ -77,6 +85,34 @@ def test_a_closed_month_takes_nothing_and_prints_the_same(unit: Unit) -> None:
 
 def verify(unit: Unit, station_id: Any) -> list[Any]:
     return list(unit(lambda: verification._finish(station_id, verification._Replay())))
+
+
+def test_the_books_of_a_closed_month_are_what_it_kept(unit: Unit) -> None:
+    depot, first, second = unit(make_depot), unit(make_item), unit(make_item)
+
+    def printed() -> tuple[Any, ...]:
+        station = books.read_station_book(db.session.get_one(Station, depot.station_id), "2026-11").lines
+        office = books.read_organization_book(db.session.get_one(Organization, depot.office_id), "2026-11").lines
+        return tuple(
+            sorted((row.item, row.opening, row.incoming, row.outgoing, row.closing) for row in rows)
+            for rows in (station, office)
+        )
+
+    with clock.at(NOVEMBER - timedelta(days=25)):
+        unit(lambda: move(depot, "receipt", line(first, 9, lot_number="A"), line(second, 4)))
+    with clock.at(NOVEMBER):
+        unit(lambda: move(depot, "issue", line(first, 2)))
+        unit(lambda: move(depot, "receipt", line(first, 1, lot_number="B")))
+        unit(lambda: move(depot, "issue", line(second, 4)))
+    with clock.at(DECEMBER):
+        before = unit(printed)
+        unit(lambda: close(depot, "2026-10"))
+        unit(lambda: close(depot, "2026-11"))
+        unit(lambda: move(depot, "issue", line(first, 3)))
+        # Whatever happens to the shelf: what was closed stands.
+        unit(lambda: db.session.execute(update(StockBalance).values(quantity=StockBalance.quantity + 10)))
+        assert unit(printed) == before
+    assert sorted(row[1:] for row in before[1]) == [(4, 0, 4, 0), (9, 1, 2, 8)]
 
 
 def test_months_are_closed_in_order(unit: Unit) -> None:

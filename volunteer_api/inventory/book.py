@@ -1,8 +1,9 @@
 """The books of a month: a station's with its documents, an organization's by station and item.
 
 The opening of a month is counted back from the balances over what happened since the month began, so that a month costs
-what happened since and not what ever happened. Everything else follows from the opening and the month's own entries:
-opening + in − out = closing, whatever is recorded while the book is being read.
+what happened since and not what ever happened; that of a closed month from what it kept at its end. Everything else
+follows from the opening and the month's own entries: opening + in − out = closing, whatever is recorded while the book
+is being read.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -20,6 +21,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import (
     QUARANTINED,
+    DocumentCounter,
+    MonthBalance,
     Movement,
     MovementKind,
     RetainedName,
@@ -28,7 +31,7 @@ from volunteer_api.inventory.models import (
     opened_on,
 )
 from volunteer_api.inventory.problems import BookTooLarge
-from volunteer_api.inventory.queries import month_bounds
+from volunteer_api.inventory.queries import is_closed_at, month_bounds
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
@@ -131,18 +134,22 @@ class OrganizationBook:
 
 
 def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES) -> StationBook:
-    """A station's month. Three statements. Raises BookTooLarge (422) where it has more than `most` entries."""
+    """A station's month. Four statements. Raises BookTooLarge (422) where it has more than `most` entries."""
     begin, end = month_bounds(month)
+    closed = is_closed_at(station.id, month)
+    held = _kept(station.id, month) if closed else _openings(station.id, begin)
     lines: dict[tuple[UUID, str], Line] = {
         (row.item_id, row.lot_number): Line(row.item, row.unit, row.lot_number, row.expires_on, int(row.opening))
-        for row in db.session.execute(_openings(station.id, begin))
+        for row in db.session.execute(held)
     }
     rows = db.session.execute(_posted(station.id, begin, end).limit(most + 1)).all()
     if len(rows) > most:
         raise BookTooLarge(most=most)
     for row in rows:
         key = (row.item_id, row.lot_number)
-        lines.setdefault(key, Line(row.item, row.unit, row.lot_number, row.expires_on, 0))
+        line = lines.setdefault(key, Line(row.item, row.unit, row.lot_number, row.expires_on, 0))
+        if closed:
+            line.opening -= row.quantity
     _add_up(lines, rows)
     running = {key: line.opening for key, line in lines.items()}
     posted = []
@@ -256,6 +263,24 @@ def _openings(station_id: UUID, begin: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _kept(station_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
+    """What a closed month kept of each item and lot at its end: its opening, before its entries are taken off."""
+    return (
+        select(
+            MonthBalance.item_id,
+            MonthBalance.lot_number,
+            func.max(MonthBalance.expires_on).label("expires_on"),
+            func.sum(MonthBalance.quantity).label("opening"),
+            Item.name.label("item"),
+            Item.unit,
+        )
+        .join(Item, Item.id == MonthBalance.item_id)
+        .where(MonthBalance.station_id == station_id, MonthBalance.month == month)
+        .group_by(MonthBalance.item_id, MonthBalance.lot_number, Item.name, Item.unit)
+        .order_by(Item.name, MonthBalance.item_id, MonthBalance.lot_number)
+    )
+
+
 def _posted(station_id: UUID, begin: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
     """The entries of a month in the order of recording, which is that of the documents' numbers."""
     reversal, original = aliased(Movement), aliased(Movement)
@@ -296,6 +321,9 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
     """Each item's month at each station of the subtree."""
     begin, end = month_bounds(month)
     stations = select(Station.id).where(Station.organization_id.in_(subtree_ids(organization_id)))
+    closed = select(DocumentCounter.station_id).where(
+        DocumentCounter.month == month.replace("-", ""), DocumentCounter.closed_at.is_not(None)
+    )
     documents = (
         select(
             StockEntry.station_id,
@@ -303,7 +331,11 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
             func.sum(StockEntry.quantity).label("quantity"),
             func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
         )
-        .where(StockEntry.station_id.in_(stations), StockEntry.occurred_at >= begin)
+        .where(
+            StockEntry.station_id.in_(stations),
+            StockEntry.occurred_at >= begin,
+            or_(StockEntry.occurred_at < end, StockEntry.station_id.not_in(closed)),
+        )
         .group_by(StockEntry.station_id, StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
         .subquery()
     )
@@ -318,10 +350,19 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
         .group_by(documents.c.station_id, documents.c.item_id)
         .subquery()
     )
+    # Where the month is closed, what it kept; the shelf itself only says what was ever there.
+    now = case((StockBalance.station_id.in_(closed), 0), else_=StockBalance.quantity)
+    shelf = select(StockBalance.station_id, StockBalance.item_id, now.label("quantity"))
+    kept = select(MonthBalance.station_id, MonthBalance.item_id, MonthBalance.quantity)
+    both = union_all(
+        shelf.where(StockBalance.station_id.in_(stations)),
+        kept.where(
+            MonthBalance.station_id.in_(stations), MonthBalance.station_id.in_(closed), MonthBalance.month == month
+        ),
+    ).subquery()
     held = (
-        select(StockBalance.station_id, StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity"))
-        .where(StockBalance.station_id.in_(stations))
-        .group_by(StockBalance.station_id, StockBalance.item_id)
+        select(both.c.station_id, both.c.item_id, func.sum(both.c.quantity).label("quantity"))
+        .group_by(both.c.station_id, both.c.item_id)
         .subquery()
     )
     opening = held.c.quantity - func.coalesce(moved.c.since, 0)

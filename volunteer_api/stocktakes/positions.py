@@ -8,7 +8,7 @@ kinds of entries stand after that moment in the ledger and still belong before i
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,18 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
 from volunteer_api.inventory.ledger import last_sequence
-from volunteer_api.inventory.models import INSIDE_A_LOT, Movement, MovementKind, MovementReason, StockEntry
+from volunteer_api.inventory.models import INSIDE_A_LOT, Movement, MovementKind, MovementReason, StockEntry, same_lot
 from volunteer_api.loans.models import LendingDocument
 
 Place = tuple[UUID, str, str]  # item, lot, portion
+
+
+def written(known: Collection[Place], place: Place) -> Place:
+    """The place as the sheet has it already, in whatever way its lot was typed then."""
+    if place in known:
+        return place
+    same = (one for one in known if one[0] == place[0] and one[2] == place[2] and same_lot(one[1], place[1]))
+    return min(same, default=place)
 
 
 @dataclass(frozen=True)

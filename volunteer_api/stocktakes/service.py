@@ -27,7 +27,6 @@ from volunteer_api.inventory.models import (
     MovementReason,
     StockBalance,
     name_of_lot,
-    same_lot,
 )
 from volunteer_api.inventory.problems import ExpiryDateMissing, LotExpiryDiffers
 from volunteer_api.inventory.recall_queries import name_of_station
@@ -186,7 +185,7 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     touched: dict[Place, StocktakeLine] = {}
     stored = _stored_dates(stocktake.station_id, items)
     for line, moment in sorted(zip(lines, moments, strict=True), key=lambda pair: pair[1]):
-        item, place = items[line["item_id"]], _written(known, _place_of(line))
+        item, place = items[line["item_id"]], positions.written(known, _place_of(line))
         row = known.get(place)
         if row is None:
             if stocktake.scope == StocktakeScope.ITEMS and item.id not in listed:
@@ -300,14 +299,6 @@ def _place_of(line: Counted) -> Place:
     if line.get("quarantined"):
         return line["item_id"], number, QUARANTINED
     return line["item_id"], number, line["opened_on"].isoformat() if "opened_on" in line else SEALED
-
-
-def _written(known: Collection[Place], place: Place) -> Place:
-    """The place as the sheet has it already, in whatever way its lot was typed then."""
-    if place in known:
-        return place
-    same = (one for one in known if one[0] == place[0] and one[2] == place[2] and same_lot(one[1], place[1]))
-    return min(same, default=place)
 
 
 def _stored_dates(station_id: UUID, items: Iterable[UUID]) -> dict[Place, date | None]:
