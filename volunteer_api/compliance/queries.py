@@ -35,6 +35,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import Movement, MovementKind, MovementReason, StockBalance, StockEntry
+from volunteer_api.loans.models import Asset, AssetState
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
@@ -209,6 +210,15 @@ def promised(station_ids: Collection[UUID]) -> Sequence[Row[*tuple[Any, ...]]]:
             or_(Transfer.from_station_id.in_(station_ids), Transfer.to_station_id.in_(station_ids)),
         )
         .order_by(TransferLine.transfer_id, TransferLine.position)
+    ).all()
+
+
+def numbered(station_ids: Collection[UUID]) -> Sequence[Row[UUID, UUID, int]]:
+    """How many numbered pieces of each item lie on the shelves of these stations. One statement."""
+    return db.session.execute(
+        select(Asset.station_id, Asset.item_id, func.count())
+        .where(Asset.station_id.in_(station_ids), Asset.state == AssetState.IN_STOCK)
+        .group_by(Asset.station_id, Asset.item_id)
     ).all()
 
 
