@@ -108,7 +108,7 @@ def read_later(station_id: UUID, item_ids: Iterable[UUID], position: int) -> lis
             StockEntry.sequence > position,
         )
     )
-    return [Later((row[0], row[1], row[2]), *row[3:-1], loses_a_piece=bool(row[-1])) for row in rows]
+    return [Later((row[0], row[1], row[2]), *row[3:]) for row in rows]
 
 
 def moved_since(later: Sequence[Later], counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
