@@ -321,3 +321,19 @@ def test_stations_out_of_service_are_forgotten(app: Any, client: Any, unit: Unit
 def close_desk(tree: Tree) -> None:
     db.session.get_one(Station, tree.desks[3]).status = StationStatus.CLOSED
     db.session.flush()
+
+
+def test_what_a_count_finds_used_was_issued(client: Any, unit: Unit, tree: Tree) -> None:
+    unit(lambda: tree.require(tea=5, gauze=5))
+    unit(lambda: tree.fill(0, tea=20, gauze=20))
+    lines = [
+        {"item_id": str(tree.item("tea")), "quantity": 16, "reason": "used"},
+        {"item_id": str(tree.item("gauze")), "quantity": 17, "reason": "lost"},
+    ]
+    manager = client.as_(tree.administrator_id)
+    made = manager.post(f"/stations/{tree.desks[0]}/stocktakes", json={"scope": "all"}, key="s").get_json()
+    assert manager.put(f"/stocktakes/{made['id']}/lines", json={"lines": lines}).status_code == 200
+    approved = client.as_(tree.organizer_id).post(f"/stocktakes/{made['id']}/approval", json={}, key="a")
+    assert approved.status_code == 200, approved.get_json()
+    found = by_name(station(client, tree)["items"])
+    assert (found["tea"]["issued"], found["gauze"]["issued"]) == (4, 0)

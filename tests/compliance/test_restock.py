@@ -18,6 +18,7 @@ from volunteer_api.compliance import restock
 from volunteer_api.compliance.assessment import HeldLot, Holding
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import QUARANTINED
+from volunteer_api.loans import assets
 
 Unit = Callable[[Callable[[], Any]], Any]
 TODAY = date(2026, 11, 23)
@@ -128,14 +129,26 @@ def test_a_tree_that_is_too_large_is_refused(
     assert client.as_(tree.administrator_id).get("/restock-suggestions").status_code == 422
 
 
-def test_suggestions_take_four_statements(client: Any, unit: Unit, tree: Tree, statements: Any) -> None:
+def test_numbered_pieces_are_sent_to_nobody(client: Any, unit: Unit, tree: Tree) -> None:
+    umbrella = unit(lambda: tree.item("umbrella", ItemKind.DURABLE))
+    unit(lambda: tree.require(umbrella=2))
+    unit(lambda: tree.fill(1, umbrella=6))
+    for _ in range(5):
+        unit(lambda: assets.number_piece(station_id=tree.desks[1], item_id=umbrella))
+    # Four more than it must hold, but just one that goes without a number.
+    assert lines(suggested(client, tree), tree) == [(1, 0, 1)]
+    unit(lambda: assets.number_piece(station_id=tree.desks[1], item_id=umbrella))
+    assert lines(suggested(client, tree), tree) == []
+
+
+def test_suggestions_take_five_statements(client: Any, unit: Unit, tree: Tree, statements: Any) -> None:
     unit(lambda: tree.require(tea=5))
     unit(lambda: tree.fill(0, tea=9))
     administrator = client.as_(tree.administrator_id)
     with statements() as sent:
         assert len(administrator.get(f"/restock-suggestions?organization_id={tree.center_id}").get_json()["items"]) == 1
     asks_for_right = 3
-    assert len(sent) == asks_for_right + 4
+    assert len(sent) == asks_for_right + 5
 
 
 ITEMS = [NamedItem(UUID(int=number), f"物品{number}", "件", kind) for number, kind in enumerate(ItemKind)]

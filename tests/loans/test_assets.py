@@ -17,6 +17,7 @@ from volunteer_api.inventory.events import DurablesTaken
 from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance
 from volunteer_api.loans import assets, problems
 from volunteer_api.loans.models import Asset, AssetState, LendingDocument
+from volunteer_api.stations.models import Station, StationStatus
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -212,4 +213,23 @@ def test_with_a_recalled_lot_its_numbered_pieces_go(unit: Unit, desk: Desk) -> N
     unit(recall_one)
     assert unit(lambda: state_of(first.id))[0] == "repair"
     assert unit(lambda: state_of(second.id))[0] == "in_stock"
+    unit(add_up)
+
+
+def test_what_a_station_lost_that_closed_is_found_at_another(client: Any, unit: Unit, desk: Desk) -> None:
+    asset = unit(lambda: number(desk))
+    unit(lambda: change(desk, asset.id, state=AssetState.LOST))
+
+    def close() -> None:
+        db.session.get_one(Station, desk.station_id).status = StationStatus.CLOSED
+
+    unit(close)
+    path, body = f"/assets/{asset.id}/relocation", {"station_id": str(desk.other_station_id)}
+    # Only who moves the stock of both.
+    assert client.as_(desk.other_manager_id).post(path, json=body, key="1").status_code in (403, 404)
+    found = client.as_(desk.depot.organizer_id).post(path, json=body, key="2")
+    assert found.status_code == 200, found.get_json()
+    assert unit(lambda: state_of(asset.id)) == ("in_stock", desk.other_station_id)
+    assert unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (1, 0, 0)
+    assert unit(lambda: documents(desk.other_station_id)) == []
     unit(add_up)

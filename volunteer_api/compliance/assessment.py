@@ -40,13 +40,17 @@ class HeldLot:
 
 @dataclass
 class Holding:
-    """What a station has of an item: on the shelf, beside it, and how many were issued lately."""
+    """What a station has of an item: on the shelf, beside it, and how many were issued lately.
+
+    `numbered` is how many of those on the shelf are numbered pieces, where somebody asked.
+    """
 
     item: NamedItem
     lots: list[HeldLot] = field(default_factory=list)
     on_loan: int = 0
     in_transit: int = 0
     issued: int = 0
+    numbered: int = 0
 
     def add(self, row: Row[Any]) -> None:
         """Take over a row of `queries.holdings`."""
@@ -85,6 +89,10 @@ class Holding:
     def sendable_lots(self, today: date) -> list[HeldLot]:
         """What another station could get: opened portions are used up where they are."""
         return [lot for lot in self.usable_lots(today) if lot.portion == SEALED]
+
+    def sendable(self, today: date) -> int:
+        """How many another station could get: a numbered piece goes with nobody who does not name it."""
+        return max(0, sum(lot.quantity for lot in self.sendable_lots(today)) - self.numbered)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.inventory.models import Movement, MovementKind, StockBalance, StockEntry
+from volunteer_api.inventory.models import Movement, MovementKind, MovementReason, StockBalance, StockEntry
+from volunteer_api.loans.models import Asset, AssetState
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
@@ -69,7 +70,7 @@ class AlertView:
 def holdings(station_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Holding]]:
     """What stations have of each item, and what they issued of it in the days that the rules look back. One statement.
 
-    An issue that was reversed is none.
+    What a count found to be used or handed out was issued, too; an issue that was reversed is none.
     """
     found: dict[UUID, dict[UUID, Holding]] = defaultdict(dict)
     if not station_ids:
@@ -212,6 +213,15 @@ def promised(station_ids: Collection[UUID]) -> Sequence[Row[*tuple[Any, ...]]]:
     ).all()
 
 
+def numbered(station_ids: Collection[UUID]) -> Sequence[Row[UUID, UUID, int]]:
+    """How many numbered pieces of each item lie on the shelves of these stations. One statement."""
+    return db.session.execute(
+        select(Asset.station_id, Asset.item_id, func.count())
+        .where(Asset.station_id.in_(station_ids), Asset.state == AssetState.IN_STOCK)
+        .group_by(Asset.station_id, Asset.item_id)
+    ).all()
+
+
 def list_alerts(query: Mapping[str, Any], volunteer_id: UUID) -> Page:
     """Alerts of stations whose stock the volunteer may read, the latest first; closed ones only where asked for."""
     statement = _alerts().where(_may_read(volunteer_id))
@@ -299,7 +309,15 @@ def _issues(station_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
         .where(
             StockEntry.station_id.in_(station_ids),
             StockEntry.occurred_at >= since,
-            Movement.kind == MovementKind.ISSUE,
+            or_(
+                Movement.kind == MovementKind.ISSUE,
+                # What was used and nobody wrote down, as a count found it.
+                and_(
+                    Movement.kind == MovementKind.STOCKTAKE,
+                    Movement.reason.in_((MovementReason.USED, MovementReason.HANDED_OUT)),
+                    StockEntry.quantity < 0,
+                ),
+            ),
             reversal.id.is_(None),
         )
         .group_by(StockEntry.station_id, StockEntry.item_id)

@@ -141,7 +141,7 @@ class Restocking:
 
 
 def suggest(organization: Organization, *, limit: int) -> Restocking:
-    """Up to `limit` suggestions for the stations of a tree. Four statements.
+    """Up to `limit` suggestions for the stations of a tree. Five statements.
 
     The most urgent MOST_NEEDS needs are looked at. Raises InvalidPayload (422) for a tree of more than MOST_STATIONS.
     """
@@ -152,7 +152,11 @@ def suggest(organization: Organization, *, limit: int) -> Restocking:
     standards, chains = standards_on({row.path_id for row in rows})
     required = {row.id: standards.required(chains[row.path_id], row.kind) for row in rows}
     promises = [Promise(*row) for row in queries.promised(places)]
-    return match(places, required, queries.holdings(places), promises, today=clock.today(), limit=limit)
+    held = queries.holdings(places)
+    for station_id, item_id, count in queries.numbered(places):
+        if item_id in held[station_id]:
+            held[station_id][item_id].numbered = count
+    return match(places, required, held, promises, today=clock.today(), limit=limit)
 
 
 def _too_large() -> Fault:
@@ -246,7 +250,7 @@ def _donors(
                 for lot in holding.sendable_lots(today)
                 if lot.expires_on is None or lot.expires_on >= good_until
             ]
-            spare = holding.held(today) - minimum
+            spare = min(holding.held(today) - minimum, holding.sendable(today))
             if spare > 0 and lots:
                 donors[item_id].append(Donor(place, spare, lots))
     return donors

@@ -100,11 +100,17 @@ def change_asset(asset: Asset, *, actor_id: UUID, state: AssetState | None = Non
 def relocate(asset: Asset, *, actor_id: UUID, station_id: UUID) -> AssetView:
     """Carry a piece in stock to another station at once: out of one ledger, into the other.
 
-    Where it is already, nothing happens. Raises NotFound (404), StationClosed, AssetNotInStock, ProhibitedItem (409).
+    Where it is already, nothing happens. One that is lost is found there, whatever became of the station that lost it:
+    it comes in by a receipt. Raises NotFound (404), StationClosed, AssetNotInStock, ProhibitedItem (409).
     """
     if station_id == asset.station_id:
         return queries.read_asset(asset.id)
     codes = hold_stations(asset.station_id, station_id)
+    if asset.state == AssetState.LOST:
+        asset.station_id = station_id
+        _change_state(asset, AssetState.IN_STOCK, actor_id)
+        db.session.flush()
+        return queries.read_asset(asset.id)
     require_in_stock(asset)
     leaving = ledger.begin(asset.station_id, [asset.item_id])
     arriving = ledger.begin(station_id, [asset.item_id])

@@ -180,6 +180,6 @@ def change_asset(principal: Principal, asset: Asset, body: dict[str, Any]) -> As
     idempotency=REQUIRED,
 )
 def relocate_asset(principal: Principal, asset: Asset, body: dict[str, Any]) -> AssetView:
-    """Carry a numbered piece to another station whose stock you move too."""
+    """Carry a numbered piece to another station whose stock you move too; one that was lost is found there."""
     access.require_moving(principal, body["station_id"])
     return assets.relocate(asset, actor_id=principal.volunteer_id, **body)

@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -115,11 +114,7 @@ def read_later(station_id: UUID, item_ids: Iterable[UUID], position: int) -> lis
             StockEntry.sequence > position,
         )
     )
-    return [_later(row) for row in rows]
-
-
-def _later(row: Any) -> Later:
-    return Later((row.item_id, row.lot_number, row.portion), *tuple(row)[3:-1], bool(row.loses_a_piece))
+    return [Later((row[0], row[1], row[2]), *row[3:]) for row in rows]
 
 
 def moved_since(later: Sequence[Later], counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
