@@ -130,7 +130,8 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     shifts = shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
     related = _related_ids(activity_id)
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
-    views = shift_views([(row, shift) for shift in shifts], caller_id, now)
+    activity: Any = row
+    views = shift_views([(activity, shift) for shift in shifts], caller_id, now)
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],

@@ -18,5 +18,4 @@ class Written:
 
 def respond_written(written: Written) -> Response:
     """The response."""
-    response: Response = current_app.json.response(written.content)
-    return response
+    return Response(current_app.json.dumps(written.content), mimetype="application/json")
