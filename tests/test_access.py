@@ -39,10 +39,14 @@ SMUGGLED: dict[str, Any] = {
 # Where a body does declare one of them, and who may call it is who may write it.
 DECLARED: dict[str, set[str]] = {
     "POST /auth/sign-in": {"/device/id"},
+    # Leaders only, and what is made is a question to that person.
+    "POST /shifts/{shift_id}/sign-ups": {"/volunteer_id"},
     "POST /auth/register": {"/device/id", "/consents/*/version"},
     "PUT /me/consents": {"/consents/*/version"},
     "POST /grants": {"/role", "/volunteer_id", "/scope/id"},
     "PATCH /memberships/{membership_id}": {"/role"},
+    "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
+    "PATCH /assets/{asset_id}": {"/state"},
 }
 # Pages for people stand at the root, beside the contract's base.
 PAGES = "/c/"

@@ -22,7 +22,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
 
 MIGRATIONS = PROJECT_DIRECTORY / "migrations"
-LEDGERS = ("movements", "stock_entries", "service_records", "audit_entries")
+LEDGERS = ("movements", "stock_entries", "service_records", "audit_entries", "transfer_steps", "transfer_shortfalls")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -17,8 +17,12 @@ from volunteer_api.activities import handlers as activity_handlers
 from volunteer_api.activities import tasks as activity_tasks
 from volunteer_api.attendance import endpoints as attendance
 from volunteer_api.attendance import handlers as attendance_handlers
+from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
+from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.compliance import endpoints as compliance
+from volunteer_api.compliance import handlers as compliance_handlers
+from volunteer_api.compliance import tasks as compliance_tasks
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
 from volunteer_api.core import health
 from volunteer_api.core.database import configure_engine, db, engine_options
@@ -39,6 +43,8 @@ from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
 from volunteer_api.loans import endpoints as loans
+from volunteer_api.loans import handlers as loan_handlers
+from volunteer_api.loans import tasks as loan_tasks
 from volunteer_api.notifications import endpoints as notifications
 from volunteer_api.notifications import handlers as notification_handlers
 from volunteer_api.notifications import tasks as notification_tasks
@@ -55,11 +61,14 @@ from volunteer_api.sign_ups import handlers as sign_up_handlers
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
 from volunteer_api.stocktakes import endpoints as stocktakes
+from volunteer_api.stocktakes import handlers as stocktake_handlers
 from volunteer_api.teams import endpoints as teams
 from volunteer_api.teams import handlers as team_handlers
 from volunteer_api.teams import pages as team_pages
 from volunteer_api.teams import tasks as team_tasks
 from volunteer_api.transfers import endpoints as transfers
+from volunteer_api.transfers import handlers as transfer_handlers
+from volunteer_api.transfers import tasks as transfer_tasks
 
 # The law: a feature imports only core and what stands before it here. import-linter's contract is tested against it.
 FEATURES = (
@@ -86,7 +95,19 @@ FEATURES = (
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
 PAGES = (stations.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
-TASKS = (file_tasks, account_tasks, notification_tasks, organization_tasks, inventory_tasks, team_tasks, activity_tasks)
+TASKS = (
+    file_tasks,
+    account_tasks,
+    notification_tasks,
+    organization_tasks,
+    inventory_tasks,
+    team_tasks,
+    activity_tasks,
+    transfer_tasks,
+    loan_tasks,
+    compliance_tasks,
+    attendance_tasks,
+)
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
     file_handlers,
@@ -95,7 +116,12 @@ HANDLERS: tuple[ModuleType, ...] = (
     organization_handlers,
     team_handlers,
     station_handlers,
+    catalog_handlers,
     inventory_handlers,
+    loan_handlers,
+    stocktake_handlers,
+    transfer_handlers,
+    compliance_handlers,
     qualification_handlers,
     activity_handlers,
     sign_up_handlers,

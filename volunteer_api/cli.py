@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import click
 from alembic import command
@@ -17,17 +18,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from volunteer_api.accounts import reencryption
 from volunteer_api.app import create_app
+from volunteer_api.catalog.kits import issue_template
+from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
 from volunteer_api.core import keyring
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.inventory import verification
+from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
 
@@ -153,13 +159,54 @@ def reencrypt_resident_ids() -> None:
 
 @group.group("contacts")
 def contacts_group() -> None:
-    """The stored guardians and emergency contacts."""
+    """The stored guardians, emergency contacts and borrowers."""
 
 
 @contacts_group.command("reencrypt")
 def reencrypt_contacts() -> None:
-    """Seal all contacts with the newest key of their ring; may be broken off and started again."""
-    _reencrypt(reencryption.CONTACTS)
+    """Seal all contacts with the newest keys of their rings; may be broken off and started again."""
+    _reencrypt(reencryption.CONTACTS + borrowers.SEALED)
+
+
+@group.group("stock")
+def stock_group() -> None:
+    """The ledger of stations' stock."""
+
+
+@stock_group.command("verify")
+def verify_stock() -> None:
+    """Replay every station's ledger against its balances; nothing is repaired. Fails where they differ."""
+    app = _ready_app()
+
+    def tell(station_id: UUID, fault: verification.Fault) -> None:
+        details = " ".join(f"{name}={value}" for name, value in fault.details.items())
+        click.echo(f"{station_id}  {fault.kind}  {fault.subject}  {details}")
+
+    with app.app_context():
+        count = verification.verify_all(tell)
+    if count:
+        raise click.ClickException(f"{count} faults in the ledger.")
+    click.echo("The ledger adds up.")
+
+
+@group.group("kit-standards")
+def kit_standards_group() -> None:
+    """What stations must hold."""
+
+
+@kit_standards_group.command("issue")
+@click.argument("template", type=click.Choice([template.value for template in KitTemplate]))
+@click.option("--organization", "organization_id", type=click.UUID, required=True, help="The id of who issues it.")
+def issue_kit_standard(template: str, organization_id: UUID) -> None:
+    """Issue a standard that comes with the product, for all stations of its kinds below an organization."""
+    app = _ready_app()
+    work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
+    with app.app_context():
+        try:
+            standard = run_unit(work, writes=True)
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
+    click.echo(f"{standard.name} is issued: kit standard {standard.id}.")
 
 
 @group.command()

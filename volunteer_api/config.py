@@ -42,11 +42,32 @@ class Rules:
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60
+    # Between two shifts of one person; 0: back-to-back is fine.
+    rest_minutes: int = 0
+    # At so many no-shows in so many days a sign-up waits for a leader, or is refused where `no_shows_refuse`; 0: never.
+    no_show_limit: int = 0
+    no_show_days: int = 90
+    no_shows_refuse: bool = False
     attendances_for_held_shift: int = 1
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
     backdating_days: int = 30
     near_expiry_days: int = 30
+    # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
+    stocktake_variance: int = 5
+    late_count_hours: int = 72
+    loan_days: int = 7
+    loan_longest_days: int = 30
+    # How many open loans one borrower may have; 0 is any number.
+    loans_per_borrower: int = 0
+    # So long overdue, a loan is reminded of; once at each.
+    loan_reminder_days: tuple[int, ...] = (0, 3, 7)
+    # Compliance: issues of how many days say how fast things are used up, how far the forecast looks, from when on a
+    # coming failure is an alert, and after how many days an alert that nobody looked at goes one level up.
+    consumption_days: int = 90
+    forecast_days: int = 365
+    fail_warning_days: int = 14
+    alert_escalation_days: int = 3
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90
@@ -54,6 +75,10 @@ class Rules:
     session_days: int = 180
     notification_days: int = 365
     stock_document_years: int = 5
+    # What is under way between two stations for so long is asked after, and again after as long.
+    transfer_reminder_days: int = 7
+    borrower_days: int = 30
+    loan_history_days: int = 365
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,37 @@ from tests.activities.factories import Scene, make_activity
 from tests.factories import make_volunteer
 from tests.inventory.factories import make_item
 from tests.rankings.factories import Happening, Turn, write
+from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.catalog.kits import issue_template
+from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.templates import KitTemplate
+from volunteer_api.compliance.models import AlertKind, StockAlert
 from volunteer_api.core import audit, clock, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.inventory import months, recalls
 from volunteer_api.inventory import service as inventory
-from volunteer_api.inventory.models import MovementReason, RecordableKind
+from volunteer_api.inventory.models import MovementReason, Recall, RecordableKind
+from volunteer_api.loans import service as loans
+from volunteer_api.loans.models import Loan, ReturnCondition
+from volunteer_api.loans.returns import take_back
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import StationStatusChange
+from volunteer_api.stocktakes import service as stocktakes
+from volunteer_api.stocktakes.models import Stocktake
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
+from volunteer_api.transfers import service as transfers
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
 
@@ -108,6 +120,7 @@ def furnish(scene: Scene) -> UUID:
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
     sign_ups.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
+    sign_ups.invite(by=volunteer.id, shift_id=activity.shift_id, volunteer_id=scene.outsider_id)
     led = make_activity(scene=scene, leader_ids=[volunteer.id])
     db.session.get_one(Activity, led.id).created_by = volunteer.id
     db.session.flush()
@@ -117,6 +130,13 @@ def furnish(scene: Scene) -> UUID:
         kind=RecordableKind.RECEIPT,
         reason=MovementReason.OTHER,
         lines=[{"item_id": make_item(), "quantity": 1}],
+    )
+    transfers.request(
+        actor_id=volunteer.id,
+        from_station_id=scene.station_id,
+        to_station_id=make_station(organization_id=scene.office_id).id,
+        lines=[{"item_id": make_item(), "quantity": 1}],
+        needs_organizer=True,
     )
     db.session.add_all(
         [
@@ -149,6 +169,9 @@ def furnish(scene: Scene) -> UUID:
         ]
     )
     _qualify(volunteer.id, scene)
+    _keep_stock(volunteer.id, scene)
+    _lend(volunteer.id, scene)
+    _keep_stations_stocked(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -209,6 +232,66 @@ def _qualify(volunteer_id: UUID, scene: Scene) -> None:
                 **listed | {"volunteer_id": None, "phone_digest": b"another's"},
             ),
         ]
+    )
+    db.session.flush()
+
+
+def _keep_stock(volunteer_id: UUID, scene: Scene) -> None:
+    """Counted, handed a shift over, closed a month, recalled a lot and took that back."""
+    office = db.session.get_one(Organization, scene.office_id)
+    item_id = make_item()
+    stocktake_id = stocktakes.start_stocktake(
+        station_id=scene.station_id,
+        by=volunteer_id,
+        kind="handover",
+        item_ids=[item_id],
+        to_volunteer_id=volunteer_id,
+    )
+    stocktake = db.session.get_one(Stocktake, stocktake_id)
+    stocktakes.count_lines(stocktake, [{"item_id": item_id, "quantity": 0}], by=volunteer_id)
+    months.close_month(office, "2020-01", by=volunteer_id)
+    made = recalls.recall_lot(organization=office, item_id=item_id, lot_number="A", reason="召回", by=volunteer_id)
+    recalls.end_recall(db.session.get_one(Recall, made.id), reason="批号有误", by=volunteer_id)
+
+
+def _lend(volunteer_id: UUID, scene: Scene) -> None:
+    """Somebody who lends to herself and takes a part of it back."""
+    item_id = make_item(kind=ItemKind.DURABLE)
+    inventory.record_movement(
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        kind=RecordableKind.RECEIPT,
+        reason=MovementReason.OTHER,
+        lines=[{"item_id": item_id, "quantity": 2}],
+    )
+    loan = loans.lend(
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        borrower={"volunteer_id": volunteer_id},
+        item_id=item_id,
+        quantity=2,
+    )
+    take_back(
+        db.session.get_one(Loan, loan.id),
+        station_id=scene.station_id,
+        actor_id=volunteer_id,
+        condition=ReturnCondition.GOOD,
+        quantity=1,
+    )
+
+
+def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
+    """Issued a kit standard, and saw to an alert."""
+    issue_template(KitTemplate.DESK, organization_id=scene.office_id, issued_by=volunteer_id)
+    db.session.add(
+        StockAlert(
+            station_id=scene.station_id,
+            kind=AlertKind.LOW,
+            details={},
+            acknowledged_at=clock.now(),
+            acknowledged_by=volunteer_id,
+            note="明天补货",
+        )
     )
     db.session.flush()
 

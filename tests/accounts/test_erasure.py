@@ -151,6 +151,16 @@ def test_the_wait_is_kept(app, client, unit, person, capsys):
     assert actions(unit, person.id) == ["erasure_requested", "erased"]
 
 
+def test_taken_back_and_asked_anew_meanwhile_it_waits_again(app, unit, person):
+    """The task found the person due; before her turn came she took it back and asked for it anew."""
+    day = unit(lambda: clock.now()) + timedelta(days=7)
+    unit(lambda: setattr(db.session.get_one(Volunteer, person.id), "erases_at", day))
+    assert unit(lambda: erasure.execute(person.id)) is False
+    assert unit(lambda: db.session.get_one(Volunteer, person.id).name) == person.name
+    with clock.at(day):
+        assert unit(lambda: erasure.execute(person.id)) is True
+
+
 def test_reminded_once_a_day_before(app, unit, person):
     unit(lambda: plan(person.id))
     with clock.at(clock.now() - timedelta(hours=30)):

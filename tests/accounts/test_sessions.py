@@ -145,10 +145,11 @@ class Sessions(RuleBasedStateMachine):
         with clock.at(self.moment):
             assert self.post(flipped).json["code"] == "refresh_token_invalid"
 
-    @rule(days=st.integers(1, 61))
-    def wait(self, days: int) -> None:
-        """Nobody does anything."""
+    @rule(number=number, days=st.sampled_from([1, 30, 59, 60, 61]))
+    def wait(self, number: int, days: int) -> None:
+        """Nobody does anything; then a phone comes back, at the edge of the sixty days too."""
         self.moment += timedelta(days=days)
+        self.hand_in(number, lambda session: max(self.tokens[session]))
 
     @invariant()
     def what_is_open_is_open(self) -> None:

@@ -238,7 +238,7 @@ HOUR = timedelta(hours=1)
         ),
         ("/shifts/0/starts_at", {"shifts": [{"starts_at": "2030-01-01T00:00:00", "ends_at": "2030-01-01T01:00:00Z"}]}),
         ("/category", {"category": "other"}),
-        ("/sign_up_mode", {"sign_up_mode": "approval"}),
+        ("/sign_up_mode", {"sign_up_mode": "lottery"}),
         ("/title", {"title": "  "}),
         ("/place/lat", {"place": {"lat": 91, "lng": 0}}),
         ("/colour", {"colour": "red"}),

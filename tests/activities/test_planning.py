@@ -217,3 +217,17 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
     expected = {"kind": "river_cleaned", "unit": "m", "quantity": 201.5, "activity_count": 2}
     assert sums == ([expected] if status == 200 else [])
     assert client.get("/activity-outcomes?to=2020-01-01").get_json()["items"] == []
+
+
+def test_who_signed_up_hears_of_another_place(client: Any, unit: Unit) -> None:
+    made = unit(lambda: make_activity(capacity=3))
+    people = fill(unit, made.shift_id, 2)
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+    version = organizer.get(path).get_json()["version"]
+    changed = organizer.patch(path, json={"place_name": "湛河南岸", "description": "带水"}, version=version)
+    assert changed.status_code == 200
+    quiet = organizer.patch(path, json={"description": "带手套"}, version=changed.get_json()["version"])
+    assert quiet.status_code == 200
+    for one in people:
+        told = client.as_(one).get("/me/notifications").get_json()["items"]
+        assert [item["kind"] for item in told].count("activity_changed") == 1

@@ -1,7 +1,28 @@
 """Rows of the access matrix: the catalogue."""
 
-from tests.access_scene import KEEPS_CATALOG, PUBLIC, SIGNED_IN, Call, Entry, World
+from tests.access_scene import KEEPS_CATALOG, ORGANIZES, PUBLIC, SIGNED_IN, Call, Entry, World
+from tests.factories import next_number
 from tests.inventory.factories import make_item
+from volunteer_api.catalog import kits
+from volunteer_api.catalog.models import KitStandard
+from volunteer_api.stations.models import StationKind
+
+
+def standard_of(world: World) -> KitStandard:
+    """One of the office."""
+    return kits.issue_standard(
+        organization_id=world.office.id,
+        kit=f"kit_{next_number()}",
+        name="雨具标准",
+        station_kinds=[StationKind.DESK],
+        lines=[{"item_id": world.item_id, "minimum": 3}],
+    )
+
+
+def new_standard(world: World) -> Call:
+    lines = [{"item_id": str(world.item_id), "minimum": 3, "critical": True}]
+    body = {"kit": f"kit_{next_number()}", "name": "雨具标准", "station_kinds": ["desk"], "lines": lines}
+    return Call(body=body | {"organization_id": str(world.office.id)})
 
 
 def table(world: World) -> Call:
@@ -18,6 +39,18 @@ ROWS: dict[str, Entry] = {
     "POST /items/import": KEEPS_CATALOG(table),
     "GET /items/{item_id}": PUBLIC(),
     # Each who may calls it once: the version is that of an item of her own.
+    "GET /kit-standards": SIGNED_IN(),
+    "POST /kit-standards": ORGANIZES(new_standard),
+    "GET /kit-standards/{standard_id}": SIGNED_IN(lambda world: Call(at={"standard_id": standard_of(world).id})),
+    "GET /kit-standards/{standard_id}/versions": SIGNED_IN(
+        lambda world: Call(at={"standard_id": standard_of(world).id})
+    ),
+    "POST /kit-standards/{standard_id}/versions": ORGANIZES(
+        lambda world: Call(
+            at={"standard_id": standard_of(world).id},
+            body={"lines": [{"item_id": str(world.item_id), "minimum": 5}]},
+        )
+    ),
     "PATCH /items/{item_id}": KEEPS_CATALOG(
         lambda world: Call(at={"item_id": make_item()}, body={"unit": "条"}, version=1)
     ),

@@ -56,6 +56,7 @@ def test_the_demo_fills_every_screen(loaded: list[tuple[int, int]], client: Any,
     check_home_desk(client.as_(unit(lambda: find_by_phone(STATION_MANAGER))), unit(clock.today))
     check_other_desks(client.as_(unit(lambda: find_by_phone(ADMINISTRATOR))))
     phones = {phone: client.as_(unit(lambda phone=phone: find_by_phone(phone))) for phone in ROLES}
+    check_loans(phones[STATION_MANAGER], phones[VOLUNTEER])
     check_today(phones)
     check_volunteer(phones[VOLUNTEER])
     check_leader(phones[TEAM_LEADER])
@@ -121,12 +122,33 @@ def check_home_desk(manager: Any, today: date) -> None:
     assert {"打气筒", "轮椅", "碘伏", "针线包"} <= {row["item"]["name"] for row in stock}
     assert set(FIRST_AID_BOX) <= {row["item"]["name"] for row in stock}
     states = Counter(row["state"] for row in stock)
-    assert (states["near_expiry"], states["expired"], states["empty"]) == (1, 1, 1)
+    # Of one item a lot is used up, and another one is on its way.
+    assert (states["near_expiry"], states["expired"], states["empty"]) == (1, 1, 2)
     near = next(row for row in stock if row["state"] == "near_expiry")
     assert date.fromisoformat(near["expires_on"]) == today + timedelta(days=20)
     assert {row["item"]["name"] for row in stock if row["state"] == "empty"} == {"弹性绷带"}
+    (coming,) = manager.get(f"/transfers?station_id={desk['id']}").get_json()["items"]
+    assert (coming["state"], coming["to_station"]["id"]) == ("shipped", desk["id"])
+    assert {row["item"]["name"]: row["in_transit"] for row in stock if row["in_transit"]} == {
+        "弹性绷带": 1,
+        "针线包": 1,
+    }
     kinds = {entry["kind"] for entry in manager.get(f"/stations/{desk['id']}/stock/entries").get_json()["items"]}
     assert {"receipt", "issue"} <= kinds
+
+
+def check_loans(manager: Any, volunteer: Any) -> None:
+    loans = manager.get("/loans").get_json()["items"]
+    assert Counter((loan["state"], loan["overdue"]) for loan in loans) == {
+        ("open", True): 2,
+        ("open", False): 1,
+        ("closed", False): 1,
+    }
+    assert {loan["borrower"]["kind"] for loan in loans} == {"passer_by", "volunteer"}
+    (wheelchair,) = manager.get("/assets").get_json()["items"]
+    assert (wheelchair["item"]["name"], wheelchair["state"]) == ("轮椅", "in_stock")
+    (mine,) = volunteer.get("/me/loans").get_json()["items"]
+    assert mine["overdue"] is True
 
 
 def check_other_desks(administrator: Any) -> None:

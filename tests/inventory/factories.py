@@ -11,7 +11,7 @@ from volunteer_api.catalog import service as catalog
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
 from volunteer_api.inventory import service
-from volunteer_api.inventory.models import MovementReason, RecordableKind
+from volunteer_api.inventory.models import Movement, MovementReason, RecordableKind
 from volunteer_api.inventory.queries import Document
 from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType
@@ -74,13 +74,30 @@ def make_station(organization_id: UUID) -> Station:
     return station
 
 
-def make_item(*, name: str | None = None, kind: ItemKind = ItemKind.CONSUMABLE, prohibited: bool = False) -> UUID:
+def make_item(
+    *,
+    name: str | None = None,
+    kind: ItemKind = ItemKind.CONSUMABLE,
+    prohibited: bool = False,
+    days_once_opened: int | None = None,
+) -> UUID:
     """An item of the catalogue; returns its id."""
-    return catalog.create_item(name=name or f"物品{next_number()}", kind=kind, unit="件", prohibited=prohibited).id
+    return catalog.create_item(
+        name=name or f"物品{next_number()}",
+        kind=kind,
+        unit="件",
+        prohibited=prohibited,
+        days_once_opened=days_once_opened,
+    ).id
 
 
 def move(
-    depot: Depot, kind: str, *lines: Mapping[str, Any], reason: str = "other", occurred_at: datetime | None = None
+    depot: Depot,
+    kind: str,
+    *lines: Mapping[str, Any],
+    reason: str = "other",
+    occurred_at: datetime | None = None,
+    **seen: str,
 ) -> Document:
     """A movement by the station's manager."""
     return service.record_movement(
@@ -90,11 +107,23 @@ def move(
         reason=MovementReason(reason),
         lines=[line_of(**line) for line in lines],
         occurred_at=occurred_at,
+        **seen,
     )
 
 
+def reverse(depot: Depot, movement_id: UUID, reason: str = "mistake") -> Document:
+    """The reversal of a movement by the station's manager."""
+    movement = db.session.get_one(Movement, movement_id)
+    return service.reverse_movement(movement, actor_id=depot.manager_id, reason=MovementReason(reason))
+
+
 def line_of(
-    item_id: UUID, quantity: int, *, lot_number: str | None = None, expires_on: date | None = None
+    item_id: UUID,
+    quantity: int,
+    *,
+    lot_number: str | None = None,
+    expires_on: date | None = None,
+    quarantined: bool = False,
 ) -> service.Line:
     """A line of a movement."""
     line: service.Line = {"item_id": item_id, "quantity": quantity}
@@ -102,6 +131,8 @@ def line_of(
         line["lot_number"] = lot_number
     if expires_on is not None:
         line["expires_on"] = expires_on
+    if quarantined:
+        line["quarantined"] = True
     return line
 
 

@@ -8,11 +8,14 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tests.activities.factories import make_activity, make_volunteers
-from volunteer_api.activities.models import Shift
+from tests.sign_ups.factories import move_shift, number_of
+from volunteer_api.activities.models import Shift, ShiftRole
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.sign_ups import service
+from volunteer_api.sign_ups import service, stand_ins
 from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.sign_ups.problems import OverlappingShift
+from volunteer_api.teams.service import add_member
 
 
 def rows_of(unit: Any, shift_id: UUID) -> tuple[Shift, list[SignUp]]:
@@ -159,3 +162,239 @@ def test_a_cancellation_races_sign_ups(postgresql_client: Any, postgresql_unit: 
     for phone, status in zip(phones, outcomes, strict=False):
         kinds = [item["kind"] for item in phone.get("/me/notifications").get_json()["items"]]
         assert kinds == (["activity_canceled"] if status == 201 else [])
+
+
+def test_places_in_a_role_and_in_the_shift(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Forty at once, every other one as a guide: five guides at most, and twelve people at most."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=1)
+        times = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+        made = make_activity(shifts=[times | {"capacity": 12, "roles": [{"name": "讲解", "capacity": 5}]}])
+        return made, db.session.query(ShiftRole).filter_by(shift_id=made.shift_id).one().id, make_volunteers(40)
+
+    made, role_id, people = postgresql_unit(prepare)
+    phones = [postgresql_client.as_(one) for one in people]
+
+    def tap(number: int) -> int:
+        body = {"role_id": str(role_id)} if number % 2 else {}
+        return int(phones[number].post(f"/shifts/{made.shift_id}/sign-ups", json=body, key="a").status_code)
+
+    assert race(40, tap) == [201] * 40
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    assert shift.confirmed_count == 12
+    assert_role(postgresql_unit, role_id, rows)
+
+
+def assert_role(unit: Any, role_id: UUID, rows: list[SignUp]) -> None:
+    role = unit(lambda: db.session.get(ShiftRole, role_id))
+    states = Counter(row.state for row in rows if row.role_id == role_id)
+    assert (role.confirmed_count, role.waitlisted_count) == (states["confirmed"], states["waitlisted"])
+    assert role.confirmed_count <= role.capacity
+
+
+def test_guides_leave_while_others_come(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Withdrawals race the promotions that they cause, and newcomers, in a role."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=1)
+        times = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+        made = make_activity(shifts=[times | {"capacity": 8, "roles": [{"name": "讲解", "capacity": 4}]}])
+        role_id = db.session.query(ShiftRole).filter_by(shift_id=made.shift_id).one().id
+        inside = make_volunteers(12)
+        ids = [
+            service.sign_up(shift_id=made.shift_id, volunteer_id=one, role_id=role_id if number % 2 else None).id
+            for number, one in enumerate(inside)
+        ]
+        return made, role_id, inside, ids, make_volunteers(8)
+
+    made, role_id, inside, ids, coming = postgresql_unit(prepare)
+    leaving = [postgresql_client.as_(one) for one in inside]
+    entering = [postgresql_client.as_(one) for one in coming]
+
+    def act(number: int) -> int:
+        if number < 12:
+            return int(leaving[number].post(f"/sign-ups/{ids[number]}/withdrawal").status_code)
+        body = {"role_id": str(role_id)} if number % 2 else {}
+        return int(entering[number - 12].post(f"/shifts/{made.shift_id}/sign-ups", json=body, key="a").status_code)
+
+    assert Counter(race(20, act)) == {200: 12, 201: 8}
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    assert_role(postgresql_unit, role_id, rows)
+    # Four came as guides and four without: all of them have places now.
+    assert (shift.confirmed_count, shift.waitlisted_count) == (8, 0)
+
+
+def test_acceptances_race_a_cancellation(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    def prepare() -> Any:
+        made = make_activity(capacity=5)
+        people = make_volunteers(10)
+        return (
+            made,
+            people,
+            [service.invite(by=made.scene.organizer_id, shift_id=made.shift_id, volunteer_id=one).id for one in people],
+        )
+
+    made, people, ids = postgresql_unit(prepare)
+    organizer = postgresql_client.as_(made.scene.organizer_id)
+    phones = [postgresql_client.as_(one) for one in people]
+
+    def act(number: int) -> tuple[int, str | None]:
+        if number == 10:
+            answer = organizer.post(f"/activities/{made.id}/cancellation", json={"reason": "下雨"})
+        else:
+            answer = phones[number].post(f"/sign-ups/{ids[number]}/acceptance")
+        return int(answer.status_code), answer.get_json().get("code")
+
+    outcomes = race(11, act)
+    assert outcomes[10] == (200, None)
+    assert set(outcomes[:10]) <= {(200, None), (409, "canceled")}
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    assert shift.canceled_at is not None
+    # Whatever they had said by then, everybody hears that there is nothing to come to.
+    for phone in phones:
+        heard = [item["kind"] for item in phone.get("/me/notifications").get_json()["items"]]
+        assert "activity_canceled" in heard
+
+
+def test_a_stand_in_races_the_withdrawal(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Either the place is given on, or it goes to who waits; never both, and never to nobody."""
+    made, people, ids, waits = postgresql_unit(lambda: offers(6))
+    givers = [postgresql_client.as_(one) for one, _ in people]
+    takers = [postgresql_client.as_(other) for _, other in people]
+
+    def act(number: int) -> int:
+        mine, offer = ids[number // 2]
+        if number % 2:
+            return int(takers[number // 2].post(f"/sign-ups/{offer}/acceptance").status_code)
+        return int(givers[number // 2].post(f"/sign-ups/{mine}/withdrawal").status_code)
+
+    outcomes = race(12, act)
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    state = {row.id: row.state for row in rows}
+    given_on = 0
+    for number, (mine, offer) in enumerate(ids):
+        left, taken = outcomes[2 * number], outcomes[2 * number + 1]
+        assert sorted([left, taken]) == [200, 409]
+        assert state[mine] == "withdrawn"
+        assert state[offer] == ("confirmed" if taken == 200 else "withdrawn")
+        given_on += taken == 200
+    assert shift.confirmed_count == 6
+    assert sum(state[one] == "confirmed" for one in waits) == 6 - given_on
+
+
+def offers(count: int) -> Any:
+    """Pairs of a giver's and a stand-in's sign-up for one full shift, and as many others who wait."""
+    made = make_activity(capacity=count)
+    people = list(zip(make_volunteers(count), make_volunteers(count), strict=True))
+    mine = [service.sign_up(shift_id=made.shift_id, volunteer_id=one).id for one, _ in people]
+    asked = [
+        stand_ins.offer(sign_up_id=one, volunteer_number=number_of(other))
+        for one, (_, other) in zip(mine, people, strict=True)
+    ]
+    ids = [(one, offer.id) for one, offer in zip(mine, asked, strict=True)]
+    waits = [service.sign_up(shift_id=made.shift_id, volunteer_id=one).id for one in make_volunteers(count)]
+    return made, people, ids, waits
+
+
+def test_two_take_each_others_places(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Each offers the other one a place in another shift: the volunteers are held in one order."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=1)
+        left = make_activity(capacity=1, starts_at=start)
+        right = make_activity(scene=left.scene, capacity=1, starts_at=start + timedelta(days=1))
+        one, other = make_volunteers(2)
+        first = service.sign_up(shift_id=left.shift_id, volunteer_id=one)
+        second = service.sign_up(shift_id=right.shift_id, volunteer_id=other)
+        asked = [
+            stand_ins.offer(sign_up_id=first.id, volunteer_number=number_of(other)).id,
+            stand_ins.offer(sign_up_id=second.id, volunteer_number=number_of(one)).id,
+        ]
+        return (other, one), asked
+
+    people, asked = postgresql_unit(prepare)
+    phones = [postgresql_client.as_(one) for one in people]
+    assert race(2, lambda number: phones[number].post(f"/sign-ups/{asked[number]}/acceptance").status_code) == [200] * 2
+
+
+def test_whole_days_race_single_sign_ups(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """People sign up for all shifts at once, others for one after the other, in any order: nobody locks anybody out."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=1)
+        times = [
+            {"starts_at": start + timedelta(hours=n), "ends_at": start + timedelta(hours=n + 1), "capacity": 4}
+            for n in range(6)
+        ]
+        made = make_activity(shifts=times)
+        people = make_volunteers(16)
+        for one in people[:4]:
+            add_member(team_id=made.scene.team_id, volunteer_id=one)
+        return made, people
+
+    made, people = postgresql_unit(prepare)
+    phones = [postgresql_client.as_(one) for one in people]
+    leader = postgresql_client.as_(made.scene.leader_id)
+    path = f"/activities/{made.id}/sign-ups"
+
+    def act(number: int) -> list[int]:
+        if number == 16:
+            body = {"all": True, "whole_team": True, "team_id": str(made.scene.team_id)}
+            return [int(leader.post(path, json=body, key="a").status_code)]
+        if number % 2:
+            shift_ids = [str(one) for one in (made.shift_ids if number % 4 == 1 else reversed(made.shift_ids))]
+            return [int(phones[number].post(path, json={"shift_ids": shift_ids}, key="a").status_code)]
+        return [
+            int(phones[number].post(f"/shifts/{one}/sign-ups", json={}, key=str(one)).status_code)
+            for one in made.shift_ids[:: 1 if number % 4 else -1]
+        ]
+
+    outcomes = race(17, act)
+    assert {status for outcome in outcomes for status in outcome} <= {200, 201, 409}
+    for shift_id in made.shift_ids:
+        shift, rows = rows_of(postgresql_unit, shift_id)
+        assert_counts(shift, rows)
+        assert shift.confirmed_count == 4
+        assert len({row.volunteer_id for row in rows}) == len(rows)
+
+
+def test_a_move_races_sign_ups_for_its_new_time(postgresql_unit: Any, race: Any) -> None:
+    """Whatever comes first, nobody ends in two shifts at one time."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=2)
+        made = make_activity(starts_at=start)
+        other = make_activity(scene=made.scene, starts_at=start + timedelta(days=1))
+        people = make_volunteers(8)
+        for one in people:
+            service.sign_up(shift_id=made.shift_id, volunteer_id=one)
+        return made, other, people
+
+    made, other, people = postgresql_unit(prepare)
+
+    def act(number: int) -> str:
+        if number == 8:
+            postgresql_unit(lambda: move_shift(made.shift_id, made.id, timedelta(days=1)))
+            return "moved"
+        try:
+            return str(
+                postgresql_unit(lambda: service.sign_up(shift_id=other.shift_id, volunteer_id=people[number])).state
+            )
+        except OverlappingShift:
+            return "refused"
+
+    outcomes = race(9, act)
+    assert outcomes[8] == "moved"
+    assert set(outcomes[:8]) <= {"confirmed", "refused"}
+    _, here = rows_of(postgresql_unit, made.shift_id)
+    _, there = rows_of(postgresql_unit, other.shift_id)
+    confirmed = [{row.volunteer_id for row in rows if row.state == "confirmed"} for rows in (here, there)]
+    assert confirmed[0] & confirmed[1] == set()
+    assert confirmed[0] | confirmed[1] == set(people)
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)

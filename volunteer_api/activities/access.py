@@ -155,6 +155,11 @@ def require_keeping(principal: Principal, *, organization_id: UUID, activity_id:
     return _seen(principal, Activity.id == activity_id)
 
 
+def seen(principal: Principal | None, activity_id: UUID) -> Activity:
+    """The activity, for whoever sees it. Raises NotFound (404)."""
+    return _seen(principal, Activity.id == activity_id)
+
+
 def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:
     activity = db.session.scalars(select(Activity).where(which, visible_to(principal))).one_or_none()
     if activity is None:

@@ -18,7 +18,20 @@ from volunteer_api.core.settings import settings
 from volunteer_api.organizations.access import require_open
 
 # What a copy and a pattern take over; the team, the station and the leaders are those of one organization.
-COPIED = ("title", "category", "radius_m", "place_name", "description", "sign_up_mode", "recipients")
+COPIED = (
+    "title",
+    "category",
+    "radius_m",
+    "place_name",
+    "description",
+    "sign_up_mode",
+    "recipients",
+    "minimum_age",
+    "maximum_age",
+    "required_skills",
+    "required_training_ids",
+    "hazardous",
+)
 
 
 def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Activity]:
@@ -42,7 +55,7 @@ def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Princip
             campaign_id=activity.campaign_id,
             place=activity.place,
             shifts=shifts,
-            **{name: getattr(activity, name) for name in COPIED},
+            **_copied({name: getattr(activity, name) for name in COPIED}),
         )
         for organization_id in dict.fromkeys(organization_ids)
     ]
@@ -90,10 +103,16 @@ def plan_from(
         | {"capacity": shift["capacity"], "minimum": shift["minimum"]}
         for shift in plan["shifts"]
     ]
-    members = {name: plan[name] for name in COPIED} | ({"title": title} if title else {})
+    members = _copied(plan) | ({"title": title} if title else {})
     return service.create_activity(
         by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members, **given
     )
+
+
+def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
+    # A pattern that an earlier release kept has fewer members.
+    found = {name: members[name] for name in COPIED if name in members}
+    return found | {"required_training_ids": [UUID(one) for one in found.get("required_training_ids", ())]}
 
 
 def _plan_of(activity: Activity) -> dict[str, Any]:

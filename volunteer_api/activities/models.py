@@ -15,9 +15,11 @@ from volunteer_api.core.geo import Place, Spot, cell_of
 
 
 class SignUpMode(StrEnum):
-    """How somebody comes to take part: in this release by signing up, without anybody's approval."""
+    """How somebody comes to take part: by signing up, by a leader's approval of that, or only asked by a leader."""
 
     OPEN = "open"
+    APPROVAL = "approval"
+    INVITATION = "invitation"
 
 
 class ActivityState(StrEnum):
@@ -115,7 +117,9 @@ def _cell(context: DefaultExecutionContext) -> int | None:
 class Activity(Identified, Versioned, Base):
     """Something that volunteers do together, in one or more shifts.
 
-    `organization_path_id` holds the ancestors that the organization had when the activity was published.
+    `organization_path_id` holds the ancestors that the organization had when the activity was published. Ages are full
+    years on the local day of a shift; who takes part has all `required_skills`, has every one of the trainings valid on
+    that day, is a member of its team where it is for `members_only`, and is insured that day where it is `hazardous`.
     `recurrence` is what its shifts are made from, where they were not given one by one (see recurrence.py).
     `copied_from_id` is the activity that it was copied from. Change the place by `stand_at`: its cell follows.
     """
@@ -129,6 +133,7 @@ class Activity(Identified, Versioned, Base):
         CheckConstraint("radius_m IS NULL OR radius_m >= 1", name="radius_positive"),
         CheckConstraint("state != 'canceled' OR cancellation_reason IS NOT NULL", name="canceled_with_reason"),
         CheckConstraint("state NOT IN ('published', 'completed') OR published_at IS NOT NULL", name="published_at"),
+        CheckConstraint("minimum_age >= 0 AND maximum_age >= 0 AND minimum_age <= maximum_age", name="ages_in_order"),
         Index("ix_activities_organization_path_id", "organization_path_id"),
         Index("ix_activities_organization_id", "organization_id"),
         Index("ix_activities_team_id", "team_id"),
@@ -155,6 +160,12 @@ class Activity(Identified, Versioned, Base):
     place_name: Mapped[str | None]
     description: Mapped[str | None]
     sign_up_mode: Mapped[str] = mapped_column(default=SignUpMode.OPEN)
+    minimum_age: Mapped[int | None]
+    maximum_age: Mapped[int | None]
+    members_only: Mapped[bool] = mapped_column(default=False)
+    required_skills: Mapped[list[Any]] = mapped_column(default=list)
+    required_training_ids: Mapped[list[Any]] = mapped_column(default=list)
+    hazardous: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(default=ActivityState.DRAFT)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     published_at: Mapped[datetime | None]
@@ -303,3 +314,24 @@ class Shift(Identified, Versioned, Base):
     waitlisted_count: Mapped[int] = mapped_column(default=0)
     from_recurrence: Mapped[datetime | None]
     risk_told_at: Mapped[datetime | None]
+
+
+class ShiftRole(Identified, Base):
+    """A part that some of a shift's people play, such as guide or first-aider, with places of its own.
+
+    Its places are among the shift's. Its counts are changed as the shift's are, under the lock of the shift.
+    """
+
+    __tablename__ = "shift_roles"
+    __table_args__ = (
+        CheckConstraint("capacity >= 1", name="capacity_positive"),
+        CheckConstraint("confirmed_count >= 0 AND waitlisted_count >= 0", name="counts_not_negative"),
+        CheckConstraint("confirmed_count <= capacity", name="capacity_holds"),
+        UniqueConstraint("shift_id", "name"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
+    name: Mapped[str]
+    capacity: Mapped[int]
+    confirmed_count: Mapped[int] = mapped_column(default=0)
+    waitlisted_count: Mapped[int] = mapped_column(default=0)

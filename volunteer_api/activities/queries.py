@@ -19,12 +19,15 @@ from volunteer_api.activities.models import (
     Outcome,
     PhotoOf,
     Shift,
+    ShiftRole,
+    SignUpMode,
     Template,
 )
 from volunteer_api.activities.prospects import Planned, Prospect, prospects
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
@@ -51,6 +54,12 @@ ACTIVITY_MEMBERS = [
     "place_name",
     "description",
     "sign_up_mode",
+    "minimum_age",
+    "maximum_age",
+    "members_only",
+    "required_skills",
+    "required_training_ids",
+    "hazardous",
     "published_at",
     "completed_at",
     "canceled_at",
@@ -131,7 +140,7 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     related = _related_ids(activity_id)
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
     activity: Any = row
-    views = shift_views([(activity, shift) for shift in shifts], caller_id, now)
+    views = _shift_views_with_roles([(activity, shift) for shift in shifts], caller_id, now)
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
@@ -260,13 +269,14 @@ def page_of_shifts(activity: Activity, query: Mapping[str, Any], caller_id: UUID
         query,
         scope=str(activity.id),
     )
-    return Page(shift_views([(activity, shift) for shift in found.items], caller_id, now), found.next_cursor)
+    views = _shift_views_with_roles([(activity, shift) for shift in found.items], caller_id, now)
+    return Page(views, found.next_cursor)
 
 
 def read_shift(shift: Shift, caller_id: UUID | None) -> dict[str, Any]:
     """One shift as it is for the caller."""
     now = clock.now()
-    return shift_views([(fresh_activity(shift.activity_id), shift)], caller_id, now)[0]
+    return _shift_views_with_roles([(fresh_activity(shift.activity_id), shift)], caller_id, now)[0]
 
 
 @cache
@@ -285,6 +295,7 @@ def takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
     """The judgment of a sign-up in SQL, as far as it does not depend on who asks."""
     closes = now + timedelta(minutes=rules().promotion_closes_minutes)
     return [
+        Activity.sign_up_mode != SignUpMode.INVITATION,
         Shift.activity_id == Activity.id,
         Shift.canceled_at.is_(None),
         Shift.ends_at > now,
@@ -336,11 +347,27 @@ def shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list
     return [_shift_view(shift, prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
 
 
+def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+    roles: dict[UUID, list[ShiftRole]] = {shift.id: [] for _, shift in planned}
+    statement = select(ShiftRole).where(ShiftRole.shift_id.in_(roles)).order_by(ShiftRole.name)
+    for role in db.session.scalars(statement.execution_options(populate_existing=True)):
+        roles[role.shift_id].append(role)
+    return [view | {"roles": roles[view["id"]]} for view in shift_views(planned, caller_id, now)]
+
+
+def _refusal_view(refusal: Problem) -> dict[str, Any]:
+    return {
+        "code": refusal.code,
+        "detail": refusal.sentence(),
+        "reasons": refusal.members.get("reasons", []),
+    }
+
+
 def _shift_view(shift: Shift, prospect: Prospect) -> dict[str, Any]:
     refusal = prospect.refusal
     return {
         **{name: getattr(shift, name) for name in SHIFT_MEMBERS},
         "can_sign_up": refusal is None,
         "would_be": prospect.would_be,
-        "refusal": {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None,
+        "refusal": _refusal_view(refusal) if refusal is not None else None,
     }

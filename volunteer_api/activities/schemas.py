@@ -31,6 +31,8 @@ from volunteer_api.core.schema import (
 from volunteer_api.files.schemas import FileRead
 
 MAXIMUM_SHIFTS = 100
+MAXIMUM_ROLES = 10
+OLDEST = 120
 MAXIMUM_CAPACITY = 100_000
 # Half of the way around the earth: everything lies inside it.
 WIDEST_RADIUS_M = 20_100_000
@@ -89,6 +91,19 @@ class CampaignFilter(PageQuery):
     q = Text(max_length=100, metadata={"description": "A part of the name."})
 
 
+class ShiftRoleCreate(Schema):
+    """A part in a shift, such as guide or first-aider, with places of its own among those of the shift."""
+
+    name = Text(max_length=30, required=True)
+    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, required=True)
+
+
+class ShiftRoleRead(ShiftRoleCreate):
+    id = Id(required=True)
+    confirmed_count = Count(required=True)
+    waitlisted_count = Count(required=True)
+
+
 class _ShiftTimes(Schema):
     """What a shift's creation and its update, and a recurrence, have in common."""
 
@@ -103,6 +118,11 @@ class _ShiftTimes(Schema):
                 raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
         if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
             raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
+        names = [role["name"] for role in data.get("roles", ())]
+        if len(set(names)) < len(names):
+            raise fault("twice", "Two roles have the same name.", "roles")
+        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
+            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
 
 
 class ShiftCreate(_ShiftTimes):
@@ -115,6 +135,15 @@ class ShiftCreate(_ShiftTimes):
         minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
     )
     minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    roles = ListOf(Nested(ShiftRoleCreate), max_length=MAXIMUM_ROLES)
+
+    @validates_schema
+    def roles_fit(self, data: dict[str, Any], **_options: Any) -> None:
+        names = [role["name"] for role in data.get("roles", ())]
+        if len(set(names)) < len(names):
+            raise fault("twice", "Two roles have the same name.", "roles")
+        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
+            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
 
 
 class ShiftUpdate(_ShiftTimes):
@@ -142,13 +171,21 @@ class Recurrence(_ShiftTimes):
     except_on = ListOf(Day(), max_length=100)
 
 
-class Refusal(Schema):
+class RefusalReason(Schema):
     code = Text(required=True)
     detail = Text(required=True)
 
 
-class ShiftRead(Schema):
-    """A shift, with what would come of the caller's signing up for it now."""
+class Refusal(Schema):
+    """`detail` is the first of the `reasons` where there are any, as of not_eligible."""
+
+    code = Text(required=True)
+    detail = Text(required=True)
+    reasons = fields.List(fields.Nested(RefusalReason), required=True)
+
+
+class ShiftSummary(Schema):
+    """A shift in a list of activities, with what would come of the caller's signing up for it now."""
 
     id = Id(required=True)
     version = Count(required=True)
@@ -166,8 +203,21 @@ class ShiftRead(Schema):
     refusal = Nested(Refusal, required=True, allow_none=True)
 
 
+class ShiftRead(ShiftSummary):
+    """A shift with its roles, by name."""
+
+    roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
+
+
 class ShiftFilter(PageQuery):
     """A page of an activity's shifts, by their start."""
+
+
+def check_ages(data: dict[str, Any]) -> None:
+    """Raise a fault where nobody can have such an age."""
+    lowest, highest = data.get("minimum_age"), data.get("maximum_age")
+    if lowest is not None and highest is not None and lowest > highest:
+        raise fault("ages_in_order", "The lowest age is above the highest.", "maximum_age")
 
 
 class ActivityCreate(Schema):
@@ -183,6 +233,14 @@ class ActivityCreate(Schema):
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
     sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
+    minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
+    required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
+    required_training_ids = ListOf(
+        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+    )
+    hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
     recipients = ListOf(Choice(Recipient), max_length=10)
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
@@ -193,6 +251,10 @@ class ActivityCreate(Schema):
     def one_way(self, data: dict[str, Any], **_options: Any) -> None:
         if ("shifts" in data) == ("recurrence" in data):
             raise fault("shifts_or_recurrence", "Give either shifts or recurrence.", "shifts")
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        check_ages(data)
 
 
 class ActivityUpdate(Schema):
@@ -214,6 +276,18 @@ class ActivityUpdate(Schema):
     recurrence = Nested(
         Recurrence, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
     )
+    minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
+    members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
+    required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
+    required_training_ids = ListOf(
+        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+    )
+    hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        check_ages(data)
 
 
 class Outcome(Schema):
@@ -248,17 +322,24 @@ class ActivitySummary(Schema):
     description = Text(max_length=4000, required=True, allow_none=True)
     sign_up_mode = Choice(SignUpMode, required=True)
     recipients = fields.List(Choice(Recipient), required=True)
+    minimum_age = Count(required=True, allow_none=True)
+    maximum_age = Count(required=True, allow_none=True)
+    members_only = Flag(required=True)
+    required_skills = ListOf(Text(), required=True)
+    required_training_ids = ListOf(Id(), required=True)
+    hazardous = Flag(required=True)
     published_at = Moment(required=True, allow_none=True)
     completed_at = Moment(required=True, allow_none=True)
     canceled_at = Moment(required=True, allow_none=True)
     cancellation_reason = Text(max_length=500, required=True, allow_none=True)
     distance_m = Count(allow_none=True, metadata={"description": "Only where `near` was asked."})
-    shifts = fields.List(fields.Nested(ShiftRead), required=True)
+    shifts = fields.List(fields.Nested(ShiftSummary), required=True)
 
 
 class ActivityRead(ActivitySummary):
     """An activity with its next hundred shifts, by their start; `shift_count` is of all."""
 
+    shifts = fields.List(fields.Nested(ShiftRead), required=True)
     shift_count = Count(required=True)
     recurrence = Nested(Recurrence, required=True, allow_none=True)
     copied_from_id = Id(required=True, allow_none=True)

@@ -1,4 +1,4 @@
-"""Finding activities by Chinese text, by an index that SQLite and PostgreSQL both have (docs/decisions/0007).
+"""Finding activities by Chinese text, by an index that SQLite and PostgreSQL both have (docs/decisions/0011).
 
 Chinese has no spaces, so a text is cut into grams: each two neighboring characters, and the last one alone. A plain
 index on these leads to whatever may contain what is looked for; the folded text itself judges. Every character begins a

@@ -1,6 +1,6 @@
 """The verbs of campaigns and activities."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from volunteer_api.activities.problems import (
     WrongState,
 )
 from volunteer_api.activities.recurrence import stored
-from volunteer_api.activities.shifts import OVER, repeat, require_some
+from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
@@ -40,6 +40,7 @@ from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.access import require_open
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids
+from volunteer_api.qualifications.models import Training
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
 
@@ -58,6 +59,7 @@ FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 # What somebody who signed up must hear of, beside the times of shifts.
 TOLD = ("title", "place", "place_name")
 THOUSANDTHS = 1000
+AGES_IN_ORDER = "The lowest age is above the highest."
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
@@ -112,12 +114,19 @@ def create_activity(
     place_name: str | None = None,
     description: str | None = None,
     sign_up_mode: str = SignUpMode.OPEN,
+    minimum_age: int | None = None,
+    maximum_age: int | None = None,
+    members_only: bool = False,
+    required_skills: Sequence[str] = (),
+    required_training_ids: Sequence[UUID] = (),
+    hazardous: bool = False,
 ) -> Activity:
-    """Plan an activity as a draft, with shifts ({starts_at, ends_at, capacity?, minimum?, …}) or a recurrence of them.
+    """Plan an activity as a draft, with shifts ({starts_at, ends_at, capacity?, minimum?, roles?, …}) or a recurrence.
 
-    Photos are those of `by`. Without a place it has its station's. Raises NotFound (404) for an unknown organization,
-    OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose organization is
-    neither above nor below this one, and for a rule that gives no shifts.
+    Ages are in full years, photos those of `by`. Without a place it has its station's. Raises NotFound (404) for an
+    unknown organization, OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose
+    organization is neither above nor below this one, for a rule that gives no shifts, and for `members_only` without a
+    team.
     """
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
@@ -128,8 +137,10 @@ def create_activity(
         "campaign_id": campaign_id,
         "leader_ids": leaders,
         "co_organizer_ids": co_organizer_ids,
+        "required_training_ids": required_training_ids,
     }
     _check_references(organization_id, references)
+    _check_members_only(members_only, team_id)
     if place is None and station_id is not None:
         place = _place_of_station(station_id)
     activity = Activity(
@@ -146,6 +157,12 @@ def create_activity(
         place_name=place_name,
         description=description,
         sign_up_mode=sign_up_mode,
+        minimum_age=minimum_age,
+        maximum_age=maximum_age,
+        members_only=members_only,
+        required_skills=list(required_skills),
+        required_training_ids=_texts(required_training_ids),
+        hazardous=hazardous,
         recipients=[str(one) for one in recipients],
         recurrence=stored(recurrence) if recurrence is not None else None,
         created_by=by.volunteer_id if isinstance(by, Principal) else by,
@@ -154,7 +171,7 @@ def create_activity(
     db.session.flush()
     db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in leaders])
     db.session.add_all(_partners(activity, co_organizer_ids))
-    db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in given])
+    shifts_of(activity.id, given)
     if isinstance(by, Principal) and photo_ids:
         photos.replace(activity.id, PhotoOf.PLAN, photo_ids, by=by)
     db.session.flush()
@@ -173,6 +190,12 @@ def update_activity(activity: Activity, *, by: Principal, **changes: Any) -> Act
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
     _check_references(activity.organization_id, changes)
+    ages = [changes.get(name, getattr(activity, name)) for name in ("minimum_age", "maximum_age")]
+    if None not in ages and ages[0] > ages[1]:
+        raise InvalidPayload(error_list({"maximum_age": [Fault("ages_in_order", AGES_IN_ORDER)]}))
+    _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
+    if "required_training_ids" in changes:
+        changes["required_training_ids"] = _texts(changes["required_training_ids"])
     told = [name for name in TOLD if name in changes and changes[name] != getattr(activity, name)]
     if (given := changes.pop("recurrence", None)) is not None:
         repeat(activity, given)
@@ -313,6 +336,17 @@ def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID]) -> None:
     )
 
 
+def _texts(ids: Iterable[UUID]) -> list[str]:
+    return [str(one) for one in sorted(set(ids))]
+
+
+def _check_members_only(members_only: bool, team_id: UUID | None) -> None:
+    """Raise InvalidPayload (422) where nobody could take part."""
+    if members_only and team_id is None:
+        fault = Fault("without_team", "An activity for members only needs its team.")
+        raise InvalidPayload(error_list({"members_only": [fault]}))
+
+
 def _place_of_station(station_id: UUID) -> dict[str, float]:
     station = db.session.get_one(Station, station_id)
     return {"lat": station.latitude, "lng": station.longitude}
@@ -330,6 +364,9 @@ def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> N
             faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     leader_ids = set(references.get("leader_ids") or ())
     found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
+    training_ids = set(references.get("required_training_ids") or ())
+    if training_ids and not _are_known_trainings(training_ids, organization_id):
+        faults["required_training_ids"] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     if found != len(leader_ids):
         faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
     partner_ids = set(references.get("co_organizer_ids") or ())
@@ -339,12 +376,21 @@ def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> N
         raise InvalidPayload(error_list(faults))
 
 
+def _are_known_trainings(training_ids: Collection[UUID], organization_id: UUID) -> bool:
+    owners = db.session.scalars(select(Training.organization_id).where(Training.id.in_(training_ids))).all()
+    return len(owners) == len(training_ids) and all(_are_related(one, organization_id) for one in set(owners))
+
+
 def _stands_on_one_branch(
     model: type[Team] | type[Station] | type[Campaign], referred_id: UUID, organization_id: UUID
 ) -> bool:
     owner_id = db.session.scalar(select(model.organization_id).where(model.id == referred_id))
     if owner_id is None:
         return False
+    return _are_related(owner_id, organization_id)
+
+
+def _are_related(owner_id: UUID, organization_id: UUID) -> bool:
     related = or_(
         literal(owner_id).in_(ancestor_ids(organization_id)), literal(organization_id).in_(ancestor_ids(owner_id))
     )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from volunteer_api.activities import queries, recurrence
 from volunteer_api.activities.changes import changing, taken
-from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityState, Shift
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import (
     CapacityBelowConfirmed,
     EndsInThePast,
@@ -17,6 +18,7 @@ from volunteer_api.activities.problems import (
 )
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
@@ -38,10 +40,7 @@ def add_shift(activity: Activity, **shift: Any) -> Shift:
     _require_going_on(activity)
     if len(queries.shift_ids_of(activity.id)) >= MOST_SHIFTS:
         raise TooManyShifts(maximum=MOST_SHIFTS)
-    added = Shift(activity_id=activity.id, **shift)
-    db.session.add(added)
-    db.session.flush()
-    return added
+    return shifts_of(activity.id, [shift])[0]
 
 
 def change_shift(shift: Shift, **changes: Any) -> Shift:
@@ -107,11 +106,28 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
         coming = [shift for shift in wanted.values() if shift["ends_at"] > now]
         if len(queries.shift_ids_of(activity.id)) - len(gone) + len(coming) > MOST_SHIFTS:
             raise TooManyShifts(maximum=MOST_SHIFTS)
-        db.session.add_all([Shift(activity_id=activity.id, **shift) for shift in coming])
+        shifts_of(activity.id, coming)
         activity.recurrence = recurrence.stored(given)
     for shift in gone:
         db.session.delete(shift)
     db.session.flush()
+
+
+def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
+    """Add shifts to an activity, each with its `roles` where it has some."""
+    added: list[Shift] = []
+    roles: list[ShiftRole] = []
+    for given in shifts:
+        shift = Shift(
+            id=new_id(), activity_id=activity_id, **{name: value for name, value in given.items() if name != "roles"}
+        )
+        added.append(shift)
+        roles += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
+    db.session.add_all(added)
+    db.session.flush()
+    db.session.add_all(roles)
+    db.session.flush()
+    return added
 
 
 def tell_of_risk() -> int:

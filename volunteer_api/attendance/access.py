@@ -9,6 +9,7 @@ from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.loans.access import register_presence
 from volunteer_api.organizations.access import Permission, require
 
 
@@ -36,6 +37,12 @@ def to_see_of_shift(principal: Principal, shift_id: UUID) -> Shift:
     _require_reading(principal, row.Activity)
     shift: Shift = row.Shift
     return shift
+
+
+@register_presence
+def serves_now(volunteer_id: UUID, station_id: UUID | None) -> bool:
+    """Whether the volunteer has an attendance open at the station, or at any: there she lends and takes back."""
+    return db.session.scalar(queries.serving(volunteer_id, station_id)) is not None
 
 
 def _seen(principal: Principal, attendance_id: UUID) -> Attendance:

@@ -1,21 +1,26 @@
 """What check-in, check-out and the lists of attendances read."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
+from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 OpenShift = aliased(Shift, name="open_shift")
 Same = aliased(Attendance, name="same")
+# How long after its end a shift without a check-out counts as served, and how long a duty.
+SERVES_AFTER = timedelta(hours=2)
+DUTY_LASTS = timedelta(hours=8)
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -67,6 +72,38 @@ def of_shift(shift_id: UUID) -> Rows:
         select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
         .where(Attendance.shift_id == shift_id)
+    )
+
+
+def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
+    """The volunteer's open attendance of a shift or a duty at the station, or at any station where None is named.
+
+    A check-out that was forgotten gives no rights for days: a shift's attendance counts until two hours after its end,
+    that of a duty for eight hours. Nor does one that anybody makes from a sofa, without evidence or a sign-up.
+    """
+    now = clock.now()
+    place = func.coalesce(Attendance.station_id, Activity.station_id)
+    signed_up = exists().where(
+        SignUp.shift_id == Shift.id, SignUp.volunteer_id == volunteer_id, SignUp.state == SignUpState.CONFIRMED
+    )
+    in_time = or_(
+        and_(
+            Shift.starts_at <= now + timedelta(minutes=rules().check_in_opens_minutes),
+            Shift.ends_at > now - SERVES_AFTER,
+        ),
+        and_(Attendance.shift_id.is_(None), Attendance.checked_in_at > now - DUTY_LASTS),
+    )
+    return (
+        select(Attendance.id)
+        .outerjoin(Shift, Shift.id == Attendance.shift_id)
+        .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Attendance.volunteer_id == volunteer_id,
+            Attendance.state == State.OPEN,
+            place == station_id if station_id is not None else place.is_not(None),
+            or_(Attendance.check_in_grade != Grade.WEAK, signed_up),
+            in_time,
+        )
     )
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from volunteer_api.catalog import access, imports, queries, service
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog import access, imports, kits, queries, service, standards
+from volunteer_api.catalog.models import Item, KitStandard
 from volunteer_api.catalog.schemas import (
     ItemCreate,
     ItemFilter,
@@ -11,12 +11,17 @@ from volunteer_api.catalog.schemas import (
     ItemImportRead,
     ItemRead,
     ItemUpdate,
+    KitStandardCreate,
+    KitStandardFilter,
+    KitStandardRead,
+    KitVersionCreate,
+    KitVersionRead,
 )
-from volunteer_api.core.access import public, signed_in
+from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
-from volunteer_api.core.schema import page_of
+from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.core.tables import Table
 
 blueprint = feature_blueprint("catalog", __name__, "The catalogue of items, and the kits that stations must keep")
@@ -24,20 +29,20 @@ blueprint = feature_blueprint("catalog", __name__, "The catalogue of items, and 
 
 @endpoint(blueprint, "GET", "/items", access=public, query=ItemFilter, returns=page_of(ItemRead))
 def list_items(query: dict[str, Any]) -> Page:
-    """List the catalogue by name."""
+    """List the catalogue by name, or find an item by its barcode."""
     return queries.list_items(query)
 
 
 @endpoint(blueprint, "POST", "/items", access=access.to_keep_catalog, body=ItemCreate, returns=ItemRead, status=201)
-def create_item(body: dict[str, Any]) -> Item:
+def create_item(principal: Principal, body: dict[str, Any]) -> queries.ItemView:
     """Add an item to the catalogue."""
-    return service.create_item(**body)
+    return queries.item_view(service.create_item(**body, by=principal))
 
 
 @endpoint(blueprint, "GET", "/items/<uuid:item_id>", access=access.to_see_item, returns=ItemRead)
-def read_item(item: Item) -> Item:
+def read_item(item: Item) -> queries.ItemView:
     """Read an item of the catalogue."""
-    return item
+    return queries.item_view(item)
 
 
 @endpoint(
@@ -49,9 +54,78 @@ def read_item(item: Item) -> Item:
     returns=ItemRead,
     edits=True,
 )
-def change_item(item: Item, body: dict[str, Any]) -> Item:
+def change_item(principal: Principal, item: Item, body: dict[str, Any]) -> queries.ItemView:
     """Change an item of the catalogue."""
-    return service.change_item(item, **body)
+    return queries.item_view(service.change_item(item, **body, by=principal))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/kit-standards",
+    access=signed_in,
+    query=KitStandardFilter,
+    returns=page_of(KitStandardRead),
+)
+def list_kit_standards(query: dict[str, Any]) -> Page:
+    """List what organizations ask their stations to hold."""
+    return standards.list_standards(query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/kit-standards",
+    access=signed_in,
+    body=KitStandardCreate,
+    returns=KitStandardRead,
+    status=201,
+)
+def create_kit_standard(principal: Principal, body: dict[str, Any]) -> standards.StandardView:
+    """Issue a kit standard, from lines or from a template of the product."""
+    access.require_issuer(principal, body["organization_id"])
+    issue = kits.issue_template if "template" in body else kits.issue_standard
+    return standards.standard_view(issue(**body, issued_by=principal.volunteer_id))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/kit-standards/<uuid:standard_id>",
+    access=access.to_see_standard,
+    returns=KitStandardRead,
+)
+def read_kit_standard(standard: KitStandard) -> standards.StandardView:
+    """Read a kit standard."""
+    return standards.standard_view(standard)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/kit-standards/<uuid:standard_id>/versions",
+    access=access.to_see_standard,
+    query=PageQuery,
+    returns=page_of(KitVersionRead),
+)
+def list_kit_versions(standard: KitStandard, query: dict[str, Any]) -> Page:
+    """List all versions of a kit standard, the newest first."""
+    return standards.list_versions(standard.id, query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/kit-standards/<uuid:standard_id>/versions",
+    access=access.to_issue_version,
+    body=KitVersionCreate,
+    returns=KitStandardRead,
+    status=201,
+)
+def create_kit_version(principal: Principal, standard: KitStandard, body: dict[str, Any]) -> standards.StandardView:
+    """Issue the next version of a kit standard, or withdraw it."""
+    kits.issue_version(standard, **body, issued_by=principal.volunteer_id)
+    return standards.standard_view(standard)
 
 
 @endpoint(blueprint, "GET", "/items-import-template.xlsx", access=signed_in, produces=XLSX)

@@ -15,3 +15,27 @@ class ItemUnknown(Conflict):
 class ProhibitedItem(Conflict):
     title = "This item must not be kept at a station."
     detail = "%(item)s is prohibited at stations."
+
+
+class ItemArchived(Conflict):
+    title = "This item is no longer offered."
+    detail = "%(item)s is no longer offered."
+
+
+class BarcodeTaken(Conflict):
+    title = "This barcode belongs to another item."
+    detail = "The barcode %(barcode)s belongs to %(item)s."
+
+
+class KitStandardExists(Conflict):
+    title = "The organization has a standard for this kit and kind of station; issue a version of it."
+    detail = "The organization already has the standard %(name)s for this kit; issue a version of it."
+
+
+class EffectiveInPast(Conflict):
+    title = "A standard counts from today on or later, never for days gone by."
+
+
+class NewerVersionIssued(Conflict):
+    title = "Somebody issued a version since the one that you read."
+    detail = "Version %(number)s of this standard is the newest."

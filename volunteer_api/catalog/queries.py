@@ -1,14 +1,18 @@
 """How the catalogue is read."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.models import Item, ItemBarcode, ItemPhoto
+from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.files.models import StoredFile
+from volunteer_api.files.queries import FileView, file_view
+from volunteer_api.organizations.spelling import is_typed, spelled_like
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,86 @@ class NamedItem:
     kind: str
 
 
+@dataclass(frozen=True)
+class ItemView:
+    """An item with its barcodes in their order and its photos."""
+
+    id: UUID
+    version: int
+    name: str
+    kind: str
+    unit: str
+    prohibited: bool
+    archived: bool
+    days_once_opened: int | None
+    barcodes: list[str]
+    photos: list[FileView]
+
+
+def items_of_barcodes(barcodes: Collection[str]) -> dict[str, UUID]:
+    """The items' ids by barcode, of those that are known. One statement."""
+    if not barcodes:
+        return {}
+    found = select(ItemBarcode.barcode, ItemBarcode.item_id).where(ItemBarcode.barcode.in_(barcodes))
+    return {row.barcode: row.item_id for row in db.session.execute(found)}
+
+
 def list_items(query: Mapping[str, Any]) -> Page:
-    """The catalogue by name."""
+    """The catalogue by name, without what is no longer offered unless that is asked for. At most three statements.
+
+    `q` is Latin letters as the initials or the pinyin begin, or a part of the name. A barcode finds its item, also
+    where it is archived: what was scanned is there.
+    """
     statement = select(Item)
+    if not query.get("archived") and "barcode" not in query:
+        statement = statement.where(Item.archived.is_(False))
     if "kind" in query:
         statement = statement.where(Item.kind == query["kind"])
+    if "barcode" in query:
+        found = select(ItemBarcode.item_id).where(ItemBarcode.barcode == query["barcode"])
+        statement = statement.where(Item.id.in_(found))
     if "q" in query:
-        statement = statement.where(Item.name.icontains(query["q"], autoescape=True))
-    return page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
+        named_so = Item.name.icontains(query["q"], autoescape=True)
+        statement = statement.where(spelled_like(Item, query["q"]) | named_so if is_typed(query["q"]) else named_so)
+    listed = page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
+    return replace(listed, items=item_views(listed.items))
+
+
+def item_view(item: Item) -> ItemView:
+    """The item as the contract shows it. Two statements."""
+    return item_views([item])[0]
+
+
+def item_views(items: Sequence[Item]) -> list[ItemView]:
+    """The items as the contract shows them. Two statements, however many they are; none for none."""
+    if not items:
+        return []
+    asked = [item.id for item in items]
+    barcodes: dict[UUID, list[str]] = {item_id: [] for item_id in asked}
+    codes = select(ItemBarcode.item_id, ItemBarcode.barcode).where(ItemBarcode.item_id.in_(asked))
+    for item_id, code in db.session.execute(codes.order_by(ItemBarcode.barcode)):
+        barcodes[item_id].append(code)
+    photos: dict[UUID, list[FileView]] = {item_id: [] for item_id in asked}
+    files = (
+        select(ItemPhoto.item_id, StoredFile)
+        .join(StoredFile, StoredFile.id == ItemPhoto.file_id)
+        .where(ItemPhoto.item_id.in_(asked))
+        .order_by(ItemPhoto.position)
+    )
+    for item_id, stored in db.session.execute(files):
+        photos[item_id].append(file_view(stored))
+    return [
+        ItemView(
+            id=item.id,
+            version=item.version,
+            name=item.name,
+            kind=item.kind,
+            unit=item.unit,
+            prohibited=item.prohibited,
+            archived=item.archived,
+            days_once_opened=item.days_once_opened,
+            barcodes=barcodes[item.id],
+            photos=photos[item.id],
+        )
+        for item in items
+    ]

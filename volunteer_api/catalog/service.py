@@ -1,29 +1,52 @@
 """The verbs of the catalogue: list what stations may keep, and what they must not."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, insert, or_, select
+from sqlalchemy.orm.attributes import flag_modified
 
-from volunteer_api.catalog.models import Item
-from volunteer_api.catalog.problems import ItemExists, ItemUnknown, ProhibitedItem
+from volunteer_api.accounts.problems import PhotoNotFound
+from volunteer_api.catalog.events import ItemOfferChanged
+from volunteer_api.catalog.models import Item, ItemBarcode, ItemPhoto
+from volunteer_api.catalog.problems import BarcodeTaken, ItemExists, ItemUnknown, ProhibitedItem
 from volunteer_api.core import ids
+from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
+from volunteer_api.core.problems import NotFound
+from volunteer_api.files.service import load_own_files
+from volunteer_api.files.uses import register_use
+
+register_use("catalog.item_photos", lambda: select(ItemPhoto.file_id))
 
 
 def create_item(
-    *, name: str, kind: str, unit: str, prohibited: bool = False, days_once_opened: int | None = None
+    *,
+    name: str,
+    kind: str,
+    unit: str,
+    prohibited: bool = False,
+    days_once_opened: int | None = None,
+    barcodes: Sequence[str] = (),
+    photo_ids: Sequence[UUID] = (),
+    by: Principal | None = None,
 ) -> Item:
-    """Add an item to the catalogue.
+    """Add an item to the catalogue; its photos are ones that `by` sent.
 
-    Raises ItemExists, or ProhibitedItem where the name has that of a prohibited one in it (409).
+    Raises ItemExists, BarcodeTaken, PhotoNotFound, or ProhibitedItem where the name has that of a prohibited one in it
+    (409).
     """
     _check_name(name, prohibited=prohibited)
     item = new_item(name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened)
     db.session.add(item)
     db.session.flush()
+    if barcodes:
+        _set_barcodes(item, barcodes)
+    if photo_ids:
+        _set_photos(item, photo_ids, by)
     return item
 
 
@@ -34,16 +57,29 @@ def new_item(*, name: str, kind: str, unit: str, prohibited: bool = False, days_
     )
 
 
-def change_item(item: Item, **changes: Any) -> Item:
-    """Change what is given: name, unit, prohibited, days_once_opened.
+def change_item(item: Item, *, by: Principal | None = None, **changes: Any) -> Item:
+    """Change what is given: name, unit, prohibited, archived, days_once_opened, barcodes, photo_ids.
 
-    Raises ItemExists, or ProhibitedItem where the name has that of another, prohibited one in it (409).
+    Barcodes and photos are replaced by those given. Raises ItemExists, BarcodeTaken, PhotoNotFound, or ProhibitedItem
+    where the name has that of another, prohibited one in it (409).
     """
-    name, prohibited = changes.get("name", item.name), changes.get("prohibited", item.prohibited)
+    name, prohibited = changes.pop("name", item.name), changes.get("prohibited", item.prohibited)
     if (name, prohibited) != (item.name, item.prohibited):
         _check_name(name, prohibited=prohibited, besides=item.id)
+    if name != item.name:
+        item.rename(name)
+    if "barcodes" in changes:
+        _set_barcodes(item, changes.pop("barcodes"))
+    if "photo_ids" in changes:
+        _set_photos(item, changes.pop("photo_ids"), by)
+    # They stand in tables of their own; the item's version must still move.
+    flag_modified(item, "name")
+    offered = (item.archived, item.prohibited)
     for member, value in changes.items():
         setattr(item, member, value)
+    db.session.flush()
+    if offered != (item.archived, item.prohibited):
+        publish(ItemOfferChanged(item.id))
     return item
 
 
@@ -67,6 +103,45 @@ def prohibited_item(item: Item) -> ProhibitedItem:
     return ProhibitedItem(members={"item": named(item)}, item=item.name)
 
 
+def plain(name: str) -> str:
+    """A name without what a typist may vary: width, case, white space."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _set_barcodes(item: Item, barcodes: Sequence[str]) -> None:
+    wanted = sorted(set(barcodes))
+    others = select(ItemBarcode.barcode, Item).join(Item).where(ItemBarcode.barcode.in_(wanted), Item.id != item.id)
+    taken = db.session.execute(others.order_by(ItemBarcode.barcode).limit(1)).first()
+    if taken is not None:
+        code, other = taken
+        raise BarcodeTaken(members={"barcode": code, "item": named(other)}, barcode=code, item=other.name)
+    db.session.execute(delete(ItemBarcode).where(ItemBarcode.item_id == item.id))
+    if wanted:
+        db.session.execute(insert(ItemBarcode), [{"barcode": code, "item_id": item.id} for code in wanted])
+
+
+def _set_photos(item: Item, photo_ids: Sequence[UUID], by: Principal | None) -> None:
+    wanted = list(dict.fromkeys(photo_ids))
+    shown = set(db.session.scalars(select(ItemPhoto.file_id).where(ItemPhoto.item_id == item.id)))
+    new = [file_id for file_id in wanted if file_id not in shown]
+    if new:
+        _require_own(new, by)
+    db.session.execute(delete(ItemPhoto).where(ItemPhoto.item_id == item.id))
+    if wanted:
+        rows = [{"item_id": item.id, "position": place, "file_id": one} for place, one in enumerate(wanted)]
+        db.session.execute(insert(ItemPhoto), rows)
+
+
+def _require_own(file_ids: Sequence[UUID], by: Principal | None) -> None:
+    """What another keeper put there may stay; what is new must be the caller's own."""
+    if by is None:
+        raise PhotoNotFound()
+    try:
+        load_own_files(by, file_ids)
+    except NotFound as error:
+        raise PhotoNotFound() from error
+
+
 def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> None:
     known = [
         item
@@ -82,8 +157,3 @@ def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> 
     for item in known:
         if item.name == name:
             raise ItemExists(members={"item": named(item)}, item=name)
-
-
-def plain(name: str) -> str:
-    """A name without what a typist may vary: width, case, white space."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -46,6 +46,10 @@ class AuditAction(StrEnum):
     TEAM_CLOSED = "team_closed"
     QUALIFICATIONS_RECORDED = "qualifications_recorded"
     STATION_STATUS_CHANGED = "station_status_changed"
+    STOCK_MONTH_CLOSED = "stock_month_closed"
+    LOT_RECALLED = "lot_recalled"
+    RECALL_ENDED = "recall_ended"
+    STOCKTAKE_APPROVED = "stocktake_approved"
 
 
 class AuditEntry(Identified, Base):

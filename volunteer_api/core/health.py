@@ -1,5 +1,6 @@
 """What stands at the root beside the contract: is it alive, is it ready, and what does it speak."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,16 @@ PROBLEMS_PAGE = """<!doctype html>
 <dd>{{ problem.title }}{% if problem.detail %}<br><i>{{ problem.detail }}</i>{% endif %}</dd>{% endfor %}
 </dl></body></html>
 """
+
+
+Check = Callable[[], str | None]
+_warnings: list[Check] = []
+
+
+def warning(check: Check) -> Check:
+    """Decorate what a feature has to say on `/readyz`: a sentence for whoever runs the server, or None."""
+    _warnings.append(check)
+    return check
 
 
 class MigrationsMissing(Problem):
@@ -91,6 +102,7 @@ def _readiness() -> dict[str, Any]:
         warnings.append("This SQLite library can corrupt a database in WAL mode; install pysqlite3 0.6 or newer.")
     if seen is None:
         warnings.append("No worker was ever seen: notifications and clean-up wait for `volunteer-api worker`.")
+    warnings += [sentence for check in _warnings if (sentence := check()) is not None]
     return {
         "status": "ready",
         "database": library_version(db.engine),

@@ -20,7 +20,7 @@ from volunteer_api.core.geo import Column, Place, Spot
 from volunteer_api.core.paging import Narrowed
 
 # A circle so small that sorting all of it is quicker than a walk, which rare rows would make long.
-SMALL_M = 2000.0
+SMALL_M = 500.0
 
 Rows = Select[*tuple[Any, ...]]
 

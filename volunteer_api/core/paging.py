@@ -1,7 +1,8 @@
 """Lists in pages: at most 100 rows, totally ordered, with an opaque signed cursor bound to the filters."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -86,6 +87,36 @@ def page(
     items = rows[:limit]
     more = len(rows) > limit
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+
+
+def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:
+    """Of which values the query's cursor is, None without one: for a statement whose rows `page_of_rows` will order.
+
+    Raises InvalidCursor (400).
+    """
+    cursor = query.get("cursor")
+    return _open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
+
+
+def lies_behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+    """That a row comes after these values of the keys, or after parameters that will hold them."""
+    return _after(keys, values)
+
+
+def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
+    """One page of rows that are at hand, in the ascending order of `keys`: for what no database alone can order.
+
+    Its cursors are those of `cursor_values`. Raises InvalidCursor (400).
+    """
+    limit = query.get("limit") or DEFAULT_LIMIT
+    binding = _bind(query, keys, scope)
+    keyed = (([key.read(row) for key in keys], row) for row in rows)
+    values = cursor_values(keys, query, scope=scope)
+    if values is not None:
+        keyed = ((key, row) for key, row in keyed if key > values)
+    found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
+    more = len(found) > limit
+    return Page([row for _, row in found[:limit]], _make_cursor(found[limit - 1][0], binding) if more else None)
 
 
 def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:

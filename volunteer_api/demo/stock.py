@@ -5,43 +5,36 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
+from volunteer_api.catalog.kits import issue_template, template_items
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.service import create_item
+from volunteer_api.catalog.templates import TEMPLATES, KitTemplate
 from volunteer_api.core import clock
+from volunteer_api.demo import under_way
 from volunteer_api.demo.stage import ADMINISTRATOR, HOME_STATION, STATION_MANAGER, Place, Stage
 from volunteer_api.inventory.models import MovementReason, RecordableKind
 from volunteer_api.inventory.service import Line, record_movement
 
-# Name, kind, unit, how many a desk begins with. After the newspaper page that the project started from.
-KIT = (
-    ("打气筒", ItemKind.DURABLE, "台", 1),
-    ("轮椅", ItemKind.DURABLE, "辆", 1),
-    ("拐杖", ItemKind.DURABLE, "副", 2),
-    ("茶叶", ItemKind.CONSUMABLE, "包", 20),
-    ("扳手", ItemKind.DURABLE, "把", 2),
-    ("钳子", ItemKind.DURABLE, "把", 2),
-    ("螺丝刀", ItemKind.DURABLE, "把", 3),
-    ("雨伞", ItemKind.DURABLE, "把", 10),
-    ("针线包", ItemKind.CONSUMABLE, "个", 5),
-    # Lies in the first-aid box, beside its ten kinds.
-    ("心肺复苏图示", ItemKind.DURABLE, "张", 1),
-)
-# The newspaper names the first three of the ten kinds; the other seven are a configurable default.
-FIRST_AID = (
-    ("碘伏", ItemKind.MEDICAL, "瓶", 3),
-    ("棉签", ItemKind.MEDICAL, "包", 10),
-    ("无菌纱布", ItemKind.MEDICAL, "包", 10),
-    ("创可贴", ItemKind.MEDICAL, "盒", 4),
-    ("弹性绷带", ItemKind.MEDICAL, "卷", 2),
-    ("医用胶布", ItemKind.MEDICAL, "卷", 2),
-    ("一次性手套", ItemKind.MEDICAL, "双", 20),
-    ("体温计", ItemKind.DURABLE, "支", 1),
-    ("冰袋", ItemKind.DURABLE, "个", 2),
-    ("剪刀", ItemKind.DURABLE, "把", 1),
-)
-WITHOUT_EXPIRY = ("体温计", "冰袋", "剪刀")
-# After what their labels usually say.
-DAYS_ONCE_OPENED = {"碘伏": 30}
+KIT = TEMPLATES[KitTemplate.DESK].lines
+FIRST_AID = TEMPLATES[KitTemplate.FIRST_AID].lines
+# How many a desk begins with where that is more than it must hold.
+BEGINS_WITH = {
+    "拐杖": 2,
+    "茶叶": 20,
+    "扳手": 2,
+    "钳子": 2,
+    "螺丝刀": 3,
+    "雨伞": 10,
+    "针线包": 5,
+    "碘伏": 3,
+    "棉签": 10,
+    "无菌纱布": 10,
+    "创可贴": 4,
+    "弹性绷带": 2,
+    "医用胶布": 2,
+    "一次性手套": 20,
+    "冰袋": 2,
+}
 PROHIBITED = ("处方药", ItemKind.MEDICAL, "盒")
 HANDED_OUT = ("茶叶", "针线包", "棉签", "无菌纱布")
 # From now, of the lots that the desks began with. What is handed out has to be good still.
@@ -64,24 +57,29 @@ def steps(stage: Stage) -> Iterator[Callable[[], None]]:
     yield fill_desks
     for day in DAYS_OF_HANDING_OUT:
         yield partial(_hand_out, stage, items, day)
+    yield partial(under_way.send, stage, items)
 
 
 def _write_catalogue(stage: Stage, items: dict[str, UUID]) -> None:
     with clock.at(stage.founded_at):
-        for name, kind, unit, _ in (*KIT, *FIRST_AID):
-            items[name] = create_item(name=name, kind=kind, unit=unit, days_once_opened=DAYS_ONCE_OPENED.get(name)).id
+        # The district issues both standards that come with the product, which brings their items.
+        for template in KitTemplate:
+            issue_template(template, organization_id=stage.center.id, issued_by=stage.volunteers[ADMINISTRATOR])
+        items |= {name: item.id for name, item in template_items([*KIT, *FIRST_AID]).items()}
         name, kind, unit = PROHIBITED
         create_item(name=name, kind=kind, unit=unit, prohibited=True)
 
 
 def _receive_kit(stage: Stage, items: dict[str, UUID], station: Place) -> None:
     moment = stage.founded_at + timedelta(hours=1)
-    lines: list[Line] = [Line(item_id=items[name], quantity=quantity) for name, _, _, quantity in KIT]
-    for name, _, _, quantity in FIRST_AID:
-        if name in WITHOUT_EXPIRY:
-            lines.append(Line(item_id=items[name], quantity=quantity))
+    lines: list[Line] = []
+    for line in (*KIT, *FIRST_AID):
+        quantity = BEGINS_WITH.get(line.name, line.minimum)
+        if line.kind == ItemKind.MEDICAL:
+            days = _days_until_expiry(stage, station, line.name)
+            lines.append(_lot(stage, items[line.name], quantity, moment, days))
         else:
-            lines.append(_lot(stage, items[name], quantity, moment, _days_until_expiry(stage, station, name)))
+            lines.append(Line(item_id=items[line.name], quantity=quantity))
     _move(stage, station, RecordableKind.RECEIPT, MovementReason.OPENING, lines, moment, "配备标准首次入库")
 
 

@@ -1,33 +1,31 @@
-"""Who may read and move a station's stock."""
+"""Who may read and move a station's stock, close its months and recall its lots."""
 
+import re
 from uuid import UUID
+
+from sqlalchemy import and_, or_, select
 
 from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
-from volunteer_api.inventory.models import Movement
-from volunteer_api.organizations.access import Permission, load_organization, require
-from volunteer_api.organizations.models import Organization
+from volunteer_api.inventory.models import Movement, MovementKind, Recall
+from volunteer_api.organizations.access import Permission, judge, load_organization, require
+from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
 from volunteer_api.stations.models import Station
+
+MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 @for_signed_in
 def to_read_stock(principal: Principal, station_id: UUID) -> Station:
     """The station's manager, and whoever has stock.read above it."""
-    return _station(principal, Permission.STOCK_READ, station_id)
-
-
-@for_signed_in
-def to_read_stock_below(principal: Principal, organization_id: UUID) -> Organization:
-    """Whoever has stock.read over the organization."""
-    require(principal, Permission.STOCK_READ, organization_id=organization_id)
-    return load_organization(organization_id)
+    return require_station(principal, Permission.STOCK_READ, station_id)
 
 
 @for_signed_in
 def to_move_stock(principal: Principal, station_id: UUID) -> Station:
     """The station's manager, and whoever has stock.move above it."""
-    return _station(principal, Permission.STOCK_MOVE, station_id)
+    return require_station(principal, Permission.STOCK_MOVE, station_id)
 
 
 @for_signed_in
@@ -38,15 +36,80 @@ def to_read_movement(principal: Principal, movement_id: UUID) -> Movement:
 
 @for_signed_in
 def to_reverse(principal: Principal, movement_id: UUID) -> Movement:
-    """Whoever may move the stock of its station."""
-    return _movement(principal, Permission.STOCK_MOVE, movement_id)
+    """Whoever may move the stock of its station; what a count corrected, whoever approves counts there."""
+    movement = _movement(principal, Permission.STOCK_MOVE, movement_id)
+    if movement.kind == MovementKind.STOCKTAKE:
+        require_station(principal, Permission.STOCK_APPROVE, movement.station_id)
+    return movement
 
 
-def _station(principal: Principal, permission: Permission, station_id: UUID) -> Station:
-    station = db.session.get(Station, station_id)
-    if station is None:
+@for_signed_in
+def to_read_stock_below(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever has stock.read over the organization."""
+    return _organization(principal, Permission.STOCK_READ, organization_id)
+
+
+@for_signed_in
+def to_approve_below(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever has stock.approve over the organization."""
+    return _organization(principal, Permission.STOCK_APPROVE, organization_id)
+
+
+@for_signed_in
+def to_close_month(principal: Principal, organization_id: UUID, month: str) -> tuple[Organization, str]:
+    """Whoever has stock.approve over the organization. What is no month, `YYYY-MM`, is 404."""
+    organization = _organization(principal, Permission.STOCK_APPROVE, organization_id)
+    if not MONTH.fullmatch(month):
         raise NotFound()
-    require(principal, permission, organization_id=station.organization_id, station_id=station.id)
+    return organization, month
+
+
+@for_signed_in
+def to_read_recall(principal: Principal, recall_id: UUID) -> Recall:
+    """Whoever has stock.read over the organization that recalls."""
+    return _recall(principal, Permission.STOCK_READ, recall_id)
+
+
+@for_signed_in
+def to_end_recall(principal: Principal, recall_id: UUID) -> Recall:
+    """Whoever has stock.approve over the organization that recalls."""
+    return _recall(principal, Permission.STOCK_APPROVE, recall_id)
+
+
+def _recall(principal: Principal, permission: Permission, recall_id: UUID) -> Recall:
+    recall = db.session.get(Recall, recall_id)
+    if recall is None:
+        raise NotFound()
+    require(principal, permission, organization_id=recall.organization_id)
+    return recall
+
+
+def _organization(principal: Principal, permission: Permission, organization_id: UUID) -> Organization:
+    require(principal, permission, organization_id=organization_id)
+    return load_organization(organization_id)
+
+
+def require_station(principal: Principal, permission: Permission, station_id: UUID) -> Station:
+    """The station, judged by the roles that reach it. One statement. Raises NotFound (404) or Forbidden (403)."""
+    reaches = or_(
+        and_(
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.scope_id.in_(
+                select(PathMember.ancestor_id)
+                .join(Organization, Organization.path_id == PathMember.path_id)
+                .where(Organization.id == Station.organization_id)
+                .correlate(Station)
+            ),
+        ),
+        and_(Grant.scope_type == ScopeType.STATION, Grant.scope_id == Station.id),
+    )
+    rows = db.session.execute(
+        select(Station, Grant.role)
+        .join(Grant, and_(Grant.volunteer_id == principal.volunteer_id, Grant.revoked_at.is_(None), reaches))
+        .where(Station.id == station_id)
+    ).all()
+    judge({Role(row.role) for row in rows}, permission)
+    station: Station = rows[0][0]
     return station
 
 
@@ -54,5 +117,5 @@ def _movement(principal: Principal, permission: Permission, movement_id: UUID) -
     movement = db.session.get(Movement, movement_id)
     if movement is None:
         raise NotFound()
-    _station(principal, permission, movement.station_id)
+    require_station(principal, permission, movement.station_id)
     return movement

@@ -59,6 +59,8 @@ REASON_WORDS = {
     MovementReason.LOST: "丢失",
     MovementReason.MISTAKE: "差错",
     MovementReason.OPENING: "期初",
+    MovementReason.RECALLED: "召回",
+    MovementReason.HANDED_OVER: "移交",
     MovementReason.OTHER: "其他",
 }
 # The columns of the summary: what came, what went, and by which kind. What is none of these is "其他", so that the

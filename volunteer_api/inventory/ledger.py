@@ -4,40 +4,51 @@ Everything that changes a shelf goes through `begin` and `Posting.write`: moveme
 features of stock come after them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
-from volunteer_api.catalog.models import Item
-from volunteer_api.catalog.service import load_items
-from volunteer_api.core import clock, ids, statements
+from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.service import load_items, named
+from volunteer_api.core import clock, events, ids, statements
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound
+from volunteer_api.core.events import publish
 from volunteer_api.core.settings import rules
-from volunteer_api.inventory import queries
+from volunteer_api.inventory import months, queries
+from volunteer_api.inventory.events import DurablesTaken, StockMoved
 from volunteer_api.inventory.models import (
+    QUARANTINED,
     SEALED,
     DocumentCounter,
+    LastCount,
     Movement,
     MovementKind,
     MovementReason,
     StockBalance,
     StockEntry,
 )
-from volunteer_api.inventory.problems import OccurredInFuture, TooFarBack
+from volunteer_api.inventory.problems import (
+    BeforeLastCount,
+    LotRecalled,
+    MonthClosed,
+    OccurredInFuture,
+    TooFarBack,
+)
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change, Shelf, stock_too_low
-from volunteer_api.stations.models import Station
+from volunteer_api.stations import service as stations
 
 # A phone's clock may run ahead of ours by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # With six values each, far from what one statement may have (SQLite: 32,766).
 RAISED_AT_ONCE = 500
 SHELF_KEY = ["station_id", "item_id", "lot_number", "portion"]
+# What brings a recalled lot by somebody's choice is refused; what has to come in nevertheless goes into quarantine.
+REFUSED_OF_RECALLED = frozenset({MovementKind.RECEIPT, MovementKind.UNSEALING})
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Posting:
     shelf: Shelf
     occurred_at: datetime
     recorded_at: datetime
+    # Items with their lots that are called back from here.
+    recalled: Set[tuple[UUID, str]] = frozenset()
 
     def write(
         self,
@@ -63,13 +76,16 @@ class Posting:
         counterparty: str | None = None,
         witness: str | None = None,
     ) -> Document:
-        """Move the balances, then write the document and its entries. Raises StockTooLow (409)."""
+        """Move the balances, then write the document and its entries.
+
+        What comes in of a recalled lot (by a transfer, a return, a count, a reversal) goes into quarantine, whatever
+        portion the change names. Raises StockTooLow, LotRecalled or MonthClosed (409).
+        """
+        changes = self._heed_recalls(changes, kind)
         ordered = sorted(changes, key=lambda change: (change.item.id, change.lot_number, change.portion))
         balances = _move_balances(self.station_id, ordered)
-        last = (
-            db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == self.station_id))
-            or 0
-        )
+        _tell_of_durables(self.station_id, ordered, reason)
+        last = last_sequence(self.station_id)
         movement_id = ids.new_id()
         movement = {
             "id": movement_id,
@@ -102,22 +118,66 @@ class Posting:
         ]
         db.session.execute(insert(Movement).values(movement))
         db.session.execute(insert(StockEntry), entries)
+        publish(StockMoved(self.station_id))
         return queries.read_movement(movement_id)
+
+    def _heed_recalls(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
+        released = {(change.item.id, change.lot_number) for change in changes if _leaves_quarantine(change)}
+        heeded = []
+        for change in changes:
+            lot = (change.item.id, change.lot_number)
+            if change.quantity < 0 or change.portion == QUARANTINED or lot not in self.recalled:
+                heeded.append(change)
+            elif kind in REFUSED_OF_RECALLED or lot in released:
+                raise LotRecalled(
+                    members={"item": named(change.item), "lot_number": change.lot_number}, item=change.item.name
+                )
+            else:
+                heeded.append(replace(change, portion=QUARANTINED))
+        return heeded
 
 
 def begin(station_id: UUID, item_ids: Iterable[UUID], *, occurred_at: datetime | None = None) -> Posting:
     """Hold a station's ledger until the unit ends, for a movement that occurred at `occurred_at` (None: now).
 
     Of several stations, take them in the order of their ids. Raises NotFound (404), ItemUnknown, OccurredInFuture,
-    TooFarBack (409).
+    TooFarBack, MonthClosed or BeforeLastCount (409).
     """
-    code = _lock_station(station_id)
+    # One movement at a time comes into a station's ledger: that gives its entries their order.
+    code = stations.hold(station_id)
     # Behind the lock, so that the times of recording follow the order of recording.
     recorded_at = clock.now()
     moment = occurred_at or recorded_at
     _check_moment(moment, recorded_at)
     items = load_items(item_ids)
-    return Posting(station_id, code, items, Shelf(station_id, items, clock.local_date(moment)), moment, recorded_at)
+    if occurred_at is not None:
+        _check_past(station_id, items, moment, recorded_at)
+    recalled = frozenset((row[0], row[1]) for row in db.session.execute(queries.recalled_lots(station_id, items)))
+    shelf = Shelf(station_id, items, clock.local_date(moment), recalled=recalled)
+    return Posting(station_id, code, items, shelf, moment, recorded_at, recalled)
+
+
+def last_sequence(station_id: UUID) -> int:
+    """The number of the station's last entry, 0 where it has none."""
+    return db.session.scalar(select(func.max(StockEntry.sequence)).where(StockEntry.station_id == station_id)) or 0
+
+
+def mark_counted(station_id: UUID, counted: Mapping[UUID, datetime]) -> None:
+    """Let nothing be recorded before these items were counted. The caller holds the station's ledger."""
+    if not counted:
+        return
+    rows = [
+        {"station_id": station_id, "item_id": item_id, "counted_at": moment}
+        for item_id, moment in sorted(counted.items())
+    ]
+    marked = statements.insert(LastCount).values(rows)
+    db.session.execute(
+        marked.on_conflict_do_update(
+            index_elements=["station_id", "item_id"],
+            set_={"counted_at": marked.excluded.counted_at},
+            where=LastCount.counted_at < marked.excluded.counted_at,
+        )
+    )
 
 
 def count_beside(
@@ -133,6 +193,7 @@ def count_beside(
 
     The database refuses to count below zero: that is a fault of the caller's code.
     """
+    publish(StockMoved(station_id))
     counted = {"on_loan": StockBalance.on_loan + on_loan, "in_transit": StockBalance.in_transit + in_transit}
     if min(on_loan, in_transit) < 0:
         # Not by the INSERT below: PostgreSQL checks its values before it looks for the row that is there.
@@ -173,13 +234,25 @@ def _check_moment(moment: datetime, now: datetime) -> None:
         raise TooFarBack(members={"occurred_on": day.isoformat()}, days=days)
 
 
-def _lock_station(station_id: UUID) -> str:
-    """Let one movement at a time into a station's ledger, which gives its entries their order; returns its code."""
-    # Not a full lock: rows that refer to the station need not wait.
-    code = db.session.scalar(select(Station.code).where(Station.id == station_id).with_for_update(key_share=True))
-    if code is None:
-        raise NotFound()
-    return code
+def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, now: datetime) -> None:
+    """What was closed or counted since is not changed any more."""
+    month = months.month_of(moment)
+    if month != months.month_of(now):
+        months.require_open(station_id, month)
+    counted = db.session.execute(
+        select(LastCount.item_id, LastCount.counted_at)
+        .where(LastCount.station_id == station_id, LastCount.item_id.in_(items), LastCount.counted_at > moment)
+        .order_by(LastCount.item_id)
+        .limit(1)
+    ).one_or_none()
+    if counted is not None:
+        item = items[counted.item_id]
+        counted_at = counted.counted_at.isoformat().replace("+00:00", "Z")
+        raise BeforeLastCount(members={"item": named(item), "counted_at": counted_at}, item=item.name)
+
+
+def _leaves_quarantine(change: Change) -> bool:
+    return change.quantity < 0 and change.portion == QUARANTINED
 
 
 def _move_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
@@ -210,6 +283,12 @@ def _lower_balance(station_id: UUID, change: Change) -> int:
     if balance is None:
         raise stock_too_low(change.item, change.lot_number, balance=0, requested=-change.quantity)
     return balance
+
+
+def _tell_of_durables(station_id: UUID, changes: Iterable[Change], reason: str) -> None:
+    taken = {change.item.id for change in changes if change.quantity < 0 and change.item.kind == ItemKind.DURABLE}
+    if taken:
+        events.publish(DurablesTaken(station_id=station_id, item_ids=frozenset(taken), reason=reason))
 
 
 def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
@@ -255,12 +334,22 @@ def _raise_balances(station_id: UUID, changes: Sequence[Change]) -> list[int]:
 
 
 def _next_document_number(station_id: UUID, station_code: str, occurred_at: datetime) -> str:
-    """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps."""
+    """`CODE-YYYYMM-0001` of the local month in which it occurred, so that each month's book is without gaps.
+
+    The statement itself refuses a month that was closed since `begin` looked. Raises MonthClosed (409).
+    """
     month = clock.local_date(occurred_at).strftime("%Y%m")
     number = db.session.execute(
         statements.insert(DocumentCounter)
         .values(station_id=station_id, month=month, last=1)
-        .on_conflict_do_update(index_elements=["station_id", "month"], set_={"last": DocumentCounter.last + 1})
+        .on_conflict_do_update(
+            index_elements=["station_id", "month"],
+            set_={"last": DocumentCounter.last + 1},
+            where=DocumentCounter.closed_at.is_(None),
+        )
         .returning(DocumentCounter.last)
-    ).scalar_one()
+    ).scalar_one_or_none()
+    if number is None:
+        closed = months.month_of(occurred_at)
+        raise MonthClosed(members={"month": closed}, month=closed)
     return f"{station_code}-{month}-{number:04d}"

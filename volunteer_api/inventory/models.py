@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import Base, Identified, one_of
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, one_of
 
 
 class MovementKind(StrEnum):
@@ -33,6 +34,7 @@ class RecordableKind(StrEnum):
     RECEIPT = "receipt"
     ISSUE = "issue"
     WRITE_OFF = "write_off"
+    QUARANTINE = "quarantine"
 
 
 class StockState(StrEnum):
@@ -44,6 +46,14 @@ class StockState(StrEnum):
     EXPIRED = "expired"
     QUARANTINED = "quarantined"
     EMPTY = "empty"
+
+
+class RecallState(StrEnum):
+    """How far a station is: something is on its shelf or lent still, all is in quarantine, nothing is there."""
+
+    OPEN = "open"
+    QUARANTINED = "quarantined"
+    CLEARED = "cleared"
 
 
 class MovementReason(StrEnum):
@@ -59,6 +69,9 @@ class MovementReason(StrEnum):
     MISTAKE = "mistake"
     OPENING = "opening"
     OTHER = "other"
+    # A lot that its maker or an authority called back; what an authority or a supplier took away.
+    RECALLED = "recalled"
+    HANDED_OVER = "handed_over"
 
 
 # What each kind that a client records may give as its reason. A wrong document is reversed, never corrected in place:
@@ -69,10 +82,49 @@ REASONS: Mapping[MovementKind, frozenset[MovementReason]] = {
     ),
     MovementKind.ISSUE: frozenset({MovementReason.HANDED_OUT, MovementReason.USED, MovementReason.OTHER}),
     MovementKind.WRITE_OFF: frozenset(
-        {MovementReason.EXPIRED, MovementReason.DAMAGED, MovementReason.LOST, MovementReason.OTHER}
+        {
+            MovementReason.EXPIRED,
+            MovementReason.DAMAGED,
+            MovementReason.LOST,
+            MovementReason.RECALLED,
+            MovementReason.HANDED_OVER,
+            MovementReason.OTHER,
+        }
+    ),
+    MovementKind.QUARANTINE: frozenset(
+        {MovementReason.EXPIRED, MovementReason.DAMAGED, MovementReason.RECALLED, MovementReason.OTHER}
     ),
     MovementKind.REVERSAL: frozenset({MovementReason.MISTAKE, MovementReason.OTHER}),
 }
+
+
+class Evidence(StrEnum):
+    """Who else stands on a document, by name, as on the paper."""
+
+    COUNTERPARTY = "counterparty"
+    WITNESS = "witness"
+
+
+# Who must stand on a document of this kind and reason; on all others both may. What a prohibited item asks for beside
+# is in the second table: whoever finds one must not be the only one who saw it go.
+NEEDED: Mapping[tuple[MovementKind, MovementReason], tuple[Evidence, ...]] = {
+    (MovementKind.WRITE_OFF, MovementReason.HANDED_OVER): (Evidence.COUNTERPARTY, Evidence.WITNESS),
+}
+NEEDED_FOR_PROHIBITED: Mapping[MovementKind, tuple[Evidence, ...]] = {
+    MovementKind.QUARANTINE: (Evidence.WITNESS,),
+    MovementKind.WRITE_OFF: (Evidence.WITNESS,),
+}
+# What may be undone as it is. The rest is undone where it was made: a transfer, a loan.
+REVERSIBLE = frozenset(
+    {
+        MovementKind.RECEIPT,
+        MovementKind.ISSUE,
+        MovementKind.WRITE_OFF,
+        MovementKind.QUARANTINE,
+        MovementKind.UNSEALING,
+        MovementKind.STOCKTAKE,
+    }
+)
 
 
 # A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
@@ -135,9 +187,10 @@ class StockEntry(Identified, Base):
     __table_args__ = (
         UniqueConstraint("station_id", "sequence"),
         Index("ix_stock_entries_movement_id", "movement_id"),
-        Index("ix_stock_entries_item_id", "item_id"),
+        Index("ix_stock_entries_item_id_lot_number", "item_id", "lot_number"),
         Index("ix_stock_entries_station_id_item_id", "station_id", "item_id", "sequence"),
-        Index("ix_stock_entries_station_id_occurred_at", "station_id", "occurred_at"),
+        # The item last: a movement on a day gone by asks for its own items, a month for all.
+        Index("ix_stock_entries_station_id_occurred_at_item_id", "station_id", "occurred_at", "item_id"),
         CheckConstraint("quantity <> 0", name="quantity_moves"),
         CheckConstraint("balance >= 0", name="balance_not_negative"),
     )
@@ -180,13 +233,118 @@ class StockBalance(Base):
 
 
 class DocumentCounter(Base):
-    """The last document number of a station and local month (`YYYYMM`)."""
+    """The last document number of a station and local month (`YYYYMM`).
+
+    Every document raises it, so closing the month is a change of this row too: of two at once, one waits for the other.
+    """
 
     __tablename__ = "document_counters"
 
     station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
     month: Mapped[str] = mapped_column(primary_key=True)
     last: Mapped[int]
+    closed_at: Mapped[datetime | None]
+
+
+class StockMonth(Identified, Base):
+    """A local month (`YYYY-MM`) that an organization closed for all stations in its subtree. It is never opened again.
+
+    `station_count` is how many stations it closed: those that an organization below had closed are not among them.
+    """
+
+    __tablename__ = "stock_months"
+    __table_args__ = (UniqueConstraint("organization_id", "month"), Index("ix_stock_months_closed_by", "closed_by"))
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    month: Mapped[str]
+    closed_at: Mapped[datetime]
+    closed_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    station_count: Mapped[int]
+
+
+class MonthBalance(Base):
+    """What a station held of an item, lot and portion at the end of a closed month; nothing where it held none."""
+
+    __tablename__ = "month_balances"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
+    month: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    lot_number: Mapped[str] = mapped_column(primary_key=True)
+    portion: Mapped[str] = mapped_column(primary_key=True)
+    quantity: Mapped[int] = mapped_column(BigInteger)
+    expires_on: Mapped[date | None]
+
+
+class LastCount(Base):
+    """When an item was last counted at a station, by an approved count: before it nothing is recorded any more."""
+
+    __tablename__ = "last_counts"
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    counted_at: Mapped[datetime]
+
+
+class Recall(Identified, Base):
+    """A lot that an organization calls back from all stations in its subtree, until it ends the recall."""
+
+    __tablename__ = "recalls"
+    __table_args__ = (
+        Index(
+            "uq_recalls_open",
+            "organization_id",
+            "item_id",
+            "lot_number",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_recalls_item_id_lot_number", "item_id", "lot_number"),
+        Index("ix_recalls_organization_id", "organization_id", "created_at"),
+        Index("ix_recalls_recalled_by", "recalled_by"),
+        Index("ix_recalls_ended_by", "ended_by"),
+        CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended_by_somebody"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended_with_reason"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("items.id"))
+    lot_number: Mapped[str]
+    reason: Mapped[str]
+    recalled_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    end_reason: Mapped[str | None]
+
+
+class LedgerFault(Identified, Base):
+    """Something in the ledger that does not add up: found by the nightly check, never repaired by it.
+
+    `subject` says which item and lot, month or document; `details` have what was expected and what was found. It ends
+    when a later check no longer finds it.
+    """
+
+    __tablename__ = "ledger_faults"
+    __table_args__ = (
+        Index(
+            "uq_ledger_faults_open",
+            "station_id",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    station_id: Mapped[UUID] = mapped_column(ForeignKey("stations.id"))
+    kind: Mapped[str]
+    subject: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column(JSON_TYPE)
+    last_seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class RetainedName(Base):

@@ -68,3 +68,74 @@ class BookTooLarge(Problem):
     status = 422
     title = "This book has more rows than one file takes."
     detail = "This book has more than %(most)s rows; take the workbook, or an organization below."
+
+
+class NotReversibleByHand(Conflict):
+    """`kind` stands in the body: a transfer or a loan, which has its own way back."""
+
+    title = "This document is not undone by hand; undo it where it was made."
+
+
+class CounterpartyMissing(Conflict):
+    title = "This movement names who took or gave it."
+    detail = "Say in counterparty who takes %(item)s."
+
+
+class WitnessMissing(Conflict):
+    title = "This movement needs a witness."
+    detail = "%(item)s is prohibited at stations; say in witness who saw it go."
+
+
+class WitnessIsHandler(Conflict):
+    title = "Who records the movement can't be its witness."
+
+
+class OpeningChangesNothing(Conflict):
+    title = "This item is good as long once it is opened."
+    detail = "%(item)s has no shorter life once it is opened, so its opening is not recorded."
+
+
+class BeforeLastCount(Conflict):
+    """`item` and `counted_at` stand in the body: what happened before was counted."""
+
+    title = "The item was counted after that; nothing is recorded before a count."
+    detail = "%(item)s was counted after that; nothing is recorded before an approved count."
+
+
+class MonthClosed(Conflict):
+    """`month` stands in the body. A correction is recorded in a month that is open."""
+
+    title = "The books of that month are closed."
+    detail = "The books of %(month)s are closed; record the correction in a month that is open."
+
+
+class MonthNotOver(Conflict):
+    title = "Only a month that is over can be closed."
+
+
+class MonthAlreadyClosed(Conflict):
+    title = "This month is closed already."
+
+
+class EarlierMonthOpen(Conflict):
+    """`month` in the body is the first one that has documents and is open."""
+
+    title = "Months are closed in their order."
+    detail = "Close %(month)s first; months are closed in their order."
+
+
+class LotRecalled(Conflict):
+    """It is neither received nor handed out, and does not leave its quarantine for the shelf."""
+
+    title = "The lot is recalled."
+    detail = "This lot of %(item)s is recalled."
+
+
+class RecallOpen(Conflict):
+    """`recall_id` in the body is the recall."""
+
+    title = "This lot is recalled already."
+
+
+class RecallEnded(Conflict):
+    title = "This recall has ended."

@@ -1,30 +1,37 @@
-"""How the catalogue, the stock and the ledger are read."""
+"""How the stock, the ledger and its months are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.queries import NamedItem
+from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import (
     QUARANTINED,
+    DocumentCounter,
+    MonthBalance,
     Movement,
+    Recall,
     RetainedName,
     StockBalance,
     StockEntry,
+    StockMonth,
     StockState,
     opened_on,
 )
+from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.stations.models import Station
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class StockRow:
     opened_on: date | None
     on_loan: int
     in_transit: int
-    # What kit standards will fill.
-    minimum: int | None = None
+    # What the station must hold of the item, in all its lots; None where no kit standard asks for it.
+    minimum: int | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who recorded a movement."""
+    """Who recorded a movement, or decided something about stock."""
 
     id: UUID
     name: str
@@ -106,8 +113,21 @@ class Document:
     entries: list[Entry]
 
 
+@dataclass(frozen=True)
+class ClosedMonth:
+    """A month that an organization closed."""
+
+    id: UUID
+    organization_id: UUID
+    month: str
+    closed_at: datetime
+    closed_by: Actor
+    station_count: int
+
+
 def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
-    """What a station holds, by item, lot and portion; what ran out is listed with 0."""
+    """What a station holds, by item, lot and portion; what ran out is listed with 0. Two statements."""
+    today = clock.today()
     statement = (
         select(
             Item.id,
@@ -120,6 +140,7 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
             StockBalance.quantity,
             StockBalance.on_loan,
             StockBalance.in_transit,
+            held_of_item(station_id, today).label("held"),
         )
         .join(StockBalance, StockBalance.item_id == Item.id)
         .where(StockBalance.station_id == station_id)
@@ -131,7 +152,8 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
         Key(StockBalance.portion, lambda row: row.portion),
     ]
     found = page(statement, keys, query, scope=str(station_id))
-    today = clock.today()
+    required = required_at(station_id)
+    minimums = {item_id: requirement.minimum for item_id, requirement in required.items()}
     return replace(
         found,
         items=[
@@ -140,28 +162,48 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
                 lot_number=row.lot_number or None,
                 expires_on=row.expires_on,
                 quantity=row.quantity,
-                state=state_of(row.quantity, row.portion, row.expires_on, today),
+                state=state_of(
+                    row.quantity, row.portion, row.expires_on, today, low=row.held < minimums.get(row.id, 0)
+                ),
                 opened_on=opened_on(row.portion),
                 on_loan=row.on_loan,
                 in_transit=row.in_transit,
+                minimum=minimums.get(row.id),
             )
             for row in found.items
         ],
     )
 
 
-def state_of(quantity: int, portion: str, expires_on: date | None, today: date) -> StockState:
-    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires."""
+def held_of_item(station_id: UUID, today: date) -> ColumnElement[Any]:
+    """What a station holds of the Item of the statement around it, as SQL: usable, with what is lent of a durable."""
+    held = aliased(StockBalance)
+    lent = case((Item.kind == ItemKind.DURABLE, held.on_loan), else_=0)
+    usable = and_(held.portion != QUARANTINED, or_(held.expires_on.is_(None), held.expires_on >= today))
+    return (
+        select(func.sum(case((usable, held.quantity), else_=0) + lent))
+        .where(held.station_id == station_id, held.item_id == Item.id)
+        .correlate(Item)
+        .scalar_subquery()
+    )
+
+
+def state_of(quantity: int, portion: str, expires_on: date | None, today: date, *, low: bool = False) -> StockState:
+    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires.
+
+    What is wrong with the portion itself goes before `low`, that the station holds too little of the item.
+    """
     if quantity == 0:
         return StockState.EMPTY
     if portion == QUARANTINED:
         return StockState.QUARANTINED
+    good = StockState.LOW if low else StockState.OK
     if expires_on is None:
-        return StockState.OK
+        return good
     if expires_on < today:
         return StockState.EXPIRED
     near = expires_on - today <= timedelta(days=rules().near_expiry_days)
-    return StockState.NEAR_EXPIRY if near else StockState.OK
+    return StockState.NEAR_EXPIRY if near else good
 
 
 def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
@@ -175,6 +217,26 @@ def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
     keys = [Key(StockEntry.sequence, lambda row: row.sequence, descending=True)]
     found = page(statement, keys, query, scope=str(station_id))
     return replace(found, items=[_entry(row) for row in found.items])
+
+
+def something_at(station_id: UUID) -> Row[UUID, str] | None:
+    """Id and name of an item that a station still holds, lent or awaits; None where there is nothing."""
+    statement = (
+        select(Item.id, Item.name)
+        .join(StockBalance, StockBalance.item_id == Item.id)
+        .where(
+            StockBalance.station_id == station_id,
+            or_(StockBalance.quantity > 0, StockBalance.on_loan > 0, StockBalance.in_transit > 0),
+        )
+        .order_by(Item.name, Item.id)
+        .limit(1)
+    )
+    return db.session.execute(statement).first()
+
+
+def has_documents(station_id: UUID) -> bool:
+    """Whether anything was ever recorded at a station."""
+    return db.session.scalar(select(Movement.id).where(Movement.station_id == station_id).limit(1)) is not None
 
 
 def read_movement(movement_id: UUID) -> Document:
@@ -216,10 +278,20 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
     """Each item's month at a station: what it opened with, what came, what went, what it closed with.
 
     Counted back from the balances over the entries since the month began, so that a month costs what happened since
-    and not what ever happened. Items that had nothing and moved nothing are left out.
+    and not what ever happened; a closed one from what it kept, so that it costs what happened in it. Items that had
+    nothing and moved nothing are left out.
     """
     month = query.get("month") or clock.today().strftime("%Y-%m")
     begin, end = month_bounds(month)
+    chosen = [StockEntry.station_id == station_id, StockEntry.occurred_at >= begin]
+    balances: Select[*tuple[Any, ...]] = select(
+        StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity")
+    ).where(StockBalance.station_id == station_id)
+    if is_closed_at(station_id, month):
+        chosen.append(StockEntry.occurred_at < end)
+        balances = select(MonthBalance.item_id, func.sum(MonthBalance.quantity).label("quantity")).where(
+            MonthBalance.station_id == station_id, MonthBalance.month == month
+        )
     # What goes from one portion of a lot to another neither came nor went: a document counts by its sum.
     documents = (
         select(
@@ -227,7 +299,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
             func.sum(StockEntry.quantity).label("quantity"),
             func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
         )
-        .where(StockEntry.station_id == station_id, StockEntry.occurred_at >= begin)
+        .where(*chosen)
         .group_by(StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
         .subquery()
     )
@@ -241,13 +313,8 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
         .group_by(documents.c.item_id)
         .subquery()
     )
-    held = (
-        select(StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity"))
-        .where(StockBalance.station_id == station_id)
-        .group_by(StockBalance.item_id)
-        .subquery()
-    )
-    opening = held.c.quantity - func.coalesce(moved.c.since, 0)
+    held = balances.group_by(balances.selected_columns.item_id).subquery()
+    opening = func.coalesce(held.c.quantity, 0) - func.coalesce(moved.c.since, 0)
     incoming = func.coalesce(moved.c.incoming, 0)
     outgoing = func.coalesce(moved.c.outgoing, 0)
     statement = (
@@ -260,7 +327,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
             incoming.label("incoming"),
             outgoing.label("outgoing"),
         )
-        .join(held, held.c.item_id == Item.id)
+        .outerjoin(held, held.c.item_id == Item.id)
         .outerjoin(moved, moved.c.item_id == Item.id)
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
     )
@@ -274,6 +341,72 @@ def month_bounds(month: str) -> tuple[datetime, datetime]:
     first = date.fromisoformat(f"{month}-01")
     following = (first + timedelta(days=31)).replace(day=1)
     return clock.start_of(first), clock.start_of(following)
+
+
+def is_closed_at(station_id: UUID, month: str) -> bool:
+    """Whether the month, `YYYY-MM`, is closed at the station: then what it held at its end is in `month_balances`."""
+    counter = select(DocumentCounter.station_id).where(
+        DocumentCounter.station_id == station_id,
+        DocumentCounter.month == month.replace("-", ""),
+        DocumentCounter.closed_at.is_not(None),
+    )
+    return db.session.scalar(counter) is not None
+
+
+def closing_id(organization_id: UUID, month: str) -> Select[UUID]:
+    """The id of the organization's closing of a month."""
+    return select(StockMonth.id).where(StockMonth.organization_id == organization_id, StockMonth.month == month)
+
+
+def read_closed_month(closed_month_id: UUID) -> ClosedMonth:
+    """A closing that exists. One statement."""
+    return _closed_month(db.session.execute(_closed_months().where(StockMonth.id == closed_month_id)).one())
+
+
+def list_closed_months(organization_id: UUID, query: Mapping[str, Any]) -> Page:
+    """The months that the organization closed, the latest first."""
+    statement = _closed_months().where(StockMonth.organization_id == organization_id)
+    keys = [Key(StockMonth.month, lambda row: row.month, descending=True)]
+    found = page(statement, keys, query, scope=str(organization_id))
+    return replace(found, items=[_closed_month(row) for row in found.items])
+
+
+def recalled_lots(station_id: UUID, item_ids: Iterable[UUID]) -> Select[UUID, str]:
+    """Item and lot of what the organizations above the station recall now, of these items."""
+    return (
+        select(Recall.item_id, Recall.lot_number)
+        .join(PathMember, PathMember.ancestor_id == Recall.organization_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .join(Station, Station.organization_id == Organization.id)
+        .where(Station.id == station_id, Recall.item_id.in_(list(item_ids)), Recall.ended_at.is_(None))
+    )
+
+
+def _closed_months() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            StockMonth.id,
+            StockMonth.organization_id,
+            StockMonth.month,
+            StockMonth.closed_at,
+            StockMonth.station_count,
+            StockMonth.closed_by.label("actor_id"),
+            func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
+        )
+        .join(Volunteer, Volunteer.id == StockMonth.closed_by)
+        .outerjoin(RetainedName, RetainedName.volunteer_id == StockMonth.closed_by)
+    )
+
+
+def _closed_month(row: Row[Any]) -> ClosedMonth:
+    return ClosedMonth(
+        id=row.id,
+        organization_id=row.organization_id,
+        month=row.month,
+        closed_at=row.closed_at,
+        closed_by=Actor(row.actor_id, row.actor_name),
+        station_count=row.station_count,
+    )
 
 
 def _entries() -> Select[*tuple[Any, ...]]:

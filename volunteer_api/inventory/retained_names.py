@@ -1,6 +1,6 @@
 """Names of erased people that stock documents must show for their retention period, and not a day longer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
@@ -20,14 +20,25 @@ def retain_name(volunteer_id: UUID, name: str) -> None:
     Of somebody who made none, or only ones that are older, nothing is kept. A name that is kept already stays as it is.
     """
     last = db.session.scalar(select(func.max(Movement.recorded_at)).where(Movement.actor_id == volunteer_id))
-    if last is None:
-        return
+    if last is not None:
+        retain_name_since(volunteer_id, name, last)
+
+
+def retain_name_since(volunteer_id: UUID, name: str, last: datetime) -> None:
+    """Keep the name of somebody whose last signature on a stock document is of the moment `last`.
+
+    A name that is kept already stays as it is, for the longer of both times.
+    """
     kept_until = last + timedelta(days=rules().stock_document_years * DAYS_IN_A_YEAR)
     if kept_until > clock.now():
         db.session.execute(
             insert(RetainedName)
             .values(volunteer_id=volunteer_id, name=name, kept_until=kept_until)
-            .on_conflict_do_nothing(index_elements=["volunteer_id"])
+            .on_conflict_do_update(
+                index_elements=["volunteer_id"],
+                set_={"kept_until": kept_until},
+                where=RetainedName.kept_until < kept_until,
+            )
         )
 
 

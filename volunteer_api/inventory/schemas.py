@@ -14,21 +14,26 @@ from volunteer_api.core.schema import (
     Id,
     ListOf,
     Moment,
+    NearQuery,
     Nested,
     PageQuery,
+    Place,
     Schema,
     Text,
     fault,
 )
 from volunteer_api.core.tables import CellErrorRead
 from volunteer_api.inventory.models import (
+    NEEDED,
     REASONS,
     MovementKind,
     MovementReason,
+    RecallState,
     RecordableKind,
     StockState,
     name_of_lot,
 )
+from volunteer_api.stations.models import StationKind
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 MAX_QUANTITY = 1_000_000
@@ -46,6 +51,32 @@ class StockRowRead(Schema):
     in_transit = fields.Integer(required=True)
     minimum = fields.Integer(required=True, allow_none=True)
     state = Choice(StockState, required=True)
+
+
+class FreeFilter(PageQuery, NearQuery):
+    """`near` puts the nearest first."""
+
+
+class FreeStationRead(Schema):
+    """A station as a search for an item names it; `open_now` by its hours."""
+
+    id = Id(required=True)
+    code = Text(required=True)
+    name = Text(required=True)
+    kind = Choice(StationKind, required=True)
+    place = Place(required=True)
+    address = Text(required=True)
+    open_now = Flag(required=True)
+
+
+class FreeAtRead(Schema):
+    """Where an item is free now: so many on the shelf, usable and in no quarantine."""
+
+    station = Nested(FreeStationRead, required=True)
+    quantity = fields.Integer(required=True)
+    distance_m = Count(
+        required=True, allow_none=True, metadata={"description": "Meters from `near`, null where it was not given."}
+    )
 
 
 class EntryFilter(PageQuery):
@@ -114,31 +145,50 @@ class LineCreate(Schema):
     """One item of a movement.
 
     A receipt without `lot_number` but with `expires_on` goes to a lot that is named by that day. Of a medical item that
-    is not there yet, the expiry date is given. An issue or write-off with neither takes what expires first.
+    is not there yet, the expiry date is given. An issue, a write-off or a quarantine with neither takes what expires
+    first. `quarantined` writes off what is in quarantine; without it, only what is not.
     """
 
     item_id = Id(required=True)
     lot_number = Text(max_length=50)
     expires_on = Day()
     quantity = Count(minimum=1, maximum=MAX_QUANTITY, required=True)
+    quarantined = Flag()
 
 
 class MovementCreate(Schema):
-    """A receipt, an issue or a write-off; `occurred_at` is now where absent.
+    """A receipt, an issue, a write-off or a quarantine; `occurred_at` is now where absent.
 
     Reasons of a receipt: donation, purchase, opening; of an issue: handed_out, used; of a write-off: expired, damaged,
-    lost; of each: other.
+    lost, recalled, handed_over; of a quarantine: expired, damaged, recalled; of each: other.
+
+    `counterparty` is whom it came from or went to, `witness` who saw it, both by name as on the paper and both welcome
+    on every document. Needed: both where a write-off's reason is handed_over; a witness for each quarantine and
+    write-off of a prohibited item (409 `witness_missing`). The witness is not who records it.
     """
 
     kind = Choice(RecordableKind, required=True)
     reason = Choice(MovementReason, required=True)
     note = Text(max_length=500)
     occurred_at = Moment()
+    counterparty = Text(max_length=100)
+    witness = Text(max_length=100)
     lines = ListOf(Nested(LineCreate), max_length=100, min_length=1, required=True)
 
     @validates_schema
     def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
         _check_reason(MovementKind(data["kind"]), data["reason"])
+
+    @validates_schema
+    def check_evidence(self, data: dict[str, Any], **_options: Any) -> None:
+        for name in NEEDED.get((MovementKind(data["kind"]), data["reason"]), ()):
+            if name not in data:
+                raise fault("required", "This is required.", name)
+
+    @validates_schema
+    def check_quarantined(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["kind"] != RecordableKind.WRITE_OFF and any("quarantined" in line for line in data["lines"]):
+            raise fault("only_written_off", "What is in quarantine is only written off.", "lines")
 
     @validates_schema
     def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
@@ -191,6 +241,31 @@ class StockImportRead(Schema):
     error_count = Count(required=True)
 
 
+class OpeningCreate(Schema):
+    """That something of an item was opened, today or on a day gone by. Without a lot, what expires first."""
+
+    item_id = Id(required=True)
+    lot_number = Text(max_length=50)
+    expires_on = Day()
+    quantity = Count(minimum=1, maximum=MAX_QUANTITY, load_default=1)
+    opened_on = Day()
+    note = Text(max_length=500)
+
+
+class ClosedMonthRead(Schema):
+    """A local month that an organization closed for its whole subtree; `station_count` is how many it closed.
+
+    Stations whose month an organization below had closed before are not among them.
+    """
+
+    id = Id(required=True)
+    organization_id = Id(required=True)
+    month = Text(max_length=7, required=True)
+    closed_at = Moment(required=True)
+    closed_by = Nested(ActorRead, required=True)
+    station_count = Count(required=True)
+
+
 class MovementRead(Schema):
     """A document of the ledger with its entries. `reversed_by_id` is the reversal, where there is one."""
 
@@ -219,6 +294,85 @@ class ReversalCreate(Schema):
     @validates_schema
     def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
         _check_reason(MovementKind.REVERSAL, data["reason"])
+
+
+class RecallFilter(PageQuery):
+    """Which recalls: `open` keeps those that go on (true) or have ended (false)."""
+
+    open = FlagParameter()
+
+
+class RecallCreate(Schema):
+    """A lot to be called back, and why."""
+
+    item_id = Id(required=True)
+    lot_number = Text(max_length=50, required=True)
+    reason = Text(max_length=500, required=True)
+
+
+class RecallEnd(Schema):
+    """Why a recall ends."""
+
+    reason = Text(max_length=500, required=True)
+
+
+class NamedStationRead(Schema):
+    """A station, as a row names it."""
+
+    id = Id(required=True)
+    code = Text(required=True)
+    name = Text(required=True)
+
+
+class RecallRead(Schema):
+    """A lot that is called back from all stations below an organization.
+
+    `station_count` stations have, or had, something of it; `open_station_count` of them have something outside of
+    quarantine still: on the shelf, lent or under way. `quarantined` is how much is in quarantine.
+    """
+
+    id = Id(required=True)
+    organization_id = Id(required=True)
+    item = Nested(StockItemRead, required=True)
+    lot_number = Text(max_length=50, required=True)
+    reason = Text(max_length=500, required=True)
+    recalled_at = Moment(required=True)
+    recalled_by = Nested(ActorRead, required=True)
+    ended_at = Moment(required=True, allow_none=True)
+    ended_by = Nested(ActorRead, required=True, allow_none=True)
+    end_reason = Text(max_length=500, required=True, allow_none=True)
+    station_count = Count(required=True)
+    open_station_count = Count(required=True)
+    quarantined = fields.Integer(required=True)
+
+
+class RecallStationRead(Schema):
+    """What a station has of a recalled lot.
+
+    `state` is open while something is outside of quarantine, then quarantined, then cleared.
+    """
+
+    station = Nested(NamedStationRead, required=True)
+    on_shelf = fields.Integer(required=True)
+    quarantined = fields.Integer(required=True)
+    on_loan = fields.Integer(required=True)
+    in_transit = fields.Integer(required=True)
+    state = Choice(RecallState, required=True)
+
+
+class RecallIssueRead(Schema):
+    """An entry by which a recalled lot left a station: handed out, lent, or sent to another station."""
+
+    id = Id(required=True)
+    movement_id = Id(required=True)
+    station = Nested(NamedStationRead, required=True)
+    kind = Choice(MovementKind, required=True)
+    document_number = Text(required=True)
+    quantity = fields.Integer(required=True)
+    occurred_at = Moment(required=True)
+    counterparty = Text(max_length=100, required=True, allow_none=True)
+    note = Text(max_length=500, required=True, allow_none=True)
+    actor = Nested(ActorRead, required=True)
 
 
 def _check_reason(kind: MovementKind, reason: MovementReason) -> None:

@@ -1,17 +1,30 @@
-"""The verbs of the stock ledger: record a movement, undo one. Entries only grow; balances follow in the same unit."""
+"""The verbs of the stock ledger: record a movement, open something, undo a movement.
 
-from collections.abc import Sequence
-from datetime import date, datetime
+Entries only grow; balances follow in the same unit.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
 from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.problems import ItemArchived
 from volunteer_api.catalog.service import named, prohibited_item
+from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
+from volunteer_api.inventory.events import MovementReversing
 from volunteer_api.inventory.models import (
+    NEEDED,
+    NEEDED_FOR_PROHIBITED,
+    QUARANTINED,
+    REVERSIBLE,
+    SEALED,
+    Evidence,
     Movement,
     MovementKind,
     MovementReason,
@@ -21,21 +34,30 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
+    CounterpartyMissing,
     ExpiryDateMissing,
+    NotReversibleByHand,
+    OpeningChangesNothing,
     ReceiptOfExpired,
     ReversalNotReversible,
+    WitnessIsHandler,
+    WitnessMissing,
 )
 from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.shelf import Change, Shelf
 
 
 class Line(TypedDict):
-    """One item of a movement. `quantity` is positive; without a lot, what expires first is taken."""
+    """One item of a movement. `quantity` is positive; without a lot, what expires first is taken.
+
+    `quarantined` writes off what is in quarantine.
+    """
 
     item_id: UUID
     quantity: int
     lot_number: NotRequired[str]
     expires_on: NotRequired[date]
+    quarantined: NotRequired[bool]
 
 
 def record_movement(
@@ -47,30 +69,95 @@ def record_movement(
     lines: Sequence[Line],
     note: str | None = None,
     occurred_at: datetime | None = None,
+    counterparty: str | None = None,
+    witness: str | None = None,
 ) -> Document:
-    """Record a receipt, an issue or a write-off, with everything on its lines or nothing.
+    """Record a receipt, an issue, a write-off or a quarantine, with everything on its lines or nothing.
 
-    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, StockTooLow, LotExpired, LotExpiryDiffers,
-    OccurredInFuture, TooFarBack or LaterBalanceNegative (409).
+    What is quarantined stays on the shelf, in a portion that nothing is issued from; its reversal releases it. A
+    prohibited item that is found and was never booked comes into the books by its quarantine.
+
+    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, StockTooLow, LotExpired, LotRecalled,
+    LotExpiryDiffers, OccurredInFuture, TooFarBack, LaterBalanceNegative, MonthClosed, BeforeLastCount,
+    CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
     """
     posting = ledger.begin(station_id, [line["item_id"] for line in lines], occurred_at=occurred_at)
+    movement_kind = MovementKind(kind)
+    given = {Evidence.COUNTERPARTY: counterparty, Evidence.WITNESS: witness}
+    _require_evidence(movement_kind, reason, posting.items.values(), {name for name, value in given.items() if value})
+    if witness is not None:
+        _require_another(witness, actor_id)
     changes = [
         change
         for line in _with_dates(lines)
         for change in _plan(kind, posting.shelf, posting.items[line["item_id"]], line)
     ]
-    return posting.write(changes, actor_id=actor_id, kind=MovementKind(kind), reason=reason, note=note)
+    return posting.write(
+        changes,
+        actor_id=actor_id,
+        kind=movement_kind,
+        reason=reason,
+        note=note,
+        counterparty=counterparty,
+        witness=witness,
+    )
+
+
+def open_stock(
+    *,
+    station_id: UUID,
+    actor_id: UUID,
+    item_id: UUID,
+    quantity: int = 1,
+    lot_number: str | None = None,
+    expires_on: date | None = None,
+    opened_on: date | None = None,
+    note: str | None = None,
+) -> Document:
+    """Record that something was opened, today or on a day gone by: from then on it is good for a shorter time.
+
+    Without a lot, what expires first is taken. What is open expires `days_once_opened` after its day, or with its lot
+    where that is sooner. Raises OpeningChangesNothing, ProhibitedItem and what `record_movement` raises (409).
+    """
+    moment = None if opened_on is None or opened_on == clock.today() else _end_of(opened_on)
+    posting = ledger.begin(station_id, [item_id], occurred_at=moment)
+    item, day = posting.items[item_id], posting.shelf.day
+    if item.prohibited:
+        raise prohibited_item(item)
+    if item.days_once_opened is None:
+        raise OpeningChangesNothing(members={"item": named(item)}, item=item.name)
+    last = day + timedelta(days=item.days_once_opened)
+    taken = posting.shelf.take(
+        item, quantity, lot_number=lot_number, expires_on=expires_on, expired_too=False, portion=SEALED
+    )
+    opened = [
+        posting.shelf.put(
+            item,
+            -change.quantity,
+            lot_number=change.lot_number,
+            expires_on=min(last, change.expires_on or last),
+            portion=day.isoformat(),
+        )
+        for change in taken
+    ]
+    return posting.write(
+        [*taken, *opened], actor_id=actor_id, kind=MovementKind.UNSEALING, reason=MovementReason.USED, note=note
+    )
 
 
 def reverse_movement(
     movement: Movement, *, actor_id: UUID, reason: MovementReason, note: str | None = None
 ) -> Document:
-    """Undo a movement, once, by a movement of now with the opposite entries.
+    """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    Raises ReversalNotReversible, AlreadyReversed, or StockTooLow where what came is no longer there (409).
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, LotRecalled, StockTooLow where what came is no
+    longer there (409), or what a feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
+    events.publish(MovementReversing(movement_id=movement.id))
+    if movement.kind not in REVERSIBLE:
+        raise NotReversibleByHand(members={"kind": movement.kind})
     entries = db.session.scalars(
         select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
     ).all()
@@ -91,6 +178,54 @@ def reverse_movement(
     )
 
 
+def quarantine(
+    shelf: Shelf, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None = None
+) -> list[Change]:
+    """Plan that `quantity` goes from the shelf into the quarantined portions of its lots. Raises as `Shelf.take`."""
+    if quantity == 0:
+        return []
+    taken = shelf.take(item, quantity, lot_number=lot_number, expires_on=expires_on, expired_too=True)
+    return [
+        *taken,
+        *(
+            shelf.put(
+                item,
+                -change.quantity,
+                lot_number=change.lot_number,
+                expires_on=change.expires_on,
+                portion=QUARANTINED,
+            )
+            for change in taken
+        ),
+    ]
+
+
+def _require_evidence(
+    kind: MovementKind, reason: MovementReason, items: Collection[Item], given: Collection[Evidence]
+) -> None:
+    prohibited = next((item for item in items if item.prohibited), None)
+    needed = NEEDED.get((kind, reason), ())
+    if prohibited is not None:
+        needed = (*needed, *NEEDED_FOR_PROHIBITED.get(kind, ()))
+    missing = [name for name in needed if name not in given]
+    item = prohibited or next(iter(items))
+    if Evidence.COUNTERPARTY in missing:
+        raise CounterpartyMissing(members={"item": named(item)}, item=item.name)
+    if Evidence.WITNESS in missing:
+        raise WitnessMissing(members={"item": named(item)}, item=item.name)
+
+
+def _require_another(witness: str, actor_id: UUID) -> None:
+    if db.session.scalar(select(Volunteer.name).where(Volunteer.id == actor_id)) == witness:
+        raise WitnessIsHandler()
+
+
+def _end_of(day: date) -> datetime:
+    # What happened on that day came before it, as far as anybody knows.
+    _, after = clock.days_between(day, day)
+    return after - timedelta(seconds=1)
+
+
 def _with_dates(lines: Sequence[Line]) -> list[Line]:
     """The lines, a lot's date on each that names the lot, wherever in the movement the date stands."""
     dates = {
@@ -109,17 +244,20 @@ def _with_dates(lines: Sequence[Line]) -> list[Line]:
 
 
 def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Change]:
-    # What is found nevertheless has to leave the books somehow: only a write-off takes a prohibited item.
-    if item.prohibited and kind != RecordableKind.WRITE_OFF:
+    # What is found nevertheless has to leave the shelf somehow: only quarantine and write-off take a prohibited item.
+    if item.prohibited and kind not in (RecordableKind.WRITE_OFF, RecordableKind.QUARANTINE):
         raise prohibited_item(item)
     if kind == RecordableKind.RECEIPT:
         return [plan_receipt(shelf, item, line)]
+    if kind == RecordableKind.QUARANTINE:
+        return _plan_quarantine(shelf, item, line)
     return shelf.take(
         item,
         line["quantity"],
         lot_number=line.get("lot_number"),
         expires_on=line.get("expires_on"),
         expired_too=kind == RecordableKind.WRITE_OFF,
+        portion=QUARANTINED if line.get("quarantined") else None,
     )
 
 
@@ -130,9 +268,23 @@ def plan_receipt(shelf: Shelf, item: Item, line: Line) -> Change:
     """
     if item.prohibited:
         raise prohibited_item(item)
+    if item.archived:
+        raise ItemArchived(members={"item": named(item)}, item=item.name)
     change = shelf.put(item, line["quantity"], lot_number=line.get("lot_number"), expires_on=line.get("expires_on"))
     _check_received(change, shelf.day)
     return change
+
+
+def _plan_quarantine(shelf: Shelf, item: Item, line: Line) -> list[Change]:
+    lot_number, expires_on, quantity = line.get("lot_number"), line.get("expires_on"), line["quantity"]
+    # A prohibited item may never have been booked: then it comes in here, and only here.
+    unbooked = (
+        max(0, quantity - shelf.booked(item, lot_number=lot_number, expires_on=expires_on)) if item.prohibited else 0
+    )
+    changes = quarantine(shelf, item, quantity - unbooked, lot_number=lot_number, expires_on=expires_on)
+    if unbooked:
+        changes.append(shelf.put(item, unbooked, lot_number=lot_number, expires_on=expires_on, portion=QUARANTINED))
+    return changes
 
 
 def _check_received(change: Change, day: date) -> None:
@@ -164,7 +316,8 @@ def _plan_reversed(shelf: Shelf, item: Item, entry: StockEntry) -> list[Change]:
         item,
         entry.quantity,
         lot_number=entry.lot_number,
-        expires_on=entry.expires_on,
+        # Portions that came together may have got an earlier day since.
+        expires_on=entry.expires_on if entry.portion == SEALED else None,
         expired_too=True,
         portion=entry.portion,
     )

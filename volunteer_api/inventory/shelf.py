@@ -1,8 +1,9 @@
 """What a station's shelf can give: lots with their balances, and how far each may be drawn on a day gone by."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,7 +13,13 @@ from volunteer_api.catalog.service import named
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import QUARANTINED, SEALED, StockBalance, StockEntry, name_of_lot
-from volunteer_api.inventory.problems import LaterBalanceNegative, LotExpired, LotExpiryDiffers, StockTooLow
+from volunteer_api.inventory.problems import (
+    LaterBalanceNegative,
+    LotExpired,
+    LotExpiryDiffers,
+    LotRecalled,
+    StockTooLow,
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,13 @@ class Shelf:
     Each method plans one line and remembers it, so that two lines of one movement can't take the same thing twice.
     """
 
-    def __init__(self, station_id: UUID, item_ids: Iterable[UUID], day: date) -> None:
+    def __init__(
+        self, station_id: UUID, item_ids: Iterable[UUID], day: date, *, recalled: Set[tuple[UUID, str]] = frozenset()
+    ) -> None:
         ids = sorted(set(item_ids))
         self.day = day
+        # Items with their lots that nothing may be taken of for use.
+        self.recalled = recalled
         self.lots: dict[UUID, dict[tuple[str, str], Lot]] = {item_id: {} for item_id in ids}
         for row in db.session.execute(
             select(
@@ -76,7 +87,11 @@ class Shelf:
         if lot.balance == 0 and expires_on is not None:
             # Nothing is there that the date could belong to: a receipt with a wrong date may have been reversed.
             lot.expires_on = expires_on
-        _compare_expiry(item, lot, expires_on)
+        elif portion != SEALED and expires_on is not None:
+            # What is quarantined was sealed or opened; of what comes together, the earlier day holds.
+            lot.expires_on = min(expires_on, lot.expires_on or expires_on)
+        else:
+            _compare_expiry(item, lot, expires_on)
         lot.balance += quantity
         lot.free += quantity
         return Change(item, number, lot.expires_on, quantity, portion)
@@ -93,8 +108,9 @@ class Shelf:
     ) -> list[Change]:
         """Plan that `quantity` leaves the shelf: from the named lot, else from what expires first.
 
-        Without a portion, from every one that is not in quarantine.
-        Raises StockTooLow, LotExpired, LotExpiryDiffers or LaterBalanceNegative (409).
+        Without a portion, from every one that is not in quarantine; of two that expire on one day, from what is open.
+        `expired_too` takes also what must not be used: expired or recalled lots.
+        Raises StockTooLow, LotExpired, LotRecalled, LotExpiryDiffers or LaterBalanceNegative (409).
         """
         number = name_of_lot(lot_number, expires_on)
         lots = [
@@ -105,11 +121,23 @@ class Shelf:
         if number is not None:
             lots = [lot for lot in lots if lot.number == number]
             for lot in lots:
-                _compare_expiry(item, lot, expires_on)
-        usable = [lot for lot in lots if expired_too or not self._has_expired(lot)]
-        self._require(item, quantity, number, usable, lots)
-        usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.number, lot.portion))
+                # The printed date is that of what is sealed.
+                if lot.portion == SEALED:
+                    _compare_expiry(item, lot, expires_on)
+        good = [lot for lot in lots if expired_too or (item.id, lot.number) not in self.recalled]
+        usable = [lot for lot in good if expired_too or not self._has_expired(lot)]
+        self._require(item, quantity, number, usable, good, lots)
+        usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.portion == SEALED, lot.number, lot.portion))
         return self._draw(item, quantity, usable)
+
+    def booked(self, item: Item, *, lot_number: str | None, expires_on: date | None) -> int:
+        """How many `take` could give of everything that is not in quarantine."""
+        number = name_of_lot(lot_number, expires_on)
+        return sum(
+            lot.free
+            for lot in self.lots[item.id].values()
+            if lot.portion != QUARANTINED and number in (None, lot.number)
+        )
 
     def _draw(self, item: Item, quantity: int, lots: list[Lot]) -> list[Change]:
         changes = []
@@ -122,7 +150,9 @@ class Shelf:
                 changes.append(Change(item, lot.number, lot.expires_on, -taken, lot.portion))
         return changes
 
-    def _require(self, item: Item, quantity: int, number: str | None, usable: list[Lot], lots: list[Lot]) -> None:
+    def _require(
+        self, item: Item, quantity: int, number: str | None, usable: list[Lot], good: list[Lot], lots: list[Lot]
+    ) -> None:
         free = sum(lot.free for lot in usable)
         if free >= quantity:
             return
@@ -138,7 +168,10 @@ class Shelf:
                 item=item.name,
                 free=free,
             )
-        expired = sum(lot.balance for lot in lots) - held
+        expired = sum(lot.balance for lot in good) - held
+        recalled = sum(lot.balance for lot in lots) - expired - held
+        if recalled and held + expired + recalled >= quantity > held + expired:
+            raise LotRecalled(members={"item": named(item), "lot_number": number, "recalled": recalled}, item=item.name)
         if expired and held + expired >= quantity:
             raise LotExpired(
                 members={"item": named(item), "lot_number": number, "balance": held, "expired": expired},
@@ -153,7 +186,10 @@ class Shelf:
     def _look_at_later_days(self, station_id: UUID, ids: list[UUID]) -> None:
         """Lower `free` to the least closing balance of the days from `day` on, walking back from the balance of now."""
         _, after = clock.days_between(self.day, self.day)
-        later: dict[tuple[date, UUID, str, str], int] = {}
+        # The first moments of the days after it: a look-up among them is cheaper than asking the zone for each entry.
+        count = max((clock.today() - self.day).days, 0) + 1
+        starts = [clock.start_of(self.day + timedelta(days=number)) for number in range(1, count + 1)]
+        later: dict[tuple[int, UUID, str, str], int] = {}
         for row in db.session.execute(
             select(
                 StockEntry.item_id,
@@ -163,7 +199,7 @@ class Shelf:
                 StockEntry.quantity,
             ).where(StockEntry.station_id == station_id, StockEntry.occurred_at >= after, StockEntry.item_id.in_(ids))
         ):
-            key = (clock.local_date(row.occurred_at), row.item_id, row.lot_number, row.portion)
+            key = (bisect_right(starts, row.occurred_at), row.item_id, row.lot_number, row.portion)
             later[key] = later.get(key, 0) + row.quantity
         closing = {(item_id, *key): lot.balance for item_id, lots in self.lots.items() for key, lot in lots.items()}
         for (_, item_id, number, portion), quantity in sorted(later.items(), reverse=True):

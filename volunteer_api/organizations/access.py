@@ -1,5 +1,6 @@
 """Who may do what where: roles, permissions, and the one question that every feature to the right asks."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from uuid import UUID
 
@@ -56,7 +57,11 @@ def require(
     One statement. Raises Forbidden (403) for somebody whose grants reach the scope without this permission, NotFound
     (404) for everybody else: an outsider does not learn whether it exists.
     """
-    roles = _covering_roles(principal.volunteer_id, organization_id, station_id)
+    judge(_covering_roles(principal.volunteer_id, organization_id, station_id), permission)
+
+
+def judge(roles: Collection[Role], permission: Permission) -> None:
+    """Let pass where one of the roles that reach a scope has the permission; raises as `require`."""
     if not roles:
         raise NotFound()
     if not _permit(roles, permission):
@@ -68,11 +73,7 @@ def require_anywhere(principal: Principal, permission: Permission) -> None:
 
     Raises Forbidden (403) for other holders of a grant, NotFound (404) for everybody else.
     """
-    roles = {Role(found) for found in db.session.scalars(queries.live_roles(principal.volunteer_id))}
-    if not roles:
-        raise NotFound()
-    if not _permit(roles, permission):
-        raise Forbidden()
+    judge({Role(found) for found in db.session.scalars(queries.live_roles(principal.volunteer_id))}, permission)
 
 
 def can(volunteer_id: UUID, permission: Permission, *, organization_id: UUID, station_id: UUID | None = None) -> bool:
@@ -156,5 +157,5 @@ def _covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID 
     return {Role(role) for role in found}
 
 
-def _permit(roles: set[Role], permission: Permission) -> bool:
+def _permit(roles: Collection[Role], permission: Permission) -> bool:
     return any(permission in ROLE_PERMISSIONS[role] for role in roles)

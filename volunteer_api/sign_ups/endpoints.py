@@ -3,12 +3,12 @@
 from typing import Any
 
 from volunteer_api.activities.access import to_lead_shift
-from volunteer_api.activities.models import Shift
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
-from volunteer_api.sign_ups import access, queries, schemas, service
+from volunteer_api.sign_ups import access, queries, schemas, service, several, stand_ins
 from volunteer_api.sign_ups.models import SignUp
 
 blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the waitlist")
@@ -24,10 +24,28 @@ blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the wa
     status=201,
     idempotency=REQUIRED,
 )
-def sign_up(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
-    """Sign yourself up for a shift."""
-    made = service.sign_up(shift_id=shift.id, volunteer_id=principal.volunteer_id, **body)
+def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any]) -> dict[str, Any]:
+    """Sign yourself up for a shift, or ask somebody to take part."""
+    others = {body.get("volunteer_id") or principal.volunteer_id}
+    access.require_word_for(principal, opening.activity.id, team_id=body.get("team_id"), others=others)
+    made = service.sign_up_or_invite(by=principal.volunteer_id, shift_id=opening.shift.id, **body)
     return queries.read_sign_up(made.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/sign-ups",
+    access=access.to_sign_up_for_activity,
+    body=schemas.SignUpsCreate,
+    returns=schemas.SignUpResults,
+    idempotency=REQUIRED,
+)
+def sign_up_several(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Sign yourself up for several shifts, or ask several people or a whole team; a result per person and shift."""
+    others = None if body.get("whole_team") else body.get("volunteer_ids", ())
+    access.require_word_for(principal, activity.id, team_id=body.get("team_id"), others=others)
+    return several.results_view(several.sign_up_several(by=principal.volunteer_id, activity=activity, **body))
 
 
 @endpoint(
@@ -53,14 +71,86 @@ def read_sign_up(sign_up: SignUp) -> dict[str, Any]:
     blueprint,
     "POST",
     "/sign-ups/<uuid:sign_up_id>/withdrawal",
-    access=access.to_withdraw,
-    body=schemas.Withdrawal,
+    access=access.to_answer,
+    body=schemas.WithReason,
     returns=schemas.SignUpRead,
 )
 def withdraw_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     """Take your sign-up back; whoever waits first gets the place."""
     withdrawn = service.withdraw(sign_up_id=sign_up.id, **body)
     return queries.read_sign_up(withdrawn.id)
+
+
+@endpoint(
+    blueprint, "POST", "/sign-ups/<uuid:sign_up_id>/acceptance", access=access.to_answer, returns=schemas.SignUpRead
+)
+def accept_sign_up(sign_up: SignUp) -> dict[str, Any]:
+    """Say yes to an invitation, to a place that you are offered, or to a shift that was moved."""
+    accepted = service.accept(sign_up_id=sign_up.id)
+    return queries.read_sign_up(accepted.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/decline",
+    access=access.to_answer,
+    body=schemas.WithReason,
+    returns=schemas.SignUpRead,
+)
+def decline_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
+    """Say no to what you were asked; it is never late."""
+    declined = service.decline(sign_up_id=sign_up.id, **body)
+    return queries.read_sign_up(declined.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/approval",
+    access=access.to_decide,
+    body=schemas.WithReason,
+    returns=schemas.SignUpRead,
+)
+def approve_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
+    """Let somebody who asked take part."""
+    approved = service.approve(sign_up_id=sign_up.id, by=principal.volunteer_id, **body)
+    return queries.read_sign_up(approved.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/rejection",
+    access=access.to_decide,
+    body=schemas.WithReason,
+    returns=schemas.SignUpRead,
+)
+def reject_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
+    """Turn a request down, or take somebody out of a shift that has not begun."""
+    rejected = service.reject(sign_up_id=sign_up.id, by=principal.volunteer_id, **body)
+    return queries.read_sign_up(rejected.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/stand-in",
+    access=access.to_answer,
+    body=schemas.StandInCreate,
+    returns=schemas.SignUpRead,
+    status=201,
+)
+def offer_place(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
+    """Offer your confirmed place to somebody, who may take it; an earlier offer ends."""
+    offered = stand_ins.offer(sign_up_id=sign_up.id, **body)
+    return queries.read_sign_up(offered.id)
+
+
+@endpoint(blueprint, "DELETE", "/sign-ups/<uuid:sign_up_id>/stand-in", access=access.to_answer, status=204)
+def take_offer_back(sign_up: SignUp) -> None:
+    """Take the open offer of your place back."""
+    stand_ins.take_back(sign_up_id=sign_up.id)
 
 
 @endpoint(

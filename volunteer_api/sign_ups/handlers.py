@@ -7,17 +7,19 @@ from sqlalchemy import case, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.changes import register_companions, register_taken
-from volunteer_api.activities.events import ShiftsChanged
+from volunteer_api.activities.events import ActivityChanged, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.sign_ups import queries, service
+from volunteer_api.sign_ups import changes, people, queries, service
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
-register_judge(queries.prospects)
+PLACELESS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.WAITLISTED)
+
+register_judge(people.prospects)
 register_companions(queries.waits_freed_by)
 register_taken(queries.taken_among)
 
@@ -25,7 +27,13 @@ register_taken(queries.taken_among)
 @on(ShiftsChanged)
 def follow_changes(event: ShiftsChanged) -> None:
     """Who signed up for the shifts, and who waits because of them, hears of it."""
-    service.follow_changes(event)
+    changes.follow(event)
+
+
+@on(ActivityChanged)
+def tell_of_changes(event: ActivityChanged) -> None:
+    """Who has a sign-up for what is to come hears what the activity is called now, or where it is."""
+    changes.tell(event)
 
 
 @on(VolunteerErased)
@@ -39,19 +47,20 @@ def leave_what_is_to_come(event: VolunteerErased) -> None:
             SignUp.volunteer_id == event.volunteer_id,
             or_(
                 (SignUp.state == SignUpState.CONFIRMED) & (Shift.starts_at > now),
-                (SignUp.state == SignUpState.WAITLISTED) & (Shift.ends_at > now),
+                SignUp.state.in_(PLACELESS) & (Shift.ends_at > now),
             ),
         )
         # Waiting ones first: a place given up would be given to the same person where they wait elsewhere.
-        .order_by(case((SignUp.state == SignUpState.WAITLISTED, 0), else_=1), SignUp.shift_id)
+        .order_by(case((SignUp.state.in_(PLACELESS), 0), else_=1), SignUp.shift_id)
     )
     for sign_up_id in db.session.scalars(to_come).all():
         service.withdraw(sign_up_id=sign_up_id)
-    # Why they once could not come is their own words.
+    # Why they once could not come is their own words; why a leader said no is about them.
+    told = or_(SignUp.withdrawal_reason.is_not(None), SignUp.decision_reason.is_not(None))
     db.session.execute(
         update(SignUp)
-        .where(SignUp.volunteer_id == event.volunteer_id, SignUp.withdrawal_reason.is_not(None))
-        .values(withdrawal_reason=None)
+        .where(SignUp.volunteer_id == event.volunteer_id, told)
+        .values(withdrawal_reason=None, decision_reason=None)
         .execution_options(synchronize_session=False)
     )
 
@@ -72,9 +81,23 @@ def sign_ups(volunteer_id: UUID) -> list[dict[str, Any]]:
             SignUp.decided_at,
             SignUp.withdrawn_at,
             SignUp.withdrawal_reason,
+            SignUp.decision_reason,
+            SignUp.absent_at,
         )
         .join(Shift, Shift.id == SignUp.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
         .where(SignUp.volunteer_id == volunteer_id)
         .order_by(Shift.starts_at.desc(), SignUp.id)
+    )
+
+
+@exported("sign_ups_decided")
+def sign_ups_decided(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The sign-ups of others that the person, as a leader, invited, approved or rejected, the latest first."""
+    return rows(
+        select(SignUp.id, Activity.title, Shift.starts_at, SignUp.state, SignUp.decided_at, SignUp.decision_reason)
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(SignUp.decided_by == volunteer_id)
+        .order_by(SignUp.decided_at.desc(), SignUp.id)
     )

@@ -1,13 +1,16 @@
-"""The one judgment of whether somebody may sign up, for the pages that phones read and for the sign-up itself."""
+"""The one judgment of whether somebody may sign up, for the pages that phones read and the verbs that give a place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from volunteer_api.activities.models import ActivityState, Shift
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole, SignUpMode
+from volunteer_api.core import clock
 from volunteer_api.core.problems import Problem
+from volunteer_api.core.schema import Fault
 from volunteer_api.core.settings import rules
+from volunteer_api.sign_ups.eligibility import Demands, Person, faults
 from volunteer_api.sign_ups.models import SignUpState
 from volunteer_api.sign_ups.problems import (
     AlreadySignedUp,
@@ -24,21 +27,43 @@ from volunteer_api.sign_ups.problems import (
 
 @dataclass(frozen=True)
 class Engagement:
-    """An active sign-up for a shift that is not over, with the shift's times."""
+    """A sign-up, active or rejected, for a shift that is not over, with the shift's times.
+
+    `role_has_place`: the role that it names has a free place; true where it names none.
+    """
 
     sign_up_id: UUID
     shift_id: UUID
     state: str
     starts_at: datetime
     ends_at: datetime
+    role_has_place: bool = True
 
 
 @dataclass(frozen=True)
 class Standing:
     """What the judgment has to know of a volunteer, read once for any number of shifts."""
 
-    engagements: Sequence[Engagement]
-    is_member_of_team: bool = True
+    engagements: Sequence[Engagement] = ()
+    person: Person = field(default_factory=Person)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A place in a shift, or in a role of it, that somebody would have.
+
+    `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `answering` is the sign-up
+    that would have the place, where there is one already.
+    """
+
+    activity: Activity
+    shift: Shift
+    demands: Demands
+    now: datetime
+    role: ShiftRole | None = None
+    team_id: UUID | None = None
+    chosen: bool = False
+    answering: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +78,8 @@ class Judgment:
     waiting_id: UUID | None = None
 
 
-def judge_sign_up(activity_state: str, shift: Shift, standing: Standing | None, now: datetime) -> Judgment:
-    """Judge what would come of a volunteer's signing up for the shift; `standing` is None for an anonymous caller.
+def judge(question: Question, standing: Standing | None) -> Judgment:
+    """Judge what would come of a volunteer's signing up; `standing` is None for an anonymous caller.
 
     The order of the reasons is documented (domain.md, Activities 4), so that a phone always shows the same one.
 
@@ -62,61 +87,117 @@ def judge_sign_up(activity_state: str, shift: Shift, standing: Standing | None, 
     free places still promote, a newcomer would be waitlisted behind them; later a newcomer finds the shift full. Then
     nobody is called any more: whoever waits takes a free place by signing up again, the first of them to do so.
     """
-    refusal = _refusal(activity_state, shift, standing, now)
+    if standing is None:
+        return Judgment(None, SignInRequired())
+    waiting = _taking(question, standing)
+    refusal = refuse(question, standing, waiting) or _refuse_place(question, standing, waiting)
     if refusal is not None:
         return Judgment(None, refusal)
-    waiting = _taking(shift, standing, now)
     if waiting is not None:
         return Judgment(SignUpState.CONFIRMED, None, waiting.sign_up_id)
-    return Judgment(SignUpState.CONFIRMED if has_place_for_newcomer(shift) else SignUpState.WAITLISTED, None)
+    if not question.chosen and _needs_approval(question, standing.person):
+        return Judgment(SignUpState.PENDING, None)
+    has_room = has_place_for_newcomer(question.shift, question.role)
+    return Judgment(SignUpState.CONFIRMED if has_room else SignUpState.WAITLISTED, None)
 
 
-def _refusal(activity_state: str, shift: Shift, standing: Standing | None, now: datetime) -> Problem | None:
-    if standing is None:
-        return SignInRequired()
-    if activity_state in (ActivityState.DRAFT, ActivityState.SUBMITTED):
+def refuse(question: Question, standing: Standing, waiting: Engagement | None = None) -> Problem | None:
+    """The reason why somebody may not even be asked, before any place is looked at; None where she may."""
+    activity, shift = question.activity, question.shift
+    if activity.state in (ActivityState.DRAFT, ActivityState.SUBMITTED):
         return NotPublished()
-    if activity_state == ActivityState.CANCELED or shift.canceled_at is not None:
+    if activity.state == ActivityState.CANCELED or shift.canceled_at is not None:
         return Canceled()
-    if activity_state == ActivityState.COMPLETED or shift.ends_at <= now:
+    if activity.state == ActivityState.COMPLETED or shift.ends_at <= question.now:
         return Ended()
-    if shift.sign_up_closes_at is not None and shift.sign_up_closes_at <= now:
+    if not question.chosen and shift.sign_up_closes_at is not None and shift.sign_up_closes_at <= question.now:
         return SignUpClosed()
-    waiting = _taking(shift, standing, now)
     for engagement in standing.engagements:
-        if engagement.shift_id == shift.id and engagement is not waiting:
-            return AlreadySignedUp(members={"sign_up_id": str(engagement.sign_up_id)})
-    if not standing.is_member_of_team:
-        return NotEligible()
-    for engagement in standing.engagements:
-        # Half-open: back-to-back is fine. A place on a waitlist binds nobody yet.
         if (
-            engagement.state == SignUpState.CONFIRMED
-            and engagement.starts_at < shift.ends_at
-            and shift.starts_at < engagement.ends_at
+            engagement.shift_id == shift.id
+            and engagement is not waiting
+            and engagement.sign_up_id != question.answering
+            and engagement.state != SignUpState.REJECTED
         ):
-            return OverlappingShift(members={"shift_id": str(engagement.shift_id)})
-    if waiting is None and not has_place_for_newcomer(shift) and not waitlist_is_open(shift, now):
-        return ShiftFull()
+            return AlreadySignedUp(members={"sign_up_id": str(engagement.sign_up_id)})
+    why = _why_not(question, standing, waiting)
+    return NotEligible(why) if why else None
+
+
+def _why_not(question: Question, standing: Standing, waiting: Engagement | None) -> list[Fault]:
+    found = _faults(question, standing.person)
+    if question.chosen or waiting is not None:
+        return found
+    if question.activity.sign_up_mode == SignUpMode.INVITATION:
+        found.append(Fault("by_invitation", "A leader of this activity invites who takes part in it."))
+    if any(one.shift_id == question.shift.id and one.state == SignUpState.REJECTED for one in standing.engagements):
+        found.append(Fault("rejected", "A leader turned your sign-up for this shift down."))
+    return found
+
+
+def _faults(question: Question, person: Person) -> list[Fault]:
+    demands = Demands(question.demands.insurer_ids) if question.chosen else question.demands
+    day = clock.local_date(question.shift.starts_at)
+    return faults(question.activity, demands, person, team_id=question.team_id, day=day)
+
+
+def may_be_promoted(question: Question, person: Person) -> bool:
+    """Whether somebody who waits is still eligible; that her time is free is looked at by the caller."""
+    return not _faults(question, person)
+
+
+def _refuse_place(question: Question, standing: Standing, waiting: Engagement | None) -> Problem | None:
+    in_the_way = overlapping(question.shift, standing.engagements)
+    if in_the_way is not None:
+        return in_the_way
+    full = waiting is None and not has_place_for_newcomer(question.shift, question.role)
+    return ShiftFull() if full and not waitlist_is_open(question.shift, question.now) else None
+
+
+def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingShift | None:
+    """What a confirmed sign-up at the same time, or with too little rest between, says against a place in the shift."""
+    rest = timedelta(minutes=rules().rest_minutes)
+    for one in engagements:
+        # Half-open: back-to-back is fine. A place on a waitlist binds nobody yet.
+        if one.state != SignUpState.CONFIRMED or one.shift_id == shift.id:
+            continue
+        members = {"shift_id": str(one.shift_id)}
+        if one.starts_at < shift.ends_at and shift.starts_at < one.ends_at:
+            return OverlappingShift(members=members)
+        if one.starts_at < shift.ends_at + rest and shift.starts_at < one.ends_at + rest:
+            why = Fault(
+                "rest", "Between two shifts lie at least %(minutes)s minutes of rest.", minutes=rules().rest_minutes
+            )
+            return OverlappingShift([why], members=members)
     return None
 
 
-def _taking(shift: Shift, standing: Standing | None, now: datetime) -> Engagement | None:
+def _needs_approval(question: Question, person: Person) -> bool:
+    return question.activity.sign_up_mode == SignUpMode.APPROVAL or question.demands.has_missed_too_much(person)
+
+
+def _taking(question: Question, standing: Standing) -> Engagement | None:
     """The caller's place on the waitlist, where signing up again turns it into a free place."""
-    if standing is None or waitlist_is_open(shift, now) or not has_place(shift):
+    if waitlist_is_open(question.shift, question.now) or not has_place(question.shift):
         return None
-    own = [one for one in standing.engagements if one.shift_id == shift.id and one.state == SignUpState.WAITLISTED]
-    return own[0] if own else None
+    for one in standing.engagements:
+        if one.shift_id == question.shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:
+            return one
+    return None
 
 
-def has_place(shift: Shift) -> bool:
-    """Whether somebody else can be confirmed."""
-    return shift.capacity is None or shift.confirmed_count < shift.capacity
+def has_place(shift: Shift, role: ShiftRole | None = None) -> bool:
+    """Whether somebody else can be confirmed, in the role where one is named."""
+    return (shift.capacity is None or shift.confirmed_count < shift.capacity) and (
+        role is None or role.confirmed_count < role.capacity
+    )
 
 
-def has_place_for_newcomer(shift: Shift) -> bool:
+def has_place_for_newcomer(shift: Shift, role: ShiftRole | None = None) -> bool:
     """Whether a place would be free even if everybody who waits had theirs."""
-    return shift.capacity is None or shift.confirmed_count + shift.waitlisted_count < shift.capacity
+    return (shift.capacity is None or shift.confirmed_count + shift.waitlisted_count < shift.capacity) and (
+        role is None or role.confirmed_count + role.waitlisted_count < role.capacity
+    )
 
 
 def waitlist_is_open(shift: Shift, now: datetime) -> bool:

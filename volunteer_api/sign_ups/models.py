@@ -11,7 +11,11 @@ from volunteer_api.core.database import Base, Identified, one_of
 
 
 class SignUpState(StrEnum):
-    """Where a sign-up stands; this release makes confirmed, waitlisted and withdrawn ones."""
+    """Where a sign-up stands.
+
+    `pending` waits for a leader, `invited` for the volunteer; neither holds a place. `rejected` is a leader's no to
+    whatever it was before.
+    """
 
     PENDING = "pending"
     INVITED = "invited"
@@ -26,13 +30,18 @@ ACTIVE_SIGN_UPS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.CONFIRM
 
 
 _ACTIVE = text(one_of("state", ACTIVE_SIGN_UPS))
+_ASKED = text("state IN ('pending', 'invited') AND stands_in_for_id IS NOT NULL")
+_DECIDED = text("decided_by IS NOT NULL")
 
 
 class SignUp(Identified, Base):
     """One volunteer's word to come to one shift.
 
     `position` orders the waitlist (smaller is earlier) and stays as it was given; `decided_at` is the moment at which a
-    waitlisted one was given its place, None where the volunteer took it by signing up again.
+    waitlisted one was given its place, None where the volunteer took it by signing up again, or at which a leader
+    (`decided_by`, who invited, approved or rejected it last) decided. `stands_in_for_id` is the confirmed sign-up whose
+    place it takes over once it is accepted. `asked_at`: the shift was moved then, and the volunteer has not said yet
+    whether she still comes. `absent_at` is when it was recorded that a confirmed volunteer had not come.
     """
 
     __tablename__ = "sign_ups"
@@ -48,15 +57,24 @@ class SignUp(Identified, Base):
             postgresql_where=_ACTIVE,
         ),
         Index("uq_sign_ups_position", "shift_id", "position", unique=True),
+        # One stand-in at a time is asked.
+        Index("uq_sign_ups_stand_in", "stands_in_for_id", unique=True, sqlite_where=_ASKED, postgresql_where=_ASKED),
+        Index("ix_sign_ups_decided_by", "decided_by", sqlite_where=_DECIDED, postgresql_where=_DECIDED),
         Index("ix_sign_ups_volunteer_id", "volunteer_id", "state"),
     )
 
     shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    role_id: Mapped[UUID | None] = mapped_column(ForeignKey("shift_roles.id"))
+    stands_in_for_id: Mapped[UUID | None] = mapped_column(ForeignKey("sign_ups.id"))
     state: Mapped[str]
     late: Mapped[bool] = mapped_column(default=False)
     position: Mapped[int | None] = mapped_column(BigInteger)
     decided_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     withdrawal_reason: Mapped[str | None]
+    asked_at: Mapped[datetime | None]
+    absent_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    decision_reason: Mapped[str | None]

@@ -1,6 +1,10 @@
 """Why a sign-up is refused. The codes are part of the contract."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from volunteer_api.core.problems import Conflict, Unauthorized
+from volunteer_api.core.schema import Fault
 
 
 class SignInRequired(Unauthorized):
@@ -33,15 +37,47 @@ class AlreadySignedUp(Conflict):
     title = "You have already signed up for this shift."
 
 
-class NotEligible(Conflict):
-    title = "You can't sign up for this team: you are not one of its active members."
+class _Explained(Conflict):
+    """A refusal whose detail is the first of the reasons that it was given."""
+
+    def __init__(self, reasons: Sequence[Fault] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self.reasons = reasons
+
+    def sentence(self) -> str:
+        return self.reasons[0].sentence() if self.reasons else super().sentence()
 
 
-class OverlappingShift(Conflict):
-    """Its body names the `shift_id` that stands in the way."""
+class NotEligible(_Explained):
+    """Its body names the `reasons`: [{code, detail}], all of them; see `eligibility.faults`.
+
+    Whom the reasons are not for (another volunteer who asks) is not told any.
+    """
+
+    title = "This volunteer can't take part in this shift."
+
+    def __init__(self, reasons: Sequence[Fault] = ()) -> None:
+        told = [{"code": one.code, "detail": one.sentence()} for one in reasons]
+        super().__init__(reasons, members={"reasons": told})
+
+
+class OverlappingShift(_Explained):
+    """Its body names the `shift_id` that stands in the way: at the same time, or with too little rest between."""
 
     title = "You have signed up for another shift at the same time."
 
 
 class ShiftFull(Conflict):
+    """All places of the shift, or of the role that was asked for, are taken or kept."""
+
     title = "This shift is full, and its waitlist is closed."
+
+
+class StandInGone(Conflict):
+    """Who offered the place has it no more, or gave it to somebody else."""
+
+    title = "The place that you were offered is no longer there."
+
+
+class OwnPlace(Conflict):
+    title = "You can't stand in for yourself."

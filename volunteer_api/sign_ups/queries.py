@@ -1,99 +1,152 @@
 """Reading sign-ups, and the locks under which they change."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.activities.prospects import Planned, Prospect
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift, ShiftRole
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.sign_ups.judgment import Engagement, Standing, judge_sign_up
+from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
 
-def standing_of(volunteer_id: UUID, now: datetime, team_id: UUID | None = None) -> Standing:
-    """A volunteer's standing at `now`, for a sign-up for `team_id` where one is named."""
-    rows = db.session.execute(
-        select(SignUp.id, SignUp.shift_id, SignUp.state, Shift.starts_at, Shift.ends_at)
-        .join(Shift, Shift.id == SignUp.shift_id)
-        .where(
-            SignUp.volunteer_id == volunteer_id,
-            SignUp.state.in_(ACTIVE_SIGN_UPS),
-            Shift.ends_at > now,
-            Shift.canceled_at.is_(None),
-        )
-        .order_by(Shift.starts_at, SignUp.id)
-    )
-    engagements = [Engagement(*row) for row in rows]
-    return Standing(engagements, team_id is None or _is_member(volunteer_id, team_id))
+def lock_volunteer(volunteer_id: UUID) -> None:
+    """Hold the volunteer until the unit ends."""
+    lock_volunteers({volunteer_id})
 
 
-def prospects(caller_id: UUID | None, planned: Planned, now: datetime) -> list[Prospect]:
-    """What would come of the caller's signing up for each of these shifts; one statement, none for nobody."""
-    standing = standing_of(caller_id, now) if caller_id is not None else None
-    judged = [judge_sign_up(activity.state, shift, standing, now) for activity, shift in planned]
-    return [Prospect(one.would_be, one.refusal) for one in judged]
+def lock_volunteers(volunteer_ids: Collection[UUID], *, wait: bool = True) -> bool:
+    """Hold the volunteers, in the order of their ids, until the unit ends; whether all of them are held now.
 
-
-def _is_member(volunteer_id: UUID, team_id: UUID) -> bool:
-    return bool(db.session.scalar(select(_active_membership(literal(volunteer_id), literal(team_id)))))
-
-
-def _active_membership(volunteer_id: Any, team_id: Any) -> ColumnElement[bool]:
-    return exists().where(
-        Membership.volunteer_id == volunteer_id,
-        Membership.team_id == team_id,
-        Membership.state == MembershipState.ACTIVE,
-    )
-
-
-def lock_volunteer(volunteer_id: UUID, *, wait: bool = True) -> bool:
-    """Hold the volunteer until the unit ends; without `wait`, False where somebody else holds them.
-
-    The lock is PostgreSQL's FOR NO KEY UPDATE, which lets others refer to the row; SQLite has one writer anyway.
+    Without `wait`, those whom somebody else holds are left out. The lock is PostgreSQL's FOR NO KEY UPDATE, which lets
+    others refer to the row; SQLite has one writer anyway.
     """
-    locked = db.session.scalar(
-        select(Volunteer.id).where(Volunteer.id == volunteer_id).with_for_update(key_share=True, skip_locked=not wait)
-    )
-    return locked is not None
+    locked = db.session.scalars(
+        select(Volunteer.id)
+        .where(Volunteer.id.in_(volunteer_ids))
+        .order_by(Volunteer.id)
+        .with_for_update(key_share=True, skip_locked=not wait)
+    ).all()
+    return len(locked) == len(set(volunteer_ids))
 
 
-def first_eligible(shift: Shift) -> SignUp | None:
-    """Who waits longest for the shift and is free at its time, and still in the team that they named."""
+def line(shift: Shift, after: int, limit: int) -> list[SignUp]:
+    """Who waits for the shift behind the position `after`, free at its time and with a place in the role they named."""
+    rest = timedelta(minutes=rules().rest_minutes)
     other, other_shift = aliased(SignUp), aliased(Shift)
     busy = exists().where(
         other.volunteer_id == SignUp.volunteer_id,
         other.state == SignUpState.CONFIRMED,
         other_shift.id == other.shift_id,
         other_shift.canceled_at.is_(None),
-        other_shift.starts_at < shift.ends_at,
-        other_shift.ends_at > shift.starts_at,
+        other_shift.starts_at < shift.ends_at + rest,
+        other_shift.ends_at > shift.starts_at - rest,
     )
+    role_is_full = exists().where(ShiftRole.id == SignUp.role_id, ShiftRole.confirmed_count >= ShiftRole.capacity)
+    return list(
+        db.session.scalars(
+            select(SignUp)
+            .where(
+                SignUp.shift_id == shift.id,
+                SignUp.state == SignUpState.WAITLISTED,
+                SignUp.position > after,
+                ~busy,
+                ~role_is_full,
+            )
+            .order_by(SignUp.position)
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def open_offer(sign_up_id: UUID) -> SignUp | None:
+    """The sign-up of the stand-in who was asked to take this one's place and has not answered for good."""
     return db.session.scalars(
         select(SignUp)
         .where(
-            SignUp.shift_id == shift.id,
-            SignUp.state == SignUpState.WAITLISTED,
-            ~busy,
-            or_(SignUp.team_id.is_(None), _active_membership(SignUp.volunteer_id, SignUp.team_id)),
+            SignUp.stands_in_for_id == sign_up_id,
+            SignUp.state.in_([SignUpState.PENDING, SignUpState.INVITED]),
         )
-        .order_by(SignUp.position)
-        .limit(1)
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def confirmed_in(shift_ids: Collection[UUID]) -> list[SignUp]:
+    """The confirmed sign-ups for these shifts."""
+    return list(
+        db.session.scalars(
+            select(SignUp)
+            .where(SignUp.shift_id.in_(shift_ids), SignUp.state == SignUpState.CONFIRMED)
+            .order_by(SignUp.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
+    """The shifts of an activity that are neither over nor canceled, by their start."""
+    statement = select(Shift).where(Shift.activity_id == activity_id, Shift.ends_at > now, Shift.canceled_at.is_(None))
+    return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+
+
+def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
+    """The sign-ups for these shifts of everybody who counts on them."""
+    return list(
+        db.session.scalars(
+            select(SignUp)
+            .where(SignUp.shift_id.in_(shift_ids), SignUp.state.in_(ACTIVE_SIGN_UPS))
+            .order_by(SignUp.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def name_of(volunteer_id: UUID) -> str:
+    """What a volunteer is called."""
+    return db.session.scalars(select(Volunteer.name).where(Volunteer.id == volunteer_id)).one()
+
+
+def by_number(volunteer_number: str) -> UUID | None:
+    """The volunteer of this number, None where there is none."""
+    return db.session.scalar(
+        select(Volunteer.id).where(Volunteer.volunteer_number == volunteer_number, Volunteer.erased_at.is_(None))
+    )
+
+
+def leaders_of(activity: Activity) -> list[UUID]:
+    """Who decides on its sign-ups and hears of them: its named leaders, or else who planned it."""
+    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
+    return list(db.session.scalars(named.order_by(ActivityLeader.volunteer_id))) or [activity.created_by]
+
+
+def active_members(team_id: UUID, limit: int) -> list[UUID]:
+    """The active members of a team, at most so many."""
+    statement = (
+        select(Membership.volunteer_id)
+        .where(
+            Membership.team_id == team_id,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.volunteer_id.is_not(None),
+        )
+        .order_by(Membership.volunteer_id)
+        .limit(limit)
+    )
+    return [one for one in db.session.scalars(statement) if one is not None]
 
 
 def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) -> list[UUID]:
     """The shifts with a free place for which somebody waits whom a confirmed sign-up for one of `shift_ids` keeps away.
 
-    Only the waits of one volunteer where `volunteer_id` is given.
+    Only the waits of one volunteer where `volunteer_id` is given. Where rest is asked for, waits at other times count
+    too: more are held than must be, and each of them is looked at again.
     """
     left, left_shift = aliased(SignUp), aliased(Shift)
     statement = (
@@ -107,11 +160,11 @@ def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) 
             left.state == SignUpState.CONFIRMED,
             SignUp.state == SignUpState.WAITLISTED,
             Shift.canceled_at.is_(None),
-            Shift.starts_at < left_shift.ends_at,
-            Shift.ends_at > left_shift.starts_at,
             or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
         )
     )
+    if not rules().rest_minutes:
+        statement = statement.where(Shift.starts_at < left_shift.ends_at, Shift.ends_at > left_shift.starts_at)
     if volunteer_id is not None:
         statement = statement.where(SignUp.volunteer_id == volunteer_id)
     return list(db.session.scalars(statement))
@@ -127,16 +180,6 @@ def next_position(shift_id: UUID) -> int:
     """The end of the waitlist; unique as long as the shift is held."""
     last = db.session.scalar(select(func.max(SignUp.position)).where(SignUp.shift_id == shift_id))
     return (last or 0) + 1
-
-
-def people_of(shift_ids: Sequence[UUID]) -> Sequence[tuple[UUID, UUID]]:
-    """(sign-up, volunteer) of everybody who counts on the shifts."""
-    rows = db.session.execute(
-        select(SignUp.id, SignUp.volunteer_id)
-        .where(SignUp.shift_id.in_(shift_ids), SignUp.state.in_(ACTIVE_SIGN_UPS))
-        .order_by(SignUp.id)
-    )
-    return [(row.id, row.volunteer_id) for row in rows]
 
 
 def read_sign_up(sign_up_id: UUID) -> dict[str, Any]:
@@ -180,11 +223,13 @@ def _sign_ups() -> Select[Any]:
             Shift,
             Activity,
             Volunteer.name.label("volunteer_name"),
+            ShiftRole.name.label("role_name"),
             case((SignUp.state == SignUpState.WAITLISTED, place)).label("waitlist_position"),
         )
         .join(Shift, Shift.id == SignUp.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
         .join(Volunteer, Volunteer.id == SignUp.volunteer_id)
+        .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
     )
 
 
@@ -205,8 +250,14 @@ def _sign_up_view(row: Any) -> dict[str, Any]:
         "activity": row.Activity,
         "volunteer": {"id": sign_up.volunteer_id, "name": row.volunteer_name},
         "team_id": sign_up.team_id,
+        "role": {"id": sign_up.role_id, "name": row.role_name} if sign_up.role_id is not None else None,
+        "stands_in_for_id": sign_up.stands_in_for_id,
         "state": sign_up.state,
         "waitlist_position": row.waitlist_position,
         "late": sign_up.late,
+        "asked_at": sign_up.asked_at,
+        "absent_at": sign_up.absent_at,
+        "decided_at": sign_up.decided_at,
+        "decision_reason": sign_up.decision_reason,
         "withdrawn_at": sign_up.withdrawn_at,
     }

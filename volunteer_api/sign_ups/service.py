@@ -1,186 +1,266 @@
-"""The verbs of signing up."""
+"""The verbs of one sign-up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
-from sqlalchemy.orm.attributes import set_committed_value
 
-from volunteer_api.activities.events import ShiftsChanged
-from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import WrongState
-from volunteer_api.activities.queries import fresh_activity, lock_shifts
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound
+from volunteer_api.core.problems import InvalidPayload
+from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import Rerun
-from volunteer_api.notifications.service import notify
-from volunteer_api.sign_ups import queries
-from volunteer_api.sign_ups.judgment import has_place, judge_sign_up, waitlist_is_open
+from volunteer_api.sign_ups import notices, places, queries, stand_ins
+from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
-from volunteer_api.sign_ups.problems import Ended, ShiftBegun
+from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
+from volunteer_api.sign_ups.problems import AlreadySignedUp
 
 
-def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None) -> SignUp:
-    """Sign a volunteer up: confirmed while there is a place, else at the end of the waitlist.
+def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None) -> SignUp:
+    """Sign a volunteer up: confirmed while there is a place, else at the end of the waitlist; pending for approval.
 
-    Who waits goes first (see `judge_sign_up`): once free places no longer promote, whoever waits takes one by signing
-    up again, and then the sign-up that stands is returned, confirmed.
+    Who waits goes first (see `judge`): once free places no longer promote, whoever waits takes one by signing up again,
+    and then the sign-up that stands is returned, confirmed.
     The volunteer is locked before the shift, always: the volunteer so that two overlapping sign-ups can't pass each
-    other, the shift so that its counts hold. Raises the refusals of `judge_sign_up` (409) in their order.
+    other, the shift so that its counts hold. Raises the refusals of `judge` (409) in their order.
     """
     now = clock.now()
     queries.lock_volunteer(volunteer_id)
-    shift, activity = _hold(shift_id)
-    if shift.waitlisted_count:
-        # Who waits goes first, where they became eligible by something that promotes nobody: joining a team again.
-        _promote(shift, activity, now)
-    judgment = judge_sign_up(activity.state, shift, queries.standing_of(volunteer_id, now, team_id), now)
-    if judgment.refusal is not None or judgment.would_be is None:
-        raise judgment.refusal or WrongState(activity.state)
-    if judgment.waiting_id is not None:
-        return _take_place(judgment.waiting_id, shift, team_id)
-    # Who still waits beside a free place can't take it: they were all looked at just now.
-    waits = not has_place(shift)
-    made = SignUp(
-        shift_id=shift.id,
-        volunteer_id=volunteer_id,
-        team_id=team_id,
-        state=SignUpState.WAITLISTED if waits else SignUpState.CONFIRMED,
-        position=queries.next_position(shift.id) if waits else None,
-        created_at=now,
-    )
-    db.session.add(made)
-    db.session.flush()
-    _count(shift, confirmed=0 if waits else 1, waitlisted=1 if waits else 0)
-    return made
+    # What is known of the volunteer is read before the shift is held: a crowd queues there, and each waits for all.
+    activity = places.activity_of(shift_id)
+    version, standing = activity.version, standing_of(volunteer_id, activity, now, team_id)
+    shift, activity = places.hold_shift(shift_id)
+    if activity.version != version:
+        # A leader changed meanwhile what it asks for.
+        raise Rerun()
+    return enter(places.ask(shift, activity, now, role_id, team_id=team_id), standing, volunteer_id)
+
+
+def sign_up_or_invite(
+    *,
+    by: UUID,
+    shift_id: UUID,
+    volunteer_id: UUID | None = None,
+    team_id: UUID | None = None,
+    role_id: UUID | None = None,
+) -> SignUp:
+    """Sign oneself up, or ask somebody else to take part. Raises what `sign_up` and `invite` raise."""
+    if volunteer_id is None or volunteer_id == by:
+        return sign_up(shift_id=shift_id, volunteer_id=by, team_id=team_id, role_id=role_id)
+    return invite(by=by, shift_id=shift_id, volunteer_id=volunteer_id, team_id=team_id, role_id=role_id)
+
+
+def invite(
+    *, by: UUID, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None
+) -> SignUp:
+    """Ask a volunteer to take part; only she can say yes [Henan 25: nobody is made to serve].
+
+    A leader's choice goes past a closed list, a former rejection and no-shows. Raises InvalidPayload (422) for nobody,
+    the other refusals up to not_eligible (409): her time is her own matter.
+    """
+    now = clock.now()
+    queries.lock_volunteer(volunteer_id)
+    shift, activity = places.hold_shift(shift_id)
+    role = places.role_of(shift, role_id)
+    question = question_of(activity, shift, now, role=role, team_id=team_id, chosen=True)
+    standing = standings_of([volunteer_id], [activity], now, [team_id] if team_id else ()).get(volunteer_id)
+    if standing is None:
+        raise InvalidPayload(error_list({"volunteer_id": [Fault("unknown_reference", "There is no such volunteer.")]}))
+    return enter_invited(question, standing, volunteer_id, by)
 
 
 def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     """Take a sign-up back, and give its place to whoever waits first.
 
-    It is late inside the last 3 hours, unless the place came from the waitlist in the last hour. The shifts for which
-    the volunteer was waiting, and which this one kept them from, are looked at again too.
+    It is late inside the last 3 hours, unless the place came from the waitlist or a leader in the last hour, or the
+    shift was moved and the volunteer has not said since whether she comes. The shifts for which she was waiting, and
+    which this one kept her from, are looked at again too.
     Raises WrongState (409) where it is not active, Ended (409) after the shift, ShiftBegun (409) where it is confirmed
     and the shift runs: somebody who served must not become a late withdrawal.
     """
     now = clock.now()
-    known = db.session.get(SignUp, sign_up_id)
-    if known is None:
-        raise NotFound()
-    queries.lock_volunteer(known.volunteer_id)
-    mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
+    held = places.hold(sign_up_id)
+    mine = held.mine
     if mine.state not in ACTIVE_SIGN_UPS:
         raise WrongState(mine.state)
-    was_confirmed = mine.state == SignUpState.CONFIRMED
-    waits = queries.waits_freed_by([mine.shift_id], mine.volunteer_id) if was_confirmed else []
-    shifts = lock_shifts([mine.shift_id, *waits])
-    shift = next(shift for shift in shifts if shift.id == mine.shift_id)
-    if shift.ends_at <= now:
-        raise Ended()
-    if was_confirmed and shift.starts_at <= now:
-        raise ShiftBegun()
-    mine.late = was_confirmed and shift.canceled_at is None and _is_late(mine, shift, now)
-    mine.state, mine.withdrawn_at, mine.withdrawal_reason = SignUpState.WITHDRAWN, now, reason
-    db.session.flush()
-    _count(shift, confirmed=-1 if was_confirmed else 0, waitlisted=0 if was_confirmed else -1)
-    _promote_all(shifts, now)
+    held.require_before_end(now)
+    mine.late = _is_late(mine, held.shift, now)
+    mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
+    places.free(held, SignUpState.WITHDRAWN, now)
     return mine
 
 
-def follow_changes(event: ShiftsChanged) -> None:
-    """Tell the people of shifts that were canceled why, and give whom these kept from a place elsewhere that place."""
+def accept(*, sign_up_id: UUID) -> SignUp:
+    """Say yes: to an invitation, to standing in for somebody, or to a shift that was moved.
+
+    Everything is judged again: there may be a place on the waitlist only. Raises WrongState (409) where nothing was
+    asked, StandInGone (409), the refusals of `judge` (409).
+    """
     now = clock.now()
-    # Held and fresh, so that no statement is needed to have them.
-    activity = db.session.get_one(Activity, event.activity_id)
-    shifts = [db.session.get_one(Shift, id_) for id_ in (*(one.id for one in event.before), *event.companion_ids)]
-    was_canceled = {before.id for before in event.before if before.canceled_at is not None}
-    canceled = [shift.id for shift in shifts if shift.canceled_at is not None and shift.id not in was_canceled]
-    for sign_up_id, volunteer_id in queries.people_of(canceled):
-        notify(
-            volunteer_id=volunteer_id,
-            kind="activity_canceled",
-            values={"activity": activity.title, "activity_id": str(activity.id), "reason": event.reason or ""},
-            dedup_key=f"activity_canceled:{sign_up_id}",
-        )
-    _promote_all(shifts, now)
+    held = places.hold(sign_up_id)
+    mine = held.mine
+    if mine.state == SignUpState.CONFIRMED and mine.asked_at is not None:
+        held.require_before_end(now)
+        mine.asked_at = None
+        db.session.flush()
+        return mine
+    if mine.state != SignUpState.INVITED:
+        raise WrongState(mine.state)
+    if mine.stands_in_for_id is not None:
+        return stand_ins.accept(held, now)
+    places.settle(mine, held.shift, held.activity, now)
+    mine.asked_at = None
+    _tell_who_asked(notices.ACCEPTED, held)
+    return mine
 
 
-def _hold(shift_id: UUID) -> tuple[Shift, Activity]:
-    shifts = lock_shifts([shift_id])
-    if not shifts:
-        raise NotFound()
-    return shifts[0], fresh_activity(shifts[0].activity_id)
+def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
+    """Say no to what `accept` says yes to; never late. Raises WrongState, Ended, ShiftBegun (409)."""
+    now = clock.now()
+    held = places.hold(sign_up_id)
+    mine = held.mine
+    was_asked = mine.state == SignUpState.CONFIRMED and mine.asked_at is not None
+    if mine.state != SignUpState.INVITED and not was_asked:
+        raise WrongState(mine.state)
+    held.require_before_end(now)
+    mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
+    places.free(held, SignUpState.DECLINED, now)
+    if mine.stands_in_for_id is not None:
+        stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
+    else:
+        _tell_who_asked(notices.DECLINED, held)
+    return mine
 
 
-def _take_place(sign_up_id: UUID, shift: Shift, team_id: UUID | None) -> SignUp:
+def approve(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
+    """Let somebody who asked take part: confirmed where there is a place, else waitlisted.
+
+    Everything is judged again. Raises WrongState (409) where it is not pending, StandInGone (409), the refusals of
+    `judge` (409).
+    """
+    now = clock.now()
+    held = places.hold(sign_up_id)
+    mine = held.mine
+    if mine.state != SignUpState.PENDING:
+        raise WrongState(mine.state)
+    if mine.stands_in_for_id is not None:
+        stand_ins.swap(held, now)
+    else:
+        places.settle(mine, held.shift, held.activity, now)
+    _decide(mine, by, reason, now)
+    kind = notices.CONFIRMED if mine.state == SignUpState.CONFIRMED else notices.WAITLISTED
+    notices.send(kind, mine, held.shift, held.activity, once=now.isoformat())
+    return mine
+
+
+def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
+    """Turn a request down, or take somebody out who is invited, waits or has a place; she hears why.
+
+    Raises WrongState (409) where it is not active, Ended (409), ShiftBegun (409) for somebody who may be serving.
+    """
+    now = clock.now()
+    held = places.hold(sign_up_id)
+    mine = held.mine
+    if mine.state not in ACTIVE_SIGN_UPS:
+        raise WrongState(mine.state)
+    held.require_before_end(now)
+    _decide(mine, by, reason, now)
+    mine.asked_at = None
+    places.free(held, SignUpState.REJECTED, now)
+    told = reason or notices.NO_REASON
+    notices.send(notices.REJECTED, mine, held.shift, held.activity, once=now.isoformat(), reason=told)
+    if mine.stands_in_for_id is not None:
+        stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
+    return mine
+
+
+def record_absences(sign_up_ids: Collection[UUID], *, absent: bool) -> None:
+    """Record that these confirmed volunteers did not come, or that they did after all."""
+    db.session.execute(
+        update(SignUp)
+        .where(SignUp.id.in_(sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
+        .values(absent_at=clock.now() if absent else None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
+    """Enter what a held volunteer asks for a held shift, after `places.ask`. Raises the refusals of `judge` (409)."""
+    judgment = judge(question, standing)
+    if judgment.refusal is not None or judgment.would_be is None:
+        raise judgment.refusal or WrongState(question.activity.state)
+    if judgment.waiting_id is not None:
+        return _take_place(judgment.waiting_id, question)
+    state = judgment.would_be
+    if state != SignUpState.PENDING:
+        # Who still waits beside a free place can't take it: they were all looked at just now.
+        state = SignUpState.CONFIRMED if has_place(question.shift, question.role) else SignUpState.WAITLISTED
+    made = _new(question, volunteer_id, state)
+    if state == SignUpState.PENDING:
+        _tell_leaders(question)
+    return made
+
+
+def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
+    """Enter an invitation of a held volunteer to a held shift. Raises the refusals of `refuse` (409)."""
+    refusal = refuse(question, standing)
+    if refusal is not None:
+        raise refusal
+    made = _new(question, volunteer_id, SignUpState.INVITED)
+    made.decided_by, made.decided_at = by, question.now
+    db.session.flush()
+    notices.send(notices.INVITED, made, question.shift, question.activity)
+    return made
+
+
+def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
+    made = SignUp(
+        shift_id=question.shift.id,
+        volunteer_id=volunteer_id,
+        team_id=question.team_id,
+        role_id=question.role.id if question.role is not None else None,
+        state=state,
+        created_at=question.now,
+    )
+    return places.enter(made, question.shift)
+
+
+def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
-    mine.state, mine.team_id = SignUpState.CONFIRMED, team_id
-    db.session.flush()
-    _count(shift, confirmed=1, waitlisted=-1)
+    if not has_place(question.shift, places.role_of(question.shift, mine.role_id)):
+        # Taken while this one waited for the shift.
+        raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
+    mine.team_id = question.team_id
+    places.move(mine, question.shift, SignUpState.CONFIRMED)
     return mine
+
+
+def _decide(mine: SignUp, by: UUID, reason: str | None, now: datetime) -> None:
+    mine.decided_by, mine.decision_reason, mine.decided_at = by, reason, now
+    db.session.flush()
 
 
 def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
+    if mine.state != SignUpState.CONFIRMED or shift.canceled_at is not None or mine.asked_at is not None:
+        return False
     if mine.decided_at is not None and now <= mine.decided_at + timedelta(minutes=rules().promotion_grace_minutes):
         return False
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
 
 
-def _promote_all(shifts: Sequence[Shift], now: datetime) -> None:
-    for shift in shifts:
-        if shift.waitlisted_count:
-            _promote(shift, fresh_activity(shift.activity_id), now)
+def _tell_who_asked(kind: str, held: places.Held) -> None:
+    if held.mine.decided_by is not None:
+        name = queries.name_of(held.mine.volunteer_id)
+        notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, name=name)
 
 
-def _promote(shift: Shift, activity: Activity, now: datetime) -> None:
-    """Give the free places of a held shift to those who wait, the first first.
-
-    Here the shift is held before the volunteer. So that this never closes a circle of waiting, the volunteer is only
-    tried, never waited for; where somebody else holds them, the whole unit runs again.
-    """
-    if activity.state != ActivityState.PUBLISHED or shift.canceled_at is not None or not waitlist_is_open(shift, now):
-        return
-    while has_place(shift) and shift.waitlisted_count:
-        candidate = queries.first_eligible(shift)
-        if candidate is None:
-            return
-        if not queries.lock_volunteer(candidate.volunteer_id, wait=False):
-            raise Rerun()
-        # They may have signed up for something else between the look and the lock.
-        again = queries.first_eligible(shift)
-        if again is None or again.id != candidate.id:
-            continue
-        candidate.state, candidate.decided_at = SignUpState.CONFIRMED, now
-        db.session.flush()
-        _count(shift, confirmed=1, waitlisted=-1)
-        notify(
-            volunteer_id=candidate.volunteer_id,
-            kind="sign_up_promoted",
-            values={
-                "activity": activity.title,
-                "activity_id": str(activity.id),
-                "sign_up_id": str(candidate.id),
-                "starts_at": shift.starts_at.isoformat(),
-            },
-            dedup_key=f"sign_up_promoted:{candidate.id}",
-        )
-
-
-def _count(shift: Shift, *, confirmed: int, waitlisted: int) -> None:
-    """Change a held shift's counts, past its `version`: that one is for what leaders edit."""
-    table = Shift.__table__
-    counts = db.session.execute(
-        update(table)  # type: ignore[arg-type]  # a declarative class's __table__ is typed FromClause
-        .where(table.c.id == shift.id)
-        .values(
-            confirmed_count=table.c.confirmed_count + confirmed,
-            waitlisted_count=table.c.waitlisted_count + waitlisted,
-        )
-        .returning(table.c.confirmed_count, table.c.waitlisted_count)
-    ).one()
-    set_committed_value(shift, "confirmed_count", counts.confirmed_count)
-    set_committed_value(shift, "waitlisted_count", counts.waitlisted_count)
+def _tell_leaders(question: Question) -> None:
+    day = clock.local_date(question.now)
+    for leader_id in queries.leaders_of(question.activity):
+        notices.tell_of_requests(leader_id, question.shift, question.activity, day)

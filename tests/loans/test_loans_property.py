@@ -1,0 +1,271 @@
+"""Whatever people do at two desks, everything adds up: a state machine against a model that counts on its fingers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.factories import unit_of
+from tests.inventory.factories import move
+from tests.loans.factories import Desk, add_up, bring_back, lend, make_desk, number, outstanding, shelf, state_of
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Conflict
+from volunteer_api.loans import assets, borrowers, reminders, service
+from volunteer_api.loans.models import Asset, AssetState, Loan
+from volunteer_api.loans.service import next_reminder
+
+START = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
+PIECES = 6
+QUANTITY = st.integers(min_value=1, max_value=4)
+PICK = st.integers(min_value=0, max_value=50)
+CONDITION = st.sampled_from(["good", "good", "damaged", "written off", "lost"])
+
+
+@dataclass
+class Lent:
+    """A loan as the model knows it."""
+
+    id: UUID
+    asset_id: UUID | None
+    outstanding: int
+    closed_at: datetime | None = None
+
+
+class TwoDesks(RuleBasedStateMachine):
+    """One desk that lends and one that only takes back; `self.unit` commits each step."""
+
+    app: Flask
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unit = unit_of(self.app)
+        self.now = START
+        self.here, self.there = PIECES, 0
+        self.quarantined = {False: 0, True: 0}
+        self.written_off = 0
+        self.loans: list[Lent] = []
+        # State, and whether it is at the other desk.
+        self.pieces: dict[UUID, tuple[str, bool]] = {}
+
+    @initialize()
+    def open_desk(self) -> None:
+        with clock.at(self.now):
+            self.desk: Desk = self.unit(lambda: make_desk(quantity=PIECES))
+            for _ in range(2):
+                self.pieces[self.unit(lambda: number(self.desk)).id] = ("in_stock", False)
+
+    def do(self, work: Callable[[], Any], *, allowed: bool) -> Any:
+        """Run it now; it must be refused exactly where the model says so."""
+        with clock.at(self.now):
+            if allowed:
+                return self.unit(work)
+            with pytest.raises(Conflict):
+                self.unit(work)
+            return None
+
+    def numbered(self, state: str, elsewhere: bool = False) -> list[UUID]:
+        return [asset_id for asset_id, known in self.pieces.items() if known == (state, elsewhere)]
+
+    @property
+    def unnumbered(self) -> int:
+        """How many pieces without a number are on the shelf of the lending desk."""
+        return self.here - len(self.numbered("in_stock"))
+
+    @rule(quantity=QUANTITY)
+    def lend_some(self, quantity: int) -> None:
+        loan = self.do(lambda: lend(self.desk, quantity), allowed=quantity <= self.unnumbered)
+        if loan is not None:
+            self.here -= quantity
+            self.loans.append(Lent(loan.id, None, quantity))
+
+    @precondition(lambda self: self.numbered("in_stock"))
+    @rule(pick=PICK)
+    def lend_piece(self, pick: int) -> None:
+        asset_id = self.numbered("in_stock")[pick % len(self.numbered("in_stock"))]
+        loan = self.do(lambda: lend(self.desk, asset_id=asset_id), allowed=True)
+        self.here -= 1
+        self.pieces[asset_id] = ("on_loan", False)
+        self.loans.append(Lent(loan.id, asset_id, 1))
+
+    @precondition(lambda self: any(known != ("in_stock", False) for known in self.pieces.values()))
+    @rule(pick=PICK)
+    def lend_piece_that_is_not_here(self, pick: int) -> None:
+        gone = [asset_id for asset_id, known in self.pieces.items() if known != ("in_stock", False)]
+        self.do(lambda: lend(self.desk, asset_id=gone[pick % len(gone)]), allowed=False)
+
+    @rule()
+    def number_one(self) -> None:
+        made = self.do(lambda: number(self.desk), allowed=self.unnumbered > 0)
+        if made is not None:
+            self.pieces[made.id] = ("in_stock", False)
+
+    @precondition(lambda self: self.loans)
+    @rule(pick=PICK, quantity=st.none() | QUANTITY, condition=CONDITION, elsewhere=st.booleans())
+    def take_back(self, pick: int, quantity: int | None, condition: str, elsewhere: bool) -> None:
+        self.come_back(pick, quantity, condition, elsewhere)
+
+    def come_back(self, pick: int, quantity: int | None, condition: str, elsewhere: bool) -> None:
+        loan = self.loans[pick % len(self.loans)]
+        taken = quantity or loan.outstanding
+        allowed = 0 < taken <= loan.outstanding and not (condition == "lost" and elsewhere)
+        write_off = condition == "written off"
+        self.do(
+            lambda: bring_back(
+                self.desk,
+                loan.id,
+                quantity,
+                condition="damaged" if write_off else condition,
+                elsewhere=elsewhere,
+                write_off=write_off,
+            ),
+            allowed=allowed,
+        )
+        if not allowed:
+            return
+        loan.outstanding -= taken
+        if loan.outstanding == 0:
+            loan.closed_at = self.now
+        states = {"good": "in_stock", "damaged": "repair", "written off": "retired", "lost": "lost"}
+        if loan.asset_id is not None:
+            self.pieces[loan.asset_id] = (states[condition], elsewhere)
+        if condition == "good":
+            self.here += 0 if elsewhere else taken
+            self.there += taken if elsewhere else 0
+        elif condition == "damaged":
+            self.quarantined[elsewhere] += taken
+        else:
+            self.written_off += taken
+
+    @precondition(lambda self: self.numbered("on_loan"))
+    @rule(pick=PICK, condition=CONDITION, elsewhere=st.booleans())
+    def take_back_piece(self, pick: int, condition: str, elsewhere: bool) -> None:
+        """A numbered piece comes back more often than chance among all loans would have it."""
+        asset_id = self.numbered("on_loan")[pick % len(self.numbered("on_loan"))]
+        places = [place for place, loan in enumerate(self.loans) if loan.asset_id == asset_id and loan.outstanding]
+        self.come_back(places[0], None, condition, elsewhere)
+
+    @rule(quantity=QUANTITY)
+    def write_off_some(self, quantity: int) -> None:
+        line = {"item_id": self.desk.item_id, "quantity": quantity}
+        allowed = quantity <= self.unnumbered
+        self.do(lambda: move(self.desk.depot, "write_off", line, reason="damaged"), allowed=allowed)
+        if allowed:
+            self.here -= quantity
+            self.written_off += quantity
+
+    @precondition(lambda self: self.numbered("in_stock"))
+    @rule(pick=PICK)
+    def send_to_repair(self, pick: int) -> None:
+        asset_id = self.numbered("in_stock")[pick % len(self.numbered("in_stock"))]
+        self.do(lambda: self.change(asset_id, AssetState.REPAIR), allowed=True)
+        self.pieces[asset_id] = ("repair", False)
+        self.here -= 1
+        self.quarantined[False] += 1
+
+    @precondition(lambda self: self.numbered("repair"))
+    @rule(pick=PICK)
+    def repair(self, pick: int) -> None:
+        asset_id = self.numbered("repair")[pick % len(self.numbered("repair"))]
+        self.do(lambda: self.change(asset_id, AssetState.IN_STOCK), allowed=True)
+        self.pieces[asset_id] = ("in_stock", False)
+        self.here += 1
+        self.quarantined[False] -= 1
+
+    @precondition(lambda self: self.numbered("in_stock", True))
+    @rule(pick=PICK)
+    def carry_home(self, pick: int) -> None:
+        asset_id = self.numbered("in_stock", True)[pick % len(self.numbered("in_stock", True))]
+        self.do(
+            lambda: assets.relocate(
+                db.session.get_one(Asset, asset_id),
+                actor_id=self.desk.depot.organizer_id,
+                station_id=self.desk.station_id,
+            ),
+            allowed=True,
+        )
+        self.pieces[asset_id] = ("in_stock", False)
+        self.there -= 1
+        self.here += 1
+
+    def change(self, asset_id: UUID, state: AssetState) -> Any:
+        return assets.change_asset(db.session.get_one(Asset, asset_id), actor_id=self.desk.manager_id, state=state)
+
+    @precondition(lambda self: self.loans)
+    @rule(pick=PICK, days=st.integers(min_value=1, max_value=30))
+    def extend(self, pick: int, days: int) -> None:
+        loan = self.loans[pick % len(self.loans)]
+        due_at = self.now + timedelta(days=days)
+        allowed = loan.outstanding > 0 and due_at > self.unit(lambda: db.session.get_one(Loan, loan.id).due_at)
+        self.do(lambda: service.extend(db.session.get_one(Loan, loan.id), due_at=due_at), allowed=allowed)
+
+    @rule(days=st.integers(min_value=1, max_value=20))
+    def time_passes(self, days: int) -> None:
+        self.now += timedelta(days=days, seconds=1)
+        with clock.at(self.now):
+            while self.unit(reminders.remind):
+                pass
+            self.unit(borrowers.forget)
+
+    @invariant()
+    def nothing_is_made_and_nothing_vanishes(self) -> None:
+        here = self.unit(lambda: shelf(self.desk.station_id, self.desk.item_id))
+        there = self.unit(lambda: shelf(self.desk.other_station_id, self.desk.item_id))
+        out = sum(loan.outstanding for loan in self.loans)
+        assert here == (self.here, self.quarantined[False], out)
+        assert there == (self.there, self.quarantined[True], 0)
+        assert sum(here) + sum(there) + self.written_off == PIECES
+
+    @invariant()
+    def loans_are_what_was_lent(self) -> None:
+        for loan in self.loans:
+            assert self.unit(lambda loan=loan: outstanding(loan.id)) == (loan.outstanding, loan.outstanding)
+            stored = self.unit(lambda loan=loan: db.session.get_one(Loan, loan.id))
+            assert stored.closed_at == loan.closed_at
+            past = loan.closed_at is not None and loan.closed_at + timedelta(days=30) <= self.now
+            assert (stored.borrower is None) <= past
+            if loan.closed_at is None:
+                with clock.at(self.now):
+                    assert stored.remind_at is None or stored.remind_at == self.unit(
+                        lambda stored=stored: next_reminder(stored.due_at, self.now)
+                    )
+            else:
+                assert stored.remind_at is None
+
+    @invariant()
+    def pieces_are_where_they_are(self) -> None:
+        stations = {False: self.desk.station_id, True: self.desk.other_station_id}
+        for asset_id, (state, elsewhere) in self.pieces.items():
+            assert self.unit(lambda asset_id=asset_id: state_of(asset_id)) == (state, stations[elsewhere])
+        assert len(self.numbered("on_loan")) == sum(
+            loan.outstanding for loan in self.loans if loan.asset_id is not None
+        )
+
+    @invariant()
+    def the_nightly_check_is_silent(self) -> None:
+        self.unit(add_up)
+
+
+def test_everything_adds_up_at_two_desks(app: Flask) -> None:
+    machine = type("Desks", (TwoDesks,), {"app": app})
+    chosen = settings(
+        max_examples=20,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    run_state_machine_as_test(machine, settings=chosen)

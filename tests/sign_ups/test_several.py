@@ -1,0 +1,161 @@
+"""Several shifts or a whole team in one call."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.activities.factories import make_activity, make_scene, make_volunteers
+from tests.sign_ups.factories import HOUR, kinds, post
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.sign_ups import service
+from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.teams.service import add_member
+
+
+def three_shifts(**values: Any) -> Any:
+    """Two at one time and one after them."""
+    start = clock.now() + 24 * HOUR
+    times = [(0, 2), (1, 3), (3, 5)]
+    return make_activity(
+        shifts=[
+            {"starts_at": start + first * HOUR, "ends_at": start + last * HOUR, "capacity": 1} for first, last in times
+        ],
+        **values,
+    )
+
+
+def ordered(unit: Any, made: Any) -> list[str]:
+    shifts = unit(lambda: service.places.lock_shifts(made.shift_ids))
+    return [str(one.id) for one in sorted(shifts, key=lambda one: one.starts_at)]
+
+
+def test_all_shifts_of_an_activity(client: Any, unit: Any) -> None:
+    made = unit(three_shifts)
+    first, second, third = ordered(unit, made)
+    unit(lambda: service.sign_up(shift_id=UUID(third), volunteer_id=made.scene.member_id))
+    path = f"/activities/{made.id}/sign-ups"
+    answer = post(client, made.scene.outsider_id, path, shift_ids=[third, second, first, second])
+    assert answer.status_code == 200, answer.get_json()
+    results = answer.get_json()["results"]
+    assert [(one["shift_id"], one["status"], one["state"]) for one in results] == [
+        (third, 201, "waitlisted"),
+        (second, 201, "confirmed"),
+        (first, 409, None),
+    ]
+    assert results[2]["refusal"]["code"] == "overlapping_shift"
+    again = post(client, made.scene.outsider_id, path, all=True).get_json()["results"]
+    # Who has this very shift is told so; who has another at its time is told that.
+    assert sorted(one["refusal"]["code"] for one in again) == ["already_signed_up"] * 2 + ["overlapping_shift"]
+    assert client.as_(made.scene.outsider_id).get(f"/sign-ups/{results[0]['sign_up_id']}").status_code == 200
+
+
+def test_a_key_is_needed_and_replays(client: Any, unit: Any) -> None:
+    made = unit(three_shifts)
+    phone = client.as_(made.scene.outsider_id)
+    path = f"/activities/{made.id}/sign-ups"
+    assert phone.post(path, json={"all": True}).get_json()["code"] == "idempotency_key_missing"
+    first, again = [phone.post(path, json={"all": True}, key="tap") for _ in range(2)]
+    assert first.get_json() == again.get_json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_whole_team_is_asked(client: Any, unit: Any) -> None:
+    made = unit(three_shifts)
+    scene = made.scene
+    people = unit(lambda: make_volunteers(4))
+    unit(lambda: [add_member(team_id=scene.team_id, volunteer_id=one) for one in people])
+    first = ordered(unit, made)[0]
+    unit(lambda: service.sign_up(shift_id=UUID(first), volunteer_id=people[0]))
+    path = f"/activities/{made.id}/sign-ups"
+    body = {"all": True, "team_id": str(scene.team_id), "whole_team": True}
+    assert post(client, scene.outsider_id, path, **body).status_code == 403
+    assert post(client, scene.member_id, path, **body).status_code == 403
+    answer = post(client, scene.leader_id, path, **body)
+    assert answer.status_code == 200, answer.get_json()
+    results = answer.get_json()["results"]
+    # Four, the member and the leader, who signs herself up.
+    assert {one["volunteer_id"] for one in results} == {
+        *(str(one) for one in people),
+        str(scene.member_id),
+        str(scene.leader_id),
+    }
+    assert len(results) == 18
+    others = [one for one in results if one["volunteer_id"] != str(scene.leader_id)]
+    assert sum(one["state"] == "invited" for one in others) == 14
+    refused = [one for one in others if one["status"] == 409]
+    assert [(one["volunteer_id"], one["shift_id"]) for one in refused] == [(str(people[0]), first)]
+    assert kinds(client, people[1]) == ["sign_up_invited"] * 3
+    rows = unit(lambda: db.session.query(SignUp).filter_by(state="invited").all())
+    assert {row.team_id for row in rows} == {scene.team_id}
+
+
+def test_several_people_of_a_leader(client: Any, unit: Any) -> None:
+    made = unit(three_shifts)
+    people = [str(one) for one in unit(lambda: make_volunteers(2))]
+    first = ordered(unit, made)[0]
+    path = f"/activities/{made.id}/sign-ups"
+    answer = post(client, made.scene.organizer_id, path, shift_ids=[first], volunteer_ids=[*people, people[0]])
+    assert [(one["volunteer_id"], one["state"]) for one in answer.get_json()["results"]] == [
+        (people[0], "invited"),
+        (people[1], "invited"),
+    ]
+    team = {"team_id": str(made.scene.team_id)}
+    results = post(client, made.scene.leader_id, path, shift_ids=[first], volunteer_ids=people, **team).get_json()
+    assert [one["refusal"]["code"] for one in results["results"]] == ["already_signed_up"] * 2
+    unknown = post(client, made.scene.organizer_id, path, shift_ids=[first], volunteer_ids=[str(uuid4())])
+    assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_ids")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/shift_ids"),
+        ({"all": True, "shift_ids": [str(uuid4())]}, "/shift_ids"),
+        ({"shift_ids": []}, "/shift_ids"),
+        ({"shift_ids": [str(uuid4())]}, "/shift_ids"),
+        ({"all": True, "whole_team": True}, "/team_id"),
+        ({"all": True, "whole_team": True, "team_id": str(uuid4()), "volunteer_ids": [str(uuid4())]}, "/volunteer_ids"),
+        ({"all": True, "volunteer_ids": [str(uuid4())] * 101}, "/volunteer_ids"),
+    ],
+)
+def test_bad_calls(client: Any, unit: Any, body: dict[str, Any], pointer: str) -> None:
+    made = unit(three_shifts)
+    answer = post(client, made.scene.organizer_id, f"/activities/{made.id}/sign-ups", **body)
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_at_most_five_hundred(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    times = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(51)]
+    made = unit(lambda: make_activity(shifts=times))
+    people = [str(one) for one in unit(lambda: make_volunteers(10))]
+    path = f"/activities/{made.id}/sign-ups"
+    answer = post(client, made.scene.organizer_id, path, all=True, volunteer_ids=people)
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (422, "too_many")
+
+
+def test_a_draft_is_hidden(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: three_shifts(scene=scene, published=False))
+    path = f"/activities/{made.id}/sign-ups"
+    assert client.post(path, json={"all": True}, key="a").status_code == 401
+    assert post(client, scene.outsider_id, path, all=True).status_code == 404
+    results = post(client, scene.organizer_id, path, all=True).get_json()["results"]
+    assert {one["refusal"]["code"] for one in results} == {"not_published"}
+
+
+def test_statements_do_not_grow_with_the_shifts_of_one(client: Any, unit: Any, statements: Any) -> None:
+    """Per sign-up an insert and the count, and no more; the locks and what must be known are read once."""
+    spent = {}
+    for count in (2, 12):
+        start = clock.now() + 24 * HOUR
+        times = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(count)]
+        made = unit(lambda times=times: make_activity(shifts=times))
+        phone = client.as_(made.scene.outsider_id)
+        with statements() as seen:
+            answer = phone.post(f"/activities/{made.id}/sign-ups", json={"all": True}, key="a")
+        assert {one["state"] for one in answer.get_json()["results"]} == {"confirmed"}
+        spent[count] = len(seen)
+    assert spent[12] - spent[2] == 20, spent

@@ -1,0 +1,122 @@
+"""Calling a lot back from every station of a subtree: it is quarantined wherever it lies, and comes in nowhere.
+
+From the moment of the recall the ledger hands none of the lot out (see `ledger`). What lies on shelves is quarantined
+station by station, each in a document and a unit of its own, so that no station waits for another; what a movement
+brought in between is found by the next sweep. Broken off and started again, it goes on where it was.
+"""
+
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from volunteer_api.catalog.service import load_items, named
+from volunteer_api.core import audit, clock, ids
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.logs import logger
+from volunteer_api.core.problems import Problem
+from volunteer_api.core.statements import row_count
+from volunteer_api.core.tasks import enqueue
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.inventory import ledger, recall_queries
+from volunteer_api.inventory.models import MovementKind, MovementReason, Recall
+from volunteer_api.inventory.problems import RecallEnded, RecallOpen
+from volunteer_api.inventory.recall_queries import RecallView
+from volunteer_api.inventory.service import quarantine
+from volunteer_api.notifications import templates
+from volunteer_api.notifications.service import notify
+from volunteer_api.organizations.models import Organization
+
+QUARANTINE_RECALLED = "inventory.quarantine_recalled"
+# So many stations are done in the request itself; the worker does the others.
+AT_ONCE = 20
+LOT_RECALLED = templates.register(
+    "lot_recalled",
+    "A lot is recalled",
+    "Lot %(lot_number)s of %(item)s is recalled. What %(station)s had of it is in quarantine: take it off the shelf.",
+)
+
+
+def recall_lot(*, organization: Organization, item_id: UUID, lot_number: str, reason: str, by: UUID) -> RecallView:
+    """Recall a lot from all stations of the subtree. Raises ItemUnknown, RecallOpen (409)."""
+    item = load_items([item_id])[item_id]
+    open_id = db.session.scalar(recall_queries.open_recall(organization.id, item_id, lot_number))
+    if open_id is not None:
+        raise RecallOpen(members={"recall_id": str(open_id), "item": named(item), "lot_number": lot_number})
+    recall = Recall(
+        id=ids.new_id(),
+        organization_id=organization.id,
+        item_id=item_id,
+        lot_number=lot_number,
+        reason=reason,
+        recalled_by=by,
+    )
+    db.session.add(recall)
+    db.session.flush()
+    audit.record(AuditAction.LOT_RECALLED, actor_id=by, organization_id=organization.id, recall_id=str(recall.id))
+    for station_id in db.session.scalars(recall_queries.holding_stations(recall.id).limit(AT_ONCE)).all():
+        quarantine_at(recall.id, station_id)
+    enqueue(QUARANTINE_RECALLED)
+    return recall_queries.read_recall(recall.id)
+
+
+def end_recall(recall: Recall, *, reason: str, by: UUID) -> RecallView:
+    """End a recall: the lot may come in again, and reversals release what is in quarantine. Raises RecallEnded."""
+    ended = db.session.execute(
+        update(Recall)
+        .where(Recall.id == recall.id, Recall.ended_at.is_(None))
+        .values(ended_at=clock.now(), ended_by=by, end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    if row_count(ended) == 0:
+        raise RecallEnded()
+    audit.record(
+        AuditAction.RECALL_ENDED, actor_id=by, organization_id=recall.organization_id, recall_id=str(recall.id)
+    )
+    return recall_queries.read_recall(recall.id)
+
+
+def quarantine_at(recall_id: UUID, station_id: UUID) -> None:
+    """Quarantine what a station has on its shelf of a recalled lot, and tell its managers. In a unit; twice is once."""
+    recall = db.session.execute(select(Recall).where(Recall.id == recall_id)).scalar_one()
+    posting = ledger.begin(station_id, [recall.item_id])
+    item = posting.items[recall.item_id]
+    held = posting.shelf.booked(item, lot_number=recall.lot_number, expires_on=None)
+    if recall.ended_at is not None or held == 0:
+        return
+    posting.write(
+        quarantine(posting.shelf, item, held, lot_number=recall.lot_number),
+        actor_id=recall.recalled_by,
+        kind=MovementKind.QUARANTINE,
+        reason=MovementReason.RECALLED,
+        note=recall.reason,
+    )
+    station_name = recall_queries.name_of_station(station_id)
+    for manager_id in db.session.scalars(recall_queries.managers_of(station_id)):
+        notify(
+            volunteer_id=manager_id,
+            kind=LOT_RECALLED,
+            values={
+                "item": item.name,
+                "lot_number": recall.lot_number,
+                "station": station_name,
+                "station_id": str(station_id),
+                "recall_id": str(recall_id),
+            },
+            dedup_key=f"{LOT_RECALLED}:{recall_id}:{station_id}:{manager_id}",
+        )
+
+
+def quarantine_all() -> int:
+    """Quarantine what any station has of a lot that is recalled; returns how many stations. Runs in no unit."""
+    done: set[tuple[UUID, UUID]] = set()
+    while left := run_unit(partial(recall_queries.left_over, done), writes=False):
+        for recall_id, station_id in left:
+            # Marked whatever comes: one that is refused must not keep the others waiting for ever.
+            done.add((recall_id, station_id))
+            try:
+                run_unit(partial(quarantine_at, recall_id, station_id), writes=True)
+            except Problem as problem:
+                logger().error("recall_refused", station_id=str(station_id), code=problem.code)
+    return len(done)

@@ -1,0 +1,69 @@
+"""What borrowers and desks hear of loans."""
+
+from uuid import UUID
+
+from volunteer_api.catalog.models import Item
+from volunteer_api.core import clock
+from volunteer_api.loans.models import Loan, ReturnCondition
+from volunteer_api.notifications import templates
+from volunteer_api.notifications.service import notify
+
+LOAN_MADE = templates.register(
+    "loan_made", "You borrowed something", "%(quantity)s of %(item)s are lent to you until %(day)s. Slip %(slip)s."
+)
+LOAN_RETURNED = templates.register(
+    "loan_returned", "Your loan came back", "%(quantity)s of %(item)s were taken back. Slip %(slip)s."
+)
+LOAN_LOST = templates.register(
+    "loan_lost", "Your loan was given up as lost", "%(quantity)s of %(item)s were recorded as lost. Slip %(slip)s."
+)
+LOAN_OVERDUE = templates.register(
+    "loan_overdue",
+    "Please bring back what you borrowed",
+    "%(quantity)s of %(item)s were due on %(day)s. Any station takes them back. Slip %(slip)s.",
+)
+LOANS_OVERDUE_AT_DESK = templates.register(
+    "loans_overdue_at_desk",
+    "Loans are overdue",
+    "%(count)s loans of %(station)s are overdue since lately. Call the passers-by among the borrowers.",
+)
+LOAN_AT_ERASURE = templates.register(
+    "loan_at_erasure",
+    "Something is still lent to you",
+    "%(count)s loans of yours are open. Until they are back, your name and phone stay with them, sealed.",
+)
+
+
+def tell_borrower(loan: Loan, item: Item, kind: str, *, quantity: int | None = None, stage: str = "") -> None:
+    """Tell a volunteer of her loan; a passer-by has no inbox."""
+    if loan.volunteer_id is None:
+        return
+    notify(
+        volunteer_id=loan.volunteer_id,
+        kind=kind,
+        values={
+            "loan_id": str(loan.id),
+            "slip": loan.slip_number,
+            "item": item.name,
+            "quantity": str(quantity or loan.outstanding),
+            "day": clock.local_date(loan.due_at).isoformat(),
+        },
+        dedup_key=f"{kind}:{loan.id}:{stage}",
+    )
+
+
+def tell_of_return(loan: Loan, item: Item, quantity: int, condition: ReturnCondition) -> None:
+    """Tell a volunteer what was taken back or given up; `loan` is as it is after that."""
+    kind = LOAN_LOST if condition == ReturnCondition.LOST else LOAN_RETURNED
+    # What is left says which of several partial returns it was.
+    tell_borrower(loan, item, kind, quantity=quantity, stage=str(loan.outstanding))
+
+
+def tell_manager(volunteer_id: UUID, *, station_id: UUID, station: str, count: int, first: UUID, stage: str) -> None:
+    """Tell somebody who manages a desk that loans have become overdue, or a stage more so."""
+    notify(
+        volunteer_id=volunteer_id,
+        kind=LOANS_OVERDUE_AT_DESK,
+        values={"station_id": str(station_id), "station": station, "count": str(count)},
+        dedup_key=f"{LOANS_OVERDUE_AT_DESK}:{volunteer_id}:{station_id}:{first}:{stage}",
+    )

@@ -1,0 +1,232 @@
+"""The verbs of loans: lend, take back in part and anywhere, extend, look up.
+
+What is lent leaves the shelf by a document and is counted beside it, at the station that lent it, until it is settled.
+What comes back goes onto the shelf where it comes back. Locks are taken in one order: the borrower, the stations in the
+order of their ids, the loan.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.problems import ItemUnknown
+from volunteer_api.catalog.service import load_items, named, prohibited_item
+from volunteer_api.core import audit, clock, ids
+from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
+from volunteer_api.core.settings import rules
+from volunteer_api.inventory import ledger
+from volunteer_api.inventory.models import SEALED
+from volunteer_api.inventory.models import MovementKind as Kind
+from volunteer_api.inventory.models import MovementReason as Reason
+from volunteer_api.inventory.shelf import Change
+from volunteer_api.loans import assets, borrowers, news, queries
+from volunteer_api.loans.models import Asset, AssetState, Loan, LoanLine
+from volunteer_api.loans.places import hold_stations
+from volunteer_api.loans.problems import (
+    AlreadyReturned,
+    AssetElsewhere,
+    AssetNotInStock,
+    AssetUnknown,
+    DueInPast,
+    DueNotLater,
+    DueTooLate,
+    NotLendable,
+)
+from volunteer_api.loans.queries import LoanView
+
+# 31 to the eighth are 850 milliards: nobody finds one by trying, and eight letters can be read aloud.
+SLIP_LENGTH = 8
+# Per person: a desk on a rainy day looks up that many slips, but nobody tries a street's phones.
+SLIPS_LOOKED_UP = "600/hour"
+PHONES_LOOKED_UP = "60/hour"
+
+
+def lend(
+    *,
+    station_id: UUID,
+    actor_id: UUID,
+    borrower: Mapping[str, Any],
+    item_id: UUID | None = None,
+    asset_id: UUID | None = None,
+    quantity: int = 1,
+    due_at: datetime | None = None,
+) -> LoanView:
+    """Lend so many of an item, or one numbered piece, to {volunteer_id}, {volunteer_number} or {name, phone}.
+
+    Without `due_at` it is due in `loan_days`. Raises NotFound (404), BorrowerUnknown, TooManyLoans, DueInPast,
+    DueTooLate, StationClosed, ItemUnknown, NotLendable, ProhibitedItem, AssetNotInStock, AssetElsewhere, StockTooLow,
+    LotExpired or PiecesNumbered (409).
+    """
+    loan_id = ids.new_id()
+    columns = borrowers.columns_of(borrower, loan_id)
+    hold_stations(station_id)
+    lent_at = clock.now()
+    due_at = due_at or lent_at + timedelta(days=rules().loan_days)
+    _check_due(due_at, lent_at)
+    asset = _piece(asset_id, station_id) if asset_id is not None else None
+    item = _lendable(asset.item_id if asset is not None else item_id)
+    posting = ledger.begin(station_id, [item.id])
+    changes = posting.shelf.take(item, quantity, lot_number=None, expires_on=None, expired_too=False, portion=SEALED)
+    loan = Loan(
+        id=loan_id,
+        slip_number=ids.readable(SLIP_LENGTH),
+        station_id=station_id,
+        item_id=item.id,
+        asset_id=asset_id,
+        quantity=quantity,
+        outstanding=quantity,
+        lent_by=actor_id,
+        lent_at=lent_at,
+        due_at=due_at,
+        remind_at=next_reminder(due_at, lent_at),
+        **columns,
+    )
+    db.session.add(loan)
+    if asset is not None:
+        asset.state = AssetState.ON_LOAN
+    db.session.flush()
+    document = posting.write(changes, actor_id=actor_id, kind=Kind.LOAN_OUT, reason=Reason.OTHER, note=loan.slip_number)
+    assets.belongs_to(document, loan_id=loan.id)
+    for change in changes:
+        _count(station_id, change, -change.quantity)
+        db.session.add(_line(loan.id, change))
+    db.session.flush()
+    news.tell_borrower(loan, item, news.LOAN_MADE)
+    return queries.read_loan(loan.id)
+
+
+def extend(loan: Loan, *, due_at: datetime) -> LoanView:
+    """Let a loan be due later, up to `loan_longest_days` from now; its reminders begin anew.
+
+    Raises AlreadyReturned, DueInPast, DueNotLater, DueTooLate (409).
+    """
+    lock(loan)
+    if loan.closed_at is not None:
+        raise already_returned(loan)
+    now = clock.now()
+    _check_due(due_at, now)
+    if due_at <= loan.due_at:
+        raise DueNotLater(members={"due_at": _told(loan.due_at)})
+    loan.due_at, loan.extended_count = due_at, loan.extended_count + 1
+    loan.remind_at = next_reminder(due_at, now)
+    db.session.flush()
+    return queries.read_loan(loan.id)
+
+
+def look_up(
+    *, by: Principal, phone: str | None = None, slip_number: str | None = None, asset_code: str | None = None
+) -> Sequence[LoanView]:
+    """What somebody who stands at the desk has borrowed, wherever that was: by her phone, her slip or the piece itself.
+
+    Counted and audited. Raises TooManyRequests (429).
+    """
+    spend(SLIPS_LOOKED_UP, "loans looked up", who=str(by.volunteer_id))
+    if phone is not None:
+        spend(PHONES_LOOKED_UP, "borrowers looked up", who=str(by.volunteer_id))
+        kind, found = "phone", queries.find_by_phone(phone)
+    elif slip_number is not None:
+        kind, found = "slip_number", queries.find_by_slip(plain_slip(slip_number))
+    else:
+        kind, found = "asset_code", queries.find_by_asset(assets.code_of(asset_code or ""))
+    accounts = {loan.borrower.volunteer.id for loan in found if loan.borrower.volunteer is not None}
+    audit.record(
+        AuditAction.DATA_READ,
+        actor_id=by.volunteer_id,
+        subject_id=accounts.pop() if len(accounts) == 1 else None,
+        what="loans",
+        by=kind,
+        found=len(found),
+    )
+    return found
+
+
+def contact(loan: Loan, *, by: Principal) -> borrowers.Contact:
+    """The whole name and phone of a passer-by, to call about a loan; each reading is audited.
+
+    Raises BorrowerForgotten, BorrowerIsVolunteer (409).
+    """
+    found = borrowers.contact_of(loan)
+    audit.record(AuditAction.DATA_READ, actor_id=by.volunteer_id, what="borrower", loan_id=str(loan.id))
+    return found
+
+
+def plain_slip(text: str) -> str:
+    """A slip number as somebody typed it, without what a typist may vary."""
+    return "".join(text.upper().replace("-", " ").split())
+
+
+def next_reminder(due_at: datetime, after: datetime) -> datetime | None:
+    """When the next stage of being overdue is reached after a moment; None where all are over."""
+    stages = (due_at + timedelta(days=days) for days in rules().loan_reminder_days)
+    return min((stage for stage in stages if stage > after), default=None)
+
+
+def lock(loan: Loan) -> None:
+    """Hold the loan until the unit ends, as it is now."""
+    db.session.refresh(loan, with_for_update=True)
+
+
+def already_returned(loan: Loan) -> AlreadyReturned:
+    """The refusal of what is over."""
+    return AlreadyReturned(members={"closed_at": _told(loan.closed_at)})
+
+
+def _check_due(due_at: datetime, now: datetime) -> None:
+    days = rules().loan_longest_days
+    latest = now + timedelta(days=days)
+    if due_at <= now:
+        raise DueInPast()
+    if due_at > latest:
+        raise DueTooLate(members={"latest": _told(latest)}, days=days)
+
+
+def _piece(asset_id: UUID, station_id: UUID) -> Asset:
+    """The numbered piece, in stock at the station whose ledger is held."""
+    asset = db.session.scalar(select(Asset).where(Asset.id == asset_id).execution_options(populate_existing=True))
+    if asset is None:
+        raise AssetUnknown(members={"asset_id": str(asset_id)})
+    if asset.state == AssetState.ON_LOAN:
+        due_at = db.session.scalar(select(Loan.due_at).where(Loan.asset_id == asset.id, Loan.closed_at.is_(None)))
+        raise AssetNotInStock(members={"state": asset.state, "due_at": _told(due_at)}, code=asset.code)
+    assets.require_in_stock(asset)
+    if asset.station_id != station_id:
+        raise AssetElsewhere(members={"station_id": str(asset.station_id)}, code=asset.code)
+    return asset
+
+
+def _lendable(item_id: UUID | None) -> Item:
+    if item_id is None:
+        raise ItemUnknown()
+    item = load_items([item_id])[item_id]
+    if item.kind != ItemKind.DURABLE:
+        raise NotLendable(members={"item": named(item)}, item=item.name)
+    if item.prohibited:
+        raise prohibited_item(item)
+    return item
+
+
+def _told(moment: datetime | None) -> str | None:
+    """A moment as a member of a refusal."""
+    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+
+
+def _count(station_id: UUID, change: Change, on_loan: int) -> None:
+    ledger.count_beside(station_id, change.item.id, change.lot_number, expires_on=change.expires_on, on_loan=on_loan)
+
+
+def _line(loan_id: UUID, change: Change) -> LoanLine:
+    taken = -change.quantity
+    return LoanLine(
+        loan_id=loan_id,
+        lot_number=change.lot_number,
+        expires_on=change.expires_on,
+        quantity=taken,
+        outstanding=taken,
+    )

@@ -1,0 +1,91 @@
+"""What a change of shifts does to the sign-ups for them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from volunteer_api.activities.events import ActivityChanged, ShiftBefore, ShiftsChanged
+from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.sign_ups import notices, places, queries
+from volunteer_api.sign_ups.judgment import overlapping
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.people import standings_of
+
+
+def follow(event: ShiftsChanged) -> None:
+    """Tell the people of shifts that were canceled or moved, and give every place that became free.
+
+    Who had a place in a moved shift keeps it and is asked again; only where she now has another shift at that time, she
+    is invited anew and the place goes to who waits.
+    """
+    now = clock.now()
+    # Held and fresh, so that no statement is needed to have them.
+    activity = db.session.get_one(Activity, event.activity_id)
+    changed = [(before, db.session.get_one(Shift, before.id)) for before in event.before]
+    companions = [db.session.get_one(Shift, shift_id) for shift_id in event.companion_ids]
+    canceled = [shift for before, shift in changed if shift.canceled_at is not None and before.canceled_at is None]
+    if canceled:
+        _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON)
+    moved = [shift for before, shift in changed if _is_moved(before, shift, activity, now)]
+    if moved:
+        _ask_again(moved, activity, now)
+    places.promote_all([*(shift for _, shift in changed), *companions], now)
+
+
+def tell(event: ActivityChanged) -> None:
+    """Tell the people of an activity's coming shifts that something of it is not as it was, once for each change."""
+    activity = db.session.get_one(Activity, event.activity_id)
+    coming = {shift.id: shift for shift in queries.coming_shifts(activity.id, clock.now())}
+    told: set[UUID] = set()
+    for sign_up in queries.active_in(coming):
+        if sign_up.volunteer_id not in told:
+            told.add(sign_up.volunteer_id)
+            notices.send(
+                notices.ACTIVITY_CHANGED, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version)
+            )
+
+
+def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:
+    kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
+    by_id = {shift.id: shift for shift in shifts}
+    for sign_up in queries.active_in(by_id):
+        notices.send(kind, sign_up, by_id[sign_up.shift_id], activity, reason=reason)
+
+
+def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: datetime) -> bool:
+    times = (shift.starts_at, shift.ends_at)
+    to_come = shift.canceled_at is None and shift.ends_at > now and activity.state == ActivityState.PUBLISHED
+    return to_come and times != (before.starts_at, before.ends_at)
+
+
+def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
+    by_id = {shift.id: shift for shift in shifts}
+    found = queries.active_in(by_id)
+    confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
+    _hold_people({one.volunteer_id for one in confirmed})
+    standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
+    for one in found:
+        shift = by_id[one.shift_id]
+        if one.state == SignUpState.CONFIRMED:
+            one.asked_at = now
+            engagements = standings[one.volunteer_id].engagements
+            if overlapping(shift, [other for other in engagements if other.sign_up_id != one.id]) is not None:
+                _invite_anew(one, shift, now)
+        moment = f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}"
+        notices.send(notices.SHIFT_MOVED, one, shift, activity, once=moment)
+    db.session.flush()
+
+
+def _hold_people(volunteer_ids: Collection[UUID]) -> None:
+    """Here the shifts are held before the volunteers, who are only tried, as in `places.promote`."""
+    if volunteer_ids and not queries.lock_volunteers(volunteer_ids, wait=False):
+        raise Rerun()
+
+
+def _invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
+    places.end_offer(mine, shift, now)
+    mine.stands_in_for_id = None
+    places.move(mine, shift, SignUpState.INVITED)

@@ -1,0 +1,120 @@
+"""Who may take part in an activity: what it asks for, held against what is known of a volunteer.
+
+One predicate for the pages, the sign-up, the invitation, the approval, the acceptance and the promotion.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.accounts.ages import GUARDIAN_AGE, age_on, is_under_age, needs_guardian
+from volunteer_api.activities.models import Activity
+from volunteer_api.core.schema import Fault
+from volunteer_api.qualifications.queries import Credentials
+
+# [Civil Code 17]: who did not tell a date of birth counts as this old, as everywhere (accounts.ages).
+AGE_UNTOLD = 18
+
+
+@dataclass(frozen=True)
+class Person:
+    """What is known of a volunteer. `team_ids` and `credentials` are read only where somebody asks for them."""
+
+    birth_date: date | None = None
+    skills: Collection[str] = ()
+    has_guardian: bool = False
+    has_guardian_contact: bool = False
+    team_ids: Collection[UUID] = ()
+    credentials: Credentials = field(default_factory=Credentials)
+    absences: int = 0
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What an activity asks for, as far as it does not stand in the activity itself.
+
+    `insurer_ids` are the organizations whose policies cover what it does, none where it is not hazardous. At `absences`
+    no-shows somebody is turned away where the deployment `turns_away`, and else needs a leader's approval; None: never.
+    """
+
+    insurer_ids: Collection[UUID] = ()
+    absences: int | None = None
+    turns_away: bool = False
+
+    def has_missed_too_much(self, person: Person) -> bool:
+        """Whether the person's no-shows have a consequence."""
+        return self.absences is not None and person.absences >= self.absences
+
+
+def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUID | None, day: date) -> list[Fault]:
+    """Every reason why this person may not take part on that local day, in a fixed order; none where she may.
+
+    `team_id` is the team that she names.
+    """
+    found: list[Fault] = []
+    if team_id is not None and team_id not in person.team_ids:
+        found.append(Fault("team", "You can't sign up for this team: you are not one of its active members."))
+    if activity.members_only and activity.team_id not in person.team_ids:
+        found.append(Fault("members_only", "Only members of the team that holds this activity take part in it."))
+    found += _age_faults(activity, person, day)
+    found += _skill_faults(activity, person)
+    found += _credential_faults(activity, demands, person, day)
+    if demands.turns_away and demands.has_missed_too_much(person):
+        found.append(
+            Fault(
+                "absences",
+                "You did not come to %(count)s shifts that you had signed up for. Ask a leader to invite you.",
+                count=person.absences,
+            )
+        )
+    return found
+
+
+def _age_faults(activity: Activity, person: Person, day: date) -> list[Fault]:
+    found: list[Fault] = []
+    lowest, highest = activity.minimum_age, activity.maximum_age
+    if person.birth_date is None:
+        if highest is not None or (lowest is not None and lowest > AGE_UNTOLD):
+            found.append(Fault("age_unknown", "This activity has an age limit: tell your date of birth first."))
+    else:
+        age = age_on(person.birth_date, day)
+        if lowest is not None and age < lowest:
+            found.append(Fault("too_young", "This activity is for people of %(age)s years and older.", age=lowest))
+        if highest is not None and age > highest:
+            found.append(Fault("too_old", "This activity is for people of up to %(age)s years.", age=highest))
+    if needs_guardian(person.birth_date, day) and not person.has_guardian:
+        found.append(Fault("guardian_consent", "Under %(age)s years a guardian must consent first.", age=GUARDIAN_AGE))
+    elif is_under_age(person.birth_date, day) and not (person.has_guardian or person.has_guardian_contact):
+        found.append(Fault("guardian_contact", "A minor must name a guardian whom one can call."))
+    return found
+
+
+def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
+    own = {skill.casefold() for skill in person.skills}
+    missing = [skill for skill in activity.required_skills if skill.casefold() not in own]
+    if not missing:
+        return []
+    return [
+        Fault(
+            "skill",
+            "This activity needs skills that your profile does not name: %(skills)s.",
+            skills="、".join(missing),
+        )
+    ]
+
+
+def _credential_faults(activity: Activity, demands: Demands, person: Person, day: date) -> list[Fault]:
+    found: list[Fault] = []
+    needed = [UUID(one) for one in activity.required_training_ids]
+    if needed and person.credentials.missing(needed, day):
+        found.append(Fault("training", "A training that this activity needs is missing, or not valid on that day."))
+    if activity.hazardous and not person.credentials.is_insured(demands.insurer_ids, day):
+        found.append(Fault("insurance", "This activity is hazardous, and no insurance covers you on that day."))
+    return found
+
+
+def reasons(found: Collection[Fault]) -> list[dict[str, Any]]:
+    """The faults as members of an answer: [{code, detail}]."""
+    return [{"code": one.code, "detail": one.sentence()} for one in found]

@@ -1,0 +1,71 @@
+"""What people hear of sign-ups. The kinds that are older than this feature stand in notifications.templates."""
+
+from datetime import date
+from uuid import UUID
+
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import register
+from volunteer_api.sign_ups.models import SignUp
+
+CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
+WAITLISTED = NotificationKind.SIGN_UP_WAITLISTED
+PROMOTED = NotificationKind.SIGN_UP_PROMOTED
+CANCELED = NotificationKind.ACTIVITY_CANCELED
+INVITED = register("sign_up_invited", "You are asked to take part", "Do you take part in %(activity)s? Say yes or no.")
+ACCEPTED = register("sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.")
+DECLINED = register("sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.")
+REQUESTED = register(
+    "sign_up_requested", "Somebody wants to take part", "Sign-ups for %(activity)s wait for your approval."
+)
+REJECTED = register("sign_up_rejected", "You are not taking part", "A leader of %(activity)s said no: %(reason)s")
+SHIFT_CANCELED = register("shift_canceled", "Shift canceled", "A shift of %(activity)s is canceled: %(reason)s")
+SHIFT_MOVED = register(
+    "shift_moved", "Shift moved", "A shift of %(activity)s is at another time now. Say whether you still come."
+)
+ACTIVITY_CHANGED = register(
+    "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
+)
+STAND_IN_ASKED = register(
+    "stand_in_asked", "You are asked to stand in", "%(name)s offers you a place in %(activity)s. Say yes or no."
+)
+STAND_IN_FOUND = register("stand_in_found", "Somebody stands in for you", "%(name)s took your place in %(activity)s.")
+STAND_IN_DECLINED = register(
+    "stand_in_declined", "Nobody stands in for you yet", "%(name)s does not take your place in %(activity)s."
+)
+STAND_IN_GONE = register(
+    "stand_in_gone", "The offer is over", "The place in %(activity)s that you were offered is no longer there."
+)
+NO_REASON = "—"
+
+
+def send(
+    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+) -> None:
+    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up.
+
+    `once` makes a second telling of the same kind and sign-up another one.
+    """
+    notify(
+        volunteer_id=to or about.volunteer_id,
+        kind=kind,
+        values={
+            "activity": activity.title,
+            "activity_id": str(activity.id),
+            "sign_up_id": str(about.id),
+            "starts_at": shift.starts_at.isoformat(),
+            **values,
+        },
+        dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
+    )
+
+
+def tell_of_requests(leader_id: UUID, shift: Shift, activity: Activity, day: date) -> None:
+    """Tell a leader that somebody waits for an approval: once a day and shift, for a crowd is one piece of news."""
+    notify(
+        volunteer_id=leader_id,
+        kind=REQUESTED,
+        values={"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id)},
+        dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
+    )

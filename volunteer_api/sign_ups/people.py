@@ -1,0 +1,165 @@
+"""Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, exists, func, join, or_, select
+
+from volunteer_api.accounts.models import Guardian, Volunteer
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
+from volunteer_api.activities.prospects import Planned, Prospect
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
+from volunteer_api.organizations.models import PathMember
+from volunteer_api.qualifications.queries import Credentials, credentials_of
+from volunteer_api.sign_ups.eligibility import Demands, Person
+from volunteer_api.sign_ups.judgment import Engagement, Question, Standing, judge
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
+from volunteer_api.teams.models import Membership, MembershipState
+
+
+def prospects(caller_id: UUID | None, planned: Planned, now: datetime) -> list[Prospect]:
+    """What would come of the caller's signing up for each of these shifts.
+
+    One statement for somebody, none for nobody; some more where an activity asks for members, trainings or insurance.
+    """
+    activities = {activity.id: activity for activity, _ in planned}.values()
+    standing = standings_of([caller_id], activities, now)[caller_id] if caller_id is not None else None
+    demands = demands_of(activities if caller_id is not None else ())
+    none = Demands()
+    judged = [
+        judge(Question(activity, shift, demands.get(activity.id, none), now), standing) for activity, shift in planned
+    ]
+    return [Prospect(one.would_be, one.refusal) for one in judged]
+
+
+def standing_of(volunteer_id: UUID, activity: Activity, now: datetime, team_id: UUID | None = None) -> Standing:
+    """One volunteer's standing, for a sign-up for `team_id` where one is named."""
+    return standings_of([volunteer_id], [activity], now, [team_id] if team_id is not None else ())[volunteer_id]
+
+
+def standings_of(
+    volunteer_ids: Collection[UUID], activities: Collection[Activity], now: datetime, team_ids: Iterable[UUID] = ()
+) -> dict[UUID, Standing]:
+    """The volunteers' standings at `now`, as far as these activities and the teams named ask; whom nobody knows is left
+    out.
+    """
+    rows = _known(volunteer_ids, now)
+    engagements: dict[UUID, list[Engagement]] = {volunteer_id: [] for volunteer_id in rows}
+    for volunteer_id, found in rows.items():
+        engagements[volunteer_id] = [_engagement(row) for row in found if row.sign_up_id is not None]
+    named = {*team_ids, *(one.team_id for one in activities if one.members_only and one.team_id is not None)}
+    teams = _teams(rows, named) if named else {}
+    asks = any(one.hazardous or one.required_training_ids for one in activities)
+    credentials = credentials_of(rows.keys()) if asks else {}
+    absences = _absences(rows, now) if rules().no_show_limit else {}
+    return {
+        volunteer_id: Standing(
+            engagements[volunteer_id],
+            Person(
+                birth_date=found[0].birth_date,
+                skills=found[0].skills,
+                has_guardian=bool(found[0].has_guardian),
+                has_guardian_contact=bool(found[0].has_guardian_contact),
+                team_ids=teams.get(volunteer_id, ()),
+                credentials=credentials.get(volunteer_id) or Credentials(),
+                absences=absences.get(volunteer_id, 0),
+            ),
+        )
+        for volunteer_id, found in rows.items()
+    }
+
+
+def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
+    """What each of the activities asks for beside what stands in it; a statement where one of them is hazardous."""
+    paths = {one.organization_path_id for one in activities if one.hazardous}
+    insurers: dict[UUID, list[UUID]] = {path_id: [] for path_id in paths}
+    if paths:
+        members = select(PathMember.path_id, PathMember.ancestor_id).where(PathMember.path_id.in_(paths))
+        for row in db.session.execute(members):
+            insurers[row.path_id].append(row.ancestor_id)
+    return {
+        one.id: Demands(
+            insurer_ids=insurers.get(one.organization_path_id, ()) if one.hazardous else (),
+            absences=rules().no_show_limit or None,
+            turns_away=rules().no_shows_refuse,
+        )
+        for one in activities
+    }
+
+
+def question_of(activity: Activity, shift: Shift, now: datetime, **asked: Any) -> Question:
+    """A question about one shift, with what its activity asks for."""
+    return Question(activity, shift, demands_of([activity])[activity.id], now, **asked)
+
+
+def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:
+    guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
+    role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
+    # An ended shift still asks for rest.
+    since = now - timedelta(minutes=rules().rest_minutes)
+    counted = and_(
+        SignUp.volunteer_id == Volunteer.id,
+        SignUp.volunteer_id.in_(volunteer_ids),
+        SignUp.state.in_([*ACTIVE_SIGN_UPS, SignUpState.REJECTED]),
+        Shift.ends_at > since,
+        Shift.canceled_at.is_(None),
+    )
+    found = db.session.execute(
+        select(
+            Volunteer.id,
+            Volunteer.birth_date,
+            Volunteer.skills,
+            guardian.label("has_guardian"),
+            Volunteer.guardian_contact.is_not(None).label("has_guardian_contact"),
+            SignUp.id.label("sign_up_id"),
+            SignUp.shift_id,
+            SignUp.state,
+            Shift.starts_at,
+            Shift.ends_at,
+            role_has_place.label("role_has_place"),
+        )
+        .select_from(Volunteer)
+        .outerjoin(join(SignUp, Shift, Shift.id == SignUp.shift_id), counted)
+        .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
+        .where(Volunteer.id.in_(volunteer_ids), Volunteer.erased_at.is_(None))
+        .order_by(Shift.starts_at, SignUp.id)
+    )
+    rows: dict[UUID, list[Any]] = {}
+    for row in found:
+        rows.setdefault(row.id, []).append(row)
+    return rows
+
+
+def _engagement(row: Any) -> Engagement:
+    return Engagement(
+        row.sign_up_id, row.shift_id, row.state, row.starts_at, row.ends_at, role_has_place=bool(row.role_has_place)
+    )
+
+
+def _teams(volunteer_ids: Mapping[UUID, Any], team_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    found: dict[UUID, set[UUID]] = {}
+    memberships = select(Membership.volunteer_id, Membership.team_id).where(
+        Membership.volunteer_id.in_(volunteer_ids),
+        Membership.team_id.in_(team_ids),
+        Membership.state == MembershipState.ACTIVE,
+    )
+    for row in db.session.execute(memberships):
+        found.setdefault(row.volunteer_id, set()).add(row.team_id)
+    return found
+
+
+def _absences(volunteer_ids: Mapping[UUID, Any], now: datetime) -> dict[UUID, int]:
+    counted = (
+        select(SignUp.volunteer_id, func.count().label("absences"))
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .where(
+            SignUp.volunteer_id.in_(volunteer_ids),
+            SignUp.absent_at.is_not(None),
+            Shift.starts_at >= now - timedelta(days=rules().no_show_days),
+        )
+        .group_by(SignUp.volunteer_id)
+    )
+    return {row.volunteer_id: row.absences for row in db.session.execute(counted)}

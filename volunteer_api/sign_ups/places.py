@@ -1,0 +1,233 @@
+"""Places: how sign-ups are counted, to whom a free place goes, and what must be held for that.
+
+The order of locks is always: volunteers by id, then shifts by id. A sign-up changes only under the lock of its shift,
+and somebody gets or loses a place only under the lock of the volunteer too.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm.attributes import set_committed_value
+
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.queries import fresh_activity, lock_shifts
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import InvalidPayload, NotFound
+from volunteer_api.core.schema import Fault, error_list
+from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.sign_ups import notices, queries
+from volunteer_api.sign_ups.judgment import Question, has_place, judge, may_be_promoted, waitlist_is_open
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
+from volunteer_api.sign_ups.problems import Ended, ShiftBegun
+
+LINE = 20
+OFFERED = (SignUpState.PENDING, SignUpState.INVITED)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A sign-up with its shift, held; for `others` somebody waits whom a place in this one keeps away."""
+
+    mine: SignUp
+    shift: Shift
+    activity: Activity
+    others: Sequence[Shift]
+
+    def require_before_end(self, now: datetime) -> None:
+        """Raise Ended (409) after the shift, ShiftBegun (409) where somebody serves in it: no word undoes that."""
+        if self.shift.ends_at <= now:
+            raise Ended()
+        if self.mine.state == SignUpState.CONFIRMED and self.shift.starts_at <= now:
+            raise ShiftBegun()
+
+
+def activity_of(shift_id: UUID) -> Activity:
+    """The activity of a shift, as it was read last: it may change until the shift is held. Raises NotFound (404)."""
+    shift = db.session.get(Shift, shift_id)
+    if shift is None:
+        raise NotFound()
+    return db.session.get_one(Activity, shift.activity_id)
+
+
+def hold_shift(shift_id: UUID) -> tuple[Shift, Activity]:
+    """The shift, held, and its activity. Raises NotFound (404)."""
+    shifts = lock_shifts([shift_id])
+    if not shifts:
+        raise NotFound()
+    return shifts[0], fresh_activity(shifts[0].activity_id)
+
+
+def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
+    """The sign-up as it is now, with all that its change touches, and the volunteers of `also`. Raises NotFound (404).
+
+    Of an offer the one who gives the place is held too: both places change together.
+    """
+    known = db.session.get(SignUp, sign_up_id)
+    if known is None:
+        raise NotFound()
+    is_offer = known.stands_in_for_id is not None and known.state in OFFERED
+    giver = db.session.get_one(SignUp, known.stands_in_for_id) if is_offer else None
+    queries.lock_volunteers({known.volunteer_id, *also} | ({giver.volunteer_id} if giver is not None else set()))
+    leaving = [db.session.get_one(SignUp, one.id, populate_existing=True) for one in (known, giver) if one is not None]
+    waits = [
+        shift_id
+        for one in leaving
+        if one.state == SignUpState.CONFIRMED
+        for shift_id in queries.waits_freed_by([one.shift_id], one.volunteer_id)
+    ]
+    shifts = lock_shifts([known.shift_id, *waits])
+    shift = next(one for one in shifts if one.id == known.shift_id)
+    activity = db.session.get_one(Activity, shift.activity_id, populate_existing=True)
+    return Held(leaving[0], shift, activity, [one for one in shifts if one is not shift])
+
+
+def role_of(shift: Shift, role_id: UUID | None) -> ShiftRole | None:
+    """The role of a held shift as it is now. Raises InvalidPayload (422) for one that the shift does not have."""
+    if role_id is None:
+        return None
+    role = db.session.get(ShiftRole, role_id, populate_existing=True)
+    if role is None or role.shift_id != shift.id:
+        raise InvalidPayload(error_list({"role_id": [Fault("unknown_reference", "This shift has no such role.")]}))
+    return role
+
+
+def enter(made: SignUp, shift: Shift) -> SignUp:
+    """Add a sign-up in the state that it names, to a held shift."""
+    if made.state == SignUpState.WAITLISTED:
+        made.position = queries.next_position(shift.id)
+    db.session.add(made)
+    db.session.flush()
+    _count(shift, made.role_id, None, made.state)
+    return made
+
+
+def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
+    """Bring a sign-up of a held shift into another state."""
+    before, mine.state = mine.state, state
+    if state == SignUpState.WAITLISTED:
+        mine.position = queries.next_position(shift.id)
+    db.session.flush()
+    _count(shift, mine.role_id, before, state)
+
+
+def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
+    """Give an accepted or approved sign-up its place, or its place on the waitlist.
+
+    Raises the refusals of `judge` (409): the world may have changed since somebody was asked.
+    """
+    question = ask(shift, activity, now, mine.role_id, team_id=mine.team_id, chosen=True, answering=mine.id)
+    judgment = judge(question, standing_of(mine.volunteer_id, activity, now, mine.team_id))
+    if judgment.refusal is not None:
+        raise judgment.refusal
+    move(mine, shift, SignUpState.CONFIRMED if has_place(shift, question.role) else SignUpState.WAITLISTED)
+
+
+def ask(
+    shift: Shift,
+    activity: Activity,
+    now: datetime,
+    role_id: UUID | None,
+    *,
+    team_id: UUID | None,
+    chosen: bool = False,
+    answering: UUID | None = None,
+) -> Question:
+    """The question about a place in a held shift, once everybody who waits and could have one has it.
+
+    They may have become eligible by something that promotes nobody: joining a team again.
+    """
+    if shift.waitlisted_count:
+        promote(shift, activity, now)
+    role = role_of(shift, role_id)
+    return question_of(activity, shift, now, role=role, team_id=team_id, chosen=chosen, answering=answering)
+
+
+def free(held: Held, state: SignUpState, now: datetime) -> None:
+    """Take a sign-up out; whom its place keeps waiting, here and elsewhere, gets one."""
+    end_offer(held.mine, held.shift, now)
+    move(held.mine, held.shift, state)
+    promote_all([held.shift, *held.others], now)
+
+
+def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
+    """Where a stand-in was asked for this place, tell her that it is no longer there."""
+    offer = queries.open_offer(mine.id) if mine.state == SignUpState.CONFIRMED else None
+    if offer is not None:
+        offer.withdrawn_at = now
+        move(offer, shift, SignUpState.WITHDRAWN)
+        notices.send(notices.STAND_IN_GONE, offer, shift, db.session.get_one(Activity, shift.activity_id))
+
+
+def promote_all(shifts: Sequence[Shift], now: datetime) -> None:
+    """Give the free places of each of these held shifts to those who wait for them."""
+    for shift in sorted(shifts, key=lambda one: one.id):
+        if shift.waitlisted_count:
+            promote(shift, fresh_activity(shift.activity_id), now)
+
+
+def promote(shift: Shift, activity: Activity, now: datetime) -> None:
+    """Give the free places of a held shift to those who wait, the first first.
+
+    Here the shift is held before the volunteer. So that this never closes a circle of waiting, the volunteer is only
+    tried, never waited for; where somebody else holds them, the whole unit runs again.
+    """
+    if activity.state != ActivityState.PUBLISHED or shift.canceled_at is not None or not waitlist_is_open(shift, now):
+        return
+    while has_place(shift) and shift.waitlisted_count:
+        candidate = _first_in_line(shift, activity, now)
+        if candidate is None:
+            return
+        if not queries.lock_volunteers({candidate.volunteer_id}, wait=False):
+            raise Rerun()
+        # They may have signed up for something else between the look and the lock.
+        again = _first_in_line(shift, activity, now)
+        if again is None or again.id != candidate.id:
+            continue
+        candidate.decided_at = now
+        move(candidate, shift, SignUpState.CONFIRMED)
+        notices.send(notices.PROMOTED, candidate, shift, activity, once=now.isoformat())
+
+
+def _first_in_line(shift: Shift, activity: Activity, now: datetime) -> SignUp | None:
+    """Who waits longest for the shift, is free at its time, has a place in the role named, and is eligible still."""
+    after = 0
+    while line := queries.line(shift, after, LINE):
+        named = [one.team_id for one in line if one.team_id is not None]
+        standings = standings_of([one.volunteer_id for one in line], [activity], now, named)
+        for one in line:
+            standing = standings.get(one.volunteer_id)
+            question = question_of(activity, shift, now, team_id=one.team_id, chosen=True)
+            if standing is not None and may_be_promoted(question, standing.person):
+                return one
+        after = line[-1].position or 0
+    return None
+
+
+def _count(shift: Shift, role_id: UUID | None, before: str | None, after: str) -> None:
+    """Change the counts of a held shift and of the role, past the `version`: that one is for what leaders edit."""
+    counted = (SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+    confirmed, waitlisted = ((after == state) - (before == state) for state in counted)
+    if not confirmed and not waitlisted:
+        return
+    _add(shift, confirmed, waitlisted)
+    if role_id is not None:
+        _add(db.session.get_one(ShiftRole, role_id), confirmed, waitlisted)
+
+
+def _add(counted: Shift | ShiftRole, confirmed: int, waitlisted: int) -> None:
+    table = type(counted).__table__
+    counts = db.session.execute(
+        update(table)  # type: ignore[arg-type]  # a declarative class's __table__ is typed FromClause
+        .where(table.c.id == counted.id)
+        .values(
+            confirmed_count=table.c.confirmed_count + confirmed,
+            waitlisted_count=table.c.waitlisted_count + waitlisted,
+        )
+        .returning(table.c.confirmed_count, table.c.waitlisted_count)
+    ).one()
+    set_committed_value(counted, "confirmed_count", counts.confirmed_count)
+    set_committed_value(counted, "waitlisted_count", counts.waitlisted_count)

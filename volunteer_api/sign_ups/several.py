@@ -1,0 +1,121 @@
+"""Many sign-ups in one call: several shifts of an activity, or a whole team, with a result for each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.queries import fresh_activity, lock_shifts, shift_ids_of
+from volunteer_api.core import clock
+from volunteer_api.core.problems import InvalidPayload, Problem
+from volunteer_api.core.schema import Fault, error_list
+from volunteer_api.sign_ups import places, queries
+from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.people import demands_of, standings_of
+from volunteer_api.sign_ups.service import enter, enter_invited
+
+# A whole team for a whole day: more than that in one transaction would hold others up.
+MOST_RESULTS = 500
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one person and shift: the sign-up, or the refusal."""
+
+    volunteer_id: UUID
+    shift_id: UUID
+    sign_up: SignUp | None
+    refusal: Problem | None
+
+
+def sign_up_several(
+    *,
+    by: UUID,
+    activity: Activity,
+    shift_ids: Sequence[UUID] = (),
+    all_shifts: bool = False,
+    team_id: UUID | None = None,
+    volunteer_ids: Sequence[UUID] = (),
+    whole_team: bool = False,
+) -> list[Result]:
+    """Sign oneself up for several shifts, or ask several people, or all members of a team, for them.
+
+    Others are invited, each of them says yes or no; oneself is signed up. The results stand by person, and then by
+    shift as these were named. All volunteers are held first, then all shifts, each by one statement in the order of
+    ids, so that neither a single sign-up nor another call like this can close a circle of waiting.
+    Raises InvalidPayload (422) for a shift of another activity, for nobody, and for more than 500 results.
+    """
+    now = clock.now()
+    people = _people(by, team_id, volunteer_ids, whole_team)
+    own_ids = shift_ids_of(activity.id)
+    chosen = list(dict.fromkeys(own_ids if all_shifts else shift_ids))
+    if not set(chosen).issubset(own_ids):
+        unknown = Fault("unknown_reference", "This is no shift of the activity.")
+        raise InvalidPayload(error_list({"shift_ids": [unknown]}))
+    if len(people) * len(chosen) > MOST_RESULTS:
+        raise InvalidPayload(error_list([Fault("too_many", "This is too much for one call: at most 500 sign-ups.")]))
+    queries.lock_volunteers(people)
+    shifts = {shift.id: shift for shift in lock_shifts(chosen)}
+    activity = fresh_activity(activity.id)
+    for shift in shifts.values():
+        if shift.waitlisted_count:
+            places.promote(shift, activity, now)
+    standings = standings_of(people, [activity], now, [team_id] if team_id is not None else ())
+    if set(standings) != set(people):
+        unknown = Fault("unknown_reference", "There is no such volunteer.")
+        raise InvalidPayload(error_list({"volunteer_ids": [unknown]}))
+    demands = demands_of([activity])[activity.id]
+    asked = [Question(activity, shifts[shift_id], demands, now, team_id=team_id) for shift_id in chosen]
+    return [result for one in people for result in _results(by, one, standings[one], asked)]
+
+
+def results_view(results: Sequence[Result]) -> dict[str, Any]:
+    """The results as an answer shows them."""
+    return {"results": [_result_view(one) for one in results]}
+
+
+def _result_view(one: Result) -> dict[str, Any]:
+    made, refusal = one.sign_up, one.refusal
+    return {
+        "volunteer_id": one.volunteer_id,
+        "shift_id": one.shift_id,
+        "status": refusal.status if refusal is not None else 201,
+        "sign_up_id": made.id if made is not None else None,
+        "state": made.state if made is not None else None,
+        "refusal": {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None,
+    }
+
+
+def _people(by: UUID, team_id: UUID | None, volunteer_ids: Sequence[UUID], whole_team: bool) -> list[UUID]:
+    if whole_team and team_id is not None:
+        return queries.active_members(team_id, MOST_RESULTS + 1)
+    return list(dict.fromkeys(volunteer_ids)) or [by]
+
+
+def _results(by: UUID, volunteer_id: UUID, standing: Standing, asked: Sequence[Question]) -> list[Result]:
+    found: list[Result] = []
+    for question in asked:
+        shift = question.shift
+        try:
+            made = _enter(replace(question, chosen=volunteer_id != by), standing, volunteer_id, by)
+        except Problem as refusal:
+            found.append(Result(volunteer_id, shift.id, None, refusal))
+            continue
+        found.append(Result(volunteer_id, shift.id, made, None))
+        standing = _with(standing, made, shift)
+    return found
+
+
+def _enter(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
+    if question.chosen:
+        return enter_invited(question, standing, volunteer_id, by)
+    return enter(question, standing, volunteer_id)
+
+
+def _with(standing: Standing, made: SignUp, shift: Shift) -> Standing:
+    """The standing once this sign-up stands too: of two shifts at one time the first named is had."""
+    taken = Engagement(made.id, shift.id, SignUpState(made.state), shift.starts_at, shift.ends_at)
+    others = [one for one in standing.engagements if one.sign_up_id != made.id]
+    return replace(standing, engagements=[*others, taken])

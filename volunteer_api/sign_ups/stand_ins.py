@@ -1,0 +1,133 @@
+"""Giving one's confirmed place to somebody who takes it: the swap is one step, and the place is never free between."""
+
+from datetime import datetime
+from uuid import UUID
+
+from volunteer_api.activities.models import SignUpMode
+from volunteer_api.activities.problems import WrongState
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import InvalidPayload
+from volunteer_api.core.schema import Fault, error_list
+from volunteer_api.sign_ups import notices, places, queries
+from volunteer_api.sign_ups.judgment import overlapping, refuse
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.people import question_of, standing_of
+from volunteer_api.sign_ups.problems import AlreadySignedUp, NotEligible, OwnPlace, ShiftBegun, StandInGone
+
+
+def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
+    """Ask somebody, by the volunteer number that she gave, to take over one's confirmed place, and the role with it.
+
+    An earlier offer of the place ends. Raises InvalidPayload (422) for an unknown number, WrongState (409) where one
+    has no place, Ended, ShiftBegun, OwnPlace, AlreadySignedUp, NotEligible (409): the reasons of the last are not for
+    the one who asks.
+    """
+    now = clock.now()
+    stand_in_id = queries.by_number(volunteer_number)
+    if stand_in_id is None:
+        unknown = Fault("unknown_reference", "There is no such volunteer.")
+        raise InvalidPayload(error_list({"volunteer_number": [unknown]}))
+    held = places.hold(sign_up_id, also=[stand_in_id])
+    mine, shift = held.mine, held.shift
+    if mine.state != SignUpState.CONFIRMED:
+        raise WrongState(mine.state)
+    held.require_before_end(now)
+    if stand_in_id == mine.volunteer_id:
+        raise OwnPlace()
+    places.end_offer(mine, shift, now)
+    _require_somebody_fit(held, stand_in_id, now)
+    made = SignUp(
+        shift_id=shift.id,
+        volunteer_id=stand_in_id,
+        role_id=mine.role_id,
+        stands_in_for_id=mine.id,
+        state=SignUpState.INVITED,
+        created_at=now,
+    )
+    places.enter(made, shift)
+    notices.send(notices.STAND_IN_ASKED, made, shift, held.activity, name=queries.name_of(mine.volunteer_id))
+    return made
+
+
+def take_back(*, sign_up_id: UUID) -> None:
+    """End the open offer of one's place; nothing where there is none."""
+    held = places.hold(sign_up_id)
+    places.end_offer(held.mine, held.shift, clock.now())
+
+
+def accept(held: places.Held, now: datetime) -> SignUp:
+    """Take the place that one is offered; where a leader decides who takes part, ask the leader first.
+
+    Raises StandInGone (409) and the refusals of `swap`.
+    """
+    _require_offer(held)
+    mine = held.mine
+    question = question_of(held.activity, held.shift, now)
+    person = standing_of(mine.volunteer_id, held.activity, now).person
+    if held.activity.sign_up_mode == SignUpMode.OPEN and not question.demands.has_missed_too_much(person):
+        swap(held, now)
+        return mine
+    _require_fit(held, now)
+    places.move(mine, held.shift, SignUpState.PENDING)
+    for leader_id in queries.leaders_of(held.activity):
+        notices.tell_of_requests(leader_id, held.shift, held.activity, clock.local_date(now))
+    return mine
+
+
+def swap(held: places.Held, now: datetime) -> None:
+    """Let the stand-in have the place, in the same step in which the giver leaves it; that one is not late.
+
+    Raises StandInGone (409), NotEligible, OverlappingShift (409).
+    """
+    giver = _require_offer(held)
+    _require_fit(held, now)
+    giver.withdrawn_at, giver.asked_at = now, None
+    places.move(giver, held.shift, SignUpState.WITHDRAWN)
+    places.move(held.mine, held.shift, SignUpState.CONFIRMED)
+    tell_giver(notices.STAND_IN_FOUND, held)
+    places.promote_all(held.others, now)
+
+
+def tell_giver(kind: str, held: places.Held) -> None:
+    """Tell whose place it is or was."""
+    giver = db.session.get_one(SignUp, held.mine.stands_in_for_id)
+    name = queries.name_of(held.mine.volunteer_id)
+    notices.send(kind, held.mine, held.shift, held.activity, to=giver.volunteer_id, name=name)
+
+
+def _require_offer(held: places.Held) -> SignUp:
+    """Whose place it is. Raises StandInGone (409) where she has it no more."""
+    giver = db.session.get_one(SignUp, held.mine.stands_in_for_id)
+    if giver.state != SignUpState.CONFIRMED:
+        raise StandInGone()
+    return giver
+
+
+def _require_fit(held: places.Held, now: datetime) -> None:
+    """Raise what speaks against the stand-in's being in the shift (409); a place there is."""
+    if held.shift.starts_at <= now < held.shift.ends_at:
+        raise ShiftBegun()
+    mine = held.mine
+    question = question_of(held.activity, held.shift, now, chosen=True, answering=mine.id)
+    standing = standing_of(mine.volunteer_id, held.activity, now)
+    refusal = refuse(question, standing) or overlapping(held.shift, standing.engagements)
+    if refusal is not None:
+        raise refusal
+
+
+def _require_somebody_fit(held: places.Held, stand_in_id: UUID, now: datetime) -> None:
+    """Raise why somebody can't be asked, and no more than another volunteer may learn of her."""
+    question = question_of(held.activity, held.shift, now, chosen=True)
+    standing = standing_of(stand_in_id, held.activity, now)
+    refusal = refuse(question, standing)
+    turned_down = any(
+        one.shift_id == held.shift.id and one.state == SignUpState.REJECTED for one in standing.engagements
+    )
+    stays_away = question.demands.turns_away and question.demands.has_missed_too_much(standing.person)
+    if isinstance(refusal, AlreadySignedUp):
+        raise AlreadySignedUp()
+    if isinstance(refusal, NotEligible) or turned_down or stays_away:
+        raise NotEligible()
+    if refusal is not None:
+        raise refusal

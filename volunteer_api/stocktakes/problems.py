@@ -1,0 +1,62 @@
+"""Why a count is refused."""
+
+from volunteer_api.core.problems import Conflict
+
+
+class StocktakeDecided(Conflict):
+    """`state` in the body says whether it was approved or canceled."""
+
+    title = "This count is over."
+
+
+class ItemNotInCount(Conflict):
+    title = "This item is not among those that are counted."
+    detail = "%(item)s is not among the items of this count."
+
+
+class CountedInFuture(Conflict):
+    title = "It can't have been counted yet."
+
+
+class CountedTooLongAgo(Conflict):
+    """A count comes in up to some hours after it was made."""
+
+    title = "This was counted too long ago."
+    detail = "A count is taken up to %(hours)s hours after it was made; count again."
+
+
+class CountIncomplete(Conflict):
+    """`uncounted` in the body is how many lines were not counted; `skip_uncounted` leaves them as they are."""
+
+    title = "Not everything is counted."
+    detail = "%(uncounted)s lines are not counted."
+
+
+class VarianceReasonMissing(Conflict):
+    """`lines` in the body are those that differ and have no reason; who counted blindly hears only how many."""
+
+    title = "A variance needs a reason."
+    detail = "%(count)s lines differ from the books and have no reason."
+
+
+class SecondPersonNeeded(Conflict):
+    """Medical items, or a variance past the threshold: somebody who may approve counts, and who counted nothing."""
+
+    title = "A second person approves this count."
+
+
+class StocktakeOutdated(Conflict):
+    """`lines` in the body must be counted again: what was recorded since does not fit to what was counted."""
+
+    title = "What was recorded since does not fit to this count; count these lines again."
+
+
+class BarcodeUnknown(Conflict):
+    """`barcode` stands in the body."""
+
+    title = "No item has this barcode."
+    detail = "No item has the barcode %(barcode)s; add it to the catalogue, or count by the item."
+
+
+class NothingCritical(Conflict):
+    title = "No kit standard names anything critical here; say which items are handed over."

@@ -1,0 +1,316 @@
+"""How counts are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.queries import NamedItem
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import MAX_LIMIT, Key, Page, page
+from volunteer_api.core.settings import rules
+from volunteer_api.inventory.models import QUARANTINED, RetainedName, opened_on
+from volunteer_api.inventory.queries import Actor
+from volunteer_api.organizations.access import Permission, roles_with
+from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.stations.models import Station
+from volunteer_api.stocktakes.models import Stocktake, StocktakeKind, StocktakeLine, StocktakeState
+
+MOST_APPROVERS = 20
+
+
+@dataclass(frozen=True)
+class LineView:
+    """A line of a count, without what the reader must not see."""
+
+    id: UUID
+    item: NamedItem
+    lot_number: str | None
+    expires_on: date | None
+    opened_on: date | None
+    quarantined: bool
+    listed: bool
+    book: int | None
+    counted: int | None
+    counted_at: datetime | None
+    counted_by: Actor | None
+    variance: int | None
+    reason: str | None
+    note: str | None
+    delta: int | None
+    movement_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A count as a list shows it."""
+
+    id: UUID
+    station_id: UUID
+    kind: str
+    scope: str
+    blind: bool
+    state: str
+    note: str | None
+    started_at: datetime
+    started_by: Actor
+    from_volunteer: Actor | None
+    to_volunteer: Actor | None
+    decided_at: datetime | None
+    decided_by: Actor | None
+    decision_note: str | None
+    line_count: int
+    counted_count: int
+
+
+@dataclass(frozen=True)
+class StocktakeView(Summary):
+    """A count with its first lines."""
+
+    variance: int | None
+    second_person_needed: bool | None
+    lines: list[LineView]
+    next_cursor: str | None
+
+
+def list_stocktakes(station_id: UUID, query: Mapping[str, Any]) -> Page:
+    """A station's counts, the latest first."""
+    statement = _summaries().where(Stocktake.station_id == station_id)
+    for name in ("state", "kind"):
+        if name in query:
+            statement = statement.where(getattr(Stocktake, name) == query[name])
+    keys = [
+        Key(Stocktake.created_at, lambda row: row.created_at, descending=True),
+        Key(Stocktake.id, lambda row: row.id, descending=True),
+    ]
+    found = page(statement, keys, query, scope=str(station_id))
+    return replace(found, items=[Summary(**_summary(row)) for row in found.items])
+
+
+def read_stocktake(stocktake_id: UUID, *, by: UUID, approves: bool) -> StocktakeView:
+    """A count that exists, as this reader may see it: `approves` says whether she may be its second person."""
+    summary = _summary(db.session.execute(_summaries().where(Stocktake.id == stocktake_id)).one())
+    hidden = is_hidden(stocktake_id, blind=summary["blind"], state=summary["state"], by=by, approves=approves)
+    lines = list_lines(stocktake_id, {"limit": MAX_LIMIT}, hidden=hidden)
+    variance = None if hidden else variance_of(stocktake_id)
+    return StocktakeView(
+        **summary,
+        variance=variance,
+        second_person_needed=None
+        if variance is None
+        else needs_second_person(summary["kind"], variance, medical=has_medical(stocktake_id)),
+        lines=list(lines.items),
+        next_cursor=lines.next_cursor,
+    )
+
+
+def is_hidden(stocktake_id: UUID, *, blind: bool, state: str, by: UUID, approves: bool) -> bool:
+    """Whether what the books say is hidden from this reader: while a blind count goes on, from all but its approvers.
+
+    Who counted something counts on, whatever else she may do.
+    """
+    if not blind or state != StocktakeState.COUNTING:
+        return False
+    return not approves or by in counters(stocktake_id)
+
+
+def counters(stocktake_id: UUID) -> set[UUID]:
+    """Who counted something of it."""
+    people = db.session.scalars(
+        select(StocktakeLine.counted_by).distinct().where(StocktakeLine.stocktake_id == stocktake_id)
+    )
+    return {person for person in people if person is not None}
+
+
+def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) -> Page:
+    """The lines of a count by the name of the item."""
+    counter, kept = aliased(Volunteer), aliased(RetainedName)
+    statement = (
+        select(
+            StocktakeLine.id,
+            StocktakeLine.item_id,
+            Item.name,
+            Item.unit,
+            Item.kind,
+            StocktakeLine.lot_number,
+            StocktakeLine.portion,
+            StocktakeLine.expires_on,
+            StocktakeLine.listed,
+            StocktakeLine.book,
+            StocktakeLine.counted,
+            StocktakeLine.counted_at,
+            StocktakeLine.counted_by,
+            func.coalesce(kept.name, counter.name).label("counter_name"),
+            StocktakeLine.reason,
+            StocktakeLine.note,
+            StocktakeLine.delta,
+            StocktakeLine.movement_id,
+        )
+        .join(Item, Item.id == StocktakeLine.item_id)
+        .outerjoin(counter, counter.id == StocktakeLine.counted_by)
+        .outerjoin(kept, kept.volunteer_id == StocktakeLine.counted_by)
+        .where(StocktakeLine.stocktake_id == stocktake_id)
+    )
+    keys = [
+        Key(Item.name, lambda row: row.name),
+        Key(StocktakeLine.item_id, lambda row: row.item_id),
+        Key(StocktakeLine.lot_number, lambda row: row.lot_number),
+        Key(StocktakeLine.portion, lambda row: row.portion),
+    ]
+    found = page(statement, keys, {"limit": query.get("limit"), "cursor": query.get("cursor")}, scope=str(stocktake_id))
+    return replace(found, items=[_line(row, hidden) for row in found.items])
+
+
+def variance_of(stocktake_id: UUID) -> int:
+    """The sum of what each counted line differs from the books by."""
+    return int(
+        db.session.scalar(
+            select(func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0)).where(
+                StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None)
+            )
+        )
+        or 0
+    )
+
+
+def has_medical(stocktake_id: UUID) -> bool:
+    """Whether something medical was counted."""
+    return (
+        db.session.scalar(
+            select(StocktakeLine.id)
+            .join(Item, Item.id == StocktakeLine.item_id)
+            .where(
+                StocktakeLine.stocktake_id == stocktake_id,
+                StocktakeLine.counted.is_not(None),
+                Item.kind == ItemKind.MEDICAL,
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def needs_second_person(kind: str, variance: int, *, medical: bool) -> bool:
+    """Where something medical was counted, or the variance passes the threshold*; of a hand-over only with a variance.
+
+    Pure: what the refusal and what the reader is told come from here.
+    """
+    if kind == StocktakeKind.HANDOVER and variance == 0:
+        return False
+    return medical or variance > rules().stocktake_variance
+
+
+def uncounted_count(stocktake_id: UUID) -> int:
+    """How many lines are not counted yet."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(StocktakeLine)
+            .where(StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_(None))
+        )
+        or 0
+    )
+
+
+def approvers_near(station_id: UUID) -> list[UUID]:
+    """Who may approve at the nearest organization above the station where anybody may."""
+    rows = db.session.execute(
+        select(PathMember.depth, Grant.volunteer_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .join(Station, Station.organization_id == Organization.id)
+        .join(Grant, Grant.scope_id == PathMember.ancestor_id)
+        .where(
+            Station.id == station_id,
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.revoked_at.is_(None),
+            Grant.role.in_(roles_with(Permission.STOCK_APPROVE)),
+        )
+        .distinct()
+        .order_by(PathMember.depth, Grant.volunteer_id)
+        .limit(MOST_APPROVERS)
+    ).all()
+    return [row.volunteer_id for row in rows if row.depth == rows[0].depth]
+
+
+def _summaries() -> Select[*tuple[Any, ...]]:
+    people = {
+        "started_by": Stocktake.started_by,
+        "from_volunteer": Stocktake.from_volunteer_id,
+        "to_volunteer": Stocktake.to_volunteer_id,
+        "decided_by": Stocktake.decided_by,
+    }
+    lines = select(func.count()).where(StocktakeLine.stocktake_id == Stocktake.id).correlate(Stocktake)
+    statement: Select[*tuple[Any, ...]] = select(
+        Stocktake.id,
+        Stocktake.station_id,
+        Stocktake.kind,
+        Stocktake.scope,
+        Stocktake.blind,
+        Stocktake.state,
+        Stocktake.note,
+        Stocktake.created_at,
+        Stocktake.decided_at,
+        Stocktake.decision_note,
+        lines.scalar_subquery().label("line_count"),
+        lines.where(StocktakeLine.counted.is_not(None)).scalar_subquery().label("counted_count"),
+    )
+    for name, column in people.items():
+        person, kept = aliased(Volunteer), aliased(RetainedName)
+        statement = (
+            statement.add_columns(
+                column.label(f"{name}_id"), func.coalesce(kept.name, person.name).label(f"{name}_name")
+            )
+            .outerjoin(person, person.id == column)
+            .outerjoin(kept, kept.volunteer_id == column)
+        )
+    return statement
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    values = row._mapping
+    people = {
+        name: None if values[f"{name}_id"] is None else Actor(values[f"{name}_id"], values[f"{name}_name"])
+        for name in ("started_by", "from_volunteer", "to_volunteer", "decided_by")
+    }
+    plain = (
+        "id",
+        "station_id",
+        "kind",
+        "scope",
+        "blind",
+        "state",
+        "note",
+        "decided_at",
+        "decision_note",
+        "line_count",
+        "counted_count",
+    )
+    return {name: values[name] for name in plain} | people | {"started_at": row.created_at}
+
+
+def _line(row: Row[Any], hidden: bool) -> LineView:
+    known = not hidden and row.counted is not None
+    return LineView(
+        id=row.id,
+        item=NamedItem(id=row.item_id, name=row.name, unit=row.unit, kind=row.kind),
+        lot_number=row.lot_number or None,
+        expires_on=row.expires_on,
+        opened_on=opened_on(row.portion),
+        quarantined=row.portion == QUARANTINED,
+        listed=row.listed,
+        book=None if hidden else row.book,
+        counted=row.counted,
+        counted_at=row.counted_at,
+        counted_by=None if row.counted_by is None else Actor(row.counted_by, row.counter_name),
+        variance=row.counted - row.book if known else None,
+        reason=row.reason,
+        note=row.note,
+        delta=row.delta,
+        movement_id=row.movement_id,
+    )

@@ -1,0 +1,492 @@
+"""The verbs of counts: start one, count, approve, cancel."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NotRequired, TypedDict
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.queries import items_of_barcodes
+from volunteer_api.catalog.service import load_items, named, prohibited_item
+from volunteer_api.catalog.standards import required_at
+from volunteer_api.core import audit, clock, ids
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
+from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.inventory import ledger
+from volunteer_api.inventory.ledger import CLOCK_TOLERANCE, Posting
+from volunteer_api.inventory.models import (
+    QUARANTINED,
+    SEALED,
+    LastCount,
+    MovementKind,
+    MovementReason,
+    StockBalance,
+    name_of_lot,
+)
+from volunteer_api.inventory.problems import ExpiryDateMissing, LotExpiryDiffers
+from volunteer_api.inventory.recall_queries import name_of_station
+from volunteer_api.inventory.shelf import Change
+from volunteer_api.notifications import templates
+from volunteer_api.notifications.service import notify
+from volunteer_api.organizations.problems import VolunteerUnknown
+from volunteer_api.stations.models import Station
+from volunteer_api.stocktakes import positions, queries
+from volunteer_api.stocktakes.models import (
+    Stocktake,
+    StocktakeKind,
+    StocktakeLine,
+    StocktakeScope,
+    StocktakeState,
+    VarianceReason,
+)
+from volunteer_api.stocktakes.positions import Place
+from volunteer_api.stocktakes.problems import (
+    BarcodeUnknown,
+    CountedInFuture,
+    CountedTooLongAgo,
+    CountIncomplete,
+    ItemNotInCount,
+    NothingCritical,
+    SecondPersonNeeded,
+    StocktakeDecided,
+    StocktakeOutdated,
+    VarianceReasonMissing,
+)
+
+STOCKTAKE_TO_APPROVE = templates.register(
+    "stocktake_to_approve", "A count waits for you", "The count at %(station)s is finished and needs your approval."
+)
+# As many lines as a refusal names.
+MOST_NAMED = 20
+
+
+class Counted(TypedDict):
+    """What was counted of one line; see CountedLine."""
+
+    item_id: NotRequired[UUID]
+    barcode: NotRequired[str]
+    quantity: int
+    lot_number: NotRequired[str]
+    expires_on: NotRequired[date]
+    opened_on: NotRequired[date]
+    quarantined: NotRequired[bool]
+    counted_at: NotRequired[datetime]
+    reason: NotRequired[str]
+    note: NotRequired[str]
+
+
+def start_stocktake(
+    *,
+    station_id: UUID,
+    by: UUID,
+    kind: str = StocktakeKind.COUNT,
+    scope: str | None = None,
+    item_ids: Sequence[UUID] = (),
+    blind: bool = False,
+    from_volunteer_id: UUID | None = None,
+    to_volunteer_id: UUID | None = None,
+    note: str | None = None,
+) -> UUID:
+    """Begin a count with a sheet of what the books say is there; returns its id.
+
+    With `item_ids`, of these items, also of those that the books say nothing of; a hand-over without items or scope is
+    of what the station must have to do its work. Raises ItemUnknown, VolunteerUnknown, NothingCritical.
+    """
+    if kind == StocktakeKind.HANDOVER and scope is None and not item_ids:
+        item_ids = _critical_items(station_id)
+    scope = scope or StocktakeScope.ALL
+    if item_ids:
+        scope = StocktakeScope.ITEMS
+        load_items(item_ids)
+    from_id = from_volunteer_id or (by if kind == StocktakeKind.HANDOVER else None)
+    for person in (from_id, to_volunteer_id):
+        if person is not None and db.session.get(Volunteer, person) is None:
+            raise VolunteerUnknown()
+    stocktake = Stocktake(
+        id=ids.new_id(),
+        station_id=station_id,
+        kind=kind,
+        scope=scope,
+        blind=blind,
+        state=StocktakeState.COUNTING,
+        note=note,
+        started_by=by,
+        from_volunteer_id=from_id,
+        to_volunteer_id=to_volunteer_id,
+    )
+    db.session.add(stocktake)
+    db.session.flush()
+    rows = _sheet(station_id, item_ids if scope == StocktakeScope.ITEMS else None)
+    if rows:
+        moment = clock.now()
+        for row in rows:
+            row.update(id=ids.new_id(), created_at=moment, stocktake_id=stocktake.id, listed=True)
+        db.session.execute(insert(StocktakeLine), rows)
+    return stocktake.id
+
+
+def _critical_items(station_id: UUID) -> list[UUID]:
+    """What the station's kit standards call critical. Raises NothingCritical (409) where that is nothing."""
+    found = sorted(item_id for item_id, asked in required_at(station_id).items() if asked.critical)
+    if not found:
+        raise NothingCritical()
+    return found
+
+
+def _with_items(lines: Sequence[Counted]) -> list[Counted]:
+    """The lines with their items' ids in place of barcodes. Raises BarcodeUnknown (409)."""
+    scanned = {line["barcode"] for line in lines if "barcode" in line}
+    known = items_of_barcodes(scanned)
+    for barcode in sorted(scanned - known.keys()):
+        raise BarcodeUnknown(members={"barcode": barcode}, barcode=barcode)
+    found = [line.copy() for line in lines]
+    for line in found:
+        if "barcode" in line:
+            line["item_id"] = known[line.pop("barcode")]
+    return found
+
+
+def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> None:
+    """Take what was counted, in one batch, in any order; of each line the latest count holds, whenever it arrives.
+
+    A line keeps the position of the ledger at its moment. A hand-over that is counted without a variance is closed by
+    it; of a count that is complete and needs a second person, those who may approve it hear.
+    Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
+    ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
+    """
+    if stocktake.kind == StocktakeKind.HANDOVER:
+        # It may close itself, which posts: the station is held before what lies in it.
+        ledger.begin(stocktake.station_id, ())
+    _hold(stocktake)
+    now = clock.now()
+    lines = _with_items(lines)
+    _check_moments([line.get("counted_at") or now for line in lines], now)
+    # A phone's clock that runs ahead must not take in what is recorded in the minutes to come.
+    moments = [min(line.get("counted_at") or now, now) for line in lines]
+    items = load_items(line["item_id"] for line in lines)
+    known = {
+        line.place: line
+        for line in db.session.scalars(
+            select(StocktakeLine).where(
+                StocktakeLine.stocktake_id == stocktake.id, StocktakeLine.item_id.in_(list(items))
+            )
+        )
+    }
+    listed = {item_id for item_id, _, _ in known}
+    touched: dict[Place, StocktakeLine] = {}
+    stored = _stored_dates(stocktake.station_id, items)
+    for line, moment in sorted(zip(lines, moments, strict=True), key=lambda pair: pair[1]):
+        item, place = items[line["item_id"]], _place_of(line)
+        row = known.get(place)
+        if row is None:
+            if stocktake.scope == StocktakeScope.ITEMS and item.id not in listed:
+                raise ItemNotInCount(members={"item": named(item)}, item=item.name)
+            row = known[place] = _found_line(stocktake, item, place, line, stored.get(place))
+        elif "expires_on" in line and place[2] == SEALED and row.expires_on != line["expires_on"]:
+            raise _differs(item, place, row.expires_on)
+        if row.counted_at is not None and row.counted_at > moment:
+            continue
+        row.counted, row.counted_at, row.counted_by = line["quantity"], moment, by
+        row.reason, row.note = line.get("reason"), line.get("note")
+        touched[place] = row
+    _place_in_ledger(stocktake.station_id, touched)
+    db.session.add_all(touched.values())
+    db.session.flush()
+    _close_or_tell(stocktake, by)
+
+
+def approve(
+    stocktake: Stocktake,
+    *,
+    by: UUID,
+    may_approve: bool,
+    reason: VarianceReason | None = None,
+    note: str | None = None,
+    skip_uncounted: bool = False,
+) -> None:
+    """Post what the count differs from the books by, one document for each reason, once.
+
+    Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409).
+    """
+    item_ids = db.session.scalars(
+        select(StocktakeLine.item_id).distinct().where(StocktakeLine.stocktake_id == stocktake.id)
+    ).all()
+    # The station first, then what lies in it; nothing moves until the count is posted.
+    posting = ledger.begin(stocktake.station_id, item_ids)
+    _hold(stocktake)
+    lines = db.session.scalars(
+        select(StocktakeLine)
+        .where(StocktakeLine.stocktake_id == stocktake.id, StocktakeLine.counted.is_not(None))
+        .execution_options(populate_existing=True)
+    ).all()
+    if any(line.item_id not in posting.items for line in lines):
+        # Something was found while this waited for the ledger.
+        raise Rerun()
+    uncounted = queries.uncounted_count(stocktake.id)
+    if not lines or (uncounted and not skip_uncounted):
+        raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
+    _compare(posting, lines)
+    differing = [line for line in lines if line.delta]
+    variance = sum(abs(line.delta or 0) for line in differing)
+    medical = any(posting.items[line.item_id].kind == ItemKind.MEDICAL for line in lines)
+    # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
+    if queries.needs_second_person(stocktake.kind, variance, medical=medical):
+        _require_second(stocktake, lines, by=by, may_approve=may_approve)
+    without = [line for line in differing if (line.reason or reason) is None]
+    if without:
+        seen = not stocktake.blind or (may_approve and by not in {line.counted_by for line in lines})
+        members = {"lines": _named(without, posting.items)} if seen else {}
+        raise VarianceReasonMissing(members=members, count=len(without))
+    _post(posting, differing, by=by, reason=reason, note=note)
+    _decide(stocktake, StocktakeState.APPROVED, by=by, note=note)
+    _mark(stocktake.station_id, lines)
+
+
+def cancel(stocktake: Stocktake, *, reason: str, by: UUID) -> None:
+    """Give a count up; nothing is posted. Raises StocktakeDecided (409)."""
+    _hold(stocktake)
+    _decide(stocktake, StocktakeState.CANCELED, by=by, note=reason)
+
+
+def _sheet(station_id: UUID, item_ids: Sequence[UUID] | None) -> list[dict[str, Any]]:
+    """What the books say is there, as rows of lines."""
+    statement = select(
+        StockBalance.item_id,
+        StockBalance.lot_number,
+        StockBalance.portion,
+        StockBalance.expires_on,
+        StockBalance.quantity.label("book"),
+    ).where(StockBalance.station_id == station_id, StockBalance.quantity > 0)
+    if item_ids is not None:
+        statement = statement.where(StockBalance.item_id.in_(item_ids))
+    rows = [dict(row) for row in db.session.execute(statement).mappings()]
+    there = {row["item_id"] for row in rows}
+    # That nothing is there must be counted too.
+    missing = [item_id for item_id in dict.fromkeys(item_ids or ()) if item_id not in there]
+    return rows + [
+        {"item_id": item_id, "lot_number": "", "portion": SEALED, "expires_on": None, "book": 0} for item_id in missing
+    ]
+
+
+def _hold(stocktake: Stocktake) -> None:
+    """Let one at a time work on a count that goes on. Raises StocktakeDecided (409)."""
+    state = db.session.scalars(
+        select(Stocktake.state).where(Stocktake.id == stocktake.id).with_for_update(key_share=True)
+    ).one()
+    if state != StocktakeState.COUNTING:
+        raise StocktakeDecided(members={"state": state})
+
+
+def _check_moments(moments: Iterable[datetime], now: datetime) -> None:
+    if max(moments) > now + CLOCK_TOLERANCE:
+        raise CountedInFuture()
+    hours = rules().late_count_hours
+    if min(moments) < now - timedelta(hours=hours):
+        raise CountedTooLongAgo(hours=hours)
+
+
+def _place_of(line: Counted) -> Place:
+    number = name_of_lot(line.get("lot_number"), line.get("expires_on")) or ""
+    if line.get("quarantined"):
+        return line["item_id"], number, QUARANTINED
+    return line["item_id"], number, line["opened_on"].isoformat() if "opened_on" in line else SEALED
+
+
+def _stored_dates(station_id: UUID, items: Iterable[UUID]) -> dict[Place, date | None]:
+    """When lots expire that the books know, also where nothing is left of them."""
+    rows = db.session.execute(
+        select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.expires_on).where(
+            StockBalance.station_id == station_id, StockBalance.item_id.in_(list(items))
+        )
+    )
+    return {(row.item_id, row.lot_number, row.portion): row.expires_on for row in rows}
+
+
+def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, stored: date | None) -> StocktakeLine:
+    """A line for what the sheet did not list."""
+    if item.prohibited and place[2] != QUARANTINED:
+        # It is found: that is what quarantine is for.
+        raise prohibited_item(item)
+    given = line.get("expires_on")
+    if given is not None and stored is not None and given != stored and place[2] == SEALED:
+        raise _differs(item, place, stored)
+    expires_on = given or stored
+    if expires_on is None and item.kind == ItemKind.MEDICAL and line["quantity"]:
+        raise ExpiryDateMissing(members={"item": named(item)}, item=item.name)
+    if "opened_on" in line and item.days_once_opened is not None:
+        last = line["opened_on"] + timedelta(days=item.days_once_opened)
+        expires_on = min(expires_on or last, last)
+    return StocktakeLine(
+        id=ids.new_id(),
+        stocktake_id=stocktake.id,
+        item_id=place[0],
+        lot_number=place[1],
+        portion=place[2],
+        expires_on=expires_on,
+        listed=False,
+        book=0,
+    )
+
+
+def _differs(item: Item, place: Place, stored: date | None) -> LotExpiryDiffers:
+    return LotExpiryDiffers(
+        members={
+            "item": named(item),
+            "lot_number": place[1] or None,
+            "expires_on": stored.isoformat() if stored else None,
+        },
+        item=item.name,
+        lot_number=place[1],
+    )
+
+
+def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> None:
+    """Give each line its position, and what the books say of that moment."""
+    if not lines:
+        return
+    moments = [line.counted_at for line in lines.values() if line.counted_at is not None]
+    found = positions.positions(station_id, moments)
+    counted = {
+        place: (found[line.counted_at], line.counted_at) for place, line in lines.items() if line.counted_at is not None
+    }
+    for place, (position, _) in counted.items():
+        lines[place].position = position
+    books = _books(station_id, counted)
+    for place, line in lines.items():
+        line.book = books[place]
+
+
+def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> dict[Place, int]:
+    """What the books say of each place at its position and moment, walking back from the balances.
+
+    Where the ledger is not held, something may come between the two statements: the approval, which holds it, looks
+    again.
+    """
+    item_ids = {place[0] for place in counted}
+    balances = {
+        (row.item_id, row.lot_number, row.portion): row.quantity
+        for row in db.session.execute(
+            select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.quantity).where(
+                StockBalance.station_id == station_id, StockBalance.item_id.in_(item_ids)
+            )
+        )
+    }
+    first = min(position for position, _ in counted.values())
+    moved = positions.moved_since(positions.read_later(station_id, item_ids, first), counted)
+    return {place: balances.get(place, 0) - moved[place] for place in counted}
+
+
+def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
+    if queries.uncounted_count(stocktake.id):
+        return
+    variance = queries.variance_of(stocktake.id)
+    if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
+        approve(stocktake, by=by, may_approve=False)
+    elif queries.needs_second_person(stocktake.kind, variance, medical=queries.has_medical(stocktake.id)):
+        counted_by = queries.counters(stocktake.id)
+        station = name_of_station(stocktake.station_id)
+        for approver_id in queries.approvers_near(stocktake.station_id):
+            if approver_id not in counted_by:
+                notify(
+                    volunteer_id=approver_id,
+                    kind=STOCKTAKE_TO_APPROVE,
+                    values={"station": station, "stocktake_id": str(stocktake.id)},
+                    dedup_key=f"{STOCKTAKE_TO_APPROVE}:{stocktake.id}:{approver_id}",
+                )
+
+
+def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
+    """Give each line what the books say now of its moment, and the delta. Raises StocktakeOutdated (409)."""
+    counted = {
+        line.place: (line.position, line.counted_at)
+        for line in lines
+        if line.position is not None and line.counted_at is not None
+    }
+    last_counts = {
+        row.item_id: row.counted_at
+        for row in db.session.execute(
+            select(LastCount.item_id, LastCount.counted_at).where(
+                LastCount.station_id == posting.station_id, LastCount.item_id.in_(list(posting.items))
+            )
+        )
+    }
+    books = _books(posting.station_id, counted)
+    outdated = []
+    for line in lines:
+        line.book = books[line.place]
+        line.delta = (line.counted or 0) - line.book
+        lot = posting.shelf.lots[line.item_id].get((line.lot_number, line.portion))
+        after = (lot.balance if lot is not None else 0) + line.delta
+        last = last_counts.get(line.item_id)
+        if after < 0 or (last is not None and line.counted_at is not None and last > line.counted_at):
+            outdated.append(line)
+    if outdated:
+        raise StocktakeOutdated(members={"lines": _named(outdated, posting.items)})
+
+
+def _require_second(stocktake: Stocktake, lines: Iterable[StocktakeLine], *, by: UUID, may_approve: bool) -> None:
+    first = {line.counted_by for line in lines} | {stocktake.from_volunteer_id, stocktake.to_volunteer_id}
+    if not may_approve or by in first:
+        raise SecondPersonNeeded()
+
+
+def _post(
+    posting: Posting, lines: Sequence[StocktakeLine], *, by: UUID, reason: VarianceReason | None, note: str | None
+) -> None:
+    """Write a document for each reason."""
+    by_reason: dict[str, list[StocktakeLine]] = {}
+    for line in lines:
+        line.reason = line.reason or reason
+        by_reason.setdefault(str(line.reason), []).append(line)
+    for given, group in sorted(by_reason.items()):
+        document = posting.write(
+            [_change(posting, line) for line in group],
+            actor_id=by,
+            kind=MovementKind.STOCKTAKE,
+            reason=MovementReason(given),
+            note=note,
+        )
+        for line in group:
+            line.movement_id = document.id
+
+
+def _change(posting: Posting, line: StocktakeLine) -> Change:
+    lot = posting.shelf.lots[line.item_id].get((line.lot_number, line.portion))
+    known = lot is not None and (lot.balance > 0 or lot.expires_on is not None)
+    expires_on = lot.expires_on if lot is not None and known else line.expires_on
+    return Change(posting.items[line.item_id], line.lot_number, expires_on, line.delta or 0, line.portion)
+
+
+def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str | None) -> None:
+    stocktake.state, stocktake.decided_at, stocktake.decided_by = state, clock.now(), by
+    stocktake.decision_note = note
+    db.session.add(stocktake)
+    db.session.flush()
+    if state == StocktakeState.APPROVED:
+        station = db.session.get_one(Station, stocktake.station_id)
+        audit.record(
+            AuditAction.STOCKTAKE_APPROVED,
+            actor_id=by,
+            organization_id=station.organization_id,
+            stocktake_id=str(stocktake.id),
+        )
+
+
+def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:
+    latest: dict[UUID, datetime] = {}
+    for line in lines:
+        if line.counted_at is not None:
+            latest[line.item_id] = max(line.counted_at, latest.get(line.item_id, line.counted_at))
+    ledger.mark_counted(station_id, latest)
+
+
+def _named(lines: Sequence[StocktakeLine], items: Mapping[UUID, Item]) -> list[dict[str, Any]]:
+    return [
+        {"line_id": str(line.id), "item": named(items[line.item_id]), "lot_number": line.lot_number or None}
+        for line in lines[:MOST_NAMED]
+    ]

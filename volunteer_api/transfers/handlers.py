@@ -1,0 +1,64 @@
+"""What transfers hear of stations that close and of erasure, and hold about a person."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
+from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory.retained_names import retain_name_since
+from volunteer_api.inventory.verification import MOST_FAULTS, Fault, register_check
+from volunteer_api.stations.events import StationClosing
+from volunteer_api.stations.problems import StationNotEmpty
+from volunteer_api.transfers import queries
+from volunteer_api.transfers.models import Transfer, TransferStep
+
+
+@on(StationClosing)
+def refuse_while_transfers_are_open(event: StationClosing) -> None:
+    """What is asked for is canceled first, what is under way arrives or goes back. Raises StationNotEmpty."""
+    unfinished = queries.unfinished_at(event.station_id)
+    if unfinished is not None:
+        route = f"{unfinished.sender_name} → {unfinished.receiver_name}"
+        raise StationNotEmpty(name=route, members={"what": "transfers", "id": str(unfinished.id)})
+
+
+@register_check
+def in_transit_is_what_is_under_way(station_id: UUID) -> Iterator[Fault]:
+    """What a station counts as under way, against the open shipments to it."""
+    for row in queries.differences(MOST_FAULTS, station_id=station_id):
+        details = {"counted": int(row.counted), "under_way": int(row.under_way)}
+        yield Fault("in_transit_differs", f"{row.item_id} {row.lot_number}", details)
+
+
+@on(VolunteerErased)
+def keep_name_on_transfers(event: VolunteerErased) -> None:
+    """Who asked for a transfer or approved it signed a stock document, too."""
+    last = db.session.scalar(
+        select(func.max(TransferStep.created_at)).where(TransferStep.actor_id == event.volunteer_id)
+    )
+    if last is not None:
+        retain_name_since(event.volunteer_id, event.name, last)
+
+
+@exported("transfers")
+def transfers(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person did to transfers, the latest first."""
+    return rows(
+        select(
+            TransferStep.id,
+            TransferStep.transfer_id,
+            Transfer.from_station_id,
+            Transfer.to_station_id,
+            TransferStep.kind,
+            TransferStep.note,
+            TransferStep.created_at,
+        )
+        .join(Transfer, Transfer.id == TransferStep.transfer_id)
+        .where(TransferStep.actor_id == volunteer_id)
+        .order_by(TransferStep.created_at.desc(), TransferStep.id)
+    )

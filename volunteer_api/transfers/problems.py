@@ -1,0 +1,90 @@
+"""Why transfers are refused."""
+
+from volunteer_api.core.problems import Conflict
+
+
+class TransferNotApproved(Conflict):
+    title = "This transfer has not been approved yet."
+
+
+class TransferNotShipped(Conflict):
+    title = "This transfer has not been shipped yet."
+
+
+class TransferAlreadyApproved(Conflict):
+    title = "This transfer has been approved already."
+
+
+class TransferAlreadyShipped(Conflict):
+    title = "This transfer has been shipped already."
+
+
+class TransferAlreadyReceived(Conflict):
+    title = "This transfer has been received already."
+
+
+class TransferRejected(Conflict):
+    title = "This transfer was rejected."
+
+
+class TransferCanceled(Conflict):
+    title = "This transfer was canceled."
+
+
+class TransferPartlyReceived(Conflict):
+    title = "A part of this transfer has arrived; record what is sent back in a receipt."
+
+
+class OwnTransferRequest(Conflict):
+    """Two people, always: whoever asks for a transfer takes it back, but never decides about it."""
+
+    title = "Somebody else decides about a transfer that you asked for."
+
+
+class NothingApproved(Conflict):
+    title = "Nothing would be left of the transfer; reject it instead."
+
+
+class NotInTransfer(Conflict):
+    """`item` and `lot_number`, or `lot_id`, stand in the body."""
+
+    title = "A line names something that is not in this transfer."
+
+
+class MoreThanRequested(Conflict):
+    """`item`, `requested` and `quantity` stand in the body."""
+
+    title = "No more can be approved than was asked for."
+    detail = "Only %(requested)s of %(item)s were asked for."
+
+
+class MoreThanApproved(Conflict):
+    """`item`, `approved` and `quantity` stand in the body."""
+
+    title = "No more can be shipped than was approved."
+    detail = "Only %(approved)s of %(item)s were approved."
+
+
+class MoreThanShipped(Conflict):
+    """`item`, `lot_number`, `in_transit` and `quantity` stand in the body."""
+
+    title = "No more can arrive than is under way."
+    detail = "Only %(in_transit)s of %(item)s are under way."
+
+
+class LotQuarantined(Conflict):
+    """`item`, `lot_number` and `quarantined` stand in the body."""
+
+    title = "What is in quarantine is not shipped."
+    detail = "%(quarantined)s of %(item)s are in quarantine and must not be shipped."
+
+
+class LotNotNamed(Conflict):
+    """`item` and `lots`, their ids, stand in the body."""
+
+    title = "Several lots of this item are under way; say which of them arrived."
+    detail = "Several lots of %(item)s are under way; say which of them arrived."
+
+
+class ReturnNotReturned(Conflict):
+    title = "What comes back to its sender can't be sent back or canceled."
