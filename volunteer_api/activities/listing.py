@@ -172,7 +172,8 @@ def _conditions(query: Mapping[str, Any], principal: Principal | None, now: date
 def _state_asked(query: Mapping[str, Any]) -> ColumnElement[bool] | None:
     """The one state that the list is of. Nearest first, a volunteer looks for what she can go to."""
     if query.get("state") is not None:
-        return Activity.state == query["state"]
+        asked: ColumnElement[bool] = Activity.state == query["state"]
+        return asked
     by_days = query.get("first_day") or query.get("last_day")
     return PUBLISHED if query.get("near") and not by_days else None
 
