@@ -13,7 +13,6 @@ down_revision = "2026_11_25_11_activities"
 branch_labels = None
 depends_on = None
 
-PUBLISHED = sa.text("state = 'published'")
 BATCH = 1000
 activities = sa.table(
     "activities",
@@ -27,13 +26,8 @@ activities = sa.table(
 def upgrade() -> None:
     op.add_column("activities", sa.Column("cell", sa.BigInteger(), nullable=True))
     fill_cells()
-    op.create_index(
-        op.f("ix_activities_cell_published"),
-        "activities",
-        ["cell"],
-        postgresql_where=PUBLISHED,
-        sqlite_where=PUBLISHED,
-    )
+    op.create_index(op.f("ix_activities_state_cell"), "activities", ["state", "cell"])
+    op.drop_index(op.f("ix_activities_state"), "activities")
     # Both are filled by the worker's first sweep (activities.index_texts), in units of a hundred activities.
     op.create_table(
         "activity_texts",
@@ -70,7 +64,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("calendar_feeds", "activity_grams", "activity_texts"):
         op.drop_table(table)
-    op.drop_index(op.f("ix_activities_cell_published"), "activities")
+    op.create_index(op.f("ix_activities_state"), "activities", ["state"])
+    op.drop_index(op.f("ix_activities_state_cell"), "activities")
     op.drop_column("activities", "cell")
 
 

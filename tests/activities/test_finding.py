@@ -292,9 +292,9 @@ class TestPlans:
     NUMBER = 3000
 
     QUERIES = (
-        ("near=33.7512,113.3034", "ix_activities_cell_published"),
-        ("near=33.7512,113.3034&radius_m=5000", "ix_activities_cell_published"),
-        ("near=33.7512,113.3034&open=true", "ix_activities_cell_published"),
+        ("near=33.7512,113.3034", "ix_activities_state_cell"),
+        ("near=33.7512,113.3034&radius_m=5000", "ix_activities_state_cell"),
+        ("near=33.7512,113.3034&open=true", "ix_activities_state_cell"),
         ("q=第77次", "activity_grams"),
         ("q=第7777次", "activity_grams"),
         ("limit=20", "ix_shifts_starts_at"),

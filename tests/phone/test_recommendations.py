@@ -118,5 +118,5 @@ def test_is_few_statements_by_indexes_among_many(app: Flask, client: Any, statem
     # the judgment.
     assert len(seen) <= 10, seen
     indexes = "".join(plan for _, plan in plans_of(app, lambda: phone.get(path)))
-    assert "ix_activities_cell_published" in indexes
+    assert "ix_activities_state_cell" in indexes
     assert "ix_shifts_starts_at" in indexes

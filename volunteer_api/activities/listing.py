@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities import search_text
@@ -39,8 +39,7 @@ from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # What belongs to one of these is few enough to be sorted whole.
 FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
-# Written out, or no database would know that its partial index serves.
-PUBLISHED = Activity.state == literal_column(f"'{ActivityState.PUBLISHED}'")
+PUBLISHED = Activity.state == ActivityState.PUBLISHED
 # What the answer's members read as they stand.
 MADE_HERE = ("place", "shifts", "distance_m")
 SUMMARY_COLUMNS = tuple(name for name in ActivitySummary().fields if name not in MADE_HERE)
@@ -113,8 +112,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     statement = activities_with_names().where(*conditions, *(text.conditions if text else ()))
     narrow: Narrow | None
     if near is not None:
-        indexed = PUBLISHED if conditions[0] is PUBLISHED else None
-        narrow = Nearest(SPOT, Activity.id, near, query.get("radius_m"), indexed)
+        narrow = Nearest(SPOT, Activity.id, near, query.get("radius_m"), _state_asked(query))
         statement = statement.add_columns(narrow.distance.label("square")).where(Activity.cell.is_not(None))
         keys = [Key(narrow.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id)]
     else:
@@ -162,18 +160,22 @@ def is_coming(now: datetime) -> ColumnElement[bool]:
 
 
 def _conditions(query: Mapping[str, Any], principal: Principal | None, now: datetime) -> list[ColumnElement[bool]]:
-    found = _filters(query, now)
-    state = query.get("state")
-    by_days = query.get("first_day") or query.get("last_day")
-    if query.get("near") and state is None and not by_days:
-        # A volunteer looks for what she can go to.
-        return [PUBLISHED, is_coming(now), *found]
-    if state == ActivityState.PUBLISHED:
-        return [PUBLISHED, *found]
+    found, state = _filters(query, now), _state_asked(query)
     if state is not None:
-        found.append(Activity.state == state)
+        found.append(state)
+    if state is PUBLISHED and query.get("state") is None:
+        found.append(is_coming(now))
     # Whoever may see one in a public state may see all of them.
-    return found if state in PUBLIC_STATES else [visible_to(principal), *found]
+    return found if state is PUBLISHED or query.get("state") in PUBLIC_STATES else [visible_to(principal), *found]
+
+
+def _state_asked(query: Mapping[str, Any]) -> ColumnElement[bool] | None:
+    """The one state that the list is of. Nearest first, a volunteer looks for what she can go to."""
+    if query.get("state") is not None:
+        asked: ColumnElement[bool] = Activity.state == query["state"]
+        return asked
+    by_days = query.get("first_day") or query.get("last_day")
+    return PUBLISHED if query.get("near") and not by_days else None
 
 
 def _filters(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool]]:

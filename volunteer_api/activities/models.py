@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,7 +34,6 @@ class ActivityState(StrEnum):
 
 LONGEST_SHIFT = timedelta(hours=24)
 PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
-IS_PUBLISHED = text("state = 'published'")
 # Compared by code points, so that what begins with a text is one range of an index whatever the database's language is.
 GRAM = String(24).with_variant(String(24, collation="C"), "postgresql")
 
@@ -139,11 +138,10 @@ class Activity(Identified, Versioned, Base):
         Index("ix_activities_team_id", "team_id"),
         Index("ix_activities_station_id", "station_id"),
         Index("ix_activities_campaign_id", "campaign_id"),
-        Index("ix_activities_state", "state"),
         Index("ix_activities_created_by", "created_by"),
         Index("ix_activities_copied_from_id", "copied_from_id"),
         # What is looked for nearby is what is to come: years of completed ones stay out of the way.
-        Index("ix_activities_cell_published", "cell", postgresql_where=IS_PUBLISHED, sqlite_where=IS_PUBLISHED),
+        Index("ix_activities_state_cell", "state", "cell"),
     )
 
     title: Mapped[str]

@@ -14,6 +14,7 @@ from functools import reduce
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, or_, select, union
+from sqlalchemy.orm import aliased
 
 from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Campaign
 from volunteer_api.core.database import db
@@ -28,6 +29,7 @@ HEAD = 120
 LONGEST_GRAM = 24
 MOST_WORDS = 5
 MOST_PROBES = 24
+MOST_TOGETHER = 6
 # What so few activities have leads straight to them; what more of them have is met soon by walking the list.
 FEW = 1000
 BATCH = 100
@@ -70,9 +72,9 @@ class Search:
 
 
 def search(q: str) -> Search:
-    """What finds the activities that contain every word of `q`. One statement, of bounded work.
+    """What finds the activities that contain every word of `q`. One statement, or two.
 
-    The rarest gram leads, unless every one of them is frequent.
+    The rarest gram leads; where every one of them is frequent, all together do, unless these are frequent too.
     """
     words = words_of(q)
     probes = {gram: _equal(gram) for word in words for gram in _whole_grams(word)}
@@ -83,7 +85,10 @@ def search(q: str) -> Search:
     led = [lead for lead in (_lead(word, known) for word in words) if lead is not None]
     conditions = [_contains(word) for word in words]
     if not led:
-        return Search(conditions, leads=False)
+        together = _together([gram for word in words if not _is_typed(word) for gram in _whole_grams(word)])
+        if together is None or db.session.scalars(_at_most(together)).one() > FEW:
+            return Search(conditions, leads=False)
+        return Search([Activity.id.in_(together), *conditions], leads=True)
     condition, count = min(led, key=lambda lead: lead[1])
     return Search([condition, *conditions], leads=True) if count else Search([false()], leads=True)
 
@@ -210,6 +215,24 @@ def _begins(prefix: str) -> ColumnElement[bool]:
         return ActivityGram.gram >= prefix
     after = SURROGATES[1] if last + 1 == SURROGATES[0] else last + 1
     return and_(ActivityGram.gram >= prefix, ActivityGram.gram < prefix[:-1] + chr(after))
+
+
+def _together(grams: Sequence[str]) -> Select[UUID] | None:
+    """The ids of what has all of these grams, the first six of them; None where one of them says no more than that."""
+    some = list(dict.fromkeys(grams))[:MOST_TOGETHER]
+    if len(some) < 2:
+        return None
+    tables = [aliased(ActivityGram) for _ in some]
+    statement = select(tables[0].activity_id)
+    for table, gram in zip(tables, some, strict=True):
+        if table is not tables[0]:
+            statement = statement.join(table, table.activity_id == tables[0].activity_id)
+        statement = statement.where(table.gram == gram)
+    return statement
+
+
+def _at_most(ids: Select[UUID]) -> Select[int]:
+    return select(func.count()).select_from(ids.limit(FEW + 1).subquery())
 
 
 def _few(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -96,7 +96,7 @@ def in_cells(
 ) -> ColumnElement[bool]:
     """That a cell is one of `cell_ranges`, as SQL that an index on cells serves; the distance is yet to judge.
 
-    `only` is the condition of a partial index: SQLite looks for it beside each of the ranges.
+    `only` is the condition on the index's column before the cell: SQLite looks for it beside each of the ranges.
     """
     beside = () if only is None else (only,)
     return or_(*(and_(cell.between(first, last), *beside) for first, last in cell_ranges(origin, radius_m)))

@@ -30,7 +30,7 @@ class Nearest:
     """A `narrow` for `paging.page` of a list whose keys are `distance` and `key`, the table's unique column.
 
     `spot` has the table's columns of place, with an index on `cell`; `radius_m` is None where all the world counts.
-    `only` is the condition of that index where it is a partial one; the statement has it too.
+    `only` is the condition on the column before `cell` in that index, where it has one; the statement has it too.
     """
 
     spot: Spot

@@ -166,7 +166,7 @@ def _reasons(row: Any, taste: Taste) -> list[Reason]:
 
 
 def _skill_in(activity: Any, skills: Sequence[str]) -> str | None:
-    text = fold(f"{activity.title} {activity.description or ''}")
+    text = fold(" ".join([activity.title, activity.description or "", *activity.required_skills]))
     return next((skill for skill in skills if fold(skill) and fold(skill) in text), None)
 
 
