@@ -284,6 +284,7 @@ ERASURE: dict[str, Entry] = {
 }
 
 TEAMS: dict[str, Entry] = {
+    "GET /c/j/{code}": PUBLIC(lambda world: Call(at={"code": "ABCDEFGH23"})),
     "GET /teams": SIGNED_IN(),
     "POST /teams": ORGANIZES(lambda world: Call(body={"name": "新队伍", "organization_id": str(world.office.id)})),
     "GET /teams/{team_id}": SIGNED_IN(),

@@ -64,7 +64,6 @@ from volunteer_api.stocktakes import endpoints as stocktakes
 from volunteer_api.stocktakes import handlers as stocktake_handlers
 from volunteer_api.teams import endpoints as teams
 from volunteer_api.teams import handlers as team_handlers
-from volunteer_api.teams import pages as team_pages
 from volunteer_api.teams import tasks as team_tasks
 from volunteer_api.transfers import endpoints as transfers
 from volunteer_api.transfers import handlers as transfer_handlers
@@ -93,7 +92,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (stations.pages, phone.pages)
+PAGES = (teams.pages, stations.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,
@@ -167,8 +166,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     for pages in PAGES:
         api.register_blueprint(pages)
     health.register(app, api)
-    # Pages beside the API, for a browser that scanned a code.
-    app.register_blueprint(team_pages.blueprint)
     Compress(app)
     build_queue(app)
     if settings.trusted_proxies:

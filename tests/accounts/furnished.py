@@ -245,6 +245,14 @@ def _keep_stock(volunteer_id: UUID, scene: Scene) -> None:
         by=volunteer_id,
         kind="handover",
         item_ids=[item_id],
+        to_volunteer_id=scene.member_id,
+    )
+    stocktakes.start_stocktake(
+        station_id=scene.station_id,
+        by=volunteer_id,
+        kind="handover",
+        item_ids=[item_id],
+        from_volunteer_id=scene.member_id,
         to_volunteer_id=volunteer_id,
     )
     stocktake = db.session.get_one(Stocktake, stocktake_id)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.core.access import Principal, for_signed_in
+from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations import access as organizations
@@ -19,6 +19,7 @@ from volunteer_api.teams.models import (
     MembershipState,
     Team,
 )
+from volunteer_api.teams.pages import CODE
 
 scopes.register_held_roles("team", queries.led_by)
 
@@ -44,6 +45,15 @@ def require_lead(principal: Principal, team: Team) -> None:
 def require_direct(principal: Principal, team: Team) -> None:
     """As `require_lead`, but a deputy is not enough: for what decides who leads, and whether the team goes on."""
     _require(principal, team, _role(principal.volunteer_id, team.id), (MembershipRole.LEADER,))
+
+
+@open_to_all
+def to_read_page(principal: Principal | None, code: str) -> str:
+    """Anybody who has what can be a code, as it is written; nothing is looked up. Raises NotFound (404)."""
+    bare = code.upper()
+    if not CODE.fullmatch(bare):
+        raise NotFound()
+    return bare
 
 
 @for_signed_in

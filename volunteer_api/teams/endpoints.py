@@ -4,8 +4,8 @@ from typing import Any
 
 from volunteer_api.accounts.profile import Contact
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.endpoint import Upload, endpoint, feature_blueprint
+from volunteer_api.core.downloads import HTML, XLSX, Download
+from volunteer_api.core.endpoint import Upload, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.organizations import access as organizations
@@ -13,10 +13,12 @@ from volunteer_api.organizations.access import Permission
 from volunteer_api.teams import access, invitations, roster, schemas, service
 from volunteer_api.teams.invitations import CodeView, TeamInvitationView
 from volunteer_api.teams.models import InvitationCode, Membership, Team
+from volunteer_api.teams.pages import invitation_page
 from volunteer_api.teams.roster import Imported
 from volunteer_api.teams.service import MembershipView
 
 blueprint = feature_blueprint("teams", __name__, "Volunteer teams and who belongs to them")
+pages = page_blueprint("team_pages", __name__, "What the address of an invitation shows")
 
 
 @endpoint(blueprint, "GET", "/teams", access=signed_in, query=schemas.TeamFilter, returns=page_of(schemas.TeamRead))
@@ -276,3 +278,9 @@ def list_own_memberships(principal: Principal, query: dict[str, Any]) -> Page:
 def set_primary_team(principal: Principal, body: dict[str, Any]) -> None:
     """Name the team that counts as your first, or none."""
     service.set_primary(by=principal, **body)
+
+
+@endpoint(pages, "GET", "/c/j/<string:code>", access=access.to_read_page, produces=HTML)
+def show_invitation(bare_code: str) -> Download:
+    """Read what the address of an invitation is for, and how to use it in the app."""
+    return invitation_page(bare_code)

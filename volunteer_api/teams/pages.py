@@ -6,23 +6,14 @@ is kept nowhere, for the address is the invitation.
 
 import re
 
-from flask import Blueprint, Response, render_template_string
+from jinja2 import Environment
 
 from volunteer_api.core import texts
-from volunteer_api.core.problems import NotFound
+from volunteer_api.core.downloads import HTML, Download
 from volunteer_api.teams.codes import CODE_LENGTH
-
-blueprint = Blueprint("team_pages", __name__)
 
 # As `ids.readable` makes them; a phone may type small letters.
 CODE = re.compile(rf"[2-9A-HJKMNP-Z]{{{CODE_LENGTH}}}", re.ASCII)
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-    "Cache-Control": "no-store",
-}
 PAGE = """<!doctype html>
 <html lang="{{ language }}">
 <head>
@@ -48,18 +39,16 @@ p, li { margin: .4rem 0; }
 """
 
 
-@blueprint.get("/c/j/<string:code>")
-def show_invitation(code: str) -> Response:
-    """The page; 404 for what can be no code. It is the same for codes that open a team and for those that don't."""
-    bare = code.upper()
-    if not CODE.fullmatch(bare):
-        raise NotFound()
-    page = render_template_string(
-        PAGE,
+_PAGE = Environment(autoescape=True).from_string(PAGE)
+
+
+def invitation_page(code: str) -> Download:
+    """The page, in the reader's language; the same for codes that open a team and for those that don't."""
+    page = _PAGE.render(
         language=texts.language(),
         title=texts.translate("Invitation to a volunteer team"),
         what=texts.translate("With this code you join a team of volunteers. It is used in the volunteers' app."),
-        code=bare,
+        code=code,
         steps=[
             texts.translate("Open the app and sign in; who is new registers with the own phone number."),
             texts.translate("Choose to join a team by a code, and scan the QR code again or type the code."),
@@ -67,7 +56,4 @@ def show_invitation(code: str) -> Response:
         ],
         warning=texts.translate("Whoever has the code can use it: pass it on only to whom the team wants."),
     )
-    response = Response(page, content_type="text/html; charset=utf-8", headers=HEADERS)
-    response.headers["Content-Language"] = texts.language()
-    response.vary.add("Accept-Language")
-    return response
+    return Download(page.encode(), HTML)
