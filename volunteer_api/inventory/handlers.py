@@ -18,7 +18,7 @@ from volunteer_api.stations.problems import StationCodeInUse, StationNotEmpty
 
 @on(StationClosing)
 def refuse_while_stock_is_there(event: StationClosing) -> None:
-    """What it holds, lent or awaits goes first. Raises StationNotEmpty."""
+    """What it holds or lent goes first; what is on its way, transfers know. Raises StationNotEmpty."""
     left = queries.something_at(event.station_id)
     if left is not None:
         raise StationNotEmpty(name=left.name, members={"what": "stock", "id": str(left.id)})

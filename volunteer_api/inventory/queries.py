@@ -220,13 +220,13 @@ def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
 
 
 def something_at(station_id: UUID) -> Row[UUID, str] | None:
-    """Id and name of an item that a station still holds, lent or awaits; None where there is nothing."""
+    """Id and name of an item that a station still holds or lent; None where there is nothing."""
     statement = (
         select(Item.id, Item.name)
         .join(StockBalance, StockBalance.item_id == Item.id)
         .where(
             StockBalance.station_id == station_id,
-            or_(StockBalance.quantity > 0, StockBalance.on_loan > 0, StockBalance.in_transit > 0),
+            or_(StockBalance.quantity > 0, StockBalance.on_loan > 0),
         )
         .order_by(Item.name, Item.id)
         .limit(1)
