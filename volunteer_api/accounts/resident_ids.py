@@ -23,7 +23,7 @@ NUMBERS_TRIED = "10/day"
 def store(volunteer_id: UUID, number: str) -> None:
     """Let `number`, normalized, be this volunteer's. Nothing changes where it is already.
 
-    Raises ResidentIdConsentNeeded, ResidentIdTaken, PhoneNeeded (409), TooManyRequests (429) after ten numbers in a day.
+    Raises ResidentIdConsentNeeded, ResidentIdTaken, PhoneNeeded (409), TooManyRequests (429) after ten in a day.
     """
     # Held: a withdrawal at the same moment finds the number stored, and deletes it.
     if not queries.hold_consent(volunteer_id, ConsentKind.RESIDENT_ID):
