@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, sign_up_person
 from tests.factories import make_volunteer
-from volunteer_api.accounts import hashing
+from volunteer_api.accounts import codes, hashing
 from volunteer_api.accounts.models import Password
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
@@ -87,6 +87,20 @@ class TestSignIn:
         assert sign_in(client, GOOD).status_code == 200
         with clock.at(clock.now() + timedelta(days=1, seconds=1)):
             assert sign_in(client, GOOD, stranger).status_code == 200
+
+    def test_both_handles_share_the_tries_of_one_account(self, client, tokens, change_settings, monkeypatch):
+        change_settings(client.app, limits=True)
+        monkeypatch.setattr(codes, "WRONG_TRIES_IN_ALL", "4/day")
+        stranger = DEVICE | {"id": "stranger"}
+        handles = [{"phone": PHONE}, {"volunteer_number": tokens["volunteer"]["volunteer_number"]}]
+
+        def guess(number, password=OTHER):
+            body = handles[number % 2] | {"password": password, "device": stranger}
+            return client.post("/auth/sign-in", json=body).status_code
+
+        assert [guess(number) for number in range(6)] == [401] * 4 + [429] * 2
+        assert [guess(number, GOOD) for number in range(2)] == [429] * 2
+        assert sign_in(client, GOOD).status_code == 200
 
     def test_parallel_guesses_are_all_counted(
         self, postgresql_app, postgresql_client, race, capsys, change_settings, monkeypatch

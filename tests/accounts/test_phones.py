@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, sign_up_person, wrong
 from tests.factories import make_volunteer
-from volunteer_api.accounts import consents, resident_ids, service
+from volunteer_api.accounts import consents, recovery, resident_ids, service
 from volunteer_api.accounts.consent_texts import current_texts
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
@@ -338,6 +338,38 @@ class TestReplaced:
             with clock.at(moment + timedelta(days=day)):
                 seen.append(self.recovery(client, capsys, former, resident_id="41040319580308005X").status_code)
         assert seen == [401] * 10 + [429]
+
+    @pytest.mark.parametrize("former", [{}], indirect=True)
+    def test_a_strangers_wrong_recoveries_do_not_stop_the_owner(self, client, unit, capsys, change_settings, former):
+        give_resident_id(unit, former)
+        self.replace(client, capsys)
+        change_settings(client.app, limits=True)
+        moment, another = clock.now(), "+8613900008765"
+        for day in range(11):
+            with clock.at(moment + timedelta(days=day)):
+                code = ask_code(client, capsys, another, "change_phone")
+                wrong_ones = {"phone": another, "code": code, "resident_id": "41040319580308005X"}
+                seen = self.recovery(client, capsys, former, **wrong_ones).status_code
+        assert seen == 429
+        with clock.at(moment + timedelta(days=11)):
+            assert self.recovery(client, capsys, former).status_code == 204
+
+    @pytest.mark.parametrize("former", [{}], indirect=True)
+    def test_all_phones_together_have_an_end_once_the_name_fits(
+        self, client, unit, capsys, change_settings, monkeypatch, former
+    ):
+        give_resident_id(unit, former)
+        self.replace(client, capsys)
+        change_settings(client.app, limits=True)
+        monkeypatch.setattr(recovery, "WRONG_PROOFS_IN_ALL", "2/30 days")
+        seen = []
+        for number, change in enumerate([{"name": "王秀"}] * 3 + [{"resident_id": "41040319580308005X"}] * 3):
+            phone = f"+861390000877{number}"
+            code = ask_code(client, capsys, phone, "change_phone")
+            body = {"volunteer_number": former["volunteer"]["volunteer_number"], "name": "王秀英"}
+            body |= {"resident_id": RESIDENT_ID, "phone": phone, "code": code} | change
+            seen.append(client.post("/auth/recovery", json=body).status_code)
+        assert seen == [401] * 5 + [429]
 
     def test_a_race_for_the_number_has_one_new_owner(self, postgresql_client, postgresql_unit, race, capsys):
         former = postgresql_unit(lambda: make_volunteer(phone=PHONE))

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from tests.accounts.factories import current_consents
 from tests.factories import make_volunteer
-from volunteer_api.accounts import consents, contacts, reencryption, resident_ids
+from volunteer_api.accounts import consents, contacts, passwords, reencryption, resident_ids
 from volunteer_api.accounts.consent_texts import current_texts
 from volunteer_api.accounts.models import ResidentId, Volunteer
 from volunteer_api.accounts.resident_numbers import normalized
@@ -107,6 +107,39 @@ def test_one_is_one_account_and_the_answer_tells_nothing_of_it(client, unit, vol
     assert client.as_(volunteer).delete("/me/resident-id").status_code == 204
     assert client.as_(volunteer).delete("/me/resident-id").status_code == 204
     assert put(client, other).status_code == 200
+
+
+def test_without_phone_and_password_the_session_alone_does_not_lose_it(client, unit, volunteer):
+    """Whoever stole the session would attach a number of his own next."""
+    phone = client.as_(volunteer)
+    number = volunteer.phone
+    assert put(client, volunteer).status_code == 200
+    unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "phone", None))
+    unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "birth_date", None))
+    without = {"consents": current_consents()}
+    # The stored one gets the same answer as another: nobody finds it out by trying.
+    refused = [
+        put(client, volunteer, NUMBER),
+        put(client, volunteer, OTHER),
+        phone.delete("/me/resident-id"),
+        phone.put("/me/consents", json=without),
+    ]
+    assert [(answer.status_code, answer.json["code"]) for answer in refused] == [(409, "phone_needed")] * 4
+    assert phone.get("/me").json["resident_id"] == MASKED
+    assert unit(lambda: consents.has(volunteer.id, "resident_id"))
+    unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "phone", number))
+    assert put(client, volunteer, OTHER).status_code == 200
+    assert phone.delete("/me/resident-id").status_code == 204
+    assert put(client, volunteer, OTHER).status_code == 200
+    assert phone.put("/me/consents", json=without).status_code == 200
+    assert phone.get("/me").json["resident_id"] is None
+
+
+def test_a_password_keeps_it_the_owners_to_delete(client, unit, volunteer):
+    assert put(client, volunteer).status_code == 200
+    unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "phone", None))
+    unit(lambda: passwords.keep(volunteer.id, "a hash"))
+    assert client.as_(volunteer).delete("/me/resident-id").status_code == 204
 
 
 def test_trying_numbers_ends_after_ten(app, client, change_settings, unit, volunteer):

@@ -56,6 +56,15 @@ def test_a_guardian_sees_for_whom_she_consents(client, capsys):
     assert withdraw(client, code, number_of(tokens)).status_code == 200
 
 
+def test_each_ward_can_see_that_a_guardian_looked(client, unit, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys)
+    assert client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code}).status_code == 200
+    read = select(AuditEntry).where(AuditEntry.action == "data_read")
+    (entry,) = unit(lambda: db.session.scalars(read).all())
+    assert (str(entry.subject_id), entry.actor_id, entry.details) == (tokens["volunteer"]["id"], None, {"what": "ward"})
+
+
 def test_somebody_elses_code_shows_nothing(client, capsys):
     registered(client, capsys)
     code = guardian_code(client, capsys, OTHER_PHONE)
@@ -82,6 +91,13 @@ def test_a_child_is_signed_out_and_erased_without_a_new_consent(client, unit, ca
         tasks.erase()
     assert unit(lambda: db.session.scalar(select(Volunteer.name))) == "已注销用户"
     assert unit(lambda: db.session.scalars(select(Guardian)).all()) == []
+
+
+def test_who_is_signed_out_so_hears_of_it_by_a_message(client, capsys):
+    tokens = registered(client, capsys)
+    code = guardian_code(client, capsys)
+    assert withdraw(client, code, number_of(tokens)).status_code == 200
+    assert f"notice guardian_withdrew for {PHONE}\n" in capsys.readouterr().out
 
 
 def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys):

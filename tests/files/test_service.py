@@ -53,6 +53,17 @@ def path_in(folder: Path, name: str) -> Path:
     return folder / name[:2] / name[2:4] / name
 
 
+def claim(app: Any) -> None:
+    """Let the store be this deployment's, as its first run does."""
+    run_task(app, "files.delete_orphans")
+
+
+def put_old(folder: Path, name: str) -> None:
+    path_in(folder, name).parent.mkdir(parents=True, exist_ok=True)
+    path_in(folder, name).write_bytes(b"x")
+    age(path_in(folder, name), days=2)
+
+
 def test_only_the_sender_puts_a_photo_to_use(unit: Any) -> None:
     owner, other = make_volunteer(), make_volunteer()
     first, second = make_file(owner.id), make_file(owner.id)
@@ -134,6 +145,7 @@ def test_bytes_without_a_row_go_after_a_day(app: Any, unit: Any, folder: Path) -
     for name in (*stored.names, orphan, thumbnail, part):
         age(path_in(folder, name), hours=25)
     age(path_in(folder, young), hours=23)
+    claim(app)
     run_task(app, "files.delete_orphans")
     assert names_in(folder) == {*stored.names, young}
     assert not REGISTRY["files.delete_orphans"].unit
@@ -144,6 +156,7 @@ def test_the_sweep_spares_what_is_not_made_like_ours(app: Any, unit: Any, folder
         path_in(folder, name).parent.mkdir(parents=True, exist_ok=True)
         path_in(folder, name).write_bytes(b"x")
         age(path_in(folder, name), days=2)
+    claim(app)
     run_task(app, "files.delete_orphans")
     assert len(names_in(folder)) == 3
 
@@ -159,8 +172,28 @@ def test_the_sweep_of_orphans_goes_in_batches(
         path_in(folder, name).write_bytes(b"x")
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         age(path, days=2)
+    claim(app)
     run_task(app, "files.delete_orphans")
     assert names_in(folder) == set(stored.names)
+
+
+def test_the_run_that_claims_a_store_deletes_nothing(app: Any, unit: Any, folder: Path) -> None:
+    """Of two that claim it at the same moment each would read its own name, and sweep."""
+    stored = make_file(make_volunteer().id)
+    put_old(folder, orphan := "ab" * 16 + ".jpg")
+    run_task(app, "files.delete_orphans")
+    assert path_in(folder, service.OWNER).exists()
+    assert names_in(folder) == {*stored.names, orphan}
+    run_task(app, "files.delete_orphans")
+    assert names_in(folder) == set(stored.names)
+
+
+def test_a_store_of_photos_that_nobody_here_knows_is_not_claimed(app: Any, unit: Any, folder: Path) -> None:
+    put_old(folder, strangers := "ab" * 16 + ".jpg")
+    for _ in range(2):
+        run_task(app, "files.delete_orphans")
+    assert names_in(folder) == {strangers}
+    assert not path_in(folder, service.OWNER).exists()
 
 
 def test_an_empty_store_has_no_orphans(app: Any, unit: Any) -> None:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import and_, case, delete, or_, select, update
 
@@ -124,19 +125,22 @@ def count_wrong_try(row: SignInCode, device: Mapping[str, str]) -> None:
     spend_try(WRONG_CODES, row.phone, device)
 
 
-def require_tries_left(scope: str, handle: str, device: Mapping[str, str]) -> None:
-    """Raise TooManyRequests (429) where the day's wrong tries for a phone or volunteer number are used up."""
-    for limit, who in _guessers(handle, device):
+def require_tries_left(scope: str, handle: str, device: Mapping[str, str], volunteer_id: UUID | None = None) -> None:
+    """Raise TooManyRequests (429) where the day's wrong tries for a phone or volunteer number are used up.
+
+    Where `volunteer_id` says whose handle it is, strangers' tries in all count by the account, over both handles.
+    """
+    for limit, who in _guessers(handle, device, volunteer_id):
         require_left(limit, scope, who=who)
 
 
-def spend_try(scope: str, handle: str, device: Mapping[str, str]) -> None:
+def spend_try(scope: str, handle: str, device: Mapping[str, str], volunteer_id: UUID | None = None) -> None:
     """Count a wrong try; the refusal must have `keeps_writes`. Raises TooManyRequests (429)."""
-    for limit, who in _guessers(handle, device):
+    for limit, who in _guessers(handle, device, volunteer_id):
         spend(limit, scope, who=who)
 
 
-def _guessers(handle: str, device: Mapping[str, str]) -> list[tuple[str, str]]:
+def _guessers(handle: str, device: Mapping[str, str], volunteer_id: UUID | None) -> list[tuple[str, str]]:
     """Whose wrong tries of the day count together, with the limit.
 
     Those of a device that was signed in before count apart, so that a stranger's guesses don't lock the owner out; all
@@ -144,7 +148,8 @@ def _guessers(handle: str, device: Mapping[str, str]) -> list[tuple[str, str]]:
     """
     if queries.was_signed_in(handle, device["id"]):
         return [(WRONG_TRIES, f"{handle} {device['id']}")]
-    return [(WRONG_TRIES, f"{handle} @{caller_address()}"), (WRONG_TRIES_IN_ALL, handle)]
+    whose = handle if volunteer_id is None else str(volunteer_id)
+    return [(WRONG_TRIES, f"{handle} @{caller_address()}"), (WRONG_TRIES_IN_ALL, whose)]
 
 
 def forget_codes() -> int:

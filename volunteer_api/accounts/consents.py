@@ -47,7 +47,8 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
     """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn.
 
     A stored resident ID goes with its consent. The guardian's consent is the guardian's: it is neither given nor
-    withdrawn here. Raises GuardianMustConsent (409) where it is named without having been given.
+    withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
+    resident ID is all that proves whose account it is.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}

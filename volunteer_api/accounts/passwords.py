@@ -33,13 +33,13 @@ def right_owner(handle: str, password: str, device: Mapping[str, str]) -> Volunt
     WrongPassword (401), the try counted; TooManyRequests (429) after twenty wrong tries in a day from one address;
     Busy (503).
     """
-    require_tries_left(SCOPE, handle, device)
+    require_tries_left(SCOPE, handle, device, _find(handle).volunteer_id)
     seen, renewed = _compare(handle, password)
     # Looked at again: what was read before the hash may have changed, and parallel tries may have used the day up.
-    require_tries_left(SCOPE, handle, device)
     found = _find(handle)
+    require_tries_left(SCOPE, handle, device, found.volunteer_id)
     if found != seen or found.volunteer_id is None or renewed is None:
-        spend_try(SCOPE, handle, device)
+        spend_try(SCOPE, handle, device, found.volunteer_id)
         audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=found.volunteer_id, by="password")
         raise WrongPassword()
     if renewed != found.hash:

@@ -116,8 +116,8 @@ def correct(volunteer: Volunteer, *, principal: Principal, **changes: Any) -> Me
 def set_resident_id(volunteer: Volunteer, *, resident_id: str) -> Me:
     """Store the resident ID, normalized. The date of birth is taken from it where none was told.
 
-    Raises (409) ResidentIdConsentNeeded, BirthDateMismatch, GuardianNeeded, GuardianContactNeeded, ResidentIdTaken;
-    TooManyRequests (429).
+    Raises (409) ResidentIdConsentNeeded, BirthDateMismatch, GuardianNeeded, GuardianContactNeeded, ResidentIdTaken,
+    PhoneNeeded; TooManyRequests (429).
     """
     born = birth_date_of(resident_id)
     if volunteer.birth_date is not None and volunteer.birth_date != born:

@@ -10,9 +10,12 @@ from volunteer_api.core.database import db
 from volunteer_api.core.limits import require_left, spend
 
 NO_DEVICE = {"id": ""}
-# Per account, as for the second fact of a recycled number.
+# Per account and new phone, as for the second fact of a recycled number: a stranger with the number of a card does not
+# close the way to its owner. All phones together count only once the name fits.
 WRONG_PROOFS = "10/30 days"
+WRONG_PROOFS_IN_ALL = "100/30 days"
 SCOPE = "wrong recoveries"
+SCOPE_IN_ALL = "wrong recoveries in all"
 
 
 def recover(*, volunteer_number: str, name: str, resident_id: str, phone: str, code: str) -> None:
@@ -24,11 +27,17 @@ def recover(*, volunteer_number: str, name: str, resident_id: str, phone: str, c
     everything that does not fit), PhoneTaken (409), TooManyRequests (429).
     """
     row = unused_code(phone, code, NO_DEVICE, CodePurpose.CHANGE_PHONE)
-    require_left(WRONG_PROOFS, SCOPE, who=volunteer_number)
+    who = f"{volunteer_number} {phone}"
+    require_left(WRONG_PROOFS, SCOPE, who=who)
     volunteer = queries.volunteer_without_phone(volunteer_number)
-    if volunteer is None or volunteer.name != name or not resident_ids.is_of(volunteer.id, resident_id):
+    is_named = volunteer is not None and volunteer.name == name
+    if is_named:
+        require_left(WRONG_PROOFS_IN_ALL, SCOPE_IN_ALL, who=volunteer_number)
+    if volunteer is None or not is_named or not resident_ids.is_of(volunteer.id, resident_id):
         count_wrong_try(row, NO_DEVICE)
-        spend(WRONG_PROOFS, SCOPE, who=volunteer_number)
+        spend(WRONG_PROOFS, SCOPE, who=who)
+        if is_named:
+            spend(WRONG_PROOFS_IN_ALL, SCOPE_IN_ALL, who=volunteer_number)
         audit.record(
             audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id if volunteer is not None else None, by="recovery"
         )

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from sqlalchemy import delete
 
-from volunteer_api.accounts import queries
+from volunteer_api.accounts import passwords, queries
 from volunteer_api.accounts.consent_texts import ConsentKind
-from volunteer_api.accounts.models import ResidentId
-from volunteer_api.accounts.problems import ResidentIdConsentNeeded, ResidentIdTaken
+from volunteer_api.accounts.models import ResidentId, Volunteer
+from volunteer_api.accounts.problems import PhoneNeeded, ResidentIdConsentNeeded, ResidentIdTaken
 from volunteer_api.accounts.resident_numbers import masked
 from volunteer_api.core import audit, keyring, keys
 from volunteer_api.core.audit import AuditAction
@@ -23,13 +23,16 @@ NUMBERS_TRIED = "10/day"
 def store(volunteer_id: UUID, number: str) -> None:
     """Let `number`, normalized, be this volunteer's. Nothing changes where it is already.
 
-    Raises ResidentIdConsentNeeded, ResidentIdTaken (409), TooManyRequests (429) after ten numbers in a day.
+    Raises ResidentIdConsentNeeded, ResidentIdTaken, PhoneNeeded (409), TooManyRequests (429) after ten in a day.
     """
     # Held: a withdrawal at the same moment finds the number stored, and deletes it.
     if not queries.hold_consent(volunteer_id, ConsentKind.RESIDENT_ID):
         raise ResidentIdConsentNeeded()
     digest = keyring.look_up(PURPOSE, number)
     own = queries.resident_id_of(volunteer_id)
+    if own is not None:
+        # Before it is compared: the answer must not tell whether the number is the stored one.
+        _require_other_proof(volunteer_id)
     if own is not None and own.digest == digest:
         return
     spend(NUMBERS_TRIED, "resident IDs tried", who=str(volunteer_id))
@@ -45,7 +48,9 @@ def store(volunteer_id: UUID, number: str) -> None:
 
 
 def remove(volunteer_id: UUID) -> None:
-    """Delete the stored number; nothing where there is none."""
+    """Delete the stored number; nothing where there is none. Raises PhoneNeeded (409)."""
+    if queries.resident_id_of(volunteer_id) is not None:
+        _require_other_proof(volunteer_id)
     if row_count(db.session.execute(delete(ResidentId).where(ResidentId.volunteer_id == volunteer_id))):
         audit.record(AuditAction.RESIDENT_ID_CHANGED, actor_id=volunteer_id, subject_id=volunteer_id, stored=False)
 
@@ -66,3 +71,12 @@ def masked_number_of(volunteer_id: UUID) -> str | None:
     """The number as its owner is shown it: `410***********1234`."""
     number = number_of(volunteer_id)
     return masked(number) if number is not None else None
+
+
+def _require_other_proof(volunteer_id: UUID) -> None:
+    """Raise PhoneNeeded (409) where the stored number alone keeps the account from who has a stolen session.
+
+    Without a phone and a password it is what the account's next phone is judged by.
+    """
+    if db.session.get_one(Volunteer, volunteer_id).phone is None and not passwords.has_password(volunteer_id):
+        raise PhoneNeeded()

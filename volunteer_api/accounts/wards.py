@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from volunteer_api.accounts import consents, contacts, erasure, queries
+from volunteer_api.accounts import consents, contacts, erasure, notices, queries
 from volunteer_api.accounts.ages import needs_guardian
 from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import GuardianWithdrew
 from volunteer_api.accounts.models import CodePurpose, Guardian, Volunteer
 from volunteer_api.accounts.problems import WardUnknown, WrongCode
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.core import audit, clock, events
@@ -40,10 +41,13 @@ class Ward:
 def list_wards(*, phone: str, code: str) -> Page:
     """For whom the owner of a phone consents, with masked names; the code (purpose `guardian`) stays good.
 
-    Raises WrongCode (401), TooManyRequests (429).
+    Recorded for each of them. Raises WrongCode (401), TooManyRequests (429).
     """
     unused_code(phone, code, NO_DEVICE, CodePurpose.GUARDIAN)
-    return Page([_view(guardian, ward) for guardian, ward in queries.wards_of(contacts.phone_digest(phone))], None)
+    found = queries.wards_of(contacts.phone_digest(phone))
+    for _, ward in found:
+        audit.record(AuditAction.DATA_READ, subject_id=ward.id, what="ward")
+    return Page([_view(guardian, ward) for guardian, ward in found], None)
 
 
 def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str]) -> Page:
@@ -78,6 +82,8 @@ def _end(guardian: Guardian, ward: Volunteer) -> None:
         end_sessions_of(ward.id)
         erasure.schedule(ward, actor_id=None)
     events.publish(GuardianWithdrew(volunteer_id=ward.id))
+    # Who is signed out everywhere sees no inbox.
+    notices.tell_phone(ward.phone, Notice.GUARDIAN_WITHDREW)
 
 
 def _view(guardian: Guardian, ward: Volunteer) -> Ward:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select, update
@@ -115,7 +116,6 @@ def delete_orphans() -> None:
     nothing is deleted: this one's database knows nothing of them.
     """
     if not _is_own_store():
-        logger().error("file_store_shared", hint="give each deployment an S3_PREFIX or a VAR_DIR of its own")
         return
     limit = clock.now() - timedelta(days=ORPHAN_DAYS)
     batch: list[str] = []
@@ -130,7 +130,7 @@ def delete_orphans() -> None:
 
 
 def _is_own_store() -> bool:
-    """Whether this deployment's name stands in the store; the first that sweeps writes it.
+    """Whether this deployment's name stands in the store; the first run writes it, and leaves the sweep to the next.
 
     The name has a secret of the database and the public address in it, so that neither another deployment nor a copy of
     this one that serves elsewhere takes the store for its own.
@@ -138,11 +138,28 @@ def _is_own_store() -> bool:
     secret = run_unit(lambda: keyring.look_up("file store", "owner"), writes=True)
     own = f"{settings().public_base_url} {secret.hex()[:16]}".encode()
     found = store().get(OWNER)
-    if found is None:
+    if found is None and _may_claim():
+        # Of two that write at the same moment the last one stands: whose name it is, the next run reads.
         store().put(OWNER, own, "text/plain")
-        # Of two that wrote at the same moment the last one stands.
-        found = store().get(OWNER)
+        return False
+    if found != own:
+        logger().error("file_store_shared", hint="give each deployment an S3_PREFIX or a VAR_DIR of its own")
     return found == own
+
+
+def _may_claim() -> bool:
+    """Whether the store has no photos, or one that this database knows: else they are another deployment's."""
+    photos = (queries.whole_name(name) for name, _ in store().listed() if queries.is_ours(name))
+    is_empty = True
+    while names := set(islice(photos, BATCH)):
+        if _any_known(names):
+            return True
+        is_empty = False
+    return is_empty
+
+
+def _any_known(names: set[str]) -> bool:
+    return bool(run_unit(lambda: queries.known_names(names), writes=False))
 
 
 def _delete_unknown(names: list[str]) -> None:

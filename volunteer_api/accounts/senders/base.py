@@ -14,6 +14,7 @@ class Notice(StrEnum):
     PHONE_CHANGED = "phone_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
     GUARDIAN_REPLACED = "guardian_replaced"
+    GUARDIAN_WITHDREW = "guardian_withdrew"
 
 
 # What a provider's template is filled with, short enough for its variables (35 characters).
@@ -21,6 +22,7 @@ NOTICE_TEXTS = {
     Notice.PHONE_CHANGED: "志愿者账号已改绑其他手机号",
     Notice.PASSWORD_CHANGED: "志愿者账号的密码已修改",
     Notice.GUARDIAN_REPLACED: "您监护的志愿者已改由他人同意",
+    Notice.GUARDIAN_WITHDREW: "您的监护人已撤回对志愿者账号的同意",
 }
 
 
