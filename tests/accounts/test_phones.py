@@ -73,6 +73,23 @@ class TestChange:
         refused = change(client, tokens, **codes_for(client, capsys))
         assert (refused.status_code, refused.json["code"]) == (409, "phone_taken")
 
+    def test_a_recycled_number_is_taken_over(self, client, unit, capsys):
+        """What the carrier gave to somebody new serves the account that she has already."""
+        with clock.at(clock.now() - timedelta(days=100)):
+            former_id = unit(lambda: make_volunteer(phone=NEW).id)
+            unit(lambda: setattr(db.session.get_one(Volunteer, former_id), "phone_proven_at", clock.now()))
+        tokens = sign_up_person(client, capsys)
+        codes = codes_for(client, capsys)
+        assert change(client, tokens, **codes).json["code"] == "phone_taken"
+        assert change(client, tokens, **codes, replaces_former_owner=True).status_code == 204
+        assert unit(lambda: db.session.get_one(Volunteer, former_id).phone) is None
+
+    def test_a_living_number_is_not_taken_over(self, client, unit, capsys):
+        unit(lambda: make_volunteer(phone=NEW))
+        tokens = sign_up_person(client, capsys)
+        refused = change(client, tokens, **codes_for(client, capsys), replaces_former_owner=True)
+        assert (refused.status_code, refused.json["code"]) == (409, "phone_taken")
+
     def test_nobody_else_changes_it(self, client):
         assert client.put("/auth/phone", json={"phone": NEW, "code": "123456"}).status_code == 401
 

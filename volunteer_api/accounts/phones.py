@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from volunteer_api.accounts import notices, passwords, queries, recovery, resident_ids
+from volunteer_api.accounts import notices, passwords, queries, recovery, recycling, resident_ids
 from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.models import CodePurpose, SignInCode, Volunteer
-from volunteer_api.accounts.problems import PhoneTaken, ReauthenticationRequired, WrongSecondFact
+from volunteer_api.accounts.problems import ReauthenticationRequired, WrongSecondFact
 from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.core import audit, clock
@@ -26,6 +26,7 @@ def change_phone(
     password: str | None = None,
     current_code: str | None = None,
     resident_id: str | None = None,
+    replaces_former_owner: bool = False,
 ) -> None:
     """Let `phone` (E.164) be the caller's number. Asked for what is so already, as after a lost answer, does nothing.
 
@@ -42,8 +43,7 @@ def change_phone(
     # Read again: the comparison of a password begins the unit anew.
     volunteer = db.session.get_one(Volunteer, principal.volunteer_id)
     row = unused_code(phone, code, device, CodePurpose.CHANGE_PHONE)
-    if queries.id_by_phone(phone) is not None:
-        raise PhoneTaken()
+    recycling.free_number(phone, device, replaces_former_owner=replaces_former_owner)
     for used in (row, proof):
         if used is not None:
             used.used_at = clock.now()

@@ -1,10 +1,10 @@
 """The way back into an account whose number the carrier gave to somebody else, without a password and a phone."""
 
-from volunteer_api.accounts import queries, resident_ids
+from volunteer_api.accounts import queries, recycling, resident_ids
 from volunteer_api.accounts.codes import count_wrong_try, unused_code
 from volunteer_api.accounts.events import PhoneChanged, PhoneProven
 from volunteer_api.accounts.models import CodePurpose, Volunteer
-from volunteer_api.accounts.problems import PhoneTaken, WrongSecondFact
+from volunteer_api.accounts.problems import WrongSecondFact
 from volunteer_api.core import audit, clock, events
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import require_left, spend
@@ -18,7 +18,9 @@ SCOPE = "wrong recoveries"
 SCOPE_IN_ALL = "wrong recoveries in all"
 
 
-def recover(*, volunteer_number: str, name: str, resident_id: str, phone: str, code: str) -> None:
+def recover(
+    *, volunteer_number: str, name: str, resident_id: str, phone: str, code: str, replaces_former_owner: bool = False
+) -> None:
     """Let `phone` be the number of an account that has none, for who knows its resident ID, name and volunteer number.
 
     The code (purpose `change_phone`) went to the new phone. Only an account that lost its number is opened so: a
@@ -42,8 +44,7 @@ def recover(*, volunteer_number: str, name: str, resident_id: str, phone: str, c
             audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id if volunteer is not None else None, by="recovery"
         )
         raise WrongSecondFact()
-    if queries.id_by_phone(phone) is not None:
-        raise PhoneTaken()
+    recycling.free_number(phone, NO_DEVICE, replaces_former_owner=replaces_former_owner)
     row.used_at = clock.now()
     attach(volunteer, phone, by="recovery")
 

@@ -15,7 +15,7 @@ from volunteer_api.accounts import passwords, queries, resident_ids
 from volunteer_api.accounts.codes import count_wrong_try
 from volunteer_api.accounts.events import PhoneReleased
 from volunteer_api.accounts.models import SignInCode, Volunteer
-from volunteer_api.accounts.problems import SecondFactRequired, WrongSecondFact
+from volunteer_api.accounts.problems import PhoneTaken, SecondFactRequired, WrongSecondFact
 from volunteer_api.core import audit, clock, events
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import require_left, spend
@@ -56,6 +56,22 @@ def may_be_recycled(volunteer: Volunteer, device: Mapping[str, str]) -> bool:
     if clock.now() - proven_at <= timedelta(days=rules().recycled_after_days) or volunteer.phone is None:
         return False
     return not queries.was_signed_in(volunteer.phone, device["id"])
+
+
+def free_number(phone: str, device: Mapping[str, str], *, replaces_former_owner: bool) -> None:
+    """Let the number, just proven by a code, be another account's from now on.
+
+    Where an account has it, the caller says that it is not hers, and it must not have been proven for long: then its
+    former owner keeps everything but the number. Raises PhoneTaken (409).
+    """
+    holder_id = queries.id_by_phone(phone)
+    if holder_id is None:
+        return
+    holder = db.session.get_one(Volunteer, holder_id)
+    if not (replaces_former_owner and may_be_recycled(holder, device)):
+        raise PhoneTaken()
+    release_phone(holder)
+    db.session.flush()
 
 
 def require_owner(volunteer: Volunteer, device: Mapping[str, str], row: SignInCode, claim: Claim) -> None:

@@ -169,6 +169,9 @@ class Recovery(Schema):
     resident_id = ResidentNumber(required=True)
     phone = Phone(required=True)
     code = Text(max_length=6, pattern=CODE, required=True)
+    replaces_former_owner = Flag(
+        metadata={"description": "The number was somebody else's: taken where it was not proven for long."}
+    )
 
 
 class WardQuery(Schema):
@@ -237,6 +240,9 @@ class PhoneChange(Schema):
     password = Password()
     current_code = Text(max_length=6, pattern=CODE)
     resident_id = ResidentNumber()
+    replaces_former_owner = Flag(
+        metadata={"description": "The number was somebody else's: taken where it was not proven for long."}
+    )
 
 
 class ConsentGiven(Schema):
