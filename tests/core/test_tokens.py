@@ -15,10 +15,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
+from sqlalchemy import select
 
-from tests.factories import make_volunteer
+from tests.factories import make_volunteer, unit_of
 from volunteer_api.core import clock, keyring, tokens
 from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.keyring import KeyringKey
 from volunteer_api.core.keys import derive_key
 
 FUTURE = 10**30
@@ -91,7 +94,17 @@ def token(app: Flask, client: Any) -> str:
 def forget_stray_keys(request: pytest.FixtureRequest) -> None:
     """Let the test's first unknown key id be looked up, whatever the test before it sent."""
     if "app" in request.fixturenames:
-        request.getfixturevalue("app").extensions.pop(tokens.STRAY_KEYS, None)
+        app: Flask = request.getfixturevalue("app")
+        app.extensions.pop(tokens.STRAY_KEYS, None)
+        unit_of(app)(drop_foreign_keys)
+
+
+def drop_foreign_keys() -> None:
+    """Keys outlive a test; one that a test made under another secret must not be the newest here."""
+    for row in db.session.scalars(select(KeyringKey)):
+        if keyring._unwrap(row) is None:
+            db.session.delete(row)
+    keyring.forget()
 
 
 def test_the_servers_own_token_is_good(app: Flask, token: str) -> None:
