@@ -67,9 +67,8 @@ def test_it_takes_effect_when_the_phone_is_proven(client: ApiClient, district: D
     assert client.as_(newcomer).post("/organizations", json=school).status_code == 201
     told = unit(lambda: db.session.scalars(select(Notification).where(Notification.volunteer_id == newcomer.id)).one())
     assert (told.kind, told.values["scope"]) == ("grant_given", district.practice_station.name)
-    recorded = unit(
-        lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == AuditAction.GRANTED)).all()
-    )
+    granted = select(AuditEntry).where(AuditEntry.action == AuditAction.GRANTED).order_by(AuditEntry.id)
+    recorded = unit(lambda: db.session.scalars(granted).all())
     assert [(entry.subject_id, entry.details.get("pending")) for entry in recorded] == [
         (None, True),
         (newcomer.id, None),
