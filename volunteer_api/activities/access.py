@@ -101,25 +101,25 @@ def to_keep_template(principal: Principal, template_id: UUID) -> Template:
 @open_to_all
 def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
     """Anybody sees what was published; a draft only who made it or leads it."""
-    return _seen(principal, Activity.id == activity_id)
+    return seen(principal, activity_id)
 
 
 @for_signed_in
 def to_copy(principal: Principal, activity_id: UUID) -> Activity:
     """Whoever sees it; for which organizations, `require_copying` judges."""
-    return _seen(principal, Activity.id == activity_id)
+    return seen(principal, activity_id)
 
 
 @for_signed_in
 def to_lead(principal: Principal, activity_id: UUID) -> Activity:
     """Whoever leads the activity."""
-    return _led(principal, _seen(principal, Activity.id == activity_id))
+    return _led(principal, seen(principal, activity_id))
 
 
 @for_signed_in
 def to_publish(principal: Principal, activity_id: UUID) -> Activity:
     """Whoever publishes for the activity's organization; its leader may not (403)."""
-    activity = _seen(principal, Activity.id == activity_id)
+    activity = seen(principal, activity_id)
     try:
         require(principal, Permission.ACTIVITY_PUBLISH, organization_id=activity.organization_id)
     except NotFound:
@@ -152,16 +152,13 @@ def require_copying(principal: Principal, organization_ids: Sequence[UUID]) -> N
 def require_keeping(principal: Principal, *, organization_id: UUID, activity_id: UUID) -> Activity:
     """The activity, for whoever may see it and plan for the organization. Raises Forbidden (403) or NotFound (404)."""
     require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
-    return _seen(principal, Activity.id == activity_id)
+    return seen(principal, activity_id)
 
 
 def seen(principal: Principal | None, activity_id: UUID) -> Activity:
     """The activity, for whoever sees it. Raises NotFound (404)."""
-    return _seen(principal, Activity.id == activity_id)
-
-
-def _seen(principal: Principal | None, which: ColumnElement[bool]) -> Activity:
-    activity = db.session.scalars(select(Activity).where(which, visible_to(principal))).one_or_none()
+    visible = select(Activity).where(Activity.id == activity_id, visible_to(principal))
+    activity = db.session.scalars(visible).one_or_none()
     if activity is None:
         raise NotFound()
     return activity

@@ -33,6 +33,8 @@ class ActivityState(StrEnum):
 
 
 LONGEST_SHIFT = timedelta(hours=24)
+# Quantities of outcomes are kept in thousandths: whole numbers add up without a rest.
+THOUSANDTHS = 1000
 PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
 # Compared by code points, so that what begins with a text is one range of an index whatever the database's language is.
 GRAM = String(24).with_variant(String(24, collation="C"), "postgresql")
@@ -263,7 +265,7 @@ class Outcome(Base):
     activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     unit: Mapped[str] = mapped_column(primary_key=True)
-    # Thousandths: whole numbers add up without a rest.
+    # In thousandths.
     quantity: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, 
 
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
+    THOUSANDTHS,
     Activity,
     ActivityLeader,
     ActivityPhoto,
@@ -38,7 +39,6 @@ SHIFTS_IN_A_LIST = 10
 SHIFTS_OF_ONE = 100
 RISKS_AT_ONCE = 500
 OUTCOMES_IN_A_SUM = 100
-THOUSANDTHS = 1000
 ACTIVITY_MEMBERS = [
     "id",
     "version",

@@ -13,6 +13,7 @@ from volunteer_api.activities import photos, queries, search_text
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.events import ActivityChanged
 from volunteer_api.activities.models import (
+    THOUSANDTHS,
     Activity,
     ActivityLeader,
     ActivityState,
@@ -58,7 +59,6 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
 FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 # What somebody who signed up must hear of, beside the times of shifts.
 TOLD = ("title", "place", "place_name")
-THOUSANDTHS = 1000
 AGES_IN_ORDER = "The lowest age is above the highest."
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 

@@ -79,18 +79,6 @@ def open_offer(sign_up_id: UUID) -> SignUp | None:
     ).one_or_none()
 
 
-def confirmed_in(shift_ids: Collection[UUID]) -> list[SignUp]:
-    """The confirmed sign-ups for these shifts."""
-    return list(
-        db.session.scalars(
-            select(SignUp)
-            .where(SignUp.shift_id.in_(shift_ids), SignUp.state == SignUpState.CONFIRMED)
-            .order_by(SignUp.id)
-            .execution_options(populate_existing=True)
-        )
-    )
-
-
 def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
     """The shifts of an activity that are neither over nor canceled, by their start."""
     statement = select(Shift).where(Shift.activity_id == activity_id, Shift.ends_at > now, Shift.canceled_at.is_(None))
