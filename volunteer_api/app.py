@@ -20,6 +20,7 @@ from volunteer_api.attendance import handlers as attendance_handlers
 from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.catalog import handlers as catalog_handlers
+from volunteer_api.certificates import endpoints as certificates
 from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.compliance import handlers as compliance_handlers
 from volunteer_api.compliance import tasks as compliance_tasks
@@ -33,6 +34,8 @@ from volunteer_api.core.problems import register_problem_handlers
 from volunteer_api.core.settings import EXTENSION
 from volunteer_api.core.tasks import build_queue
 from volunteer_api.core.tokens import configure_tokens
+from volunteer_api.disputes import endpoints as disputes
+from volunteer_api.feedback import endpoints as feedback
 from volunteer_api.files import endpoints as files
 from volunteer_api.files import handlers as file_handlers
 from volunteer_api.files import tasks as file_tasks
@@ -87,7 +90,10 @@ FEATURES = (
     activities,
     sign_ups,
     hours,
+    certificates,
     attendance,
+    disputes,
+    feedback,
     rankings,
     phone,
 )

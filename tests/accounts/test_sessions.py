@@ -224,7 +224,6 @@ def test_sessions_are_what_their_model_says(backend, backends, race):
                 stateful_step_count=20,
                 deadline=None,
                 derandomize=True,
-                database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -128,6 +128,5 @@ def test_the_waitlist_keeps_its_promises(unit: Any) -> None:
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            database=None,
         ),
     )

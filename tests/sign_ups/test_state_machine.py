@@ -201,6 +201,5 @@ def test_sign_ups_keep_their_promises(unit: Any) -> None:
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            database=None,
         ),
     )

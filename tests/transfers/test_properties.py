@@ -107,9 +107,9 @@ def test_nothing_vanishes_between_two_stations(client: Any, unit: Any) -> None:
             after = self.approver.get(f"/transfers/{transfer['id']}").get_json()
             if answer.status_code == 200:
                 assert after["state"] in NEXT[transfer["state"], verb]
-                self.transfers += [
-                    one["return_id"] for one in after["shortfalls"] if one["return_id"] not in (None, *self.transfers)
-                ]
+                # Two shortfalls that go back travel in one transfer.
+                returns = [one["return_id"] for one in after["shortfalls"] if one["return_id"] is not None]
+                self.transfers = list(dict.fromkeys([*self.transfers, *returns]))
             else:
                 assert answer.status_code in (403, 409), answer.get_json()
                 assert after == transfer
@@ -252,7 +252,6 @@ def test_nothing_vanishes_between_two_stations(client: Any, unit: Any) -> None:
                 stateful_step_count=35,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
-                database=None,
             ),
         )
 

@@ -1,0 +1,19 @@
+"""Review, roll-call, claims
+
+Revision ID: 2026_11_26_5_review
+Revises: 2026_11_26_4_batches
+Create Date: 2026-11-26 00:00:00+00:00
+"""
+
+revision = "2026_11_26_5_review"
+down_revision = "2026_11_26_4_batches"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Filled in by the part that needs it."""
+
+
+def downgrade() -> None:
+    """Filled in by the part that needs it."""

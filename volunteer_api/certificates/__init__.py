@@ -1,0 +1,1 @@
+"""Service record certificates, star levels, the national export."""

@@ -1,0 +1,1 @@
+"""Disputes about recorded, held and missing service."""

@@ -1,0 +1,1 @@
+"""What volunteers say of an activity afterwards."""
