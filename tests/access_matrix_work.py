@@ -26,6 +26,7 @@ def check_out(world: World) -> Call:
 
 RANKINGS: dict[str, Entry] = {
     "GET /rankings": PUBLIC(lambda world: Call(query={"subject": "organization", "level": "practice_office"})),
+    "GET /campaigns/{campaign_id}/progress": PUBLIC(),
 }
 
 ATTENDANCE: dict[str, Entry] = {

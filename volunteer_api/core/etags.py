@@ -32,9 +32,13 @@ def require_version(resource: Any) -> None:
 
 
 def tag(response: Response, version: int | None) -> None:
-    """Set the ETag: the version, where the resource has one, and a hash of what is answered."""
-    content = hashlib.blake2b(response.get_data(), digest_size=9).hexdigest()
-    response.set_etag(f"{version}-{content}" if version is not None else content)
+    """Set the ETag: the version, where the resource has one, and a hash of what is answered.
+
+    A response that has one already keeps it (see `written.Written.untagged`).
+    """
+    if response.get_etag()[0] is None:
+        content = hashlib.blake2b(response.get_data(), digest_size=9).hexdigest()
+        response.set_etag(f"{version}-{content}" if version is not None else content)
     response.headers.setdefault("Cache-Control", "private, no-cache")
 
 

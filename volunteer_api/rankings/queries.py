@@ -150,51 +150,61 @@ def _facts(question: Question) -> Subquery:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors."""
     match question.metric:
         case Metric.ACTIVITY_COUNT:
-            return _activity_days(question)
+            return _summed(activity_days(question), func.count())
         case Metric.CREDITED_MINUTES:
             return _minutes(question)
         case _:
             return _attendances(question)
 
 
-def _activity_days(question: Question) -> Subquery:
-    days = (
-        _held_shifts(
+def activity_days(question: Question) -> Subquery:
+    """Each activity once for each local `day` on which it had a held shift, with `id` and its attribution."""
+    return (
+        held_shifts(
             question,
             Activity.id,
             local_day(Shift.starts_at).label("day"),
-            *_attribution(Activity),
+            *attribution(Activity),
         )
         .distinct()
         .subquery("activity_days")
     )
-    return _summed(days, func.count())
 
 
-def _attendances(question: Question) -> Subquery:
-    # Whoever checks in to one shift twice has attended it once.
-    each: tuple[Column, ...] = (Shift.id, Attendance.volunteer_id) if question.additive else (Attendance.volunteer_id,)
-    attended = (
-        _held_shifts(question, *each, *_attribution(Activity))
+def attended_shifts(question: Question, *each: Column) -> Subquery:
+    """Who attended a held shift, with the shift's attribution; rows that are equal in all columns stand once."""
+    return (
+        held_shifts(question, *each, *attribution(Activity))
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.state != State.REJECTED)
         .distinct()
         .subquery("attended")
     )
-    return _summed(attended, func.count()) if question.additive else attended
 
 
-def _minutes(question: Question) -> Subquery:
-    statement = select(*_attribution(ServiceRecord), ServiceRecord.minutes)
+def records(question: Question) -> Subquery:
+    """The ledger's rows: `minutes`, `on`, and their attribution."""
+    statement: Rows = select(*attribution(ServiceRecord), ServiceRecord.minutes, ServiceRecord.on)
     if question.first is not None:
         statement = statement.where(ServiceRecord.on >= question.first)
     if question.last is not None:
         statement = statement.where(ServiceRecord.on <= question.last)
     if question.campaign_id is not None or question.category is not None:
         statement = statement.join(Activity, Activity.id == ServiceRecord.activity_id)
-        statement = _filtered(statement, question)
-    records = statement.subquery("records")
-    return _summed(records, func.sum(records.c.minutes))
+        statement = filtered(statement, question)
+    return statement.subquery("records")
+
+
+def _attendances(question: Question) -> Subquery:
+    # Whoever checks in to one shift twice has attended it once.
+    each: tuple[Column, ...] = (Shift.id, Attendance.volunteer_id) if question.additive else (Attendance.volunteer_id,)
+    attended = attended_shifts(question, *each)
+    return _summed(attended, func.count()) if question.additive else attended
+
+
+def _minutes(question: Question) -> Subquery:
+    rows = records(question)
+    return _summed(rows, func.sum(rows.c.minutes))
 
 
 def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
@@ -202,7 +212,8 @@ def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
     return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
 
 
-def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
+def attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
+    """For whom it counts: `path_id`, `team_id`, `station_id`."""
     return (
         model.organization_path_id.label("path_id"),
         model.team_id.label("team_id"),
@@ -210,7 +221,7 @@ def _attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnEle
     )
 
 
-def _held_shifts(question: Question, *columns: Column) -> Rows:
+def held_shifts(question: Question, *columns: Column) -> Rows:
     """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended.
 
     A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
@@ -237,10 +248,11 @@ def _held_shifts(question: Question, *columns: Column) -> Rows:
         statement = statement.where(Shift.starts_at >= clock.start_of(question.first))
     if question.last is not None:
         statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
-    return _filtered(statement, question)
+    return filtered(statement, question)
 
 
-def _filtered(statement: Rows, question: Question) -> Rows:
+def filtered(statement: Rows, question: Question) -> Rows:
+    """The rows of the question's campaign and category."""
     if question.campaign_id is not None:
         statement = statement.where(Activity.campaign_id == question.campaign_id)
     if question.category is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.schemas import Goals, OutcomeSum
 from volunteer_api.core.periods import PeriodField
 from volunteer_api.core.schema import Choice, Count, Day, Flag, Id, Moment, Nested, PageQuery, Schema, Text, fault
 from volunteer_api.organizations.models import OrganizationKind
@@ -100,3 +101,93 @@ class RankingRead(Schema):
     additive = Flag(required=True)
     as_of = Moment(required=True)
     next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ProgressQuery(Schema):
+    """Without a level, by the organizations right below the campaign's own."""
+
+    level = Choice(OrganizationKind)
+
+
+class RemainderRead(Schema):
+    """What is counted in none of the parts beside it."""
+
+    activity_count = fields.Integer(required=True)
+    attendance_count = fields.Integer(required=True)
+    credited_minutes = fields.Integer(required=True)
+
+
+class ReachedRead(RemainderRead):
+    """What was reached; all but `volunteer_count` add up."""
+
+    volunteer_count = fields.Integer(required=True)
+
+
+class ShareRead(Schema):
+    """Of each goal in percent, rounded down to a tenth; null where there is no such goal."""
+
+    activities = fields.Float(required=True, allow_none=True)
+    attendances = fields.Float(required=True, allow_none=True)
+    minutes = fields.Float(required=True, allow_none=True)
+
+
+class ProgressOrganization(RankedSubject):
+    kind = Choice(OrganizationKind, required=True)
+
+
+class OrganizationProgressRead(ReachedRead):
+    organization = Nested(ProgressOrganization, required=True)
+
+
+class ByOrganizationRead(Schema):
+    """own + Σ items + elsewhere = reached, for all that adds up.
+
+    `own` was published for `scope` itself; `elsewhere` is what organizations beside it and those not listed held.
+    """
+
+    scope = Nested(ProgressOrganization, required=True)
+    level = Choice(OrganizationKind, required=True, allow_none=True)
+    own = Nested(ReachedRead, required=True)
+    items = fields.List(fields.Nested(OrganizationProgressRead), required=True)
+    elsewhere = Nested(RemainderRead, required=True)
+
+
+class DayProgressRead(ReachedRead):
+    on = Day(required=True)
+
+
+class CampaignName(RankedSubject):
+    starts_on = Day(required=True, allow_none=True)
+    ends_on = Day(required=True, allow_none=True)
+
+
+class RuleTexts(Schema):
+    """How each figure is counted."""
+
+    activity_count = Text(required=True, max_length=1000)
+    attendance_count = Text(required=True, max_length=1000)
+    volunteer_count = Text(required=True, max_length=1000)
+    credited_minutes = Text(required=True, max_length=1000)
+
+
+class ProgressRule(Schema):
+    texts = Nested(RuleTexts, required=True)
+    attendances_for_held_shift = Count(required=True)
+
+
+class ProgressRead(Schema):
+    """How far a campaign has come: `goals` against what is `reached` as of a moment, by the rankings' rule.
+
+    `by_day` has the last 366 days on which something was held or credited, in order; `earlier` what was before them.
+    """
+
+    campaign = Nested(CampaignName, required=True)
+    goals = Nested(Goals, required=True)
+    reached = Nested(ReachedRead, required=True)
+    share_percent = Nested(ShareRead, required=True)
+    outcomes = fields.List(fields.Nested(OutcomeSum), required=True)
+    by_organization = Nested(ByOrganizationRead, required=True)
+    by_day = fields.List(fields.Nested(DayProgressRead), required=True)
+    earlier = Nested(RemainderRead, required=True)
+    rule = Nested(ProgressRule, required=True)
+    as_of = Moment(required=True)
