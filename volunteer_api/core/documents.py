@@ -19,6 +19,7 @@ from volunteer_api.core.problems import Problem
 from volunteer_api.core.turns import in_turn
 
 PAGE = Path(__file__).resolve().parent / "page.typ"
+PHOTOGRAPH = PAGE.with_name("photograph.typ")
 # Not imported: the library alone is 84 MB, and only the child needs it.
 TYPESETTER = PAGE.with_name("typesetter.py")
 TEMPLATE_FAILED = 3
@@ -45,13 +46,14 @@ class Picture(str):
     __slots__ = ()
 
 
-def typeset(template: Path, data: Mapping[str, Any], *, made_at: datetime) -> bytes:
-    """The PDF that the template makes of the data, which it finds under `data` of page.typ.
+def typeset(template: Path, data: Mapping[str, Any], *, made_at: datetime, form: str = "pdf") -> bytes:
+    """The PDF that the template makes of the data, which it finds under `data` of page.typ; or a PNG of its one page.
 
     Slow, and needs no database: call it outside of a unit (a Download may hold a function). The same data and moment
     give the same bytes. Raises DocumentTooLarge (422), Busy (503).
     """
     order = {
+        "form": form,
         "files": {"main.typ": template.read_text(encoding="utf-8"), "page.typ": PAGE.read_text(encoding="utf-8")},
         "data": drawable(data),
         "fonts": str(FONTS),
@@ -62,6 +64,11 @@ def typeset(template: Path, data: Mapping[str, Any], *, made_at: datetime) -> by
     }
     with in_turn(PLACES, PATIENCE_SECONDS):
         return _run(json.dumps(order).encode())
+
+
+def photograph(picture: Picture, *, made_at: datetime) -> bytes:
+    """An SVG picture as a PNG of twice its size, in the documents' font. Raises as `typeset`."""
+    return typeset(PHOTOGRAPH, {"picture": picture}, made_at=made_at, form="png")
 
 
 def drawable(value: Any) -> Any:

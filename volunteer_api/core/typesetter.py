@@ -1,4 +1,4 @@
-"""The child process that sets one document: its order as JSON on standard input, the PDF on standard output.
+"""The child process that sets one document: its order as JSON on standard input, the PDF or PNG on standard output.
 
 Run as a script, by path and isolated (`python -I`), with nothing of the application loaded. It ends after one document:
 Typst keeps what it laid out, so that in a server each document would cost its hundred megabytes for ever.
@@ -12,6 +12,9 @@ import sys
 
 import typst
 
+# A point of a picture becomes two dots.
+PICTURE_PPI = 144.0
+
 
 def main() -> int:
     """Set the one document; returns the exit code. Out of memory ends it by a signal, as Rust does it too."""
@@ -24,11 +27,12 @@ def main() -> int:
             resource.setrlimit(bound, (value, value))
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[order["fonts"]])
     try:
-        pdf, warnings = typst.compile_with_warnings(  # type: ignore[call-overload]  # it takes several files, its stubs say one
+        document, warnings = typst.compile_with_warnings(  # type: ignore[call-overload]  # it takes several files, its stubs say one
             {name: text.encode() for name, text in order["files"].items()},
             font_paths=fonts,
             sys_inputs={"data": json.dumps(order["data"])},
-            format="pdf",
+            format=order["form"],
+            ppi=PICTURE_PPI,
             timestamp=order["timestamp"],
             # Tags multiply the size of a long table by twenty-five; whoever needs the table as data takes the workbook.
             pdf_tags=False,
@@ -41,7 +45,7 @@ def main() -> int:
     if warnings:
         sys.stderr.write("\n".join(warning.message for warning in warnings))
         return failed
-    sys.stdout.buffer.write(pdf)
+    sys.stdout.buffer.write(document)
     return 0
 
 
