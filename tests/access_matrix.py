@@ -15,6 +15,7 @@ from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
 from tests.phone import access_rows as phone
 from tests.qualifications import access_rows as qualifications
+from tests.rankings import access_rows as rankings
 from tests.sign_ups import access_rows as sign_ups
 from tests.stations import access_rows as stations
 from tests.stocktakes import access_rows as stocktakes
@@ -31,6 +32,7 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    rankings,
     phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -13,6 +13,7 @@ from volunteer_api.core.problems import HTTP_TITLES, Problem
 from volunteer_api.core.schema import MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
+from volunteer_api.rankings import report, words
 from volunteer_api.rankings.service import TEXTS
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
@@ -22,6 +23,7 @@ def sources() -> set[str]:
     """Everything that `translate` may be given."""
     create_app()
     found = {*HTTP_TITLES.values(), *MESSAGES.values(), *REASON_SENTENCES.values(), *TEXTS.values()}
+    found |= {*words.METRICS.values(), *words.SUBJECTS.values(), *words.WEEKDAYS, *report.UNITS.values()}
     for problem in (Problem, *Problem.known.values()):
         found |= {problem.title, problem.detail}
     for template in TEMPLATES.values():

@@ -9,6 +9,9 @@ from flask import Response, g
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PDF = "application/pdf"
 HTML = "text/html; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
+SVG = "image/svg+xml"
+PNG = "image/png"
 # Nothing in a file runs, leads elsewhere or is framed.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; "
@@ -23,12 +26,14 @@ class Download:
     `content` may be a function that makes them: it is called once the unit has ended, so that slow work with what the
     unit read holds neither a transaction nor a connection. It must not use the database.
     `kept_seconds` is how long a phone may keep it without asking again; 0 for what is private and changes.
+    `asked_again` lets it be kept to ask, each time, whether it is still so.
     """
 
     content: bytes | Callable[[], bytes]
     media_type: str
     file_name: str | None = None
     kept_seconds: int = 0
+    asked_again: bool = False
 
 
 def respond_with(download: Download) -> Response:
@@ -40,6 +45,8 @@ def respond_with(download: Download) -> Response:
     # The address of a page may hold a code.
     response.headers["Referrer-Policy"] = "no-referrer"
     keep = f"private, max-age={download.kept_seconds}, immutable" if download.kept_seconds else "no-store"
+    if download.asked_again:
+        keep = "private, no-cache"
     response.headers["Cache-Control"] = keep
     if download.file_name is not None:
         response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download.file_name)}"

@@ -130,6 +130,20 @@ def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | floa
     return output.getvalue()
 
 
+def write_csv(headers: Sequence[str], rows: Iterable[Sequence[str | int | float | date | None]]) -> bytes:
+    """A csv table in UTF-8 with its mark, as Excel reads it, and with texts that no program takes for formulas."""
+    output = StringIO()
+    writer = csv.writer(output)
+    for row in [headers, *rows]:
+        writer.writerow([_inert(value) if isinstance(value, str) else value for value in row])
+    return output.getvalue().encode("utf-8-sig")
+
+
+def _inert(text: str) -> str:
+    # Csv has no types: an apostrophe is what keeps a text a text.
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
 def _library() -> Any:
     # It takes a quarter of a second to load, and few requests have a workbook: not at every start.
     return import_module("openpyxl")

@@ -74,7 +74,7 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> str:
         parts += [
             _text(MARGIN + 30, top + 16, str(bar.rank), anchor="end", fill=FAINT),
             _text(MARGIN + 42, top + 16, fitting(bar.label, LABEL_WIDTH - 48, 15)),
-            f'<rect x="{MARGIN + LABEL_WIDTH}" y="{top}" width="{length:.1f}" height="{BAR}" rx="3" fill="{COLORS[0]}"/>',
+            _box(MARGIN + LABEL_WIDTH, top, length, BAR, COLORS[0]),
             _text(MARGIN + LABEL_WIDTH + length + 8, top + 16, bar.told),
         ]
     return _picture(caption, HEAD + max(1, len(shown)) * ROW + FOOT, parts)
@@ -149,7 +149,7 @@ def heat_map(caption: Caption, values: Mapping[date, int], first: date, last: da
     bottom = HEAD + WEEKDAYS * side + 22
     legend = [_text(MARGIN + 36, bottom + 11, "0", size=11, fill=FAINT)]
     for step, color in enumerate(HEATS):
-        legend.append(f'<rect x="{MARGIN + 56 + step * 18}" y="{bottom}" width="14" height="14" rx="2" fill="{color}"/>')
+        legend.append(_box(MARGIN + 56 + step * 18, bottom, 14, 14, color))
     legend.append(_text(MARGIN + 56 + len(HEATS) * 18 + 6, bottom + 11, f"{largest:,}", size=11, fill=FAINT))
     return _picture(caption, bottom + 20 + FOOT, [*parts, *legend])
 
@@ -188,7 +188,9 @@ class _Time:
         )
 
     def changed(self, name: str, values: Sequence[str]) -> str:
-        return f'<animate attributeName="{name}" values="{self._listed(values)}" dur="{self.seconds:g}s" fill="freeze"/>'
+        return (
+            f'<animate attributeName="{name}" values="{self._listed(values)}" dur="{self.seconds:g}s" fill="freeze"/>'
+        )
 
     @staticmethod
     def _listed(values: Sequence[str]) -> str:
@@ -229,6 +231,10 @@ def _text(
         f'<text x="{left:.1f}" y="{base:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
         f'fill="{fill}">{escape(printable(text))}</text>'
     )
+
+
+def _box(left: float, top: float, width: float, height: float, fill: str) -> str:
+    return f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{fill}"/>'
 
 
 def _picture(caption: Caption, height: float, parts: Sequence[str]) -> str:

@@ -4,12 +4,27 @@ from typing import Any
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
-from volunteer_api.core.endpoint import endpoint, feature_blueprint
+from volunteer_api.core.downloads import CSV, HTML, PDF, PNG, SVG, XLSX, Download
+from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.written import Written
-from volunteer_api.rankings import access, progress, service
-from volunteer_api.rankings.schemas import ProgressQuery, ProgressRead, RankingQuery, RankingRead
+from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings import access, board, files, progress, report, service
+from volunteer_api.rankings.schemas import (
+    PictureQuery,
+    ProgressQuery,
+    ProgressRead,
+    RaceQuery,
+    RankingFilter,
+    RankingQuery,
+    RankingRead,
+    ReportQuery,
+    WeeksQuery,
+)
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
+pages = page_blueprint("ranking_pages", __name__, "Leaderboards for the screen in the hall")
+# A file of all places, or a picture that a child process sets: a second of a core each.
+FILES = "60/10 minutes"
 
 
 @endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
@@ -30,3 +45,65 @@ def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     """Read how far a campaign has come towards its goals, counted from the rows as they are now."""
     found = progress.progress_of(campaign, query.get("level"))
     return Written(ProgressRead().dump(found), untagged=("as_of",))
+
+
+@endpoint(blueprint, "GET", "/rankings.xlsx", access=access.to_read, query=RankingFilter, produces=XLSX, limit=FILES)
+def fetch_ranking_workbook(query: dict[str, Any]) -> Download:
+    """Fetch all places of a ranking as a workbook."""
+    return files.ranking_workbook(query)
+
+
+@endpoint(blueprint, "GET", "/rankings.csv", access=access.to_read, query=RankingFilter, produces=CSV, limit=FILES)
+def fetch_ranking_csv(query: dict[str, Any]) -> Download:
+    """Fetch all places of a ranking as csv."""
+    return files.ranking_csv(query)
+
+
+@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG)
+def draw_ranking(query: dict[str, Any]) -> Download:
+    """Draw the first places of a ranking as bars."""
+    return files.ranking_picture(query, photographed=False)
+
+
+@endpoint(blueprint, "GET", "/rankings.png", access=access.to_read, query=PictureQuery, produces=PNG, limit=FILES)
+def photograph_ranking(query: dict[str, Any]) -> Download:
+    """Draw the first places of a ranking as bars, for a chat or a slide."""
+    return files.ranking_picture(query, photographed=True)
+
+
+@endpoint(blueprint, "GET", "/rankings/race.svg", access=access.to_read, query=RaceQuery, produces=SVG, limit=FILES)
+def draw_race(query: dict[str, Any]) -> Download:
+    """Draw how the first places came about, as bars that race through the period."""
+    return files.race_picture(query)
+
+
+@endpoint(blueprint, "GET", "/rankings/weeks.svg", access=access.to_read, query=WeeksQuery, produces=SVG)
+def draw_weeks(query: dict[str, Any]) -> Download:
+    """Draw each day of some weeks, the darker the more."""
+    return files.weeks_picture(query, photographed=False)
+
+
+@endpoint(blueprint, "GET", "/rankings/weeks.png", access=access.to_read, query=WeeksQuery, produces=PNG, limit=FILES)
+def photograph_weeks(query: dict[str, Any]) -> Download:
+    """Draw each day of some weeks, the darker the more, for a chat or a slide."""
+    return files.weeks_picture(query, photographed=True)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/report.pdf",
+    access=access.to_report,
+    query=ReportQuery,
+    produces=PDF,
+    limit=FILES,
+)
+def print_report(organization: Organization, query: dict[str, Any]) -> Download:
+    """Print the monthly report of an organization and all below it, with pictures."""
+    return report.monthly_report(organization, query.get("month"))
+
+
+@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML)
+def show_board(query: dict[str, Any]) -> Download:
+    """Show the first places of a ranking on a screen, counted anew every half minute."""
+    return board.board_page(query)

@@ -8,8 +8,22 @@ from marshmallow import fields, validates_schema
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
 from volunteer_api.core.periods import PeriodField
-from volunteer_api.core.schema import Choice, Count, Day, Flag, Id, Moment, Nested, PageQuery, Schema, Text, fault
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    CountParameter,
+    Day,
+    Flag,
+    Id,
+    Moment,
+    Nested,
+    PageQuery,
+    Schema,
+    Text,
+    fault,
+)
 from volunteer_api.organizations.models import OrganizationKind
+from volunteer_api.rankings.charts import MOST_BARS
 
 
 class Subject(StrEnum):
@@ -29,7 +43,15 @@ class Metric(StrEnum):
     CREDITED_MINUTES = "credited_minutes"
 
 
-class RankingQuery(PageQuery):
+def require_one_period(data: dict[str, Any]) -> None:
+    """Raise a fault of the query where it names two periods, or its days in the wrong order."""
+    if "period" in data and {"first", "last"} & data.keys():
+        raise fault("two_periods", "Give either a period, or from and to.", "period")
+    if "first" in data and "last" in data and data["first"] > data["last"]:
+        raise fault("from_after_to", "The first day is after the last.", "to")
+
+
+class RankingFilter(Schema):
     """Which ranking. Without a period, all time; without a level, the children of `scope`."""
 
     subject = Choice(Subject, required=True)
@@ -51,10 +73,56 @@ class RankingQuery(PageQuery):
 
     @validates_schema
     def check_period(self, data: dict[str, Any], **_options: Any) -> None:
-        if "period" in data and {"first", "last"} & data.keys():
-            raise fault("two_periods", "Give either a period, or from and to.", "period")
-        if "first" in data and "last" in data and data["first"] > data["last"]:
-            raise fault("from_after_to", "The first day is after the last.", "to")
+        require_one_period(data)
+
+
+class RankingQuery(PageQuery, RankingFilter):
+    """Which page of which ranking."""
+
+
+class PictureQuery(RankingFilter):
+    """Which ranking is drawn, and how many of its first places."""
+
+    top = CountParameter(minimum=1, maximum=MOST_BARS, load_default=20)
+
+
+class Step(StrEnum):
+    """How far a race goes from one frame to the next."""
+
+    WEEK = "week"
+    MONTH = "month"
+
+
+class RaceQuery(RankingFilter):
+    """Which ranking races through a period of at most 60 weeks or months, and how many places are seen."""
+
+    top = CountParameter(minimum=1, maximum=20, load_default=12)
+    step = Choice(Step, load_default=Step.MONTH)
+
+
+class WeeksQuery(Schema):
+    """What is counted on each day: for one organization with all below it, a campaign, a category, or for all.
+
+    Without a period, the 53 weeks to today; at most 371 days.
+    """
+
+    metric = Choice(Metric, load_default=Metric.ACTIVITY_COUNT)
+    scope = Id()
+    campaign_id = Id()
+    category = Choice(Category)
+    period = PeriodField()
+    first = Day(data_key="from")
+    last = Day(data_key="to")
+
+    @validates_schema
+    def check_period(self, data: dict[str, Any], **_options: Any) -> None:
+        require_one_period(data)
+
+
+class ReportQuery(Schema):
+    """The month of a report; without one, the month before the present one."""
+
+    month = Text(max_length=7, min_length=7, pattern=r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class RankedSubject(Schema):

@@ -55,9 +55,8 @@ def rank(query: Mapping[str, Any]) -> Ranking:
 
     Raises NotFound (404) for an unknown scope or campaign, InvalidCursor (400).
     """
-    question = _question(query)
-    if question.campaign_id is not None and db.session.get(Campaign, question.campaign_id) is None:
-        raise NotFound()
+    question = question_of(query)
+    require_known(question)
     scope = _scope(question)
     rows = ranked(question)
     # Their id breaks the tie of equal values, so that pages never tear.
@@ -66,15 +65,16 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     return Ranking(
         items=[RankedRow(row.rank, {"id": row.id, "name": row.name}, row.value, row.own) for row in found.items],
         scope=scope,
-        rule=_rule(question),
+        rule=rule_of(question),
         additive=question.additive,
         as_of=question.now,
         next_cursor=found.next_cursor,
     )
 
 
-def _question(query: Mapping[str, Any]) -> Question:
-    first, last = _days(query)
+def question_of(query: Mapping[str, Any]) -> Question:
+    """The question that a loaded `RankingFilter` asks, counted at this moment."""
+    first, last = days_of(query)
     return Question(
         subject=query["subject"],
         metric=query["metric"],
@@ -88,7 +88,8 @@ def _question(query: Mapping[str, Any]) -> Question:
     )
 
 
-def _days(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
+def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
+    """The first and the last local day that a query asks for, None where it leaves them open."""
     if "period" in query:
         return query["period"].first, query["period"].last
     return query.get("first"), query.get("last")
@@ -97,14 +98,20 @@ def _days(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
 def _scope(question: Question) -> dict[str, Any] | None:
     if question.scope is None:
         return None
-    organization = db.session.get(Organization, question.scope)
-    if organization is None:
-        raise NotFound()
+    organization = db.session.get_one(Organization, question.scope)
     total = db.session.execute(scope_total(question)).one()
     return {"id": organization.id, "name": organization.name, "value": total.value, "own": total.own}
 
 
-def _rule(question: Question) -> dict[str, Any]:
+def require_known(question: Question) -> None:
+    """Raises NotFound (404) for an unknown scope or campaign."""
+    for model, asked in ((Organization, question.scope), (Campaign, question.campaign_id)):
+        if asked is not None and db.session.get(model, asked) is None:
+            raise NotFound()
+
+
+def rule_of(question: Question) -> dict[str, Any]:
+    """How it is counted, in words and in figures."""
     needed = rules().attendances_for_held_shift
     return {
         "metric": question.metric,

@@ -1,0 +1,202 @@
+"""Rankings to take away, by HTTP: workbook, csv, pictures, board and monthly report."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from xml.etree import ElementTree as ET
+
+import openpyxl
+import pytest
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_grant, make_organization
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.endpoint import API_PREFIX
+from volunteer_api.organizations.models import OrganizationKind, Role
+
+NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+SVG = "{http://www.w3.org/2000/svg}"
+NAMES = ("=五一路街道", "东安路街道", "<b>建设路</b>街道")
+
+
+@pytest.fixture
+def center_id(unit: Callable[..., Any]) -> UUID:
+    """A center whose three offices held 3, 2 and 0 activities, one a day back from the 19th of November 2026."""
+
+    def work() -> UUID:
+        center = make_organization(name="卫东区实践中心")
+        volunteer_ids = [make_volunteer().id, make_volunteer().id]
+        for name, count in zip(NAMES, (3, 2, 0), strict=True):
+            office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE, name=name)
+            for number in range(count):
+                turn = Turn(NOON - timedelta(days=number + 1), present=[(number % 2, State.CREDITED, 30)])
+                write(Happening(turns=[turn]), office, volunteer_ids)
+        return center.id
+
+    with clock.at(NOON):
+        found: UUID = unit(work)
+    return found
+
+
+def query(center_id: UUID, **more: str) -> str:
+    return "&".join([f"subject=organization&scope={center_id}", *(f"{name}={value}" for name, value in more.items())])
+
+
+def drawn(answer: Any) -> ET.Element:
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/svg+xml"
+    return ET.fromstring(answer.get_data())  # our own picture
+
+
+def texts_of(picture: ET.Element) -> list[str]:
+    return [element.text or "" for element in picture.iter(f"{SVG}text")]
+
+
+def test_the_workbook_has_real_numbers_and_inert_names(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        answer = client.get(f"/rankings.xlsx?{query(center_id)}")
+    assert answer.status_code == 200
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.get_data())).worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    header = next(number for number, row in enumerate(rows) if row[0] == "名次")
+    assert sheet.freeze_panes == f"A{header + 2}"
+    assert rows[0][0] == "卫东区实践中心 · 活动场次 · 组织"
+    assert rows[header + 1 : header + 4] == [[1, NAMES[0], 3, 3], [2, NAMES[1], 2, 2], [3, NAMES[2], 0, 0]]
+    assert sheet.cell(header + 2, 2).data_type == "s"
+    assert sheet.cell(header + 2, 2).quotePrefix
+    assert any("至少" in str(row[0]) for row in rows[:header])
+
+
+def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        answer = client.get(
+            f"/rankings.csv?{query(center_id, metric='credited_minutes')}", headers={"Accept-Language": "en"}
+        )
+    text = answer.get_data().decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["Rank", "Organizations", "Credited minutes", "Of its own"],
+        ["1", f"'{NAMES[0]}", "90", "90"],
+        ["2", NAMES[1], "60", "60"],
+        ["3", NAMES[2], "0", "0"],
+    ]
+
+
+def test_bars_are_as_long_as_their_values(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        picture = drawn(client.get(f"/rankings.svg?{query(center_id, top='2')}"))
+    assert {NAMES[0], NAMES[1], "3", "2"} <= set(texts_of(picture))
+    assert NAMES[2] not in texts_of(picture)
+    widths = [float(box.get("width", "0")) for box in picture.iter(f"{SVG}rect")][1:]
+    assert widths[1] / widths[0] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_names_are_text_in_a_picture(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        answer = client.get(f"/rankings.svg?{query(center_id)}")
+    assert b"<b>" not in answer.get_data()
+    assert NAMES[2] in texts_of(drawn(answer))
+
+
+@pytest.mark.parametrize("path", ["/rankings.png?{}", "/rankings/weeks.png?scope={}"])
+def test_a_picture_can_be_a_png(client: Any, center_id: UUID, path: str) -> None:
+    with clock.at(NOON):
+        answer = client.get(path.format(query(center_id) if path.startswith("/rankings.png") else center_id))
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/png"
+    assert answer.get_data()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_race_ends_where_the_ranking_is(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        days = {"from": "2026-11-17", "to": "2026-11-19"}
+        picture = drawn(client.get(f"/rankings/race.svg?{query(center_id, step='week', **days)}"))
+        ranking = client.get(f"/rankings?{query(center_id, **days)}").get_json()
+    told = texts_of(picture)
+    assert "2026-11-19" in told
+    assert {str(item["value"]) for item in ranking["items"]} <= set(told)
+
+
+def test_a_race_of_months_has_a_frame_for_each(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        picture = drawn(client.get(f"/rankings/race.svg?{query(center_id, period='2026')}"))
+    # The year is not over: its last frame is today.
+    ends = [text for text in texts_of(picture) if text.startswith("2026-") and len(text) == 10]
+    assert ends == [
+        f"2026-{month:02d}-{day}" for month, day in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31), 1)
+    ] + ["2026-11-20"]
+    assert len(list(picture.iter(f"{SVG}animateTransform"))) == len(NAMES)
+
+
+def test_a_race_of_too_many_frames_is_refused(client: Any, center_id: UUID) -> None:
+    answer = client.get(f"/rankings/race.svg?{query(center_id, step='week', period='2020')}")
+    assert answer.status_code == 200
+    long = client.get(f"/rankings/race.svg?{query(center_id, step='week')}&from=2016-01-01&to=2026-01-01")
+    assert (long.status_code, long.get_json()["code"]) == (422, "period_too_long")
+
+
+def test_weeks_are_as_dark_as_their_days(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        picture = drawn(client.get(f"/rankings/weeks.svg?scope={center_id}&from=2026-11-16&to=2026-11-22"))
+    titles = {title.text: box.get("fill") for box in picture.iter(f"{SVG}rect") for title in box.iter(f"{SVG}title")}
+    assert list(titles) == [f"2026-11-{day}: {value}" for day, value in ((16, 0), (17, 1), (18, 2), (19, 2), (20, 0))]
+    assert titles["2026-11-16: 0"] != titles["2026-11-17: 1"] != titles["2026-11-18: 2"]
+
+
+def test_ten_years_by_day_are_refused(client: Any, center_id: UUID) -> None:
+    answer = client.get(f"/rankings/weeks.svg?scope={center_id}&from=2016-01-01&to=2026-01-01")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "period_too_long")
+
+
+@pytest.mark.parametrize("path", ["/rankings.xlsx", "/rankings.csv", "/rankings.svg", "/rankings/race.svg", "/board"])
+@pytest.mark.parametrize("more", ["period=2026-13", "metric=fame", "from=2026-02-01&to=2026-01-01", "top=999&x=1"])
+def test_what_is_no_question_is_named(client: Any, center_id: UUID, path: str, more: str) -> None:
+    answer = client.get(f"{path}?{query(center_id)}&{more}", base="" if path == "/board" else API_PREFIX)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"]
+
+
+def test_the_board_stands_still_until_something_changes(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    path = f"/board?{query(center_id)}"
+    with clock.at(NOON):
+        first = client.get(path, base="")
+    assert first.status_code == 200
+    assert b'http-equiv="refresh"' in first.get_data()
+    assert NAMES[1] in first.get_data().decode()
+    with clock.at(NOON + timedelta(minutes=5)):
+        again = client.get(path, base="", headers={"If-None-Match": first.headers["ETag"]})
+        assert again.status_code == 304
+        unit(lambda: _hold_one(center_id))
+        changed = client.get(path, base="", headers={"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+
+
+def _hold_one(center_id: UUID) -> None:
+    office = make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE)
+    write(
+        Happening(turns=[Turn(NOON - timedelta(days=1), present=[(0, State.CREDITED, 30)])]),
+        office,
+        [make_volunteer().id],
+    )
+
+
+def test_the_report_is_a_pdf_of_the_month(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    phone = client.as_(unit(lambda: make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id))
+    with clock.at(NOON):
+        answer = phone.get(f"/organizations/{center_id}/report.pdf?month=2026-11")
+        future = phone.get(f"/organizations/{center_id}/report.pdf?month=2027-01")
+    assert answer.status_code == 200
+    assert answer.get_data().startswith(b"%PDF-")
+    assert (future.status_code, future.get_json()["code"]) == (409, "month_not_begun")
+
+
+def test_files_take_few_statements(client: Any, statements: Callable[[], Any], center_id: UUID) -> None:
+    most = {"/rankings.xlsx": 6, "/rankings.svg": 6, "/board": 6}
+    for path, count in most.items():
+        with clock.at(NOON), statements() as counted:
+            client.get(f"{path}?{query(center_id)}", base="" if path == "/board" else API_PREFIX)
+        assert len(counted) <= count, (path, counted)

@@ -1,0 +1,196 @@
+"""Rankings to take away: workbooks, csv, pictures. Each says the rule in words and when it was counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+
+from volunteer_api.activities.models import Campaign
+from volunteer_api.core import clock, texts
+from volunteer_api.core.database import db
+from volunteer_api.core.documents import PATIENCE_SECONDS, PLACES, Picture, photograph
+from volunteer_api.core.downloads import CSV, PNG, SVG, XLSX, Download
+from volunteer_api.core.spreadsheets import write_csv
+from volunteer_api.core.turns import in_turn
+from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
+from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings import charts, words
+from volunteer_api.rankings.by_day import values_by_day
+from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
+from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
+from volunteer_api.rankings.queries import Question, Rows, ranked
+from volunteer_api.rankings.schemas import Step, Subject
+from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of
+
+# A city's stations and teams; a list of a million volunteers is no file that anybody reads.
+MOST_ROWS = 10_000
+MOST_FRAMES = charts.MOST_FRAMES
+# 53 weeks: a picture of more has no room for its days.
+MOST_DAYS = 371
+
+
+def ranking_workbook(query: Mapping[str, Any]) -> Download:
+    """All places of a ranking as an xlsx workbook, its numbers real ones.
+
+    Raises NotFound (404) for an unknown scope or campaign, RankingTooLong (422).
+    """
+    question = _question(query)
+    caption, headers, rows = _caption(question), _headers(question), _table(question)
+    sheet = Sheet(
+        name=words.metric_name(question.metric),
+        titles=(caption.title, caption.subtitle, caption.rule),
+        columns=[Column(header, width) for header, width in zip(headers, (8, 40, 16, 16), strict=False)],
+        rows=rows,
+    )
+
+    def make() -> bytes:
+        with in_turn(PLACES, PATIENCE_SECONDS):
+            return write_workbook([sheet])
+
+    return Download(make, XLSX, f"{title_of(question)}.xlsx")
+
+
+def ranking_csv(query: Mapping[str, Any]) -> Download:
+    """All places of a ranking as csv, for programs: a header and nothing else. Raises as `ranking_workbook`."""
+    question = _question(query)
+    rows = _table(question)
+    return Download(partial(write_csv, _headers(question), rows), CSV, f"{title_of(question)}.csv")
+
+
+def ranking_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
+    """The first places of a ranking as bars: SVG, or `photographed` as PNG. Raises as `ranking_workbook`."""
+    question = _question(query)
+    return _picture(draw_ranking(question, query["top"]), question.now, photographed=photographed)
+
+
+def race_picture(query: Mapping[str, Any]) -> Download:
+    """How the first places of a period came about, as an animated SVG: each frame is the ranking of the days to then.
+
+    Raises NotFound (404), and PeriodTooLong (422) for more than 60 frames.
+    """
+    question = _question(query)
+    first, last = _whole_days(question, days_of(query), default_days=365)
+    ends = _ends(first, last, query["step"])
+    if len(ends) > MOST_FRAMES:
+        raise PeriodTooLong(most=MOST_FRAMES)
+    names: dict[str, str] = {}
+    frames = []
+    for end in ends:
+        rows = _first_places(replace(question, first=first, last=end), query["top"])
+        names |= {str(row.id): row.name for row in rows}
+        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): row.value for row in rows}))
+    caption = _caption(replace(question, first=first, last=last))
+    runners = [Runner(*runner) for runner in sorted(names.items())]
+    return _picture(charts.bar_race(caption, runners, frames, query["top"]), question.now, photographed=False)
+
+
+def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
+    """Each day of some weeks, the darker the more: SVG, or `photographed` as PNG.
+
+    Raises NotFound (404) for an unknown scope or campaign, PeriodTooLong (422) for more than 371 days.
+    """
+    question = _question({**query, "subject": Subject.ORGANIZATION})
+    first, last = _whole_days(question, days_of(query), default_days=MOST_DAYS - 7)
+    if (last - first).days >= MOST_DAYS:
+        raise PeriodTooLong(most=MOST_DAYS)
+    return _picture(draw_weeks(replace(question, first=first, last=last)), question.now, photographed=photographed)
+
+
+def draw_ranking(question: Question, top: int, *, tells_moment: bool = True) -> str:
+    """The first places as SVG bars; without its moment, the picture is the same until a place or a value changes."""
+    bars = [Bar(row.rank, row.name, row.value, f"{row.value:,}") for row in _first_places(question, top)]
+    return charts.bar_chart(_caption(question, tells_moment=tells_moment), bars)
+
+
+def title_of(question: Question, *, of_all: bool = False) -> str:
+    """Of what the numbers are; `of_all`, of the scope as a whole and not of its subjects."""
+    about = [words.metric_name(question.metric)]
+    if question.scope is not None:
+        about.insert(0, db.session.get_one(Organization, question.scope).name)
+    if question.campaign_id is not None:
+        about.append(db.session.get_one(Campaign, question.campaign_id).name)
+    if not of_all:
+        about.append(words.subject_name(question.subject))
+    return " · ".join(about)
+
+
+def draw_weeks(question: Question) -> str:
+    """The days of a question, which has a first and a last one, as an SVG heat map."""
+    if question.first is None or question.last is None:
+        raise ValueError("a heat map has a first and a last day")
+    return charts.heat_map(
+        _caption(question, of_all=True),
+        values_by_day(question),
+        question.first,
+        question.last,
+        words.weekday_names(),
+    )
+
+
+def _question(query: Mapping[str, Any]) -> Question:
+    question = question_of(query)
+    require_known(question)
+    return question
+
+
+def _first_places(question: Question, top: int) -> Sequence[Any]:
+    return db.session.execute(_in_order(question).limit(top)).all()
+
+
+def _in_order(question: Question) -> Rows:
+    rows = ranked(question)
+    return select(rows).order_by(rows.c.value.desc(), rows.c.id)
+
+
+def _headers(question: Question) -> list[str]:
+    headers = [texts.translate("Rank"), words.subject_name(question.subject), words.metric_name(question.metric)]
+    return [*headers, texts.translate("Of its own")] if question.subject is Subject.ORGANIZATION else headers
+
+
+def _table(question: Question) -> list[list[Value]]:
+    rows = db.session.execute(_in_order(question).limit(MOST_ROWS + 1)).all()
+    if len(rows) > MOST_ROWS:
+        raise RankingTooLong(most=MOST_ROWS)
+    with_own = question.subject is Subject.ORGANIZATION
+    return [[row.rank, row.name, row.value, *([row.own] if with_own else [])] for row in rows]
+
+
+def _caption(question: Question, *, of_all: bool = False, tells_moment: bool = True) -> Caption:
+    days = words.told_days(question.first, question.last)
+    counted = texts.translate("counted at %(moment)s", moment=words.told_moment(question.now))
+    return Caption(
+        title=title_of(question, of_all=of_all),
+        subtitle=f"{days} · {counted}" if tells_moment else days,
+        rule=rule_of(question)["text"],
+    )
+
+
+def _whole_days(question: Question, days: tuple[date | None, date | None], *, default_days: int) -> tuple[date, date]:
+    """The first and the last day of a picture; where the query leaves one open, the last is today."""
+    first, last = days
+    today = clock.local_date(question.now)
+    last = min(last or today, today) if first is None or first <= today else last or first
+    return first or last - timedelta(days=default_days - 1), last
+
+
+def _ends(first: date, last: date, step: Step) -> list[date]:
+    """The last day of each week or month of the days, the last day of all for the last; one more than is allowed."""
+    ends: list[date] = []
+    day = first
+    while day <= last and len(ends) <= MOST_FRAMES:
+        if step is Step.WEEK:
+            end = day + timedelta(days=6 - day.weekday())
+        else:
+            end = (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        ends.append(min(end, last))
+        day = end + timedelta(days=1)
+    return ends
+
+
+def _picture(drawn: str, made_at: datetime, *, photographed: bool) -> Download:
+    if photographed:
+        return Download(partial(photograph, Picture(drawn), made_at=made_at), PNG)
+    return Download(drawn.encode(), SVG)

@@ -1,0 +1,19 @@
+"""What rankings refuse."""
+
+from volunteer_api.core.problems import Conflict, Problem
+
+
+class RankingTooLong(Problem):
+    status = 422
+    title = "This ranking has more places than a file may have."
+    detail = "At most %(most)s places go into one file; ask for a scope or a level."
+
+
+class PeriodTooLong(Problem):
+    status = 422
+    title = "This period is too long for one picture."
+    detail = "At most %(most)s frames or days go into one picture; ask for a shorter period or a longer step."
+
+
+class MonthNotBegun(Conflict):
+    title = "This month has not begun yet."

@@ -1,0 +1,235 @@
+"""The monthly report of an organization on paper: its figures against the month before, its parts, its pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import Activity, Shift, Unit
+from volunteer_api.activities.queries import sum_outcomes
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.core import clock, texts
+from volunteer_api.core.database import db
+from volunteer_api.core.documents import Picture, typeset
+from volunteer_api.core.downloads import PDF, Download
+from volunteer_api.core.periods import parse_period
+from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.rankings import words
+from volunteer_api.rankings.files import draw_ranking, draw_weeks
+from volunteer_api.rankings.problems import MonthNotBegun
+from volunteer_api.rankings.queries import Question, Rows, attended_shifts, ranked, scope_total
+from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.service import rule_of
+
+TEMPLATE = Path(__file__).resolve().parent / "report.typ"
+MOST_PARTS, MOST_ACTIVITIES, MOST_IDLE, MOST_BARS = 100, 20, 60, 15
+DAYS_SHOWN = 26 * 7
+UNITS = {
+    Unit.METER: "m",
+    Unit.SQUARE_METER: "m²",
+    Unit.KILOGRAM: "kg",
+    Unit.TRUCKLOAD: "truckloads",
+    Unit.PIECE: "pieces",
+    Unit.PERSON: "persons",
+    Unit.HOUSEHOLD: "households",
+    Unit.TIME: "times",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the month, its own part, and that of the month before."""
+
+    metric: Metric
+    value: int
+    own: int
+    before: int
+
+
+def monthly_report(organization: Organization, month: str | None) -> Download:
+    """The report of a local month (`2026-10`), of the one before the present one where none is named.
+
+    All of it is counted at one moment, in some twenty statements. Raises MonthNotBegun (409).
+    """
+    now = clock.now()
+    first, last = _days_of(month, clock.local_date(now))
+    if first > clock.local_date(now):
+        raise MonthNotBegun()
+    question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
+    figures = [_figure(replace(question, metric=metric)) for metric in Metric]
+    idle = _idle(replace(question, subject=Subject.STATION))
+    data = {
+        "title": texts.translate("Monthly report of volunteer service"),
+        "organization": organization.name,
+        "lines": [
+            words.told_days(first, last),
+            texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
+            *([texts.translate("The month is not over yet.")] if last >= clock.local_date(now) else []),
+        ],
+        "figures": [_told_figure(figure) for figure in figures],
+        "pictures": [
+            Picture(draw_ranking(question, MOST_BARS)),
+            Picture(draw_weeks(replace(question, first=last - timedelta(days=DAYS_SHOWN - 1)))),
+        ],
+        "tables": [
+            _parts(question, figures),
+            _activities(question),
+            _outcomes(organization.id, first, last),
+            _best(replace(question, subject=Subject.TEAM, metric=Metric.ATTENDANCE_COUNT)),
+            _best(replace(question, subject=Subject.STATION)),
+        ],
+        "idle": {
+            "heading": texts.translate("Stations without an activity"),
+            "text": "、".join(row.name for row in idle[:MOST_IDLE]) or texts.translate("None."),
+            "more": texts.translate("There are more.") if len(idle) > MOST_IDLE else "",
+        },
+        "rules": [
+            f"{words.metric_name(metric)}: {rule_of(replace(question, metric=metric))['text']}" for metric in Metric
+        ],
+        "none": texts.translate("None."),
+    }
+    name = f"{organization.name}-{first:%Y-%m}-{texts.translate('Monthly report of volunteer service')}.pdf"
+    return Download(partial(typeset, TEMPLATE, data, made_at=now), PDF, name)
+
+
+def _days_of(month: str | None, today: date) -> tuple[date, date]:
+    named = month or f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
+    period = parse_period(named)
+    if period.first is None or period.last is None:
+        raise ValueError(f"{named} is no month")
+    return period.first, period.last
+
+
+def _figure(question: Question) -> Figure:
+    total = db.session.execute(scope_total(question)).one()
+    if question.first is None:
+        raise ValueError("a report has a first day")
+    last_before = question.first - timedelta(days=1)
+    before = db.session.execute(
+        scope_total(replace(question, first=last_before.replace(day=1), last=last_before))
+    ).one()
+    return Figure(question.metric, int(total.value), int(total.own), int(before.value))
+
+
+def _told_figure(figure: Figure) -> dict[str, str]:
+    change = figure.value - figure.before
+    return {
+        "name": words.metric_name(figure.metric),
+        "value": f"{figure.value:,}",
+        "change": texts.translate("%(change)s against the month before", change=f"{change:+,}"),
+    }
+
+
+def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
+    """The children with all four metrics, the organization's own share and the sum; those with nothing too."""
+    found: dict[UUID, dict[Metric, int]] = {}
+    names: dict[UUID, str] = {}
+    for metric in Metric:
+        rows = ranked(replace(question, metric=metric))
+        for row in db.session.execute(select(rows.c.id, rows.c.name, rows.c.value)):
+            names[row.id] = row.name
+            found.setdefault(row.id, {})[metric] = int(row.value)
+    ordered = sorted(found, key=lambda one: (-found[one].get(Metric.ACTIVITY_COUNT, 0), one))
+    rows_of_parts = [[names[one], *(f"{found[one].get(metric, 0):,}" for metric in Metric)] for one in ordered]
+    own = [texts.translate("Of its own"), *(f"{figure.own:,}" for figure in figures)]
+    whole = [texts.translate("In all"), *(f"{figure.value:,}" for figure in figures)]
+    return _table(
+        texts.translate("By organization"),
+        [words.subject_name(Subject.ORGANIZATION), *(words.metric_name(metric) for metric in Metric)],
+        [*rows_of_parts[:MOST_PARTS], own, whole],
+        note=texts.translate("Volunteers do not add up: who serves two organizations is one volunteer of both."),
+    )
+
+
+def _activities(question: Question) -> dict[str, Any]:
+    rows = db.session.execute(_attended_activities(question)).all()
+    return _table(
+        texts.translate("Activities with most attendances"),
+        [texts.translate("Activity"), texts.translate("Held by"), words.metric_name(Metric.ATTENDANCE_COUNT)],
+        [[row.title, row.organization, f"{row.value:,}"] for row in rows],
+        numbers_from=2,
+    )
+
+
+def _attended_activities(question: Question) -> Rows:
+    member = aliased(PathMember)
+    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, Activity.id.label("activity_id"))
+    value = func.count()
+    return (
+        select(Activity.title, Organization.name.label("organization"), value.label("value"))
+        .select_from(attended)
+        .join(member, member.path_id == attended.c.path_id)
+        .join(Activity, Activity.id == attended.c.activity_id)
+        .join(Organization, Organization.id == Activity.organization_id)
+        .where(member.ancestor_id == question.scope)
+        .group_by(Activity.id, Activity.title, Organization.name)
+        .order_by(value.desc(), Activity.id)
+        .limit(MOST_ACTIVITIES)
+    )
+
+
+def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
+    sums = sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last})
+    return _table(
+        texts.translate("Outcomes of activities completed in the month"),
+        [texts.translate("What"), texts.translate("How much"), texts.translate("Activities")],
+        [
+            [
+                one["kind"],
+                f"{one['quantity']:,g} {_unit(one['unit'])}",
+                f"{one['activity_count']:,}",
+            ]
+            for one in sums
+        ],
+    )
+
+
+def _unit(unit: str) -> str:
+    return texts.translate(UNITS[Unit(unit)])
+
+
+def _best(question: Question) -> dict[str, Any]:
+    rows = ranked(question)
+    best = db.session.execute(
+        select(rows).where(rows.c.value > 0).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_BARS)
+    )
+    return _table(
+        f"{words.subject_name(question.subject)} · {words.metric_name(question.metric)}",
+        [texts.translate("Rank"), words.subject_name(question.subject), words.metric_name(question.metric)],
+        [[str(row.rank), row.name, f"{row.value:,}"] for row in best],
+        wide=1,
+        numbers_from=2,
+    )
+
+
+def _idle(question: Question) -> Sequence[Row[Any]]:
+    rows = ranked(question)
+    return db.session.execute(
+        select(rows.c.name).where(rows.c.value == 0).order_by(rows.c.name, rows.c.id).limit(MOST_IDLE + 1)
+    ).all()
+
+
+def _table(
+    heading: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    note: str = "",
+    wide: int = 0,
+    numbers_from: int = 1,
+) -> dict[str, Any]:
+    """A table whose column `wide` takes what room is left, with numbers from a column on."""
+    return {
+        "heading": heading,
+        "headers": headers,
+        "rows": rows,
+        "note": note,
+        "wide": wide,
+        "numbers_from": numbers_from,
+    }

@@ -1,0 +1,49 @@
+"""How rankings call their things in captions and headers, in the reader's language."""
+
+from datetime import date, datetime
+
+from volunteer_api.core import texts
+from volunteer_api.core.periods import Period
+from volunteer_api.core.settings import settings
+from volunteer_api.rankings.schemas import Metric, Subject
+
+METRICS = {
+    Metric.ACTIVITY_COUNT: "Activities held",
+    Metric.ATTENDANCE_COUNT: "Attendances",
+    Metric.VOLUNTEER_COUNT: "Volunteers who attended",
+    Metric.CREDITED_MINUTES: "Credited minutes",
+}
+SUBJECTS = {Subject.ORGANIZATION: "Organizations", Subject.TEAM: "Teams", Subject.STATION: "Stations"}
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def metric_name(metric: Metric) -> str:
+    """What is counted."""
+    return texts.translate(METRICS[metric])
+
+
+def subject_name(subject: Subject) -> str:
+    """What is ranked."""
+    return texts.translate(SUBJECTS[subject])
+
+
+def weekday_names() -> list[str]:
+    """Monday to Sunday."""
+    return [texts.translate(name) for name in WEEKDAYS]
+
+
+def told_days(first: date | None, last: date | None) -> str:
+    """The days of a period, both included."""
+    if first is None and last is None:
+        return texts.translate("All time")
+    return texts.translate("%(first)s to %(last)s", first=first or "…", last=last or "…")
+
+
+def told_period(period: Period) -> str:
+    """A named period as it is asked for, and its days."""
+    return told_days(period.first, period.last)
+
+
+def told_moment(moment: datetime) -> str:
+    """A moment on the local clock."""
+    return f"{moment.astimezone(settings().zone):%Y-%m-%d %H:%M}"
