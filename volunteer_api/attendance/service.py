@@ -21,7 +21,7 @@ from volunteer_api.core.periods import Period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
-from volunteer_api.hours.service import PeriodMinutes
+from volunteer_api.hours.tallies import Part
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
@@ -47,7 +47,7 @@ class FullTally:
     credited_minutes: int
     held_minutes: int
     activity_count: int
-    by_period: list[PeriodMinutes]
+    by_period: list[Part]
 
 
 def check_in(*, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any]) -> Attendance:
