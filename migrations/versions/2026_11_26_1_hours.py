@@ -161,19 +161,19 @@ def fill_totals() -> None:
     """Sum what the ledger has, and what attendances hold, for every subject and span."""
     names = (*ATTRIBUTION, "team_id", "station_id", "campaign_id", '"on"')
     op.execute(
-        f"INSERT INTO held_attributions (attendance_id, {', '.join(names)}) "
+        f"INSERT INTO held_attributions (attendance_id, {', '.join(names)}) "  # noqa: S608
         "SELECT attendances.id, attendances.volunteer_id, activities.organization_id, activities.organization_path_id, "
         "coalesce(sign_ups.team_id, activities.team_id), activities.station_id, activities.campaign_id, "
         f"{local_day('shifts.starts_at')} FROM attendances JOIN shifts ON shifts.id = attendances.shift_id "
         "JOIN activities ON activities.id = shifts.activity_id "
         "LEFT JOIN sign_ups ON sign_ups.shift_id = shifts.id AND sign_ups.volunteer_id = attendances.volunteer_id "
-        "AND sign_ups.state = 'confirmed' WHERE attendances.state = 'held' AND attendances.held_minutes > 0"  # noqa: S608
+        "AND sign_ups.state = 'confirmed' WHERE attendances.state = 'held' AND attendances.held_minutes > 0"
     )
     op.execute(
-        f"CREATE TEMPORARY TABLE written_minutes AS SELECT {', '.join(names)}, minutes AS credited, 0 AS held "
+        f"CREATE TEMPORARY TABLE written_minutes AS SELECT {', '.join(names)}, minutes AS credited, 0 AS held "  # noqa: S608
         f"FROM service_records UNION ALL SELECT {', '.join(f'first.{name}' for name in names)}, 0, "
         "attendances.held_minutes FROM held_attributions AS first "
-        "JOIN attendances ON attendances.id = first.attendance_id"  # noqa: S608
+        "JOIN attendances ON attendances.id = first.attendance_id"
     )
     for kind in ("volunteer", "team", "station", "campaign", "organization", "organization_own"):
         for unit in ("day", "month", "year", "all"):
@@ -187,9 +187,9 @@ def fill(kind: str, unit: str) -> None:
         source += " JOIN path_members ON path_members.path_id = written_minutes.organization_path_id"
         column = "path_members.ancestor_id"
     op.execute(
-        "INSERT INTO tally_totals (subject_kind, subject_id, unit, starts_on, credited_minutes, held_minutes) "
+        "INSERT INTO tally_totals (subject_kind, subject_id, unit, starts_on, credited_minutes, held_minutes) "  # noqa: S608
         f"SELECT '{kind}', {column}, '{unit}', {start_of(unit)} AS starts_on, sum(credited), sum(held) FROM {source} "
-        f"WHERE {column} IS NOT NULL GROUP BY {column}, starts_on"  # noqa: S608
+        f"WHERE {column} IS NOT NULL GROUP BY {column}, starts_on"
     )
 
 
