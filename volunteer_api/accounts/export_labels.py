@@ -7,6 +7,8 @@ SECTIONS = {
     "attendances": "签到与签退",
     "attendances_scanned": "我在服务台为他人扫码的签到签退",
     "audit_entries": "操作记录",
+    "backfills": "他人为我补录的时长",
+    "backfills_vouched_for": "我补录或审核的他人时长",
     "calendar_feed": "日历订阅",
     "codes": "最近发送的验证码",
     "consents": "我的同意",
