@@ -29,7 +29,9 @@ def sources() -> set[str]:
         *REMARK_SENTENCES.values(),
         *TEXTS.values(),
     }
-    found |= {*words.METRICS.values(), *words.SUBJECTS.values(), *words.WEEKDAYS, *report.UNITS.values()}
+    for named in (words.METRICS, words.SUBJECTS, words.BASES, report.UNITS):
+        found |= {*named.values()}
+    found |= {*words.WEEKDAYS}
     for problem in (Problem, *Problem.known.values()):
         found |= {problem.title, problem.detail}
     for template in TEMPLATES.values():

@@ -1,6 +1,6 @@
 """Rows of the access matrix: rankings to take away."""
 
-from tests.access_scene import PASSES, PUBLIC, Call, Entry, Rule, World
+from tests.access_scene import PASSES, PUBLIC, SIGNED_IN, Call, Entry, Rule, World
 
 READS_ATTENDANCE_BELOW = Rule("whoever reads the attendances of the organization", "organizer", insider=PASSES)
 
@@ -11,6 +11,7 @@ def offices(_world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /me/ranking": SIGNED_IN(),
     "GET /rankings.xlsx": PUBLIC(offices),
     "GET /rankings.csv": PUBLIC(offices),
     "GET /rankings.svg": PUBLIC(offices),

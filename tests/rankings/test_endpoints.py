@@ -95,7 +95,7 @@ def test_teams_and_stations_are_ranked_too(client: Any, center_id: UUID, query: 
     ("query", "pointer", "code"),
     [
         ("", "/subject", "required"),
-        ("subject=volunteer", "/subject", "not_choice"),
+        ("subject=person", "/subject", "not_choice"),
         ("subject=organization", "/level", "required"),
         ("subject=organization&level=village", "/level", "not_choice"),
         ("subject=team&level=unit", "/level", "level_without_organization"),

@@ -10,8 +10,8 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.queries import Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.schemas import Metric
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
+from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import CSV, HTML, PDF, PNG, SVG, XLSX, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.written import Written
@@ -18,6 +19,8 @@ from volunteer_api.rankings.schemas import (
     RankingQuery,
     RankingRead,
     ReportQuery,
+    StandingQuery,
+    StandingRead,
     WeeksQuery,
 )
 
@@ -29,8 +32,14 @@ FILES = "60/10 minutes"
 
 @endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
 def read_ranking(query: dict[str, Any]) -> service.Ranking:
-    """Rank organizations, teams or stations, counted from the rows as they are now."""
+    """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
     return service.rank(query)
+
+
+@endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=StandingQuery, returns=StandingRead)
+def read_my_ranking(principal: Principal, query: dict[str, Any]) -> service.Standing:
+    """Read my own place among all volunteers, which nobody else is shown."""
+    return service.my_standing(principal.volunteer_id, query)
 
 
 @endpoint(

@@ -18,12 +18,13 @@ from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import charts, words
+from volunteer_api.rankings.bases import placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
-from volunteer_api.rankings.queries import Question, Rows, ranked
-from volunteer_api.rankings.schemas import Step, Subject
-from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of
+from volunteer_api.rankings.schemas import Basis, Step, Subject
+from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of, told_value
 
 # A city's stations and teams; a list of a million volunteers is no file that anybody reads.
 MOST_ROWS = 10_000
@@ -40,7 +41,7 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
     question = _question(query)
     caption, headers, rows = _caption(question), _headers(question), _table(question)
     sheet = Sheet(
-        name=words.metric_name(question.metric),
+        name=words.measure_name(question.metric, question.basis),
         titles=(caption.title, caption.subtitle, caption.rule),
         columns=[Column(header, width) for header, width in zip(headers, (8, 40, 16, 16), strict=False)],
         rows=rows,
@@ -101,13 +102,13 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
 
 def draw_ranking(question: Question, top: int, *, tells_moment: bool = True) -> str:
     """The first places as SVG bars; without its moment, the picture is the same until a place or a value changes."""
-    bars = [Bar(row.rank, row.name, row.value, f"{row.value:,}") for row in _first_places(question, top)]
+    bars = [Bar(row.rank, row.name, row.value, _told(question, row.value)) for row in _first_places(question, top)]
     return charts.bar_chart(_caption(question, tells_moment=tells_moment), bars)
 
 
 def title_of(question: Question, *, of_all: bool = False) -> str:
     """Of what the numbers are; `of_all`, of the scope as a whole and not of its subjects."""
-    about = [words.metric_name(question.metric)]
+    about = [words.measure_name(question.metric, question.basis)]
     if question.scope is not None:
         about.insert(0, db.session.get_one(Organization, question.scope).name)
     if question.campaign_id is not None:
@@ -141,21 +142,30 @@ def _first_places(question: Question, top: int) -> Sequence[Any]:
 
 
 def _in_order(question: Question) -> Rows:
-    rows = ranked(question)
+    rows = placed(question)
     return select(rows).order_by(rows.c.value.desc(), rows.c.id)
 
 
 def _headers(question: Question) -> list[str]:
-    headers = [texts.translate("Rank"), words.subject_name(question.subject), words.metric_name(question.metric)]
-    return [*headers, texts.translate("Of its own")] if question.subject is Subject.ORGANIZATION else headers
+    measure = words.measure_name(question.metric, question.basis)
+    headers = [texts.translate("Rank"), words.subject_name(question.subject), measure]
+    return [*headers, texts.translate("Of its own")] if _has_own(question) else headers
+
+
+def _has_own(question: Question) -> bool:
+    return question.subject is Subject.ORGANIZATION and question.basis is Basis.RAW
 
 
 def _table(question: Question) -> list[list[Value]]:
     rows = db.session.execute(_in_order(question).limit(MOST_ROWS + 1)).all()
     if len(rows) > MOST_ROWS:
         raise RankingTooLong(most=MOST_ROWS)
-    with_own = question.subject is Subject.ORGANIZATION
-    return [[row.rank, row.name, row.value, *([row.own] if with_own else [])] for row in rows]
+    with_own = _has_own(question)
+    return [[row.rank, row.name, told_value(question, row.value), *([row.own] if with_own else [])] for row in rows]
+
+
+def _told(question: Question, value: int) -> str:
+    return f"{told_value(question, value):,}"
 
 
 def _caption(question: Question, *, of_all: bool = False, tells_moment: bool = True) -> Caption:

@@ -14,8 +14,8 @@ from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.rankings import progress_queries as queries
+from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.progress_queries import Counted
-from volunteer_api.rankings.queries import Question
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import TEXTS
 

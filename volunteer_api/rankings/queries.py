@@ -1,72 +1,48 @@
-"""What is counted, and how it adds up to organizations, teams and stations."""
+"""How what is counted adds up to organizations, teams, stations and volunteers."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Select,
     Subquery,
     and_,
     case,
     cast,
     distinct,
-    exists,
     func,
     literal,
     null,
     or_,
     select,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.core import clock
-from volunteer_api.core.settings import rules
-from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Shift
+from volunteer_api.attendance.models import Attendance
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings import volunteers
+from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
 
-SUBJECTS: dict[Subject, type[Organization] | type[Team] | type[Station]] = {
+SUBJECTS: dict[Subject, type[Organization] | type[Team] | type[Station] | type[Volunteer]] = {
+    Subject.VOLUNTEER: Volunteer,
     Subject.ORGANIZATION: Organization,
     Subject.TEAM: Team,
     Subject.STATION: Station,
 }
-# One row of several columns, whose types the caller knows.
-Rows = Select[*tuple[Any, ...]]
-Column = ColumnElement[Any] | InstrumentedAttribute[Any]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One ranking: local days `first` to `last`, both included, None where open; `now` is the moment of counting."""
-
-    subject: Subject
-    metric: Metric
-    now: datetime
-    level: str | None = None
-    scope: UUID | None = None
-    campaign_id: UUID | None = None
-    category: str | None = None
-    first: date | None = None
-    last: date | None = None
-
-    @property
-    def additive(self) -> bool:
-        """Whether own + children = parent. A person who serves two offices is one volunteer of the district."""
-        return self.metric is not Metric.VOLUNTEER_COUNT
 
 
 def ranked(question: Question) -> Subquery:
-    """Every subject with its `id`, `name`, `rank`, `value` and `own`, those with zero too."""
+    """Every subject with its `id`, `name`, `rank`, `value` and `own`, those with zero too.
+
+    Of volunteers only those who may be named, and with a scope or a filter those who have any.
+    """
     values = _values(question)
     subject = SUBJECTS[question.subject]
     value = func.coalesce(values.c.value, 0)
@@ -87,6 +63,11 @@ def ranked(question: Question) -> Subquery:
         statement = statement.where(or_(values.c.subject_id.is_not(None), Organization.closed_at.is_(None)))
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
+    if question.subject is Subject.VOLUNTEER:
+        statement = statement.where(volunteers.may_be_named(question))
+        if question.scope or question.campaign_id or question.category:
+            statement = statement.where(values.c.subject_id.is_not(None))
+        return statement.subquery("ranked")
     if question.scope is not None:
         statement = statement.where(or_(values.c.subject_id.is_not(None), _lies_in_scope_now(question, question.scope)))
     return statement.subquery("ranked")
@@ -104,6 +85,8 @@ def scope_total(question: Question) -> Rows:
 
 def _values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` of the subjects that have any."""
+    if question.subject is Subject.VOLUNTEER:
+        return volunteers.values(question)
     facts = _facts(question)
     member, scope_member = aliased(PathMember), aliased(PathMember)
     if question.subject is Subject.ORGANIZATION:
@@ -157,44 +140,6 @@ def _facts(question: Question) -> Subquery:
             return _attendances(question)
 
 
-def activity_days(question: Question) -> Subquery:
-    """Each activity once for each local `day` on which it had a held shift, with `id` and its attribution."""
-    return (
-        held_shifts(
-            question,
-            Activity.id,
-            local_day(Shift.starts_at).label("day"),
-            *attribution(Activity),
-        )
-        .distinct()
-        .subquery("activity_days")
-    )
-
-
-def attended_shifts(question: Question, *each: Column) -> Subquery:
-    """Who attended a held shift, with the shift's attribution; rows that are equal in all columns stand once."""
-    return (
-        held_shifts(question, *each, *attribution(Activity))
-        .join(Attendance, Attendance.shift_id == Shift.id)
-        .where(Attendance.state != State.REJECTED)
-        .distinct()
-        .subquery("attended")
-    )
-
-
-def records(question: Question) -> Subquery:
-    """The ledger's rows: `minutes`, `on`, and their attribution."""
-    statement: Rows = select(*attribution(ServiceRecord), ServiceRecord.minutes, ServiceRecord.on)
-    if question.first is not None:
-        statement = statement.where(ServiceRecord.on >= question.first)
-    if question.last is not None:
-        statement = statement.where(ServiceRecord.on <= question.last)
-    if question.campaign_id is not None or question.category is not None:
-        statement = statement.join(Activity, Activity.id == ServiceRecord.activity_id)
-        statement = filtered(statement, question)
-    return statement.subquery("records")
-
-
 def _attendances(question: Question) -> Subquery:
     # Whoever checks in to one shift twice has attended it once.
     each: tuple[Column, ...] = (Shift.id, Attendance.volunteer_id) if question.additive else (Attendance.volunteer_id,)
@@ -210,54 +155,6 @@ def _minutes(question: Question) -> Subquery:
 def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
     keys = (rows.c.path_id, rows.c.team_id, rows.c.station_id)
     return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
-
-
-def attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
-    """For whom it counts: `path_id`, `team_id`, `station_id`."""
-    return (
-        model.organization_path_id.label("path_id"),
-        model.team_id.label("team_id"),
-        model.station_id.label("station_id"),
-    )
-
-
-def held_shifts(question: Question, *columns: Column) -> Rows:
-    """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended.
-
-    A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
-    """
-    present = aliased(Attendance)
-    attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
-    needed = rules().attendances_for_held_shift
-    enough = (
-        exists().where(attended)
-        if needed == 1
-        else select(func.count(distinct(present.volunteer_id))).where(attended).scalar_subquery() >= needed
-    )
-    statement = (
-        select(*columns)
-        .select_from(Shift)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(
-            Shift.canceled_at.is_(None),
-            or_(Shift.ends_at <= question.now, Activity.state == ActivityState.COMPLETED),
-            enough,
-        )
-    )
-    if question.first is not None:
-        statement = statement.where(Shift.starts_at >= clock.start_of(question.first))
-    if question.last is not None:
-        statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
-    return filtered(statement, question)
-
-
-def filtered(statement: Rows, question: Question) -> Rows:
-    """The rows of the question's campaign and category."""
-    if question.campaign_id is not None:
-        statement = statement.where(Activity.campaign_id == question.campaign_id)
-    if question.category is not None:
-        statement = statement.where(Activity.category == question.category)
-    return statement
 
 
 def _lies_in_scope_now(question: Question, scope: UUID) -> ColumnElement[bool]:

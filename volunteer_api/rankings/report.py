@@ -21,9 +21,10 @@ from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.rankings import words
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
-from volunteer_api.rankings.queries import Question, Rows, attended_shifts, ranked, scope_total
+from volunteer_api.rankings.queries import ranked, scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import rule_of
 

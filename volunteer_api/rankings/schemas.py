@@ -32,6 +32,8 @@ class Subject(StrEnum):
     ORGANIZATION = "organization"
     TEAM = "team"
     STATION = "station"
+    # Only who consents to be named, and is of age by the date of birth that she gave.
+    VOLUNTEER = "volunteer"
 
 
 class Metric(StrEnum):
@@ -43,6 +45,13 @@ class Metric(StrEnum):
     CREDITED_MINUTES = "credited_minutes"
 
 
+def has_ends(data: dict[str, Any]) -> bool:
+    """Whether a query's period has a first and a last day."""
+    if "period" in data:
+        return data["period"].first is not None
+    return {"first", "last"} <= data.keys()
+
+
 def require_one_period(data: dict[str, Any]) -> None:
     """Raise a fault of the query where it names two periods, or its days in the wrong order."""
     if "period" in data and {"first", "last"} & data.keys():
@@ -51,11 +60,24 @@ def require_one_period(data: dict[str, Any]) -> None:
         raise fault("from_after_to", "The first day is after the last.", "to")
 
 
+class Basis(StrEnum):
+    """What the metric is set against.
+
+    `per_volunteer`: a registered volunteer whose home division lies in the organization's; a member, for a team.
+    `growth`: the same number of days, or the named period, before.
+    """
+
+    RAW = "raw"
+    PER_VOLUNTEER = "per_volunteer"
+    GROWTH = "growth"
+
+
 class RankingFilter(Schema):
     """Which ranking. Without a period, all time; without a level, the children of `scope`."""
 
     subject = Choice(Subject, required=True)
     metric = Choice(Metric, load_default=Metric.ACTIVITY_COUNT)
+    basis = Choice(Basis, load_default=Basis.RAW)
     level = Choice(OrganizationKind)
     scope = Id()
     campaign_id = Id()
@@ -75,9 +97,38 @@ class RankingFilter(Schema):
     def check_period(self, data: dict[str, Any], **_options: Any) -> None:
         require_one_period(data)
 
+    @validates_schema
+    def check_combination(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["subject"] is Subject.VOLUNTEER and data["metric"] is Metric.VOLUNTEER_COUNT:
+            raise fault("metric_without_subject", "One volunteer is one volunteer; choose another metric.", "metric")
+        if data["basis"] is Basis.PER_VOLUNTEER and data["subject"] in (Subject.STATION, Subject.VOLUNTEER):
+            raise fault("basis_without_subject", "Only organizations and teams have volunteers of their own.", "basis")
+        if data["basis"] is Basis.GROWTH and not has_ends(data):
+            raise fault("growth_without_period", "Growth needs a period that begins and ends.", "basis")
+
 
 class RankingQuery(PageQuery, RankingFilter):
-    """Which page of which ranking."""
+    """Which page of which ranking; or one subject's place with two neighbors on each side, on one page."""
+
+    around = Id()
+
+
+class StandingQuery(Schema):
+    """By what I am ranked among all volunteers. Without a period, all time."""
+
+    metric = Choice(Metric, load_default=Metric.CREDITED_MINUTES)
+    scope = Id()
+    campaign_id = Id()
+    category = Choice(Category)
+    period = PeriodField()
+    first = Day(data_key="from")
+    last = Day(data_key="to")
+
+    @validates_schema
+    def check(self, data: dict[str, Any], **_options: Any) -> None:
+        require_one_period(data)
+        if data["metric"] is Metric.VOLUNTEER_COUNT:
+            raise fault("metric_without_subject", "One volunteer is one volunteer; choose another metric.", "metric")
 
 
 class PictureQuery(RankingFilter):
@@ -125,6 +176,13 @@ class ReportQuery(Schema):
     month = Text(max_length=7, min_length=7, pattern=r"\d{4}-(0[1-9]|1[0-2])")
 
 
+class Figure(fields.Float):
+    """A number that is written whole where it is."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, int) else super()._serialize(value, attr, obj, **kwargs)
+
+
 class RankedSubject(Schema):
     """Who has the place."""
 
@@ -133,12 +191,19 @@ class RankedSubject(Schema):
 
 
 class RankedRead(Schema):
-    """One place. `own` is what was published for the organization itself, null for teams and stations."""
+    """One place. `own` is what was published for the organization itself, null for all others.
+
+    On another basis than raw, `raw` is the metric itself: `value` = raw / `registered`, cut to four decimals (0 where
+    nobody is registered), or raw − `before`.
+    """
 
     rank = Count(required=True)
     subject = Nested(RankedSubject, required=True)
-    value = fields.Integer(required=True)
+    value = Figure(required=True)
     own = fields.Integer(required=True, allow_none=True)
+    raw = fields.Integer(required=True)
+    registered = fields.Integer(required=True, allow_none=True)
+    before = fields.Integer(required=True, allow_none=True)
 
 
 class RankingScopeRead(Schema):
@@ -158,6 +223,21 @@ class RuleRead(Schema):
     attendances_for_held_shift = Count(required=True)
     first = Day(required=True, allow_none=True, data_key="from")
     last = Day(required=True, allow_none=True, data_key="to")
+
+
+class StandingRead(Schema):
+    """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none.
+
+    `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are.
+    """
+
+    rank = Count(required=True, allow_none=True)
+    value = fields.Integer(required=True)
+    ranked = Count(required=True)
+    above = fields.List(fields.Integer(), required=True)
+    below = fields.List(fields.Integer(), required=True)
+    rule = Nested(RuleRead, required=True)
+    as_of = Moment(required=True)
 
 
 class RankingRead(Schema):

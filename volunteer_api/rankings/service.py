@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Subquery, func, select
 
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, page
+from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings.queries import Question, ranked, scope_total
-from volunteer_api.rankings.schemas import Metric
+from volunteer_api.rankings import volunteers
+from volunteer_api.rankings.bases import PARTS, period_before, placed
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.queries import scope_total
+from volunteer_api.rankings.schemas import Basis, Metric, Subject
+from volunteer_api.rankings.volunteers import NEIGHBORS
 
 HELD = "A shift is held if it is over and not canceled, and at least this many people attended: %(attendances)s. "
 TEXTS = {
@@ -34,8 +39,11 @@ class RankedRow:
 
     rank: int
     subject: dict[str, Any]
-    value: int
+    value: float
     own: int | None
+    raw: int
+    registered: int | None
+    before: int | None
 
 
 @dataclass(frozen=True)
@@ -50,23 +58,39 @@ class Ranking:
     next_cursor: str | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side."""
+
+    rank: int | None
+    value: int
+    ranked: int
+    above: list[int]
+    below: list[int]
+    rule: dict[str, Any]
+    as_of: datetime
+
+
 def rank(query: Mapping[str, Any]) -> Ranking:
     """The page of the ranking that a loaded `RankingQuery` asks for, counted from the rows as they are now.
 
-    Raises NotFound (404) for an unknown scope or campaign, InvalidCursor (400).
+    Raises NotFound (404) for an unknown scope or campaign, or for somebody around whom there is no place; InvalidCursor
+    (400).
     """
     question = question_of(query)
-    require_known(question)
-    scope = _scope(question)
-    rows = ranked(question)
-    # Their id breaks the tie of equal values, so that pages never tear.
-    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
-    found = page(select(rows), keys, query)
+    scope = _scope(question, require_known(question))
+    rows = placed(question)
+    if "around" in query:
+        found = Page(_around(rows, query["around"]), None)
+    else:
+        # Their id breaks the tie of equal values, so that pages never tear.
+        keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+        found = page(select(rows), keys, query)
     return Ranking(
-        items=[RankedRow(row.rank, {"id": row.id, "name": row.name}, row.value, row.own) for row in found.items],
+        items=[_row(question, row) for row in found.items],
         scope=scope,
         rule=rule_of(question),
-        additive=question.additive,
+        additive=question.additive and question.basis is Basis.RAW and question.subject is not Subject.VOLUNTEER,
         as_of=question.now,
         next_cursor=found.next_cursor,
     )
@@ -75,6 +99,8 @@ def rank(query: Mapping[str, Any]) -> Ranking:
 def question_of(query: Mapping[str, Any]) -> Question:
     """The question that a loaded `RankingFilter` asks, counted at this moment."""
     first, last = days_of(query)
+    basis = query.get("basis", Basis.RAW)
+    grows = basis is Basis.GROWTH and first is not None and last is not None
     return Question(
         subject=query["subject"],
         metric=query["metric"],
@@ -85,6 +111,30 @@ def question_of(query: Mapping[str, Any]) -> Question:
         category=query.get("category"),
         first=first,
         last=last,
+        basis=basis,
+        before=period_before(first, last, query.get("period")) if grows and first and last else None,
+    )
+
+
+def told_value(question: Question, value: int) -> float:
+    """The value as a person reads it: whole, or per volunteer with four decimals."""
+    return value / PARTS if question.basis is Basis.PER_VOLUNTEER else value
+
+
+def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
+    """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
+    question = question_of({**query, "subject": Subject.VOLUNTEER})
+    require_known(question)
+    row = db.session.execute(volunteers.standing(question, volunteer_id)).one()
+    above, below = volunteers.values_beside(question, row.value, volunteer_id)
+    return Standing(
+        rank=row.ahead + 1 if row.value > 0 else None,
+        value=row.value,
+        ranked=row.ranked,
+        above=list(reversed([int(value) for value in db.session.scalars(above)])),
+        below=[int(value) for value in db.session.scalars(below)],
+        rule=rule_of(question),
+        as_of=question.now,
     )
 
 
@@ -95,19 +145,50 @@ def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
     return query.get("first"), query.get("last")
 
 
-def _scope(question: Question) -> dict[str, Any] | None:
-    if question.scope is None:
+def _row(question: Question, row: Any) -> RankedRow:
+    return RankedRow(
+        rank=row.rank,
+        subject={"id": row.id, "name": row.name},
+        value=told_value(question, row.value),
+        own=row.own,
+        raw=row.raw,
+        registered=row.registered,
+        before=row.before,
+    )
+
+
+def _around(rows: Subquery, subject_id: UUID) -> Sequence[Any]:
+    """One subject's place and two neighbors on each side. Raises NotFound (404) where it has no place."""
+    place = func.row_number().over(order_by=(rows.c.value.desc(), rows.c.id))
+    placed_rows = select(rows, place.label("place")).cte("numbered")
+    own = select(placed_rows.c.place).where(placed_rows.c.id == subject_id).scalar_subquery()
+    found = db.session.execute(
+        select(placed_rows)
+        .where(placed_rows.c.place.between(own - NEIGHBORS, own + NEIGHBORS))
+        .order_by(placed_rows.c.place)
+    ).all()
+    if not found:
+        raise NotFound()
+    return found
+
+
+def _scope(question: Question, organization: Organization | None) -> dict[str, Any] | None:
+    if organization is None:
         return None
-    organization = db.session.get_one(Organization, question.scope)
     total = db.session.execute(scope_total(question)).one()
     return {"id": organization.id, "name": organization.name, "value": total.value, "own": total.own}
 
 
-def require_known(question: Question) -> None:
-    """Raises NotFound (404) for an unknown scope or campaign."""
-    for model, asked in ((Organization, question.scope), (Campaign, question.campaign_id)):
-        if asked is not None and db.session.get(model, asked) is None:
-            raise NotFound()
+def require_known(question: Question) -> Organization | None:
+    """The scope, None where there is none. Raises NotFound (404) for an unknown scope or campaign."""
+    if question.campaign_id is not None and db.session.get(Campaign, question.campaign_id) is None:
+        raise NotFound()
+    if question.scope is None:
+        return None
+    organization = db.session.get(Organization, question.scope)
+    if organization is None:
+        raise NotFound()
+    return organization
 
 
 def rule_of(question: Question) -> dict[str, Any]:

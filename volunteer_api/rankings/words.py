@@ -5,7 +5,7 @@ from datetime import date, datetime
 from volunteer_api.core import texts
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import settings
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 METRICS = {
     Metric.ACTIVITY_COUNT: "Activities held",
@@ -13,13 +13,24 @@ METRICS = {
     Metric.VOLUNTEER_COUNT: "Volunteers who attended",
     Metric.CREDITED_MINUTES: "Credited minutes",
 }
-SUBJECTS = {Subject.ORGANIZATION: "Organizations", Subject.TEAM: "Teams", Subject.STATION: "Stations"}
+SUBJECTS = {
+    Subject.ORGANIZATION: "Organizations",
+    Subject.TEAM: "Teams",
+    Subject.STATION: "Stations",
+    Subject.VOLUNTEER: "Volunteers",
+}
+BASES = {Basis.RAW: "", Basis.PER_VOLUNTEER: "per registered volunteer", Basis.GROWTH: "growth"}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def metric_name(metric: Metric) -> str:
     """What is counted."""
     return texts.translate(METRICS[metric])
+
+
+def measure_name(metric: Metric, basis: Basis) -> str:
+    """What is counted, and what it is set against."""
+    return " ".join(filter(None, (metric_name(metric), texts.translate(BASES[basis]))))
 
 
 def subject_name(subject: Subject) -> str:

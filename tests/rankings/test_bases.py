@@ -1,0 +1,250 @@
+"""Rankings set against registered volunteers and against the time before; volunteers by name and in private."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_organization
+from tests.rankings.factories import Happening, Turn, write
+from tests.teams.factories import make_member, make_team
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.models import Consent, Volunteer
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.periods import parse_period
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings.bases import period_before
+from volunteer_api.teams.models import MembershipState
+
+NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+ADULT, MINOR = date(1970, 5, 1), date(2012, 5, 1)
+Unit = Callable[..., Any]
+
+
+def hold(organization: Organization, moment: datetime, minutes: int, volunteer_id: UUID, **values: Any) -> None:
+    write(
+        Happening(turns=[Turn(moment, present=[(0, State.CREDITED, minutes)])]), organization, [volunteer_id], **values
+    )
+
+
+def consent(volunteer: Volunteer, kind: ConsentKind = ConsentKind.RANKING_NAME) -> None:
+    db.session.add(
+        Consent(id=ids.new_id(), volunteer_id=volunteer.id, kind=kind, version="1", given_at=NOON, withdrawn_at=None)
+    )
+
+
+def division(code: str, level: str, parent: str | None) -> str:
+    db.session.add(Division(code=code, parent_code=parent, level=level, name=code, initials=code, pinyin=code))
+    db.session.flush()
+    return code
+
+
+@pytest.mark.parametrize(
+    ("period", "before"),
+    [
+        ("2026-11-23", ("2026-11-22", "2026-11-22")),
+        ("2026-W01", ("2025-12-22", "2025-12-28")),
+        ("2026-03", ("2026-02-01", "2026-02-28")),
+        ("2026-01", ("2025-12-01", "2025-12-31")),
+        ("2026-Q1", ("2025-10-01", "2025-12-31")),
+        ("2024", ("2023-01-01", "2023-12-31")),
+    ],
+)
+def test_the_period_before(period: str, before: tuple[str, str]) -> None:
+    asked = parse_period(period)
+    assert asked.first is not None
+    assert asked.last is not None
+    found = period_before(asked.first, asked.last, asked)
+    assert tuple(map(str, found)) == before
+
+
+def test_the_days_before_are_as_many() -> None:
+    assert period_before(date(2026, 3, 1), date(2026, 3, 10), None) == (date(2026, 2, 19), date(2026, 2, 28))
+
+
+def test_growth_is_against_the_month_before(client: Any, unit: Unit) -> None:
+    def work() -> UUID:
+        center = make_organization()
+        person = make_volunteer().id
+        for name, before, now in (("升", 1, 3), ("降", 2, 0), ("平", 1, 1)):
+            office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE, name=name)
+            for number in range(before):
+                hold(office, NOON - timedelta(days=31 + number), 30, person)
+            for number in range(now):
+                hold(office, NOON - timedelta(days=1 + number), 30, person)
+        return center.id
+
+    with clock.at(NOON):
+        center_id = unit(work)
+        path = f"/rankings?subject=organization&scope={center_id}&period=2026-11&basis=growth"
+        body = client.get(path).get_json()
+    found = [(row["rank"], row["subject"]["name"], row["value"], row["raw"], row["before"]) for row in body["items"]]
+    assert found == [(1, "升", 2, 3, 1), (2, "平", 0, 1, 1), (3, "降", -2, 0, 2)]
+    assert body["additive"] is False
+    assert all(row["registered"] is None for row in body["items"])
+
+
+def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Unit) -> None:
+    def work() -> UUID:
+        city = division("4104", "city", None)
+        district = division("410403", "district", city)
+        codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2)]
+        community = division("410403001001", "community", codes[0])
+        center = make_organization()
+        offices = []
+        for code in (*codes, None):
+            office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
+            office.division_code = code
+            offices.append(office)
+        residents = [make_volunteer(home_division=code) for code in (codes[0], community, community, codes[1], None)]
+        for office, minutes in zip(offices, (100, 30, 60), strict=True):
+            hold(office, NOON - timedelta(days=1), minutes, residents[0].id)
+        return center.id
+
+    with clock.at(NOON):
+        center_id = unit(work)
+        path = f"/rankings?subject=organization&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
+        body = client.get(path).get_json()
+    found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
+    assert found == [(1, 33.3333, 100, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    assert body["additive"] is False
+
+
+def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
+    def work() -> UUID:
+        center = make_organization()
+        team = make_team(organization_id=center.id)
+        for state in (MembershipState.ACTIVE, MembershipState.REQUESTED):
+            make_member(team, make_volunteer(), state=state)
+        hold(center, NOON - timedelta(days=1), 90, make_volunteer().id, team_id=team.id)
+        return center.id
+
+    with clock.at(NOON):
+        center_id = unit(work)
+        path = f"/rankings?subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
+        body = client.get(path).get_json()
+    assert [(row["value"], row["registered"]) for row in body["items"]] == [(45, 2)]
+
+
+@pytest.fixture
+def served(unit: Unit) -> dict[str, UUID]:
+    """Somebody who may be named with 90 minutes, a minor with 80, somebody without consent 70, without a date 60."""
+
+    def work() -> dict[str, UUID]:
+        center = make_organization()
+        found = {"center": center.id}
+        for name, minutes, born, consents in (
+            ("named", 90, ADULT, True),
+            ("minor", 80, MINOR, True),
+            ("silent", 70, ADULT, False),
+            ("undated", 60, None, True),
+            ("second", 50, ADULT, True),
+            ("idle", 0, ADULT, True),
+        ):
+            person = make_volunteer(name=name, birth_date=born)
+            found[name] = person.id
+            if consents:
+                consent(person)
+            if minutes:
+                hold(center, NOON - timedelta(days=1), minutes, person.id)
+        return found
+
+    with clock.at(NOON):
+        made: dict[str, UUID] = unit(work)
+    return made
+
+
+def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str, UUID]) -> None:
+    with clock.at(NOON):
+        body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+    assert [(row["rank"], row["subject"]["name"], row["value"]) for row in body["items"]] == [
+        (1, "named", 90),
+        (2, "second", 50),
+        (3, "idle", 0),
+    ]
+    assert body["additive"] is False
+
+
+def test_a_scope_lists_who_served_there(client: Any, served: dict[str, UUID]) -> None:
+    with clock.at(NOON):
+        path = f"/rankings?subject=volunteer&metric=attendance_count&scope={served['center']}"
+        body = client.get(path).get_json()
+    assert {row["subject"]["name"]: row["value"] for row in body["items"]} == {"named": 1, "second": 1}
+
+
+def test_a_consent_taken_back_counts_at_once(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
+    unit(
+        lambda: db.session.execute(
+            update(Consent).where(Consent.volunteer_id == served["named"]).values(withdrawn_at=NOON)
+        )
+    )
+    body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+    assert "named" not in [row["subject"]["name"] for row in body["items"]]
+
+
+@pytest.mark.parametrize(
+    ("who", "rank", "above", "below"),
+    [
+        ("named", 1, [], [80, 70]),
+        ("silent", 3, [90, 80], [60, 50]),
+        ("second", 5, [70, 60], []),
+        ("idle", None, [60, 50], []),
+    ],
+)
+def test_my_rank_is_among_all(
+    client: Any, served: dict[str, UUID], who: str, rank: int | None, above: list[int], below: list[int]
+) -> None:
+    with clock.at(NOON):
+        body = client.as_(served[who]).get("/me/ranking").get_json()
+    assert (body["rank"], body["ranked"], body["above"], body["below"]) == (rank, 5, above, below)
+
+
+def test_my_activities_count_once_a_day(client: Any, served: dict[str, UUID]) -> None:
+    with clock.at(NOON):
+        body = client.as_(served["silent"]).get("/me/ranking?metric=activity_count&period=2026-11").get_json()
+    assert (body["rank"], body["value"]) == (1, 1)
+
+
+def test_neighbors_of_a_place(client: Any, unit: Unit) -> None:
+    def work() -> tuple[UUID, list[UUID]]:
+        center = make_organization()
+        person = make_volunteer().id
+        found = []
+        for count in range(7):
+            office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
+            found.append(office.id)
+            for number in range(count):
+                hold(office, NOON - timedelta(days=1 + number), 30, person)
+        return center.id, found
+
+    with clock.at(NOON):
+        center_id, office_ids = unit(work)
+        path = f"/rankings?subject=organization&scope={center_id}&around="
+        middle = client.get(f"{path}{office_ids[3]}").get_json()
+        first = client.get(f"{path}{office_ids[6]}").get_json()
+        nobody = client.get(f"{path}{center_id}")
+    assert [(row["rank"], row["value"]) for row in middle["items"]] == [(2, 5), (3, 4), (4, 3), (5, 2), (6, 1)]
+    assert [row["rank"] for row in first["items"]] == [1, 2, 3]
+    assert nobody.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subject=volunteer&metric=volunteer_count", "metric_without_subject"),
+        ("subject=station&basis=per_volunteer", "basis_without_subject"),
+        ("subject=volunteer&basis=per_volunteer", "basis_without_subject"),
+        ("subject=team&basis=growth", "growth_without_period"),
+        ("subject=team&basis=growth&period=all", "growth_without_period"),
+        ("subject=team&basis=growth&from=2026-01-01", "growth_without_period"),
+    ],
+)
+def test_what_cannot_be_combined_is_named(client: Any, query: str, code: str) -> None:
+    answer = client.get(f"/rankings?{query}")
+    assert (answer.status_code, [error["code"] for error in answer.get_json()["errors"]]) == (422, [code])

@@ -1,0 +1,132 @@
+"""Rankings set against something: how many volunteers are registered, or what was reached before."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, func, null, select
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.periods import Period
+from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.queries import ranked
+from volunteer_api.rankings.schemas import Basis, Subject
+from volunteer_api.teams.models import Membership, MembershipState
+
+# A value per volunteer is a whole number of these, cut: the same on every database, and its order is the values'.
+PARTS = 10_000
+
+
+def placed(question: Question) -> Subquery:
+    """Every subject with `id`, `name`, `rank`, `value`, `own`, `raw`, `registered`, `before` on the question's basis.
+
+    `value` is in ten-thousandths where it is per volunteer.
+    """
+    match question.basis:
+        case Basis.RAW:
+            rows = ranked(question)
+            return _placed(rows.c.id, rows.c.name, rows.c.value, own=rows.c.own, raw=rows.c.value)
+        case Basis.GROWTH:
+            return _growth(question)
+        case _:
+            return _per_volunteer(question)
+
+
+def period_before(first: date, last: date, period: Period | None) -> tuple[date, date]:
+    """The days before: the month before a month, the year before a year; else as many days as there are."""
+    before = first - timedelta(days=1)
+    if period is None or first.day != 1 or "W" in period.text or len(period.text) == len("2026-11-23"):
+        return first - (last - first) - timedelta(days=1), before
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    count = first.year * 12 + first.month - 1 - months
+    return date(count // 12, count % 12 + 1, 1), before
+
+
+def _placed(
+    subject_id: ColumnElement[Any],
+    name: ColumnElement[Any],
+    value: ColumnElement[Any],
+    *,
+    own: ColumnElement[Any] | None = None,
+    raw: ColumnElement[Any],
+    registered: ColumnElement[Any] | None = None,
+    before: ColumnElement[Any] | None = None,
+) -> Subquery:
+    whole = [
+        ("value", value),
+        ("own", null() if own is None else own),
+        ("raw", raw),
+        ("registered", null() if registered is None else registered),
+        ("before", null() if before is None else before),
+    ]
+    return select(
+        subject_id.label("id"),
+        name.label("name"),
+        *(cast(column, BigInteger).label(label) for label, column in whole),
+        func.rank().over(order_by=value.desc()).label("rank"),
+    ).subquery("placed")
+
+
+def _growth(question: Question) -> Subquery:
+    """What was reached, less what was reached before; also of a subject that is among one of the two only."""
+    now = ranked(question).alias("now")
+    first, last = question.before or (None, None)
+    before = ranked(replace(question, first=first, last=last)).alias("earlier")
+    raw, was = func.coalesce(now.c.value, 0), func.coalesce(before.c.value, 0)
+    rows = (
+        select(
+            func.coalesce(now.c.id, before.c.id).label("id"),
+            func.coalesce(now.c.name, before.c.name).label("name"),
+            raw.label("raw"),
+            was.label("was"),
+        )
+        .select_from(now)
+        .join(before, before.c.id == now.c.id, full=True)
+        .subquery("grown")
+    )
+    return _placed(rows.c.id, rows.c.name, rows.c.raw - rows.c.was, raw=rows.c.raw, before=rows.c.was)
+
+
+def _per_volunteer(question: Question) -> Subquery:
+    rows = ranked(question)
+    if question.subject is Subject.TEAM:
+        registered: ColumnElement[Any] = _members_of(rows.c.id)
+        counted_rows: Any = rows
+    else:
+        code = Organization.division_code
+        registered = case((code.is_not(None), registered_in(code).correlate(Organization).scalar_subquery()))
+        counted_rows = rows.join(Organization, Organization.id == rows.c.id)
+    counted = (
+        select(rows.c.id, rows.c.name, rows.c.value, registered.label("registered"))
+        .select_from(counted_rows)
+        .subquery("counted")
+    )
+    value = case((counted.c.registered > 0, counted.c.value * PARTS / counted.c.registered), else_=0)
+    return _placed(
+        counted.c.id,
+        counted.c.name,
+        # Whole numbers are divided as such on both databases.
+        cast(value, BigInteger),
+        raw=counted.c.value,
+        registered=counted.c.registered,
+    )
+
+
+def registered_in(code: ColumnElement[Any]) -> Select[int]:
+    """How many volunteers live in a division or below it, whose codes begin with its own."""
+    # Codes are digits, so that every collation has them between these two.
+    return (
+        select(func.count())
+        .select_from(Volunteer)
+        .where(Volunteer.home_division.between(code, code.concat("99999999")), Volunteer.erased_at.is_(None))
+    )
+
+
+def _members_of(team_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    return (
+        select(func.count())
+        .select_from(Membership)
+        .where(Membership.team_id == team_id, Membership.state == MembershipState.ACTIVE)
+        .scalar_subquery()
+    )

@@ -1,0 +1,130 @@
+"""What is counted, before it is added up: the question, and the rows that the rule of the rankings names."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, distinct, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.settings import rules
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.schemas import Basis, Metric, Subject
+
+# One row of several columns, whose types the caller knows.
+Rows = Select[*tuple[Any, ...]]
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One ranking: local days `first` to `last`, both included, None where open; `now` is the moment of counting."""
+
+    subject: Subject
+    metric: Metric
+    now: datetime
+    level: str | None = None
+    scope: UUID | None = None
+    campaign_id: UUID | None = None
+    category: str | None = None
+    first: date | None = None
+    last: date | None = None
+    basis: Basis = Basis.RAW
+    # The days that growth is set against.
+    before: tuple[date, date] | None = None
+
+    @property
+    def additive(self) -> bool:
+        """Whether the metric adds up. A person who serves two offices is one volunteer of the district."""
+        return self.metric is not Metric.VOLUNTEER_COUNT
+
+
+def activity_days(question: Question) -> Subquery:
+    """Each activity once for each local `day` on which it had a held shift, with `id` and its attribution."""
+    return (
+        held_shifts(
+            question,
+            Activity.id,
+            local_day(Shift.starts_at).label("day"),
+            *attribution(Activity),
+        )
+        .distinct()
+        .subquery("activity_days")
+    )
+
+
+def attended_shifts(question: Question, *each: Column) -> Subquery:
+    """Who attended a held shift, with the shift's attribution; rows that are equal in all columns stand once."""
+    return (
+        held_shifts(question, *each, *attribution(Activity))
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .where(Attendance.state != State.REJECTED)
+        .distinct()
+        .subquery("attended")
+    )
+
+
+def records(question: Question, *others: Column) -> Subquery:
+    """The ledger's rows: `minutes`, `on`, their attribution, and what else is asked for."""
+    statement: Rows = select(*attribution(ServiceRecord), ServiceRecord.minutes, ServiceRecord.on, *others)
+    if question.first is not None:
+        statement = statement.where(ServiceRecord.on >= question.first)
+    if question.last is not None:
+        statement = statement.where(ServiceRecord.on <= question.last)
+    if question.campaign_id is not None or question.category is not None:
+        statement = statement.join(Activity, Activity.id == ServiceRecord.activity_id)
+        statement = filtered(statement, question)
+    return statement.subquery("records")
+
+
+def attribution(model: type[Activity] | type[ServiceRecord]) -> tuple[ColumnElement[Any], ...]:
+    """For whom it counts: `path_id`, `team_id`, `station_id`."""
+    return (
+        model.organization_path_id.label("path_id"),
+        model.team_id.label("team_id"),
+        model.station_id.label("station_id"),
+    )
+
+
+def held_shifts(question: Question, *columns: Column) -> Rows:
+    """The shifts of the counting rule (domain.md, Rankings 2): over, not canceled, and somebody attended.
+
+    A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
+    """
+    present = aliased(Attendance)
+    attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
+    needed = rules().attendances_for_held_shift
+    enough = (
+        exists().where(attended)
+        if needed == 1
+        else select(func.count(distinct(present.volunteer_id))).where(attended).scalar_subquery() >= needed
+    )
+    statement = (
+        select(*columns)
+        .select_from(Shift)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Shift.canceled_at.is_(None),
+            or_(Shift.ends_at <= question.now, Activity.state == ActivityState.COMPLETED),
+            enough,
+        )
+    )
+    if question.first is not None:
+        statement = statement.where(Shift.starts_at >= clock.start_of(question.first))
+    if question.last is not None:
+        statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
+    return filtered(statement, question)
+
+
+def filtered(statement: Rows, question: Question) -> Rows:
+    """The rows of the question's campaign and category."""
+    if question.campaign_id is not None:
+        statement = statement.where(Activity.campaign_id == question.campaign_id)
+    if question.category is not None:
+        statement = statement.where(Activity.category == question.category)
+    return statement

@@ -1,0 +1,79 @@
+"""What each volunteer did, by the rule of the rankings, and where one of them stands among all."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, cast, exists, func, literal, null, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.ages import youngest_adult
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.models import Consent, Volunteer
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.core import clock
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, records
+from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.schemas import Metric
+
+NEIGHBORS = 2
+
+
+def values(question: Question) -> Subquery:
+    """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not."""
+    match question.metric:
+        case Metric.CREDITED_MINUTES:
+            facts = records(question, ServiceRecord.volunteer_id)
+            value: ColumnElement[Any] = func.sum(facts.c.minutes)
+        case Metric.ATTENDANCE_COUNT:
+            facts = attended_shifts(question, Shift.id, Attendance.volunteer_id)
+            value = func.count()
+        case _:
+            day = local_day(Shift.starts_at).label("day")
+            facts = attended_shifts(question, Activity.id, Attendance.volunteer_id, day)
+            value = func.count()
+    statement: Rows = select(
+        facts.c.volunteer_id.label("subject_id"), cast(value, BigInteger).label("value"), null().label("own")
+    ).select_from(facts)
+    if question.scope is not None:
+        member = aliased(PathMember)
+        statement = statement.join(member, member.path_id == facts.c.path_id).where(
+            member.ancestor_id == question.scope
+        )
+    return statement.group_by(facts.c.volunteer_id).subquery("by_volunteer")
+
+
+def may_be_named(question: Question) -> ColumnElement[bool]:
+    """Who consents to be named, and is known to be of age: of somebody without a date of birth nobody knows it."""
+    consents = exists().where(
+        Consent.volunteer_id == Volunteer.id,
+        Consent.kind == ConsentKind.RANKING_NAME,
+        Consent.withdrawn_at.is_(None),
+    )
+    of_age = Volunteer.birth_date <= youngest_adult(clock.local_date(question.now))
+    return and_(consents, of_age, Volunteer.erased_at.is_(None))
+
+
+def standing(question: Question, volunteer_id: UUID) -> Rows:
+    """One row: `value` of one volunteer, `ahead` how many have more, `ranked` how many have any."""
+    found = values(question)
+    mine = func.coalesce(
+        select(found.c.value).where(found.c.subject_id == volunteer_id).scalar_subquery(), literal(0, BigInteger)
+    )
+    all_of_them = found.alias("all_of_them")
+    return select(
+        mine.label("value"),
+        func.count().filter(all_of_them.c.value > mine).label("ahead"),
+        func.count().label("ranked"),
+    ).select_from(all_of_them)
+
+
+def values_beside(question: Question, value: int, volunteer_id: UUID) -> tuple[Rows, Rows]:
+    """The next larger and the next smaller values of others, the nearest first; without a name."""
+    found = values(question)
+    others = select(found.c.value).where(found.c.subject_id != volunteer_id)
+    above = others.where(found.c.value > value).order_by(found.c.value, found.c.subject_id).limit(NEIGHBORS)
+    below = others.where(found.c.value <= value).order_by(found.c.value.desc(), found.c.subject_id).limit(NEIGHBORS)
+    return above, below
