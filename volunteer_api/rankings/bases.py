@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Column, Question
 from volunteer_api.rankings.queries import ranked
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
@@ -113,7 +113,7 @@ def _per_volunteer(question: Question) -> Subquery:
     )
 
 
-def registered_in(code: ColumnElement[Any]) -> Select[int]:
+def registered_in(code: Column) -> Select[int]:
     """How many volunteers live in a division or below it, whose codes begin with its own."""
     # Codes are digits, so that every collation has them between these two.
     return (
