@@ -1,13 +1,39 @@
 """Rows of the access matrix: rankings to take away."""
 
+from datetime import date, timedelta
+
 from tests.access_scene import PASSES, PUBLIC, SIGNED_IN, Call, Entry, Rule, World
+from tests.factories import next_number
+from volunteer_api.core.periods import Period
+from volunteer_api.rankings import snapshots
 
 READS_ATTENDANCE_BELOW = Rule("whoever reads the attendances of the organization", "organizer", insider=PASSES)
+CLOSES_RANKINGS = Rule("the organizers of the organization", "organizer")
 
 
 def offices(_world: World) -> Call:
     """All practice offices."""
     return Call(query={"subject": "organization", "level": "practice_office"})
+
+
+def closing(world: World) -> Call:
+    """A day that is over and that nobody closed yet."""
+    day = date(1950, 1, 1) + timedelta(days=next_number())
+    return Call(body={"scope": str(world.office.id), "period": day.isoformat()})
+
+
+def closed(world: World) -> Call:
+    """A closed day, its offices."""
+    day = date(1940, 1, 1) + timedelta(days=next_number())
+    period = Period(day, day, day.isoformat())
+    view = snapshots.close_period(scope=world.office, period=period, by=world.district.organizer.id)
+    return Call(at={"snapshot_id": view.id}, query={"subject": "organization", "level": "practice_office"})
+
+
+def compared(world: World) -> Call:
+    """Two closed days."""
+    first, other = closed(world), closed(world)
+    return Call(at=first.at, query={**first.query, "with": str(other.at["snapshot_id"])})
 
 
 ROWS: dict[str, Entry] = {
@@ -19,6 +45,10 @@ ROWS: dict[str, Entry] = {
     "GET /rankings/race.svg": PUBLIC(offices),
     "GET /rankings/weeks.svg": PUBLIC(),
     "GET /rankings/weeks.png": PUBLIC(),
+    "POST /ranking-snapshots": CLOSES_RANKINGS(closing),
+    "GET /ranking-snapshots": PUBLIC(),
+    "GET /ranking-snapshots/{snapshot_id}": PUBLIC(closed),
+    "GET /ranking-snapshots/{snapshot_id}/comparison": PUBLIC(compared),
     "GET /board": PUBLIC(offices),
     "GET /organizations/{organization_id}/report.pdf": READS_ATTENDANCE_BELOW(),
 }

@@ -3,13 +3,31 @@
 from uuid import UUID
 
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import NotFound
 from volunteer_api.organizations.access import Permission, load_organization, require
 from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings.models import RankingSnapshot
 
 
 @open_to_all
 def to_read(_principal: Principal | None) -> None:
     """Anybody. A loader, and not plain `public`, because an unknown scope or campaign is answered with 404."""
+
+
+@open_to_all
+def to_see_snapshot(_principal: Principal | None, snapshot_id: UUID) -> RankingSnapshot:
+    """Anybody: it is published."""
+    snapshot = db.session.get(RankingSnapshot, snapshot_id)
+    if snapshot is None:
+        raise NotFound()
+    return snapshot
+
+
+def require_closing(principal: Principal, scope_id: UUID) -> Organization:
+    """Let pass who has ranking.close over the subtree. Raises NotFound (404), Forbidden (403)."""
+    require(principal, Permission.RANKING_CLOSE, organization_id=scope_id)
+    return load_organization(scope_id)
 
 
 @for_signed_in

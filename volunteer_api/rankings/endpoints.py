@@ -4,12 +4,15 @@ from typing import Any
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
-from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.downloads import CSV, HTML, PDF, PNG, SVG, XLSX, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
+from volunteer_api.core.paging import Page
+from volunteer_api.core.schema import page_of
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import access, board, files, progress, report, service
+from volunteer_api.rankings import access, board, files, progress, report, service, snapshots
+from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
     PictureQuery,
     ProgressQuery,
@@ -22,6 +25,15 @@ from volunteer_api.rankings.schemas import (
     StandingQuery,
     StandingRead,
     WeeksQuery,
+)
+from volunteer_api.rankings.snapshot_schemas import (
+    ClosedRankingRead,
+    ComparisonQuery,
+    ComparisonRead,
+    SnapshotCreate,
+    SnapshotListQuery,
+    SnapshotQuery,
+    SnapshotRead,
 )
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
@@ -96,6 +108,54 @@ def draw_weeks(query: dict[str, Any]) -> Download:
 def photograph_weeks(query: dict[str, Any]) -> Download:
     """Draw each day of some weeks, the darker the more, for a chat or a slide."""
     return files.weeks_picture(query, photographed=True)
+
+
+@endpoint(
+    blueprint, "POST", "/ranking-snapshots", access=signed_in, body=SnapshotCreate, returns=SnapshotRead, status=201
+)
+def close_period(principal: Principal, body: dict[str, Any]) -> snapshots.SnapshotView:
+    """Close a period: publish its rankings as they are now."""
+    scope = access.require_closing(principal, body["scope"])
+    return snapshots.close_period(scope=scope, period=body["period"], by=principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/ranking-snapshots",
+    access=public,
+    query=SnapshotListQuery,
+    returns=page_of(SnapshotRead),
+)
+def list_snapshots(query: dict[str, Any]) -> Page:
+    """List closed periods, the latest first."""
+    return snapshots.list_snapshots(query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/ranking-snapshots/<uuid:snapshot_id>",
+    access=access.to_see_snapshot,
+    query=SnapshotQuery,
+    returns=ClosedRankingRead,
+)
+def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+    """Read a ranking as it was closed, with what has changed since."""
+    return snapshots.read_snapshot(snapshot, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/ranking-snapshots/<uuid:snapshot_id>/comparison",
+    access=access.to_see_snapshot,
+    query=ComparisonQuery,
+    returns=ComparisonRead,
+)
+def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+    """Read a ranking as it was closed, beside that of another snapshot."""
+    return snapshots.compare(snapshot, query)
 
 
 @endpoint(

@@ -17,3 +17,17 @@ class PeriodTooLong(Problem):
 
 class MonthNotBegun(Conflict):
     title = "This month has not begun yet."
+
+
+class PeriodNotOver(Conflict):
+    title = "Only a period that is over can be closed."
+
+
+class AlreadyClosed(Conflict):
+    """The body has the `snapshot_id`."""
+
+    title = "This period is closed already."
+
+
+class OtherSnapshotUnknown(Conflict):
+    title = "There is no such other snapshot."

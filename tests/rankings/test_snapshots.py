@@ -1,0 +1,156 @@
+"""Closed periods: published as they were, with what has changed since."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_grant, make_organization
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.organizations.models import Organization, OrganizationKind, Role
+
+# October's ten working days end on the 13th of November 2026 (the calendar of 2026 is known).
+EARLY, LATE = datetime(2026, 11, 2, 4, 0, tzinfo=UTC), datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+OCTOBER = datetime(2026, 10, 12, 4, 0, tzinfo=UTC)
+Unit = Callable[..., Any]
+
+
+@pytest.fixture
+def center(unit: Unit) -> dict[str, UUID]:
+    """A center with two offices; the first held two activities in October 2026, the second none."""
+
+    def work() -> dict[str, UUID]:
+        root = make_organization()
+        offices = [
+            make_organization(parent_id=root.id, kind=OrganizationKind.PRACTICE_OFFICE, name=name)
+            for name in ("甲", "乙")
+        ]
+        for number in range(2):
+            hold(offices[0], OCTOBER + timedelta(days=number))
+        organizer = make_grant(make_volunteer(), Role.ORGANIZER, root.id).volunteer_id
+        return {"id": root.id, "first": offices[0].id, "second": offices[1].id, "organizer": organizer}
+
+    made: dict[str, UUID] = unit(work)
+    return made
+
+
+def hold(office: Organization, moment: datetime) -> None:
+    write(Happening(turns=[Turn(moment, present=[(0, State.CREDITED, 30)])]), office, [make_volunteer().id])
+
+
+def close(client: Any, center: dict[str, UUID], period: str = "2026-10") -> Any:
+    body = {"scope": str(center["id"]), "period": period}
+    return client.as_(center["organizer"]).post("/ranking-snapshots", json=body)
+
+
+def rows(client: Any, snapshot_id: str, more: str = "") -> list[tuple[Any, ...]]:
+    path = f"/ranking-snapshots/{snapshot_id}?subject=organization&level=practice_office{more}"
+    body = client.get(path).get_json()
+    return [
+        (row["rank"], row["subject"]["name"], row["value"], row["live"], row["adjustment"]) for row in body["items"]
+    ]
+
+
+def test_a_snapshot_stands_still_while_the_ledger_moves(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        closed = close(client, center).get_json()
+        assert (closed["provisional"], closed["from"], closed["to"]) == (False, "2026-10-01", "2026-10-31")
+        assert rows(client, closed["id"]) == [(1, "甲", 2, 2, 0), (2, "乙", 0, 0, 0)]
+        unit(lambda: hold(db.session.get_one(Organization, center["second"]), OCTOBER))
+        rejected = update(Attendance).where(Attendance.checked_in_at == OCTOBER + timedelta(days=1))
+        unit(lambda: db.session.execute(rejected.values(state=State.REJECTED, credited_minutes=0)))
+        assert rows(client, closed["id"]) == [(1, "甲", 2, 1, -1), (2, "乙", 0, 1, 1)]
+
+
+def test_every_metric_subject_and_level_is_closed(client: Any, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        snapshot_id = close(client, center).get_json()["id"]
+        path = f"/ranking-snapshots/{snapshot_id}"
+        whole = client.get(f"{path}?subject=organization&level=practice_center&metric=credited_minutes").get_json()
+        teams = client.get(f"{path}?subject=team&metric=volunteer_count").get_json()
+    assert [(row["subject"]["id"], row["value"]) for row in whole["items"]] == [(str(center["id"]), 60)]
+    assert teams["items"] == []
+    assert whole["rule"]["text"]
+
+
+def test_what_is_closed_early_is_provisional_and_closed_once_more(client: Any, center: dict[str, UUID]) -> None:
+    with clock.at(EARLY):
+        early = close(client, center)
+        again = close(client, center)
+    assert (early.status_code, early.get_json()["provisional"]) == (201, True)
+    assert early.get_json()["final_after"] == "2026-11-13"
+    assert (again.status_code, again.get_json()["code"]) == (409, "already_closed")
+    assert again.get_json()["snapshot_id"] == early.get_json()["id"]
+    with clock.at(LATE):
+        final = close(client, center)
+        assert (final.status_code, final.get_json()["provisional"]) == (201, False)
+        assert close(client, center).status_code == 409
+        listed = client.get(f"/ranking-snapshots?scope={center['id']}").get_json()["items"]
+    assert {one["id"]: one["provisional"] for one in listed} == {
+        early.get_json()["id"]: True,
+        final.get_json()["id"]: False,
+    }
+
+
+@pytest.mark.parametrize("period", ["2026-11", "2026", "all", "2026-11-20"])
+def test_only_what_is_over_is_closed(client: Any, center: dict[str, UUID], period: str) -> None:
+    with clock.at(LATE):
+        answer = close(client, center, period)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "period_not_over")
+
+
+def test_two_snapshots_side_by_side(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        unit(lambda: hold(db.session.get_one(Organization, center["second"]), OCTOBER - timedelta(days=30)))
+        october = close(client, center).get_json()["id"]
+        september = close(client, center, "2026-09").get_json()["id"]
+        path = f"/ranking-snapshots/{october}/comparison?subject=organization&level=practice_office"
+        body = client.get(f"{path}&with={september}").get_json()
+        unknown = client.get(f"{path}&with={center['id']}")
+    assert [
+        (row["subject"]["name"], row["rank"], row["value"], row["other_rank"], row["other_value"], row["difference"])
+        for row in body["items"]
+    ] == [("甲", 1, 2, 2, 0, 2), ("乙", 2, 0, 1, 1, -1)]
+    assert (unknown.status_code, unknown.get_json()["code"]) == (409, "other_snapshot_unknown")
+
+
+def test_pages_of_a_snapshot_hold_every_row_once(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
+    unit(lambda: [make_organization(parent_id=center["id"], kind=OrganizationKind.PRACTICE_OFFICE) for _ in range(3)])
+    with clock.at(LATE):
+        snapshot_id = close(client, center).get_json()["id"]
+        path = f"/ranking-snapshots/{snapshot_id}?subject=organization&level=practice_office&limit=2"
+        found: list[str] = []
+        cursor = ""
+        while True:
+            body = client.get(path + cursor).get_json()
+            found += [row["subject"]["id"] for row in body["items"]]
+            if body["next_cursor"] is None:
+                break
+            cursor = f"&cursor={body['next_cursor']}"
+    assert len(found) == len(set(found)) == 5
+
+
+@pytest.mark.parametrize("query", ["subject=organization", "subject=team&level=unit"])
+def test_a_level_belongs_to_organizations(client: Any, center: dict[str, UUID], query: str) -> None:
+    with clock.at(LATE):
+        snapshot_id = close(client, center).get_json()["id"]
+    answer = client.get(f"/ranking-snapshots/{snapshot_id}?{query}")
+    assert [error["code"] for error in answer.get_json()["errors"]] == ["level_of_organizations"]
+
+
+def test_a_period_is_closed_once(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
+    def work() -> dict[str, UUID]:
+        root = make_organization()
+        return {"id": root.id, "organizer": make_grant(make_volunteer(), Role.ORGANIZER, root.id).volunteer_id}
+
+    center = postgresql_unit(work)
+    last = f"{datetime.now(UTC) - timedelta(days=40):%Y-%m-%d}"
+    answers = race(6, lambda _number: close(postgresql_client, center, last).status_code)
+    assert sorted(answers) == [201, 409, 409, 409, 409, 409]

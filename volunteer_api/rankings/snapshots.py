@@ -1,0 +1,242 @@
+"""Closing a period: its rankings as they were counted then, and what has changed since."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Subquery, func, insert, select
+
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.periods import Period
+from volunteer_api.core.settings import rules
+from volunteer_api.hours import deadlines
+from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.models import RankingSnapshot, RankingSnapshotRow
+from volunteer_api.rankings.problems import AlreadyClosed, OtherSnapshotUnknown, PeriodNotOver
+from volunteer_api.rankings.queries import ranked
+from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.service import rule_of
+
+ROWS_AT_ONCE = 1000
+PUBLISHED = (Subject.ORGANIZATION, Subject.TEAM, Subject.STATION)
+
+
+@dataclass(frozen=True)
+class SnapshotView:
+    """A snapshot with its scope's name."""
+
+    id: UUID
+    scope: Mapping[str, Any]
+    period: str
+    first: date
+    last: date
+    provisional: bool
+    final_after: date
+    closed_at: datetime
+
+
+@dataclass(frozen=True)
+class SnapshotPage:
+    """A page of one ranking of a snapshot."""
+
+    snapshot: SnapshotView
+    items: Sequence[Mapping[str, Any]]
+    rule: Mapping[str, Any]
+    as_of: datetime
+    next_cursor: str | None
+
+
+def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotView:
+    """Publish the rankings of a period of a subtree: organizations of every level, teams and stations, by each metric.
+
+    One statement for each ranking. Raises PeriodNotOver or AlreadyClosed (409).
+    """
+    now = clock.now()
+    if period.first is None or period.last is None or period.last >= clock.local_date(now):
+        raise PeriodNotOver()
+    final_after = deadlines.due_on(period.last).on
+    provisional = clock.local_date(now) <= final_after
+    closed = db.session.scalars(
+        select(RankingSnapshot)
+        .where(RankingSnapshot.scope_id == scope.id, RankingSnapshot.period == period.text)
+        .order_by(RankingSnapshot.provisional)
+        .limit(1)
+    ).one_or_none()
+    if closed is not None and (provisional or not closed.provisional):
+        raise AlreadyClosed(members={"snapshot_id": str(closed.id)})
+    snapshot = RankingSnapshot(
+        id=ids.new_id(),
+        created_at=now,
+        scope_id=scope.id,
+        period=period.text,
+        first_on=period.first,
+        last_on=period.last,
+        provisional=provisional,
+        final_after=final_after,
+        attendances_for_held_shift=rules().attendances_for_held_shift,
+        closed_by=by,
+    )
+    db.session.add(snapshot)
+    db.session.flush()
+    for subject in PUBLISHED:
+        levels: Sequence[str | None] = list(OrganizationKind) if subject is Subject.ORGANIZATION else [None]
+        for metric in Metric:
+            for level in levels:
+                _write(snapshot, _question(snapshot, subject, metric, level))
+    return _view(snapshot, scope.name)
+
+
+def list_snapshots(query: Mapping[str, Any]) -> Page:
+    """The snapshots of a scope, or all; the latest period first."""
+    statement = select(RankingSnapshot, Organization.name).join(
+        Organization, Organization.id == RankingSnapshot.scope_id
+    )
+    if "scope" in query:
+        statement = statement.where(RankingSnapshot.scope_id == query["scope"])
+    keys = [
+        Key(RankingSnapshot.last_on, lambda row: row.RankingSnapshot.last_on, descending=True),
+        Key(RankingSnapshot.id, lambda row: row.RankingSnapshot.id, descending=True),
+    ]
+    found = page(statement, keys, query, scope=str(query.get("scope")))
+    return Page([_view(row.RankingSnapshot, row.name) for row in found.items], found.next_cursor)
+
+
+def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
+    """One of its rankings: the values of then beside those of now; adjustment = live − value."""
+    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    then = _rows(snapshot.id, question)
+    live = ranked(question).alias("live")
+    statement = select(then, func.coalesce(live.c.value, 0).label("live")).outerjoin(live, live.c.id == then.c.id)
+    keys = [Key(then.c.value, attrgetter("value"), descending=True), Key(then.c.id, attrgetter("id"))]
+    found = page(statement, keys, query, scope=str(snapshot.id))
+    return _page(
+        snapshot,
+        question,
+        [
+            {**_told(row), "own": row.own, "live": int(row.live), "adjustment": int(row.live) - row.value}
+            for row in found.items
+        ],
+        found.next_cursor,
+    )
+
+
+def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
+    """One of its rankings beside that of another snapshot; difference = value − other_value.
+
+    Also of a subject that only one of them has; it then has no rank in the other. Raises OtherSnapshotUnknown (409).
+    """
+    other = db.session.get(RankingSnapshot, query["other"])
+    if other is None:
+        raise OtherSnapshotUnknown()
+    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    mine, others = _rows(snapshot.id, question), _rows(other.id, question, "others")
+    value, other_value = func.coalesce(mine.c.value, 0), func.coalesce(others.c.value, 0)
+    rows = (
+        select(
+            func.coalesce(mine.c.id, others.c.id).label("id"),
+            func.coalesce(mine.c.name, others.c.name).label("name"),
+            value.label("value"),
+            mine.c.rank.label("rank"),
+            other_value.label("other_value"),
+            others.c.rank.label("other_rank"),
+        )
+        .select_from(mine)
+        .join(others, others.c.id == mine.c.id, full=True)
+        .subquery("compared")
+    )
+    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+    found = page(select(rows), keys, query, scope=f"{snapshot.id} {other.id}")
+    return _page(
+        snapshot,
+        question,
+        [
+            {
+                **_told(row),
+                "other_value": int(row.other_value),
+                "other_rank": row.other_rank,
+                "difference": int(row.value) - int(row.other_value),
+            }
+            for row in found.items
+        ],
+        found.next_cursor,
+    )
+
+
+def _question(snapshot: RankingSnapshot, subject: Subject, metric: Metric, level: str | None) -> Question:
+    return Question(
+        subject=subject,
+        metric=metric,
+        now=clock.now(),
+        level=level,
+        scope=snapshot.scope_id,
+        first=snapshot.first_on,
+        last=snapshot.last_on,
+    )
+
+
+def _write(snapshot: RankingSnapshot, question: Question) -> None:
+    found = db.session.execute(select(ranked(question)))
+    for rows in found.partitions(ROWS_AT_ONCE):
+        db.session.execute(
+            insert(RankingSnapshotRow),
+            [
+                {
+                    "id": ids.new_id(),
+                    "created_at": snapshot.created_at,
+                    "snapshot_id": snapshot.id,
+                    "subject": question.subject,
+                    "metric": question.metric,
+                    "subject_id": row.id,
+                    "level": question.level,
+                    "name": row.name,
+                    "value": row.value,
+                    "own": row.own,
+                }
+                for row in rows
+            ],
+        )
+
+
+def _rows(snapshot_id: UUID, question: Question, name: str = "then") -> Subquery:
+    row = RankingSnapshotRow
+    statement: Rows = select(
+        row.subject_id.label("id"),
+        row.name.label("name"),
+        row.value.label("value"),
+        row.own.label("own"),
+        func.rank().over(order_by=row.value.desc()).label("rank"),
+    ).where(row.snapshot_id == snapshot_id, row.subject == question.subject, row.metric == question.metric)
+    if question.level is not None:
+        statement = statement.where(row.level == question.level)
+    return statement.subquery(name)
+
+
+def _told(row: Any) -> dict[str, Any]:
+    return {"rank": row.rank, "subject": {"id": row.id, "name": row.name}, "value": int(row.value)}
+
+
+def _page(
+    snapshot: RankingSnapshot, question: Question, items: Sequence[Mapping[str, Any]], next_cursor: str | None
+) -> SnapshotPage:
+    scope = db.session.get_one(Organization, snapshot.scope_id)
+    rule = {**rule_of(question), "attendances_for_held_shift": snapshot.attendances_for_held_shift}
+    return SnapshotPage(_view(snapshot, scope.name), items, rule, question.now, next_cursor)
+
+
+def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
+    return SnapshotView(
+        id=snapshot.id,
+        scope={"id": snapshot.scope_id, "name": scope_name},
+        period=snapshot.period,
+        first=snapshot.first_on,
+        last=snapshot.last_on,
+        provisional=snapshot.provisional,
+        final_after=snapshot.final_after,
+        closed_at=snapshot.created_at,
+    )
