@@ -6,7 +6,13 @@ from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
-from volunteer_api.activities.shift_schemas import Recurrence, ShiftCreate, ShiftRead, ShiftSummary
+from volunteer_api.activities.shift_schemas import (
+    RecurrenceCreate,
+    RecurrenceRead,
+    ShiftCreate,
+    ShiftRead,
+    ShiftSummary,
+)
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -120,7 +126,7 @@ class ActivityCreate(Schema):
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS)
-    recurrence = Nested(Recurrence)
+    recurrence = Nested(RecurrenceCreate)
 
     @validates_schema
     def one_way(self, data: dict[str, Any], **_options: Any) -> None:
@@ -133,7 +139,10 @@ class ActivityCreate(Schema):
 
 
 class ActivityUpdate(Schema):
-    """What may be changed; null clears."""
+    """What may be changed; null clears.
+
+    Another `sign_up_mode` is for sign-ups to come: those that are there keep their states.
+    """
 
     title = Text(max_length=100)
     category = Choice(Category)
@@ -145,11 +154,12 @@ class ActivityUpdate(Schema):
     radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
+    sign_up_mode = Choice(SignUpMode)
     recipients = ListOf(Choice(Recipient), max_length=10)
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     recurrence = Nested(
-        Recurrence, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
+        RecurrenceCreate, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
     )
     minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
@@ -216,7 +226,7 @@ class ActivityRead(ActivitySummary):
 
     shifts = fields.List(fields.Nested(ShiftRead), required=True)
     shift_count = Count(required=True)
-    recurrence = Nested(Recurrence, required=True, allow_none=True)
+    recurrence = Nested(RecurrenceRead, required=True, allow_none=True)
     copied_from_id = Id(required=True, allow_none=True)
     leader_ids = fields.List(Id(), required=True)
     co_organizer_ids = fields.List(Id(), required=True)

@@ -196,7 +196,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
     if "required_training_ids" in changes:
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
-    told = [name for name in TOLD if name in changes and changes[name] != getattr(activity, name)]
+    told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     if (given := changes.pop("recurrence", None)) is not None:
         repeat(activity, given)
     if "photo_ids" in changes and by is not None:

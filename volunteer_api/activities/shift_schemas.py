@@ -39,6 +39,12 @@ class ShiftRoleRead(ShiftRoleCreate):
     waitlisted_count = Count(required=True)
 
 
+class ShiftRoleChange(ShiftRoleCreate):
+    """A role of a shift as it is to be: one that is there by its `id`, or else by its name; otherwise a new one."""
+
+    id = Id()
+
+
 class _ShiftTimes(Schema):
     """What a shift's creation and its update, and a recurrence, have in common."""
 
@@ -72,30 +78,27 @@ class ShiftCreate(_ShiftTimes):
     minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
     roles = ListOf(Nested(ShiftRoleCreate), max_length=MAXIMUM_ROLES)
 
-    @validates_schema
-    def roles_fit(self, data: dict[str, Any], **_options: Any) -> None:
-        names = [role["name"] for role in data.get("roles", ())]
-        if len(set(names)) < len(names):
-            raise fault("twice", "Two roles have the same name.", "roles")
-        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
-            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
-
 
 class ShiftUpdate(_ShiftTimes):
-    """What may be changed; null clears. A shift that has begun can end later, and take more people."""
+    """What may be changed; null clears. A shift that has begun can end later, and take more people.
+
+    `roles` are given whole: one that is left out is removed, which is refused while somebody is signed up for it.
+    """
 
     starts_at = Moment()
     ends_at = Moment()
     sign_up_closes_at = Moment(allow_none=True)
     capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
     minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
+    roles = ListOf(Nested(ShiftRoleChange), max_length=MAXIMUM_ROLES)
 
 
-class Recurrence(_ShiftTimes):
+class RecurrenceCreate(_ShiftTimes):
     """Shifts by a rule of RFC 5545, such as `FREQ=WEEKLY;BYDAY=SA;COUNT=10`, expanded in local time.
 
-    The first begins at `starts_at`; each is as long as the first. The rule has an end, by COUNT or UNTIL (a day is
-    meant with its evening), within three years and 366 shifts; `except_on` are local days without a shift.
+    The first begins at `starts_at`; each is as long as the first, and has the same roles. The rule has an end, by COUNT
+    or UNTIL (a day is meant with its evening), within three years and 366 shifts. Days that are left out count for
+    COUNT: `except_on`, and those that `skip_holidays` and `skip_moved_workdays` find.
     """
 
     rrule = Text(max_length=200, required=True)
@@ -103,7 +106,29 @@ class Recurrence(_ShiftTimes):
     ends_at = Moment(required=True)
     capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
     minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-    except_on = ListOf(Day(), max_length=100)
+    roles = ListOf(Nested(ShiftRoleCreate), max_length=MAXIMUM_ROLES)
+    except_on = ListOf(Day(), max_length=100, metadata={"description": "Local days without a shift."})
+    skip_holidays = Flag(
+        metadata={"description": "No shift begins on a day off of a public holiday, as the State Council announced it."}
+    )
+    skip_moved_workdays = Flag(
+        metadata={"description": "No shift begins on a Saturday or Sunday that is worked in exchange for a holiday."}
+    )
+
+
+class RecurrenceRead(RecurrenceCreate):
+    """A rule with what the calendar of holidays made of it, where it was asked to."""
+
+    skipped_on = fields.List(
+        Day(), metadata={"description": "The local days that `skip_holidays` and `skip_moved_workdays` left out."}
+    )
+    holidays_known_through = Day(
+        metadata={
+            "description": "Holidays were announced up to this day when the shifts were made. Of days after it, only "
+            "the holidays that the law fixes to a date (1 January, 1 and 2 May, 1 to 3 October) are left out: give "
+            "the rule again once the year is announced, usually in November before it."
+        }
+    )
 
 
 class RefusalReason(Schema):

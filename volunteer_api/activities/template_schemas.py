@@ -3,6 +3,7 @@
 from marshmallow import fields
 
 from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.shift_schemas import ShiftRoleCreate
 from volunteer_api.core.schema import Choice, Count, Day, Id, ListOf, PageQuery, Schema, Text
 
 
@@ -30,6 +31,7 @@ class TemplateShift(Schema):
     duration_minutes = Count(required=True)
     capacity = Count(required=True, allow_none=True)
     minimum = Count(required=True, allow_none=True)
+    roles = fields.List(fields.Nested(ShiftRoleCreate), metadata={"description": "Absent from old patterns."})
 
 
 class TemplateRead(Schema):
