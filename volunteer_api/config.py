@@ -51,6 +51,8 @@ class Rules:
     attendances_for_held_shift: int = 1
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
+    # How long a calendar that follows somebody's sign-ups is told that a place was lost.
+    calendar_canceled_days: int = 30
     backdating_days: int = 30
     near_expiry_days: int = 30
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.

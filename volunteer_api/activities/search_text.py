@@ -10,16 +10,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from datetime import datetime
+from functools import partial, reduce
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, or_, select, union
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Campaign
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, Campaign
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.pinyin import spelled_from_each
 from volunteer_api.core.statements import insert
+from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization
 from volunteer_api.teams.models import Team
@@ -32,6 +35,7 @@ MOST_PROBES = 24
 MOST_TOGETHER = 6
 # What so few activities have leads straight to them; what more of them have is met soon by walking the list.
 FEW = 1000
+INDEX_RENAMED = "activities.index_renamed"
 BATCH = 100
 SURROGATES = 0xD800, 0xE000
 LAST_CHARACTER = 0x10FFFF
@@ -110,7 +114,41 @@ def index_what_is_stale() -> int:
     return done
 
 
-def _index_some() -> int:
+def mark_renamed(subject_id: UUID) -> None:
+    """An organization, a team or a campaign has another name: its activities are found by it within a minute.
+
+    It may have thousands, so only that is noted in the unit that renames it, and the worker is nudged.
+    """
+    row = {"renamed_at": clock.now()}
+    statement = insert(ActivityRename).values(subject_id=subject_id, **row)
+    db.session.execute(statement.on_conflict_do_update(index_elements=[ActivityRename.subject_id], set_=row))
+    enqueue(INDEX_RENAMED)
+
+
+def index_renamed() -> int:
+    """Index the activities of what was renamed, in units of a hundred each; returns of how many."""
+    done = 0
+    for subject_id, renamed_at in run_unit(_marks, writes=False):
+        work = partial(_index_some, subject_id)
+        while count := run_unit(work, writes=True):
+            done += count
+        # Where it was renamed once more meanwhile, the mark is another one.
+        run_unit(partial(_forget, subject_id, renamed_at), writes=True)
+    return done
+
+
+def _marks() -> list[tuple[UUID, datetime]]:
+    found = db.session.execute(select(ActivityRename).order_by(ActivityRename.renamed_at, ActivityRename.subject_id))
+    return [(mark.subject_id, mark.renamed_at) for mark in found.scalars()]
+
+
+def _forget(subject_id: UUID, renamed_at: datetime) -> None:
+    db.session.execute(
+        delete(ActivityRename).where(ActivityRename.subject_id == subject_id, ActivityRename.renamed_at == renamed_at)
+    )
+
+
+def _index_some(subject_id: UUID | None = None) -> int:
     stale = (
         _names()
         .add_columns(Activity)
@@ -119,6 +157,9 @@ def _index_some() -> int:
         .order_by(Activity.id)
         .limit(BATCH)
     )
+    if subject_id is not None:
+        named_after = (Activity.organization_id, Activity.team_id, Activity.campaign_id)
+        stale = stale.where(or_(*(column == subject_id for column in named_after)))
     rows = db.session.execute(stale).all()
     for row in rows:
         _index(row.Activity, row.names)

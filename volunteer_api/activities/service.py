@@ -87,6 +87,8 @@ def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
     """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
     if "goals" in changes:
         _set_goals(campaign, changes.pop("goals") or {})
+    if changes.get("name", campaign.name) != campaign.name:
+        search_text.mark_renamed(campaign.id)
     for name, value in changes.items():
         setattr(campaign, name, value)
     if campaign.starts_on is not None and campaign.ends_on is not None and campaign.starts_on > campaign.ends_on:

@@ -33,12 +33,6 @@ class ShiftRoleCreate(Schema):
     capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, required=True)
 
 
-class ShiftRoleRead(ShiftRoleCreate):
-    id = Id(required=True)
-    confirmed_count = Count(required=True)
-    waitlisted_count = Count(required=True)
-
-
 class ShiftRoleChange(ShiftRoleCreate):
     """A role of a shift as it is to be: one that is there by its `id`, or else by its name; otherwise a new one."""
 
@@ -142,6 +136,17 @@ class Refusal(Schema):
     code = Text(required=True)
     detail = Text(required=True)
     reasons = fields.List(fields.Nested(RefusalReason), required=True)
+
+
+class ShiftRoleRead(ShiftRoleCreate):
+    """A role of a shift, with what would come of the caller's signing up for this role now."""
+
+    id = Id(required=True)
+    confirmed_count = Count(required=True)
+    waitlisted_count = Count(required=True)
+    can_sign_up = Flag(required=True)
+    would_be = Choice(WouldBe, required=True, allow_none=True)
+    refusal = Nested(Refusal, required=True, allow_none=True)
 
 
 class ShiftSummary(Schema):
