@@ -1,5 +1,6 @@
 """Rows of the access matrix: qualifications."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.access_scene import KEEPS_ORGANIZATION, ORGANIZES, SIGNED_IN, Call, Entry, World
@@ -57,7 +58,7 @@ def of_a_policy(world: World) -> Call:
 def table(world: World, header: str, value: str = "") -> Call:
     """One new person."""
     content = f"{header}\n{world.phone()}{value}\n".encode()
-    return Call(body={"file": (BytesIO(content), "名单.csv")}, form=True)
+    return Call(file=("people.csv", content))
 
 
 ROWS: dict[str, Entry] = {

@@ -1,7 +1,7 @@
 """Insured people and completed trainings from tables, as insurers and trainers send them; and the list back.
 
-Somebody is known by the phone alone. Names and resident IDs that stand in such a table are not kept: of an ID it is only
-looked whether it can be one, since a column that slid by a row shows there first.
+Somebody is known by the phone alone. Names and resident IDs that stand in such a table are not kept: of an ID it is
+only looked whether it can be one, since a column that slid by a row, or digits that Excel rounded, show there first.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
 from volunteer_api.accounts import service as accounts
-from volunteer_api.accounts.resident_numbers import is_valid, normalized
+from volunteer_api.accounts.resident_numbers import normalized
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -125,8 +126,8 @@ def import_completions(
 ) -> Imported:
     """Record that everybody in the table completed the training, on the row's day or else on `completed_on`.
 
-    All or nobody, registered or not; who is recorded for that day stays so. A dry run changes nothing and names each bad
-    cell. Raises TableRefused (422) where it is no dry run.
+    All or nobody, registered or not; who is recorded for that day stays so. A dry run changes nothing and names each
+    bad cell. Raises TableRefused (422) where it is no dry run.
     """
     judged = _judge(table, partial(_completion, completed_on))
     recorded = select(TrainingRecord).where(
@@ -161,9 +162,8 @@ def export_insured(policy: Policy, *, by: Principal) -> Download:
     statement = select(Insured).where(Insured.policy_id == policy.id).order_by(Insured.id).limit(EXPORTED_ROWS)
     rows = [_insured_cells(one, policy) for one in db.session.scalars(statement)]
     content = write_table(("手机号", "起保日期", "终保日期", "状态"), rows, "参保名单")
-    return _exported(
-        content, f"参保名单-{clock.today()}.xlsx", policy.organization_id, by, policy_id=policy.id, rows=rows
-    )
+    _note_export(policy.organization_id, by, policy_id=str(policy.id), rows=len(rows))
+    return Download(content, XLSX, f"参保名单-{clock.today()}.xlsx")
 
 
 def export_completions(training: Training, *, by: Principal) -> Download:
@@ -176,22 +176,18 @@ def export_completions(training: Training, *, by: Principal) -> Download:
     )
     rows = [_completion_cells(one) for one in db.session.scalars(statement)]
     content = write_table(("手机号", "完成日期", "有效期至", "状态"), rows, "培训记录")
-    name = f"培训记录-{clock.today()}.xlsx"
-    return _exported(content, name, training.organization_id, by, training_id=training.id, rows=rows)
+    _note_export(training.organization_id, by, training_id=str(training.id), rows=len(rows))
+    return Download(content, XLSX, f"培训记录-{clock.today()}.xlsx")
 
 
-def _exported(
-    content: bytes, name: str, organization_id: Any, by: Principal, *, rows: Sequence[Any], **of: Any
-) -> Download:
+def _note_export(organization_id: UUID, by: Principal, **facts: Any) -> None:
     audit.record(
         AuditAction.DATA_EXPORTED,
         actor_id=by.volunteer_id,
         organization_id=organization_id,
         what="qualifications",
-        rows=len(rows),
-        **{member: str(value) for member, value in of.items()},
+        **facts,
     )
-    return Download(content, XLSX, name)
 
 
 def _insured_cells(one: Insured, policy: Policy) -> list[str]:
@@ -223,11 +219,11 @@ def _judge(table: Table, days_in: Any) -> _Judged:
 
 def _identity(record: Record, seen: Mapping[str, dict[str, int]]) -> tuple[str | None, dict[str, Fault]]:
     faults: dict[str, Fault] = {}
-    text, number = record.values[PHONE.name], normalized(record.values.get(RESIDENT_ID.name, ""))
-    phone = phone_of(text) if text else None
+    text, identity = record.values[PHONE.name], record.values.get(RESIDENT_ID.name, "")
+    phone, number = phone_of(text) if text else None, normalized(identity)
     if phone is None:
         faults[PHONE.name] = Fault("not_phone") if text else Fault("required")
-    if number and not is_valid(number):
+    if identity and number is None:
         faults[RESIDENT_ID.name] = Fault("not_resident_id", "This is not a resident ID number.")
     for column, value in ((PHONE.name, phone), (RESIDENT_ID.name, number)):
         first = seen[column].setdefault(value, record.row) if value else record.row
@@ -240,7 +236,7 @@ def _day(record: Record, column: Column, default: date | None) -> date | Fault:
     text = record.values.get(column.name, "")
     if not text:
         return default or Fault("required")
-    return day_of(text) or Fault("not_day", "This is not a day.")
+    return day_of(text) or Fault("not_day")
 
 
 def _cover(policy: Policy, record: Record) -> tuple[dict[str, date], dict[str, Fault]]:

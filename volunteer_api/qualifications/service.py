@@ -103,7 +103,7 @@ def record_completions(
 
 
 def list_completions(training: Training, days: Mapping[str, date], *, by: Principal) -> list[TrainingRecord]:
-    """Record that the owner of each phone completed the training on that day, not one to come. Raises AlreadyRecorded."""
+    """Record that the owner of each phone completed the training on that day. Raises AlreadyRecorded (409)."""
     lasts = timedelta(days=training.valid_days) if training.valid_days is not None else None
     rows = [
         {
@@ -181,7 +181,8 @@ def insure(
     last = ends_on or policy.ends_on
     if not policy.starts_on <= first <= last <= policy.ends_on:
         raise _outside(policy)
-    return list_insured(policy, dict.fromkeys(phones, {"starts_on": first, "ends_on": last}), by=by)
+    days = {"starts_on": first, "ends_on": last}
+    return list_insured(policy, {phone: days for phone in phones}, by=by)  # noqa: C420  # read only
 
 
 def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: Principal) -> list[Insured]:
