@@ -97,10 +97,10 @@ def search(q: str) -> Search:
     return Search([condition, *conditions], leads=True) if count else Search([false()], leads=True)
 
 
-def index(activity: Activity) -> None:
-    """Make the activity found by what it says now. At most four statements."""
+def index(activity: Activity, *, is_new: bool = False) -> None:
+    """Make the activity found by what it says now. At most four statements, and three where it `is_new`."""
     names = db.session.execute(_names().where(Activity.id == activity.id)).one()
-    _index(activity, names.names)
+    _index(activity, names.names, is_new=is_new)
 
 
 def index_what_is_stale() -> int:
@@ -166,22 +166,23 @@ def _index_some(subject_id: UUID | None = None) -> int:
     return len(rows)
 
 
-def _index(activity: Activity, names: str) -> None:
+def _index(activity: Activity, names: str, *, is_new: bool = False) -> None:
     fields = (activity.title, activity.place_name or "", *names.split("\n"), (activity.description or "")[:HEAD])
     folded = "\n".join(filter(None, map(fold, fields)))
-    kept = db.session.get(ActivityText, activity.id)
+    kept = db.session.get(ActivityText, activity.id) if not is_new else None
     if kept is not None and (kept.text, kept.names) == (folded, names):
         return
     if kept is None:
         db.session.add(ActivityText(activity_id=activity.id, text=folded, names=names))
     else:
         kept.text, kept.names = folded, names
-    _replace_grams(activity.id, grams_of(folded) | spellings_of(activity.title))
+    _replace_grams(activity.id, grams_of(folded) | spellings_of(activity.title), is_new=is_new)
     db.session.flush()
 
 
-def _replace_grams(activity_id: UUID, grams: set[str]) -> None:
-    there = set(db.session.scalars(select(ActivityGram.gram).where(ActivityGram.activity_id == activity_id)))
+def _replace_grams(activity_id: UUID, grams: set[str], *, is_new: bool) -> None:
+    own = select(ActivityGram.gram).where(ActivityGram.activity_id == activity_id)
+    there = set(db.session.scalars(own)) if not is_new else set()
     if gone := there - grams:
         db.session.execute(
             delete(ActivityGram).where(ActivityGram.activity_id == activity_id, ActivityGram.gram.in_(gone))
