@@ -398,9 +398,14 @@ def _on_one_branch(named: Mapping[str, UUID], organization_id: UUID) -> set[str]
 
 
 def _is_related(name: str, organization_id: UUID) -> ColumnElement[bool]:
-    owner_id = OF_ONE_BRANCH[name].organization_id
-    owners_path = select(Organization.path_id).where(Organization.id == owner_id).scalar_subquery()
-    below = select(PathMember.ancestor_id).where(PathMember.path_id == owners_path)
+    model = OF_ONE_BRANCH[name]
+    owner_id = model.organization_id
+    below = (
+        select(PathMember.ancestor_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .where(Organization.id == owner_id)
+        .correlate(model)
+    )
     return or_(owner_id.in_(ancestor_ids(organization_id)), literal(organization_id).in_(below))
 
 
