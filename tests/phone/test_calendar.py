@@ -155,7 +155,7 @@ class TestFeed:
         assert lost["SEQUENCE"] > before["SEQUENCE"]
         assert lost.decoded("DTSTAMP") >= before.decoded("DTSTAMP")
         assert (str(lost["TRANSP"]), list(lost.walk("VALARM"))) == ("TRANSPARENT", [])
-        assert "您已不在本班次的报名名单中。" in str(lost["DESCRIPTION"])
+        assert "您在本班次已没有名额。" in str(lost["DESCRIPTION"])
         unit(lambda: sign_ups.sign_up(shift_id=shift_id, volunteer_id=member_id))
         _, (again,) = parsed(client.get(address, base=""))
         assert (again["UID"], str(again["STATUS"])) == (before["UID"], "CONFIRMED")

@@ -121,7 +121,7 @@ def _lines(entry: Entry) -> list[str]:
     activity = entry.activity
     found = [texts.translate("Held by: %(names)s", names="、".join(entry.names))]
     if entry.left_at is not None:
-        found.append(texts.translate("You are no longer signed up for this shift."))
+        found.append(texts.translate("You have no place in this shift any more."))
     if activity.cancellation_reason:
         found.append(texts.translate("Canceled: %(reason)s", reason=activity.cancellation_reason))
     if activity.description:
