@@ -1,9 +1,12 @@
-"""Activities: holidays in recurrences, changeable roles
+"""Activities: how often a sign-up got or lost a place, and whose activities are indexed by another name
 
 Revision ID: 2026_11_26_7_activities
 Revises: 2026_11_26_6_voices
 Create Date: 2026-11-26 00:00:00+00:00
 """
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "2026_11_26_7_activities"
 down_revision = "2026_11_26_6_voices"
@@ -12,8 +15,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Filled in by the part that needs it."""
+    """Count a place that somebody has: a calendar must hear of it when it is lost. Note what is renamed."""
+    op.add_column("sign_ups", sa.Column("place_changes", sa.Integer(), nullable=False, server_default="0"))
+    op.create_table(
+        "activity_renames",
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("renamed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_activity_renames")),
+    )
+    op.execute(sa.text("UPDATE sign_ups SET place_changes = 1 WHERE state = 'confirmed'"))
 
 
 def downgrade() -> None:
-    """Filled in by the part that needs it."""
+    """Forget it."""
+    op.drop_table("activity_renames")
+    op.drop_column("sign_ups", "place_changes")

@@ -11,7 +11,7 @@ from sqlalchemy import event, insert, text
 
 from tests.activities.factories import Scene, make_scene
 from tests.factories import unit_of
-from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Shift
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Shift, ShiftRole
 from volunteer_api.activities.search_text import fold, grams_of
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -24,7 +24,9 @@ WHERE = ("湛河", "河西社区", "矿工路", "建设路", "东高皇", "五�
 def rows_of(number: int, scene: Scene, path_id: Any, *, past: int = 0) -> dict[Any, list[dict[str, Any]]]:
     """Rows of `number` published activities in one city; `past` of a hundred are over."""
     chance, now = random.Random(7), clock.now()
-    found: dict[Any, list[dict[str, Any]]] = {Activity: [], Shift: [], ActivityText: [], ActivityGram: []}
+    found: dict[Any, list[dict[str, Any]]] = {
+        model: [] for model in (Activity, Shift, ShiftRole, ActivityText, ActivityGram)
+    }
     for one in range(number):
         activity_id, title = ids.new_id(), f"{chance.choice(WHERE)}{chance.choice(WHAT)}第{one}次"
         over = chance.randrange(100) < past
@@ -45,9 +47,11 @@ def rows_of(number: int, scene: Scene, path_id: Any, *, past: int = 0) -> dict[A
             }
         )
         start = now + timedelta(minutes=-5000 if over else chance.randrange(60, 40_000))
-        found[Shift].append(
-            {"activity_id": activity_id, "starts_at": start, "ends_at": start + timedelta(hours=2), "capacity": 20}
-        )
+        shift_id = ids.new_id()
+        times = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+        found[Shift].append({"id": shift_id, "activity_id": activity_id, "capacity": 20} | times)
+        if one % 3 == 0:
+            found[ShiftRole].append({"shift_id": shift_id, "name": "讲解", "capacity": 2})
         folded = f"{fold(title)}\n五一路街道实践所"
         found[ActivityText].append({"activity_id": activity_id, "text": folded, "names": ""})
         found[ActivityGram] += [{"gram": gram, "activity_id": activity_id} for gram in grams_of(folded)]

@@ -221,6 +221,15 @@ def test_a_team_of_another_branch_is_no_reference(client: Any, unit: Any) -> Non
     )
     pointers = [error["pointer"] for error in stranger.post("/activities", json=unknown).get_json()["errors"]]
     assert pointers == ["/campaign_id", "/leader_ids"]
+    # A team and a station below the organization may be named, and another branch's is found among them.
+    administrator = client.as_(scene.administrator_id)
+    below = body_of(scene, organization_id=str(scene.center_id), team_id=str(scene.team_id))
+    assert administrator.post("/activities", json=below | {"station_id": str(scene.station_id)}).status_code == 201
+    mixed = body_of(scene, organization_id=str(scene.other_office_id), station_id=str(scene.station_id))
+    campaign = {"name": "清洁家园", "organization_id": str(scene.center_id)}
+    mixed["campaign_id"] = administrator.post("/campaigns", json=campaign).get_json()["id"]
+    answer = stranger.post("/activities", json=mixed)
+    assert [error["pointer"] for error in answer.get_json()["errors"]] == ["/station_id"]
 
 
 HOUR = timedelta(hours=1)

@@ -18,7 +18,7 @@ from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.activities import listing, search_text, service
-from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, CoOrganizer
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, CoOrganizer
 from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -118,6 +118,28 @@ class TestText:
             assert search_text.index_what_is_stale() == 1
         assert found(client, "q=湖滨路") == [str(made.id)]
         assert found(client, "q=五一路") == []
+
+    def test_new_names_are_found_once_the_worker_was_nudged(self, client: Any, unit: Unit, app: Flask) -> None:
+        """Of organization, team and campaign: each renaming notes itself, and its activities alone are looked at."""
+        scene = unit(make_scene)
+        administrator = client.as_(scene.administrator_id)
+        body = {"name": "清洁家园", "organization_id": str(scene.office_id)}
+        campaign_id = administrator.post("/campaigns", json=body).json["id"]
+        made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, campaign_id=UUID(campaign_id)))
+        for path, old, new in (
+            (f"/organizations/{scene.office_id}", "五一路", "湖滨路街道实践所"),
+            (f"/teams/{scene.team_id}", "大妈", "夕阳红志愿队"),
+            (f"/campaigns/{campaign_id}", "家园", "爱国卫生运动"),
+        ):
+            assert found(client, f"q={old}") == [str(made.id)]
+            version = administrator.get(path).json["version"]
+            renamed = administrator.patch(path, json={"name": new}, version=version)
+            assert renamed.status_code == 200, renamed.json
+            with app.app_context():
+                assert (search_text.index_renamed(), search_text.index_renamed()) == (1, 0)
+            assert found(client, f"q={new[:3]}") == [str(made.id)]
+            assert found(client, f"q={old}") == []
+        assert unit(lambda: db.session.query(ActivityRename).count()) == 0
 
     def test_what_stood_before_the_index_is_found_after_the_sweep(self, client: Any, made: Any, app: Flask) -> None:
         def forget() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
 from volunteer_api.activities import recurrence
-from volunteer_api.core import clock
+from volunteer_api.core import clock, holidays
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.sign_ups import service as sign_ups
 
@@ -50,6 +51,8 @@ def test_what_rules_give(app: Any, text: str, days: list[str]) -> None:
         ("FREQ=WEEKLY", "without_end"),
         ("FREQ=DAILY;COUNT=367", "too_many_shifts"),
         ("FREQ=DAILY;UNTIL=20991231", "too_many_shifts"),
+        ("FREQ=WEEKLY;UNTIL=20991231", "too_far"),
+        ("FREQ=YEARLY;COUNT=5", "too_far"),
         ("FREQ=HOURLY;COUNT=3", "too_often"),
         ("FREQ=SECONDLY;COUNT=3", "too_often"),
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;UNTIL=20991231", "no_shift"),
@@ -74,6 +77,105 @@ def test_days_are_left_out(app: Any) -> None:
         assert [clock.local_date(shift["starts_at"]).day for shift in made] == [2, 4]
 
 
+def test_holidays_are_left_out_as_far_as_they_are_known(app: Any) -> None:
+    """The National Day of 2026, whose eve and the Saturday after the week are worked."""
+    first = datetime(2026, 9, 19, 0, 0, tzinfo=UTC)
+    given_rule = rule("FREQ=DAILY;COUNT=23") | {"starts_at": first, "ends_at": first + timedelta(hours=2)}
+    with app.app_context():
+        made = {
+            names: [f"{clock.local_date(one['starts_at']):%m%d}" for one in recurrence.expand(given_rule | dict(names))]
+            for names in (
+                (("skip_holidays", True),),
+                (("skip_moved_workdays", True),),
+                (("skip_holidays", True), ("skip_moved_workdays", True)),
+            )
+        }
+        every = [f"{date(2026, 9, 19) + timedelta(days=day):%m%d}" for day in range(23)]
+        off = {"0925", "0926", "0927", *(f"100{day}" for day in range(1, 8))}
+        assert [[day for day in every if day not in days] for days in made.values()] == [
+            sorted(off),
+            ["0920", "1010"],
+            sorted({*off, "0920", "1010"}),
+        ]
+        kept = recurrence.loaded(recurrence.stored(given_rule | {"skip_holidays": True}))
+        assert kept is not None
+        assert {f"{day:%m%d}" for day in kept["skipped_on"]} == off
+        assert kept["holidays_known_through"] >= date(2026, 12, 31)
+        assert "skipped_on" not in recurrence.stored(given_rule)
+
+
+def test_of_a_year_to_be_announced_the_fixed_holidays_are_left_out(
+    app: Any, client: Any, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says until when the calendar is known, and the rule keeps its wish when it is given again."""
+    monkeypatch.setattr(holidays, "LAST_YEAR", 2026)
+    scene = unit(make_scene)
+    start = datetime(2027, 4, 30, 0, 0, tzinfo=UTC)
+    given_rule = {
+        "rrule": "FREQ=DAILY;COUNT=4",
+        "starts_at": text_of(start),
+        "ends_at": text_of(start + timedelta(hours=2)),
+        "skip_holidays": True,
+        "except_on": ["2027-05-03"],
+    }
+    body = body_of(scene, recurrence=given_rule)
+    del body["shifts"]
+    made = client.as_(scene.organizer_id).post("/activities", json=body)
+    assert made.status_code == 201, made.get_json()
+    activity = made.get_json()
+    assert [shift["starts_at"][:10] for shift in activity["shifts"]] == ["2027-04-30"]
+    kept = activity["recurrence"]
+    assert (kept["skipped_on"], kept["holidays_known_through"]) == (["2027-05-01", "2027-05-02"], "2026-12-31")
+    again = client.as_(scene.organizer_id).patch(
+        f"/activities/{activity['id']}", json={"recurrence": given_rule | {"rrule": "FREQ=DAILY;COUNT=5"}}, version=1
+    )
+    assert [shift["starts_at"][:10] for shift in again.get_json()["shifts"]] == ["2027-04-30", "2027-05-04"]
+    assert again.get_json()["recurrence"]["except_on"] == ["2027-05-03"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        # The clocks of Berlin jump from two to three on 2027-03-28: of half past two to a quarter past three nothing
+        # is left, so it is as long as on other days.
+        ((2, 30), (3, 15), [("01:30", "02:15"), ("01:30", "02:15"), ("00:30", "01:15")]),
+        ((1, 0), (4, 0), [("00:00", "03:00"), ("00:00", "02:00"), ("23:00", "02:00")]),
+    ],
+)
+def test_when_the_clocks_change(
+    app: Any, change_settings: Any, first: tuple[int, int], last: tuple[int, int], expected: list[tuple[str, str]]
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    change_settings(app, zone=zone)
+    times = {name: datetime(2027, 3, 27, *at, tzinfo=zone) for name, at in (("starts_at", first), ("ends_at", last))}
+    with app.app_context():
+        made = recurrence.expand({"rrule": "FREQ=DAILY;COUNT=3", **times})
+    assert [(f"{one['starts_at']:%H:%M}", f"{one['ends_at']:%H:%M}") for one in made] == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "pointer", "code"),
+    [
+        (("2027-01-02T10:00:00Z", "2027-01-02T09:00:00Z"), "/shifts/0/ends_at", "ends_before_it_starts"),
+        (("2027-01-02T10:00:00Z", "2027-01-02T10:00:00Z"), "/shifts/0/ends_at", "ends_before_it_starts"),
+        # Eleven in Shanghai is before ten in London.
+        (("2027-01-02T10:00:00Z", "2027-01-02T11:00:00+08:00"), "/shifts/0/ends_at", "ends_before_it_starts"),
+        (("2027-01-02T08:00:00Z", "2027-01-04T00:00:00Z"), "/shifts/0/ends_at", "too_long"),
+        (("2027-01-02T08:00:00", "2027-01-02T10:00:00Z"), "/shifts/0/starts_at", "not_moment"),
+    ],
+)
+def test_times_that_can_not_be(client: Any, unit: Unit, times: tuple[str, str], pointer: str, code: str) -> None:
+    scene = unit(make_scene)
+    given_times = dict(zip(("starts_at", "ends_at"), times, strict=True))
+    answer = client.as_(scene.organizer_id).post("/activities", json=body_of(scene, shifts=[given_times]))
+    error = answer.get_json()["errors"][0]
+    assert (answer.status_code, error["pointer"], error["code"]) == (422, pointer, code)
+    body = body_of(scene, recurrence={"rrule": "FREQ=DAILY;COUNT=2", **given_times})
+    del body["shifts"]
+    again = client.as_(scene.organizer_id).post("/activities", json=body).get_json()["errors"][0]
+    assert (again["pointer"], again["code"]) == (pointer.replace("shifts/0", "recurrence"), code)
+
+
 @given(
     freq=st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
     interval=st.integers(1, 40),
@@ -82,8 +184,10 @@ def test_days_are_left_out(app: Any) -> None:
 def test_rules_stay_in_their_bounds(freq: str, interval: int, count: int) -> None:
     from_rule = _expand_bounded(f"FREQ={freq};INTERVAL={interval};COUNT={count}")
     if from_rule is None:
-        assert count > recurrence.MOST_OCCURRENCES
+        days = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 28, "YEARLY": 365}[freq] * interval * (count - 1)
+        assert count > recurrence.MOST_OCCURRENCES or days > 2.7 * 365
         return
+    assert len(from_rule) == count
     assert 1 <= len(from_rule) <= min(count, recurrence.MOST_OCCURRENCES)
     assert from_rule == sorted(set(from_rule))
     assert from_rule[-1] - from_rule[0] <= timedelta(days=3 * 366)

@@ -14,9 +14,10 @@ from volunteer_api.activities import service, shifts
 from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.phone import access
+from volunteer_api.phone import access, feed
 from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
 
 Unit = Callable[[Callable[[], Any]], Any]
 TITLE = "百万市民清洁家园大行动，第三期；湛河两岸（请带手套、帽子和水）"
@@ -140,6 +141,39 @@ class TestFeed:
         assert event["SEQUENCE"] > before["SEQUENCE"]
         assert list(event.walk("VALARM")) == []
         assert ("已取消：大雨" in str(event["DESCRIPTION"])) is whole
+
+    def test_a_place_that_was_lost_is_canceled_for_a_while(
+        self, client: Any, made: Any, address: str, unit: Unit
+    ) -> None:
+        """A calendar removes it, and takes it again when she comes back: the sequence only grows."""
+        _, (before,) = parsed(client.get(address, base=""))
+        member_id, shift_id = made.scene.member_id, made.shift_ids[0]
+        mine = unit(lambda: db.session.query(SignUp).filter_by(volunteer_id=member_id).one().id)
+        unit(lambda: sign_ups.withdraw(sign_up_id=mine))
+        _, (lost,) = parsed(client.get(address, base=""))
+        assert (lost["UID"], str(lost["STATUS"])) == (before["UID"], "CANCELLED")
+        assert lost["SEQUENCE"] > before["SEQUENCE"]
+        assert lost.decoded("DTSTAMP") >= before.decoded("DTSTAMP")
+        assert (str(lost["TRANSP"]), list(lost.walk("VALARM"))) == ("TRANSPARENT", [])
+        assert "您在本班次已没有名额。" in str(lost["DESCRIPTION"])
+        unit(lambda: sign_ups.sign_up(shift_id=shift_id, volunteer_id=member_id))
+        _, (again,) = parsed(client.get(address, base=""))
+        assert (again["UID"], str(again["STATUS"])) == (before["UID"], "CONFIRMED")
+        assert again["SEQUENCE"] > lost["SEQUENCE"]
+        taken_out = unit(lambda: db.session.query(SignUp).filter_by(volunteer_id=member_id, state="confirmed").one().id)
+        unit(lambda: sign_ups.reject(sign_up_id=taken_out, by=made.scene.organizer_id, reason="名额调整"))
+        _, (rejected,) = parsed(client.get(address, base=""))
+        assert (str(rejected["STATUS"]), rejected["SEQUENCE"] > again["SEQUENCE"]) == ("CANCELLED", True)
+        with clock.at(clock.now() + timedelta(days=31)):
+            assert list(Calendar.from_ical(unit(lambda: feed.feed(member_id)).content).walk("VEVENT")) == []
+
+    def test_who_never_had_a_place_is_told_nothing(self, client: Any, made: Any, address: str, unit: Unit) -> None:
+        member_id = made.scene.member_id
+        full = unit(lambda: make_activity(scene=made.scene, capacity=1, starts_at=clock.now() + timedelta(days=5)))
+        unit(lambda: sign_ups.sign_up(shift_id=full.shift_id, volunteer_id=made.scene.leader_id))
+        waiting = unit(lambda: sign_ups.sign_up(shift_id=full.shift_id, volunteer_id=member_id).id)
+        unit(lambda: sign_ups.withdraw(sign_up_id=waiting))
+        assert len(parsed(client.get(address, base=""))[1]) == 1
 
     def test_only_the_digest_is_kept(self, made: Any, address: str, unit: Unit) -> None:
         token = address.rpartition("/")[2].removesuffix(".ics")

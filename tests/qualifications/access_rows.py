@@ -1,5 +1,6 @@
 """Rows of the access matrix: qualifications."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.access_scene import KEEPS_ORGANIZATION, ORGANIZES, SIGNED_IN, Call, Entry, World
@@ -54,6 +55,12 @@ def of_a_policy(world: World) -> Call:
     return Call(at={"policy_id": make_policy(world.office.id).id})
 
 
+def table(world: World, header: str, value: str = "") -> Call:
+    """One new person."""
+    content = f"{header}\n{world.phone()}{value}\n".encode()
+    return Call(file=("people.csv", content))
+
+
 ROWS: dict[str, Entry] = {
     "GET /trainings": SIGNED_IN(),
     "POST /trainings": ORGANIZES(training_body),
@@ -63,6 +70,11 @@ ROWS: dict[str, Entry] = {
     ),
     "GET /trainings/{training_id}/records": ORGANIZES(of_a_training),
     "POST /trainings/{training_id}/records": ORGANIZES(completion),
+    "GET /training-import-template.xlsx": SIGNED_IN(),
+    "POST /trainings/{training_id}/records/import": ORGANIZES(
+        lambda world: replace(table(world, "手机号,完成日期", ",2026-01-05"), at=of_a_training(world).at)
+    ),
+    "GET /trainings/{training_id}/records.xlsx": ORGANIZES(of_a_training),
     "POST /training-records/{record_id}/revocation": ORGANIZES(recorded),
     "GET /insurance-policies": KEEPS_ORGANIZATION(),
     "POST /insurance-policies": ORGANIZES(policy_body),
@@ -74,6 +86,11 @@ ROWS: dict[str, Entry] = {
     "POST /insurance-policies/{policy_id}/insured-people": ORGANIZES(
         lambda world: Call(at=of_a_policy(world).at, body={"phones": [world.phone()]})
     ),
+    "GET /insured-people-import-template.xlsx": SIGNED_IN(),
+    "POST /insurance-policies/{policy_id}/insured-people/import": ORGANIZES(
+        lambda world: replace(table(world, "手机号"), at=of_a_policy(world).at)
+    ),
+    "GET /insurance-policies/{policy_id}/insured-people.xlsx": ORGANIZES(of_a_policy),
     "POST /insured-people/{insured_id}/ending": ORGANIZES(insured),
     "GET /me/trainings": SIGNED_IN(),
     "GET /me/insurance": SIGNED_IN(),

@@ -15,8 +15,10 @@ from sqlalchemy import select
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.sign_ups.factories import move_shift, number_of
 from volunteer_api.activities import service as activities
+from volunteer_api.activities import shifts as shift_verbs
 from volunteer_api.activities.changes import changing
-from volunteer_api.activities.models import Shift, ShiftRole
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
+from volunteer_api.activities.prospects import prospects
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict, InvalidPayload
@@ -95,9 +97,23 @@ def test_sign_ups_keep_their_promises(unit: Any) -> None:
 
         @rule(person=PEOPLE, number=SHIFTS, as_guide=st.booleans())
         def sign_up(self, person: int, number: int, as_guide: bool) -> None:
-            shift_id = self.shift_ids[number]
+            shift_id, volunteer_id = self.shift_ids[number], self.people[person]
             role_id = self.known()[2][shift_id].id if as_guide else None
-            self.attempt(lambda: service.sign_up(shift_id=shift_id, volunteer_id=self.people[person], role_id=role_id))
+            announced = unit(lambda: self.announced(shift_id, volunteer_id, role_id))
+            outcome: list[str] = []
+
+            def work() -> None:
+                made = service.sign_up(shift_id=shift_id, volunteer_id=volunteer_id, role_id=role_id)
+                outcome[:] = [made.state]
+
+            self.attempt(work)
+            assert ([announced] if announced is not None else []) == outcome
+
+        def announced(self, shift_id: UUID, volunteer_id: UUID, role_id: UUID | None) -> str | None:
+            shift = db.session.get_one(Shift, shift_id)
+            role = db.session.get_one(ShiftRole, role_id) if role_id is not None else None
+            activity = db.session.get_one(Activity, shift.activity_id)
+            return prospects(volunteer_id, [(activity, shift)], clock.now(), [role])[0].would_be
 
         @rule(person=PEOPLE, number=SHIFTS)
         def invite(self, person: int, number: int) -> None:
@@ -143,6 +159,16 @@ def test_sign_ups_keep_their_promises(unit: Any) -> None:
             self.attempt(
                 work if not hours else lambda: move_shift(self.shift_ids[number], self.activity_ids[number], moved)
             )
+
+        @rule(number=SHIFTS, mode=st.sampled_from(["open", "approval", "invitation"]), guides=st.integers(1, 2))
+        def plan_otherwise(self, number: int, mode: str, guides: int) -> None:
+            """The leader lets people sign up in another way, and another number of them be guides."""
+            shift_id, activity_id = self.shift_ids[number], self.activity_ids[number]
+            self.attempt(
+                lambda: activities.update_activity(db.session.get_one(Activity, activity_id), sign_up_mode=mode)
+            )
+            wanted = [{"name": "讲解", "capacity": guides}]
+            self.attempt(lambda: shift_verbs.change_shift(db.session.get_one(Shift, shift_id), roles=wanted))
 
         @invariant()
         def promises_are_kept(self) -> None:

@@ -33,12 +33,18 @@ REMIND_BEFORE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Entry:
-    """A shift with its activity. `names` are of whom it is; `reminds`: the calendar rings an hour before."""
+    """A shift with its activity. `names` are of whom it is; `reminds`: the calendar rings an hour before.
+
+    Of somebody's own sign-up: `changes` only grows, with each time that a place was got or lost; `left_at` is when the
+    place was lost.
+    """
 
     activity: Any
     shift: Any
     names: tuple[str, ...]
     reminds: bool = False
+    changes: int = 0
+    left_at: datetime | None = None
 
 
 def activity_calendar(activity: Activity) -> Download:
@@ -86,12 +92,12 @@ def written(name: str, entries: Iterable[Entry]) -> bytes:
 
 def _event(entry: Entry) -> Event:
     activity, shift = entry.activity, entry.shift
-    canceled = _is_canceled(activity, shift)
+    canceled = entry.left_at is not None or _is_canceled(activity, shift)
     event = Event()
     event.add("uid", f"{shift.id}@{urlsplit(settings().public_base_url).hostname}")
-    event.add("dtstamp", _last_known_change(activity, shift))
-    # Both only grow, and one of them does with every change: a shift moved, an activity renamed or canceled.
-    event.add("sequence", activity.version + shift.version - 2)
+    event.add("dtstamp", _last_known_change(entry))
+    # All only grow, and one of them does with every change: a shift moved, an activity renamed, a sign-up withdrawn.
+    event.add("sequence", activity.version + shift.version - 2 + entry.changes)
     event.add("dtstart", shift.starts_at)
     event.add("dtend", shift.ends_at)
     event.add("summary", activity.title)
@@ -114,6 +120,8 @@ def _is_canceled(activity: Any, shift: Any) -> bool:
 def _lines(entry: Entry) -> list[str]:
     activity = entry.activity
     found = [texts.translate("Held by: %(names)s", names="、".join(entry.names))]
+    if entry.left_at is not None:
+        found.append(texts.translate("You have no place in this shift any more."))
     if activity.cancellation_reason:
         found.append(texts.translate("Canceled: %(reason)s", reason=activity.cancellation_reason))
     if activity.description:
@@ -121,10 +129,16 @@ def _lines(entry: Entry) -> list[str]:
     return found
 
 
-def _last_known_change(activity: Any, shift: Any) -> datetime:
+def _last_known_change(entry: Entry) -> datetime:
     # Not the present moment: what did not change is then the same file, and costs its reader a 304.
+    activity, shift = entry.activity, entry.shift
     names = ("published_at", "completed_at", "canceled_at")
-    known: list[datetime | None] = [*(getattr(activity, name) for name in names), shift.canceled_at, shift.created_at]
+    known: list[datetime | None] = [
+        *(getattr(activity, name) for name in names),
+        shift.canceled_at,
+        shift.created_at,
+        entry.left_at,
+    ]
     return max(moment for moment in known if moment is not None)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.activities import queries, service
+from volunteer_api.activities import queries, roles, service
 from volunteer_api.activities.models import Activity, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
@@ -41,13 +41,15 @@ def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Princip
     leaders. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409), InvalidPayload (422)
     where the campaign is not theirs.
     """
+    coming = [shift for shift in _shifts(activity) if shift.starts_at > clock.now()]
+    if not coming:
+        raise NothingToCome()
+    parts = roles.patterns_of([shift.id for shift in coming])
     shifts = [
         {name: getattr(shift, name) for name in ("starts_at", "ends_at", "capacity", "minimum", "sign_up_closes_at")}
-        for shift in _shifts(activity)
-        if shift.starts_at > clock.now()
+        | {"roles": parts[shift.id]}
+        for shift in coming
     ]
-    if not shifts:
-        raise NothingToCome()
     made = [
         service.create_activity(
             by=by,
@@ -100,7 +102,8 @@ def plan_from(
     plan = template.plan
     shifts = [
         dict(zip(("starts_at", "ends_at"), _moments(on, shift), strict=True))
-        | {"capacity": shift["capacity"], "minimum": shift["minimum"]}
+        # A pattern that an earlier release kept has no roles.
+        | {"capacity": shift["capacity"], "minimum": shift["minimum"], "roles": shift.get("roles", [])}
         for shift in plan["shifts"]
     ]
     members = _copied(plan) | ({"title": title} if title else {})
@@ -118,9 +121,10 @@ def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
 def _plan_of(activity: Activity) -> dict[str, Any]:
     shifts = [shift for shift in _shifts(activity) if shift.canceled_at is None] or _shifts(activity)
     first = first_local_day([{"starts_at": shift.starts_at} for shift in shifts])
+    parts = roles.patterns_of([shift.id for shift in shifts])
     return {name: getattr(activity, name) for name in COPIED} | {
         "place": activity.place,
-        "shifts": [_pattern_of(shift, first) for shift in shifts],
+        "shifts": [_pattern_of(shift, first) | {"roles": parts[shift.id]} for shift in shifts],
     }
 
 

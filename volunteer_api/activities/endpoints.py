@@ -3,7 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities import access, calendar, copies, listing, queries, schemas, service, shifts
+from volunteer_api.activities import (
+    access,
+    calendar,
+    copies,
+    listing,
+    queries,
+    schemas,
+    service,
+    shift_schemas,
+    shifts,
+    template_schemas,
+)
 from volunteer_api.activities.models import Activity, Campaign, Shift, Template
 from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.downloads import Download
@@ -224,8 +235,8 @@ def sum_outcomes(query: dict[str, Any]) -> dict[str, Any]:
     "GET",
     "/activity-templates",
     access=signed_in,
-    query=schemas.TemplateFilter,
-    returns=page_of(schemas.TemplateRead),
+    query=template_schemas.TemplateFilter,
+    returns=page_of(template_schemas.TemplateRead),
 )
 def list_templates(query: dict[str, Any]) -> Page:
     """List the patterns of an organization and of those above it."""
@@ -237,8 +248,8 @@ def list_templates(query: dict[str, Any]) -> Page:
     "POST",
     "/activity-templates",
     access=signed_in,
-    body=schemas.TemplateCreate,
-    returns=schemas.TemplateRead,
+    body=template_schemas.TemplateCreate,
+    returns=template_schemas.TemplateRead,
     status=201,
 )
 def create_template(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
@@ -255,8 +266,8 @@ def create_template(principal: Principal, body: dict[str, Any]) -> dict[str, Any
     "PATCH",
     "/activity-templates/<uuid:template_id>",
     access=access.to_keep_template,
-    body=schemas.TemplateUpdate,
-    returns=schemas.TemplateRead,
+    body=template_schemas.TemplateUpdate,
+    returns=template_schemas.TemplateRead,
     edits=True,
 )
 def rename_template(template: Template, body: dict[str, Any]) -> dict[str, Any]:
@@ -281,7 +292,7 @@ def delete_template(template: Template) -> None:
     "POST",
     "/activity-templates/<uuid:template_id>/activities",
     access=access.to_see_template,
-    body=schemas.PlanFromTemplate,
+    body=template_schemas.PlanFromTemplate,
     returns=schemas.ActivityRead,
     status=201,
 )
@@ -297,8 +308,8 @@ def plan_from_template(principal: Principal, template: Template, body: dict[str,
     "GET",
     "/activities/<uuid:activity_id>/shifts",
     access=access.to_see,
-    query=schemas.ShiftFilter,
-    returns=page_of(schemas.ShiftRead),
+    query=shift_schemas.ShiftFilter,
+    returns=page_of(shift_schemas.ShiftRead),
 )
 def list_shifts(principal: Principal | None, activity: Activity, query: dict[str, Any]) -> Page:
     """List an activity's shifts by their start."""
@@ -310,8 +321,8 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
     "POST",
     "/activities/<uuid:activity_id>/shifts",
     access=access.to_lead,
-    body=schemas.ShiftCreate,
-    returns=schemas.ShiftRead,
+    body=shift_schemas.ShiftCreate,
+    returns=shift_schemas.ShiftRead,
     status=201,
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
@@ -325,8 +336,8 @@ def create_shift(principal: Principal, activity: Activity, body: dict[str, Any])
     "PATCH",
     "/shifts/<uuid:shift_id>",
     access=access.to_lead_shift,
-    body=schemas.ShiftUpdate,
-    returns=schemas.ShiftRead,
+    body=shift_schemas.ShiftUpdate,
+    returns=shift_schemas.ShiftRead,
     edits=True,
 )
 def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
@@ -340,14 +351,14 @@ def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> di
     "/shifts/<uuid:shift_id>/cancellation",
     access=access.to_lead_shift,
     body=schemas.GivenReason,
-    returns=schemas.ShiftRead,
+    returns=shift_schemas.ShiftRead,
 )
 def cancel_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
     """Cancel one shift and tell everybody who signed up why."""
     return queries.read_shift(shifts.cancel_shift(shift, **body), principal.volunteer_id)
 
 
-@endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>", access=access.to_see_shift, returns=schemas.ShiftRead)
+@endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>", access=access.to_see_shift, returns=shift_schemas.ShiftRead)
 def read_shift(principal: Principal | None, shift: Shift) -> dict[str, Any]:
     """Read a shift, and what would come of signing up for it."""
     return queries.read_shift(shift, _caller_id(principal))

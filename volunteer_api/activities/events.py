@@ -36,3 +36,17 @@ class ShiftsChanged:
     before: tuple[ShiftBefore, ...]
     companion_ids: tuple[UUID, ...]
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RolesChanging:
+    """Roles of a held shift are about to go, or to be called otherwise.
+
+    A handler raises RoleTaken where somebody is signed up for one of the `removed` and lets go of them otherwise.
+    `renamed` are the ids of roles with the names that they had and get.
+    """
+
+    activity_id: UUID
+    shift_id: UUID
+    removed: tuple[UUID, ...]
+    renamed: tuple[tuple[UUID, str, str], ...]

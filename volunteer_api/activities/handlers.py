@@ -5,13 +5,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.activities import search_text
 from volunteer_api.activities.models import Activity, ActivityLeader
 from volunteer_api.activities.shifts import OVER
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.organizations.events import OrganizationClosing
+from volunteer_api.organizations.events import OrganizationClosing, OrganizationRenamed
 from volunteer_api.organizations.problems import OrganizationNotEmpty
+from volunteer_api.teams.events import TeamRenamed
 
 
 @on(OrganizationClosing)
@@ -25,6 +27,18 @@ def refuse_while_activities_run(event: OrganizationClosing) -> None:
     ).first()
     if running is not None:
         raise OrganizationNotEmpty(name=running.title, members={"what": "activities", "id": str(running.id)})
+
+
+@on(OrganizationRenamed)
+def find_by_the_organizations_name(event: OrganizationRenamed) -> None:
+    """Its activities are looked for by the name that it has now."""
+    search_text.mark_renamed(event.organization_id)
+
+
+@on(TeamRenamed)
+def find_by_the_teams_name(event: TeamRenamed) -> None:
+    """Its activities are looked for by the name that it has now."""
+    search_text.mark_renamed(event.team_id)
 
 
 @exported("activities_created")

@@ -207,6 +207,15 @@ class ActivityText(Base):
     names: Mapped[str]
 
 
+class ActivityRename(Base):
+    """An organization, team or campaign that has another name since `renamed_at`: its activities are indexed anew."""
+
+    __tablename__ = "activity_renames"
+
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    renamed_at: Mapped[datetime]
+
+
 class ActivityGram(Base):
     """A beginning by which an activity is found: two neighboring characters of its text, or a spelling of its title."""
 

@@ -42,6 +42,20 @@ class CapacityBelowConfirmed(Conflict):
     detail = "%(count)s people are confirmed; the capacity can't be below that."
 
 
+class RoleBelowConfirmed(Conflict):
+    """`role_id` and `confirmed_count` stand in the body."""
+
+    title = "More people are confirmed in the role than it would take."
+    detail = "%(count)s people are confirmed as %(role)s; its capacity can't be below that."
+
+
+class RoleTaken(Conflict):
+    """`role_id` stands in the body, and the `sign_up_count` of those who wait, are asked or have a place in it."""
+
+    title = "Somebody is signed up for the role; it can't be removed."
+    detail = "%(count)s people are signed up as %(role)s; the role can't be removed."
+
+
 class NothingToCome(Conflict):
     title = "Every shift of the activity has begun; there is nothing to copy."
 

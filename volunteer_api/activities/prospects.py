@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.core.problems import Problem
 
 
@@ -32,17 +32,21 @@ class Prospect:
 
 # Objects, or rows with all the columns of one: lists are read as rows.
 Planned = Sequence[tuple[Activity | Any, Shift | Any]]
-Judge = Callable[[UUID | None, Planned, datetime], Sequence[Prospect]]
+# Beside each shift the role of it that is asked for; none at all where only shifts are asked for.
+Roles = Sequence[ShiftRole | None]
+Judge = Callable[[UUID | None, Planned, datetime, Roles], Sequence[Prospect]]
 
 _judges: list[Judge] = []
 
 
 def register_judge(judge: Judge) -> None:
-    """`judge(caller_id, planned, now)` gives a prospect for each of `planned`, by a number of statements that does not
-    grow with them; the id is None for an anonymous caller."""
+    """`judge(caller_id, planned, now, roles)` gives a prospect for each of `planned`.
+
+    By a number of statements that does not grow with them; the id is None for an anonymous caller.
+    """
     _judges[:] = [judge]
 
 
-def prospects(caller_id: UUID | None, planned: Planned, now: datetime) -> Sequence[Prospect]:
-    """What would come of the caller's signing up for each of these shifts, in their order."""
-    return _judges[0](caller_id, planned, now)
+def prospects(caller_id: UUID | None, planned: Planned, now: datetime, roles: Roles = ()) -> Sequence[Prospect]:
+    """What would come of the caller's signing up for each of these shifts, in their order; in roles where given."""
+    return _judges[0](caller_id, planned, now, roles)

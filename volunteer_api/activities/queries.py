@@ -25,6 +25,7 @@ from volunteer_api.activities.models import (
     Template,
 )
 from volunteer_api.activities.prospects import Planned, Prospect, prospects
+from volunteer_api.activities.roles import roles_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -69,6 +70,7 @@ ACTIVITY_MEMBERS = [
     "recipients",
     "copied_from_id",
 ]
+ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
 SHIFT_MEMBERS = [
     "id",
     "version",
@@ -301,10 +303,22 @@ def takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
         or_(Shift.sign_up_closes_at.is_(None), Shift.sign_up_closes_at > now),
         or_(
             Shift.capacity.is_(None),
-            Shift.confirmed_count + Shift.waitlisted_count < Shift.capacity,
             Shift.starts_at > closes,
+            Shift.confirmed_count + Shift.waitlisted_count - _cannot_have_one() < Shift.capacity,
         ),
     ]
+
+
+def _cannot_have_one() -> ColumnElement[int]:
+    """How many of those who wait for a shift can't have a free place of it, as their role is full."""
+    free = ShiftRole.capacity - ShiftRole.confirmed_count
+    beyond = case((ShiftRole.waitlisted_count > free, ShiftRole.waitlisted_count - free), else_=0)
+    return (
+        select(func.coalesce(func.sum(beyond), 0))
+        .where(ShiftRole.shift_id == Shift.id, ShiftRole.waitlisted_count > 0)
+        .correlate(Shift)
+        .scalar_subquery()
+    )
 
 
 def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
@@ -347,11 +361,20 @@ def shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list
 
 
 def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
-    roles: dict[UUID, list[ShiftRole]] = {shift.id: [] for _, shift in planned}
-    statement = select(ShiftRole).where(ShiftRole.shift_id.in_(roles)).order_by(ShiftRole.name)
-    for role in db.session.scalars(statement.execution_options(populate_existing=True)):
-        roles[role.shift_id].append(role)
-    return [view | {"roles": roles[view["id"]]} for view in shift_views(planned, caller_id, now)]
+    """Shifts with their roles as they are answered, all of them judged together."""
+    parts = roles_of([shift.id for _, shift in planned])
+    asked = [(activity, shift, role) for activity, shift in planned for role in (None, *parts[shift.id])]
+    found = prospects(
+        caller_id, [(activity, shift) for activity, shift, _ in asked], now, [role for _, _, role in asked]
+    )
+    views: list[dict[str, Any]] = []
+    for (_, shift, role), prospect in zip(asked, found, strict=True):
+        if role is None:
+            views.append(_shift_view(shift, prospect) | {"roles": []})
+        else:
+            members = {name: getattr(role, name) for name in ROLE_MEMBERS}
+            views[-1]["roles"].append(members | _prospect_view(prospect))
+    return views
 
 
 def _refusal_view(refusal: Problem) -> dict[str, Any]:
@@ -363,9 +386,12 @@ def _refusal_view(refusal: Problem) -> dict[str, Any]:
 
 
 def _shift_view(shift: Shift, prospect: Prospect) -> dict[str, Any]:
+    return {name: getattr(shift, name) for name in SHIFT_MEMBERS} | _prospect_view(prospect)
+
+
+def _prospect_view(prospect: Prospect) -> dict[str, Any]:
     refusal = prospect.refusal
     return {
-        **{name: getattr(shift, name) for name in SHIFT_MEMBERS},
         "can_sign_up": refusal is None,
         "would_be": prospect.would_be,
         "refusal": _refusal_view(refusal) if refusal is not None else None,

@@ -9,7 +9,8 @@ from typing import Any
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import DAILY, rrule, rrulestr
 
-from volunteer_api.core import clock
+from volunteer_api.core import clock, holidays
+from volunteer_api.core.holidays import DayKind
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import settings
@@ -19,15 +20,20 @@ LONGEST_REACH = relativedelta(years=3)
 PART = re.compile(r"(FREQ|UNTIL|COUNT|INTERVAL|BYDAY|BYMONTHDAY|BYMONTH|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=[A-Z0-9,+-]+")
 UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6}Z?)?")
 
+# Which members of a recurrence leave out which days.
+SKIPS = {"skip_holidays": DayKind.HOLIDAY, "skip_moved_workdays": DayKind.MOVED_WORKDAY}
+
 Shift = dict[str, Any]
 
 
 def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> list[Shift]:
-    """The shifts that {rrule, starts_at, ends_at, capacity?, minimum?, except_on?} gives, the first at `starts_at`.
+    """The shifts that {rrule, starts_at, ends_at, capacity?, minimum?, roles?, except_on?, skip_holidays?,
+    skip_moved_workdays?} gives, the first at `starts_at`.
 
-    Each begins at the same local time and is as long on the wall clock, whatever the zone's clocks do in between. Days
-    in `except_on` are left out. Each has its local start in `from_recurrence`, by which it is known again.
-    Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, no_shift.
+    Each begins at the same local time and is as long on the wall clock, whatever the zone's clocks do in between; where
+    they leave nothing of it, it is as long as the first. Days in `except_on` are left out, and those that the skips
+    name. Each has its local start in `from_recurrence`, by which it is known again.
+    Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, too_far, no_shift.
     """
     zone = settings().zone
     first = recurrence["starts_at"].astimezone(zone).replace(tzinfo=None)
@@ -35,15 +41,17 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     left_out = set(recurrence.get("except_on") or ())
     shifts = []
     for local_start in _starts(recurrence["rrule"], first, pointer):
-        if local_start.date() in left_out:
+        if local_start.date() in left_out or _is_skipped(local_start.date(), recurrence):
             continue
         starts_at = local_start.replace(tzinfo=zone).astimezone(UTC)
+        ends_at = (local_start + lasts).replace(tzinfo=zone).astimezone(UTC)
         shifts.append(
             {
                 "starts_at": starts_at,
-                "ends_at": (local_start + lasts).replace(tzinfo=zone).astimezone(UTC),
+                "ends_at": ends_at if ends_at > starts_at else starts_at + lasts,
                 "capacity": recurrence.get("capacity"),
                 "minimum": recurrence.get("minimum"),
+                "roles": recurrence.get("roles") or [],
                 "from_recurrence": starts_at,
             }
         )
@@ -53,8 +61,17 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
 
 
 def stored(recurrence: Mapping[str, Any]) -> dict[str, Any]:
-    """The recurrence as JSON keeps it."""
-    return {name: _plain(value) for name, value in recurrence.items()}
+    """The recurrence as JSON keeps it, with what the calendar of holidays made of it where it was asked to.
+
+    That is `skipped_on`, the local days left out by it, and `holidays_known_through` (see core.holidays).
+    """
+    kept = {name: _plain(value) for name, value in recurrence.items()}
+    if not any(recurrence.get(name) for name in SKIPS):
+        return kept
+    first = recurrence["starts_at"].astimezone(settings().zone).replace(tzinfo=None)
+    days = {start.date() for start in _starts(recurrence["rrule"], first, "recurrence")}
+    skipped = sorted(day for day in days if _is_skipped(day, recurrence))
+    return kept | {"skipped_on": _plain(skipped), "holidays_known_through": _plain(holidays.known_through())}
 
 
 def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -62,8 +79,16 @@ def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     moments = {name: datetime.fromisoformat(kept[name]) for name in ("starts_at", "ends_at")}
-    days = [date.fromisoformat(day) for day in kept.get("except_on") or ()]
-    return {**kept, **moments, "except_on": days}
+    days: dict[str, Any] = {"except_on": [date.fromisoformat(day) for day in kept.get("except_on") or ()]}
+    if "holidays_known_through" in kept:
+        days["skipped_on"] = [date.fromisoformat(day) for day in kept["skipped_on"]]
+        days["holidays_known_through"] = date.fromisoformat(kept["holidays_known_through"])
+    return {**kept, **moments, **days}
+
+
+def _is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
+    """Whether the calendar of holidays leaves the day out, as far as the recurrence asks it."""
+    return any(recurrence.get(name) and holidays.day_kind(day) == kind for name, kind in SKIPS.items())
 
 
 def _plain(value: Any) -> Any:
@@ -88,6 +113,10 @@ def _starts(text: str, first: datetime, pointer: str) -> list[datetime]:
     found = list(islice(bounded, MOST_OCCURRENCES + 1 if count is None else min(count, MOST_OCCURRENCES + 1)))
     if len(found) > MOST_OCCURRENCES:
         fault = Fault("too_many_shifts", "The rule gives more than %(most)s shifts.", most=MOST_OCCURRENCES)
+        raise _refusal(pointer, fault)
+    # What the horizon cut off must not be missed only when the day has come.
+    if found and (len(found) < count if count is not None else until > horizon):
+        fault = Fault("too_far", "The rule reaches further than three years; give it again for the years after them.")
         raise _refusal(pointer, fault)
     return found
 

@@ -1,13 +1,18 @@
-"""What phones send and get about campaigns, activities and shifts."""
+"""What phones send and get about campaigns and activities."""
 
-from datetime import datetime
 from typing import Any
 
 from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.models import LONGEST_SHIFT, ActivityState, Recipient, SignUpMode, Unit
-from volunteer_api.activities.prospects import WouldBe
+from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
+from volunteer_api.activities.shift_schemas import (
+    RecurrenceCreate,
+    RecurrenceRead,
+    ShiftCreate,
+    ShiftRead,
+    ShiftSummary,
+)
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -31,9 +36,7 @@ from volunteer_api.core.schema import (
 from volunteer_api.files.schemas import FileRead
 
 MAXIMUM_SHIFTS = 100
-MAXIMUM_ROLES = 10
 OLDEST = 120
-MAXIMUM_CAPACITY = 100_000
 # Half of the way around the earth: everything lies inside it.
 WIDEST_RADIUS_M = 20_100_000
 
@@ -91,128 +94,6 @@ class CampaignFilter(PageQuery):
     q = Text(max_length=100, metadata={"description": "A part of the name."})
 
 
-class ShiftRoleCreate(Schema):
-    """A part in a shift, such as guide or first-aider, with places of its own among those of the shift."""
-
-    name = Text(max_length=30, required=True)
-    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, required=True)
-
-
-class ShiftRoleRead(ShiftRoleCreate):
-    id = Id(required=True)
-    confirmed_count = Count(required=True)
-    waitlisted_count = Count(required=True)
-
-
-class _ShiftTimes(Schema):
-    """What a shift's creation and its update, and a recurrence, have in common."""
-
-    @validates_schema
-    def possible(self, data: dict[str, Any], **_options: Any) -> None:
-        starts_at: datetime | None = data.get("starts_at")
-        ends_at: datetime | None = data.get("ends_at")
-        if starts_at is not None and ends_at is not None:
-            if starts_at >= ends_at:
-                raise fault("ends_before_it_starts", "It ends before it starts.", "ends_at")
-            if ends_at - starts_at > LONGEST_SHIFT:
-                raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
-        if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
-            raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
-        names = [role["name"] for role in data.get("roles", ())]
-        if len(set(names)) < len(names):
-            raise fault("twice", "Two roles have the same name.", "roles")
-        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
-            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
-
-
-class ShiftCreate(_ShiftTimes):
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
-    sign_up_closes_at = Moment(
-        allow_none=True, metadata={"description": "Sign-ups are taken until then; until the end where absent."}
-    )
-    capacity = Count(
-        minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True, metadata={"description": "Unlimited where absent."}
-    )
-    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-    roles = ListOf(Nested(ShiftRoleCreate), max_length=MAXIMUM_ROLES)
-
-    @validates_schema
-    def roles_fit(self, data: dict[str, Any], **_options: Any) -> None:
-        names = [role["name"] for role in data.get("roles", ())]
-        if len(set(names)) < len(names):
-            raise fault("twice", "Two roles have the same name.", "roles")
-        if data.get("capacity") and any(role["capacity"] > data["capacity"] for role in data.get("roles", ())):
-            raise fault("more_than_capacity", "A role has more places than the shift.", "roles")
-
-
-class ShiftUpdate(_ShiftTimes):
-    """What may be changed; null clears. A shift that has begun can end later, and take more people."""
-
-    starts_at = Moment()
-    ends_at = Moment()
-    sign_up_closes_at = Moment(allow_none=True)
-    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-
-
-class Recurrence(_ShiftTimes):
-    """Shifts by a rule of RFC 5545, such as `FREQ=WEEKLY;BYDAY=SA;COUNT=10`, expanded in local time.
-
-    The first begins at `starts_at`; each is as long as the first. The rule has an end, by COUNT or UNTIL (a day is
-    meant with its evening), within three years and 366 shifts; `except_on` are local days without a shift.
-    """
-
-    rrule = Text(max_length=200, required=True)
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
-    capacity = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-    minimum = Count(minimum=1, maximum=MAXIMUM_CAPACITY, allow_none=True)
-    except_on = ListOf(Day(), max_length=100)
-
-
-class RefusalReason(Schema):
-    code = Text(required=True)
-    detail = Text(required=True)
-
-
-class Refusal(Schema):
-    """`detail` is the first of the `reasons` where there are any, as of not_eligible."""
-
-    code = Text(required=True)
-    detail = Text(required=True)
-    reasons = fields.List(fields.Nested(RefusalReason), required=True)
-
-
-class ShiftSummary(Schema):
-    """A shift in a list of activities, with what would come of the caller's signing up for it now."""
-
-    id = Id(required=True)
-    version = Count(required=True)
-    activity_id = Id(required=True)
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
-    sign_up_closes_at = Moment(required=True, allow_none=True)
-    canceled_at = Moment(required=True, allow_none=True)
-    capacity = Count(required=True, allow_none=True)
-    minimum = Count(required=True, allow_none=True)
-    confirmed_count = Count(required=True)
-    waitlisted_count = Count(required=True)
-    can_sign_up = Flag(required=True)
-    would_be = Choice(WouldBe, required=True, allow_none=True)
-    refusal = Nested(Refusal, required=True, allow_none=True)
-
-
-class ShiftRead(ShiftSummary):
-    """A shift with its roles, by name."""
-
-    roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
-
-
-class ShiftFilter(PageQuery):
-    """A page of an activity's shifts, by their start."""
-
-
 def check_ages(data: dict[str, Any]) -> None:
     """Raise a fault where nobody can have such an age."""
     lowest, highest = data.get("minimum_age"), data.get("maximum_age")
@@ -245,7 +126,7 @@ class ActivityCreate(Schema):
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS)
-    recurrence = Nested(Recurrence)
+    recurrence = Nested(RecurrenceCreate)
 
     @validates_schema
     def one_way(self, data: dict[str, Any], **_options: Any) -> None:
@@ -258,7 +139,10 @@ class ActivityCreate(Schema):
 
 
 class ActivityUpdate(Schema):
-    """What may be changed; null clears."""
+    """What may be changed; null clears.
+
+    Another `sign_up_mode` is for sign-ups to come: those that are there keep their states.
+    """
 
     title = Text(max_length=100)
     category = Choice(Category)
@@ -270,11 +154,12 @@ class ActivityUpdate(Schema):
     radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
+    sign_up_mode = Choice(SignUpMode)
     recipients = ListOf(Choice(Recipient), max_length=10)
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     recurrence = Nested(
-        Recurrence, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
+        RecurrenceCreate, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
     )
     minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
@@ -341,7 +226,7 @@ class ActivityRead(ActivitySummary):
 
     shifts = fields.List(fields.Nested(ShiftRead), required=True)
     shift_count = Count(required=True)
-    recurrence = Nested(Recurrence, required=True, allow_none=True)
+    recurrence = Nested(RecurrenceRead, required=True, allow_none=True)
     copied_from_id = Id(required=True, allow_none=True)
     leader_ids = fields.List(Id(), required=True)
     co_organizer_ids = fields.List(Id(), required=True)
@@ -413,56 +298,6 @@ class Copies(Schema):
     """The drafts, in the order in which the organizations were given."""
 
     items = fields.List(fields.Nested(Copy), required=True)
-
-
-class TemplateCreate(Schema):
-    """An activity to be kept as a pattern of an organization."""
-
-    organization_id = Id(required=True)
-    activity_id = Id(required=True)
-    name = Text(max_length=100, required=True)
-
-
-class TemplateUpdate(Schema):
-    name = Text(max_length=100)
-
-
-class TemplateFilter(PageQuery):
-    organization_id = Id(required=True, metadata={"description": "Those of this organization and of those above it."})
-
-
-class TemplateShift(Schema):
-    """A shift of a pattern: on which day (0 is the first), at which local time, for how long."""
-
-    day = Count(required=True)
-    starts = Text(required=True)
-    duration_minutes = Count(required=True)
-    capacity = Count(required=True, allow_none=True)
-    minimum = Count(required=True, allow_none=True)
-
-
-class TemplateRead(Schema):
-    id = Id(required=True)
-    version = Count(required=True)
-    organization_id = Id(required=True)
-    name = Text(required=True)
-    title = Text(required=True)
-    category = Choice(Category, required=True)
-    place_name = Text(max_length=200, required=True, allow_none=True)
-    description = Text(max_length=4000, required=True, allow_none=True)
-    shifts = fields.List(fields.Nested(TemplateShift), required=True)
-
-
-class PlanFromTemplate(Schema):
-    """On which local day the first shift begins, and what is not in the pattern."""
-
-    on = Day(required=True)
-    organization_id = Id(required=True)
-    title = Text(max_length=100)
-    team_id = Id()
-    station_id = Id()
-    campaign_id = Id()
-    leader_ids = ListOf(Id(), max_length=50)
 
 
 class OutcomeFilter(Schema):

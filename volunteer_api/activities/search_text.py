@@ -10,16 +10,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from datetime import datetime
+from functools import partial, reduce
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, or_, select, union
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Campaign
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, Campaign
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.pinyin import spelled_from_each
 from volunteer_api.core.statements import insert
+from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization
 from volunteer_api.teams.models import Team
@@ -32,6 +35,7 @@ MOST_PROBES = 24
 MOST_TOGETHER = 6
 # What so few activities have leads straight to them; what more of them have is met soon by walking the list.
 FEW = 1000
+INDEX_RENAMED = "activities.index_renamed"
 BATCH = 100
 SURROGATES = 0xD800, 0xE000
 LAST_CHARACTER = 0x10FFFF
@@ -93,10 +97,10 @@ def search(q: str) -> Search:
     return Search([condition, *conditions], leads=True) if count else Search([false()], leads=True)
 
 
-def index(activity: Activity) -> None:
-    """Make the activity found by what it says now. At most four statements."""
+def index(activity: Activity, *, is_new: bool = False) -> None:
+    """Make the activity found by what it says now. At most four statements, and three where it `is_new`."""
     names = db.session.execute(_names().where(Activity.id == activity.id)).one()
-    _index(activity, names.names)
+    _index(activity, names.names, is_new=is_new)
 
 
 def index_what_is_stale() -> int:
@@ -110,7 +114,41 @@ def index_what_is_stale() -> int:
     return done
 
 
-def _index_some() -> int:
+def mark_renamed(subject_id: UUID) -> None:
+    """An organization, a team or a campaign has another name: its activities are found by it within a minute.
+
+    It may have thousands, so only that is noted in the unit that renames it, and the worker is nudged.
+    """
+    row = {"renamed_at": clock.now()}
+    statement = insert(ActivityRename).values(subject_id=subject_id, **row)
+    db.session.execute(statement.on_conflict_do_update(index_elements=[ActivityRename.subject_id], set_=row))
+    enqueue(INDEX_RENAMED)
+
+
+def index_renamed() -> int:
+    """Index the activities of what was renamed, in units of a hundred each; returns of how many."""
+    done = 0
+    for subject_id, renamed_at in run_unit(_marks, writes=False):
+        work = partial(_index_some, subject_id)
+        while count := run_unit(work, writes=True):
+            done += count
+        # Where it was renamed once more meanwhile, the mark is another one.
+        run_unit(partial(_forget, subject_id, renamed_at), writes=True)
+    return done
+
+
+def _marks() -> list[tuple[UUID, datetime]]:
+    found = db.session.execute(select(ActivityRename).order_by(ActivityRename.renamed_at, ActivityRename.subject_id))
+    return [(mark.subject_id, mark.renamed_at) for mark in found.scalars()]
+
+
+def _forget(subject_id: UUID, renamed_at: datetime) -> None:
+    db.session.execute(
+        delete(ActivityRename).where(ActivityRename.subject_id == subject_id, ActivityRename.renamed_at == renamed_at)
+    )
+
+
+def _index_some(subject_id: UUID | None = None) -> int:
     stale = (
         _names()
         .add_columns(Activity)
@@ -119,28 +157,32 @@ def _index_some() -> int:
         .order_by(Activity.id)
         .limit(BATCH)
     )
+    if subject_id is not None:
+        named_after = (Activity.organization_id, Activity.team_id, Activity.campaign_id)
+        stale = stale.where(or_(*(column == subject_id for column in named_after)))
     rows = db.session.execute(stale).all()
     for row in rows:
         _index(row.Activity, row.names)
     return len(rows)
 
 
-def _index(activity: Activity, names: str) -> None:
+def _index(activity: Activity, names: str, *, is_new: bool = False) -> None:
     fields = (activity.title, activity.place_name or "", *names.split("\n"), (activity.description or "")[:HEAD])
     folded = "\n".join(filter(None, map(fold, fields)))
-    kept = db.session.get(ActivityText, activity.id)
+    kept = db.session.get(ActivityText, activity.id) if not is_new else None
     if kept is not None and (kept.text, kept.names) == (folded, names):
         return
     if kept is None:
         db.session.add(ActivityText(activity_id=activity.id, text=folded, names=names))
     else:
         kept.text, kept.names = folded, names
-    _replace_grams(activity.id, grams_of(folded) | spellings_of(activity.title))
+    _replace_grams(activity.id, grams_of(folded) | spellings_of(activity.title), is_new=is_new)
     db.session.flush()
 
 
-def _replace_grams(activity_id: UUID, grams: set[str]) -> None:
-    there = set(db.session.scalars(select(ActivityGram.gram).where(ActivityGram.activity_id == activity_id)))
+def _replace_grams(activity_id: UUID, grams: set[str], *, is_new: bool) -> None:
+    own = select(ActivityGram.gram).where(ActivityGram.activity_id == activity_id)
+    there = set(db.session.scalars(own)) if not is_new else set()
     if gone := there - grams:
         db.session.execute(
             delete(ActivityGram).where(ActivityGram.activity_id == activity_id, ActivityGram.gram.in_(gone))

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, literal, or_, select
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, union_all
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.accounts.models import Volunteer
@@ -39,7 +39,7 @@ from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.access import require_open
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.qualifications.models import Training
 from volunteer_api.stations.models import Station
@@ -59,6 +59,12 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
 FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 # What somebody who signed up must hear of, beside the times of shifts.
 TOLD = ("title", "place", "place_name")
+# What belongs to an organization above or below the activity's own.
+OF_ONE_BRANCH: dict[str, type[Team] | type[Station] | type[Campaign]] = {
+    "team_id": Team,
+    "station_id": Station,
+    "campaign_id": Campaign,
+}
 AGES_IN_ORDER = "The lowest age is above the highest."
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
@@ -87,6 +93,8 @@ def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
     """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
     if "goals" in changes:
         _set_goals(campaign, changes.pop("goals") or {})
+    if changes.get("name", campaign.name) != campaign.name:
+        search_text.mark_renamed(campaign.id)
     for name, value in changes.items():
         setattr(campaign, name, value)
     if campaign.starts_on is not None and campaign.ends_on is not None and campaign.starts_on > campaign.ends_on:
@@ -175,7 +183,7 @@ def create_activity(
     if isinstance(by, Principal) and photo_ids:
         photos.replace(activity.id, PhotoOf.PLAN, photo_ids, by=by)
     db.session.flush()
-    search_text.index(activity)
+    search_text.index(activity, is_new=True)
     return activity
 
 
@@ -196,7 +204,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
     if "required_training_ids" in changes:
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
-    told = [name for name in TOLD if name in changes and changes[name] != getattr(activity, name)]
+    told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     if (given := changes.pop("recurrence", None)) is not None:
         repeat(activity, given)
     if "photo_ids" in changes and by is not None:
@@ -358,10 +366,9 @@ def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> N
     An activity counts for its team, station and campaign: a stranger must not be able to credit theirs with it.
     """
     faults: dict[str, list[Fault]] = {}
-    for name, model in (("team_id", Team), ("station_id", Station), ("campaign_id", Campaign)):
-        referred_id = references.get(name)
-        if referred_id is not None and not _stands_on_one_branch(model, referred_id, organization_id):
-            faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
+    named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
+    for name in sorted(set(named) - _on_one_branch(named, organization_id)):
+        faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     leader_ids = set(references.get("leader_ids") or ())
     found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
     training_ids = set(references.get("required_training_ids") or ())
@@ -381,13 +388,25 @@ def _are_known_trainings(training_ids: Collection[UUID], organization_id: UUID) 
     return len(owners) == len(training_ids) and all(_are_related(one, organization_id) for one in set(owners))
 
 
-def _stands_on_one_branch(
-    model: type[Team] | type[Station] | type[Campaign], referred_id: UUID, organization_id: UUID
-) -> bool:
-    owner_id = db.session.scalar(select(model.organization_id).where(model.id == referred_id))
-    if owner_id is None:
-        return False
-    return _are_related(owner_id, organization_id)
+def _on_one_branch(named: Mapping[str, UUID], organization_id: UUID) -> set[str]:
+    """Those of the references that are there, with an organization above or below this one. One statement, or none."""
+    looks = [
+        select(literal(name)).where(OF_ONE_BRANCH[name].id == referred_id, _is_related(name, organization_id))
+        for name, referred_id in named.items()
+    ]
+    return set(db.session.scalars(union_all(*looks) if len(looks) > 1 else looks[0])) if looks else set()
+
+
+def _is_related(name: str, organization_id: UUID) -> ColumnElement[bool]:
+    model = OF_ONE_BRANCH[name]
+    owner_id = model.organization_id
+    below = (
+        select(PathMember.ancestor_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .where(Organization.id == owner_id)
+        .correlate(model)
+    )
+    return or_(owner_id.in_(ancestor_ids(organization_id)), literal(organization_id).in_(below))
 
 
 def _are_related(owner_id: UUID, organization_id: UUID) -> bool:

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities import queries, recurrence
+from sqlalchemy.orm.attributes import flag_modified
+
+from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import changing, taken
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import (
@@ -47,10 +49,11 @@ def change_shift(shift: Shift, **changes: Any) -> Shift:
     """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again.
 
     Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
-    begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, PreconditionFailed (412) where somebody
-    else changed it meanwhile.
+    begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, what `roles.replace` raises (409),
+    PreconditionFailed (412) where somebody else changed it meanwhile.
     """
     known_version, now = shift.version, clock.now()
+    wanted = changes.pop("roles", None)
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
     with changing(activity, shift_ids=[shift.id]) as (held,):
@@ -59,7 +62,11 @@ def change_shift(shift: Shift, **changes: Any) -> Shift:
         _require_changeable(held, changes, now)
         for name, value in changes.items():
             setattr(held, name, value)
-        _require_sense(held)
+        there = roles.roles_of([held.id])[held.id]
+        _require_sense(held, there if wanted is None else wanted)
+        if wanted is not None and roles.replace(held, wanted, there):
+            # What stands in a table of its own must move the version too.
+            flag_modified(held, "capacity")
     return held
 
 
@@ -90,6 +97,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
     gone: list[Shift] = []
     with changing(activity) as shifts:
         kept = taken([shift.id for shift in shifts])
+        there = roles.roles_of([shift.id for shift in shifts])
         for shift in shifts:
             if shift.canceled_at is not None:
                 continue
@@ -99,6 +107,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
             if again is not None:
                 for name in ("starts_at", "ends_at", "capacity", "minimum"):
                     setattr(shift, name, again[name])
+                roles.replace(shift, again["roles"], there[shift.id])
             elif is_draft:
                 gone.append(shift)
             else:
@@ -109,6 +118,10 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
         shifts_of(activity.id, coming)
         activity.recurrence = recurrence.stored(given)
     for shift in gone:
+        for role in there[shift.id]:
+            db.session.delete(role)
+    db.session.flush()
+    for shift in gone:
         db.session.delete(shift)
     db.session.flush()
 
@@ -116,16 +129,16 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
 def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
     """Add shifts to an activity, each with its `roles` where it has some."""
     added: list[Shift] = []
-    roles: list[ShiftRole] = []
+    parts: list[ShiftRole] = []
     for given in shifts:
         shift = Shift(
             id=new_id(), activity_id=activity_id, **{name: value for name, value in given.items() if name != "roles"}
         )
         added.append(shift)
-        roles += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
+        parts += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
     db.session.add_all(added)
     db.session.flush()
-    db.session.add_all(roles)
+    db.session.add_all(parts)
     db.session.flush()
     return added
 
@@ -174,7 +187,7 @@ def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime)
         raise EndsInThePast()
 
 
-def _require_sense(shift: Shift) -> None:
+def _require_sense(shift: Shift, parts: Sequence[ShiftRole | Mapping[str, Any]]) -> None:
     """What the schema can't see of a change that names only some members."""
     if shift.starts_at >= shift.ends_at:
         raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It ends before it starts.")]}))
@@ -185,3 +198,7 @@ def _require_sense(shift: Shift) -> None:
     if shift.capacity is not None and shift.minimum is not None and shift.minimum > shift.capacity:
         fault = Fault("more_than_capacity", "The minimum is more than the capacity.")
         raise InvalidPayload(error_list({"minimum": [fault]}))
+    capacities = [part.capacity if isinstance(part, ShiftRole) else part["capacity"] for part in parts]
+    if shift.capacity is not None and any(capacity > shift.capacity for capacity in capacities):
+        fault = Fault("more_than_capacity", "A role has more places than the shift.")
+        raise InvalidPayload(error_list({"roles": [fault]}))

@@ -10,7 +10,13 @@ def tell_of_risk() -> None:
     shifts.tell_of_risk()
 
 
+@task(search_text.INDEX_RENAMED, every=Every.MINUTE, unit=False)
+def index_renamed() -> None:
+    """Make activities found by the new names of what was renamed: nudged by the renaming, and swept every minute."""
+    search_text.index_renamed()
+
+
 @task("activities.index_texts", every=Every.HOUR, unit=False)
 def index_texts() -> None:
-    """Make activities found by the names that their organizations, teams and campaigns have by now."""
+    """Make activities found that were not, or by names that nobody noted the change of."""
     search_text.index_what_is_stale()

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from marshmallow import ValidationError
+
 from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import MAX_ERRORS, Problem
-from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Schema, Text
+from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Phone, Schema, Text
 from volunteer_api.core.spreadsheets import Row, SpreadsheetTooLarge, cell_name, read_table
 from volunteer_api.core.turns import in_turn
 
@@ -36,6 +38,8 @@ DAY_FORMS = (
 )
 MONTH_FORMS = (re.compile(r"(\d{4})[-/.年](\d{1,2})月?"), re.compile(r"(\d{4})(\d{2})"))
 # A day in a column that is formatted as a number: days since 1899-12-30, here from 2000 to 2099.
+SEPARATORS = re.compile(r"[\s\u00a0()\-‐-―.]")
+COUNTRY_FIRST = re.compile(r"(?:00)?86(1\d{10})", re.ASCII)
 SERIAL = re.compile(r"\d{5}")
 SERIAL_BEGIN = date(1899, 12, 30)
 SERIALS = range(36526, 73051)
@@ -183,6 +187,20 @@ def day_of(text: str, *, month_end: bool = False) -> date | None:
             first = _day(int(found[1]), int(found[2]), 1)
             return first and first.replace(day=calendar.monthrange(first.year, first.month)[1])
     return None
+
+
+def phone_of(text: str) -> str | None:
+    """A phone in E.164, typed in full-width digits or with separators, or kept as a number; None where it is none.
+
+    The country may stand before a mainland mobile number without its plus: 86-138 0000 0001.
+    """
+    digits = SEPARATORS.sub("", unicodedata.normalize("NFKC", text).strip().removesuffix(".0"))
+    if (found := COUNTRY_FIRST.fullmatch(digits)) is not None:
+        digits = found[1]
+    try:
+        return str(Phone().deserialize(digits))
+    except ValidationError:
+        return None
 
 
 def count_of(text: str, *, maximum: int, unit: str = "") -> int | Fault:

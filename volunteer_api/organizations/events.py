@@ -17,3 +17,10 @@ class OrganizationMerged:
 
     organization_id: UUID
     into_id: UUID
+
+
+@dataclass(frozen=True)
+class OrganizationRenamed:
+    """It has another name."""
+
+    organization_id: UUID

@@ -10,11 +10,13 @@ from sqlalchemy import select
 from volunteer_api.core import ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import spelled
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations import queries, structure
 from volunteer_api.organizations.access import Permission, can, require, require_open
+from volunteer_api.organizations.events import OrganizationRenamed
 from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
 from volunteer_api.organizations.problems import DivisionUnknown, OrganizationClosed, RootStays
 from volunteer_api.organizations.structure import check_names, check_place, insert_organizations
@@ -80,6 +82,7 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
     if name != organization.name:
         spelling = spelled(name)
         organization.name, organization.initials, organization.pinyin = name, spelling.initials, spelling.pinyin
+        publish(OrganizationRenamed(organization.id))
     if moves:
         structure.move(organization, parent_id=parent_id, actor_id=by.volunteer_id)
     db.session.flush()

@@ -5,17 +5,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, and_, case, delete, func, or_, select
 
 from volunteer_api.activities import calendar
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, keys, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
-from volunteer_api.core.settings import settings
+from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
 from volunteer_api.phone.models import CalendarFeed
-from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 
 PURPOSE = "calendar feed"
 TOKEN_BYTES = 32
@@ -53,19 +53,54 @@ def owner_of(token: str) -> UUID | None:
 
 
 def feed(volunteer_id: UUID) -> Download:
-    """Her confirmed sign-ups, canceled shifts among them as canceled. Two statements."""
-    rows = db.session.execute(
-        select(Shift, Activity)
-        .join(SignUp, SignUp.shift_id == Shift.id)
+    """Her confirmed sign-ups; as canceled, canceled shifts and the places that she lost lately. Two statements.
+
+    A calendar that only missed an event would keep it, as Apple's and Google's do: it must hear that it is canceled.
+    """
+    rows = db.session.execute(_places(volunteer_id)).all()
+    names = calendar.names_of({row.Activity.id for row in rows})
+    entries = [
+        calendar.Entry(
+            row.Activity,
+            row.Shift,
+            names[row.Activity.id],
+            reminds=True,
+            changes=row.changes,
+            left_at=None if row.state == SignUpState.CONFIRMED else row.left_at,
+        )
+        for row in rows
+    ]
+    return Download(calendar.written(texts.translate("My volunteer shifts"), entries), calendar.MEDIA_TYPE)
+
+
+def _places(volunteer_id: UUID) -> Select[Any]:
+    """The shifts in which she has a place, or had one until lately, each once; `changes` is over all her sign-ups."""
+    now = clock.now()
+    own = SignUp.volunteer_id == volunteer_id
+    changes = func.sum(SignUp.place_changes).over(partition_by=SignUp.shift_id).label("changes")
+    # An active sign-up, of which there is one at most, goes before those that are over.
+    order = (case((SignUp.state.in_(ACTIVE_SIGN_UPS), 0), else_=1), SignUp.id.desc())
+    latest = func.row_number().over(partition_by=SignUp.shift_id, order_by=order).label("latest")
+    found = select(
+        SignUp.shift_id,
+        SignUp.state,
+        func.coalesce(SignUp.withdrawn_at, SignUp.asked_at, SignUp.decided_at, SignUp.created_at).label("left_at"),
+        changes,
+        latest,
+    )
+    mine = found.where(own).subquery()
+    return (
+        select(Shift, Activity, mine.c.state, mine.c.changes, mine.c.left_at)
+        .join(mine, mine.c.shift_id == Shift.id)
         .join(Activity, Activity.id == Shift.activity_id)
         .where(
-            SignUp.volunteer_id == volunteer_id,
-            SignUp.state == SignUpState.CONFIRMED,
-            Shift.ends_at > clock.now() - KEPT_BEHIND,
+            mine.c.latest == 1,
+            Shift.ends_at > now - KEPT_BEHIND,
+            or_(
+                mine.c.state == SignUpState.CONFIRMED,
+                and_(mine.c.changes > 0, mine.c.left_at > now - timedelta(days=rules().calendar_canceled_days)),
+            ),
         )
         .order_by(Shift.starts_at, Shift.id)
         .limit(MOST_EVENTS)
-    ).all()
-    names = calendar.names_of({row.Activity.id for row in rows})
-    entries = [calendar.Entry(row.Activity, row.Shift, names[row.Activity.id], reminds=True) for row in rows]
-    return Download(calendar.written(texts.translate("My volunteer shifts"), entries), calendar.MEDIA_TYPE)
+    )

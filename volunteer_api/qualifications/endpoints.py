@@ -3,13 +3,17 @@
 from typing import Any
 
 from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.qualifications import access, queries, schemas, service
+from volunteer_api.core.tables import Table
+from volunteer_api.qualifications import access, imports, queries, schemas, service
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 
 blueprint = feature_blueprint("qualifications", __name__, "Trainings, and insurance policies with whom they cover")
+# Of lists as workbooks.
+LISTS = "30/hour"
 
 
 @endpoint(
@@ -91,6 +95,43 @@ def list_training_records(training: Training, query: dict[str, Any]) -> Page:
 def record_completions(principal: Principal, training: Training, body: dict[str, Any]) -> dict[str, Any]:
     """Record that the owners of some phones completed a training."""
     return {"items": service.record_completions(training, by=principal, **body)}
+
+
+@endpoint(blueprint, "GET", "/training-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_completions_template() -> Download:
+    """Fetch the empty workbook that an import of training records takes."""
+    return imports.completions_template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/trainings/<uuid:training_id>/records/import",
+    access=access.to_keep_training,
+    query=schemas.CompletionsImportQuery,
+    returns=schemas.PeopleImportRead,
+    upload=True,
+    prepare=imports.receive_completions,
+)
+def import_completions(
+    principal: Principal, training: Training, query: dict[str, Any], upload: Table
+) -> imports.Imported:
+    """Record the people of an xlsx or csv table, all or nobody; a dry run names each bad cell and changes nothing."""
+    return imports.import_completions(training, upload, by=principal, **query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/trainings/<uuid:training_id>/records.xlsx",
+    access=access.to_keep_training,
+    produces=XLSX,
+    audits=True,
+    limit=LISTS,
+)
+def export_completions(principal: Principal, training: Training) -> Download:
+    """Fetch who completed a training as a workbook, by masked phone, with whether it counts today."""
+    return imports.export_completions(training, by=principal)
 
 
 @endpoint(
@@ -185,6 +226,41 @@ def list_insured_people(policy: Policy, query: dict[str, Any]) -> Page:
 def insure_people(principal: Principal, policy: Policy, body: dict[str, Any]) -> dict[str, Any]:
     """Let a policy cover the owners of some phones."""
     return {"items": service.insure(policy, by=principal, **body)}
+
+
+@endpoint(blueprint, "GET", "/insured-people-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_insured_template() -> Download:
+    """Fetch the empty workbook that an import of insured people takes."""
+    return imports.insured_template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/insurance-policies/<uuid:policy_id>/insured-people/import",
+    access=access.to_keep_policy,
+    query=schemas.InsuredImportQuery,
+    returns=schemas.PeopleImportRead,
+    upload=True,
+    prepare=imports.receive_insured,
+)
+def import_insured(principal: Principal, policy: Policy, query: dict[str, Any], upload: Table) -> imports.Imported:
+    """Insure the people of an xlsx or csv table, all or nobody; a dry run names each bad cell and changes nothing."""
+    return imports.import_insured(policy, upload, by=principal, **query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/insurance-policies/<uuid:policy_id>/insured-people.xlsx",
+    access=access.to_keep_policy,
+    produces=XLSX,
+    audits=True,
+    limit=LISTS,
+)
+def export_insured(principal: Principal, policy: Policy) -> Download:
+    """Fetch whom a policy lists as a workbook, by masked phone, with what their cover is today."""
+    return imports.export_insured(policy, by=principal)
 
 
 @endpoint(

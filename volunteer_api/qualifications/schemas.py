@@ -2,9 +2,24 @@
 
 from typing import Any
 
-from marshmallow import validates_schema
+from marshmallow import fields, validates_schema
 
-from volunteer_api.core.schema import Count, Day, Id, ListOf, Moment, Nested, PageQuery, Phone, Schema, Text, fault
+from volunteer_api.core.schema import (
+    Count,
+    Day,
+    Flag,
+    FlagParameter,
+    Id,
+    ListOf,
+    Moment,
+    Nested,
+    PageQuery,
+    Phone,
+    Schema,
+    Text,
+    fault,
+)
+from volunteer_api.core.tables import CellErrorRead
 
 
 class TrainingFilter(PageQuery):
@@ -127,6 +142,34 @@ class InsuredRead(Schema):
 
 class InsuredList(Schema):
     items = ListOf(Nested(InsuredRead), required=True)
+
+
+class InsuredImportQuery(Schema):
+    """A dry run names each bad cell and changes nothing."""
+
+    dry_run = FlagParameter(load_default=False)
+
+
+class CompletionsImportQuery(InsuredImportQuery):
+    """`completed_on` is the day of the rows that name none."""
+
+    completed_on = Day()
+
+
+class PeopleImportRead(Schema):
+    """What a table of people led to, or would lead to. Who stood there before for the same days is `already_listed`.
+
+    Who is not registered yet is listed too, by the phone, and nobody learns who that is. Nothing was made of
+    `ignored_columns`.
+    """
+
+    dry_run = Flag(required=True)
+    rows = Count(required=True)
+    listed = Count(required=True)
+    already_listed = Count(required=True)
+    ignored_columns = fields.List(fields.String(), required=True)
+    errors = fields.List(fields.Nested(CellErrorRead), required=True)
+    error_count = Count(required=True)
 
 
 class CoverEnding(Schema):

@@ -1,6 +1,6 @@
 """The verbs of qualifications: give trainings, record who completed them, insure people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
@@ -99,10 +99,20 @@ def record_completions(
     """
     if completed_on > clock.today():
         raise CompletedInFuture()
-    valid_until = completed_on + timedelta(days=training.valid_days) if training.valid_days is not None else None
+    return list_completions(training, dict.fromkeys(phones, completed_on), by=by)
+
+
+def list_completions(training: Training, days: Mapping[str, date], *, by: Principal) -> list[TrainingRecord]:
+    """Record that the owner of each phone completed the training on that day. Raises AlreadyRecorded (409)."""
+    lasts = timedelta(days=training.valid_days) if training.valid_days is not None else None
     rows = [
-        {"training_id": training.id, "completed_on": completed_on, "valid_until": valid_until, **person}
-        for person in _people(phones, by=by)
+        {
+            "training_id": training.id,
+            "completed_on": days[phone],
+            "valid_until": days[phone] + lasts if lasts is not None else None,
+            **person,
+        }
+        for phone, person in _people(days, by=by)
     ]
     made = _insert(TrainingRecord, rows)
     audit.record(
@@ -171,9 +181,13 @@ def insure(
     last = ends_on or policy.ends_on
     if not policy.starts_on <= first <= last <= policy.ends_on:
         raise _outside(policy)
-    rows = [
-        {"policy_id": policy.id, "starts_on": first, "ends_on": last, **person} for person in _people(phones, by=by)
-    ]
+    days = {"starts_on": first, "ends_on": last}
+    return list_insured(policy, {phone: days for phone in phones}, by=by)  # noqa: C420  # read only
+
+
+def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: Principal) -> list[Insured]:
+    """Let the policy cover the owner of each phone on these days of its own. Raises AlreadyRecorded (409)."""
+    rows = [{"policy_id": policy.id, **days[phone], **person} for phone, person in _people(days, by=by)]
     made = _insert(Insured, rows)
     audit.record(
         AuditAction.QUALIFICATIONS_RECORDED,
@@ -205,22 +219,26 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
         )
 
 
-def _people(phones: Sequence[str], *, by: Principal) -> list[dict[str, Any]]:
-    """The columns of `Listed`, a row for each phone, in the order of their digests, so that two writers never cross."""
+def _people(phones: Iterable[str], *, by: Principal) -> list[tuple[str, dict[str, Any]]]:
+    """Each phone with the columns of `Listed`, in the order of their digests, so that two writers never cross."""
+    phones = list(dict.fromkeys(phones))
     owners = {
         volunteer.phone: volunteer.id
-        for volunteer in db.session.scalars(select(Volunteer).where(Volunteer.phone.in_(set(phones))))
+        for volunteer in db.session.scalars(select(Volunteer).where(Volunteer.phone.in_(phones)))
     }
     people = [
-        {
-            "volunteer_id": owners.get(phone),
-            "phone_digest": accounts.phone_digest(phone),
-            "masked_phone": accounts.masked_phone(phone),
-            "recorded_by": by.volunteer_id,
-        }
-        for phone in dict.fromkeys(phones)
+        (
+            phone,
+            {
+                "volunteer_id": owners.get(phone),
+                "phone_digest": accounts.phone_digest(phone),
+                "masked_phone": accounts.masked_phone(phone),
+                "recorded_by": by.volunteer_id,
+            },
+        )
+        for phone in phones
     ]
-    return sorted(people, key=lambda person: person["phone_digest"])
+    return sorted(people, key=lambda person: bytes(person[1]["phone_digest"]))
 
 
 def _insert(model: type[RowT], rows: Sequence[dict[str, Any]]) -> list[RowT]:

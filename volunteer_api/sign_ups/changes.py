@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from volunteer_api.activities.events import ActivityChanged, ShiftBefore, ShiftsChanged
-from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftBefore, ShiftsChanged
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.problems import RoleTaken
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import Rerun
@@ -36,16 +37,41 @@ def follow(event: ShiftsChanged) -> None:
 
 
 def tell(event: ActivityChanged) -> None:
-    """Tell the people of an activity's coming shifts that something of it is not as it was, once for each change."""
+    """Tell the people of an activity's coming shifts that something of it is not as it was, once for each change.
+
+    Another way of signing up concerns those alone who wait for a leader: their requests stay what they are.
+    """
     activity = db.session.get_one(Activity, event.activity_id)
     coming = {shift.id: shift for shift in queries.coming_shifts(activity.id, clock.now())}
-    told: set[UUID] = set()
-    for sign_up in queries.active_in(coming):
-        if sign_up.volunteer_id not in told:
-            told.add(sign_up.volunteer_id)
-            notices.send(
-                notices.ACTIVITY_CHANGED, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version)
-            )
+    there = queries.active_in(coming)
+    kinds: list[tuple[str, list[SignUp]]] = []
+    if set(event.fields) - {"sign_up_mode"}:
+        kinds.append((notices.ACTIVITY_CHANGED, there))
+    if "sign_up_mode" in event.fields:
+        kinds.append((notices.MODE_CHANGED, [one for one in there if one.state == SignUpState.PENDING]))
+    for kind, concerned in kinds:
+        first_of_each = {one.volunteer_id: one for one in reversed(concerned)}.values()
+        for sign_up in sorted(first_of_each, key=lambda one: one.id):
+            notices.send(kind, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version))
+
+
+def change_roles(event: RolesChanging) -> None:
+    """Refuse to remove a role that somebody counts on; tell those in a renamed one.
+
+    Sign-ups that are over let go of a role that goes. Raises RoleTaken (409).
+    """
+    in_the_way = queries.in_roles(event.removed)
+    if in_the_way:
+        role = db.session.get_one(ShiftRole, in_the_way[0].role_id)
+        count = sum(one.role_id == role.id for one in in_the_way)
+        raise RoleTaken(members={"role_id": str(role.id), "sign_up_count": count}, count=count, role=role.name)
+    queries.let_go_of_roles(event.removed)
+    names = {role_id: (before, now) for role_id, before, now in event.renamed}
+    shift, activity = db.session.get_one(Shift, event.shift_id), db.session.get_one(Activity, event.activity_id)
+    for one in queries.in_roles(names) if names else ():
+        before, now = names[one.role_id] if one.role_id is not None else ("", "")
+        once = f"{one.role_id}:{shift.version}"
+        notices.send(notices.ROLE_RENAMED, one, shift, activity, once=once, role=now, before=before)
 
 
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import case, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.changes import register_companions, register_taken
-from volunteer_api.activities.events import ActivityChanged, ShiftsChanged
+from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
 from volunteer_api.core import clock
@@ -34,6 +34,12 @@ def follow_changes(event: ShiftsChanged) -> None:
 def tell_of_changes(event: ActivityChanged) -> None:
     """Who has a sign-up for what is to come hears what the activity is called now, or where it is."""
     changes.tell(event)
+
+
+@on(RolesChanging)
+def keep_roles_with_people(event: RolesChanging) -> None:
+    """A role that somebody is signed up for stays; who is in a renamed one hears of it."""
+    changes.change_roles(event)
 
 
 @on(VolunteerErased)

@@ -53,7 +53,8 @@ class Question:
     """A place in a shift, or in a role of it, that somebody would have.
 
     `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `answering` is the sign-up
-    that would have the place, where there is one already.
+    that would have the place, where there is one already. `kept` is how many free places those who wait could have:
+    None for as many as they are (see `places_kept`).
     """
 
     activity: Activity
@@ -64,6 +65,17 @@ class Question:
     team_id: UUID | None = None
     chosen: bool = False
     answering: UUID | None = None
+    kept: int | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a sign-up made now would be confirmed.
+
+        While free places promote, whoever still waits beside one can't have it. Later each who could keeps one.
+        """
+        if waitlist_is_open(self.shift, self.now):
+            return has_place(self.shift, self.role)
+        return has_place_for_newcomer(self.shift, self.role, self.kept)
 
 
 @dataclass(frozen=True)
@@ -83,9 +95,10 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
 
     The order of the reasons is documented (domain.md, Activities 4), so that a phone always shows the same one.
 
-    First in, first out: for everybody who waits a free place is kept, and only one beyond these is a newcomer's. While
-    free places still promote, a newcomer would be waitlisted behind them; later a newcomer finds the shift full. Then
-    nobody is called any more: whoever waits takes a free place by signing up again, the first of them to do so.
+    First in, first out. While free places still promote, whoever waits has been called to each one that she could have:
+    one that is free is a newcomer's, be it that others wait for a full role or are busy then. Later nobody is called
+    any more, and for everybody who waits, and whose role has a place, a free one is kept: whoever waits takes it by
+    signing up again, the first of them to do so; a newcomer has one beyond these, or finds the shift full.
     """
     if standing is None:
         return Judgment(None, SignInRequired())
@@ -97,8 +110,7 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
         return Judgment(SignUpState.CONFIRMED, None, waiting.sign_up_id)
     if not question.chosen and _needs_approval(question, standing.person):
         return Judgment(SignUpState.PENDING, None)
-    has_room = has_place_for_newcomer(question.shift, question.role)
-    return Judgment(SignUpState.CONFIRMED if has_room else SignUpState.WAITLISTED, None)
+    return Judgment(SignUpState.CONFIRMED if question.has_room else SignUpState.WAITLISTED, None)
 
 
 def refuse(question: Question, standing: Standing, waiting: Engagement | None = None) -> Problem | None:
@@ -150,7 +162,7 @@ def _refuse_place(question: Question, standing: Standing, waiting: Engagement | 
     in_the_way = overlapping(question.shift, standing.engagements)
     if in_the_way is not None:
         return in_the_way
-    full = waiting is None and not has_place_for_newcomer(question.shift, question.role)
+    full = waiting is None and not question.has_room
     return ShiftFull() if full and not waitlist_is_open(question.shift, question.now) else None
 
 
@@ -193,11 +205,19 @@ def has_place(shift: Shift, role: ShiftRole | None = None) -> bool:
     )
 
 
-def has_place_for_newcomer(shift: Shift, role: ShiftRole | None = None) -> bool:
-    """Whether a place would be free even if everybody who waits had theirs."""
-    return (shift.capacity is None or shift.confirmed_count + shift.waitlisted_count < shift.capacity) and (
+def has_place_for_newcomer(shift: Shift, role: ShiftRole | None = None, kept: int | None = None) -> bool:
+    """Whether a place would be free even if everybody who waits, or `kept` of them, had theirs."""
+    waiting = shift.waitlisted_count if kept is None else kept
+    return (shift.capacity is None or shift.confirmed_count + waiting < shift.capacity) and (
         role is None or role.confirmed_count + role.waitlisted_count < role.capacity
     )
+
+
+def places_kept(shift: Shift, roles: Sequence[ShiftRole]) -> int:
+    """How many places those who wait for a shift with these roles could have: no more in a role than it has free."""
+    in_roles = sum(role.waitlisted_count for role in roles)
+    could = sum(min(role.waitlisted_count, role.capacity - role.confirmed_count) for role in roles)
+    return shift.waitlisted_count - in_roles + could
 
 
 def waitlist_is_open(shift: Shift, now: datetime) -> bool:

@@ -42,6 +42,7 @@ class SignUp(Identified, Base):
     (`decided_by`, who invited, approved or rejected it last) decided. `stands_in_for_id` is the confirmed sign-up whose
     place it takes over once it is accepted. `asked_at`: the shift was moved then, and the volunteer has not said yet
     whether she still comes. `absent_at` is when it was recorded that a confirmed volunteer had not come.
+    `place_changes` is how often it got or lost a place: a calendar that follows it must see it change.
     """
 
     __tablename__ = "sign_ups"
@@ -76,5 +77,6 @@ class SignUp(Identified, Base):
     withdrawal_reason: Mapped[str | None]
     asked_at: Mapped[datetime | None]
     absent_at: Mapped[datetime | None]
+    place_changes: Mapped[int] = mapped_column(default=0, server_default="0")
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     decision_reason: Mapped[str | None]

@@ -27,6 +27,14 @@ SHIFT_MOVED = register(
 ACTIVITY_CHANGED = register(
     "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
 )
+MODE_CHANGED = register(
+    "sign_up_mode_changed",
+    "Signing up works otherwise now",
+    "How one signs up for %(activity)s has changed. Your request still waits for a leader's answer.",
+)
+ROLE_RENAMED = register(
+    "role_renamed", "Your role has another name", "Your role in %(activity)s is called %(role)s now, not %(before)s."
+)
 STAND_IN_ASKED = register(
     "stand_in_asked", "You are asked to stand in", "%(name)s offers you a place in %(activity)s. Say yes or no."
 )

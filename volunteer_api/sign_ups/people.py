@@ -1,6 +1,6 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,27 +10,43 @@ from sqlalchemy import and_, exists, func, join, or_, select
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned, Prospect
+from volunteer_api.activities.roles import roles_of
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.qualifications.queries import Credentials, credentials_of
 from volunteer_api.sign_ups.eligibility import Demands, Person
-from volunteer_api.sign_ups.judgment import Engagement, Question, Standing, judge
+from volunteer_api.sign_ups.judgment import (
+    Engagement,
+    Question,
+    Standing,
+    has_place,
+    judge,
+    places_kept,
+    waitlist_is_open,
+)
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
 
-def prospects(caller_id: UUID | None, planned: Planned, now: datetime) -> list[Prospect]:
-    """What would come of the caller's signing up for each of these shifts.
+def prospects(
+    caller_id: UUID | None, planned: Planned, now: datetime, roles: Sequence[ShiftRole | None] = ()
+) -> list[Prospect]:
+    """What would come of the caller's signing up for each of these shifts, in the role beside it where one is.
 
-    One statement for somebody, none for nobody; some more where an activity asks for members, trainings or insurance.
+    One statement for somebody, none for nobody; some more where an activity asks for members, trainings or insurance,
+    and one where somebody waits beside a place that is no longer given to who waits longest.
     """
     activities = {activity.id: activity for activity, _ in planned}.values()
     standing = standings_of([caller_id], activities, now)[caller_id] if caller_id is not None else None
     demands = demands_of(activities if caller_id is not None else ())
     none = Demands()
+    kept = kept_places([shift for _, shift in planned], now) if caller_id is not None else {}
     judged = [
-        judge(Question(activity, shift, demands.get(activity.id, none), now), standing) for activity, shift in planned
+        judge(
+            Question(activity, shift, demands.get(activity.id, none), now, role=role, kept=kept.get(shift.id)), standing
+        )
+        for (activity, shift), role in zip(planned, roles or [None] * len(planned), strict=True)
     ]
     return [Prospect(one.would_be, one.refusal) for one in judged]
 
@@ -92,7 +108,23 @@ def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
 
 def question_of(activity: Activity, shift: Shift, now: datetime, **asked: Any) -> Question:
     """A question about one shift, with what its activity asks for."""
-    return Question(activity, shift, demands_of([activity])[activity.id], now, **asked)
+    kept = kept_places([shift], now).get(shift.id)
+    return Question(activity, shift, demands_of([activity])[activity.id], now, kept=kept, **asked)
+
+
+def kept_places(shifts: Sequence[Shift | Any], now: datetime) -> dict[UUID, int]:
+    """How many places are kept for who waits, of shifts with a free one that calls nobody any more. A statement there.
+
+    Of the others it makes no difference.
+    """
+    asked = {
+        shift.id: shift
+        for shift in shifts
+        if shift.waitlisted_count and has_place(shift) and not waitlist_is_open(shift, now)
+    }
+    if not asked:
+        return {}
+    return {shift_id: places_kept(asked[shift_id], found) for shift_id, found in roles_of(asked).items()}
 
 
 def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.problems import WrongState
 from volunteer_api.activities.queries import fresh_activity, lock_shifts
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload, NotFound
@@ -99,6 +100,7 @@ def enter(made: SignUp, shift: Shift) -> SignUp:
     """Add a sign-up in the state that it names, to a held shift."""
     if made.state == SignUpState.WAITLISTED:
         made.position = queries.next_position(shift.id)
+    made.place_changes = int(made.state == SignUpState.CONFIRMED)
     db.session.add(made)
     db.session.flush()
     _count(shift, made.role_id, None, made.state)
@@ -110,6 +112,8 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
     before, mine.state = mine.state, state
     if state == SignUpState.WAITLISTED:
         mine.position = queries.next_position(shift.id)
+    if (before == SignUpState.CONFIRMED) != (state == SignUpState.CONFIRMED):
+        mine.place_changes += 1
     db.session.flush()
     _count(shift, mine.role_id, before, state)
 
@@ -121,9 +125,9 @@ def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> Non
     """
     question = ask(shift, activity, now, mine.role_id, team_id=mine.team_id, chosen=True, answering=mine.id)
     judgment = judge(question, standing_of(mine.volunteer_id, activity, now, mine.team_id))
-    if judgment.refusal is not None:
-        raise judgment.refusal
-    move(mine, shift, SignUpState.CONFIRMED if has_place(shift, question.role) else SignUpState.WAITLISTED)
+    if judgment.refusal is not None or judgment.would_be is None:
+        raise judgment.refusal or WrongState(mine.state)
+    move(mine, shift, judgment.would_be)
 
 
 def ask(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -95,6 +95,24 @@ def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def in_roles(role_ids: Collection[UUID]) -> list[SignUp]:
+    """The active sign-ups for roles of held shifts."""
+    active = SignUp.state.in_(ACTIVE_SIGN_UPS)
+    statement = select(SignUp).where(SignUp.role_id.in_(role_ids), active).order_by(SignUp.id)
+    return list(db.session.scalars(statement)) if role_ids else []
+
+
+def let_go_of_roles(role_ids: Collection[UUID]) -> None:
+    """Let sign-ups that are over name these roles no more."""
+    if role_ids:
+        db.session.execute(
+            update(SignUp)
+            .where(SignUp.role_id.in_(role_ids))
+            .values(role_id=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def name_of(volunteer_id: UUID) -> str:

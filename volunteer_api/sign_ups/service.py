@@ -196,12 +196,8 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
         raise judgment.refusal or WrongState(question.activity.state)
     if judgment.waiting_id is not None:
         return _take_place(judgment.waiting_id, question)
-    state = judgment.would_be
-    if state != SignUpState.PENDING:
-        # Who still waits beside a free place can't take it: they were all looked at just now.
-        state = SignUpState.CONFIRMED if has_place(question.shift, question.role) else SignUpState.WAITLISTED
-    made = _new(question, volunteer_id, state)
-    if state == SignUpState.PENDING:
+    made = _new(question, volunteer_id, judgment.would_be)
+    if made.state == SignUpState.PENDING:
         _tell_leaders(question)
     return made
 

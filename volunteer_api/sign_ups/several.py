@@ -13,7 +13,7 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.sign_ups import places, queries
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import demands_of, standings_of
+from volunteer_api.sign_ups.people import demands_of, kept_places, standings_of
 from volunteer_api.sign_ups.service import enter, enter_invited
 
 # A whole team for a whole day: more than that in one transaction would hold others up.
@@ -67,7 +67,11 @@ def sign_up_several(
         unknown = Fault("unknown_reference", "There is no such volunteer.")
         raise InvalidPayload(error_list({"volunteer_ids": [unknown]}))
     demands = demands_of([activity])[activity.id]
-    asked = [Question(activity, shifts[shift_id], demands, now, team_id=team_id) for shift_id in chosen]
+    kept = kept_places(list(shifts.values()), now)
+    asked = [
+        Question(activity, shifts[shift_id], demands, now, team_id=team_id, kept=kept.get(shift_id))
+        for shift_id in chosen
+    ]
     return [result for one in people for result in _results(by, one, standings[one], asked)]
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import ValidationError
-
 from volunteer_api.accounts.profile import Contact, contact_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
@@ -17,9 +15,9 @@ from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
-from volunteer_api.core.schema import Fault, Phone
+from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import Row, read_table, write_table
-from volunteer_api.core.tables import ColumnMissing
+from volunteer_api.core.tables import ColumnMissing, phone_of
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
@@ -173,7 +171,7 @@ def _judge(rows: list[tuple[int, Row]], result: Imported) -> dict[str, Membershi
         if not any(values.values()):
             continue
         result.rows += 1
-        phone, faults = _phone_of(values["手机"]), _faults(values)
+        phone, faults = phone_of(values["手机"]), _faults(values)
         if phone in first_rows:
             row = first_rows[phone]
             faults["手机"] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
@@ -198,7 +196,7 @@ def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
     faults: dict[str, Fault] = {}
     if not values["手机"]:
         faults["手机"] = Fault("required")
-    elif _phone_of(values["手机"]) is None:
+    elif phone_of(values["手机"]) is None:
         faults["手机"] = Fault("not_phone")
     name = unicodedata.normalize("NFKC", values.get("姓名", ""))
     if name and not PLAUSIBLE_NAME.fullmatch(name):
@@ -209,15 +207,6 @@ def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
     elif role not in IMPORTED_ROLES:
         faults["角色"] = Fault("not_role", "A role is 队员 or 副队长.")
     return faults
-
-
-def _phone_of(text: str) -> str | None:
-    """A phone in E.164, typed in full-width digits or with separators, or kept as a number; None where it is none."""
-    digits = re.sub(r"[\s\u00a0()\-‐-―.]", "", unicodedata.normalize("NFKC", text).removesuffix(".0"))
-    try:
-        return str(Phone().deserialize(digits))
-    except ValidationError:
-        return None
 
 
 def _folded(text: str) -> str:

@@ -14,6 +14,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import search_text
 from volunteer_api.core.problems import NotFound
@@ -22,6 +23,7 @@ from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations import access as organizations
 from volunteer_api.teams import access, queries
+from volunteer_api.teams.events import TeamRenamed
 from volunteer_api.teams.models import OPEN_STATES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import (
     AlreadyLeader,
@@ -133,6 +135,7 @@ def change_team(team: Team, **changes: Any) -> Team:
     if name != team.name:
         _require_free_name(team.organization_id, name)
         team.search_text = search_text(name)
+        publish(TeamRenamed(team.id))
     for attribute, value in changes.items():
         setattr(team, attribute, value)
     # The answer shows the version that the UPDATE gave.

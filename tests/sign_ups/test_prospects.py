@@ -1,0 +1,149 @@
+"""What a shift and its roles announce is what a sign-up made then gets, be it for a role or for none."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
+from tests.sign_ups.factories import HOUR, post
+from volunteer_api.activities import queries
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
+from volunteer_api.activities.prospects import prospects
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Conflict
+from volunteer_api.sign_ups import service
+from volunteer_api.sign_ups.models import SignUp
+
+PEOPLE, WANTED = st.integers(0, 4), st.integers(0, 2)
+WORDS = st.tuples(st.sampled_from(["sign_up", "sign_up", "sign_up", "withdraw", "busy"]), PEOPLE, WANTED)
+
+
+class Undone(Exception):
+    """Raised to roll back what was only tried."""
+
+
+@pytest.mark.parametrize("minutes_before", [600, 60])
+@given(words=st.lists(WORDS, min_size=4, max_size=12), capacity=st.integers(2, 4))
+@settings(max_examples=7, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_announced_comes(
+    unit: Any, words: list[tuple[str, int, int]], capacity: int, minutes_before: int
+) -> None:
+    """With free places still promoting (ten hours before the start), and no longer (one hour before)."""
+    start = clock.now() + timedelta(days=2)
+
+    def prepare() -> tuple[MadeActivity, MadeActivity, list[UUID]]:
+        roles = [{"name": "急救", "capacity": 1}, {"name": "讲解", "capacity": min(2, capacity)}]
+        given = [{"starts_at": start, "ends_at": start + 2 * HOUR, "capacity": capacity, "roles": roles}]
+        made = make_activity(shifts=given)
+        return made, make_activity(scene=made.scene, starts_at=start + HOUR, duration=2 * HOUR), make_volunteers(6)
+
+    made, other, people = unit(prepare)
+    roles: list[UUID | None] = [None, *unit(lambda: role_ids(made.shift_id))]
+    # Somebody waits for a full role from the beginning.
+    for verb, person, wanted in [("sign_up", 4, 1), ("sign_up", 5, 1), *words]:
+        try:
+            unit(lambda v=verb, p=person, w=wanted: act(v, people[p], made, other, roles[w]))
+        except Conflict:
+            continue
+    moment = start - timedelta(minutes=minutes_before)
+    for person in people:
+        for role_id in roles:
+            announced, outcome, expected = unit(lambda p=person, r=role_id: both(made.shift_id, p, r, moment))
+            assert announced == outcome, (person, role_id)
+            if outcome in ("confirmed", "waitlisted", "shift_full"):
+                assert (outcome == "confirmed") == expected, (person, role_id)
+
+
+def act(verb: str, person: UUID, made: MadeActivity, other: MadeActivity, role_id: UUID | None) -> None:
+    if verb == "withdraw":
+        mine = [one for one in made_by(person, made.shift_id) if one.state in ("confirmed", "waitlisted")]
+        if mine:
+            service.withdraw(sign_up_id=mine[0].id)
+    else:
+        shift_id, role_id = (made.shift_id, role_id) if verb == "sign_up" else (other.shift_id, None)
+        service.sign_up(shift_id=shift_id, volunteer_id=person, role_id=role_id)
+
+
+def made_by(person: UUID, shift_id: UUID) -> list[Any]:
+    statement = select(SignUp).where(SignUp.volunteer_id == person, SignUp.shift_id == shift_id)
+    return list(db.session.scalars(statement))
+
+
+def role_ids(shift_id: UUID) -> list[UUID]:
+    return list(db.session.scalars(select(ShiftRole.id).where(ShiftRole.shift_id == shift_id).order_by(ShiftRole.name)))
+
+
+def has_place(shift: Shift, person: UUID, role: ShiftRole | None, *, promotes: bool) -> bool:
+    """Whether a place must be had: counted from the sign-ups themselves."""
+    rows = list(db.session.scalars(select(SignUp).where(SignUp.shift_id == shift.id)))
+    parts = {one.id: one for one in db.session.scalars(select(ShiftRole).where(ShiftRole.shift_id == shift.id))}
+    confirmed = [one for one in rows if one.state == "confirmed"]
+    left = {key: one.capacity - sum(row.role_id == key for row in confirmed) for key, one in parts.items()}
+    free = (shift.capacity or 0) - len(confirmed)
+    own = [one for one in rows if one.volunteer_id == person and one.state == "waitlisted"]
+    if own:
+        return free > 0 and (own[0].role_id is None or left[own[0].role_id] > 0)
+    free_in_role = left[role.id] if role is not None else free
+    if promotes:
+        return free > 0 and free_in_role > 0
+    for one in rows:
+        if one.state == "waitlisted" and (one.role_id is None or left[one.role_id] > 0):
+            free -= 1
+            if one.role_id is not None:
+                left[one.role_id] -= 1
+    if role is not None:
+        waiting = sum(one.role_id == role.id and one.state == "waitlisted" for one in rows)
+        free_in_role -= waiting
+    return free > 0 and free_in_role > 0
+
+
+def both(shift_id: UUID, person: UUID, role_id: UUID | None, moment: datetime) -> tuple[str | None, str | None, bool]:
+    """What is announced at the moment, what comes of a sign-up then, which is undone, and whether a place must."""
+    with clock.at(moment):
+        shift = db.session.get_one(Shift, shift_id)
+        activity = db.session.get_one(Activity, shift.activity_id)
+        role = db.session.get_one(ShiftRole, role_id) if role_id is not None else None
+        (prospect,) = prospects(person, [(activity, shift)], moment, [role])
+        announced = prospect.refusal.code if prospect.refusal is not None else prospect.would_be
+        promotes = moment < shift.starts_at - 2 * HOUR
+        expected = has_place(shift, person, role, promotes=promotes)
+        outcome: str | None = None
+        try:
+            with db.session.begin_nested():
+                outcome = service.sign_up(shift_id=shift_id, volunteer_id=person, role_id=role_id).state
+                raise Undone
+        except Undone:
+            pass
+        except Conflict as refusal:
+            outcome = refusal.code
+        db.session.expire_all()
+        return announced, outcome, expected
+
+
+def test_a_full_role_keeps_nobody_from_the_free_places(client: Any, unit: Any) -> None:
+    """Somebody waits for the one guide's place; the shift has another one, and says so until it begins."""
+    start = clock.now() + timedelta(days=1)
+    times = {"starts_at": start, "ends_at": start + 2 * HOUR}
+    scene = unit(make_scene)
+    roles = [{"name": "讲解", "capacity": 1}]
+    made = unit(lambda: make_activity(scene=scene, shifts=[times | {"capacity": 2, "roles": roles}]))
+    role_id = unit(lambda: role_ids(made.shift_id))[0]
+    first, second, third = unit(lambda: make_volunteers(3))
+    path = f"/shifts/{made.shift_id}"
+    tapped = [post(client, one, f"{path}/sign-ups", role_id=str(role_id)).get_json() for one in (first, second)]
+    assert [one["state"] for one in tapped] == ["confirmed", "waitlisted"]
+    shown = client.as_(third).get(path).get_json()
+    assert (shown["would_be"], shown["roles"][0]["would_be"]) == ("confirmed", "waitlisted")
+    with clock.at(start - HOUR):
+        # One place is taken, and whoever waits for the full role could not have the other.
+        later = unit(lambda: queries.read_shift(db.session.get_one(Shift, made.shift_id), third))
+        assert (later["would_be"], later["roles"][0]["refusal"]["code"]) == ("confirmed", "shift_full")
+        assert unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=third)).state == "confirmed"
+    listed = client.as_(third).get(f"/activities/{made.id}").get_json()["shifts"][0]
+    assert listed["roles"][0]["refusal"]["code"] == "already_signed_up"
