@@ -47,6 +47,9 @@ DECLARED: dict[str, set[str]] = {
     "PATCH /memberships/{membership_id}": {"/role"},
     "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
     "PATCH /assets/{asset_id}": {"/state"},
+    # What was read: nobody approves words that were changed since.
+    "POST /feedback/{feedback_id}/approval": {"/version"},
+    "POST /feedback/{feedback_id}/rejection": {"/version"},
 }
 # Pages for people stand at the root, beside the contract's base.
 PAGES = "/c/"

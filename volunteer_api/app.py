@@ -36,6 +36,8 @@ from volunteer_api.core.tasks import build_queue
 from volunteer_api.core.tokens import configure_tokens
 from volunteer_api.disputes import endpoints as disputes
 from volunteer_api.feedback import endpoints as feedback
+from volunteer_api.feedback import handlers as feedback_handlers
+from volunteer_api.feedback import tasks as feedback_tasks
 from volunteer_api.files import endpoints as files
 from volunteer_api.files import handlers as file_handlers
 from volunteer_api.files import tasks as file_tasks
@@ -112,6 +114,7 @@ TASKS = (
     loan_tasks,
     compliance_tasks,
     attendance_tasks,
+    feedback_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
@@ -132,6 +135,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     sign_up_handlers,
     hours_handlers,
     attendance_handlers,
+    feedback_handlers,
     phone_handlers,
 )
 

@@ -22,6 +22,7 @@ from volunteer_api.core import audit, clock, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.inventory import months, recalls
@@ -172,6 +173,7 @@ def furnish(scene: Scene) -> UUID:
     _keep_stock(volunteer.id, scene)
     _lend(volunteer.id, scene)
     _keep_stations_stocked(volunteer.id, scene)
+    _give_feedback(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -300,6 +302,24 @@ def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
             acknowledged_by=volunteer_id,
             note="明天补货",
         )
+    )
+    db.session.flush()
+
+
+def _give_feedback(volunteer_id: UUID, scene: Scene) -> None:
+    """Said something, moderated and answered what another said, reported a third, and was asked."""
+    activity_id = make_activity(scene=scene).id
+    mine = {"activity_id": activity_id, "stars": 3, "words": NAME, "words_state": WordsState.PENDING}
+    theirs = mine | {"words_state": WordsState.APPROVED, "moderated_by": volunteer_id, "moderated_at": clock.now()}
+    answered = {"reply": "谢谢", "replied_by": volunteer_id, "replied_at": clock.now()}
+    others = Feedback(volunteer_id=scene.member_id, **theirs | answered | {"words": "水不够"})
+    db.session.add_all([Feedback(volunteer_id=volunteer_id, **mine), others])
+    db.session.flush()
+    db.session.add_all(
+        [
+            FeedbackReport(feedback_id=others.id, reported_by=volunteer_id, reason=NAME),
+            FeedbackAsking(activity_id=activity_id, volunteer_id=volunteer_id),
+        ]
     )
     db.session.flush()
 
