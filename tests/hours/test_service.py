@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.attendance.factories import Scene, make_scene, make_shift
 from tests.factories import make_volunteer
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import presence_code
+from volunteer_api.attendance import presence_code, views
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, ids
@@ -174,7 +174,7 @@ def test_random_attendances_and_their_tally(unit: Unit, scene: Scene) -> None:
 
     for number in range(1, 9):
         unit(partial(attend, number))
-    total = unit(lambda: attendance.tally(scene.volunteer.id, ALL_TIME))
+    total = unit(lambda: views.tally(scene.volunteer.id, ALL_TIME))
     rows = unit(lambda: db.session.query(Attendance).all())
     assert total.credited_minutes == sum(row.credited_minutes for row in rows) == 1 + 2 + 4 + 5 + 7 + 8
     assert total.held_minutes == sum(row.held_minutes for row in rows) == 3 + 6
