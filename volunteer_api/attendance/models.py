@@ -43,6 +43,13 @@ class Reason(StrEnum):
     MARKED_ABSENT = "marked_absent"
 
 
+class Decision(StrEnum):
+    """What comes of a review."""
+
+    CREDIT = "credit"
+    REJECT = "reject"
+
+
 class RollCallStatus(StrEnum):
     """What a leader says of somebody at a roll-call. Who is excused did not come, and it is no no-show."""
 
