@@ -7,8 +7,9 @@ from uuid import UUID
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import minutes, queries, scene
 from volunteer_api.attendance.evidence import usable
+from volunteer_api.attendance.held import attendance_with_scene
 from volunteer_api.attendance.judging import doubts_of, grade_of, tapped
-from volunteer_api.attendance.models import Attendance, Reason
+from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.settling import hold, in_order
 from volunteer_api.core import clock
@@ -56,9 +57,12 @@ def check_in(
     )
     known: Attendance | None = row.Attendance
     if known is not None and moment.moment < known.checked_in_at:
-        _close_and_hold(attendance, shift, known.checked_in_at)
+        attendance.state, attendance.held_minutes = State.HELD, 0
+        db.session.add(attendance)
+        db.session.flush()
+        close_at_next(attendance, here, known.checked_in_at)
     elif known is not None:
-        _close_and_hold(known, row.open_shift, moment.moment)
+        close_at_next(known, attendance_with_scene(volunteer_id, known.id)[1], moment.moment)
         # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
         db.session.flush()
     db.session.add(attendance)
@@ -75,13 +79,9 @@ def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool
         raise Canceled()
 
 
-def _close_and_hold(attendance: Attendance, shift: Shift | None, next_at: datetime) -> None:
-    """End an attendance that nobody checked out of at the check-in elsewhere that came after it."""
+def close_at_next(attendance: Attendance, here: scene.Scene, next_at: datetime) -> None:
+    """End an attendance that nobody checked out of at the check-in elsewhere that came after it; it is held."""
     attendance.checked_out_at = next_at
-    held_minutes = 0
-    if shift is not None:
-        starts_at, ends_at = minutes.clip(attendance.checked_in_at, next_at, shift.starts_at, shift.ends_at)
-        held_minutes = minutes.count(
-            starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone
-        ).minutes
-    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes)
+    starts_at, ends_at = minutes.clip(attendance.checked_in_at, next_at, here.starts_at, here.ends_at)
+    counted = minutes.count(starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone)
+    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, counted.minutes, here)

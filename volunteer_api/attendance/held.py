@@ -23,7 +23,7 @@ def organization_of(here: Scene) -> UUID:
 
 def set_held(attendance: Attendance, here: Scene, minutes: int) -> None:
     """Let so many minutes of an attendance wait for review, and count the change beside the ledger."""
-    change, attendance.held_minutes = minutes - attendance.held_minutes, minutes
+    change, attendance.held_minutes = minutes - (attendance.held_minutes or 0), minutes
     tallies.held(
         volunteer_id=attendance.volunteer_id,
         activity=here.activity,

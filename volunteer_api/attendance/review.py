@@ -9,6 +9,7 @@ from uuid import UUID
 from volunteer_api.attendance import minutes as counting
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import review_queries
+from volunteer_api.attendance.held import attendance_with_scene, organization_of, set_held
 from volunteer_api.attendance.models import Attendance, Decision, State
 from volunteer_api.attendance.problems import (
     AlreadyDecided,
@@ -19,7 +20,6 @@ from volunteer_api.attendance.problems import (
     RecordedByYou,
     StillOpen,
 )
-from volunteer_api.attendance.held import attendance_with_scene, organization_of, set_held
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
@@ -78,7 +78,9 @@ def decide(
     if volunteer_id is None:
         raise NotFound()
     lock_volunteer(volunteer_id)
-    return _decide((volunteer_id, attendance_id), reviewer_id, Decision(decision), credited_minutes, reason, correction=correction)
+    return _decide(
+        (volunteer_id, attendance_id), reviewer_id, Decision(decision), credited_minutes, reason, correction=correction
+    )
 
 
 def decide_several(reviewer_id: UUID, lines: Sequence[Mapping[str, Any] | Problem]) -> list[Reviewed]:

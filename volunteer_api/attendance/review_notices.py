@@ -73,3 +73,8 @@ def tell_leader(kind: str, leader_id: UUID, *, activity: str, about: UUID, once:
 def title(here: Scene) -> str:
     """What people call the place of an attendance."""
     return here.activity.title
+
+
+def about(here: Scene) -> UUID:
+    """What all attendances of the same shift have in common."""
+    return here.shift.id

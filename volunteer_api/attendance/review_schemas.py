@@ -42,7 +42,7 @@ class ByItself(Nested):
         try:
             return super().deserialize(value, *arguments, **options)
         except marshmallow.ValidationError as error:
-            return InvalidPayload(error_list(error.normalized_messages()))
+            return InvalidPayload(error_list(error.messages))
 
 
 class WaitingState(StrEnum):
@@ -169,7 +169,8 @@ class HeldAttendanceRead(AttendanceRead):
 class ReviewCreate(Schema):
     """A decision with its reason, which the volunteer reads.
 
-    `credited_minutes` is what the attendance counts for in all. With `correction` an organizer changes what was decided.
+    `credited_minutes` is what the attendance counts for in all. With `correction` an organizer changes what was
+    decided before.
     """
 
     decision = Choice(Decision, required=True)

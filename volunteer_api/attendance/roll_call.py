@@ -11,7 +11,7 @@ from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
 from volunteer_api.attendance.held import set_held
-from volunteer_api.attendance.models import Attendance, Reason, RollCallMark, RollCallStatus, State
+from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
     AlreadyDecided,
     Attended,
@@ -113,9 +113,7 @@ def take(
     people = queries.people_at(shift.id, chosen)
     activity, leader_id = queries.activity_of(shift)
     call = Call(shift, activity, leader_id, by, now, min(taken_at or now, now))
-    results = [
-        _marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)
-    ]
+    results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
     db.session.flush()
     _record_absences(call)
     if any(one.changed for one in results):
@@ -191,7 +189,9 @@ def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
         person.attendance = strengthening.begin(call, person, arrived_at, left_at)
         changed = True
     else:
-        changed = strengthening.strengthen(call, person, attendance, entry.get("arrived_at"), entry.get("left_at"), left_at)
+        changed = strengthening.strengthen(
+            call, person, attendance, entry.get("arrived_at"), entry.get("left_at"), left_at
+        )
     if person.sign_up is not None and person.sign_up.absent_at is not None:
         call.excused.add(person.sign_up.id)
         changed = True

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from volunteer_api.attendance import minutes
+from volunteer_api.attendance.held import set_held
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
@@ -27,10 +28,12 @@ def settle(attendance: Attendance, scene: Scene, left_at: datetime, doubts: Iter
     if any(record.starts_at < ends_at and starts_at < record.ends_at for record in known):
         reasons.add(Reason.OVERLAPPING)
     if reasons:
-        attendance.state, attendance.held_minutes = State.HELD, counted.minutes
+        attendance.state = State.HELD
+        set_held(attendance, scene, counted.minutes)
     else:
         attendance.state = State.HELD if counted.over_limit else State.CREDITED
-        attendance.held_minutes, attendance.credited_minutes = counted.over_limit, counted.within_limit
+        attendance.credited_minutes = counted.within_limit
+        set_held(attendance, scene, counted.over_limit)
         hours.credit(
             volunteer_id=attendance.volunteer_id,
             minutes=counted.within_limit,
@@ -41,6 +44,7 @@ def settle(attendance: Attendance, scene: Scene, left_at: datetime, doubts: Iter
             attendance_id=attendance.id,
             team_id=scene.team_id,
             leader_id=scene.leader_id,
+            recorder_id=attendance.check_out_recorder_id or attendance.check_in_recorder_id,
         )
     if counted.over_limit:
         reasons.add(Reason.DAILY_LIMIT)
@@ -48,9 +52,16 @@ def settle(attendance: Attendance, scene: Scene, left_at: datetime, doubts: Iter
     db.session.flush()
 
 
-def hold(attendance: Attendance, reasons: Iterable[Reason], minutes: int) -> None:
-    """Hold an attendance for review with these reasons beside its own; `minutes` are what a review may credit."""
-    attendance.state, attendance.held_minutes = State.HELD, minutes
+def hold(attendance: Attendance, reasons: Iterable[Reason], minutes: int, scene: Scene | None = None) -> None:
+    """Hold an attendance for review with these reasons beside its own; `minutes` are what a review may credit.
+
+    Other minutes than it has need its `scene`, to be counted where they belong.
+    """
+    attendance.state = State.HELD
+    if minutes != attendance.held_minutes:
+        if scene is None:
+            raise ValueError("minutes that wait are counted where they belong: hold needs the scene")
+        set_held(attendance, scene, minutes)
     attendance.reasons = in_order({*reasons, *map(Reason, attendance.reasons)})
 
 
