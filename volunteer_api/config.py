@@ -36,9 +36,13 @@ class Rules:
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
+    # So long after the end of its frame an attendance without a check-out is closed.
+    check_out_closes_minutes: int = 120
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480
+    # More than that on one local day only an organizer gives.
+    most_minutes_a_day: int = 720
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60

@@ -4,13 +4,16 @@ from uuid import UUID
 
 from volunteer_api.activities.access import leads_activity
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import queries
+from volunteer_api.attendance import queries, review_queries
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import OwnReview
 from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans.access import register_presence
 from volunteer_api.organizations.access import Permission, require
+from volunteer_api.stations.access import load_station, require_at
+from volunteer_api.stations.models import Station
 
 
 @for_signed_in
@@ -37,6 +40,31 @@ def to_see_of_shift(principal: Principal, shift_id: UUID) -> Shift:
     _require_reading(principal, row.Activity)
     shift: Shift = row.Shift
     return shift
+
+
+@for_signed_in
+def to_review(principal: Principal, attendance_id: UUID) -> Attendance:
+    """Those who lead the activity, whoever has hours.review over it, and the managers of a duty's station.
+
+    Who only sees it may not (403), nor the volunteer (403).
+    """
+    attendance = _seen(principal, attendance_id)
+    if attendance.volunteer_id == principal.volunteer_id:
+        raise OwnReview()
+    if attendance_id not in review_queries.reviewable(principal.volunteer_id, [attendance_id]):
+        raise Forbidden()
+    return attendance
+
+
+@for_signed_in
+def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
+    """The station's managers, and whoever has attendance.read over it."""
+    station = load_station(station_id)
+    try:
+        require_at(principal, Permission.STATION_MANAGE, station)
+    except Forbidden:
+        require_at(principal, Permission.ATTENDANCE_READ, station)
+    return station
 
 
 @register_presence

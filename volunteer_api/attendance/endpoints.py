@@ -4,8 +4,19 @@ from typing import Any
 
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, service
+from volunteer_api.attendance import access, claims, review, roll_call, service, views, waiting
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.review_schemas import (
+    ClaimCreate,
+    HeldAttendanceRead,
+    HeldQuery,
+    ReviewCreate,
+    ReviewResults,
+    ReviewsCreate,
+    RollCallRead,
+    RollCallWrite,
+    StationDayQuery,
+)
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
     AttendanceRead,
@@ -19,6 +30,7 @@ from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("attendance", __name__, "Check-in and check-out, presence codes, tallies")
 
@@ -73,13 +85,13 @@ def read_attendance(attendance: Attendance) -> Attendance:
 @endpoint(blueprint, "GET", "/me/attendances", access=signed_in, query=PageQuery, returns=page_of(AttendanceRead))
 def list_my_attendances(principal: Principal, query: dict[str, Any]) -> Page:
     """List my attendances, newest first."""
-    return service.attendances_of(principal.volunteer_id, query)
+    return views.attendances_of(principal.volunteer_id, query)
 
 
 @endpoint(blueprint, "GET", "/me/tally", access=signed_in, query=TallyQuery, returns=TallyRead)
-def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTally:
+def read_my_tally(principal: Principal, query: dict[str, Any]) -> views.FullTally:
     """Read the sum of my service over a period."""
-    return service.tally(principal.volunteer_id, query["period"])
+    return views.tally(principal.volunteer_id, query["period"])
 
 
 @endpoint(
@@ -92,13 +104,96 @@ def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTa
 )
 def list_shift_attendances(shift: Shift, query: dict[str, Any]) -> Page:
     """List who came to a shift, for those who lead."""
-    return service.attendances_at(shift, query)
+    return views.attendances_at(shift, query)
 
 
 @endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>/presence-code", access=to_lead_shift, returns=PresenceCodeRead)
-def read_presence_code(shift: Shift) -> service.ShownCodes:
+def read_presence_code(shift: Shift) -> views.ShownCodes:
     """Read the presence codes to show at a shift, for those who lead."""
-    return service.codes_to_show(shift)
+    return views.codes_to_show(shift)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/attendances",
+    access=signed_in,
+    query=HeldQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
+    """List what waits for your review, the oldest deadline first, with the evidence; each reading is audited."""
+    return waiting.waiting(principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/attendances",
+    access=access.to_see_of_station,
+    query=StationDayQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_station_attendances(principal: Principal, station: Station, query: dict[str, Any]) -> Page:
+    """List who served at a station on a day, for those who manage it; each reading is audited."""
+    return waiting.at_station(station, principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/review",
+    access=access.to_review,
+    body=ReviewCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def review_attendance(principal: Principal, attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Credit or reject what waits, or as an organizer correct what was decided; the volunteer hears why."""
+    return review.decide(attendance_id=attendance.id, reviewer_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/reviews",
+    access=signed_in,
+    body=ReviewsCreate,
+    returns=ReviewResults,
+    idempotency=REQUIRED,
+)
+def review_attendances(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Decide on up to a hundred attendances, each for itself, with a result for each."""
+    return review.reviewed_view(review.decide_several(principal.volunteer_id, body["decisions"]))
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/shifts/<uuid:shift_id>/roll-call",
+    access=to_lead_shift,
+    body=RollCallWrite,
+    returns=RollCallRead,
+)
+def take_roll_call(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Say who was there, of those named; the same list again changes nothing."""
+    return roll_call.marked_view(roll_call.take(shift=shift, by=principal.volunteer_id, **body))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/claim",
+    access=access.to_check_out,
+    body=ClaimCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def claim_check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Say when you left, where you forgot to check out; a leader decides."""
+    return claims.claim(attendance=attendance, **body)
 
 
 def _member(value: Any, name: str) -> Any:

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import JSON_TYPE, Base, Identified
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, one_of
 
 
 class State(StrEnum):
@@ -38,6 +38,28 @@ class Reason(StrEnum):
     DAILY_LIMIT = "daily_limit"
     OVERLAPPING = "overlapping"
     CHECKED_IN_ELSEWHERE = "checked_in_elsewhere"
+    FORGOTTEN_CHECK_OUT = "forgotten_check_out"
+    CLAIMED = "claimed"
+    MARKED_ABSENT = "marked_absent"
+
+
+class Decision(StrEnum):
+    """What comes of a review."""
+
+    CREDIT = "credit"
+    REJECT = "reject"
+
+
+class RollCallStatus(StrEnum):
+    """What a leader says of somebody at a roll-call. Who is excused did not come, and it is no no-show."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    EXCUSED = "excused"
+
+
+_HELD = text("state = 'held'")
+_REVIEWED = text("reviewed_by IS NOT NULL")
 
 
 class Attendance(Identified, Base):
@@ -46,6 +68,11 @@ class Attendance(Identified, Base):
     `grade` is the weaker of the graded ends. `reasons` are codes of Reason, in the order of that enumeration; while the
     attendance is open they are the check-in's. `created_at` is when the check-in was received, `checked_in_at` when
     it happened.
+
+    `check_in_recorder_id` and `check_out_recorder_id` name the leader on whose roll-call that end stands. `closed_at`
+    is when it was closed because nobody had checked out; `claimed_left_at` is when the volunteer says that she left.
+    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has, and again once somebody marks
+    it absent after that. Nobody reviews or records her own, and nobody credits what rests on her own roll-call.
     """
 
     __tablename__ = "attendances"
@@ -56,6 +83,15 @@ class Attendance(Identified, Base):
         CheckConstraint("check_out_grade IN ('strong', 'medium', 'weak')", name="check_out_grade"),
         CheckConstraint("credited_minutes >= 0 AND held_minutes >= 0", name="minutes"),
         CheckConstraint("(shift_id IS NULL) <> (station_id IS NULL)", name="target"),
+        CheckConstraint("reviewed_by <> volunteer_id", name="own_review"),
+        CheckConstraint(
+            "check_in_recorder_id <> volunteer_id AND check_out_recorder_id <> volunteer_id", name="own_roll_call"
+        ),
+        # Two people stand behind minutes that a roll-call alone did not settle.
+        CheckConstraint(
+            "state <> 'credited' OR (reviewed_by <> check_in_recorder_id AND reviewed_by <> check_out_recorder_id)",
+            name="second_person",
+        ),
         # At most one open attendance per volunteer.
         Index(
             "uq_attendances_volunteer_id_open",
@@ -66,6 +102,9 @@ class Attendance(Identified, Base):
         ),
         Index("ix_attendances_volunteer_id_id", "volunteer_id", "id"),
         Index("ix_attendances_shift_id_id", "shift_id", "id"),
+        # What waits for a review is little beside what is settled.
+        Index("ix_attendances_held", "shift_id", sqlite_where=_HELD, postgresql_where=_HELD),
+        Index("ix_attendances_reviewed_by", "reviewed_by", sqlite_where=_REVIEWED, postgresql_where=_REVIEWED),
     )
 
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
@@ -82,3 +121,36 @@ class Attendance(Identified, Base):
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     check_in_evidence: Mapped[dict[str, Any]]
     check_out_evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON_TYPE)
+    check_in_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    check_out_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    closed_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    claimed_left_at: Mapped[datetime | None]
+    claim_reason: Mapped[str | None]
+    reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    reviewed_at: Mapped[datetime | None]
+    decision_reason: Mapped[str | None]
+
+
+class RollCallMark(Identified, Base):
+    """What the last roll-call of a shift said of a volunteer; the attendance that it made or strengthened stands apart.
+
+    `arrived_at` and `left_at` are what the leader named, None where she named nothing.
+    """
+
+    __tablename__ = "roll_call_marks"
+    __table_args__ = (
+        UniqueConstraint("shift_id", "volunteer_id"),
+        CheckConstraint(one_of("status", RollCallStatus), name="status"),
+        CheckConstraint("marked_by <> volunteer_id", name="own_mark"),
+        Index("ix_roll_call_marks_volunteer_id", "volunteer_id"),
+        Index("ix_roll_call_marks_marked_by", "marked_by"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    status: Mapped[str]
+    arrived_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    marked_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    marked_at: Mapped[datetime]

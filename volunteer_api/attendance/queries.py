@@ -10,7 +10,7 @@ from sqlalchemy.orm import Bundle, aliased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.attendance.models import Attendance, Grade, RollCallMark, RollCallStatus, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
@@ -53,8 +53,13 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
         .limit(1)
         .scalar_subquery()
     )
+    marked_absent = exists().where(
+        RollCallMark.shift_id == Shift.id,
+        RollCallMark.volunteer_id == volunteer_id,
+        RollCallMark.status == RollCallStatus.ABSENT,
+    )
     return (
-        _scene(volunteer_id, Attendance, leader_id.label("leader_id"))
+        _scene(volunteer_id, Attendance, leader_id.label("leader_id"), marked_absent.label("marked_absent"))
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)

@@ -34,6 +34,9 @@ REASON_SENTENCES = {
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
     Reason.OVERLAPPING: "Service at the same time has already been credited.",
     Reason.CHECKED_IN_ELSEWHERE: "There was no check-out before the check-in at another place.",
+    Reason.FORGOTTEN_CHECK_OUT: "Nobody checked out; it was closed after the end.",
+    Reason.CLAIMED: "The volunteer says when she left; a leader has to look at it.",
+    Reason.MARKED_ABSENT: "A leader marked the volunteer absent.",
 }
 
 

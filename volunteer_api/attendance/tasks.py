@@ -1,6 +1,6 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences
+from volunteer_api.attendance import absences, closing
 from volunteer_api.core.tasks import Every, task
 
 
@@ -8,3 +8,15 @@ from volunteer_api.core.tasks import Every, task
 def record_absences() -> int:
     """Record who did not come to a shift that they had a place in."""
     return absences.record_absences()
+
+
+@task("attendance.close_forgotten", every=Every.MINUTE)
+def close_forgotten() -> int:
+    """Close what nobody checked out of."""
+    return closing.close_forgotten()
+
+
+@task("attendance.remind_of_reviews", every=Every.DAY)
+def remind_of_reviews() -> int:
+    """Remind leaders of what must be decided soon."""
+    return closing.remind_of_reviews()
