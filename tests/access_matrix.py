@@ -11,6 +11,7 @@ from tests.access_scene import Entry
 from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
+from tests.disputes import access_rows as disputes
 from tests.feedback import access_rows as feedback
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
@@ -32,6 +33,7 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    disputes,
     feedback,
     phone,
 )

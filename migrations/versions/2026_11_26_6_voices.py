@@ -13,15 +13,18 @@ down_revision = "2026_11_26_5_review"
 branch_labels = None
 depends_on = None
 
+LEDGERS = ("dispute_steps",)
 PENDING = sa.text("words_state = 'pending'")
 
 
 def upgrade() -> None:
     create_feedback()
+    create_disputes()
+    shut_ledgers()
 
 
 def downgrade() -> None:
-    for table in ("feedback_askings", "feedback_reports", "feedback"):
+    for table in ("dispute_words", "dispute_steps", "disputes", "feedback_askings", "feedback_reports", "feedback"):
         op.drop_table(table)
 
 
@@ -78,6 +81,114 @@ def create_feedback() -> None:
         sa.PrimaryKeyConstraint("activity_id", "volunteer_id", name=op.f("pk_feedback_askings")),
     )
     op.create_index(op.f("ix_feedback_askings_volunteer_id"), "feedback_askings", ["volunteer_id"])
+
+
+def create_disputes() -> None:
+    """What was filed, the trail, and the words of its steps."""
+    subjects = {"service_record_id": "service_records", "attendance_id": "attendances", "shift_id": "shifts"}
+    people = ("recorder_id", "approver_id", "leader_id", "confirmed_by", "decided_by")
+    op.create_table(
+        "disputes",
+        *identity(),
+        *references("disputes", volunteer_id="volunteers", organization_id="organizations"),
+        *references("disputes", nullable=True, **subjects, matter_shift_id="shifts"),
+        sa.Column("content", sa.String(), nullable=False),
+        sa.Column("claimed_minutes", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("credited_minutes", sa.Integer(), nullable=True),
+        *references("disputes", nullable=True, **dict.fromkeys(people, "volunteers")),
+        sa.Column("confirmed_minutes", sa.Integer(), nullable=True),
+        *checks(
+            "disputes",
+            state="state IN ('open', 'upheld', 'partly', 'rejected', 'withdrawn')",
+            one_subject=" + ".join(f"(CASE WHEN {name} IS NULL THEN 0 ELSE 1 END)" for name in subjects) + " = 1",
+            closed="(state = 'open') = (closed_at IS NULL)",
+            decided="(state IN ('upheld', 'partly', 'rejected')) = (decided_by IS NOT NULL)",
+            outcome="(state IN ('upheld', 'partly')) = (credited_minutes IS NOT NULL)",
+            minutes="claimed_minutes >= 0 AND credited_minutes >= 0 AND confirmed_minutes > 0",
+            confirmed="(confirmed_by IS NULL) = (confirmed_minutes IS NULL)",
+            decided_by_somebody_else="decided_by <> volunteer_id AND decided_by <> recorder_id "
+            "AND decided_by <> approver_id AND decided_by <> leader_id AND decided_by <> confirmed_by",
+            confirmed_by_another="confirmed_by <> volunteer_id",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+    )
+    for name, columns in (
+        ("matter", ["volunteer_id", "matter_shift_id"]),
+        ("attendance_id", ["attendance_id"]),
+        ("service_record_id", ["service_record_id"]),
+    ):
+        wanted = sa.text(f"state = 'open' AND {columns[-1]} IS NOT NULL")
+        op.create_index(
+            op.f(f"uq_disputes_open_{name}"),
+            "disputes",
+            columns,
+            unique=True,
+            sqlite_where=wanted,
+            postgresql_where=wanted,
+        )
+    op.create_index(op.f("ix_disputes_volunteer_id_id"), "disputes", ["volunteer_id", "id"])
+    op.create_index(op.f("ix_disputes_organization_id_due_on"), "disputes", ["organization_id", "due_on", "id"])
+    still_open = sa.text("state = 'open'")
+    op.create_index(
+        op.f("ix_disputes_open_due_on"),
+        "disputes",
+        ["due_on", "id"],
+        sqlite_where=still_open,
+        postgresql_where=still_open,
+    )
+    for column in people:
+        op.create_index(op.f(f"ix_disputes_{column}"), "disputes", [column])
+    op.create_table(
+        "dispute_steps",
+        *identity(),
+        *references("dispute_steps", dispute_id="disputes", actor_id="volunteers"),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        *checks(
+            "dispute_steps", kind="kind IN ('filed', 'asked', 'answered', 'confirmed', 'decided', 'withdrawn')"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dispute_steps")),
+        sa.UniqueConstraint("dispute_id", "sequence", name=op.f("uq_dispute_steps_dispute_id_sequence")),
+    )
+    op.create_index(op.f("ix_dispute_steps_actor_id"), "dispute_steps", ["actor_id"])
+    op.create_table(
+        "dispute_words",
+        *references("dispute_words", step_id="dispute_steps"),
+        sa.Column("words", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("step_id", name=op.f("pk_dispute_words")),
+    )
+
+
+def shut_ledgers() -> None:
+    """Shut the trail; the function is the foundation's."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    for table in LEDGERS:
+        if sqlite:
+            for verb in ("UPDATE", "DELETE"):
+                op.execute(
+                    f"CREATE TRIGGER {table}_refuse_{verb.lower()} BEFORE {verb} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+            # INSERT OR REPLACE deletes without asking, where recursive_triggers is off.
+            op.execute(
+                f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} "
+                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
+                f"OR EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid) "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+            continue
+        op.execute(
+            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
 
 
 def identity() -> list[sa.Column]:

@@ -22,6 +22,7 @@ from volunteer_api.core import audit, clock, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
+from volunteer_api.disputes.models import Dispute, DisputeStep, DisputeWords
 from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import ServiceRecord, Source
@@ -174,6 +175,7 @@ def furnish(scene: Scene) -> UUID:
     _lend(volunteer.id, scene)
     _keep_stations_stocked(volunteer.id, scene)
     _give_feedback(volunteer.id, scene)
+    _dispute(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -303,6 +305,23 @@ def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
             note="明天补货",
         )
     )
+    db.session.flush()
+
+
+def _dispute(volunteer_id: UUID, scene: Scene) -> None:
+    """Disputes that nothing is recorded of a shift, and had every part in disputes of another."""
+    matter = {"shift_id": make_activity(scene=scene).shift_id, "organization_id": scene.office_id, "content": "清洁"}
+    matter |= {"matter_shift_id": matter["shift_id"], "due_on": clock.today()}
+    decided = matter | {"volunteer_id": scene.member_id, "state": "rejected", "closed_at": clock.now()}
+    mine = Dispute(volunteer_id=volunteer_id, **matter)
+    parts = {"recorder_id": volunteer_id, "approver_id": volunteer_id, "leader_id": volunteer_id}
+    confirmed = {"confirmed_by": volunteer_id, "confirmed_minutes": 60, "decided_by": scene.organizer_id}
+    db.session.add_all([mine, Dispute(**decided | parts | confirmed), Dispute(**decided, decided_by=volunteer_id)])
+    db.session.flush()
+    step = DisputeStep(dispute_id=mine.id, sequence=1, kind="filed", actor_id=volunteer_id)
+    db.session.add(step)
+    db.session.flush()
+    db.session.add(DisputeWords(step_id=step.id, words=f"{NAME}在现场"))
     db.session.flush()
 
 

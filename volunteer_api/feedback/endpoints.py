@@ -87,7 +87,7 @@ def change_feedback(principal: Principal, feedback: Feedback, body: dict[str, An
     "POST",
     "/feedback/<uuid:feedback_id>/approval",
     access=access.to_moderate,
-    body=schemas.Approval,
+    body=schemas.FeedbackApproval,
     returns=schemas.FeedbackRead,
 )
 def approve_feedback(principal: Principal, feedback: Feedback, body: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def approve_feedback(principal: Principal, feedback: Feedback, body: dict[str, A
     "POST",
     "/feedback/<uuid:feedback_id>/rejection",
     access=access.to_moderate,
-    body=schemas.Rejection,
+    body=schemas.FeedbackRejection,
     returns=schemas.FeedbackRead,
 )
 def reject_feedback(principal: Principal, feedback: Feedback, body: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def reject_feedback(principal: Principal, feedback: Feedback, body: dict[str, An
     "POST",
     "/feedback/<uuid:feedback_id>/reply",
     access=access.to_answer,
-    body=schemas.Reply,
+    body=schemas.FeedbackReply,
     returns=schemas.FeedbackRead,
 )
 def answer_feedback(principal: Principal, feedback: Feedback, body: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def answer_feedback(principal: Principal, feedback: Feedback, body: dict[str, An
     "POST",
     "/feedback/<uuid:feedback_id>/reports",
     access=access.to_report,
-    body=schemas.Report,
+    body=schemas.FeedbackReportCreate,
     status=204,
 )
 def report_feedback(principal: Principal, feedback: Feedback, body: dict[str, Any]) -> None:

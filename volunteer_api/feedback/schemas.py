@@ -30,21 +30,21 @@ class FeedbackUpdate(Schema):
             raise fault("required", "Say what is to be changed.")
 
 
-class Approval(Schema):
+class FeedbackApproval(Schema):
     """`version` is that of the feedback as it was read: nobody approves words that she has not seen."""
 
     version = Count(minimum=1, required=True)
 
 
-class Rejection(Approval):
+class FeedbackRejection(FeedbackApproval):
     reason = Text(max_length=LONGEST_REASON, required=True)
 
 
-class Reply(Schema):
+class FeedbackReply(Schema):
     text = Text(max_length=LONGEST_WORDS, required=True)
 
 
-class Report(Schema):
+class FeedbackReportCreate(Schema):
     reason = Text(max_length=LONGEST_REASON, required=True)
 
 
@@ -53,12 +53,12 @@ class FeedbackFilter(PageQuery):
     state = Choice(WordsState, metadata={"description": "Of the words; `pending` is the queue of the organizers."})
 
 
-class GiverName(Schema):
+class FeedbackGiver(Schema):
     id = Id(required=True)
     name = Text(required=True)
 
 
-class ActivityTitle(Schema):
+class FeedbackActivity(Schema):
     id = Id(required=True)
     title = Text(required=True)
 
@@ -72,8 +72,8 @@ class FeedbackRead(Schema):
 
     id = Id(required=True)
     version = Count(required=True)
-    activity = Nested(ActivityTitle, required=True)
-    volunteer = Nested(GiverName, required=True, allow_none=True)
+    activity = Nested(FeedbackActivity, required=True)
+    volunteer = Nested(FeedbackGiver, required=True, allow_none=True)
     mine = Flag(required=True)
     anonymous = Flag(required=True)
     on = Day(required=True)
@@ -97,7 +97,7 @@ class PublicFeedbackRead(Schema):
     reply = Text(required=True, allow_none=True, max_length=LONGEST_WORDS)
 
 
-class StarsRead(Schema):
+class FeedbackStarsRead(Schema):
     """How many gave so many stars."""
 
     stars = Count(required=True)
@@ -110,6 +110,6 @@ class FeedbackSummaryRead(Schema):
     count = Count(required=True)
     minimum_count = Count(required=True)
     average = fields.Float(required=True, allow_none=True)
-    distribution = fields.List(fields.Nested(StarsRead), required=True)
+    distribution = fields.List(fields.Nested(FeedbackStarsRead), required=True)
     items = fields.List(fields.Nested(PublicFeedbackRead), required=True)
     next_cursor = fields.String(required=True, allow_none=True)

@@ -108,10 +108,10 @@ def granted_scope_ids(volunteer_id: UUID, permission: Permission) -> Select[UUID
     )
 
 
-def holders_near(organization_id: UUID, permission: Permission) -> list[UUID]:
+def holders_near(organization_id: UUID, permission: Permission, *, without: Collection[UUID] = ()) -> list[UUID]:
     """Who has the permission by a live grant on the nearest organization, from this one up, where anybody has it.
 
-    At most a hundred, in the order of their ids. One statement.
+    Those `without` do not count. At most a hundred, in the order of their ids. One statement.
     """
     rows = db.session.execute(
         select(PathMember.depth, Grant.volunteer_id)
@@ -122,6 +122,7 @@ def holders_near(organization_id: UUID, permission: Permission) -> list[UUID]:
             Grant.scope_type == ScopeType.ORGANIZATION,
             Grant.revoked_at.is_(None),
             Grant.role.in_(roles_with(permission)),
+            Grant.volunteer_id.not_in(without),
         )
         .distinct()
         .order_by(PathMember.depth, Grant.volunteer_id)
