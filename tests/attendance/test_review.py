@@ -133,15 +133,47 @@ def test_who_sees_the_queue_and_in_which_order(client: Any, unit: Any, scene: Sc
     assert [one["id"] for one in (*first["items"], *rest["items"])] == [old, new, own]
 
 
-def test_a_stations_day(client: Any, unit: Any, scene: Scene) -> None:
-    attendance_id = unit(lambda: attend(scene, scene.volunteer))
-    with client.app.app_context():
-        day = clock.local_date(scene.shift.starts_at)
+def test_a_duty_is_reviewed_by_those_who_manage_the_station(client: Any, unit: Any, scene: Scene) -> None:
+    def serve() -> UUID:
+        with clock.at(scene.shift.starts_at):
+            made = service.check_in(
+                volunteer_id=scene.stranger.id, station_id=scene.station.id, evidence=loaded_evidence(clock.now())
+            )
+        with clock.at(scene.shift.ends_at):
+            return service.check_out(attendance=made, evidence=loaded_evidence(clock.now())).id
+
+    unit(serve)
+    assert client.as_(scene.leader).get("/attendances").json["items"] == []
     manager = client.as_(scene.station_manager)
-    found = manager.get(f"/stations/{scene.station.id}/attendances?on={day}").json["items"]
-    assert [(one["id"], one["sign_up_state"]) for one in found] == [(str(attendance_id), "confirmed")]
-    before = day - timedelta(days=1)
-    assert manager.get(f"/stations/{scene.station.id}/attendances?on={before}").json["items"] == []
+    [found] = manager.get(f"/attendances?station_id={scene.station.id}").json["items"]
+    assert (found["station"]["name"], found["shift"], found["activity"]) == (scene.station.name, None, None)
+    assert found["map"]["features"][0]["properties"] == {"role": "fence", "radius_m": 300}
+    body = {"decision": "credit", "reason": "值守属实。"}
+    path = f"/attendances/{found['id']}/review"
+    assert client.as_(scene.leader).post(path, json=body, key="1").status_code == 404
+    assert client.as_(scene.inspector).post(path, json=body, key="2").status_code == 403
+    assert manager.post(path, json=body, key="3").json["credited_minutes"] == found["held_minutes"] > 0
+    assert unit(lambda: sums(scene.stranger)) == (found["held_minutes"], 0)
+
+
+def test_what_is_credited_but_flagged_is_looked_at(client: Any, unit: Any, scene: Scene) -> None:
+    def flag() -> list[UUID]:
+        made = [attend(scene, one) for one in (scene.volunteer, scene.unsigned)]
+        for one in made:
+            review.decide(attendance_id=one, reviewer_id=scene.organizer.id, decision="credit", reason="好")
+            db.session.get_one(Attendance, one).flagged = True
+        return made
+
+    kept, doubted = unit(flag)
+    leader = client.as_(scene.leader)
+    assert [one["id"] for one in leader.get("/attendances?flagged=true").json["items"]] == [str(kept), str(doubted)]
+    assert leader.get("/attendances").json["items"] == []
+    decided = unit(lambda: decide(kept, scene.leader, correction=False))
+    assert (decided.credited_minutes, decided.flagged) == (120, False)
+    with pytest.raises(NeedsOrganizer):
+        unit(lambda: decide(doubted, scene.leader, "reject", correction=False))
+    unit(lambda: decide(doubted, scene.organizer, "reject", correction=False))
+    assert unit(lambda: (sums(scene.volunteer), sums(scene.unsigned))) == ((120, 0), (0, 0))
 
 
 def test_a_review_credits_or_rejects_and_tells_why(client: Any, unit: Any, scene: Scene) -> None:

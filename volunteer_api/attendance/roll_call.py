@@ -1,16 +1,15 @@
 """A leader's roll-call: who was there, who was not, and who need not have been."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
-from volunteer_api.attendance.held import set_held
 from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
     AlreadyDecided,
@@ -26,7 +25,7 @@ from volunteer_api.attendance.problems import (
 )
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.settling import in_order, set_held
 from volunteer_api.core import audit, clock, texts
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -58,8 +57,7 @@ class Call:
     """A roll-call that is being taken, and whose absence it records or takes back at its end."""
 
     shift: Shift
-    activity: Activity
-    leader_id: UUID | None
+    here: Scene
     by: UUID
     now: datetime
     taken_at: datetime
@@ -72,18 +70,9 @@ class Call:
 
     def scene_of(self, person: Person) -> Scene:
         """What the person's attendance is judged by."""
-        return Scene(
-            activity=self.activity,
-            shift=self.shift,
-            starts_at=self.shift.starts_at,
-            ends_at=self.shift.ends_at,
-            fence=None,
-            expected=person.sign_up is not None,
-            sees_code=False,
-            canceled=False,
-            team_id=person.sign_up.team_id if person.sign_up is not None else None,
-            leader_id=self.leader_id,
-        )
+        sign_up = person.sign_up
+        team_id = sign_up.team_id if sign_up is not None else None
+        return replace(self.here, expected=sign_up is not None, team_id=team_id)
 
 
 def take(
@@ -111,8 +100,8 @@ def take(
     chosen = {one for one in named if one is not None and one != by}
     lock_volunteers(chosen)
     people = queries.people_at(shift.id, chosen)
-    activity, leader_id = queries.activity_of(shift)
-    call = Call(shift, activity, leader_id, by, now, min(taken_at or now, now))
+    here = queries.scene_of(shift.id)
+    call = Call(shift, here, by, now, min(taken_at or now, now))
     results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
     db.session.flush()
     _record_absences(call)
@@ -120,7 +109,7 @@ def take(
         audit.record(
             AuditAction.ROLL_CALL_TAKEN,
             actor_id=by,
-            organization_id=activity.organization_id,
+            organization_id=here.organization_id,
             shift_id=str(shift.id),
             changed=sum(one.changed for one in results),
         )

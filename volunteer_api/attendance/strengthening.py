@@ -7,20 +7,27 @@ from uuid import UUID
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance.check_ins import close_at_next
+from volunteer_api.attendance import scene
 from volunteer_api.attendance.grading import weaker
-from volunteer_api.attendance.held import attendance_with_scene, set_held
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
 from volunteer_api.attendance.problems import AlreadyDecided, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order, settle
+from volunteer_api.attendance.settling import hold, in_order, minutes_until, set_held, settle
 from volunteer_api.core.database import db
 
 # What is looked at anew each time that an attendance is settled.
-JUDGED_ANEW = {Reason.OVERLAPPING, Reason.DAILY_LIMIT, Reason.NOT_SIGNED_UP, Reason.MARKED_ABSENT}
+JUDGED_ANEW = {
+    Reason.OVERLAPPING,
+    Reason.DAILY_LIMIT,
+    Reason.NEEDS_ORGANIZER,
+    Reason.BELOW_MINIMUM,
+    Reason.IMPOSSIBLE_TRAVEL,
+    Reason.NOT_SIGNED_UP,
+    Reason.MARKED_ABSENT,
+}
 # What a phone's evidence gave to doubt.
-OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW}
+OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW, Reason.CODE_ELSEWHERE}
 UNFINISHED = {Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED}
 
 
@@ -188,9 +195,14 @@ def _open(attendance: Attendance, person: Person, here: Scene) -> None:
     """Let the attendance be open; of two without a check-out the one begun earlier is closed and held."""
     elsewhere = person.elsewhere
     if elsewhere is not None and attendance.checked_in_at < elsewhere.checked_in_at:
-        close_at_next(attendance, here, elsewhere.checked_in_at)
+        _close(attendance, here, elsewhere.checked_in_at)
         return
     if elsewhere is not None:
-        close_at_next(elsewhere, attendance_with_scene(person.id, elsewhere.id)[1], attendance.checked_in_at)
+        _close(elsewhere, scene.load(person.id, elsewhere.id)[1], attendance.checked_in_at)
         db.session.flush()
     attendance.state = State.OPEN
+
+
+def _close(attendance: Attendance, here: Scene, next_at: datetime) -> None:
+    attendance.checked_out_at = next_at
+    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)
