@@ -14,7 +14,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.attendance import review, service
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.problems import (
-    AlreadyDecided,
+    AlreadyReviewed,
     BeyondAttendance,
     MinutesMissing,
     NeedsOrganizer,
@@ -210,7 +210,7 @@ def test_a_review_credits_or_rejects_and_tells_why(client: Any, unit: Any, scene
     again = client.as_(scene.organizer).post(
         f"/attendances/{rejected}/review", json={"decision": "credit", "reason": "!"}, key="late"
     )
-    assert (again.status_code, again.json["code"]) == (409, "already_decided")
+    assert (again.status_code, again.json["code"]) == (409, "already_reviewed")
     assert again.json["attendance"]["state"] == "rejected"
 
 
@@ -289,7 +289,7 @@ def test_a_day_has_twelve_hours_for_a_leader_and_more_for_an_organizer(unit: Any
 def test_what_was_decided_is_corrected_by_an_organizer_alone(unit: Any, scene: Scene) -> None:
     attendance_id = unit(lambda: attend(scene, scene.volunteer))
     unit(lambda: decide(attendance_id, scene.leader))
-    with pytest.raises(AlreadyDecided):
+    with pytest.raises(AlreadyReviewed):
         unit(lambda: decide(attendance_id, scene.organizer, credited_minutes=30, correction=False))
     with pytest.raises(NeedsOrganizer):
         unit(lambda: decide(attendance_id, scene.leader, credited_minutes=30))
@@ -327,7 +327,7 @@ def test_one_bad_line_costs_no_other(client: Any, unit: Any, scene: Scene) -> No
     assert [one["status"] for one in results] == [200, 409, 409, 404, 422, 422]
     assert results[0]["attendance"]["credited_minutes"] == 120
     codes = [one["problem"] and one["problem"]["code"] for one in results]
-    assert codes == [None, "already_decided", "beyond_attendance", "not_found", "invalid_payload", "invalid_payload"]
+    assert codes == [None, "already_reviewed", "beyond_attendance", "not_found", "invalid_payload", "invalid_payload"]
     assert results[4]["problem"]["errors"][0]["pointer"] == "/decision"
     # To a stranger, none of them is there.
     asked = {"decisions": lines[:1]}

@@ -28,7 +28,7 @@ def test_of_reviewers_at_once_one_wins(postgresql_client: Any, postgresql_unit: 
     assert sorted(one.status_code for one in answers) == [200, 409, 409, 409]
     [won] = [one.json for one in answers if one.status_code == 200]
     lost = [one.json for one in answers if one.status_code == 409]
-    assert {one["code"] for one in lost} == {"already_decided"}
+    assert {one["code"] for one in lost} == {"already_reviewed"}
     # Each of them is told what became of it.
     assert {one["attendance"]["state"] for one in lost} == {won["state"]}
     credited = 120 if won["state"] == "credited" else 0

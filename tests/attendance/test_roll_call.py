@@ -112,7 +112,7 @@ def test_a_morning_list_strengthens_arrivals_alone(unit: Any, scene: Scene) -> N
         named = [entry(scene.volunteer, left_at=end - HOUR), entry(scene.stranger, left_at=start + 20 * MINUTE)]
         assert unit(lambda: take(scene, *named)) == [("credited", True), ("held", True)]
         assert unit(lambda: take(scene, *named)) == [("credited", False), ("held", False)]
-        assert unit(lambda: take(scene, entry(scene.volunteer, left_at=end))) == ["already_decided"]
+        assert unit(lambda: take(scene, entry(scene.volunteer, left_at=end))) == ["already_reviewed"]
     assert unit(lambda: (sums(scene.volunteer), sums(scene.stranger))) == ((60, 0), (0, 20))
 
 
@@ -183,8 +183,8 @@ def test_times_that_cannot_be(unit: Any, scene: Scene) -> None:
     start, end = scene.shift.starts_at, scene.shift.ends_at
     refused = [
         (entry(scene.volunteer, arrived_at=end, left_at=start), "left_before_arrival"),
-        (entry(scene.volunteer, arrived_at=end + MINUTE), "outside_shift"),
-        (entry(scene.volunteer, left_at=start - MINUTE), "outside_shift"),
+        (entry(scene.volunteer, arrived_at=end + MINUTE), "not_during_shift"),
+        (entry(scene.volunteer, left_at=start - MINUTE), "not_during_shift"),
         (entry(scene.volunteer, left_at=clock.now() + HOUR), "not_yet"),
     ]
     assert unit(lambda: take(scene, *(one for one, _ in refused))) == [code for _, code in refused]

@@ -42,10 +42,10 @@ class StillOpen(_KnownAttendance):
     title = "The volunteer has not checked out yet."
 
 
-class AlreadyDecided(_KnownAttendance):
+class AlreadyReviewed(_KnownAttendance):
     """Its body has the attendance as it was decided; an organizer may correct that."""
 
-    title = "This attendance has been decided already."
+    title = "This attendance has been reviewed already."
 
 
 class MinutesMissing(Conflict):
@@ -78,7 +78,7 @@ class TimeIsOver(Conflict):
     title = "The time for this is over; an organizer can record the hours afterwards."
 
 
-class OutsideShift(Conflict):
+class NotDuringShift(Conflict):
     title = "That time lies outside the shift."
 
 

@@ -11,7 +11,7 @@ from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Attendance, Decision, State
 from volunteer_api.attendance.problems import (
-    AlreadyDecided,
+    AlreadyReviewed,
     BeyondAttendance,
     MinutesMissing,
     NeedsOrganizer,
@@ -69,10 +69,10 @@ def decide(
     it has inside its frame beside what the ledger credits for the same time. One that was credited but flagged waits
     too: any decision ends the look at it, but only an organizer takes minutes away. With `correction` an organizer may
     also change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
-    rejected; without it these are AlreadyDecided, so that of two reviewers at once the second learns of the first.
+    rejected; without it these are AlreadyReviewed, so that of two reviewers at once the second learns of the first.
     Whether the reviewer may decide there at all, the caller has judged; that it is not her own is judged here.
 
-    Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyDecided, MinutesMissing,
+    Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyReviewed, MinutesMissing,
     BeyondAttendance (409). All of them before anything is written.
     """
     volunteer_id = review_queries.volunteer_of(attendance_id)
@@ -199,7 +199,7 @@ def _require_decidable(
         raise StillOpen(attendance)
     waits = attendance.state == State.HELD or attendance.flagged
     if not waits and not correction:
-        raise AlreadyDecided(attendance)
+        raise AlreadyReviewed(attendance)
     recorders = (attendance.check_in_recorder_id, attendance.check_out_recorder_id)
     if decision is Decision.CREDIT and reviewer_id in recorders:
         raise RecordedByYou()

@@ -12,12 +12,12 @@ from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
 from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
-    AlreadyDecided,
+    AlreadyReviewed,
     Attended,
     LeftBeforeArrival,
     NotExpected,
     NotYet,
-    OutsideShift,
+    NotDuringShift,
     OwnRollCall,
     TimeIsOver,
     UnknownPhone,
@@ -40,7 +40,6 @@ from volunteer_api.sign_ups.queries import lock_volunteers
 
 # Who has an account hears of a roll-call that names her; that many numbers that nobody has may be tried without a word.
 UNKNOWN_PHONES = "100/hour"
-ABSENT = "Marked absent at the roll-call."
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     attendance = person.attendance
     if attendance is not None and attendance.state == State.REJECTED:
         if attendance.reviewed_by is not None:
-            raise AlreadyDecided(attendance)
+            raise AlreadyReviewed(attendance)
         # A roll-call took it back itself.
         attendance = None
     if attendance is None:
@@ -194,13 +193,13 @@ def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     if attendance is None or attendance.state == State.REJECTED:
         return _record_absence(call, person)
     if attendance.reviewed_by is not None:
-        raise AlreadyDecided(attendance)
+        raise AlreadyReviewed(attendance)
     if Reason.MARKED_ABSENT in attendance.reasons:
         return False
     here = call.scene_of(person)
     waits = attendance.credited_minutes + attendance.held_minutes
     if attendance.credited_minutes:
-        hours.take_back(attendance_id=attendance.id, reason=texts.translate(ABSENT), actor_id=call.by)
+        hours.take_back(attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by)
         attendance.credited_minutes = 0
     if strengthening.is_leaders_word(attendance):
         # A name that was ticked by mistake: nobody but the leader ever said that she was there.
@@ -245,9 +244,9 @@ def _left_at(call: Call, entry: Mapping[str, Any]) -> datetime | None:
         if moment is not None and moment > call.now + timedelta(seconds=rules().future_evidence_seconds):
             raise NotYet()
     if arrived_at is not None and not call.opens_at <= arrived_at <= shift.ends_at:
-        raise OutsideShift()
+        raise NotDuringShift()
     if left_at is not None and left_at < shift.starts_at:
-        raise OutsideShift()
+        raise NotDuringShift()
     if arrived_at is not None and left_at is not None and left_at < arrived_at:
         raise LeftBeforeArrival()
     return left_at or (shift.ends_at if call.taken_at >= shift.ends_at else None)

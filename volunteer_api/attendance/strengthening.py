@@ -10,7 +10,7 @@ from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import scene
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
-from volunteer_api.attendance.problems import AlreadyDecided, LeftBeforeArrival
+from volunteer_api.attendance.problems import AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import hold, in_order, minutes_until, set_held, settle
@@ -108,12 +108,12 @@ def strengthen(
     """Let the leader's word count for an attendance that is not settled; whether it changed anything.
 
     What the volunteer proved herself stands: a time that the leader names replaces only a weak one, or one that a
-    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyDecided for other times of
+    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times of
     a settled attendance, LeftBeforeArrival (409); both before anything is written.
     """
     if attendance.reviewed_by is not None or attendance.credited_minutes or attendance.state == State.CREDITED:
         if _says_else(person, attendance, arrived_at, named_left_at):
-            raise AlreadyDecided(attendance)
+            raise AlreadyReviewed(attendance)
         return False
     ends = _ends(call, attendance, arrived_at, named_left_at, left_at)
     if ends.left_at is not None and ends.left_at < ends.arrived_at:
