@@ -40,6 +40,8 @@ class Stated(NamedTuple):
 STATED = {
     "activities.created_by": Stated(Fate.KEPT, "public history of an organization", "activities_created"),
     "activity_leaders.volunteer_id": Stated(Fate.KEPT, "public history of an organization", "activities_led"),
+    "attendances.check_in_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
+    "attendances.check_out_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
     "attendances.volunteer_id": Stated(Fate.KEPT, "sums count it; its evidence is deleted", "attendances"),
     "attendances.check_in_recorder_id": Stated(Fate.KEPT, "who stands for that end", "attendances_reviewed"),
     "attendances.check_out_recorder_id": Stated(Fate.KEPT, "who stands for that end", "attendances_reviewed"),

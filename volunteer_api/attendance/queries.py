@@ -140,19 +140,6 @@ def numbered(volunteer_numbers: Collection[str]) -> Select[Volunteer]:
     return select(Volunteer).where(Volunteer.volunteer_number.in_(volunteer_numbers)).order_by(Volunteer.id)
 
 
-def of_station(station_id: UUID, starts_at: datetime, ends_at: datetime) -> Rows:
-    """The duties at a station that began between two moments, each with whose it is."""
-    return (
-        select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
-        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
-        .where(
-            Attendance.station_id == station_id,
-            Attendance.checked_in_at >= starts_at,
-            Attendance.checked_in_at < ends_at,
-        )
-    )
-
-
 def of_volunteer(volunteer_id: UUID) -> Select[Attendance]:
     """A volunteer's attendances."""
     return select(Attendance).where(Attendance.volunteer_id == volunteer_id)
