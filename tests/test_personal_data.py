@@ -40,7 +40,12 @@ class Stated(NamedTuple):
 STATED = {
     "activities.created_by": Stated(Fate.KEPT, "public history of an organization", "activities_created"),
     "activity_leaders.volunteer_id": Stated(Fate.KEPT, "public history of an organization", "activities_led"),
+    "attendances.check_in_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
+    "attendances.check_out_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
     "attendances.volunteer_id": Stated(Fate.KEPT, "sums count it; its evidence is deleted", "attendances"),
+    "attendances.check_in_recorder_id": Stated(Fate.KEPT, "who stands for that end", "attendances_reviewed"),
+    "attendances.check_out_recorder_id": Stated(Fate.KEPT, "who stands for that end", "attendances_reviewed"),
+    "attendances.reviewed_by": Stated(Fate.KEPT, "who answers for others' hours", "attendances_reviewed"),
     "audit_entries.actor_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
     "audit_entries.subject_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
     "calendar_feeds.volunteer_id": Stated(Fate.DELETED, "nobody follows her calendar any more", "calendar_feed"),
@@ -82,6 +87,8 @@ STATED = {
     "retained_names.volunteer_id": Stated(
         Fate.KEPT, "stock documents name their handler for five years", None, "made by the erasure itself"
     ),
+    "roll_call_marks.marked_by": Stated(Fate.KEPT, "who answers for a crew's list", "roll_calls_taken"),
+    "roll_call_marks.volunteer_id": Stated(Fate.KEPT, "a shift's list; it has no words", "roll_call_marks"),
     "service_records.approver_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.leader_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),
     "service_records.recorder_id": Stated(Fate.KEPT, "the hours ledger is append-only", "service_records_vouched_for"),

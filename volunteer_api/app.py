@@ -46,6 +46,7 @@ from volunteer_api.files import tasks as file_tasks
 from volunteer_api.files.stores import configure_store
 from volunteer_api.hours import endpoints as hours
 from volunteer_api.hours import handlers as hours_handlers
+from volunteer_api.hours import tasks as hours_tasks
 from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
@@ -102,7 +103,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (teams.pages, stations.pages, phone.pages)
+PAGES = (teams.pages, stations.pages, attendance.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,
@@ -115,6 +116,7 @@ TASKS = (
     transfer_tasks,
     loan_tasks,
     compliance_tasks,
+    hours_tasks,
     attendance_tasks,
     dispute_tasks,
     feedback_tasks,

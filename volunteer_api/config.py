@@ -43,6 +43,18 @@ class Rules:
     credited_minutes_a_day: int = 480
     # More than that on one local day only an organizer gives.
     most_minutes_a_day: int = 720
+    # A duty lasts so long at most. Of a shift, so much must be attended for any of it to count; 0: no minimum.
+    duty_minutes: int = 480
+    minimum_share_percent: int = 0
+    # Of what no code proves, and of codes told late from nowhere, so much is flagged for a look; 0: none.
+    sampled_percent: int = 5
+    # Faster than this between two places nobody travels; nearer than that a phone's error explains it.
+    fastest_travel_kmh: int = 120
+    travel_slack_m: int = 1000
+    # So far outside the fence, a valid code is somebody else's that was passed on.
+    code_elsewhere_m: int = 1000
+    # What the server has so long after the tap was told late.
+    told_late_seconds: int = 600
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60
@@ -56,6 +68,8 @@ class Rules:
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
     backdating_days: int = 30
+    # So long after its end, service may be recorded by somebody else than the phone that was there.
+    backfill_days: int = 90
     near_expiry_days: int = 30
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5

@@ -118,6 +118,9 @@ def furnish(scene: Scene) -> UUID:
     for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == volunteer.id)):
         attendance.check_in_evidence = {"place": {"lat": 33.73, "lng": 113.33}, "note": f"{NAME} {PHONE}"}
         attendance.check_out_evidence = {"note": NAME}
+        attendance.check_in_latitude = attendance.check_in_longitude = 33.73
+    for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == scene.member_id)):
+        attendance.check_in_scanned_by = attendance.check_out_scanned_by = volunteer.id
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)

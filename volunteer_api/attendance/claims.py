@@ -2,17 +2,15 @@
 
 from datetime import datetime
 
-from volunteer_api.attendance import minutes, review_queries
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance.held import attendance_with_scene
+from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import LeftBeforeArrival, NothingToClaim, NotYet, TimeIsOver
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import hold
+from volunteer_api.attendance.settling import hold, minutes_until
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import deadlines
-from volunteer_api.hours.days import whole_minutes
 from volunteer_api.sign_ups.queries import lock_volunteer
 
 
@@ -25,7 +23,7 @@ def claim(*, attendance: Attendance, left_at: datetime, reason: str) -> Attendan
     """
     now = clock.now()
     lock_volunteer(attendance.volunteer_id)
-    attendance, here = attendance_with_scene(attendance.volunteer_id, attendance.id)
+    attendance, here = scene.load(attendance.volunteer_id, attendance.id)
     if not _misses_check_out(attendance, here, now):
         raise NothingToClaim(attendance)
     if left_at > now:
@@ -35,8 +33,8 @@ def claim(*, attendance: Attendance, left_at: datetime, reason: str) -> Attendan
     if deadlines.due_on(clock.local_date(here.ends_at)).is_past():
         raise TimeIsOver()
     attendance.claimed_at, attendance.claimed_left_at, attendance.claim_reason = now, left_at, reason
-    starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
-    hold(attendance, {Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED}, whole_minutes(starts_at, ends_at), here)
+    waits = minutes_until(attendance, here, left_at)
+    hold(attendance, {Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED}, waits, here)
     db.session.flush()
     for leader_id in review_queries.responsible_for(here):
         if leader_id != attendance.volunteer_id:

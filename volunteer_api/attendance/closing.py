@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance import review_queries
-from volunteer_api.attendance.held import attendance_with_scene
+from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Reason, State
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core import clock
@@ -29,7 +28,7 @@ def close_forgotten() -> int:
     ended_by = now - timedelta(minutes=rules().check_out_closes_minutes)
     closed = 0
     for attendance_id, volunteer_id in review_queries.hold_forgotten(ended_by, CLOSED_AT_ONCE):
-        attendance, here = attendance_with_scene(volunteer_id, attendance_id)
+        attendance, here = scene.load(volunteer_id, attendance_id)
         if attendance.state != State.OPEN or here.ends_at > ended_by:
             continue
         attendance.closed_at = now

@@ -42,10 +42,10 @@ class StillOpen(_KnownAttendance):
     title = "The volunteer has not checked out yet."
 
 
-class AlreadyDecided(_KnownAttendance):
+class AlreadyReviewed(_KnownAttendance):
     """Its body has the attendance as it was decided; an organizer may correct that."""
 
-    title = "This attendance has been decided already."
+    title = "This attendance has been reviewed already."
 
 
 class MinutesMissing(Conflict):
@@ -78,7 +78,7 @@ class TimeIsOver(Conflict):
     title = "The time for this is over; an organizer can record the hours afterwards."
 
 
-class OutsideShift(Conflict):
+class NotDuringShift(Conflict):
     title = "That time lies outside the shift."
 
 
@@ -98,8 +98,13 @@ class Attended(_KnownAttendance):
     title = "There is an attendance that says that the volunteer came."
 
 
-class TooManyUnknownPhones(Conflict):
-    """Whoever tries many numbers would learn whose are registered; no key remembers this."""
+class NotCheckedIn(Conflict):
+    title = "The volunteer has not checked in here; keep the scan and check her in first."
 
-    title = "Too many unknown phones; try again in an hour."
-    is_outcome = False
+
+class PersonalCodeInvalid(Conflict):
+    title = "This is no volunteer's own code, or it was not shown at that time; let the phone show the present one."
+
+
+class OwnScan(Forbidden):
+    title = "Nobody checks in or out by scanning their own code."

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from volunteer_api.attendance import minutes as counting
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance import review_queries
-from volunteer_api.attendance.held import attendance_with_scene, organization_of, set_held
+from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Attendance, Decision, State
 from volunteer_api.attendance.problems import (
-    AlreadyDecided,
+    AlreadyReviewed,
     BeyondAttendance,
     MinutesMissing,
     NeedsOrganizer,
@@ -21,6 +20,7 @@ from volunteer_api.attendance.problems import (
     StillOpen,
 )
 from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import set_held
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -66,12 +66,13 @@ def decide(
     """Credit or reject an attendance that waits for review, or correct what was decided; tell the volunteer why.
 
     `credited_minutes` is what the attendance counts for in all, by default what it has and what waits; never more than
-    it has inside its frame beside what the ledger credits for the same time. With `correction` an organizer may also
-    change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
-    rejected; without it these are AlreadyDecided, so that of two reviewers at once the second learns of the first.
-    Whoever may see and lead the activity, the caller has judged; that it is not the reviewer's own is judged here.
+    it has inside its frame beside what the ledger credits for the same time. One that was credited but flagged waits
+    too: any decision ends the look at it, but only an organizer takes minutes away. With `correction` an organizer may
+    also change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
+    rejected; without it these are AlreadyReviewed, so that of two reviewers at once the second learns of the first.
+    Whether the reviewer may decide there at all, the caller has judged; that it is not her own is judged here.
 
-    Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyDecided, MinutesMissing,
+    Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyReviewed, MinutesMissing,
     BeyondAttendance (409). All of them before anything is written.
     """
     volunteer_id = review_queries.volunteer_of(attendance_id)
@@ -153,7 +154,7 @@ def _decide(
     correction: bool,
 ) -> Attendance:
     """Decide on an attendance (`whose`: the held volunteer and the attendance)."""
-    attendance, here = attendance_with_scene(*whose)
+    attendance, here = scene.load(*whose)
     before = attendance.state
     waited = attendance.credited_minutes + attendance.held_minutes
     _require_decidable(attendance, here, reviewer_id, decision, correction=correction)
@@ -171,7 +172,7 @@ def _decide(
         _write(attendance, here, could, minutes, reviewer_id, reason)
     set_held(attendance, here, 0)
     attendance.state = State.CREDITED if decision is Decision.CREDIT else State.REJECTED
-    attendance.credited_minutes = minutes
+    attendance.credited_minutes, attendance.flagged = minutes, False
     attendance.reviewed_by, attendance.reviewed_at = reviewer_id, clock.now()
     attendance.decision_reason = reason
     db.session.flush()
@@ -180,7 +181,7 @@ def _decide(
         AuditAction.ATTENDANCE_REVIEWED,
         actor_id=reviewer_id,
         subject_id=attendance.volunteer_id,
-        organization_id=organization_of(here),
+        organization_id=here.organization_id,
         attendance_id=str(attendance.id),
         decision=decision.value,
         before=before,
@@ -196,19 +197,20 @@ def _require_decidable(
         raise OwnReview()
     if attendance.state == State.OPEN:
         raise StillOpen(attendance)
-    if attendance.state != State.HELD and not correction:
-        raise AlreadyDecided(attendance)
+    waits = attendance.state == State.HELD or attendance.flagged
+    if not waits and not correction:
+        raise AlreadyReviewed(attendance)
     recorders = (attendance.check_in_recorder_id, attendance.check_out_recorder_id)
     if decision is Decision.CREDIT and reviewer_id in recorders:
         raise RecordedByYou()
-    if attendance.state != State.HELD:
+    if not waits:
         _require_organizer(here, reviewer_id)
 
 
 def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int:
     if asked is None:
         waits = attendance.credited_minutes + attendance.held_minutes
-        if attendance.state == State.HELD and (waits or attendance.checked_out_at is not None):
+        if attendance.state != State.REJECTED and (waits or attendance.checked_out_at is not None):
             asked = waits
         elif attendance.checked_out_at is not None or attendance.claimed_left_at is not None:
             asked = could.most
@@ -239,6 +241,7 @@ def _write(
         minutes=minutes,
         activity=here.activity,
         shift=here.shift,
+        station=here.station,
         starts_at=could.starts_at,
         ends_at=could.ends_at,
         attendance_id=attendance.id,
@@ -251,7 +254,7 @@ def _write(
 
 
 def _require_organizer(here: Scene, reviewer_id: UUID) -> None:
-    if not can(reviewer_id, Permission.HOURS_REVIEW, organization_id=organization_of(here)):
+    if not can(reviewer_id, Permission.HOURS_REVIEW, organization_id=here.organization_id):
         raise NeedsOrganizer()
 
 

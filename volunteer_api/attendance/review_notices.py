@@ -71,10 +71,10 @@ def tell_leader(kind: str, leader_id: UUID, *, activity: str, about: UUID, once:
 
 
 def title(here: Scene) -> str:
-    """What people call the place of an attendance."""
-    return here.activity.title
+    """What people call where the attendance was: the activity, or the station of a duty."""
+    return here.activity.title if here.activity is not None else here.station.name if here.station is not None else ""
 
 
 def about(here: Scene) -> UUID:
-    """What all attendances of the same shift have in common."""
-    return here.shift.id
+    """What all attendances at the same shift or station have in common."""
+    return here.target_id

@@ -5,13 +5,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.attendance.queries import DUTY_LASTS
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -20,9 +19,9 @@ from volunteer_api.organizations.access import Permission, permitted_organizatio
 from volunteer_api.organizations.models import Grant, Role, ScopeType
 from volunteer_api.stations.models import Station
 
-# When the frame of an attendance ended, as far as its deadline goes; and when it began.
-ENDED_AT = func.coalesce(Shift.ends_at, Attendance.checked_out_at, Attendance.checked_in_at)
-BEGAN_AT = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
+# When the frame of an attendance ended, and when it began: that of a shift, or that of a duty.
+ENDED_AT = func.coalesce(Shift.ends_at, Attendance.frame_ends_at)
+BEGAN_AT = func.coalesce(Shift.starts_at, Attendance.frame_starts_at)
 # Row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -81,18 +80,13 @@ def other_records(attendance: Attendance, starts_at: datetime, ends_at: datetime
 def hold_forgotten(ended_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
     """The open attendances whose frame ended by then, oldest first, each with its volunteer, who is held.
 
-    Those whom somebody else holds are left out. A duty may end with the station's opening hours; its frame never lasts
-    longer than `DUTY_LASTS`.
+    Those whom somebody else holds are left out.
     """
-    over = or_(
-        Shift.ends_at <= ended_by,
-        and_(Attendance.shift_id.is_(None), Attendance.checked_in_at <= ended_by - DUTY_LASTS),
-    )
     found = (
         placed(Attendance.id, Attendance.volunteer_id)
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
-        .where(Attendance.state == State.OPEN, over)
-        .order_by(Attendance.checked_in_at, Attendance.id)
+        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT)
+        .order_by(ENDED_AT, Attendance.id)
         .limit(limit)
         .with_for_update(of=Volunteer, key_share=True, skip_locked=True)
     )
@@ -137,7 +131,9 @@ def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
 
 def responsible_for(here: Scene) -> list[UUID]:
     """Who hears of what waits at one shift or station."""
-    return leaders_of([here.activity.id])[here.activity.id]
+    if here.activity is not None:
+        return leaders_of([here.activity.id])[here.activity.id]
+    return managers_of([here.target_id])[here.target_id]
 
 
 def managers_of(station_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:

@@ -63,11 +63,8 @@ class HeldQuery(PageQuery):
     grade = Choice(Grade)
     first_on = Day(data_key="from", metadata={"description": "That began on this local day or later."})
     last_on = Day(data_key="to", metadata={"description": "That began on this local day or earlier."})
+    flagged = FlagParameter(metadata={"description": "Those that are credited but flagged for a look instead."})
     late = FlagParameter(metadata={"description": "Those past the ten working days, or those that are not."})
-
-
-class StationDayQuery(PageQuery):
-    on = Day(metadata={"description": "The local day, today where it is left out."})
 
 
 class ShiftTimes(Schema):

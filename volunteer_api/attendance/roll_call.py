@@ -1,24 +1,23 @@
 """A leader's roll-call: who was there, who was not, and who need not have been."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
-from volunteer_api.attendance.held import set_held
 from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
-    AlreadyDecided,
+    AlreadyReviewed,
     Attended,
     LeftBeforeArrival,
     NotExpected,
     NotYet,
-    OutsideShift,
+    NotDuringShift,
     OwnRollCall,
     TimeIsOver,
     UnknownPhone,
@@ -26,7 +25,7 @@ from volunteer_api.attendance.problems import (
 )
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.settling import in_order, set_held
 from volunteer_api.core import audit, clock, texts
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -41,7 +40,6 @@ from volunteer_api.sign_ups.queries import lock_volunteers
 
 # Who has an account hears of a roll-call that names her; that many numbers that nobody has may be tried without a word.
 UNKNOWN_PHONES = "100/hour"
-ABSENT = "Marked absent at the roll-call."
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,7 @@ class Call:
     """A roll-call that is being taken, and whose absence it records or takes back at its end."""
 
     shift: Shift
-    activity: Activity
-    leader_id: UUID | None
+    here: Scene
     by: UUID
     now: datetime
     taken_at: datetime
@@ -72,18 +69,9 @@ class Call:
 
     def scene_of(self, person: Person) -> Scene:
         """What the person's attendance is judged by."""
-        return Scene(
-            activity=self.activity,
-            shift=self.shift,
-            starts_at=self.shift.starts_at,
-            ends_at=self.shift.ends_at,
-            fence=None,
-            expected=person.sign_up is not None,
-            sees_code=False,
-            canceled=False,
-            team_id=person.sign_up.team_id if person.sign_up is not None else None,
-            leader_id=self.leader_id,
-        )
+        sign_up = person.sign_up
+        team_id = sign_up.team_id if sign_up is not None else None
+        return replace(self.here, expected=sign_up is not None, team_id=team_id)
 
 
 def take(
@@ -111,8 +99,8 @@ def take(
     chosen = {one for one in named if one is not None and one != by}
     lock_volunteers(chosen)
     people = queries.people_at(shift.id, chosen)
-    activity, leader_id = queries.activity_of(shift)
-    call = Call(shift, activity, leader_id, by, now, min(taken_at or now, now))
+    here = queries.scene_of(shift.id)
+    call = Call(shift, here, by, now, min(taken_at or now, now))
     results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
     db.session.flush()
     _record_absences(call)
@@ -120,7 +108,7 @@ def take(
         audit.record(
             AuditAction.ROLL_CALL_TAKEN,
             actor_id=by,
-            organization_id=activity.organization_id,
+            organization_id=here.organization_id,
             shift_id=str(shift.id),
             changed=sum(one.changed for one in results),
         )
@@ -179,7 +167,7 @@ def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     attendance = person.attendance
     if attendance is not None and attendance.state == State.REJECTED:
         if attendance.reviewed_by is not None:
-            raise AlreadyDecided(attendance)
+            raise AlreadyReviewed(attendance)
         # A roll-call took it back itself.
         attendance = None
     if attendance is None:
@@ -205,13 +193,13 @@ def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     if attendance is None or attendance.state == State.REJECTED:
         return _record_absence(call, person)
     if attendance.reviewed_by is not None:
-        raise AlreadyDecided(attendance)
+        raise AlreadyReviewed(attendance)
     if Reason.MARKED_ABSENT in attendance.reasons:
         return False
     here = call.scene_of(person)
     waits = attendance.credited_minutes + attendance.held_minutes
     if attendance.credited_minutes:
-        hours.take_back(attendance_id=attendance.id, reason=texts.translate(ABSENT), actor_id=call.by)
+        hours.take_back(attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by)
         attendance.credited_minutes = 0
     if strengthening.is_leaders_word(attendance):
         # A name that was ticked by mistake: nobody but the leader ever said that she was there.
@@ -256,9 +244,9 @@ def _left_at(call: Call, entry: Mapping[str, Any]) -> datetime | None:
         if moment is not None and moment > call.now + timedelta(seconds=rules().future_evidence_seconds):
             raise NotYet()
     if arrived_at is not None and not call.opens_at <= arrived_at <= shift.ends_at:
-        raise OutsideShift()
+        raise NotDuringShift()
     if left_at is not None and left_at < shift.starts_at:
-        raise OutsideShift()
+        raise NotDuringShift()
     if arrived_at is not None and left_at is not None and left_at < arrived_at:
         raise LeftBeforeArrival()
     return left_at or (shift.ends_at if call.taken_at >= shift.ends_at else None)

@@ -1,14 +1,16 @@
 """What a roll-call reads: a number of statements that does not grow with the list."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import false, null, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.attendance import scene
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
+from volunteer_api.attendance.scene import Scene
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
@@ -27,14 +29,6 @@ class Person:
     attendance: Attendance | None = None
     elsewhere: Attendance | None = None
     mark: RollCallMark | None = None
-
-
-@dataclass
-class Crew:
-    """All people on a list by their ids, and the account of each phone that has one."""
-
-    people: dict[UUID, Person] = field(default_factory=dict)
-    by_phone: dict[str, UUID] = field(default_factory=dict)
 
 
 def accounts_of(phones: Collection[str]) -> dict[str, UUID]:
@@ -75,15 +69,25 @@ def people_at(shift_id: UUID, volunteer_ids: Collection[UUID]) -> dict[UUID, Per
     return people
 
 
-def activity_of(shift: Shift) -> tuple[Activity, UUID | None]:
-    """The shift's activity, and the leader whom its records name."""
+def scene_of(shift_id: UUID) -> Scene:
+    """The scene of a shift for nobody in particular: without a sign-up."""
     leader = (
         select(ActivityLeader.volunteer_id)
-        .where(ActivityLeader.activity_id == shift.activity_id)
+        .where(ActivityLeader.activity_id == Activity.id)
         .order_by(ActivityLeader.volunteer_id)
         .limit(1)
+        .scalar_subquery()
     )
     row = db.session.execute(
-        select(Activity, leader.scalar_subquery().label("leader_id")).where(Activity.id == shift.activity_id)
+        select(
+            Shift,
+            Activity,
+            null().label("sign_up_id"),
+            null().label("team_id"),
+            false().label("leads"),
+            leader.label("leader_id"),
+        )
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Shift.id == shift_id)
     ).one()
-    return row.Activity, row.leader_id
+    return scene.of_shift(row)

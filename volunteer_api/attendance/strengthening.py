@@ -7,20 +7,27 @@ from uuid import UUID
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance.check_ins import close_at_next
+from volunteer_api.attendance import scene
 from volunteer_api.attendance.grading import weaker
-from volunteer_api.attendance.held import attendance_with_scene, set_held
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
-from volunteer_api.attendance.problems import AlreadyDecided, LeftBeforeArrival
+from volunteer_api.attendance.problems import AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order, settle
+from volunteer_api.attendance.settling import hold, in_order, minutes_until, set_held, settle
 from volunteer_api.core.database import db
 
 # What is looked at anew each time that an attendance is settled.
-JUDGED_ANEW = {Reason.OVERLAPPING, Reason.DAILY_LIMIT, Reason.NOT_SIGNED_UP, Reason.MARKED_ABSENT}
+JUDGED_ANEW = {
+    Reason.OVERLAPPING,
+    Reason.DAILY_LIMIT,
+    Reason.NEEDS_ORGANIZER,
+    Reason.BELOW_MINIMUM,
+    Reason.IMPOSSIBLE_TRAVEL,
+    Reason.NOT_SIGNED_UP,
+    Reason.MARKED_ABSENT,
+}
 # What a phone's evidence gave to doubt.
-OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW}
+OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW, Reason.CODE_ELSEWHERE}
 UNFINISHED = {Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED}
 
 
@@ -101,12 +108,12 @@ def strengthen(
     """Let the leader's word count for an attendance that is not settled; whether it changed anything.
 
     What the volunteer proved herself stands: a time that the leader names replaces only a weak one, or one that a
-    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyDecided for other times of
+    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times of
     a settled attendance, LeftBeforeArrival (409); both before anything is written.
     """
     if attendance.reviewed_by is not None or attendance.credited_minutes or attendance.state == State.CREDITED:
         if _says_else(person, attendance, arrived_at, named_left_at):
-            raise AlreadyDecided(attendance)
+            raise AlreadyReviewed(attendance)
         return False
     ends = _ends(call, attendance, arrived_at, named_left_at, left_at)
     if ends.left_at is not None and ends.left_at < ends.arrived_at:
@@ -188,9 +195,14 @@ def _open(attendance: Attendance, person: Person, here: Scene) -> None:
     """Let the attendance be open; of two without a check-out the one begun earlier is closed and held."""
     elsewhere = person.elsewhere
     if elsewhere is not None and attendance.checked_in_at < elsewhere.checked_in_at:
-        close_at_next(attendance, here, elsewhere.checked_in_at)
+        _close(attendance, here, elsewhere.checked_in_at)
         return
     if elsewhere is not None:
-        close_at_next(elsewhere, attendance_with_scene(person.id, elsewhere.id)[1], attendance.checked_in_at)
+        _close(elsewhere, scene.load(person.id, elsewhere.id)[1], attendance.checked_in_at)
         db.session.flush()
     attendance.state = State.OPEN
+
+
+def _close(attendance: Attendance, here: Scene, next_at: datetime) -> None:
+    attendance.checked_out_at = next_at
+    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)

@@ -35,7 +35,7 @@ def waiting(reviewer_id: UUID, query: Mapping[str, Any]) -> Page:
     `query` has the filters of `HeldQuery`.
     """
     statement = _looked_at().where(
-        Attendance.state == State.HELD,
+        Attendance.flagged if query.get("flagged") else Attendance.state == State.HELD,
         Attendance.volunteer_id != reviewer_id,
         reviewed_by(reviewer_id),
         *_filters(query),
@@ -43,25 +43,6 @@ def waiting(reviewer_id: UUID, query: Mapping[str, Any]) -> Page:
     # The deadline rises with the end, so that their order is one.
     keys = [Key(ENDED_AT, read=lambda row: row.ended_at), Key(Attendance.id, read=lambda row: row.Attendance.id)]
     return _shown(page(statement, keys, query, scope=f"waiting {reviewer_id}"), reviewer_id)
-
-
-def at_station(station: Station, reader_id: UUID, query: Mapping[str, Any]) -> Page:
-    """Who served at a station on a local day, on duty or at an activity there, in the order of arrival.
-
-    `query` has `on`, today where it is left out. One statement, and an audit row.
-    """
-    day = query.get("on") or clock.today()
-    since, until = clock.days_between(day, day)
-    statement = _looked_at().where(
-        or_(Attendance.station_id == station.id, Activity.station_id == station.id),
-        Attendance.checked_in_at >= since,
-        Attendance.checked_in_at < until,
-    )
-    keys = [
-        Key(Attendance.checked_in_at, read=lambda row: row.Attendance.checked_in_at),
-        Key(Attendance.id, read=lambda row: row.Attendance.id),
-    ]
-    return _shown(page(statement, keys, query, scope=f"station {station.id} {day}"), reader_id)
 
 
 def _looked_at() -> Rows:
@@ -218,15 +199,11 @@ def _map(attendance: Attendance, activity: Activity | None, station: Station | N
     if center is not None:
         radius = (activity.radius_m if activity is not None else None) or rules().fence_m
         features.append(_feature(center, role="fence", radius_m=radius))
-    for role, evidence in (
-        ("check_in", attendance.check_in_evidence),
-        ("check_out", attendance.check_out_evidence),
-    ):
+    for role, evidence in (("check_in", attendance.check_in_evidence), ("check_out", attendance.check_out_evidence)):
         given = usable({"client_time": None} | (evidence or {}))
         if given.place is not None:
             distance = round(meters_between(center, given.place)) if center is not None else None
-            accuracy = given.accuracy_m or None
-            features.append(_feature(given.place, role=role, accuracy_m=accuracy, distance_m=distance))
+            features.append(_feature(given.place, role=role, accuracy_m=given.accuracy_m, distance_m=distance))
     return {"type": "FeatureCollection", "features": features}
 
 
