@@ -47,6 +47,7 @@ DECLARED: dict[str, set[str]] = {
     "PATCH /memberships/{membership_id}": {"/role"},
     "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
     "PATCH /assets/{asset_id}": {"/state"},
+    "POST /disputes/{dispute_id}/decision": {"/credited_minutes"},
     # What was read: nobody approves words that were changed since.
     "POST /feedback/{feedback_id}/approval": {"/version"},
     "POST /feedback/{feedback_id}/rejection": {"/version"},

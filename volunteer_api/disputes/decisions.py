@@ -20,10 +20,9 @@ from volunteer_api.disputes.models import Decision, Dispute, DisputeState, StepK
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.disputes.trail import hold_open, write_step
 from volunteer_api.hours import service as hours
-from volunteer_api.hours import tallies
 from volunteer_api.hours.days import whole_minutes
 from volunteer_api.hours.models import ServiceRecord, Source
-from volunteer_api.hours.notices import HOURS_CREDITED
+from volunteer_api.hours.notices import HOURS_BACKFILLED
 
 NOTICES = {
     Decision.UPHELD: notices.UPHELD,
@@ -127,25 +126,21 @@ def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason
             volunteer_id=held.volunteer_id,
             minutes=minutes,
             source=Source.BACKFILLED,
-            activity_id=matter.activity.id,
-            shift_id=matter.shift.id,
-            on=clock.local_date(starts_at),
             starts_at=starts_at,
             ends_at=ends_at,
-            place_name=matter.activity.place_name,
-            content=matter.activity.title,
-            leader_id=queries.leaders_of(matter.activity)[0],
             recorder_id=held.confirmed_by,
             approver_id=by,
             reason=reason,
-            **tallies.place_of(matter.activity, None, None),
+            **hours.described(
+                matter.activity, matter.shift, None, starts_at, None, queries.leaders_of(matter.activity)[0]
+            ),
         )
     return minutes
 
 
 def _write(**values: Any) -> None:
     # The volunteer hears of the decision and of the credit: the ledger's own notice says where the minutes came from.
-    hours.write(ServiceRecord(**values), told=HOURS_CREDITED)
+    hours.write(ServiceRecord(**values), told=HOURS_BACKFILLED)
 
 
 def _require_nothing_recorded(volunteer_id: UUID, matter: Matter) -> None:
