@@ -13,7 +13,7 @@ from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
-from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
@@ -119,6 +119,11 @@ def furnish(scene: Scene) -> UUID:
         attendance.check_in_latitude = attendance.check_in_longitude = 33.73
     for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == scene.member_id)):
         attendance.check_in_scanned_by = attendance.check_out_scanned_by = volunteer.id
+        attendance.check_in_recorder_id = attendance.check_out_recorder_id = volunteer.id
+        attendance.state, attendance.reviewed_by = State.HELD, volunteer.id
+    for marked, by in ((scene.member_id, volunteer.id), (volunteer.id, scene.member_id)):
+        mark = {"shift_id": attendance.shift_id, "volunteer_id": marked, "marked_by": by}
+        db.session.add(RollCallMark(status="present", marked_at=now, **mark))
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)

@@ -5,6 +5,7 @@ SECTIONS = {
     "activities_created": "我策划的活动",
     "activities_led": "我负责的活动",
     "attendances": "签到与签退",
+    "attendances_reviewed": "我复核或点名登记的他人到岗",
     "attendances_scanned": "我在服务台为他人扫码的签到签退",
     "audit_entries": "操作记录",
     "backfills": "他人为我补录的时长",

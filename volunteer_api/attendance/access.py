@@ -12,6 +12,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans.access import register_presence
 from volunteer_api.organizations.access import Permission, can, require
+from volunteer_api.stations.access import load_station
 from volunteer_api.stations.models import Station
 
 
@@ -53,6 +54,14 @@ def to_review(principal: Principal, attendance_id: UUID) -> Attendance:
     if attendance_id not in review_queries.reviewable(principal.volunteer_id, [attendance_id]):
         raise Forbidden()
     return attendance
+
+
+@for_signed_in
+def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
+    """Its managers and the organizers above, and whoever has attendance.read over it."""
+    station = load_station(station_id)
+    _require_reading_of_duty(principal, station)
+    return station
 
 
 @register_presence

@@ -19,6 +19,7 @@ from volunteer_api.attendance.review_schemas import (
     ReviewsCreate,
     RollCallRead,
     RollCallWrite,
+    StationDayQuery,
 )
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
@@ -189,6 +190,20 @@ def show_volunteer_code(code: str) -> Download:
 def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
     """List what waits for your review, the oldest deadline first, with the evidence; each reading is audited."""
     return waiting.waiting(principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/attendances",
+    access=access.to_see_of_station,
+    query=StationDayQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_station_attendances(principal: Principal, station: Station, query: dict[str, Any]) -> Page:
+    """List who served at a station on a day, for those who manage it; each reading is audited."""
+    return waiting.at_station(station, principal.volunteer_id, query)
 
 
 @endpoint(

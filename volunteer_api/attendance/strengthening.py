@@ -108,8 +108,8 @@ def strengthen(
     """Let the leader's word count for an attendance that is not settled; whether it changed anything.
 
     What the volunteer proved herself stands: a time that the leader names replaces only a weak one, or one that a
-    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times of
-    a settled attendance, LeftBeforeArrival (409); both before anything is written.
+    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times
+    of a settled attendance, LeftBeforeArrival (409); both before anything is written.
     """
     if attendance.reviewed_by is not None or attendance.credited_minutes or attendance.state == State.CREDITED:
         if _says_else(person, attendance, arrived_at, named_left_at):

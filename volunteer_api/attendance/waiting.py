@@ -45,6 +45,31 @@ def waiting(reviewer_id: UUID, query: Mapping[str, Any]) -> Page:
     return _shown(page(statement, keys, query, scope=f"waiting {reviewer_id}"), reviewer_id)
 
 
+def at_station(station: Station, reader_id: UUID, query: Mapping[str, Any]) -> Page:
+    """Who served at a station, on duty or at an activity there, in what began on a local day; in order of arrival.
+
+    `query` has `on`, today where it is left out. One statement, and an audit row.
+    """
+    day = query.get("on") or clock.today()
+    since, until = clock.days_between(day, day)
+    # By an index each: one condition on both would look through everybody's attendances.
+    shifts_there = (
+        select(Shift.id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Activity.station_id == station.id, Shift.starts_at >= since, Shift.starts_at < until)
+    )
+    statement = _looked_at().where(
+        or_(Attendance.station_id == station.id, Attendance.shift_id.in_(shifts_there)),
+        since <= BEGAN_AT,
+        until > BEGAN_AT,
+    )
+    keys = [
+        Key(Attendance.checked_in_at, read=lambda row: row.Attendance.checked_in_at),
+        Key(Attendance.id, read=lambda row: row.Attendance.id),
+    ]
+    return _shown(page(statement, keys, query, scope=f"station {station.id} {day}"), reader_id)
+
+
 def _looked_at() -> Rows:
     latest = aliased(SignUp)
     sign_up_state = (
