@@ -6,7 +6,7 @@ from volunteer_api.accounts.access import own_account
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, claims, review, roll_call, scans, service, views, waiting
+from volunteer_api.attendance import access, claims, review, review_queue, roll_call, scans, service, views
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.pages import code_page
 from volunteer_api.attendance.presence_code import CodeKind
@@ -189,7 +189,7 @@ def show_volunteer_code(code: str) -> Download:
 )
 def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
     """List what waits for your review, the oldest deadline first, with the evidence; each reading is audited."""
-    return waiting.waiting(principal.volunteer_id, query)
+    return review_queue.waiting(principal.volunteer_id, query)
 
 
 @endpoint(
@@ -203,7 +203,7 @@ def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
 )
 def list_station_attendances(principal: Principal, station: Station, query: dict[str, Any]) -> Page:
     """List who served at a station on a day, for those who manage it; each reading is audited."""
-    return waiting.at_station(station, principal.volunteer_id, query)
+    return review_queue.at_station(station, principal.volunteer_id, query)
 
 
 @endpoint(
