@@ -45,7 +45,9 @@ class Attendance(Identified, Base):
 
     `grade` is the weaker of the graded ends. `reasons` are codes of Reason, in the order of that enumeration; while the
     attendance is open they are the check-in's. `created_at` is when the check-in was received, `checked_in_at` when
-    it happened.
+    it happened. What each end alone gives a reviewer to look at is in `check_in_reasons` and `check_out_reasons`, and
+    `check_out_tapped_at` is the volunteer's own check-out, whatever closed the attendance before: timeline.py needs
+    them to tell again what an attendance is when an earlier tap arrives late.
     """
 
     __tablename__ = "attendances"
@@ -82,3 +84,25 @@ class Attendance(Identified, Base):
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     check_in_evidence: Mapped[dict[str, Any]]
     check_out_evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON_TYPE)
+    check_in_reasons: Mapped[list[Any]] = mapped_column(default=list)
+    check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
+    check_out_tapped_at: Mapped[datetime | None]
+
+
+class WaitingCheckOut(Base):
+    """A check-out that came before the check-in that it names, as it was sent; it goes when that arrives.
+
+    `key` is its own, `check_in_key` that of the check-in, `received_at` when the server had it.
+    """
+
+    __tablename__ = "waiting_check_outs"
+    __table_args__ = (
+        Index("ix_waiting_check_outs_volunteer_id_check_in_key", "volunteer_id", "check_in_key"),
+        Index("ix_waiting_check_outs_received_at", "received_at"),
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    check_in_key: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]

@@ -65,6 +65,26 @@ def after_commit(callback: Callable[[], None]) -> None:
     g.after_commit.append(callback)
 
 
+def attempt(work: Callable[[], Result]) -> Result:
+    """Run `work` as a part of the unit that may fail alone: what it wrote is undone, and the rest of the unit stands.
+
+    For a request that carries many operations. Raises what `work` raises; a problem that keeps its writes keeps them
+    here too. A failure of the database is no part's own: let it through, and the whole unit runs again or gives up.
+    """
+    savepoint = db.session.begin_nested()
+    try:
+        result = work()
+        db.session.flush()
+    except Exception as error:
+        if isinstance(error, Problem) and error.keeps_writes:
+            savepoint.commit()
+        else:
+            savepoint.rollback()
+        raise
+    savepoint.commit()
+    return result
+
+
 def outside(work: Callable[[], Result]) -> Result:
     """Run slow `work` (a password's hash) within a unit, but with no transaction open: others may write meanwhile.
 
