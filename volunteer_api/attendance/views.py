@@ -15,7 +15,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import service as hours
-from volunteer_api.hours.service import PeriodMinutes
+from volunteer_api.hours.tallies import Part
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FullTally:
     credited_minutes: int
     held_minutes: int
     activity_count: int
-    by_period: list[PeriodMinutes]
+    by_period: list[Part]
 
 
 def codes_to_show(shift: Shift) -> ShownCodes:
