@@ -19,7 +19,7 @@ JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 def upgrade() -> None:
     # Without batch: attendances keeps its indexes and is not copied.
-    op.add_column("attendances", sa.Column("check_in_reasons", JSON, nullable=False, server_default="[]"))
+    op.add_column("attendances", sa.Column("check_in_reasons", JSON, nullable=False, server_default=sa.text("'[]'")))
     op.add_column("attendances", sa.Column("check_out_reasons", JSON, nullable=True))
     op.add_column("attendances", sa.Column("check_out_tapped_at", sa.DateTime(timezone=True), nullable=True))
     # Which end a reason came from was not written down: of what is known, each end may be the one.

@@ -4,11 +4,14 @@ from typing import Any
 
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, service, views
+from volunteer_api.attendance import access, batches, service, views, waiting
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.sameness import same_check_in, same_check_out
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
     AttendanceRead,
+    BatchCreate,
+    BatchRead,
     CheckOutCreate,
     PresenceCodeRead,
     ShiftAttendanceRead,
@@ -16,21 +19,12 @@ from volunteer_api.attendance.schemas import (
     TallyRead,
 )
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
+from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.core.written import Written
 
 blueprint = feature_blueprint("attendance", __name__, "Check-in and check-out, presence codes, tallies")
-
-
-def same_check_in(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
-    """A retry of a check-in may have another delay: only kind, target and the phone's time make it the same."""
-    return ("check_in", _member(body, "shift_id"), _member(_member(body, "evidence"), "client_time"))
-
-
-def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
-    """The same for a check-out, whose target is in the path."""
-    return ("check_out", path["attendance_id"], _member(_member(body, "evidence"), "client_time"))
 
 
 @endpoint(
@@ -44,9 +38,9 @@ def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     idempotency=REQUIRED,
     fingerprint=same_check_in,
 )
-def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
+def check_in(principal: Principal, key: str, body: dict[str, Any]) -> Attendance:
     """Check in to a shift."""
-    return service.check_in(volunteer_id=principal.volunteer_id, **body)
+    return waiting.check_in(key=key, volunteer_id=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -62,6 +56,21 @@ def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
 def check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
     """Check out; the minutes are credited, or held for review."""
     return service.check_out(attendance=attendance, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/batch",
+    access=signed_in,
+    body=BatchCreate,
+    returns=BatchRead,
+    # Each operation has its own key.
+    idempotency=NONE,
+)
+def apply_batch(principal: Principal, body: dict[str, Any]) -> Written:
+    """Send what a phone collected without network: each operation has its own key and its own outcome."""
+    return Written({"results": batches.apply(principal=principal, lines=body["operations"])})
 
 
 @endpoint(blueprint, "GET", "/attendances/<uuid:attendance_id>", access=access.to_see, returns=AttendanceRead)
@@ -99,7 +108,3 @@ def list_shift_attendances(shift: Shift, query: dict[str, Any]) -> Page:
 def read_presence_code(shift: Shift) -> views.ShownCodes:
     """Read the presence codes to show at a shift, for those who lead."""
     return views.codes_to_show(shift)
-
-
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None

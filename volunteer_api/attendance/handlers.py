@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.models import Attendance, Reason, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -29,6 +29,17 @@ def strip_evidence(event: VolunteerErased) -> None:
         if attendance.check_out_evidence is not None:
             attendance.check_out_evidence = {}
     db.session.flush()
+    db.session.execute(delete(WaitingCheckOut).where(WaitingCheckOut.volunteer_id == event.volunteer_id))
+
+
+@exported("waiting_check_outs")
+def waiting_check_outs(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The check-outs that wait for their check-ins, with the evidence that the person's phones sent."""
+    return rows(
+        select(*WaitingCheckOut.__table__.columns)
+        .where(WaitingCheckOut.volunteer_id == volunteer_id)
+        .order_by(WaitingCheckOut.received_at, WaitingCheckOut.key)
+    )
 
 
 @exported("attendances")

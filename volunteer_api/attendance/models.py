@@ -84,7 +84,7 @@ class Attendance(Identified, Base):
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     check_in_evidence: Mapped[dict[str, Any]]
     check_out_evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON_TYPE)
-    check_in_reasons: Mapped[list[Any]] = mapped_column(default=list)
+    check_in_reasons: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_out_tapped_at: Mapped[datetime | None]
 

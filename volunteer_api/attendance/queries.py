@@ -1,10 +1,10 @@
 """What check-in, check-out and the lists of attendances read."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -16,7 +16,7 @@ from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
-OpenShift = aliased(Shift, name="open_shift")
+Others = aliased(Attendance, name="others")
 Same = aliased(Attendance, name="same")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
@@ -25,16 +25,14 @@ DUTY_LASTS = timedelta(hours=8)
 Rows = Select[*tuple[Any, ...]]
 
 
-def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
-    """All that a check-in looks at, in one row.
+def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> Rows:
+    """All that a check-in at a moment looks at, in one row.
 
-    The shift and its activity, the confirmed sign-up, whether the volunteer leads, the open attendance with its shift
-    (`open_shift`), and an attendance at this very shift that was not rejected (`same`), if any.
+    The shift and its activity, the confirmed sign-up, whether the volunteer leads, an attendance at this very shift
+    that was not rejected (`same`), if any, and whether the volunteer has `others` that the check-in may change.
     """
     return (
-        _scene(volunteer_id, Attendance, OpenShift, Same)
-        .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
-        .outerjoin(OpenShift, OpenShift.id == Attendance.shift_id)
+        _scene(volunteer_id, Same, exists(_touched(Others, volunteer_id, moment)).label("others"))
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )
@@ -45,20 +43,27 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
 
 
 def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
-    """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock."""
-    leader_id = (
-        select(ActivityLeader.volunteer_id)
-        .where(ActivityLeader.activity_id == Activity.id)
-        .order_by(ActivityLeader.volunteer_id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock.
+
+    `others` is whether the volunteer has other attendances that the check-out may change.
+    """
+    touched = _touched(Others, volunteer_id, Attendance.checked_in_at).where(Others.id != Attendance.id)
     return (
-        _scene(volunteer_id, Attendance, leader_id.label("leader_id"))
+        _scene(volunteer_id, Attendance, _first_leader().label("leader_id"), exists(touched).label("others"))
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
     )
+
+
+def scene_at(volunteer_id: UUID, shift_id: UUID) -> Rows:
+    """What an attendance of the volunteer at a shift is judged by, in one row."""
+    return _scene(volunteer_id, _first_leader().label("leader_id")).where(Shift.id == shift_id)
+
+
+def line_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
+    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock."""
+    return _touched(Attendance, volunteer_id, moment).execution_options(populate_existing=True)
 
 
 def of_volunteer(volunteer_id: UUID) -> Select[Attendance]:
@@ -134,6 +139,28 @@ def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
         starts_at = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
         statement = statement.where(starts_at >= began, starts_at < ended)
     return statement
+
+
+def _touched(attendance: Any, volunteer_id: UUID, moment: Any) -> Select[Any]:
+    return select(attendance).where(
+        attendance.volunteer_id == volunteer_id,
+        attendance.state != State.REJECTED,
+        or_(
+            attendance.checked_in_at >= moment,
+            attendance.checked_out_at.is_(None),
+            attendance.checked_out_at > moment,
+        ),
+    )
+
+
+def _first_leader() -> ScalarSelect[UUID]:
+    return (
+        select(ActivityLeader.volunteer_id)
+        .where(ActivityLeader.activity_id == Activity.id)
+        .order_by(ActivityLeader.volunteer_id)
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _scene(volunteer_id: UUID, *others: Any) -> Rows:

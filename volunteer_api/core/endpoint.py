@@ -142,7 +142,8 @@ def endpoint(
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
     The view takes by name what it needs of `principal`, `query`, `body`, `upload` and `key` (the request's
-    Idempotency-Key); its one other parameter is the resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file".
+    Idempotency-Key); its one other parameter is the resource that `access` loaded. `upload` takes one file as
+    multipart/form-data, under the name "file".
     `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
     do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
     that returns a Download. `audits` lets a GET commit what it writes to the audit log.

@@ -1,5 +1,6 @@
 """What is read from the hours ledger."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -78,8 +79,12 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     return select(func.count()).select_from(counted)
 
 
-def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
+def minutes_between(
+    volunteer_id: UUID, starts_at: datetime, ends_at: datetime, *, besides: Collection[UUID] = ()
+) -> Select[*tuple[Any, ...]]:
     """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes.
+
+    The records of the attendances `besides` are left out.
 
     Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
     next one, and is no longer than the longest shift.
@@ -92,6 +97,7 @@ def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) 
             ServiceRecord.on.between(first - LOOKED_BACK, last),
             ServiceRecord.starts_at < ends_at,
             ServiceRecord.ends_at > starts_at,
+            or_(ServiceRecord.attendance_id.is_(None), ServiceRecord.attendance_id.not_in(besides)),
         )
         .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
         .having(func.sum(ServiceRecord.minutes) > 0)

@@ -1,0 +1,123 @@
+"""Where a person was one after another, whatever order it was told in.
+
+Phones without network tell late, and several of them in any order. So an attendance is a function of all taps that are
+known, not of the order in which they came: it begins at its earliest check-in and ends at its earliest check-out, or at
+the next check-in elsewhere where that was before. A tap that arrives out of turn lets those after it be looked at
+again; what the ledger holds of them is taken back only where it comes out otherwise.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from itertools import pairwise
+from uuid import UUID
+
+from volunteer_api.attendance import minutes, queries, scene
+from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import hold, reopen, settle
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.hours.days import MINUTE
+
+
+def is_fixed(attendance: Attendance) -> bool:
+    """Whether more than the volunteer's taps has made it what it is: no tap that arrives late changes it any more."""
+    if attendance.state == State.OPEN:
+        return False
+    if attendance.state == State.REJECTED:
+        return True
+    return attendance.check_out_tapped_at is None and Reason.CHECKED_IN_ELSEWHERE not in attendance.reasons
+
+
+def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bool:
+    """Whether a tap that comes second was made first, and so takes the place of the one known at `known_at`.
+
+    By a minute or more: two phones that tap together change nothing of each other.
+    """
+    return known_at - moment >= MINUTE and not is_fixed(attendance)
+
+
+def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None = None, alone: bool = False) -> None:
+    """Let a volunteer's attendances be what they are, now that a tap has begun, moved or ended this one.
+
+    It may be new and not stored yet; `here` is its scene where that is known. `since` is the moment from which
+    something may be otherwise; `alone` where no other attendance began or was not over then. The volunteer is locked.
+    """
+    others: Sequence[Attendance] = ()
+    if not alone:
+        if attendance in db.session:
+            # What is read below is as it is stored.
+            db.session.flush()
+        found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
+        others = [one for one in found if one is not attendance]
+    line = sorted([attendance, *others], key=_place)
+    # The last local day on which minutes came out otherwise: what follows on it has another rest of the day's limit.
+    changed_through: date | None = None
+    for number, (one, following) in enumerate(pairwise([*line, None])):
+        next_at = following.checked_in_at if following is not None else None
+        if one is None or (one is not attendance and (is_fixed(one) or not _differs(one, next_at, changed_through))):
+            continue
+        before = (one.credited_minutes, one.checked_out_at)
+        _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
+        db.session.add(one)
+        # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+        db.session.flush()
+        if one.credited_minutes != before[0]:
+            ends = (moment for moment in (before[1], one.checked_out_at) if moment is not None)
+            changed_through = _latest([*map(clock.local_date, ends), changed_through])
+
+
+def _place(attendance: Attendance) -> tuple[datetime, str]:
+    # Of two at the same moment the order must not hang on which was told first.
+    return attendance.checked_in_at, str(attendance.shift_id or attendance.station_id)
+
+
+def _end(attendance: Attendance, next_at: datetime | None) -> tuple[datetime | None, bool]:
+    """When it ended, None where it is open, and whether that was a check-in elsewhere."""
+    if attendance.check_out_tapped_at is None:
+        return next_at, next_at is not None
+    left_at = max(attendance.check_out_tapped_at, attendance.checked_in_at)
+    return (left_at, False) if next_at is None or left_at <= next_at else (next_at, True)
+
+
+def _differs(attendance: Attendance, next_at: datetime | None, changed_through: date | None) -> bool:
+    known = (attendance.checked_out_at, Reason.CHECKED_IN_ELSEWHERE in attendance.reasons)
+    if known != _end(attendance, next_at):
+        return True
+    settled = attendance.check_out_tapped_at is not None
+    return settled and changed_through is not None and clock.local_date(attendance.checked_in_at) <= changed_through
+
+
+def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Sequence[UUID]) -> None:
+    """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
+    left_at, elsewhere = _end(attendance, next_at)
+    tapped_at = attendance.check_out_tapped_at
+    if left_at is None:
+        reopen(attendance)
+        return
+    here = here or _scene_of(attendance)
+    attendance.checked_out_at = left_at
+    if tapped_at is None:
+        attendance.reasons = list(attendance.check_in_reasons)
+        starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
+        counted = minutes.count(
+            starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone
+        )
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, counted.minutes)
+        return
+    doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
+    if elsewhere:
+        doubts.add(Reason.CHECKED_IN_ELSEWHERE)
+    if tapped_at < attendance.checked_in_at:
+        doubts.add(Reason.OUTSIDE_WINDOW)
+    settle(attendance, here, left_at, doubts, besides=later)
+
+
+def _scene_of(attendance: Attendance) -> Scene:
+    statement = queries.scene_at(attendance.volunteer_id, attendance.shift_id)
+    return scene.of_shift(db.session.execute(statement).one())
+
+
+def _latest(days: Iterable[date | None]) -> date | None:
+    return max((day for day in days if day is not None), default=None)
