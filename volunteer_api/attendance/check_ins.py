@@ -6,11 +6,11 @@ from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene, timeline
-from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.grading import weaker
-from volunteer_api.attendance.judging import doubts_of, grade_of, tapped
+from volunteer_api.attendance.judging import Judgment, Told, judge, told
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
+from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -23,50 +23,82 @@ NOT_YET_PUBLIC = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 
 def check_in(
-    *, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any], received_at: datetime | None = None
+    *,
+    volunteer_id: UUID,
+    shift_id: UUID | None = None,
+    station_id: UUID | None = None,
+    evidence: dict[str, Any],
+    received_at: datetime | None = None,
+    scanned_by: UUID | None = None,
 ) -> Attendance:
-    """Begin an attendance at a shift; of two without a check-out the one begun earlier is closed and held.
+    """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
-    `received_at` is when the server had it, by default now. Raises NotFound (404), NotPublished, Canceled or
-    AlreadyCheckedIn (409); of two check-ins to one shift the earlier counts, whichever came first.
+    `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
+    which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
+    check-ins to one shift the earlier counts, whichever came first.
     """
-    received_at = received_at or clock.now()
+    end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(volunteer_id)
-    given = usable(evidence)
-    moment = tapped(given, received_at)
-    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id, moment.moment)).one_or_none()
-    if row is None:
-        raise NotFound()
-    shift: Shift = row.Shift
-    _require_open_to_attendance(shift, row.Activity, knows=row.leads or row.Activity.created_by == volunteer_id)
-    here = scene.of_shift(row)
+    moment = end.tapped.moment
+    row, here = (
+        _at_station(volunteer_id, station_id, moment) if station_id else _at_shift(volunteer_id, shift_id, moment)
+    )
     known: Attendance | None = row.same
-    if known is not None and not timeline.precedes(known, known.checked_in_at, moment.moment):
+    if known is not None and not timeline.precedes(known, known.checked_in_at, moment):
         raise AlreadyCheckedIn(known)
-    graded = grade_of(here, given, moment)
-    window = (here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at)
-    doubts = in_order(doubts_of(here, graded, moment, window))
+    opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    judged = judge(here, end, (opens_at, here.ends_at))
     attendance = known or Attendance(
         id=ids.new_id(),
         volunteer_id=volunteer_id,
         shift_id=shift_id,
-        created_at=received_at,
+        station_id=station_id,
+        created_at=end.received_at,
         state=State.OPEN,
-        held_minutes=0,
         credited_minutes=0,
-        reasons=doubts,
+        held_minutes=0,
     )
-    attendance.checked_in_at = moment.moment
-    attendance.check_in_grade = graded
-    attendance.grade = weaker(graded, Grade(attendance.check_out_grade or graded))
-    attendance.check_in_reasons = doubts
-    attendance.check_in_evidence = evidence
+    _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
-    timeline.put_in_order(attendance, since=moment.moment, here=here if known is None else None, alone=not row.others)
+    timeline.put_in_order(attendance, since=moment, here=here if known is None else None, alone=not row.others)
     if known is not None:
         raise AlreadyCheckedIn(known)
     return attendance
+
+
+def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:
+    """Let an attendance begin by this check-in."""
+    attendance.checked_in_at = end.tapped.moment
+    attendance.check_in_grade = judged.grade
+    attendance.grade = weaker(judged.grade, Grade(attendance.check_out_grade or judged.grade))
+    attendance.check_in_reasons = in_order(judged.doubts)
+    attendance.check_in_evidence = end.evidence
+    attendance.check_in_remarks = judged.remarks
+    attendance.check_in_latitude, attendance.check_in_longitude = judged.place or (None, None)
+    attendance.check_in_scanned_by = scanned_by
+    if here.station is not None:
+        attendance.frame_starts_at, attendance.frame_ends_at = here.starts_at, here.ends_at
+
+
+def _at_shift(volunteer_id: UUID, shift_id: UUID | None, moment: datetime) -> tuple[Any, Scene]:
+    """What a check-in to a shift looks at, and the shift's scene."""
+    if shift_id is None:
+        raise ValueError("a check-in is to a shift or to a station")
+    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id, moment)).one_or_none()
+    if row is None:
+        raise NotFound()
+    knows = row.leads or row.Activity.created_by == volunteer_id
+    _require_open_to_attendance(row.Shift, row.Activity, knows=knows)
+    return row, scene.of_shift(row)
+
+
+def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime) -> tuple[Any, Scene]:
+    """What a check-in to a duty looks at, and the duty's scene."""
+    row = db.session.execute(queries.scene_of_duty(volunteer_id, station_id, moment)).one_or_none()
+    if row is None:
+        raise NotFound()
+    return row, scene.of_duty(row, moment)
 
 
 def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool) -> None:

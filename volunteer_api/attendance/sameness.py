@@ -8,7 +8,8 @@ from typing import Any
 
 def same_check_in(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     """What is compared of a check-in, as it was sent."""
-    return ("check_in", _member(body, "shift_id"), _client_time(body))
+    target = _member(body, "shift_id") or _member(body, "station_id")
+    return ("check_in", target, _client_time(body))
 
 
 def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:

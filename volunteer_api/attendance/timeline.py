@@ -6,18 +6,16 @@ the next check-in elsewhere where that was before. A tap that arrives out of tur
 again; what the ledger holds of them is taken back only where it comes out otherwise.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from itertools import pairwise
 from uuid import UUID
 
-from volunteer_api.attendance import minutes, queries, scene
+from volunteer_api.attendance import queries, scene
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import hold, reopen, settle
-from volunteer_api.core import clock
+from volunteer_api.attendance.settling import hold, minutes_until, reopen, settle
 from volunteer_api.core.database import db
-from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours.days import MINUTE
 
 
@@ -52,20 +50,20 @@ def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None 
         found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
         others = [one for one in found if one is not attendance]
     line = sorted([attendance, *others], key=_place)
-    # The last local day on which minutes came out otherwise: what follows on it has another rest of the day's limit.
-    changed_through: date | None = None
+    brought = False
     for number, (one, following) in enumerate(pairwise([*line, None])):
-        next_at = following.checked_in_at if following is not None else None
-        if one is None or (one is not attendance and (is_fixed(one) or not _differs(one, next_at, changed_through))):
+        if one is None:
             continue
-        before = (one.credited_minutes, one.checked_out_at)
+        next_at = following.checked_in_at if following is not None else None
+        follows = brought and one.check_out_tapped_at is not None
+        if one is not attendance and (is_fixed(one) or not (follows or _differs(one, next_at))):
+            continue
         _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
         db.session.add(one)
         # Each at once, and in this order: the one that is open comes last, after what was open is closed.
         db.session.flush()
-        if one.credited_minutes != before[0]:
-            ends = (moment for moment in (before[1], one.checked_out_at) if moment is not None)
-            changed_through = _latest([*map(clock.local_date, ends), changed_through])
+        # What follows finds another rest of the day's limit, and may have been too far away.
+        brought = True
 
 
 def _place(attendance: Attendance) -> tuple[datetime, str]:
@@ -81,43 +79,28 @@ def _end(attendance: Attendance, next_at: datetime | None) -> tuple[datetime | N
     return (left_at, False) if next_at is None or left_at <= next_at else (next_at, True)
 
 
-def _differs(attendance: Attendance, next_at: datetime | None, changed_through: date | None) -> bool:
+def _differs(attendance: Attendance, next_at: datetime | None) -> bool:
     known = (attendance.checked_out_at, Reason.CHECKED_IN_ELSEWHERE in attendance.reasons)
-    if known != _end(attendance, next_at):
-        return True
-    settled = attendance.check_out_tapped_at is not None
-    return settled and changed_through is not None and clock.local_date(attendance.checked_in_at) <= changed_through
+    return known != _end(attendance, next_at)
 
 
-def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Sequence[UUID]) -> None:
+def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Collection[UUID]) -> None:
     """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
     left_at, elsewhere = _end(attendance, next_at)
     tapped_at = attendance.check_out_tapped_at
     if left_at is None:
         reopen(attendance)
         return
-    here = here or _scene_of(attendance)
+    if here is None:
+        _, here = scene.load(attendance.volunteer_id, attendance.id)
     attendance.checked_out_at = left_at
     if tapped_at is None:
         attendance.reasons = list(attendance.check_in_reasons)
-        starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
-        counted = minutes.count(
-            starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone
-        )
-        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, counted.minutes)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, left_at), here)
         return
     doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
     if elsewhere:
         doubts.add(Reason.CHECKED_IN_ELSEWHERE)
     if tapped_at < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
-    settle(attendance, here, left_at, doubts, besides=later)
-
-
-def _scene_of(attendance: Attendance) -> Scene:
-    statement = queries.scene_at(attendance.volunteer_id, attendance.shift_id)
-    return scene.of_shift(db.session.execute(statement).one())
-
-
-def _latest(days: Iterable[date | None]) -> date | None:
-    return max((day for day in days if day is not None), default=None)
+    settle(attendance, here, left_at, doubts, later=later)
