@@ -15,6 +15,7 @@ import orjson
 from marshmallow import ValidationError
 
 from volunteer_api.attendance import access, waiting
+from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
@@ -98,7 +99,7 @@ class Outcome:
 
 
 def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]:
-    """Apply operations of one volunteer; the results (see OperationRead) are in the order of the lines.
+    """Apply operations of one volunteer; the results (see OperationResult) are in the order of the lines.
 
     An operation whose key is known has its first outcome again; of two under one key in one batch the second is the
     same, or refused. Nothing that is wrong with one line costs another.
@@ -199,7 +200,7 @@ class _Batch:
         evidence = operation.members["evidence"]
         if operation.kind is OperationKind.CHECK_IN:
             target = {name: value for name, value in operation.members.items() if name not in ("key", "kind")}
-            attendance = waiting.check_in(
+            attendance = check_in(
                 key=operation.key,
                 volunteer_id=self.principal.volunteer_id,
                 received_at=self.received_at,
@@ -248,10 +249,11 @@ class _Batch:
         found = self.outcomes.get(key)
         if found is None and key in self.known:
             found = _outcome_of(self.known[key])
+        ends = owner is not None and owner.kind is OperationKind.CHECK_OUT
+        if ends or (found is not None and found.status in (200, 202)):
+            raise _unreadable({"check_in_key": [Fault("not_check_in", NOT_CHECK_IN)]})
         if found is None or not found.is_kept:
             return None
-        if (owner is not None and owner.kind is not OperationKind.CHECK_IN) or found.status in (200, 202):
-            raise _unreadable({"check_in_key": [Fault("not_check_in", NOT_CHECK_IN)]})
         if found.attendance_id is None:
             raise CheckInRefused()
         return found.attendance_id

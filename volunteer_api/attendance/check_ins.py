@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import queries, scene, timeline
+from volunteer_api.attendance import queries, scene, timeline, waiting
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told, judge, told
 from volunteer_api.attendance.models import Attendance, Grade, State
@@ -30,13 +30,15 @@ def check_in(
     evidence: dict[str, Any],
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
+    key: str | None = None,
 ) -> Attendance:
     """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
-    check-ins to one shift the earlier counts, whichever came first.
+    check-ins to one shift the earlier counts, whichever came first. Check-outs that waited for this check-in's `key`
+    are carried out with it.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(volunteer_id)
@@ -46,6 +48,7 @@ def check_in(
     )
     known: Attendance | None = row.same
     if known is not None and not timeline.precedes(known, known.checked_in_at, moment):
+        _end_too(known, row, key)
         raise AlreadyCheckedIn(known)
     opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
     judged = judge(here, end, (opens_at, here.ends_at))
@@ -62,9 +65,15 @@ def check_in(
     _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
     timeline.put_in_order(attendance, since=moment, here=here if known is None else None, alone=not row.others)
+    _end_too(attendance, row, key)
     if known is not None:
         raise AlreadyCheckedIn(known)
     return attendance
+
+
+def _end_too(attendance: Attendance, row: Any, key: str | None) -> None:
+    if key is not None and row.waits:
+        waiting.carry_out(key, attendance)
 
 
 def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:

@@ -6,7 +6,7 @@ from volunteer_api.accounts.access import own_account
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, batches, scans, service, views, waiting
+from volunteer_api.attendance import access, batches, scans, service, views
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.pages import code_page
 from volunteer_api.attendance.presence_code import CodeKind
@@ -52,7 +52,7 @@ pages = page_blueprint("presence_code_pages", __name__, "What presence codes lea
 )
 def check_in(principal: Principal, key: str, body: dict[str, Any]) -> Attendance:
     """Check in to a shift, or to a duty at a station."""
-    return waiting.check_in(key=key, volunteer_id=principal.volunteer_id, **body)
+    return service.check_in(key=key, volunteer_id=principal.volunteer_id, **body)
 
 
 @endpoint(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Bundle, aliased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.attendance.models import Attendance, Grade, State, WaitingCheckOut
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
@@ -34,10 +34,11 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
     """All that a check-in to a shift at a moment looks at, in one row.
 
     The shift and its activity, the confirmed sign-up, whether the volunteer leads, an attendance at this very shift
-    that was not rejected (`same`), if any, and whether she has `others` that the check-in may change.
+    that was not rejected (`same`), if any, whether she has `others` that the check-in may change, and whether a
+    check-out of hers `waits` for its check-in.
     """
     return (
-        _scene(volunteer_id, Same, _touched(Others, volunteer_id, moment).exists().label("others"))
+        _scene(volunteer_id, Same, *_besides(volunteer_id, moment))
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )
@@ -51,8 +52,8 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
     """All that a check-in to a duty looks at, in one row.
 
     The station, the volunteer's part in it, a duty of hers at this station in which the moment lies (`same`), if any:
-    an open one in whose frame, or before whose beginning on the same day's duty, it lies; and whether she has `others`
-    that the check-in may change.
+    an open one in whose frame, or before whose beginning on the same day's duty, it lies; whether she has `others` that
+    the check-in may change, and whether a check-out of hers `waits` for its check-in.
     """
     before = moment + timedelta(minutes=rules().duty_minutes)
     lies_in = or_(
@@ -60,7 +61,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
     return (
-        _duty(volunteer_id, Same, _touched(Others, volunteer_id, moment).exists().label("others"))
+        _duty(volunteer_id, Same, *_besides(volunteer_id, moment))
         .outerjoin(
             Same,
             and_(
@@ -242,6 +243,13 @@ def _touched(attendance: Any, volunteer_id: UUID, moment: Any) -> Select[Any]:
             attendance.checked_out_at.is_(None),
             attendance.checked_out_at > moment,
         ),
+    )
+
+
+def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[bool]]:
+    return (
+        _touched(Others, volunteer_id, moment).exists().label("others"),
+        exists().where(WaitingCheckOut.volunteer_id == volunteer_id).label("waits"),
     )
 
 

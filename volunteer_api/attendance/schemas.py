@@ -306,7 +306,7 @@ class OperationProblem(Schema):
     attendance = Nested(AttendanceRead)
 
 
-class OperationRead(Schema):
+class OperationResult(Schema):
     """What came of an operation: its `status` is what it would have had alone.
 
     One of `attendance`, `problem` and, for a check-out that waits for its check-in (202), `kept_until` with a
@@ -324,7 +324,7 @@ class OperationRead(Schema):
 class BatchRead(Schema):
     """The results in the order of the operations."""
 
-    results = ListOf(Nested(OperationRead), required=True)
+    results = ListOf(Nested(OperationResult), required=True)
 
 
 class ShiftAttendanceRead(AttendanceRead):

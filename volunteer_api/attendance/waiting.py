@@ -7,12 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 
-from volunteer_api.attendance.check_ins import check_in as begin
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
-from volunteer_api.attendance.problems import AlreadyCheckedIn, AlreadyCheckedOut, TooManyWaiting
+from volunteer_api.attendance.problems import AlreadyCheckedOut, TooManyWaiting
 from volunteer_api.attendance.sameness import same_check_out
 from volunteer_api.attendance.schemas import CheckOutCreate
 from volunteer_api.core import clock, idempotency
@@ -32,21 +31,6 @@ MOST_WAITING = 300
 BATCH = 1000
 
 
-def check_in(*, key: str, volunteer_id: UUID, **given: Any) -> Attendance:
-    """A check-in under its key (see check_ins.py), and with it the check-outs that waited for it.
-
-    Raises what a check-in raises.
-    """
-    try:
-        attendance = begin(volunteer_id=volunteer_id, **given)
-    except AlreadyCheckedIn as refusal:
-        if _carry_out(key, refusal.attendance):
-            raise AlreadyCheckedIn(refusal.attendance) from refusal
-        raise
-    _carry_out(key, attendance)
-    return attendance
-
-
 def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str, Any], received_at: datetime) -> None:
     """Keep a check-out, as it was sent, until its check-in arrives. Raises TooManyWaiting (409)."""
     waiting = select(func.count()).where(WaitingCheckOut.volunteer_id == volunteer_id)
@@ -60,6 +44,25 @@ def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str,
         )
         .on_conflict_do_nothing()
     )
+
+
+def carry_out(check_in_key: str, attendance: Attendance) -> None:
+    """Carry out what waited for a check-in that has arrived, as of the time at which it was received."""
+    came = db.session.scalars(
+        delete(WaitingCheckOut)
+        .where(WaitingCheckOut.volunteer_id == attendance.volunteer_id, WaitingCheckOut.check_in_key == check_in_key)
+        .returning(WaitingCheckOut)
+    ).all()
+    for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
+        # Refused where another phone's check-out, made earlier, has counted.
+        with suppress(AlreadyCheckedOut):
+            check_out(attendance=attendance, evidence=_loaded(waited), received_at=waited.received_at)
+        # Its own phone may ask again, and by then knows the attendance.
+        idempotency.rename_request(
+            attendance.volunteer_id,
+            waited.key,
+            same_check_out({"evidence": waited.evidence}, {"attendance_id": attendance.id}),
+        )
 
 
 def tell_unmatched() -> int:
@@ -90,26 +93,6 @@ def tell_unmatched() -> int:
         )
         count += 1
     return count
-
-
-def _carry_out(check_in_key: str, attendance: Attendance) -> bool:
-    """Carry out what waited for a check-in, by the time at which it was received; whether anything did."""
-    came = db.session.scalars(
-        delete(WaitingCheckOut)
-        .where(WaitingCheckOut.volunteer_id == attendance.volunteer_id, WaitingCheckOut.check_in_key == check_in_key)
-        .returning(WaitingCheckOut)
-    ).all()
-    for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
-        # Refused where another phone's check-out, made earlier, has counted.
-        with suppress(AlreadyCheckedOut):
-            check_out(attendance=attendance, evidence=_loaded(waited), received_at=waited.received_at)
-        # Its own phone may ask again, and by then knows the attendance.
-        idempotency.rename_request(
-            attendance.volunteer_id,
-            waited.key,
-            same_check_out({"evidence": waited.evidence}, {"attendance_id": attendance.id}),
-        )
-    return bool(came)
 
 
 def _loaded(waited: WaitingCheckOut) -> dict[str, Any]:
