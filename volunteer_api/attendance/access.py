@@ -25,6 +25,11 @@ def to_see(principal: Principal, attendance_id: UUID) -> Attendance:
 @for_signed_in
 def to_check_out(principal: Principal, attendance_id: UUID) -> Attendance:
     """Only the volunteer: those who may see the attendance may not end it by evidence (403)."""
+    return to_check_out_of(principal, attendance_id)
+
+
+def to_check_out_of(principal: Principal, attendance_id: UUID) -> Attendance:
+    """The same for one line of a batch."""
     attendance = _seen(principal, attendance_id)
     if attendance.volunteer_id != principal.volunteer_id:
         raise Forbidden()

@@ -1,6 +1,6 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences, closing
+from volunteer_api.attendance import absences, closing, waiting
 from volunteer_api.core.tasks import Every, task
 
 
@@ -20,3 +20,9 @@ def close_forgotten() -> int:
 def remind_of_reviews() -> int:
     """Remind leaders of what must be decided soon."""
     return closing.remind_of_reviews()
+
+
+@task("attendance.tell_unmatched_check_outs", every=Every.HOUR)
+def tell_unmatched_check_outs() -> int:
+    """Let volunteers hear of check-outs whose check-in did not come."""
+    return waiting.tell_unmatched()
