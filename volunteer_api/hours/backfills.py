@@ -27,10 +27,10 @@ from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Sou
 from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
 from volunteer_api.hours.problems import (
     BackfillDecided,
+    BackfillOutsideShift,
     BackfillTooLate,
     DutyTooLong,
     HoursOverlap,
-    BackfillOutsideShift,
     OverDailyLimit,
     OverDailyMaximum,
     OwnBackfill,
@@ -72,8 +72,8 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     """Record hours of somebody else, for a second person to decide on.
 
     `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
-    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld, TeamNotServed), when (BackfillOutsideShift, DutyTooLong,
-    ServiceNotOver, BackfillTooLate), and against what is known (HoursOverlap, OverDailyMaximum).
+    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
+    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
     """
     target = _target(by, given)
     volunteer_id = _volunteer_id(by, given)
