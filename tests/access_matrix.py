@@ -13,6 +13,7 @@ from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
 from tests.disputes import access_rows as disputes
 from tests.feedback import access_rows as feedback
+from tests.hours import access_rows as hours
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
 from tests.phone import access_rows as phone
@@ -35,6 +36,7 @@ FEATURES = (
     sign_ups,
     disputes,
     feedback,
+    hours,
     phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -18,6 +18,7 @@ REVIEWED = sa.text("reviewed_by IS NOT NULL")
 PEOPLE = ("check_in_recorder_id", "check_out_recorder_id", "reviewed_by")
 MOMENTS = ("closed_at", "claimed_at", "claimed_left_at", "reviewed_at")
 TEXTS = ("claim_reason", "decision_reason")
+REASONS = ("forgotten_check_out", "claimed", "marked_absent")
 CHECKS = {
     "own_review": "reviewed_by <> volunteer_id",
     "own_roll_call": "check_in_recorder_id <> volunteer_id AND check_out_recorder_id <> volunteer_id",
@@ -69,6 +70,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The release before can't name these reasons; that somebody has to look is all that it knows of them.
+    as_json = "CAST(%s AS jsonb)" if op.get_bind().dialect.name == "postgresql" else "%s"
+    replaced = as_json % "replace(CAST(reasons AS text), :code, :known)"
+    for code in REASONS:
+        op.execute(
+            sa.text(f"UPDATE attendances SET reasons = {replaced} WHERE CAST(reasons AS text) LIKE :found").bindparams(  # noqa: S608  # of constants
+                code=f'"{code}"', known='"weak_evidence"', found=f'%"{code}"%'
+            )
+        )
     with op.batch_alter_table("attendances", schema=None) as batch_op:
         batch_op.drop_index("ix_attendances_reviewed_by", sqlite_where=REVIEWED, postgresql_where=REVIEWED)
         batch_op.drop_index("ix_attendances_held", sqlite_where=HELD, postgresql_where=HELD)

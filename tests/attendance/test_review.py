@@ -150,6 +150,12 @@ def test_a_duty_is_reviewed_by_those_who_manage_the_station(client: Any, unit: A
     assert found["map"]["features"][0]["properties"] == {"role": "fence", "radius_m": 300}
     body = {"decision": "credit", "reason": "值守属实。"}
     path = f"/attendances/{found['id']}/review"
+    with client.app.app_context():
+        day = clock.local_date(scene.shift.starts_at)
+    listed = manager.get(f"/stations/{scene.station.id}/attendances?on={day}").json["items"]
+    assert listed == [found]
+    before = manager.get(f"/stations/{scene.station.id}/attendances?on={day - timedelta(days=1)}")
+    assert before.json["items"] == []
     assert client.as_(scene.leader).post(path, json=body, key="1").status_code == 404
     assert client.as_(scene.inspector).post(path, json=body, key="2").status_code == 403
     assert manager.post(path, json=body, key="3").json["credited_minutes"] == found["held_minutes"] > 0

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.attendance.models import Attendance, Reason, RollCallMark, State
+from volunteer_api.attendance.models import Attendance, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -33,6 +33,17 @@ def strip_evidence(event: VolunteerErased) -> None:
         # Why she forgot to check out is in her own words; why a leader decided so is about her.
         attendance.claim_reason = attendance.decision_reason = None
     db.session.flush()
+    db.session.execute(delete(WaitingCheckOut).where(WaitingCheckOut.volunteer_id == event.volunteer_id))
+
+
+@exported("waiting_check_outs")
+def waiting_check_outs(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The check-outs that wait for their check-ins, with the evidence that the person's phones sent."""
+    return rows(
+        select(*WaitingCheckOut.__table__.columns)
+        .where(WaitingCheckOut.volunteer_id == volunteer_id)
+        .order_by(WaitingCheckOut.received_at, WaitingCheckOut.key)
+    )
 
 
 @exported("attendances")

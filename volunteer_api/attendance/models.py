@@ -101,6 +101,9 @@ class Attendance(Identified, Base):
     A duty (`station_id`) counts inside its frame: the station's opening hours as they were at the check-in. The frame
     of a shift is the shift, which a leader may extend. Each end has its `remarks` (codes of Remark), the place where
     the volunteer was known to be, in WGS-84 degrees, and who scanned her own code at a desk, if somebody did.
+    What each end alone gives a reviewer to look at is in `check_in_reasons` and `check_out_reasons`, and
+    `check_out_tapped_at` is the volunteer's own check-out, whatever closed the attendance before: timeline.py needs
+    them to tell again what an attendance is when an earlier tap arrives late.
     `flagged`: credited, but a reviewer should look at it. `conflicts_with_id` is the attendance that can't be true
     beside this one.
 
@@ -193,6 +196,9 @@ class Attendance(Identified, Base):
     check_out_scanned_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     flagged: Mapped[bool] = mapped_column(default=False)
     conflicts_with_id: Mapped[UUID | None] = mapped_column(ForeignKey("attendances.id"))
+    check_in_reasons: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
+    check_out_tapped_at: Mapped[datetime | None]
     check_in_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     check_out_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     closed_at: Mapped[datetime | None]
@@ -202,6 +208,25 @@ class Attendance(Identified, Base):
     reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     reviewed_at: Mapped[datetime | None]
     decision_reason: Mapped[str | None]
+
+
+class WaitingCheckOut(Base):
+    """A check-out that came before the check-in that it names, as it was sent; it goes when that arrives.
+
+    `key` is its own, `check_in_key` that of the check-in, `received_at` when the server had it.
+    """
+
+    __tablename__ = "waiting_check_outs"
+    __table_args__ = (
+        Index("ix_waiting_check_outs_volunteer_id_check_in_key", "volunteer_id", "check_in_key"),
+        Index("ix_waiting_check_outs_received_at", "received_at"),
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    check_in_key: Mapped[str]
+    evidence: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
 
 
 class RollCallMark(Identified, Base):

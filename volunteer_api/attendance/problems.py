@@ -10,14 +10,30 @@ class _KnownAttendance(Conflict):
 
     def __init__(self, attendance: Attendance) -> None:
         super().__init__(members={"attendance": AttendanceRead().dump(attendance)})
+        self.attendance = attendance
 
 
 class AlreadyCheckedIn(_KnownAttendance):
+    """Of two check-ins the earlier tap counts: told late, it moves the attendance that it is refused for."""
+
     title = "You have already checked in to this shift."
+    keeps_writes = True
 
 
 class AlreadyCheckedOut(_KnownAttendance):
+    """Of two check-outs the earlier tap counts: told late, it moves the attendance that it is refused for."""
+
     title = "You have already checked out."
+    keeps_writes = True
+
+
+class CheckInRefused(Conflict):
+    title = "The check-in of this check-out was refused."
+
+
+class TooManyWaiting(Conflict):
+    title = "Too many check-outs wait for their check-ins; send those first."
+    is_outcome = False
 
 
 class OwnReview(Forbidden):

@@ -28,6 +28,7 @@ from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.days import spread, whole_minutes
+from volunteer_api.hours.service import Credited
 from volunteer_api.organizations.access import Permission, can
 from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
 
@@ -51,7 +52,7 @@ class Countable:
     starts_at: datetime
     ends_at: datetime
     most: int
-    others: Sequence[Any]
+    others: Sequence[Credited]
 
 
 def decide(
@@ -115,8 +116,8 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
     """What of an attendance may count at most; of one without a check-out or a claim, to the end of its frame."""
     left_at = attendance.checked_out_at or attendance.claimed_left_at or here.ends_at
     starts_at, ends_at = counting.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
-    days = clock.days_between(clock.local_date(starts_at), clock.local_date(ends_at))
-    others = review_queries.other_records(attendance, *days)
+    days = clock.local_date(starts_at), clock.local_date(ends_at)
+    others = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id})
     taken = sum(
         min(record.minutes, whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)))
         for record in others

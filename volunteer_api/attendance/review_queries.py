@@ -14,7 +14,6 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
 from volunteer_api.organizations.models import Grant, Role, ScopeType
 from volunteer_api.stations.models import Station
@@ -57,24 +56,6 @@ def reviewable(volunteer_id: UUID, attendance_ids: Collection[UUID]) -> dict[UUI
         Attendance.id.in_(attendance_ids), reviewed_by(volunteer_id)
     )
     return {row.id: row.volunteer_id for row in db.session.execute(found)}
-
-
-def other_records(attendance: Attendance, starts_at: datetime, ends_at: datetime) -> Sequence[Any]:
-    """What the ledger holds of the volunteer's time between the moments for anything but this attendance.
-
-    Rows of `starts_at`, `ends_at` and `minutes`, the sum of what is left after reversals.
-    """
-    return db.session.execute(
-        select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
-        .where(
-            ServiceRecord.volunteer_id == attendance.volunteer_id,
-            ServiceRecord.starts_at < ends_at,
-            ServiceRecord.ends_at > starts_at,
-            or_(ServiceRecord.attendance_id.is_(None), ServiceRecord.attendance_id != attendance.id),
-        )
-        .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
-        .having(func.sum(ServiceRecord.minutes) > 0)
-    ).all()
 
 
 def hold_forgotten(ended_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:

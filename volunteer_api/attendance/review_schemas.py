@@ -36,13 +36,19 @@ DAY_MINUTES = 1440
 
 
 class ByItself(Nested):
-    """An item of a list that is judged by itself: its faults stand in its place, and cost no other item anything."""
+    """An item of a list that is judged by itself: its faults stand in its place, and cost no other item anything.
+
+    Members that nobody knows are not typed by a person: they are the phone's fault, and the whole request's.
+    """
 
     def deserialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return super().deserialize(value, *arguments, **options)
         except marshmallow.ValidationError as error:
-            return InvalidPayload(error_list(error.messages))
+            faults = error_list(error.messages)
+            if any(one["code"] == "unknown" for one in faults):
+                raise
+            return InvalidPayload(faults)
 
 
 class WaitingState(StrEnum):
@@ -65,6 +71,10 @@ class HeldQuery(PageQuery):
     last_on = Day(data_key="to", metadata={"description": "That began on this local day or earlier."})
     flagged = FlagParameter(metadata={"description": "Those that are credited but flagged for a look instead."})
     late = FlagParameter(metadata={"description": "Those past the ten working days, or those that are not."})
+
+
+class StationDayQuery(PageQuery):
+    on = Day(metadata={"description": "The local day, today where it is left out."})
 
 
 class ShiftTimes(Schema):

@@ -15,9 +15,9 @@ from volunteer_api.attendance.problems import (
     AlreadyReviewed,
     Attended,
     LeftBeforeArrival,
+    NotDuringShift,
     NotExpected,
     NotYet,
-    NotDuringShift,
     OwnRollCall,
     TimeIsOver,
     UnknownPhone,
@@ -199,7 +199,9 @@ def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     here = call.scene_of(person)
     waits = attendance.credited_minutes + attendance.held_minutes
     if attendance.credited_minutes:
-        hours.take_back(attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by)
+        hours.take_back(
+            attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by
+        )
         attendance.credited_minutes = 0
     if strengthening.is_leaders_word(attendance):
         # A name that was ticked by mistake: nobody but the leader ever said that she was there.

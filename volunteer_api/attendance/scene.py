@@ -115,13 +115,19 @@ def of_duty(row: Any, moment: datetime) -> Scene:
 
 def load(volunteer_id: UUID, attendance_id: UUID) -> tuple[Attendance, Scene]:
     """An attendance as it is under its volunteer's lock, with its scene. One statement where it is known here."""
+    attendance, here, _ = load_with_others(volunteer_id, attendance_id)
+    return attendance, here
+
+
+def load_with_others(volunteer_id: UUID, attendance_id: UUID) -> tuple[Attendance, Scene, bool]:
+    """The same, and whether the volunteer has other attendances that its check-out may change."""
     known = db.session.get_one(Attendance, attendance_id)
     if known.station_id is None:
         row = db.session.execute(queries.scene_of_check_out(volunteer_id, attendance_id)).one()
-        return row.Attendance, of_shift(row)
+        return row.Attendance, of_shift(row), bool(row.others)
     row = db.session.execute(queries.scene_of_duty_check_out(volunteer_id, attendance_id)).one()
     starts_at, ends_at = row.Attendance.frame_starts_at, row.Attendance.frame_ends_at
-    return row.Attendance, _duty(row, starts_at, ends_at, out_of_service=False)
+    return row.Attendance, _duty(row, starts_at, ends_at, out_of_service=False), bool(row.others)
 
 
 def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: bool) -> Scene:

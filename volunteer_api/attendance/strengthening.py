@@ -7,13 +7,14 @@ from uuid import UUID
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance import scene
+from volunteer_api.attendance import timeline
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
 from volunteer_api.attendance.problems import AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import hold, in_order, minutes_until, set_held, settle
+from volunteer_api.attendance.settling import in_order, set_held, settle
+from volunteer_api.core import ids
 from volunteer_api.core.database import db
 
 # What is looked at anew each time that an attendance is settled.
@@ -70,25 +71,30 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
     here = call.scene_of(person)
     doubts = set() if here.expected else {Reason.NOT_SIGNED_UP}
     attendance = Attendance(
+        id=ids.new_id(),
         volunteer_id=person.id,
         shift_id=call.shift.id,
         created_at=call.now,
-        # Not open before it is known to be: another one may be.
-        state=State.HELD,
+        # Never open where it is over already: another one may be.
+        state=State.OPEN if left_at is None else State.HELD,
         checked_in_at=arrived_at,
         check_in_grade=Grade.STRONG,
         grade=Grade.STRONG,
         credited_minutes=0,
         held_minutes=0,
         reasons=in_order(doubts),
+        check_in_reasons=in_order(doubts),
         check_in_evidence={},
+        check_in_remarks=[],
+        check_out_remarks=[],
         check_in_recorder_id=call.by,
+        flagged=False,
     )
-    db.session.add(attendance)
-    db.session.flush()
     if left_at is None:
-        _open(attendance, person, here)
+        timeline.put_in_order(attendance, since=arrived_at, here=here, alone=person.elsewhere is None)
         return attendance
+    # Written by what settles it, in one statement: a list has sixty names.
+    db.session.add(attendance)
     attendance.checked_out_at, attendance.check_out_grade = left_at, Grade.STRONG
     attendance.check_out_recorder_id = call.by
     settle(attendance, here, left_at, doubts)
@@ -108,8 +114,8 @@ def strengthen(
     """Let the leader's word count for an attendance that is not settled; whether it changed anything.
 
     What the volunteer proved herself stands: a time that the leader names replaces only a weak one, or one that a
-    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times of
-    a settled attendance, LeftBeforeArrival (409); both before anything is written.
+    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times
+    of a settled attendance, LeftBeforeArrival (409); both before anything is written.
     """
     if attendance.reviewed_by is not None or attendance.credited_minutes or attendance.state == State.CREDITED:
         if _says_else(person, attendance, arrived_at, named_left_at):
@@ -173,6 +179,8 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
     if ends.vouches_arrival:
         attendance.checked_in_at, attendance.check_in_grade = ends.arrived_at, Grade.STRONG
         attendance.check_in_recorder_id = call.by
+        came = {Reason(code) for code in attendance.check_in_reasons} - OF_EVIDENCE
+        attendance.check_in_reasons = in_order(came)
     if ends.vouches_leaving:
         attendance.checked_out_at, attendance.check_out_grade = ends.left_at, Grade.STRONG
         attendance.check_out_recorder_id = call.by
@@ -189,20 +197,3 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
         settle(attendance, here, attendance.checked_out_at, doubts)
     else:
         attendance.reasons = in_order(doubts)
-
-
-def _open(attendance: Attendance, person: Person, here: Scene) -> None:
-    """Let the attendance be open; of two without a check-out the one begun earlier is closed and held."""
-    elsewhere = person.elsewhere
-    if elsewhere is not None and attendance.checked_in_at < elsewhere.checked_in_at:
-        _close(attendance, here, elsewhere.checked_in_at)
-        return
-    if elsewhere is not None:
-        _close(elsewhere, scene.load(person.id, elsewhere.id)[1], attendance.checked_in_at)
-        db.session.flush()
-    attendance.state = State.OPEN
-
-
-def _close(attendance: Attendance, here: Scene, next_at: datetime) -> None:
-    attendance.checked_out_at = next_at
-    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)

@@ -1,7 +1,10 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences, closing
+from volunteer_api.attendance import absences, closing, queries, waiting
 from volunteer_api.core.tasks import Every, task
+from volunteer_api.hours.verification import register_held
+
+register_held(queries.waiting_minutes)
 
 
 @task("attendance.record_absences", every=Every.HOUR)
@@ -20,3 +23,9 @@ def close_forgotten() -> int:
 def remind_of_reviews() -> int:
     """Remind leaders of what must be decided soon."""
     return closing.remind_of_reviews()
+
+
+@task("attendance.tell_unmatched_check_outs", every=Every.HOUR)
+def tell_unmatched_check_outs() -> int:
+    """Let volunteers hear of check-outs whose check-in did not come."""
+    return waiting.tell_unmatched()

@@ -1,7 +1,7 @@
 """The hours ledger: what is written into it, and its sums."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from volunteer_api.hours.days import spread
 from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
 from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
-from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
+from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.hours.tallies import Part
 from volunteer_api.notifications import service as notifications
 from volunteer_api.stations.models import Station
@@ -151,10 +151,12 @@ def described(
     return told | tallies.place_of(activity, station, team_id)
 
 
-def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
+def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
-    Raises NotFound (404), OwnHours (403), ReversalStays and AlreadyReversed (409).
+    `actor_id` is None where no person decides it but the order of the volunteer's own taps.
+
+    Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
     record = db.session.get(ServiceRecord, record_id)
     if record is None:
@@ -164,7 +166,7 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     if record.reverses_id is not None:
         raise ReversalStays()
     if db.session.scalar(queries.reversal_of(record_id)) is not None:
-        raise AlreadyReversed()
+        raise HoursAlreadyReversed()
     kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
     reversal = ServiceRecord(
         **kept, minutes=-record.minutes, reverses_id=record.id, recorder_id=actor_id, approver_id=None, reason=reason
@@ -187,7 +189,13 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     return reversal
 
 
-def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord | None:
+def standing_of(attendance_id: UUID) -> ServiceRecord | None:
+    """The record of an attendance that nothing takes back."""
+    standing = db.session.scalar(queries.standing_of_attendance(attendance_id))
+    return db.session.get(ServiceRecord, standing) if standing is not None else None
+
+
+def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord | None:
     """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
 
     Raises as `reverse`.
@@ -209,9 +217,12 @@ def tally(volunteer_id: UUID, period: Period) -> Tally:
     )
 
 
-def credited_on(volunteer_id: UUID, first: date, last: date) -> list[Credited]:
-    """What the ledger holds of a volunteer's time on the local days `first` to `last`, both included."""
-    rows = db.session.execute(queries.minutes_between(volunteer_id, *clock.days_between(first, last)))
+def credited_on(volunteer_id: UUID, first: date, last: date, *, besides: Collection[UUID] = ()) -> list[Credited]:
+    """What the ledger holds of a volunteer's time on the local days `first` to `last`, both included.
+
+    `besides` are attendances whose records are left out.
+    """
+    rows = db.session.execute(queries.minutes_between(volunteer_id, *clock.days_between(first, last), besides=besides))
     return [Credited(row.starts_at, row.ends_at, int(row.minutes)) for row in rows]
 
 
