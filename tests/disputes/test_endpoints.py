@@ -195,6 +195,37 @@ def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) 
     assert client.as_(scene.administrator_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is True
 
 
+def test_a_duty_is_disputed_as_a_shift_is(client: Any, unit: Unit, served: Served) -> None:
+    volunteer_id = served.unknown_id
+    attendance_id = unit(lambda: make_duty(served))
+    made = filed(client, volunteer_id, attendance_id=attendance_id, claimed_minutes=45)
+    assert (made["organization_id"], made["shift_id"]) == (str(served.scene.office_id), None)
+    assert client.as_(served.scene.leader_id).get(f"/disputes/{made['id']}").status_code == 404
+    nothing = post(client, served.scene.organizer_id, made, "confirmation", minutes=45, text="在岗")
+    assert refused(nothing) == (409, "nothing_to_confirm")
+    answer = decide(client, served.scene.organizer_id, made)
+    assert answer.status_code == 200, answer.get_json()
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (45, 45)
+
+
+def make_duty(served: Served) -> UUID:
+    """A duty of an hour of yesterday at the scene's station, rejected since; its volunteer is the unknown one."""
+    ended_at = clock.now() - timedelta(days=1)
+    attendance = Attendance(
+        volunteer_id=served.unknown_id,
+        station_id=served.scene.station_id,
+        state=State.REJECTED,
+        grade="weak",
+        check_in_grade="weak",
+        checked_in_at=ended_at - timedelta(hours=1),
+        checked_out_at=ended_at,
+        check_in_evidence={},
+    )
+    db.session.add(attendance)
+    db.session.flush()
+    return attendance.id
+
+
 @pytest.mark.parametrize("party", ["volunteer_id", "recorder_id", "approver_id", "leader_id", "confirmed_by"])
 def test_the_database_lets_no_party_decide(client: Any, unit: Unit, served: Served, party: str) -> None:
     made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
