@@ -220,6 +220,8 @@ def make_duty(served: Served) -> UUID:
         checked_in_at=ended_at - timedelta(hours=1),
         checked_out_at=ended_at,
         check_in_evidence={},
+        frame_starts_at=ended_at - timedelta(hours=2),
+        frame_ends_at=ended_at + timedelta(hours=2),
     )
     db.session.add(attendance)
     db.session.flush()
