@@ -11,6 +11,8 @@ from tests.access_scene import Entry
 from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
+from tests.disputes import access_rows as disputes
+from tests.feedback import access_rows as feedback
 from tests.hours import access_rows as hours
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
@@ -34,6 +36,8 @@ FEATURES = (
     activities,
     sign_ups,
     rankings,
+    disputes,
+    feedback,
     hours,
     phone,
 )

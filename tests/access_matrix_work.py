@@ -10,11 +10,14 @@ from tests.access_scene import (
     Call,
     Entry,
     World,
+    moment,
 )
 from tests.attendance.factories import evidence
 from volunteer_api.attendance import presence_code
+from volunteer_api.attendance.models import State
 from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 
 
 def check_in(world: World) -> Call:
@@ -40,6 +43,31 @@ def check_out(world: World) -> Call:
     return Call(at={"attendance_id": world.attendance.id}, body={"evidence": evidence(clock.now())})
 
 
+def closed(world: World) -> Call:
+    """The member's attendance, which nobody checked out of in time."""
+    world.attendance.state, world.attendance.reasons = State.HELD, ["forgotten_check_out"]
+    db.session.flush()
+    return Call(at={"attendance_id": world.attendance.id}, body={"left_at": moment(0), "reason": "忘了"})
+
+
+def review(world: World) -> Call:
+    """The same, decided by somebody else."""
+    body = {"decision": "credit", "credited_minutes": 0, "reason": "现场看见。"}
+    return Call(at=closed(world).at, body=body)
+
+
+def reviews(world: World) -> Call:
+    """Of what is there for nobody else, the answer says so for each."""
+    call = review(world)
+    return Call(body={"decisions": [{"attendance_id": str(world.attendance.id), **(call.body or {})}]})
+
+
+def roll_call(world: World) -> Call:
+    """Of a shift that is going on."""
+    entries = [{"volunteer_id": str(world.member.id), "status": "present"}]
+    return Call(at={"shift_id": world.running_shift.id}, body={"entries": entries})
+
+
 RANKINGS: dict[str, Entry] = {
     "GET /rankings": PUBLIC(lambda world: Call(query={"subject": "organization", "level": "practice_office"})),
     "GET /campaigns/{campaign_id}/progress": PUBLIC(),
@@ -62,6 +90,12 @@ ATTENDANCE: dict[str, Entry] = {
     ),
     "GET /attendances/{attendance_id}": READS_ATTENDANCE(),
     "POST /attendances/{attendance_id}/check-out": OWNER_SEEN_FROM_ABOVE(check_out),
+    "POST /attendances/{attendance_id}/claim": OWNER_SEEN_FROM_ABOVE(closed),
+    "POST /attendances/{attendance_id}/review": LEADS_ACTIVITY(review),
+    "POST /attendances/reviews": SIGNED_IN(reviews),
+    "GET /attendances": SIGNED_IN(),
+    "PUT /shifts/{shift_id}/roll-call": LEADS_ACTIVITY(roll_call),
+    "GET /stations/{station_id}/attendances": READS_ATTENDANCE(holder="manager"),
 }
 
 WORK: dict[str, Entry] = RANKINGS | ATTENDANCE

@@ -47,6 +47,14 @@ DECLARED: dict[str, set[str]] = {
     "PATCH /memberships/{membership_id}": {"/role"},
     "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
     "PATCH /assets/{asset_id}": {"/state"},
+    "POST /disputes/{dispute_id}/decision": {"/credited_minutes"},
+    # What was read: nobody approves words that were changed since.
+    "POST /feedback/{feedback_id}/approval": {"/version"},
+    "POST /feedback/{feedback_id}/rejection": {"/version"},
+    # Of others' attendances, never of one's own.
+    "POST /attendances/{attendance_id}/review": {"/credited_minutes"},
+    "POST /attendances/reviews": {"/decisions/*/credited_minutes"},
+    "PUT /shifts/{shift_id}/roll-call": {"/entries/*/volunteer_id"},
     # Of somebody whom the caller may record for, and never herself; a second person decides.
     "POST /service-records": {"/volunteer_id"},
     "POST /service-records/batch": {"/records/*/volunteer_id"},

@@ -31,6 +31,7 @@ LEDGERS = (
     "transfer_shortfalls",
     "ranking_snapshots",
     "ranking_snapshot_rows",
+    "dispute_steps",
 )
 
 

@@ -35,7 +35,11 @@ from volunteer_api.core.settings import EXTENSION
 from volunteer_api.core.tasks import build_queue
 from volunteer_api.core.tokens import configure_tokens
 from volunteer_api.disputes import endpoints as disputes
+from volunteer_api.disputes import handlers as dispute_handlers
+from volunteer_api.disputes import tasks as dispute_tasks
 from volunteer_api.feedback import endpoints as feedback
+from volunteer_api.feedback import handlers as feedback_handlers
+from volunteer_api.feedback import tasks as feedback_tasks
 from volunteer_api.files import endpoints as files
 from volunteer_api.files import handlers as file_handlers
 from volunteer_api.files import tasks as file_tasks
@@ -114,6 +118,8 @@ TASKS = (
     compliance_tasks,
     hours_tasks,
     attendance_tasks,
+    dispute_tasks,
+    feedback_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (
@@ -134,6 +140,8 @@ HANDLERS: tuple[ModuleType, ...] = (
     sign_up_handlers,
     hours_handlers,
     attendance_handlers,
+    dispute_handlers,
+    feedback_handlers,
     phone_handlers,
 )
 

@@ -36,6 +36,8 @@ class Rules:
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
+    # So long after the end of its frame an attendance without a check-out is closed.
+    check_out_closes_minutes: int = 120
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480
@@ -97,6 +99,16 @@ class Rules:
     transfer_reminder_days: int = 7
     borrower_days: int = 30
     loan_history_days: int = 365
+    # Feedback: taken for so many days after a shift, changeable for so many after it was given; its stars are told, and
+    # anonymous words, only among so many people; so many reports take words down until an organizer has looked at them.
+    feedback_days: int = 30
+    feedback_edit_days: int = 14
+    feedback_minimum_count: int = 3
+    feedback_reports: int = 3
+    # A dispute is filed within so many days, answered within so many, and reminded of so many before that.
+    dispute_days: int = 30
+    dispute_answer_days: int = 15
+    dispute_reminder_days: int = 3
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
-from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
@@ -23,6 +23,8 @@ from volunteer_api.core import audit, clock, ids, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
+from volunteer_api.disputes.models import Dispute, DisputeStep, DisputeWords
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import (
     Backfill,
@@ -128,6 +130,11 @@ def furnish(scene: Scene) -> UUID:
         attendance.check_in_latitude = attendance.check_in_longitude = 33.73
     for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == scene.member_id)):
         attendance.check_in_scanned_by = attendance.check_out_scanned_by = volunteer.id
+        attendance.check_in_recorder_id = attendance.check_out_recorder_id = volunteer.id
+        attendance.state, attendance.reviewed_by = State.HELD, volunteer.id
+    for marked, by in ((scene.member_id, volunteer.id), (volunteer.id, scene.member_id)):
+        mark = {"shift_id": attendance.shift_id, "volunteer_id": marked, "marked_by": by}
+        db.session.add(RollCallMark(status="present", marked_at=now, **mark))
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
@@ -184,6 +191,8 @@ def furnish(scene: Scene) -> UUID:
     _keep_stock(volunteer.id, scene)
     _lend(volunteer.id, scene)
     _keep_stations_stocked(volunteer.id, scene)
+    _give_feedback(volunteer.id, scene)
+    _dispute(volunteer.id, scene)
     audit.record(AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id)
     db.session.add(
         StoredFile(
@@ -351,6 +360,41 @@ def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
             acknowledged_by=volunteer_id,
             note="明天补货",
         )
+    )
+    db.session.flush()
+
+
+def _dispute(volunteer_id: UUID, scene: Scene) -> None:
+    """Disputes that nothing is recorded of a shift, and had every part in disputes of another."""
+    matter = {"shift_id": make_activity(scene=scene).shift_id, "organization_id": scene.office_id, "content": "清洁"}
+    matter |= {"matter_shift_id": matter["shift_id"], "due_on": clock.today()}
+    decided = matter | {"volunteer_id": scene.member_id, "state": "rejected", "closed_at": clock.now()}
+    mine = Dispute(volunteer_id=volunteer_id, **matter)
+    parts = {"recorder_id": volunteer_id, "approver_id": volunteer_id, "leader_id": volunteer_id}
+    confirmed = {"confirmed_by": volunteer_id, "confirmed_minutes": 60, "decided_by": scene.organizer_id}
+    db.session.add_all([mine, Dispute(**decided | parts | confirmed), Dispute(**decided, decided_by=volunteer_id)])
+    db.session.flush()
+    step = DisputeStep(dispute_id=mine.id, sequence=1, kind="filed", actor_id=volunteer_id)
+    db.session.add(step)
+    db.session.flush()
+    db.session.add(DisputeWords(step_id=step.id, words=f"{NAME}在现场"))
+    db.session.flush()
+
+
+def _give_feedback(volunteer_id: UUID, scene: Scene) -> None:
+    """Said something, moderated and answered what another said, reported a third, and was asked."""
+    activity_id = make_activity(scene=scene).id
+    mine = {"activity_id": activity_id, "stars": 3, "words": NAME, "words_state": WordsState.PENDING}
+    theirs = mine | {"words_state": WordsState.APPROVED, "moderated_by": volunteer_id, "moderated_at": clock.now()}
+    answered = {"reply": "谢谢", "replied_by": volunteer_id, "replied_at": clock.now()}
+    others = Feedback(volunteer_id=scene.member_id, **theirs | answered | {"words": "水不够"})
+    db.session.add_all([Feedback(volunteer_id=volunteer_id, **mine), others])
+    db.session.flush()
+    db.session.add_all(
+        [
+            FeedbackReport(feedback_id=others.id, reported_by=volunteer_id, reason=NAME),
+            FeedbackAsking(activity_id=activity_id, volunteer_id=volunteer_id),
+        ]
     )
     db.session.flush()
 

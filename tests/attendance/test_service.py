@@ -128,11 +128,15 @@ def elsewhere(scene: Scene, unit: Unit, at: datetime, received_at: datetime | No
 def test_the_same_hour_is_not_credited_twice(unit: Unit) -> None:
     scene = make_scene(starts_at=TEN)
     first = check_in(scene, unit, TEN, code=True)
-    check_out(scene, unit, first, TEN + HOUR, code=True)
+    assert check_out(scene, unit, first, TEN + HOUR, code=True).state == State.CREDITED
+    # She was somewhere else by then, as it turns out.
     again = elsewhere(scene, unit, TEN + 30 * MINUTE, TEN + HOUR)
     again = check_out(scene, unit, again, TEN + 90 * MINUTE)
     assert (again.state, again.held_minutes) == (State.HELD, 60)
-    assert "overlapping" in again.reasons
+    cut: Attendance = unit(lambda: db.session.get_one(Attendance, first.id))
+    assert (cut.state, cut.credited_minutes, cut.held_minutes) == (State.HELD, 0, 30)
+    assert cut.reasons == ["checked_in_elsewhere"]
+    assert [record.minutes for record in records(unit, scene.volunteer.id)] == [60, -60]
 
 
 def test_a_shift_is_attended_once(unit: Unit) -> None:

@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from tests.attendance.factories import make_scene, soon
+from tests.attendance.factories import loaded_evidence, make_scene, soon
 from tests.factories import factory, make_volunteer, next_number
 from tests.hours.test_service import FIRST, credit
 from tests.teams.factories import make_team
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import ids
+from volunteer_api.attendance import service as attendance
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME, parse_period
 from volunteer_api.core.tasks import REGISTRY, run_task
@@ -459,3 +460,30 @@ def test_a_part_without_minutes_is_left_out(unit: Unit) -> None:
     record = unit(lambda: credit(scene, scene.volunteer.id, 60, FIRST))
     unit(lambda: service.reverse(record_id=record.id, reason="误记", actor_id=scene.organizer.id))
     assert unit(lambda: service.tally(scene.volunteer.id, ALL_TIME)).by_period == []
+
+
+def test_minutes_that_wait_are_compared_with_the_attendances(app: Flask, unit: Unit) -> None:
+    with app.app_context():
+        start = clock.now() - timedelta(hours=1)
+    scene = make_scene(starts_at=start)
+
+    def attend() -> Any:
+        with clock.at(start):
+            opened = attendance.check_in(
+                volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=loaded_evidence(start)
+            )
+        return attendance.check_out(attendance=opened, evidence=loaded_evidence(clock.now()))
+
+    held = unit(attend)
+    assert held.held_minutes == 60
+    for _ in range(2):
+        with app.app_context():
+            assert verification.verify_tallies() == 0
+        tally = unit(lambda: tallies.tally(SubjectKind.STATION, scene.station.id, ALL_TIME))
+        assert (tally.credited_minutes, tally.held_minutes) == (0, 60)
+        unit(tallies.fold)
+    unit(lambda: db.session.execute(text("UPDATE attendances SET held_minutes = 61")))
+    with app.app_context():
+        assert verification.verify_tallies() == 4
+    faults = unit(lambda: db.session.query(TallyFault).all())
+    assert {(fault.unit, fault.held_minutes) for fault in faults} == {("day", -1)}

@@ -4,13 +4,15 @@ from uuid import UUID
 
 from volunteer_api.activities.access import leads_activity
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import queries
+from volunteer_api.attendance import queries, review_queries
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import OwnReview
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans.access import register_presence
 from volunteer_api.organizations.access import Permission, can, require
+from volunteer_api.stations.access import load_station
 from volunteer_api.stations.models import Station
 
 
@@ -23,6 +25,11 @@ def to_see(principal: Principal, attendance_id: UUID) -> Attendance:
 @for_signed_in
 def to_check_out(principal: Principal, attendance_id: UUID) -> Attendance:
     """Only the volunteer: those who may see the attendance may not end it by evidence (403)."""
+    return to_check_out_of(principal, attendance_id)
+
+
+def to_check_out_of(principal: Principal, attendance_id: UUID) -> Attendance:
+    """The same for one line of a batch."""
     attendance = _seen(principal, attendance_id)
     if attendance.volunteer_id != principal.volunteer_id:
         raise Forbidden()
@@ -38,6 +45,28 @@ def to_see_of_shift(principal: Principal, shift_id: UUID) -> Shift:
     _require_reading(principal, row.Activity)
     shift: Shift = row.Shift
     return shift
+
+
+@for_signed_in
+def to_review(principal: Principal, attendance_id: UUID) -> Attendance:
+    """Those who lead the activity, whoever has hours.review over it, and the managers of a duty's station.
+
+    Who only sees it may not (403), nor the volunteer (403).
+    """
+    attendance = _seen(principal, attendance_id)
+    if attendance.volunteer_id == principal.volunteer_id:
+        raise OwnReview()
+    if attendance_id not in review_queries.reviewable(principal.volunteer_id, [attendance_id]):
+        raise Forbidden()
+    return attendance
+
+
+@for_signed_in
+def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
+    """Its managers and the organizers above, and whoever has attendance.read over it."""
+    station = load_station(station_id)
+    _require_reading_of_duty(principal, station)
+    return station
 
 
 @register_presence

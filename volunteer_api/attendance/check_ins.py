@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import queries, scene
-from volunteer_api.attendance.judging import Told, judge, told
-from volunteer_api.attendance.models import Attendance, Reason
+from volunteer_api.attendance import queries, scene, timeline, waiting
+from volunteer_api.attendance.grading import weaker
+from volunteer_api.attendance.judging import Judgment, Told, judge, told
+from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import hold, in_order, minutes_until
+from volunteer_api.attendance.settling import in_order
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
@@ -29,73 +30,87 @@ def check_in(
     evidence: dict[str, Any],
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
+    key: str | None = None,
 ) -> Attendance:
     """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
-    which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409).
+    which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
+    check-ins to one shift the earlier counts, whichever came first. Check-outs that waited for this check-in's `key`
+    are carried out with it.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(volunteer_id)
-    here, known = _at_station(volunteer_id, station_id, end) if station_id else _at_shift(volunteer_id, shift_id)
     moment = end.tapped.moment
+    row, here = (
+        _at_station(volunteer_id, station_id, moment) if station_id else _at_shift(volunteer_id, shift_id, moment)
+    )
+    known: Attendance | None = row.same
+    if known is not None and (
+        # What a leader vouches for no tap takes the place of.
+        known.check_in_recorder_id is not None or not timeline.precedes(known, known.checked_in_at, moment)
+    ):
+        _end_too(known, row, key)
+        raise AlreadyCheckedIn(known)
     opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
     judged = judge(here, end, (opens_at, here.ends_at))
-    latitude, longitude = judged.place or (None, None)
-    attendance = Attendance(
+    attendance = known or Attendance(
         id=ids.new_id(),
         volunteer_id=volunteer_id,
         shift_id=shift_id,
         station_id=station_id,
         created_at=end.received_at,
-        checked_in_at=moment,
-        check_in_grade=judged.grade,
-        grade=judged.grade,
-        reasons=in_order(judged.doubts),
+        state=State.OPEN,
+        credited_minutes=0,
         held_minutes=0,
-        check_in_evidence=evidence,
-        check_in_remarks=judged.remarks,
-        check_in_latitude=latitude,
-        check_in_longitude=longitude,
-        check_in_scanned_by=scanned_by,
-        frame_starts_at=here.starts_at if station_id else None,
-        frame_ends_at=here.ends_at if station_id else None,
     )
-    if known is not None and moment < known.checked_in_at:
-        close_at_next(attendance, here, known.checked_in_at)
-    elif known is not None:
-        close_at_next(known, scene.load(volunteer_id, known.id)[1], moment)
-        # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
-        db.session.flush()
-    db.session.add(attendance)
-    db.session.flush()
+    _begin(attendance, here, end, judged, scanned_by)
+    # Of one that may be settled again, the timeline reads what a check-out looks at.
+    timeline.put_in_order(attendance, since=moment, here=here if known is None else None, alone=not row.others)
+    _end_too(attendance, row, key)
+    if known is not None:
+        raise AlreadyCheckedIn(known)
     return attendance
 
 
-def _at_shift(volunteer_id: UUID, shift_id: UUID | None) -> tuple[Scene, Attendance | None]:
-    """The scene of a shift, and what the volunteer has open."""
+def _end_too(attendance: Attendance, row: Any, key: str | None) -> None:
+    if key is not None and row.waits:
+        waiting.carry_out(key, attendance)
+
+
+def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:
+    """Let an attendance begin by this check-in."""
+    attendance.checked_in_at = end.tapped.moment
+    attendance.check_in_grade = judged.grade
+    attendance.grade = weaker(judged.grade, Grade(attendance.check_out_grade or judged.grade))
+    attendance.check_in_reasons = in_order(judged.doubts)
+    attendance.check_in_evidence = end.evidence
+    attendance.check_in_remarks = judged.remarks
+    attendance.check_in_latitude, attendance.check_in_longitude = judged.place or (None, None)
+    attendance.check_in_scanned_by = scanned_by
+    if here.station is not None:
+        attendance.frame_starts_at, attendance.frame_ends_at = here.starts_at, here.ends_at
+
+
+def _at_shift(volunteer_id: UUID, shift_id: UUID | None, moment: datetime) -> tuple[Any, Scene]:
+    """What a check-in to a shift looks at, and the shift's scene."""
     if shift_id is None:
         raise ValueError("a check-in is to a shift or to a station")
-    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id)).one_or_none()
+    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id, moment)).one_or_none()
     if row is None:
         raise NotFound()
     knows = row.leads or row.Activity.created_by == volunteer_id
     _require_open_to_attendance(row.Shift, row.Activity, knows=knows)
-    if row.same is not None:
-        raise AlreadyCheckedIn(row.same)
-    return scene.of_shift(row), row.Attendance
+    return row, scene.of_shift(row)
 
 
-def _at_station(volunteer_id: UUID, station_id: UUID, end: Told) -> tuple[Scene, Attendance | None]:
-    """The scene of a duty, and what the volunteer has open."""
-    moment = end.tapped.moment
+def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime) -> tuple[Any, Scene]:
+    """What a check-in to a duty looks at, and the duty's scene."""
     row = db.session.execute(queries.scene_of_duty(volunteer_id, station_id, moment)).one_or_none()
     if row is None:
         raise NotFound()
-    if row.same is not None:
-        raise AlreadyCheckedIn(row.same)
-    return scene.of_duty(row, moment), row.Attendance
+    return row, scene.of_duty(row, moment)
 
 
 def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool) -> None:
@@ -105,9 +120,3 @@ def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool
         raise NotPublished() if knows else NotFound()
     if shift.canceled_at is not None or activity.published_at is None:
         raise Canceled()
-
-
-def close_at_next(attendance: Attendance, here: Scene, next_at: datetime) -> None:
-    """End an attendance that nobody checked out of at the check-in elsewhere that came after it."""
-    attendance.checked_out_at = next_at
-    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)

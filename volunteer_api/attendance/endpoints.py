@@ -6,13 +6,27 @@ from volunteer_api.accounts.access import own_account
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, scans, service, views
+from volunteer_api.attendance import access, batches, claims, review, review_queue, roll_call, scans, service, views
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.pages import code_page
 from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.attendance.review_schemas import (
+    ClaimCreate,
+    HeldAttendanceRead,
+    HeldQuery,
+    ReviewCreate,
+    ReviewResults,
+    ReviewsCreate,
+    RollCallRead,
+    RollCallWrite,
+    StationDayQuery,
+)
+from volunteer_api.attendance.sameness import same_check_in, same_check_out
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
     AttendanceRead,
+    BatchCreate,
+    BatchRead,
     CheckOutCreate,
     PresenceCodeRead,
     ScansCreate,
@@ -26,22 +40,12 @@ from volunteer_api.core.downloads import HTML, Download
 from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.core.written import Written
 from volunteer_api.stations.access import to_manage as to_manage_station
 from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("attendance", __name__, "Check-in and check-out, presence codes, tallies")
 pages = page_blueprint("presence_code_pages", __name__, "What presence codes lead to without the app")
-
-
-def same_check_in(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
-    """A retry of a check-in may have another delay: only kind, target and the phone's time make it the same."""
-    target = _member(body, "shift_id") or _member(body, "station_id")
-    return ("check_in", target, _member(_member(body, "evidence"), "client_time"))
-
-
-def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
-    """The same for a check-out, whose target is in the path."""
-    return ("check_out", path["attendance_id"], _member(_member(body, "evidence"), "client_time"))
 
 
 @endpoint(
@@ -55,9 +59,9 @@ def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     idempotency=REQUIRED,
     fingerprint=same_check_in,
 )
-def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
+def check_in(principal: Principal, key: str, body: dict[str, Any]) -> Attendance:
     """Check in to a shift, or to a duty at a station."""
-    return service.check_in(volunteer_id=principal.volunteer_id, **body)
+    return service.check_in(key=key, volunteer_id=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -73,6 +77,21 @@ def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
 def check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
     """Check out; the minutes are credited, or held for review."""
     return service.check_out(attendance=attendance, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/batch",
+    access=signed_in,
+    body=BatchCreate,
+    returns=BatchRead,
+    # Each operation has its own key.
+    idempotency=NONE,
+)
+def apply_batch(principal: Principal, body: dict[str, Any]) -> Written:
+    """Send what a phone collected without network: each operation has its own key and its own outcome."""
+    return Written({"results": batches.apply(principal=principal, lines=body["operations"])})
 
 
 @endpoint(blueprint, "GET", "/attendances/<uuid:attendance_id>", access=access.to_see, returns=AttendanceRead)
@@ -167,5 +186,84 @@ def show_volunteer_code(code: str) -> Download:
     return code_page(CodeKind.VOLUNTEER)
 
 
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
+@endpoint(
+    blueprint,
+    "GET",
+    "/attendances",
+    access=signed_in,
+    query=HeldQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
+    """List what waits for your review, the oldest deadline first, with the evidence; each reading is audited."""
+    return review_queue.waiting(principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/attendances",
+    access=access.to_see_of_station,
+    query=StationDayQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_station_attendances(principal: Principal, station: Station, query: dict[str, Any]) -> Page:
+    """List who served at a station on a day, for those who manage it; each reading is audited."""
+    return review_queue.at_station(station, principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/review",
+    access=access.to_review,
+    body=ReviewCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def review_attendance(principal: Principal, attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Credit or reject what waits, or as an organizer correct what was decided; the volunteer hears why."""
+    return review.decide(attendance_id=attendance.id, reviewer_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/reviews",
+    access=signed_in,
+    body=ReviewsCreate,
+    returns=ReviewResults,
+    idempotency=REQUIRED,
+)
+def review_attendances(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Decide on up to a hundred attendances, each for itself, with a result for each."""
+    return review.reviewed_view(review.decide_several(principal.volunteer_id, body["decisions"]))
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/shifts/<uuid:shift_id>/roll-call",
+    access=to_lead_shift,
+    body=RollCallWrite,
+    returns=RollCallRead,
+)
+def take_roll_call(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Say who was there, of those named; the same list again changes nothing."""
+    return roll_call.marked_view(roll_call.take(shift=shift, by=principal.volunteer_id, **body))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/claim",
+    access=access.to_check_out,
+    body=ClaimCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def claim_check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Say when you left, where you forgot to check out; a leader decides."""
+    return claims.claim(attendance=attendance, **body)

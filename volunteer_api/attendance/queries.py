@@ -5,15 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import Label, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.attendance.models import Attendance, Grade, RollCallMark, RollCallStatus, State, WaitingCheckOut
 from volunteer_api.core import clock
-from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -22,6 +21,7 @@ from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Membership, MembershipState, Team
 
 Same = aliased(Attendance, name="same")
+Others = aliased(Attendance, name="others")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
@@ -29,15 +29,15 @@ ONE_DAY = timedelta(days=1)
 Rows = Select[*tuple[Any, ...]]
 
 
-def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
-    """All that a check-in to a shift looks at, in one row.
+def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> Rows:
+    """All that a check-in to a shift at a moment looks at, in one row.
 
-    The shift and its activity, the confirmed sign-up, whether the volunteer leads, the open attendance, and an
-    attendance at this very shift that was not rejected (`same`), if any.
+    The shift and its activity, the confirmed sign-up, whether the volunteer leads, an attendance at this very shift
+    that was not rejected (`same`), if any, whether she has `others` that the check-in may change, and whether a
+    check-out of hers `waits` for its check-in.
     """
     return (
-        _scene(volunteer_id, Attendance, Same)
-        .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
+        _scene(volunteer_id, Same, *_besides(volunteer_id, moment))
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )
@@ -50,8 +50,9 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
 def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Rows:
     """All that a check-in to a duty looks at, in one row.
 
-    The station, the volunteer's part in it, her open attendance, and a duty of hers at this station in which the moment
-    lies (`same`), if any: an open one in whose frame, or before whose beginning on the same day's duty, it lies.
+    The station, the volunteer's part in it, a duty of hers at this station in which the moment lies (`same`), if any:
+    an open one in whose frame, or before whose beginning on the same day's duty, it lies; whether she has `others` that
+    the check-in may change, and whether a check-out of hers `waits` for its check-in.
     """
     before = moment + timedelta(minutes=rules().duty_minutes)
     lies_in = or_(
@@ -59,8 +60,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
     return (
-        _duty(volunteer_id, Attendance, Same)
-        .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
+        _duty(volunteer_id, Same, *_besides(volunteer_id, moment))
         .outerjoin(
             Same,
             and_(
@@ -79,7 +79,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
 def scene_of_duty_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
     """All that a check-out of a duty looks at, in one row, with the attendance as it is under the volunteer's lock."""
     return (
-        _duty(volunteer_id, Attendance)
+        _duty(volunteer_id, Attendance, _others(volunteer_id))
         .join(Attendance, Attendance.station_id == Station.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
@@ -87,7 +87,10 @@ def scene_of_duty_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
 
 
 def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
-    """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock."""
+    """All that a check-out looks at, in one row, with the attendance as it is under the volunteer's lock.
+
+    `others` is whether she has other attendances that the check-out may change.
+    """
     leader_id = (
         select(ActivityLeader.volunteer_id)
         .where(ActivityLeader.activity_id == Activity.id)
@@ -95,12 +98,28 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
         .limit(1)
         .scalar_subquery()
     )
+    marked_absent = exists().where(
+        RollCallMark.shift_id == Shift.id,
+        RollCallMark.volunteer_id == volunteer_id,
+        RollCallMark.status == RollCallStatus.ABSENT,
+    )
     return (
-        _scene(volunteer_id, Attendance, leader_id.label("leader_id"))
+        _scene(
+            volunteer_id,
+            Attendance,
+            leader_id.label("leader_id"),
+            marked_absent.label("marked_absent"),
+            _others(volunteer_id),
+        )
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
     )
+
+
+def line_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
+    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock."""
+    return _touched(Attendance, volunteer_id, moment).execution_options(populate_existing=True)
 
 
 def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
@@ -198,18 +217,33 @@ def shift_with_activity(shift_id: UUID) -> Rows:
     return select(Shift, Activity).join(Activity, Activity.id == Shift.activity_id).where(Shift.id == shift_id)
 
 
-def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
-    """What waits for review of a volunteer's attendances at shifts that began in the period."""
-    statement = (
-        select(func.coalesce(func.sum(Attendance.held_minutes), 0))
-        .outerjoin(Shift, Shift.id == Attendance.shift_id)
-        .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.HELD)
+def waiting_minutes() -> Select[UUID, int]:
+    """Every attendance of which minutes wait for review, and how many: what the tallies are compared with."""
+    return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
+
+
+def _touched(attendance: Any, volunteer_id: UUID, moment: Any) -> Select[Any]:
+    return select(attendance).where(
+        attendance.volunteer_id == volunteer_id,
+        attendance.state != State.REJECTED,
+        or_(
+            attendance.checked_in_at >= moment,
+            attendance.checked_out_at.is_(None),
+            attendance.checked_out_at > moment,
+        ),
     )
-    if period.first is not None and period.last is not None:
-        began, ended = clock.days_between(period.first, period.last)
-        starts_at = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
-        statement = statement.where(starts_at >= began, starts_at < ended)
-    return statement
+
+
+def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[bool]]:
+    return (
+        _touched(Others, volunteer_id, moment).exists().label("others"),
+        exists().where(WaitingCheckOut.volunteer_id == volunteer_id).label("waits"),
+    )
+
+
+def _others(volunteer_id: UUID) -> Label[bool]:
+    touched = _touched(Others, volunteer_id, Attendance.checked_in_at).where(Others.id != Attendance.id)
+    return touched.exists().label("others")
 
 
 def _scene(volunteer_id: UUID, *others: Any) -> Rows:

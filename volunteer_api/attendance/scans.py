@@ -92,7 +92,7 @@ def _shown(scan: Mapping[str, Any], volunteer: Volunteer | None, by: UUID, recei
 
 
 def _check_in(
-    scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, UUID], by: UUID, received_at: datetime
+    scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, Any], by: UUID, received_at: datetime
 ) -> tuple[int, Attendance]:
     known = _same_scan(volunteer, target, lambda one: (one.check_in_scanned_by, one.check_in_evidence), by, scan)
     made = known or check_in(

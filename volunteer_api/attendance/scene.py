@@ -39,6 +39,8 @@ class Scene:
     out_of_service: bool
     team_id: UUID | None
     leader_id: UUID | None
+    # Whether the last roll-call of the shift said that the volunteer was not there.
+    marked_absent: bool = False
 
     @property
     def needs_sign_up(self) -> bool:
@@ -90,6 +92,7 @@ def of_shift(row: Any) -> Scene:
         out_of_service=shift.canceled_at is not None,
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
+        marked_absent=bool(getattr(row, "marked_absent", False)),
     )
 
 
@@ -112,13 +115,19 @@ def of_duty(row: Any, moment: datetime) -> Scene:
 
 def load(volunteer_id: UUID, attendance_id: UUID) -> tuple[Attendance, Scene]:
     """An attendance as it is under its volunteer's lock, with its scene. One statement where it is known here."""
+    attendance, here, _ = load_with_others(volunteer_id, attendance_id)
+    return attendance, here
+
+
+def load_with_others(volunteer_id: UUID, attendance_id: UUID) -> tuple[Attendance, Scene, bool]:
+    """The same, and whether the volunteer has other attendances that its check-out may change."""
     known = db.session.get_one(Attendance, attendance_id)
     if known.station_id is None:
         row = db.session.execute(queries.scene_of_check_out(volunteer_id, attendance_id)).one()
-        return row.Attendance, of_shift(row)
+        return row.Attendance, of_shift(row), bool(row.others)
     row = db.session.execute(queries.scene_of_duty_check_out(volunteer_id, attendance_id)).one()
     starts_at, ends_at = row.Attendance.frame_starts_at, row.Attendance.frame_ends_at
-    return row.Attendance, _duty(row, starts_at, ends_at, out_of_service=False)
+    return row.Attendance, _duty(row, starts_at, ends_at, out_of_service=False), bool(row.others)
 
 
 def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: bool) -> Scene:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import INCLUDE, fields, validates_schema
@@ -37,6 +38,9 @@ REASON_SENTENCES: dict[str, str] = {
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
     Reason.OVERLAPPING: "Service at the same time has already been credited.",
     Reason.CHECKED_IN_ELSEWHERE: "There was no check-out before the check-in at another place.",
+    Reason.FORGOTTEN_CHECK_OUT: "Nobody checked out; it was closed after the end.",
+    Reason.CLAIMED: "The volunteer says when she left; a leader has to look at it.",
+    Reason.MARKED_ABSENT: "A leader marked the volunteer absent.",
     Reason.CODE_ELSEWHERE: "The code is right, but the phone was far away from where it was shown.",
     Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
     Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",
@@ -225,6 +229,103 @@ class AttendanceRead(Schema):
 class PersonName(Schema):
     id = Id(required=True)
     name = Text(required=True)
+
+
+class OperationKind(StrEnum):
+    """What one line of a batch does."""
+
+    CHECK_IN = "check_in"
+    CHECK_OUT = "check_out"
+
+
+class OperationKey(Text):
+    """An operation's key: as an Idempotency-Key, and of the same namespace."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, pattern=r"[\x21-\x7e]{1,64}", **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if text != value:
+            raise self.make_error("pattern", pattern=r"[\x21-\x7e]{1,64}")
+        return text
+
+
+class CheckInOperation(AttendanceCreate):
+    key = OperationKey(required=True)
+    kind = Choice(OperationKind, required=True)
+
+
+class CheckOutOperation(CheckOutCreate):
+    """By the attendance, or by the key of its check-in where the phone knows no more."""
+
+    key = OperationKey(required=True)
+    kind = Choice(OperationKind, required=True)
+    attendance_id = Id()
+    check_in_key = OperationKey()
+
+    @validates_schema
+    def names_its_check_in(self, data: dict[str, Any], **_options: Any) -> None:
+        if ("attendance_id" in data) == ("check_in_key" in data):
+            raise fault("one_of", "Give one of attendance_id and check_in_key.")
+
+
+class Operation(Schema):
+    """A line of a batch.
+
+    A check_in has `shift_id` or `station_id`, a check_out has `attendance_id` or `check_in_key`.
+    """
+
+    key = OperationKey(required=True)
+    kind = Choice(OperationKind, required=True)
+    shift_id = Id()
+    station_id = Id()
+    attendance_id = Id()
+    check_in_key = OperationKey()
+    evidence = Evidence(required=True)
+
+
+class SentOperation(_AsSent, Nested):
+    """A line of a batch, or what was sent for it: a bad line gets a bad result, and costs no other."""
+
+
+class BatchCreate(Schema):
+    operations = ListOf(SentOperation(Operation), required=True, min_length=1, max_length=100)
+
+
+class OperationProblem(Schema):
+    """Why an operation was refused: the members of a problem document."""
+
+    type = Text(required=True)
+    code = Text(required=True)
+    title = Text(required=True)
+    status = Count(required=True)
+    detail = Text(required=True)
+    instance = Text(required=True)
+    request_id = Text(required=True)
+    errors = ListOf(Open())
+    attendance = Nested(AttendanceRead)
+
+
+class OperationResult(Schema):
+    """What came of an operation: its `status` is what it would have had alone.
+
+    One of `attendance`, `problem` and, for a check-out that waits for its check-in (202), `kept_until` with a
+    sentence. `key` is null where the line had none that could be read.
+    """
+
+    key = Text(required=True, allow_none=True)
+    status = Count(required=True)
+    attendance = Nested(AttendanceRead)
+    problem = Nested(OperationProblem)
+    kept_until = Moment()
+    detail = Text()
+
+
+class BatchRead(Schema):
+    """The results in the order of the operations."""
+
+    results = ListOf(Nested(OperationResult), required=True)
 
 
 class ShiftAttendanceRead(AttendanceRead):

@@ -1,37 +1,51 @@
 """What an attendance comes to: its minutes are credited, or held for review."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from uuid import UUID
 
 from volunteer_api.attendance import minutes, queries, sampling, scene, travel
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.core import clock
+from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
-from volunteer_api.hours.days import minutes_by_day, whole_minutes
+from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
 
-def settle(attendance: Attendance, here: Scene, left_at: datetime, doubts: Iterable[Reason]) -> None:
+def settle(
+    attendance: Attendance,
+    here: Scene,
+    left_at: datetime,
+    doubts: Iterable[Reason],
+    *,
+    later: Collection[UUID] = (),
+) -> None:
     """Credit or hold what the attendance was worth until `left_at`; without doubts it is credited.
 
     What lies over the day's limit is held in any case. One that can't be true beside another is held, and the other
     too, or flagged where it is credited already.
+
+    What the ledger holds of it already stays where it is the same, and is taken back where it is not. `later` are the
+    attendances that come after it: they are judged beside it, and not it beside them.
     """
     starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
     # What the check-out changed is written once, with what comes of it.
     with db.session.no_autoflush:
-        known = hours.credited_on(attendance.volunteer_id, clock.local_date(starts_at), clock.local_date(ends_at))
+        days = clock.local_date(starts_at), clock.local_date(ends_at)
+        known = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id, *later})
         around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
-        others = db.session.scalars(around).all()
+        others = [one for one in db.session.scalars(around) if one.id not in later]
     already = hours.minutes_by_day(known)
     counted = _count(starts_at, ends_at, already)
     reasons = set(doubts) | _conflicts(attendance, others)
-    if any(record.starts_at < ends_at and starts_at < record.ends_at for record in known):
+    if any(whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)) for record in known):
         reasons.add(Reason.OVERLAPPING)
+    if here.marked_absent:
+        reasons.add(Reason.MARKED_ABSENT)
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
     credited = counted.within_limit if not reasons else 0
@@ -40,24 +54,12 @@ def settle(attendance: Attendance, here: Scene, left_at: datetime, doubts: Itera
         if _needs_organizer(counted, already, others):
             reasons.add(Reason.NEEDS_ORGANIZER)
     attendance.state = State.HELD if reasons else State.CREDITED
-    attendance.credited_minutes = credited
     if not reasons and sampling.is_sampled(attendance, rules().sampled_percent):
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)
     attendance.reasons = in_order(reasons)
     set_held(attendance, here, counted.minutes - credited)
-    hours.credit(
-        volunteer_id=attendance.volunteer_id,
-        minutes=credited,
-        activity=here.activity,
-        shift=here.shift,
-        station=here.station,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        attendance_id=attendance.id,
-        team_id=here.team_id,
-        leader_id=here.leader_id,
-    )
+    _credit(attendance, here, credited, starts_at, ends_at)
     db.session.flush()
 
 
@@ -70,6 +72,14 @@ def hold(attendance: Attendance, reasons: Iterable[Reason], held_minutes: int, h
     attendance.reasons = in_order({*reasons, *map(Reason, attendance.reasons)})
     if held_minutes != attendance.held_minutes:
         set_held(attendance, here or scene.load(attendance.volunteer_id, attendance.id)[1], held_minutes)
+
+
+def reopen(attendance: Attendance) -> None:
+    """Let an attendance be open again: what closed it was told out of turn."""
+    if attendance.held_minutes:
+        set_held(attendance, scene.load(attendance.volunteer_id, attendance.id)[1], 0)
+    attendance.state, attendance.checked_out_at = State.OPEN, None
+    attendance.reasons = list(attendance.check_in_reasons)
 
 
 def set_held(attendance: Attendance, here: Scene, held_minutes: int) -> None:
@@ -95,6 +105,32 @@ def in_order(reasons: Iterable[Reason]) -> list[str]:
     """The codes of reasons as an attendance keeps them: each once, in the order of the enumeration."""
     chosen = set(reasons)
     return [reason.value for reason in Reason if reason in chosen]
+
+
+def _credit(attendance: Attendance, here: Scene, credited: int, starts_at: datetime, ends_at: datetime) -> None:
+    """Let the ledger hold these minutes of the attendance, and nothing else of it."""
+    if attendance.credited_minutes:
+        standing = hours.standing_of(attendance.id)
+        if standing is not None:
+            moved = max(abs(standing.starts_at - starts_at), abs(standing.ends_at - ends_at))
+            if standing.minutes == credited and moved < MINUTE:
+                return
+            reason = texts.translate("A check-in or check-out that was made earlier arrived later.")
+            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None)
+    attendance.credited_minutes = credited
+    hours.credit(
+        volunteer_id=attendance.volunteer_id,
+        minutes=credited,
+        activity=here.activity,
+        shift=here.shift,
+        station=here.station,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        attendance_id=attendance.id,
+        team_id=here.team_id,
+        leader_id=here.leader_id,
+        recorder_id=attendance.check_out_recorder_id or attendance.check_in_recorder_id,
+    )
 
 
 def _count(starts_at: datetime, ends_at: datetime, already: Mapping[date, int]) -> Counted:

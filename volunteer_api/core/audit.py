@@ -49,7 +49,10 @@ class AuditAction(StrEnum):
     STOCK_MONTH_CLOSED = "stock_month_closed"
     LOT_RECALLED = "lot_recalled"
     RECALL_ENDED = "recall_ended"
+    DISPUTE_DECIDED = "dispute_decided"
     STOCKTAKE_APPROVED = "stocktake_approved"
+    ATTENDANCE_REVIEWED = "attendance_reviewed"
+    ROLL_CALL_TAKEN = "roll_call_taken"
 
 
 class AuditEntry(Identified, Base):

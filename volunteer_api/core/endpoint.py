@@ -141,8 +141,9 @@ def endpoint(
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
-    The view takes by name what it needs of `principal`, `query`, `body` and `upload`; its one other parameter is the
-    resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file".
+    The view takes by name what it needs of `principal`, `query`, `body`, `upload` and `key` (the request's
+    Idempotency-Key); its one other parameter is the resource that `access` loaded. `upload` takes one file as
+    multipart/form-data, under the name "file".
     `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
     do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
     that returns a Download. `audits` lets a GET commit what it writes to the audit log.
@@ -253,7 +254,7 @@ def endpoint(
 def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) -> View:
     """Call the view with just what its signature names, and flush what it did before its result is dumped."""
     names = list(inspect.signature(view).parameters)
-    context = {"principal", "query", "body", "upload"}
+    context = {"principal", "query", "body", "upload", "key"}
     resources = [name for name in names if name not in context]
     if len(resources) > (0 if access.load is None else 1):
         raise TypeError(f"the view of {rule} takes {resources}; a view gets its resource from `access`")
@@ -266,6 +267,7 @@ def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) 
             "query": given.get("query"),
             "body": given.get("body"),
             "upload": g.get("upload"),
+            "key": request.headers.get(HEADER),
         }
         result = view(**{name: known[name] if name in known else call["resource"] for name in names})
         if writes:

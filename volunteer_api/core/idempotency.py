@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from sqlalchemy import Index, LargeBinary, delete, select
+from sqlalchemy import Index, LargeBinary, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
@@ -38,6 +38,16 @@ class IdempotencyKey(Base):
     headers: Mapped[dict[str, str]] = mapped_column(JSON_TYPE)
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A first answer as it is kept, with the fingerprint of its request."""
+
+    fingerprint: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -103,13 +113,70 @@ def read_key(
         return None
     if not VISIBLE.fullmatch(key):
         raise IdempotencyKeyInvalid()
+    fingerprint, *former = fingerprints((request.method, request.full_path, body) if compared is None else compared)
+    return Replayable(owner_id=owner_id, key=key, fingerprint=fingerprint, former=former)
+
+
+def fingerprints(compared: tuple[Any, ...]) -> list[bytes]:
+    """The fingerprint of a request by what is compared of it, then what it would have been under a former secret."""
     digest = hashlib.sha256()
-    parts = (request.method, request.full_path, body) if compared is None else compared
-    for part in (item if isinstance(item, bytes) else str(item).encode("utf-8", "replace") for item in parts):
+    for part in (item if isinstance(item, bytes) else str(item).encode("utf-8", "replace") for item in compared):
         digest.update(len(part).to_bytes(8, "big") + part)
-    fingerprint, *former = digests("idempotent request", digest.hexdigest())
     # The last one is what was kept before fingerprints had a key; 30 days later there are none.
-    return Replayable(owner_id=owner_id, key=key, fingerprint=fingerprint, former=(*former, digest.digest()))
+    return [*digests("idempotent request", digest.hexdigest()), digest.digest()]
+
+
+def is_key(value: Any) -> bool:
+    """Whether a value can be an operation's key: 1 to 64 visible ASCII characters."""
+    return isinstance(value, str) and VISIBLE.fullmatch(value) is not None
+
+
+def kept_answers(owner_id: UUID, keys: Collection[str]) -> dict[str, Answer]:
+    """The first answers under those of the keys that are known."""
+    rows = db.session.execute(
+        select(
+            IdempotencyKey.key,
+            IdempotencyKey.fingerprint,
+            IdempotencyKey.status,
+            IdempotencyKey.headers,
+            IdempotencyKey.body,
+        ).where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key.in_(keys))
+    )
+    return {row.key: Answer(row.fingerprint, row.status, row.headers, row.body) for row in rows}
+
+
+def keep_answers(owner_id: UUID, answers: Mapping[str, Answer]) -> None:
+    """Keep the answers of several operations, by their keys. Raises Rerun where a twin of one was first."""
+    if not answers:
+        return
+    now = clock.now()
+    rows = [
+        {
+            "owner_id": owner_id,
+            "key": key,
+            "fingerprint": answer.fingerprint,
+            "status": answer.status,
+            "headers": answer.headers,
+            "body": answer.body,
+            "created_at": now,
+        }
+        for key, answer in answers.items()
+    ]
+    stored = db.session.scalars(
+        insert(IdempotencyKey).values(rows).on_conflict_do_nothing().returning(IdempotencyKey.key)
+    ).all()
+    if len(stored) < len(rows):
+        raise Rerun()
+
+
+def rename_request(owner_id: UUID, key: str, compared: tuple[Any, ...]) -> None:
+    """Let the answer under a key belong to a request that says the same in other words."""
+    db.session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
+        .values(fingerprint=fingerprints(compared)[0])
+        .execution_options(synchronize_session=False)
+    )
 
 
 def forget_old_keys() -> int:

@@ -12,6 +12,11 @@ from volunteer_api.core import strict_json
 MOMENTS_WITH_Z = orjson.OPT_UTC_Z
 
 
+def written(content: Any) -> bytes:
+    """The text of an answer."""
+    return orjson.dumps(content, option=MOMENTS_WITH_Z)
+
+
 class OrjsonProvider(JSONProvider):
     """Flask's JSON by orjson (out) and the strict parser (in)."""
 
@@ -23,5 +28,4 @@ class OrjsonProvider(JSONProvider):
         return strict_json.parse(s if isinstance(s, bytes) else s.encode())
 
     def response(self, *args: Any, **kwargs: Any) -> Any:
-        content = orjson.dumps(self._prepare_response_obj(args, kwargs), option=MOMENTS_WITH_Z)
-        return Response(content, mimetype="application/json")
+        return Response(written(self._prepare_response_obj(args, kwargs)), mimetype="application/json")

@@ -200,6 +200,13 @@ HTTP_TITLES = {
 }
 
 
+class InternalError(Problem):
+    """A fault of ours that costs one operation of several; alone it would be an answer of its own (`render_crash`)."""
+
+    status = 500
+    title = HTTP_TITLES[500]
+
+
 def problem_body(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
     """The members that every problem document has."""
     return {
@@ -238,8 +245,7 @@ def register_problem_handlers(app: Flask) -> None:
     @app.errorhandler(Exception)
     def render_crash(error: Exception) -> Response:
         app.extensions["volunteer_api.log"].exception("unhandled", error=type(error).__name__)
-        title = texts.translate(HTTP_TITLES[500])
-        return _respond(problem_body(500, "internal_error", title, title), 500, {})
+        return render(InternalError())
 
 
 def _respond(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:

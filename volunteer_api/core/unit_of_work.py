@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flask import current_app, g
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -29,6 +29,10 @@ class Rerun(Exception):
     """The unit lost a race that its own look-ups could not see; run again, it will see the winner."""
 
 
+# What a unit can fail of without a fault of its own; `_judge` tells what follows.
+LOST = (Rerun, StaleDataError, DBAPIError, PoolTimeout)
+
+
 def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
     """Run `work` in one transaction and commit it if it `writes`.
 
@@ -48,7 +52,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
             if problem.keeps_writes and writes:
                 _call_back()
             raise
-        except (Rerun, IntegrityError, StaleDataError, DBAPIError, PoolTimeout) as error:
+        except LOST as error:
             _judge(error)
             if attempt == ATTEMPTS or time.monotonic() > deadline:
                 raise (Conflict() if isinstance(error, IntegrityError) else Busy()) from error
@@ -63,6 +67,35 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
 def after_commit(callback: Callable[[], None]) -> None:
     """Have `callback` called once this unit is committed, and never if it is not. It must not touch the database."""
     g.after_commit.append(callback)
+
+
+def attempt(work: Callable[[], Result]) -> Result:
+    """Run `work` as a part of the unit that may fail alone: what it wrote is undone, and the rest of the unit stands.
+
+    For a request that carries many operations. Raises what `work` raises; a problem that keeps its writes keeps them
+    here too. A failure that `concerns_whole_unit` is to be let through: the unit then runs again, or gives up.
+    """
+    savepoint = db.session.begin_nested()
+    try:
+        result = work()
+        db.session.flush()
+    except Exception as error:
+        if isinstance(error, Problem) and error.keeps_writes:
+            savepoint.commit()
+        elif not concerns_whole_unit(error):
+            savepoint.rollback()
+        raise
+    savepoint.commit()
+    return result
+
+
+def concerns_whole_unit(error: Exception) -> bool:
+    """Whether a failure of one part is one of the unit: a race, a lock, the database gone; not values it refuses."""
+    if isinstance(error, IntegrityError):
+        return _is_unique_violation(error)
+    if isinstance(error, DataError):
+        return False
+    return isinstance(error, LOST)
 
 
 def outside(work: Callable[[], Result]) -> Result:
@@ -125,7 +158,7 @@ def _judge(error: Exception) -> None:
     state = getattr(error.orig, "sqlstate", None)
     message = str(error.orig).lower()
     if isinstance(error, IntegrityError):
-        if state == UNIQUE_VIOLATION or "unique constraint failed" in message:
+        if _is_unique_violation(error):
             return
         raise Conflict() from error
     if state in RERUN_STATES or "database is locked" in message or "database is busy" in message:
@@ -135,6 +168,11 @@ def _judge(error: Exception) -> None:
     if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
         raise Unavailable() from error
     raise error
+
+
+def _is_unique_violation(error: IntegrityError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state == UNIQUE_VIOLATION or "unique constraint failed" in str(error.orig).lower()
 
 
 def _is_outage(error: DBAPIError, state: str | None) -> bool:

@@ -72,8 +72,8 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     """Record hours of somebody else, for a second person to decide on.
 
     `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
-    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld, TeamNotServed), when (BackfillOutsideShift, DutyTooLong,
-    ServiceNotOver, BackfillTooLate), and against what is known (HoursOverlap, OverDailyMaximum).
+    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
+    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
     """
     target = _target(by, given)
     volunteer_id = _volunteer_id(by, given)

@@ -1,7 +1,7 @@
 """The hours ledger: what is written into it, and its sums."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -151,8 +151,10 @@ def described(
     return told | tallies.place_of(activity, station, team_id)
 
 
-def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
+def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
+
+    `actor_id` is None where no person decides it but the order of the volunteer's own taps.
 
     Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
@@ -187,7 +189,13 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     return reversal
 
 
-def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord | None:
+def standing_of(attendance_id: UUID) -> ServiceRecord | None:
+    """The record of an attendance that nothing takes back."""
+    standing = db.session.scalar(queries.standing_of_attendance(attendance_id))
+    return db.session.get(ServiceRecord, standing) if standing is not None else None
+
+
+def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord | None:
     """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
 
     Raises as `reverse`.
@@ -209,9 +217,12 @@ def tally(volunteer_id: UUID, period: Period) -> Tally:
     )
 
 
-def credited_on(volunteer_id: UUID, first: date, last: date) -> list[Credited]:
-    """What the ledger holds of a volunteer's time on the local days `first` to `last`, both included."""
-    rows = db.session.execute(queries.minutes_between(volunteer_id, *clock.days_between(first, last)))
+def credited_on(volunteer_id: UUID, first: date, last: date, *, besides: Collection[UUID] = ()) -> list[Credited]:
+    """What the ledger holds of a volunteer's time on the local days `first` to `last`, both included.
+
+    `besides` are attendances whose records are left out.
+    """
+    rows = db.session.execute(queries.minutes_between(volunteer_id, *clock.days_between(first, last), besides=besides))
     return [Credited(row.starts_at, row.ends_at, int(row.minutes)) for row in rows]
 
 

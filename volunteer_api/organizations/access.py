@@ -13,6 +13,8 @@ from volunteer_api.organizations import queries
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
 from volunteer_api.organizations.problems import OrganizationClosed
 
+MOST_HOLDERS = 100
+
 
 class Permission(StrEnum):
     ORGANIZATION_MANAGE = "organization.manage"
@@ -104,6 +106,29 @@ def granted_scope_ids(volunteer_id: UUID, permission: Permission) -> Select[UUID
         Grant.scope_type == ScopeType.ORGANIZATION,
         Grant.role.in_(roles_with(permission)),
     )
+
+
+def holders_near(organization_id: UUID, permission: Permission, *, without: Collection[UUID] = ()) -> list[UUID]:
+    """Who has the permission by a live grant on the nearest organization, from this one up, where anybody has it.
+
+    Those `without` do not count. At most a hundred, in the order of their ids. One statement.
+    """
+    rows = db.session.execute(
+        select(PathMember.depth, Grant.volunteer_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .join(Grant, Grant.scope_id == PathMember.ancestor_id)
+        .where(
+            Organization.id == organization_id,
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.revoked_at.is_(None),
+            Grant.role.in_(roles_with(permission)),
+            Grant.volunteer_id.not_in(without),
+        )
+        .distinct()
+        .order_by(PathMember.depth, Grant.volunteer_id)
+        .limit(MOST_HOLDERS)
+    ).all()
+    return [row.volunteer_id for row in rows if row.depth == rows[0].depth]
 
 
 @open_to_all

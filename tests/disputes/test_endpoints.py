@@ -1,0 +1,321 @@
+"""Disputes by HTTP: filing, the trail, who decides, and what a decision does to the ledger."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from tests.disputes.factories import SHIFT_MINUTES, Served, ledger_sum, make_served, tally_sum
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_grant
+from tests.sign_ups.factories import kinds
+from volunteer_api.activities.models import ActivityLeader
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Conflict
+from volunteer_api.disputes import service
+from volunteer_api.disputes.models import Dispute
+from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.organizations.models import Role
+
+Unit = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture
+def served(unit: Unit) -> Served:
+    made: Served = unit(make_served)
+    return made
+
+
+def file(client: Any, who: UUID, **body: Any) -> Any:
+    given = {name: value if isinstance(value, int) else str(value) for name, value in body.items()}
+    return client.as_(who).post("/disputes", json={"text": "我一直在现场。"} | given)
+
+
+def filed(client: Any, who: UUID, **body: Any) -> Any:
+    answer = file(client, who, **body)
+    assert answer.status_code == 201, answer.get_json()
+    return answer.get_json()
+
+
+def post(client: Any, who: UUID, dispute: Any, verb: str, **body: Any) -> Any:
+    return client.as_(who).post(f"/disputes/{dispute['id']}/{verb}", json=body)
+
+
+def decide(client: Any, who: UUID, dispute: Any, decision: str = "upheld", **body: Any) -> Any:
+    return post(client, who, dispute, "decision", decision=decision, **{"reason": "照片为证"} | body)
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.get_json()["code"]
+
+
+def test_a_held_attendance_is_reviewed_by_the_decision_and_everybody_hears(
+    client: Any, unit: Unit, served: Served
+) -> None:
+    scene, volunteer_id = served.scene, served.volunteer_id
+    made = filed(client, volunteer_id, attendance_id=served.attendance_id, claimed_minutes=90)
+    assert (made["state"], made["can_decide"], made["overdue"]) == ("open", False, False)
+    assert made["due_on"] == (clock_today(unit) + timedelta(days=15)).isoformat()
+    assert "dispute_waits" in kinds(client, scene.organizer_id)
+    assert post(client, scene.organizer_id, made, "questions", text="有照片吗？").status_code == 200
+    assert refused(post(client, scene.organizer_id, made, "answers", text="代答")) == (403, "not_your_answer")
+    post(client, volunteer_id, made, "answers", text="有，已上传。")
+    decided = decide(client, scene.organizer_id, made).get_json()
+    assert (decided["state"], decided["credited_minutes"]) == ("upheld", 90)
+    assert [(step["kind"], step["text"]) for step in decided["steps"]] == [
+        ("filed", "我一直在现场。"),
+        ("asked", "有照片吗？"),
+        ("answered", "有，已上传。"),
+        ("decided", "照片为证"),
+    ]
+    heard = kinds(client, volunteer_id)
+    assert {"dispute_filed", "dispute_asked", "dispute_upheld", "hours_credited"} <= set(heard)
+    attendance = unit(lambda: db.session.get_one(Attendance, served.attendance_id))
+    assert (attendance.state, attendance.credited_minutes, attendance.held_minutes) == ("credited", 90, 0)
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (90, 90)
+    assert refused(decide(client, scene.administrator_id, made, "rejected")) == (409, "dispute_over")
+
+
+def clock_today(unit: Unit) -> Any:
+    return unit(clock.today)
+
+
+def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit: Unit, served: Served) -> None:
+    scene, volunteer_id = served.scene, served.unknown_id
+    made = filed(client, volunteer_id, shift_id=served.shift_id)
+    assert "dispute_to_confirm" in kinds(client, scene.leader_id)
+    assert refused(decide(client, scene.organizer_id, made)) == (409, "needs_confirmation")
+    too_long = post(client, scene.leader_id, made, "confirmation", minutes=SHIFT_MINUTES + 1, text="在场")
+    assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)
+    assert refused(post(client, volunteer_id, made, "confirmation", minutes=60, text="我在")) == (403, "own_dispute")
+    assert post(client, scene.leader_id, made, "confirmation", minutes=100, text="在场").status_code == 200
+    again = post(client, scene.organizer_id, made, "confirmation", minutes=60, text="也在场")
+    assert refused(again) == (409, "nothing_to_confirm")
+    # The leader has no right to decide; the organizer has, and is the second person.
+    assert refused(decide(client, scene.leader_id, made)) == (403, "forbidden")
+    assert decide(client, scene.organizer_id, made).get_json()["credited_minutes"] == 100
+    record = unit(
+        lambda: db.session.scalars(select(ServiceRecord).where(ServiceRecord.volunteer_id == volunteer_id)).one()
+    )
+    assert (record.minutes, record.source, record.shift_id) == (100, Source.BACKFILLED, served.shift_id)
+    assert (record.recorder_id, record.approver_id, record.leader_id) == (
+        scene.leader_id,
+        scene.organizer_id,
+        scene.leader_id,
+    )
+    assert unit(lambda: tally_sum(volunteer_id)) == 100
+
+
+def test_who_confirmed_does_not_decide(client: Any, served: Served) -> None:
+    made = filed(client, served.unknown_id, shift_id=served.shift_id)
+    post(client, served.scene.organizer_id, made, "confirmation", minutes=60, text="在场")
+    assert refused(decide(client, served.scene.organizer_id, made)) == (403, "involved")
+    assert decide(client, served.scene.administrator_id, made).status_code == 200
+
+
+def test_a_backfilled_record_is_taken_back_and_written_anew(client: Any, unit: Unit, served: Served) -> None:
+    scene, volunteer_id = served.scene, served.unknown_id
+    people = {"recorder_id": scene.leader_id, "approver_id": scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(30, **people))
+    made = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=SHIFT_MINUTES)
+    # Who approved it has a part in it, and is not asked.
+    assert refused(decide(client, scene.organizer_id, made)) == (403, "involved")
+    assert "dispute_waits" not in kinds(client, scene.organizer_id)
+    assert "dispute_waits" in kinds(client, scene.administrator_id)
+    over = decide(client, scene.administrator_id, made, "partly", credited_minutes=SHIFT_MINUTES + 1)
+    assert refused(over) == (409, "beyond_service")
+    assert unit(lambda: ledger_sum(volunteer_id)) == 30
+    assert decide(client, scene.administrator_id, made, "partly", credited_minutes=75).status_code == 200
+    rows = unit(
+        lambda: db.session.execute(
+            select(ServiceRecord.minutes, ServiceRecord.recorder_id, ServiceRecord.approver_id)
+            .where(ServiceRecord.volunteer_id == volunteer_id)
+            .order_by(ServiceRecord.id)
+        ).all()
+    )
+    assert [row.minutes for row in rows] == [30, -30, 75]
+    assert (rows[-1].recorder_id, rows[-1].approver_id) == (scene.leader_id, scene.administrator_id)
+    assert unit(lambda: tally_sum(volunteer_id)) == 75
+    again = file(client, volunteer_id, service_record_id=record_id)
+    assert refused(again) == (409, "record_taken_back")
+
+
+def test_what_was_taken_back_is_given_again_once(client: Any, unit: Unit, served: Served) -> None:
+    scene, volunteer_id = served.scene, served.unknown_id
+    people = {"recorder_id": scene.leader_id, "approver_id": scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(30, **people))
+    first = filed(client, volunteer_id, service_record_id=record_id)
+    decide(client, scene.administrator_id, first, "partly", credited_minutes=0)
+    reversal_id = file(client, volunteer_id, service_record_id=record_id).get_json()["service_record_id"]
+    assert unit(lambda: ledger_sum(volunteer_id)) == 0
+    second = filed(client, volunteer_id, service_record_id=reversal_id, claimed_minutes=30)
+    # The administrator took it back: she has a part in it now, and so have the other two.
+    assert refused(decide(client, scene.administrator_id, second)) == (403, "involved")
+    other = unit(lambda: make_administrator(scene.center_id))
+    assert decide(client, other, second).status_code == 200
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (30, 30)
+    third = filed(client, volunteer_id, service_record_id=reversal_id, claimed_minutes=30)
+    assert refused(decide(client, other, third)) == (409, "record_known")
+
+
+def make_administrator(organization_id: UUID) -> UUID:
+    """One more of the organization."""
+    volunteer = make_volunteer()
+    make_grant(volunteer, Role.ADMINISTRATOR, organization_id)
+    return volunteer.id
+
+
+def test_an_attended_record_is_corrected_with_its_attendance(client: Any, unit: Unit, served: Served) -> None:
+    volunteer_id = served.volunteer_id
+    first = filed(client, volunteer_id, attendance_id=served.attendance_id)
+    decide(client, served.scene.organizer_id, first, "partly", credited_minutes=50)
+    record_id = unit(
+        lambda: db.session.scalars(select(ServiceRecord.id).where(ServiceRecord.volunteer_id == volunteer_id)).one()
+    )
+    made = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=110)
+    assert refused(decide(client, served.scene.organizer_id, made)) == (403, "involved")
+    assert decide(client, served.scene.administrator_id, made).status_code == 200
+    attendance = unit(lambda: db.session.get_one(Attendance, served.attendance_id))
+    assert attendance.credited_minutes == 110
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (110, 110)
+
+
+def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) -> None:
+    scene = served.scene
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    leads = ActivityLeader(activity_id=served.past.activity_id, volunteer_id=scene.organizer_id)
+    unit(lambda: db.session.add(leads))
+    assert refused(decide(client, scene.organizer_id, made, "rejected")) == (403, "involved")
+    assert client.as_(scene.organizer_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is False
+    assert client.as_(scene.administrator_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is True
+
+
+def test_a_duty_is_disputed_as_a_shift_is(client: Any, unit: Unit, served: Served) -> None:
+    volunteer_id = served.unknown_id
+    attendance_id = unit(lambda: make_duty(served))
+    made = filed(client, volunteer_id, attendance_id=attendance_id, claimed_minutes=45)
+    assert (made["organization_id"], made["shift_id"]) == (str(served.scene.office_id), None)
+    assert client.as_(served.scene.leader_id).get(f"/disputes/{made['id']}").status_code == 404
+    nothing = post(client, served.scene.organizer_id, made, "confirmation", minutes=45, text="在岗")
+    assert refused(nothing) == (409, "nothing_to_confirm")
+    answer = decide(client, served.scene.organizer_id, made)
+    assert answer.status_code == 200, answer.get_json()
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (45, 45)
+
+
+def make_duty(served: Served) -> UUID:
+    """A duty of an hour of yesterday at the scene's station, rejected since; its volunteer is the unknown one."""
+    ended_at = clock.now() - timedelta(days=1)
+    attendance = Attendance(
+        volunteer_id=served.unknown_id,
+        station_id=served.scene.station_id,
+        state=State.REJECTED,
+        grade="weak",
+        check_in_grade="weak",
+        checked_in_at=ended_at - timedelta(hours=1),
+        checked_out_at=ended_at,
+        check_in_evidence={},
+        frame_starts_at=ended_at - timedelta(hours=2),
+        frame_ends_at=ended_at + timedelta(hours=2),
+    )
+    db.session.add(attendance)
+    db.session.flush()
+    return attendance.id
+
+
+@pytest.mark.parametrize("party", ["volunteer_id", "recorder_id", "approver_id", "leader_id", "confirmed_by"])
+def test_the_database_lets_no_party_decide(client: Any, unit: Unit, served: Served, party: str) -> None:
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    decided = {"state": "rejected", "closed_at": unit(clock.now), "confirmed_minutes": 1}
+    others = {"confirmed_by": served.scene.leader_id, "decided_by": served.scene.administrator_id}
+    party_id = served.volunteer_id if party == "volunteer_id" else served.scene.administrator_id
+
+    def strike(**values: Any) -> None:
+        row = update(Dispute).where(Dispute.id == UUID(made["id"]))
+        unit(lambda: db.session.execute(row.values(**decided | others | values)))
+
+    with pytest.raises(Conflict):
+        strike(**{party: party_id, "decided_by": party_id})
+    strike()
+
+
+def test_refusals_of_filing(client: Any, unit: Unit, served: Served) -> None:
+    volunteer_id, other = served.volunteer_id, served.unknown_id
+    assert file(client, other, attendance_id=served.attendance_id).status_code == 404
+    assert file(client, other, service_record_id=ids.new_id()).status_code == 404
+    assert file(client, other, shift_id=ids.new_id()).status_code == 404
+    assert file(client, other).status_code == 422
+    assert file(client, other, shift_id=served.shift_id, attendance_id=served.attendance_id).status_code == 422
+    assert file(client, other, shift_id=served.shift_id, claimed_minutes=1441).status_code == 422
+    known = file(client, volunteer_id, shift_id=served.shift_id)
+    assert (*refused(known), known.get_json()["attendance_id"]) == (409, "attendance_known", str(served.attendance_id))
+    made = filed(client, volunteer_id, attendance_id=served.attendance_id)
+    again = file(client, volunteer_id, attendance_id=served.attendance_id)
+    assert (*refused(again), again.get_json()["dispute_id"]) == (409, "dispute_open", made["id"])
+    people = {"recorder_id": served.scene.leader_id, "approver_id": served.scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(30, **people))
+    recorded = file(client, other, shift_id=served.shift_id)
+    assert (*refused(recorded), recorded.get_json()["service_record_id"]) == (409, "record_known", str(record_id))
+    open_one = unit(lambda: make_served(state=State.OPEN))
+    assert refused(file(client, open_one.volunteer_id, attendance_id=open_one.attendance_id)) == (409, "not_over_yet")
+    running = unit(lambda: make_served(ended=timedelta(minutes=-30)))
+    assert refused(file(client, running.unknown_id, shift_id=running.shift_id)) == (409, "not_over_yet")
+    late = unit(lambda: make_served(ended=timedelta(days=31)))
+    assert refused(file(client, late.volunteer_id, attendance_id=late.attendance_id)) == (409, "dispute_too_late")
+    assert refused(file(client, late.unknown_id, shift_id=late.shift_id)) == (409, "dispute_too_late")
+
+
+def test_refusals_of_decisions(client: Any, served: Served) -> None:
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    organizer = served.scene.organizer_id
+    assert decide(client, organizer, made, "partly").status_code == 422
+    assert decide(client, organizer, made, "rejected", credited_minutes=1).status_code == 422
+    assert decide(client, organizer, made, "open").status_code == 422
+    assert decide(client, organizer, made, reason=" ").status_code == 422
+    assert refused(decide(client, organizer, made, credited_minutes=500)) == (409, "beyond_attendance")
+    assert refused(decide(client, served.volunteer_id, made)) == (403, "own_dispute")
+    assert decide(client, served.scene.other_organizer_id, made).status_code == 404
+    assert post(client, served.volunteer_id, made, "withdrawal").get_json()["state"] == "withdrawn"
+    assert refused(post(client, served.volunteer_id, made, "withdrawal")) == (409, "dispute_over")
+    # Withdrawn is no verdict: it may be filed again.
+    assert filed(client, served.volunteer_id, attendance_id=served.attendance_id)["state"] == "open"
+
+
+def test_lists_begin_with_what_is_overdue(client: Any, unit: Unit, statements: Any, served: Served) -> None:
+    first = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    second = filed(client, served.unknown_id, shift_id=served.shift_id)
+    yesterday = clock_today(unit) - timedelta(days=1)
+    unit(lambda: db.session.execute(update(Dispute).where(Dispute.id == UUID(second["id"])).values(due_on=yesterday)))
+    phone = client.as_(served.scene.organizer_id)
+
+    def listed(query: str = "") -> list[str]:
+        return [item["id"] for item in phone.get(f"/disputes{query}").get_json()["items"]]
+
+    assert listed() == [second["id"], first["id"]]
+    assert listed("?overdue=true") == [second["id"]]
+    assert listed("?mine=true") == []
+    assert client.as_(served.volunteer_id).get("/disputes").get_json()["items"][0]["id"] == first["id"]
+    assert client.as_(served.scene.leader_id).get("/disputes").get_json()["items"] == []
+    with statements() as many:
+        assert listed(f"?organization_id={served.scene.center_id}&mine=false") == [second["id"], first["id"]]
+    decide(client, served.scene.organizer_id, second, "rejected")
+    assert listed() == [first["id"], second["id"]]
+    page = phone.get("/disputes?limit=1").get_json()
+    assert phone.get(f"/disputes?limit=1&cursor={page['next_cursor']}").get_json()["items"][0]["id"] == second["id"]
+    with statements() as few:
+        assert listed("?state=open") == [first["id"]]
+    assert len(many) == len(few) <= 3
+
+
+def test_what_is_due_soon_is_reminded_of_once(client: Any, unit: Unit, served: Served) -> None:
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    assert unit(service.remind) == 0
+    soon = clock_today(unit) + timedelta(days=3)
+    unit(lambda: db.session.execute(update(Dispute).where(Dispute.id == UUID(made["id"])).values(due_on=soon)))
+    assert [unit(service.remind), unit(service.remind)] == [1, 0]
+    assert kinds(client, served.scene.organizer_id).count("dispute_due") == 1

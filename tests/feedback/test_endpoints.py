@@ -1,0 +1,257 @@
+"""Feedback by HTTP: who gives it, who reads what of it, and what an organizer does with its words."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.factories import make_volunteer
+from tests.feedback.factories import Past, make_past
+from tests.sign_ups.factories import born, kinds
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import ActivityLeader
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.feedback import service
+from volunteer_api.feedback.models import Feedback
+
+WORDS = "组织得很好，就是水不够。"
+Unit = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture
+def past(unit: Unit) -> Past:
+    made: Past = unit(make_past)
+    return made
+
+
+def give(client: Any, past: Past, who: int, **body: Any) -> Any:
+    answer = client.as_(past.people[who]).post(f"/activities/{past.activity_id}/feedback", json={"stars": 4} | body)
+    assert answer.status_code == 201, answer.get_json()
+    return answer.get_json()
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.get_json()["code"]
+
+
+def public(client: Any, past: Past, query: str = "") -> Any:
+    return client.get(f"/activities/{past.activity_id}/feedback{query}").get_json()
+
+
+def post(client: Any, caller: UUID, feedback: Any, verb: str, **body: Any) -> Any:
+    return client.as_(caller).post(f"/feedback/{feedback['id']}/{verb}", json=body)
+
+
+def test_words_are_read_by_who_leads_at_once_and_by_others_once_approved(client: Any, past: Past) -> None:
+    scene = past.scene
+    made = give(client, past, 0, words=WORDS)
+    assert (made["mine"], made["words_state"], made["volunteer"]["id"]) == (True, "pending", str(past.people[0]))
+    for other in (1, 2):
+        give(client, past, other, stars=5)
+    told = client.as_(scene.leader_id).get(f"/feedback?activity_id={past.activity_id}").get_json()["items"]
+    assert [item["words"] for item in told] == [None, None, WORDS]
+    assert client.as_(scene.outsider_id).get("/feedback").get_json()["items"] == []
+    before = public(client, past)
+    assert (before["count"], before["average"], before["items"]) == (3, 4.7, [])
+    assert before["distribution"][3:] == [{"stars": 4, "count": 1}, {"stars": 5, "count": 2}]
+    approved = post(client, scene.organizer_id, made, "approval", version=made["version"])
+    assert approved.status_code == 200, approved.get_json()
+    after = public(client, past)["items"]
+    assert [(item["words"], len(item["name"]), item["name"][1:]) for item in after] == [(WORDS, 2, "*")]
+    assert "feedback_words_wait" in kinds(client, scene.organizer_id)
+
+
+def test_fewer_than_three_answers_are_not_told(client: Any, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    give(client, past, 1)
+    post(client, past.scene.organizer_id, made, "approval", version=1)
+    told = public(client, past)
+    assert (told["count"], told["average"], told["distribution"], told["items"]) == (2, None, [], [])
+
+
+def test_the_anonymous_are_named_to_nobody_and_read_only_among_enough(client: Any, unit: Unit) -> None:
+    past = unit(lambda: make_past(people=4))
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    leader = client.as_(past.scene.leader_id)
+    seen = leader.get(f"/feedback/{made['id']}").get_json()
+    assert (seen["volunteer"], seen["words"], str(past.people[0]) in str(seen)) == (None, WORDS, False)
+    give(client, past, 1)
+    assert leader.get(f"/feedback/{made['id']}").status_code == 200
+    # Two of four have signed: whose it is could be guessed among the two that are left.
+    give(client, past, 2)
+    assert leader.get(f"/feedback/{made['id']}").status_code == 404
+    assert post(client, past.scene.organizer_id, made, "approval", version=1).status_code == 404
+    assert len(leader.get("/feedback").get_json()["items"]) == 2
+    assert client.as_(past.people[0]).get(f"/feedback/{made['id']}").get_json()["volunteer"] is not None
+    assert public(client, past)["count"] == 3
+
+
+def test_two_people_can_not_be_anonymous(client: Any, unit: Unit) -> None:
+    past = unit(lambda: make_past(people=2))
+    body = {"stars": 1, "anonymous": True}
+    answer = client.as_(past.people[0]).post(f"/activities/{past.activity_id}/feedback", json=body)
+    assert refused(answer) == (409, "too_few_to_be_anonymous")
+    made = give(client, past, 0)
+    changed = client.as_(past.people[0]).patch(f"/feedback/{made['id']}", json={"anonymous": True}, version=1)
+    assert refused(changed) == (409, "too_few_to_be_anonymous")
+
+
+def test_minors_are_never_named(client: Any, unit: Unit, past: Past) -> None:
+    unit(lambda: setattr(db.session.get_one(Volunteer, past.people[0]), "birth_date", born(15)))
+    made = give(client, past, 0, words=WORDS)
+    give(client, past, 1)
+    give(client, past, 2)
+    seen = post(client, past.scene.organizer_id, made, "approval", version=1).get_json()
+    assert seen["volunteer"] is None
+    assert public(client, past)["items"][0]["name"] is None
+
+
+def test_refusals_of_giving(client: Any, unit: Unit, past: Past) -> None:
+    path = f"/activities/{past.activity_id}/feedback"
+    body = {"stars": 5}
+    assert refused(client.as_(past.scene.outsider_id).post(path, json=body)) == (403, "not_attended")
+    assert refused(client.as_(past.scene.leader_id).post(path, json=body)) == (403, "leads_activity")
+    made = give(client, past, 0)
+    again = client.as_(past.people[0]).post(path, json=body)
+    assert (*refused(again), again.get_json()["feedback_id"]) == (409, "feedback_given", made["id"])
+    for stars in (0, 6, 4.5, True, "5"):
+        assert client.as_(past.people[1]).post(path, json={"stars": stars}).status_code == 422
+    assert client.as_(past.people[1]).post(path, json={"stars": 5, "words": "字" * 1001}).status_code == 422
+    cases = {
+        "feedback_not_open": {"ended": timedelta(minutes=-30), "state": State.OPEN, "people": 1},
+        "feedback_closed": {"ended": timedelta(days=31)},
+        "not_attended": {"state": State.REJECTED},
+    }
+    for code, values in cases.items():
+        other = unit(lambda values=values: make_past(**values))
+        answer = client.as_(other.people[0]).post(f"/activities/{other.activity_id}/feedback", json=body)
+        assert answer.get_json()["code"] == code
+
+
+def test_it_is_changed_for_a_while_and_waits_anew(client: Any, unit: Unit, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    giver, path = client.as_(past.people[0]), f"/feedback/{made['id']}"
+    post(client, past.scene.organizer_id, made, "approval", version=1)
+    assert giver.patch(path, json={"stars": 1}, version=1).status_code == 412
+    assert giver.patch(path, json={}, version=2).status_code == 422
+    stars = giver.patch(path, json={"stars": 1}, version=2).get_json()
+    assert (stars["stars"], stars["words_state"], stars["version"]) == (1, "approved", 3)
+    words = giver.patch(path, json={"words": "换一句"}, version=3).get_json()
+    assert (words["words"], words["words_state"]) == ("换一句", "pending")
+    gone = giver.patch(path, json={"words": None}, version=4).get_json()
+    assert (gone["words"], gone["words_state"]) == (None, None)
+    assert refused(post(client, past.scene.organizer_id, made, "approval", version=5)) == (409, "no_words")
+    unit(lambda: backdate(made["id"], timedelta(days=14)))
+    assert refused(giver.patch(path, json={"stars": 2}, version=5)) == (409, "feedback_frozen")
+
+
+def backdate(feedback_id: str, by: timedelta) -> None:
+    db.session.execute(
+        Feedback.__table__.update()
+        .where(Feedback.__table__.c.id == UUID(feedback_id))
+        .values(created_at=clock.now() - by)
+    )
+
+
+def test_nobody_approves_words_that_she_has_not_read(client: Any, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    client.as_(past.people[0]).patch(f"/feedback/{made['id']}", json={"words": "骂人的话"}, version=1)
+    late = post(client, past.scene.organizer_id, made, "approval", version=1)
+    assert (*refused(late), late.get_json()["version"]) == (409, "words_changed", 2)
+    rejected = post(client, past.scene.organizer_id, made, "rejection", version=2, reason="用语不当")
+    assert rejected.get_json()["words_state"] == "rejected"
+    assert refused(post(client, past.scene.organizer_id, made, "rejection", version=3, reason="再来")) == (
+        409,
+        "wrong_state",
+    )
+    told = client.as_(past.people[0]).get("/me/notifications").get_json()["items"][0]
+    assert (told["kind"], "用语不当" in told["body"]) == ("feedback_rejected", True)
+    # A second look may let it stand after all.
+    assert post(client, past.scene.organizer_id, made, "approval", version=3).status_code == 200
+
+
+def test_who_leads_by_name_decides_nothing_but_answers_once(client: Any, unit: Unit, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    scene = past.scene
+    assert refused(post(client, scene.leader_id, made, "approval", version=1)) == (403, "forbidden")
+    unit(lambda: db.session.add(ActivityLeader(activity_id=past.activity_id, volunteer_id=scene.organizer_id)))
+    assert refused(post(client, scene.organizer_id, made, "approval", version=1)) == (403, "leads_activity")
+    assert post(client, scene.administrator_id, made, "approval", version=1).status_code == 200
+    answer = post(client, scene.leader_id, made, "reply", text="下次多带水。")
+    assert answer.get_json()["reply"] == "下次多带水。"
+    assert refused(post(client, scene.organizer_id, made, "reply", text="我也说一句")) == (409, "already_replied")
+    assert post(client, past.people[0], made, "reply", text="谢谢").status_code == 403
+    assert "feedback_replied" in kinds(client, past.people[0])
+
+
+def test_three_reports_take_approved_words_down_until_somebody_looks(client: Any, unit: Unit, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    give(client, past, 1)
+    give(client, past, 2)
+    reporters = unit(lambda: [make_volunteer().id for _ in range(3)])
+    assert post(client, reporters[0], made, "reports", reason="骂人").status_code == 404
+    post(client, past.scene.organizer_id, made, "approval", version=1)
+    assert post(client, past.people[0], made, "reports", reason="后悔了").status_code == 403
+    for reporter in reporters[:2]:
+        assert post(client, reporter, made, "reports", reason="骂人").status_code == 204
+    assert refused(post(client, reporters[0], made, "reports", reason="骂人")) == (409, "already_reported")
+    assert len(public(client, past)["items"]) == 1
+    post(client, reporters[2], made, "reports", reason="骂人")
+    assert public(client, past)["items"] == []
+    queue = client.as_(past.scene.organizer_id).get("/feedback?state=pending").get_json()["items"]
+    assert [(item["id"], item["report_count"]) for item in queue] == [(made["id"], 3)]
+    assert kinds(client, past.scene.organizer_id).count("feedback_reported") == 1
+    back = post(client, past.scene.organizer_id, made, "approval", version=queue[0]["version"]).get_json()
+    assert (back["words_state"], back["report_count"]) == ("approved", 0)
+
+
+def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) -> None:
+    phones = [client.as_(past.scene.leader_id), client.as_(past.people[0])]
+
+    def read_all() -> list[str]:
+        with statements() as seen:
+            phones[0].get("/feedback")
+            phones[1].get("/me/feedback")
+            public(client, past)
+        return list(seen)
+
+    give(client, past, 0, words=WORDS)
+    few = read_all()
+    give(client, past, 1, words=WORDS)
+    give(client, past, 2, words=WORDS)
+    assert len(read_all()) == len(few) <= 9
+
+
+def test_who_was_there_is_asked_once(client: Any, unit: Unit, past: Past) -> None:
+    give(client, past, 0)
+    unit(lambda: make_past(scene=past.scene, ended=timedelta(minutes=-10)))
+    unit(lambda: make_past(scene=past.scene, ended=timedelta(days=4)))
+    unit(lambda: make_past(scene=past.scene, state=State.REJECTED))
+    assert unit(service.ask) == 2
+    assert unit(service.ask) == 0
+    assert [kinds(client, one) for one in past.people] == [[], ["feedback_asked"], ["feedback_asked"]]
+
+
+def test_two_taps_at_once_are_one_feedback(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
+    past = postgresql_unit(make_past)
+    phone = postgresql_client.as_(past.people[0])
+    answers = race(4, lambda number: phone.post(f"/activities/{past.activity_id}/feedback", json={"stars": number + 1}))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+def test_changed_words_are_not_approved_by_a_race(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
+    past = postgresql_unit(make_past)
+    made = give(postgresql_client, past, 0, words=WORDS)
+    giver, organizer = postgresql_client.as_(past.people[0]), postgresql_client.as_(past.scene.organizer_id)
+    taps = (
+        lambda: giver.patch(f"/feedback/{made['id']}", json={"words": "骂人的话"}, version=1),
+        lambda: organizer.post(f"/feedback/{made['id']}/approval", json={"version": 1}),
+    )
+    statuses = sorted(answer.status_code for answer in race(2, lambda number: taps[number]()))
+    assert statuses in ([200, 409], [200, 412])
+    found = giver.get(f"/feedback/{made['id']}").get_json()
+    assert (found["words"], found["words_state"]) in ((WORDS, "approved"), ("骂人的话", "pending"))

@@ -1,0 +1,288 @@
+"""What phones collected without network: up to a hundred operations, each with its own key and its own outcome.
+
+They are applied by the time of their taps, in one transaction under the volunteer's lock: each with its answer, all of
+them or, where the server dies, none; what is not acknowledged is sent again. An operation that is refused undoes only
+itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from marshmallow import ValidationError
+
+from volunteer_api.attendance import access, waiting
+from volunteer_api.attendance.check_ins import check_in
+from volunteer_api.attendance.check_outs import check_out
+from volunteer_api.attendance.evidence import usable
+from volunteer_api.attendance.judging import tapped
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import CheckInRefused
+from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
+from volunteer_api.attendance.schemas import AttendanceRead, CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.core import clock, texts
+from volunteer_api.core.access import Principal
+from volunteer_api.core.idempotency import Answer, fingerprints, is_key, keep_answers, kept_answers
+from volunteer_api.core.json_provider import written
+from volunteer_api.core.logs import logger
+from volunteer_api.core.problems import MEDIA_TYPE, IdempotencyKeyReused, InternalError, InvalidPayload, Problem
+from volunteer_api.core.schema import Fault, Schema, error_list
+from volunteer_api.core.settings import rules
+from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit
+from volunteer_api.sign_ups.queries import lock_volunteer
+
+SCHEMAS: Mapping[OperationKind, type[Schema]] = {
+    OperationKind.CHECK_IN: CheckInOperation,
+    OperationKind.CHECK_OUT: CheckOutOperation,
+}
+READ = AttendanceRead()
+NOT_CHECK_IN = "This is the key of another operation, not of a check-in."
+KEPT = "Its check-in has not arrived yet. It is kept for it, for %(hours)s hours."
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A line that could be read: as it was sent, its members loaded, and when its tap was."""
+
+    key: str
+    kind: OperationKind
+    sent: dict[str, Any]
+    members: dict[str, Any]
+    tapped_at: datetime
+
+    @property
+    def check_in_key(self) -> str | None:
+        named: str | None = self.members.get("check_in_key")
+        return named
+
+    def compared(self, attendance_id: UUID | None = None) -> tuple[Any, ...]:
+        """What makes another request the same one; `attendance_id` where the check-in that it names is known."""
+        if self.kind is OperationKind.CHECK_IN:
+            return same_check_in(self.sent, {})
+        attendance_id = attendance_id or self.members.get("attendance_id")
+        if attendance_id is not None:
+            return same_check_out(self.sent, {"attendance_id": attendance_id})
+        return same_check_out_by_key(self.sent, self.members["check_in_key"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an operation. `content` is its answer's body, `is_kept` whether its key remembers it."""
+
+    status: int
+    content: dict[str, Any]
+    compared: tuple[Any, ...] = ()
+    is_kept: bool = False
+
+    @property
+    def attendance_id(self) -> UUID | None:
+        """The attendance that it made, changed, or was refused for."""
+        shown = self.content.get("attendance", self.content)
+        found = shown.get("id")
+        return UUID(found) if found is not None else None
+
+    def headers(self) -> dict[str, str]:
+        """Those of its answer, had it come alone."""
+        if self.status < 300:
+            return {"Content-Type": "application/json"}
+        return {"Content-Type": MEDIA_TYPE, "Content-Language": texts.language()}
+
+    def result(self, key: str | None) -> dict[str, Any]:
+        """The line of the answer."""
+        if self.status == 202:
+            return {"key": key, "status": self.status, **self.content}
+        member = "attendance" if self.status < 300 else "problem"
+        return {"key": key, "status": self.status, member: self.content}
+
+
+def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]:
+    """Apply operations of one volunteer; the results (see OperationResult) are in the order of the lines.
+
+    An operation whose key is known has its first outcome again; of two under one key in one batch the second is the
+    same, or refused. Nothing that is wrong with one line costs another.
+    """
+    lock_volunteer(principal.volunteer_id)
+    batch = _Batch(principal, clock.now())
+    read = [batch.read(line) for line in lines]
+    batch.look_up()
+    for operation in batch.in_order():
+        batch.apply(operation)
+    batch.keep()
+    return [
+        batch.outcome(one).result(one.key) if isinstance(one, Operation) else one.result(_key_of(line))
+        for one, line in zip(read, lines, strict=True)
+    ]
+
+
+class _Batch:
+    """The operations of one request while they are applied."""
+
+    def __init__(self, principal: Principal, received_at: datetime) -> None:
+        self.principal = principal
+        self.received_at = received_at
+        # The first operation under each key, and what came of it.
+        self.owners: dict[str, Operation] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.known: dict[str, Answer] = {}
+
+    def read(self, line: Any) -> Operation | Outcome:
+        """The operation of a line, or what is wrong with it."""
+        if not isinstance(line, dict):
+            return _refused(_unreadable(Fault("not_object")))
+        kind = next((one for one in OperationKind if one == line.get("kind")), None)
+        if kind is None:
+            return _refused(_unreadable({"kind": [Fault("not_choice", choices=", ".join(OperationKind))]}))
+        try:
+            members = SCHEMAS[kind]().load(line)
+        except ValidationError as error:
+            return _refused(_unreadable(error.messages))
+        tapped_at = tapped(usable(members["evidence"]), self.received_at).moment
+        operation = Operation(line["key"], kind, line, members, tapped_at)
+        self.owners.setdefault(operation.key, operation)
+        return operation
+
+    def look_up(self) -> None:
+        """Read all first answers that the operations may ask for, at once."""
+        named = (one.check_in_key for one in self.owners.values() if one.check_in_key is not None)
+        self.known = kept_answers(self.principal.volunteer_id, {*self.owners, *named})
+
+    def in_order(self) -> list[Operation]:
+        """The operations by the time of their taps; a check-out comes after the check-in that it names."""
+
+        def turn(operation: Operation) -> tuple[datetime, bool]:
+            named = self.owners.get(operation.check_in_key) if operation.check_in_key is not None else None
+            tapped_at = max(operation.tapped_at, named.tapped_at) if named is not None else operation.tapped_at
+            return tapped_at, operation.kind is OperationKind.CHECK_OUT
+
+        return sorted(self.owners.values(), key=turn)
+
+    def apply(self, operation: Operation) -> None:
+        """Carry an operation out, or have its first outcome again."""
+        answer = self.known.get(operation.key)
+        if answer is not None:
+            self.outcomes[operation.key] = self._replayed(operation, answer)
+            return
+        try:
+            outcome = attempt(lambda: self._perform(operation))
+        except Problem as problem:
+            outcome = _refused(problem, operation.compared(self._named_if_known(operation)))
+        except Exception as error:
+            if concerns_whole_unit(error):
+                raise
+            logger().error("operation_failed", error=type(error).__name__, exc_info=True)
+            outcome = _refused(InternalError())
+        self.outcomes[operation.key] = outcome
+
+    def keep(self) -> None:
+        """Keep the new answers under their keys."""
+        keep_answers(
+            self.principal.volunteer_id,
+            {
+                key: Answer(fingerprints(one.compared)[0], one.status, one.headers(), written(one.content))
+                for key, one in self.outcomes.items()
+                if one.is_kept and key not in self.known
+            },
+        )
+
+    def outcome(self, operation: Operation) -> Outcome:
+        """What came of an operation: its own, or that of the one before it under the same key."""
+        owner = self.owners[operation.key]
+        if operation is not owner:
+            named, owners = self._named_if_known(operation), self._named_if_known(owner)
+            if operation.compared(named) != owner.compared(owners):
+                return _refused(IdempotencyKeyReused())
+        return self.outcomes[operation.key]
+
+    def _perform(self, operation: Operation) -> Outcome:
+        evidence = operation.members["evidence"]
+        if operation.kind is OperationKind.CHECK_IN:
+            target = {name: value for name, value in operation.members.items() if name not in ("key", "kind")}
+            attendance = check_in(
+                key=operation.key,
+                volunteer_id=self.principal.volunteer_id,
+                received_at=self.received_at,
+                **target,
+            )
+            return _shown(201, attendance, operation.compared())
+        attendance_id = self._named(operation)
+        if attendance_id is None:
+            return self._wait(operation)
+        attendance = access.to_check_out_of(self.principal, attendance_id)
+        check_out(attendance=attendance, evidence=evidence, received_at=self.received_at)
+        return _shown(200, attendance, operation.compared(attendance_id))
+
+    def _wait(self, operation: Operation) -> Outcome:
+        waiting.keep(
+            volunteer_id=self.principal.volunteer_id,
+            key=operation.key,
+            check_in_key=operation.members["check_in_key"],
+            evidence=operation.sent["evidence"],
+            received_at=self.received_at,
+        )
+        hours = rules().late_evidence_hours
+        content = {
+            "kept_until": self.received_at + timedelta(hours=hours),
+            "detail": texts.translate(KEPT, hours=str(hours)),
+        }
+        return Outcome(202, content, operation.compared(), is_kept=True)
+
+    def _replayed(self, operation: Operation, answer: Answer) -> Outcome:
+        same = fingerprints(operation.compared())
+        named = self._named_if_known(operation)
+        if named is not None:
+            same += fingerprints(operation.compared(named))
+        return _outcome_of(answer) if answer.fingerprint in same else _refused(IdempotencyKeyReused())
+
+    def _named(self, operation: Operation) -> UUID | None:
+        """The attendance of a check-out, None where the check-in that it names is unknown yet.
+
+        Raises CheckInRefused (409), and InvalidPayload (422) where it names something else.
+        """
+        key = operation.check_in_key
+        if key is None:
+            named: UUID = operation.members["attendance_id"]
+            return named
+        owner = self.owners.get(key)
+        found = self.outcomes.get(key)
+        if found is None and key in self.known:
+            found = _outcome_of(self.known[key])
+        ends = owner is not None and owner.kind is OperationKind.CHECK_OUT
+        if ends or (found is not None and found.status in (200, 202)):
+            raise _unreadable({"check_in_key": [Fault("not_check_in", NOT_CHECK_IN)]})
+        if found is None or not found.is_kept:
+            return None
+        if found.attendance_id is None:
+            raise CheckInRefused()
+        return found.attendance_id
+
+    def _named_if_known(self, operation: Operation) -> UUID | None:
+        if operation.kind is OperationKind.CHECK_IN:
+            return None
+        try:
+            return self._named(operation)
+        except Problem:
+            return None
+
+
+def _shown(status: int, attendance: Attendance, compared: tuple[Any, ...]) -> Outcome:
+    return Outcome(status, READ.dump(attendance), compared, is_kept=True)
+
+
+def _refused(problem: Problem, compared: tuple[Any, ...] = ()) -> Outcome:
+    return Outcome(problem.status, problem.body(), compared, is_kept=problem.is_outcome)
+
+
+def _outcome_of(answer: Answer) -> Outcome:
+    return Outcome(answer.status, orjson.loads(answer.body), is_kept=True)
+
+
+def _unreadable(faults: Any) -> InvalidPayload:
+    return InvalidPayload(error_list(faults))
+
+
+def _key_of(line: Any) -> str | None:
+    key = line.get("key") if isinstance(line, dict) else None
+    return key if is_key(key) else None

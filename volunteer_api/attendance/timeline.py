@@ -1,0 +1,115 @@
+"""Where a person was one after another, whatever order it was told in.
+
+Phones without network tell late, and several of them in any order. So an attendance is a function of all taps that are
+known, not of the order in which they came: it begins at its earliest check-in and ends at its earliest check-out, or at
+the next check-in elsewhere where that was before. A tap that arrives out of turn lets those after it be looked at
+again; what the ledger holds of them is taken back only where it comes out otherwise.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import pairwise
+from uuid import UUID
+
+from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import hold, minutes_until, reopen, settle
+from volunteer_api.core.database import db
+from volunteer_api.hours.days import MINUTE
+
+
+def is_fixed(attendance: Attendance) -> bool:
+    """Whether more than the volunteer's taps has made it what it is: no tap that arrives late changes it any more."""
+    if attendance.reviewed_by is not None or attendance.check_out_recorder_id is not None:
+        return True
+    if attendance.state == State.OPEN:
+        return False
+    if attendance.state == State.REJECTED:
+        return True
+    if Reason.FORGOTTEN_CHECK_OUT in attendance.reasons:
+        return False
+    return attendance.check_out_tapped_at is None and Reason.CHECKED_IN_ELSEWHERE not in attendance.reasons
+
+
+def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bool:
+    """Whether a tap that comes second was made first, and so takes the place of the one known at `known_at`.
+
+    By a minute or more: two phones that tap together change nothing of each other.
+    """
+    return known_at - moment >= MINUTE and not is_fixed(attendance)
+
+
+def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None = None, alone: bool = False) -> None:
+    """Let a volunteer's attendances be what they are, now that a tap has begun, moved or ended this one.
+
+    It may be new and not stored yet; `here` is its scene where that is known. `since` is the moment from which
+    something may be otherwise; `alone` where no other attendance began or was not over then. The volunteer is locked.
+    """
+    others: Sequence[Attendance] = ()
+    if not alone:
+        if attendance in db.session:
+            # What is read below is as it is stored.
+            db.session.flush()
+        found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
+        others = [one for one in found if one is not attendance]
+    line = sorted([attendance, *others], key=_place)
+    brought = False
+    for number, (one, following) in enumerate(pairwise([*line, None])):
+        if one is None:
+            continue
+        next_at = following.checked_in_at if following is not None else None
+        follows = brought and one.check_out_tapped_at is not None
+        if one is not attendance and (_stays(one) or not (follows or _differs(one, next_at))):
+            continue
+        _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
+        db.session.add(one)
+        # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+        db.session.flush()
+        # What follows finds another rest of the day's limit, and may have been too far away.
+        brought = True
+
+
+def _stays(attendance: Attendance) -> bool:
+    """Whether others' taps leave it as it is; one whose check-out was forgotten waits for its own."""
+    return is_fixed(attendance) or Reason.FORGOTTEN_CHECK_OUT in attendance.reasons
+
+
+def _place(attendance: Attendance) -> tuple[datetime, str]:
+    # Of two at the same moment the order must not hang on which was told first.
+    return attendance.checked_in_at, str(attendance.shift_id or attendance.station_id)
+
+
+def _end(attendance: Attendance, next_at: datetime | None) -> tuple[datetime | None, bool]:
+    """When it ended, None where it is open, and whether that was a check-in elsewhere."""
+    if attendance.check_out_tapped_at is None:
+        return next_at, next_at is not None
+    left_at = max(attendance.check_out_tapped_at, attendance.checked_in_at)
+    return (left_at, False) if next_at is None or left_at <= next_at else (next_at, True)
+
+
+def _differs(attendance: Attendance, next_at: datetime | None) -> bool:
+    known = (attendance.checked_out_at, Reason.CHECKED_IN_ELSEWHERE in attendance.reasons)
+    return known != _end(attendance, next_at)
+
+
+def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Collection[UUID]) -> None:
+    """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
+    left_at, elsewhere = _end(attendance, next_at)
+    tapped_at = attendance.check_out_tapped_at
+    if left_at is None:
+        reopen(attendance)
+        return
+    if here is None:
+        _, here = scene.load(attendance.volunteer_id, attendance.id)
+    attendance.checked_out_at = left_at
+    if tapped_at is None:
+        attendance.reasons = list(attendance.check_in_reasons)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, left_at), here)
+        return
+    doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
+    if elsewhere:
+        doubts.add(Reason.CHECKED_IN_ELSEWHERE)
+    if tapped_at < attendance.checked_in_at:
+        doubts.add(Reason.OUTSIDE_WINDOW)
+    settle(attendance, here, left_at, doubts, later=later)

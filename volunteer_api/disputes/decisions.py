@@ -1,0 +1,161 @@
+"""Deciding a dispute, and carrying the decision out in the same unit.
+
+Nobody makes hours alone: whoever decides has neither recorded, approved, reviewed, led nor confirmed what is disputed.
+An attendance is reviewed anew, and the ledger follows. A record without one is taken back and written anew; it keeps
+its recorder, and who decided is its approver. Of a shift with nothing recorded, who confirmed the service is the
+recorder and who decides the approver of a backfilled record.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.attendance import review
+from volunteer_api.attendance.problems import MinutesMissing
+from volunteer_api.core import audit, clock
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.disputes import notices, parties, problems, queries
+from volunteer_api.disputes.models import Decision, Dispute, DisputeState, StepKind
+from volunteer_api.disputes.queries import Matter
+from volunteer_api.disputes.trail import hold_open, write_step
+from volunteer_api.hours import service as hours
+from volunteer_api.hours.days import whole_minutes
+from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.hours.notices import HOURS_BACKFILLED
+
+NOTICES = {
+    Decision.UPHELD: notices.UPHELD,
+    Decision.PARTLY: notices.PARTLY,
+    Decision.REJECTED: notices.REJECTED,
+}
+
+
+def decide(
+    dispute: Dispute, *, by: UUID, decision: Decision, reason: str, credited_minutes: int | None = None
+) -> Dispute:
+    """Decide on an open dispute; what it gives stands in the ledger with the same commit.
+
+    `credited_minutes` is what the service counts for in all, by default what was claimed (of an attendance: what it has
+    and what waits). A rejection changes nothing. Raises DisputeOver (409), Involved (403), and what carrying it out
+    raises: MinutesMissing, NeedsConfirmation, BeyondService, and the refusals of `attendance.review.decide` (409).
+    """
+    held = hold_open(dispute)
+    matter = queries.matter(
+        service_record_id=held.service_record_id, attendance_id=held.attendance_id, shift_id=held.shift_id
+    )
+    involved = parties.parties_of(matter)
+    if by in involved.everybody or by in (held.volunteer_id, held.confirmed_by):
+        raise problems.Involved()
+    if decision is not Decision.REJECTED:
+        asked = credited_minutes if credited_minutes is not None else held.claimed_minutes
+        held.credited_minutes = _carry_out(held, matter, by, asked, reason)
+    held.recorder_id, held.approver_id, held.leader_id = (
+        next(iter(people), None) for people in (involved.recorders, involved.approvers, involved.leaders)
+    )
+    held.decided_by, held.state, held.closed_at = by, DisputeState(decision), clock.now()
+    db.session.flush()
+    step = write_step(held, StepKind.DECIDED, by, reason)
+    minutes = str(held.credited_minutes or 0)
+    notices.tell_volunteer(NOTICES[decision], held, step.id, reason=reason, minutes=minutes)
+    audit.record(
+        AuditAction.DISPUTE_DECIDED,
+        actor_id=by,
+        subject_id=held.volunteer_id,
+        organization_id=held.organization_id,
+        dispute_id=str(held.id),
+        decision=decision.value,
+        minutes=held.credited_minutes,
+    )
+    return held
+
+
+def _carry_out(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
+    """Let the service count for so many minutes; returns how many."""
+    if matter.attendance is not None:
+        decided = review.decide(
+            attendance_id=matter.attendance.id,
+            reviewer_id=by,
+            decision="credit",
+            credited_minutes=asked,
+            reason=reason,
+        )
+        return decided.credited_minutes
+    if matter.record is not None:
+        return _correct(matter.record, matter, by, asked, reason)
+    return _backfill(held, matter, by, asked, reason)
+
+
+def _correct(record: ServiceRecord, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
+    """Take a record that no attendance stands behind back, if that was not done, and write it anew."""
+    if asked is None:
+        raise MinutesMissing()
+    original = record if record.reverses_id is None else db.session.get_one(ServiceRecord, record.reverses_id)
+    if original.recorder_id is None:
+        raise problems.NeedsConfirmation()
+    if record.reverses_id is not None:
+        _require_nothing_recorded(original.volunteer_id, matter)
+    elif queries.reversal_of(record.id) is None:
+        hours.reverse(record_id=record.id, reason=reason, actor_id=by)
+    starts_at, ends_at = original.starts_at, original.ends_at
+    if matter.shift is not None and asked > whole_minutes(starts_at, ends_at):
+        starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
+    _require_room(original.volunteer_id, starts_at, ends_at, asked)
+    if asked:
+        kept: dict[str, Any] = {name: getattr(original, name) for name in hours.KEPT_BY_REVERSAL}
+        _write(
+            **kept
+            | {"source": Source.BACKFILLED, "starts_at": starts_at, "ends_at": ends_at, "minutes": asked}
+            | {"recorder_id": original.recorder_id, "approver_id": by, "reason": reason}
+        )
+    return asked
+
+
+def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
+    """Write what nobody recorded, on the word of who confirmed it."""
+    if held.confirmed_by is None or matter.shift is None or matter.activity is None:
+        raise problems.NeedsConfirmation()
+    minutes = asked if asked is not None else held.confirmed_minutes
+    if minutes is None:
+        raise MinutesMissing()
+    _require_nothing_recorded(held.volunteer_id, matter)
+    starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
+    _require_room(held.volunteer_id, starts_at, ends_at, minutes)
+    if minutes:
+        _write(
+            volunteer_id=held.volunteer_id,
+            minutes=minutes,
+            source=Source.BACKFILLED,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            recorder_id=held.confirmed_by,
+            approver_id=by,
+            reason=reason,
+            **hours.described(
+                matter.activity, matter.shift, None, starts_at, None, queries.leaders_of(matter.activity)[0]
+            ),
+        )
+    return minutes
+
+
+def _write(**values: Any) -> None:
+    # The volunteer hears of the decision and of the credit: the ledger's own notice says where the minutes came from.
+    hours.write(ServiceRecord(**values), told=HOURS_BACKFILLED)
+
+
+def _require_nothing_recorded(volunteer_id: UUID, matter: Matter) -> None:
+    """What was recorded since the dispute was filed is disputed by itself. Raises RecordKnown (409)."""
+    known = queries.standing_at(volunteer_id, matter.shift.id) if matter.shift is not None else None
+    if known is not None:
+        raise problems.RecordKnown(members={"service_record_id": str(known)})
+
+
+def _require_room(volunteer_id: UUID, starts_at: datetime, ends_at: datetime, minutes: int) -> None:
+    """No minute is credited twice, and nothing counts for longer than it was. Raises BeyondService (409)."""
+    known = hours.credited_on(volunteer_id, clock.local_date(starts_at), clock.local_date(ends_at))
+    taken = sum(
+        min(one.minutes, whole_minutes(max(one.starts_at, starts_at), min(one.ends_at, ends_at))) for one in known
+    )
+    most = max(0, whole_minutes(starts_at, ends_at) - taken)
+    if minutes > most:
+        raise problems.BeyondService(most)

@@ -1,0 +1,60 @@
+"""What people hear of disputes."""
+
+from uuid import UUID
+
+from volunteer_api.disputes.models import Dispute
+from volunteer_api.disputes.parties import parties_to
+from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import register
+from volunteer_api.organizations.access import Permission, holders_near
+
+FILED = register("dispute_filed", "Your dispute is filed", "About %(content)s. You have an answer by %(due_on)s.")
+ASKED = register("dispute_asked", "A question about your dispute", "About %(content)s: %(text)s")
+CONFIRMED = register(
+    "dispute_confirmed", "Your service was confirmed", "%(minutes)s minutes of %(content)s. A decision follows."
+)
+UPHELD = register("dispute_upheld", "Your dispute was upheld", "%(content)s counts for %(minutes)s minutes: %(reason)s")
+PARTLY = register(
+    "dispute_partly", "Your dispute was upheld in part", "%(content)s counts for %(minutes)s minutes: %(reason)s"
+)
+REJECTED = register("dispute_rejected", "Your dispute was rejected", "About %(content)s: %(reason)s")
+WITHDRAWN = register("dispute_withdrawn", "Your dispute is withdrawn", "About %(content)s. Nothing changes.")
+WAITS = register(
+    "dispute_waits", "A dispute waits for a decision", "A volunteer disputes %(content)s. It is due on %(due_on)s."
+)
+ANSWERED = register("dispute_answered", "A question was answered", "Of the dispute about %(content)s.")
+TO_CONFIRM = register(
+    "dispute_to_confirm",
+    "Was somebody there?",
+    "A volunteer says that %(content)s was not recorded. Confirm it or not.",
+)
+DUE = register("dispute_due", "A dispute is due", "The dispute about %(content)s is to be answered by %(due_on)s.")
+
+
+def tell_volunteer(kind: str, dispute: Dispute, step_id: UUID, **values: str) -> None:
+    """Tell who filed the dispute of a step."""
+    _send(kind, dispute, dispute.volunteer_id, once=str(step_id), **values)
+
+
+def tell_deciders(kind: str, dispute: Dispute, once: object) -> None:
+    """Tell those who can decide: of the nearest organization where somebody holds the right and is no party."""
+    without = parties_to(dispute)
+    for volunteer_id in holders_near(dispute.organization_id, Permission.HOURS_REVIEW, without=without):
+        _send(kind, dispute, volunteer_id, once=f"{once}:{volunteer_id}")
+
+
+def ask_to_confirm(dispute: Dispute, leader_ids: list[UUID]) -> None:
+    """Ask those who led whether the volunteer was there."""
+    for volunteer_id in leader_ids:
+        if volunteer_id != dispute.volunteer_id:
+            _send(TO_CONFIRM, dispute, volunteer_id, once=f"{dispute.id}:{volunteer_id}")
+
+
+def _send(kind: str, dispute: Dispute, volunteer_id: UUID, *, once: str, **values: str) -> None:
+    values = {
+        "content": dispute.content,
+        "dispute_id": str(dispute.id),
+        "due_on": dispute.due_on.isoformat(),
+        **values,
+    }
+    notify(volunteer_id=volunteer_id, kind=kind, values=values, dedup_key=f"{kind}:{once}")

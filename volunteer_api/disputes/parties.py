@@ -1,0 +1,57 @@
+"""Whose work is disputed: they don't decide on it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from volunteer_api.core.database import db
+from volunteer_api.disputes import queries
+from volunteer_api.disputes.models import Dispute
+from volunteer_api.disputes.queries import Matter
+from volunteer_api.hours.models import ServiceRecord
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who recorded, who approved or reviewed, and who led; each list begins with whom the dispute's row names."""
+
+    recorders: list[UUID]
+    approvers: list[UUID]
+    leaders: list[UUID]
+
+    @property
+    def everybody(self) -> set[UUID]:
+        return {*self.recorders, *self.approvers, *self.leaders}
+
+
+def parties_of(matter: Matter) -> Parties:
+    """The parties to what is disputed, as its rows name them now.
+
+    Of a row that takes another one back, also those of that one. Who leads by name or by the team leads; where nobody
+    does, who planned the activity. Grants from above make nobody a party, or nobody would be left to decide.
+    """
+    records = [matter.record] if matter.record is not None else []
+    if matter.record is not None and matter.record.reverses_id is not None:
+        records.append(db.session.get_one(ServiceRecord, matter.record.reverses_id))
+    recorders = [record.recorder_id for record in records]
+    approvers = [record.approver_id for record in records]
+    leaders = [record.leader_id for record in records]
+    if matter.attendance is not None:
+        recorders += [matter.attendance.check_in_recorder_id, matter.attendance.check_out_recorder_id]
+        approvers.append(matter.attendance.reviewed_by)
+    if matter.activity is not None:
+        leaders += queries.leaders_of(matter.activity)
+    return Parties(_known(recorders), _known(approvers), _known(leaders))
+
+
+def parties_to(dispute: Dispute) -> set[UUID]:
+    """Everybody who may not decide on a dispute: the volunteer, the parties, and who confirmed the service."""
+    matter = queries.matter(
+        service_record_id=dispute.service_record_id, attendance_id=dispute.attendance_id, shift_id=dispute.shift_id
+    )
+    confirmed = {dispute.confirmed_by} if dispute.confirmed_by is not None else set()
+    return {dispute.volunteer_id, *parties_of(matter).everybody} | confirmed
+
+
+def _known(people: Iterable[UUID | None]) -> list[UUID]:
+    return list(dict.fromkeys(one for one in people if one is not None))

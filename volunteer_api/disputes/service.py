@@ -1,0 +1,147 @@
+"""The verbs of disputes: file, ask, answer, confirm, withdraw, remind. What a decision does stands in decisions.py."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.activities.access import seen_shift
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import NotFound
+from volunteer_api.core.settings import rules
+from volunteer_api.disputes import notices, problems, queries
+from volunteer_api.disputes.models import Dispute, DisputeState, StepKind
+from volunteer_api.disputes.queries import Matter
+from volunteer_api.disputes.trail import hold_open, write_step
+from volunteer_api.hours.days import whole_minutes
+from volunteer_api.hours.service import DUTY_CONTENT
+from volunteer_api.sign_ups.queries import lock_volunteer
+
+
+def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subject: UUID) -> Dispute:
+    """Dispute a record or an attendance of one's own, or that nothing is recorded of a shift.
+
+    `subject` is one of service_record_id, attendance_id and shift_id. Raises NotFound (404), and RecordTakenBack,
+    NotOverYet, AttendanceKnown, RecordKnown, DisputeTooLate, DisputeOpen (409), in this order.
+    """
+    lock_volunteer(by.volunteer_id)
+    if "shift_id" in subject:
+        seen_shift(by, subject["shift_id"])
+    matter = queries.matter(**subject)
+    happened_at = _happened_at(matter, by.volunteer_id)
+    if clock.now() > happened_at + timedelta(days=rules().dispute_days):
+        raise problems.DisputeTooLate(days=rules().dispute_days)
+    shift_id = matter.shift.id if matter.shift is not None else None
+    known = queries.open_about(by.volunteer_id, subject, shift_id)
+    if known is not None:
+        raise problems.DisputeOpen(members={"dispute_id": str(known)})
+    dispute = Dispute(
+        volunteer_id=by.volunteer_id,
+        matter_shift_id=shift_id,
+        claimed_minutes=claimed_minutes,
+        due_on=clock.today() + timedelta(days=rules().dispute_answer_days),
+        **subject,
+        **_described(matter),
+    )
+    db.session.add(dispute)
+    db.session.flush()
+    step = write_step(dispute, StepKind.FILED, by.volunteer_id, text)
+    notices.tell_volunteer(notices.FILED, dispute, step.id)
+    notices.tell_deciders(notices.WAITS, dispute, dispute.id)
+    if dispute.shift_id is not None and matter.activity is not None:
+        notices.ask_to_confirm(dispute, queries.leaders_of(matter.activity))
+    return dispute
+
+
+def ask(dispute: Dispute, *, by: UUID, text: str) -> None:
+    """Ask who filed it for evidence. Raises DisputeOver (409)."""
+    held = hold_open(dispute)
+    step = write_step(held, StepKind.ASKED, by, text)
+    notices.tell_volunteer(notices.ASKED, held, step.id, text=text)
+
+
+def answer(dispute: Dispute, *, by: UUID, text: str) -> None:
+    """Say something to it. Raises DisputeOver (409)."""
+    held = hold_open(dispute)
+    step = write_step(held, StepKind.ANSWERED, by, text)
+    notices.tell_deciders(notices.ANSWERED, held, step.id)
+
+
+def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
+    """Vouch for service that nobody recorded: the first of the two people that hours need, who can't decide then.
+
+    Raises DisputeOver, NothingToConfirm, BeyondService (409).
+    """
+    held = hold_open(dispute)
+    if held.shift_id is None or held.confirmed_by is not None:
+        raise problems.NothingToConfirm()
+    shift = queries.matter(shift_id=held.shift_id).shift
+    most = whole_minutes(shift.starts_at, shift.ends_at) if shift is not None else 0
+    if minutes > most:
+        raise problems.BeyondService(most)
+    held.confirmed_by, held.confirmed_minutes = by, minutes
+    db.session.flush()
+    step = write_step(held, StepKind.CONFIRMED, by, text)
+    notices.tell_volunteer(notices.CONFIRMED, held, step.id, minutes=str(minutes))
+
+
+def withdraw(dispute: Dispute, *, by: UUID, told: bool = True) -> None:
+    """Take one's dispute back; nothing changes. An erased person is not `told`. Raises DisputeOver (409)."""
+    held = hold_open(dispute)
+    held.state, held.closed_at = DisputeState.WITHDRAWN, clock.now()
+    db.session.flush()
+    step = write_step(held, StepKind.WITHDRAWN, by)
+    if told:
+        notices.tell_volunteer(notices.WITHDRAWN, held, step.id)
+
+
+def remind() -> int:
+    """Remind those who can decide, once, of disputes that are due soon; returns of how many, at most a hundred."""
+    due = queries.to_remind(clock.today())
+    for dispute in due:
+        notices.tell_deciders(notices.DUE, dispute, dispute.id)
+        dispute.reminded_at = clock.now()
+    db.session.flush()
+    return len(due)
+
+
+def _happened_at(matter: Matter, volunteer_id: UUID) -> datetime:
+    """From when on the days for a dispute run, once it is the volunteer's to dispute and over."""
+    if matter.record is not None:
+        if matter.record.volunteer_id != volunteer_id:
+            raise NotFound()
+        taken_back = queries.reversal_of(matter.record.id)
+        if taken_back is not None:
+            raise problems.RecordTakenBack(members={"service_record_id": str(taken_back)})
+        return matter.record.recorded_at
+    if matter.attendance is not None:
+        if matter.attendance.volunteer_id != volunteer_id:
+            raise NotFound()
+        if matter.attendance.state == State.OPEN:
+            raise problems.NotOverYet()
+        moments = (matter.attendance.reviewed_at, matter.attendance.checked_out_at, matter.attendance.closed_at)
+        return max((moment for moment in moments if moment is not None), default=matter.attendance.checked_in_at)
+    if matter.shift is None:
+        raise NotFound()
+    if matter.shift.ends_at > clock.now():
+        raise problems.NotOverYet()
+    record_id = queries.standing_at(volunteer_id, matter.shift.id)
+    if record_id is not None:
+        raise problems.RecordKnown(members={"service_record_id": str(record_id)})
+    attendance_id = queries.attendance_at(volunteer_id, matter.shift.id)
+    if attendance_id is not None:
+        raise problems.AttendanceKnown(members={"attendance_id": str(attendance_id)})
+    return matter.shift.ends_at
+
+
+def _described(matter: Matter) -> dict[str, Any]:
+    if matter.record is not None:
+        return {"organization_id": matter.record.organization_id, "content": matter.record.content}
+    if matter.activity is not None:
+        return {"organization_id": matter.activity.organization_id, "content": matter.activity.title}
+    if matter.station is None:
+        raise NotFound()
+    content = DUTY_CONTENT.format(station=matter.station.name)
+    return {"organization_id": matter.station.organization_id, "content": content}

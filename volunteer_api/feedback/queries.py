@@ -1,0 +1,244 @@
+"""What is read of feedback, and for whom."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, distinct, exists, false, func, or_, select
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.ages import is_under_age
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.service import masked_name
+from volunteer_api.activities.access import led_by
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.settings import rules
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
+
+NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
+# A phone without network tells up to so late who was there.
+ASKED_FOR = timedelta(days=3)
+ASKED_AT_ONCE = 1000
+# One row of several columns, whose types the caller knows.
+Rows = Select[*tuple[Any, ...]]
+
+
+def ends_attended(activity_id: UUID, volunteer_id: UUID) -> list[datetime]:
+    """When the shifts of the activity end that the volunteer attended, the first first."""
+    statement = (
+        select(Shift.ends_at)
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .where(
+            Shift.activity_id == activity_id,
+            Attendance.volunteer_id == volunteer_id,
+            Attendance.state != State.REJECTED,
+        )
+        .order_by(Shift.ends_at, Shift.id)
+    )
+    return list(db.session.scalars(statement))
+
+
+def attended_count(activity_id: UUID) -> int:
+    """How many people attended the activity."""
+    return int(db.session.scalar(select(_attended_count(activity_id))) or 0)
+
+
+def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
+    """What the volunteer said of the activity."""
+    return db.session.scalars(
+        select(Feedback).where(Feedback.activity_id == activity_id, Feedback.volunteer_id == volunteer_id)
+    ).one_or_none()
+
+
+def with_activity(feedback_id: UUID) -> Rows:
+    """A feedback with its activity, and whether others may see it at all."""
+    return (
+        select(Feedback, Activity, _may_be_seen().label("may_be_seen"))
+        .join(Activity, Activity.id == Feedback.activity_id)
+        .where(Feedback.id == feedback_id)
+    )
+
+
+def is_named_leader(volunteer_id: UUID, activity: Activity) -> bool:
+    """Whether the volunteer leads the activity by name or as a leader of its team, and not only from above."""
+    return bool(
+        db.session.scalar(select(_leads_by_name(volunteer_id)).select_from(Activity).where(Activity.id == activity.id))
+    )
+
+
+def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
+    """One feedback as the caller sees it."""
+    row = db.session.execute(_rows().where(Feedback.id == feedback_id).execution_options(populate_existing=True)).one()
+    return _view(row, caller_id)
+
+
+def page_for_leaders(query: Mapping[str, Any], caller_id: UUID) -> Page:
+    """Feedback of the activities that the caller leads, the newest first; the anonymous only among enough people."""
+    statement = _rows().where(led_by(caller_id), _may_be_seen())
+    if "activity_id" in query:
+        statement = statement.where(Feedback.activity_id == query["activity_id"])
+    if "state" in query:
+        statement = statement.where(Feedback.words_state == query["state"])
+    found = page(statement, NEWEST_FIRST, query, scope=str(caller_id))
+    return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
+
+
+def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
+    """What the caller has said, the newest first."""
+    found = page(_rows().where(Feedback.volunteer_id == caller_id), NEWEST_FIRST, query, scope=str(caller_id))
+    return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
+
+
+def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
+    """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
+    stars = dict.fromkeys(range(1, 6), 0)
+    grouped = select(Feedback.stars, func.count()).where(Feedback.activity_id == activity.id).group_by(Feedback.stars)
+    for value, many in db.session.execute(grouped):
+        stars[value] = many
+    count, minimum = sum(stars.values()), rules().feedback_minimum_count
+    enough = count >= minimum
+    approved = and_(Feedback.activity_id == activity.id, Feedback.words_state == WordsState.APPROVED, _may_be_seen())
+    found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
+    return {
+        "count": count,
+        "minimum_count": minimum,
+        "average": round(sum(value * many for value, many in stars.items()) / count, 1) if enough and count else None,
+        "distribution": [{"stars": value, "count": many} for value, many in stars.items()] if enough else [],
+        "items": [_public_view(row) for row in found.items],
+        "next_cursor": found.next_cursor,
+    }
+
+
+def reports_of(feedback_id: UUID) -> list[FeedbackReport]:
+    """The reports of a feedback that nobody has looked at yet."""
+    return list(
+        db.session.scalars(
+            select(FeedbackReport)
+            .where(FeedbackReport.feedback_id == feedback_id, FeedbackReport.settled_at.is_(None))
+            .order_by(FeedbackReport.id)
+        )
+    )
+
+
+def has_reported(feedback_id: UUID, volunteer_id: UUID) -> bool:
+    """Whether the volunteer has reported the feedback before."""
+    mine = and_(FeedbackReport.feedback_id == feedback_id, FeedbackReport.reported_by == volunteer_id)
+    return bool(db.session.scalar(select(exists().where(mine))))
+
+
+def to_be_asked(now: datetime) -> Rows:
+    """Who attended a shift that ended in the last days, and was neither asked yet nor has said something."""
+    asked = exists().where(
+        FeedbackAsking.activity_id == Activity.id, FeedbackAsking.volunteer_id == Attendance.volunteer_id
+    )
+    said = exists().where(Feedback.activity_id == Activity.id, Feedback.volunteer_id == Attendance.volunteer_id)
+    return (
+        select(Activity.id, Activity.title, Attendance.volunteer_id)
+        .join(Shift, Shift.activity_id == Activity.id)
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
+        .where(
+            Shift.ends_at <= now,
+            Shift.ends_at > now - ASKED_FOR,
+            Shift.canceled_at.is_(None),
+            Attendance.state != State.REJECTED,
+            Volunteer.erased_at.is_(None),
+            ~asked,
+            ~said,
+            ~_leads_by_name(Attendance.volunteer_id),
+        )
+        .distinct()
+        .order_by(Activity.id, Attendance.volunteer_id)
+        .limit(ASKED_AT_ONCE)
+    )
+
+
+def _rows() -> Rows:
+    reports = (
+        select(func.count())
+        .where(FeedbackReport.feedback_id == Feedback.id, FeedbackReport.settled_at.is_(None))
+        .correlate(Feedback)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            *Feedback.__table__.columns,
+            Activity.title,
+            Volunteer.name,
+            Volunteer.birth_date,
+            Volunteer.erased_at,
+            reports.label("report_count"),
+        )
+        .join(Activity, Activity.id == Feedback.activity_id)
+        .join(Volunteer, Volunteer.id == Feedback.volunteer_id)
+    )
+
+
+def _may_be_seen() -> ColumnElement[bool]:
+    """What is signed, and what is anonymous among enough people: those who attended and have not signed theirs."""
+    signed = aliased(Feedback)
+    signed_count = (
+        select(func.count())
+        .where(signed.activity_id == Feedback.activity_id, signed.anonymous.is_(False))
+        .correlate(Feedback)
+        .scalar_subquery()
+    )
+    hidden_among = _attended_count(Feedback.activity_id, of=Feedback) - signed_count
+    return or_(Feedback.anonymous.is_(False), hidden_among >= rules().feedback_minimum_count)
+
+
+def _attended_count(activity_id: Any, of: Any = None) -> ColumnElement[int]:
+    statement = (
+        select(func.count(distinct(Attendance.volunteer_id)))
+        .join(Shift, Shift.id == Attendance.shift_id)
+        .where(Shift.activity_id == activity_id, Attendance.state != State.REJECTED)
+    )
+    return (statement if of is None else statement.correlate(of)).scalar_subquery()
+
+
+def _leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
+    named = exists().where(ActivityLeader.activity_id == Activity.id, ActivityLeader.volunteer_id == volunteer_id)
+    of_team = exists().where(
+        Membership.team_id == Activity.team_id,
+        Membership.volunteer_id == volunteer_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
+    )
+    return or_(named, of_team)
+
+
+def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
+    mine = row.volunteer_id == caller_id
+    named = mine or not (row.anonymous or is_under_age(row.birth_date, clock.today()))
+    members = (
+        "id",
+        "version",
+        "anonymous",
+        "stars",
+        "words",
+        "words_state",
+        "moderation_reason",
+        "reply",
+        "replied_at",
+    )
+    return {name: getattr(row, name) for name in members} | {
+        "activity": {"id": row.activity_id, "title": row.title},
+        "volunteer": {"id": row.volunteer_id, "name": row.name} if named else None,
+        "mine": mine,
+        "on": clock.local_date(row.created_at),
+        "report_count": 0 if mine else row.report_count,
+    }
+
+
+def _public_view(row: Any) -> dict[str, Any]:
+    hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
+    return {name: getattr(row, name) for name in ("id", "stars", "words", "reply")} | {
+        "name": None if hidden else masked_name(row.name),
+        "on": clock.local_date(row.created_at),
+    }

@@ -1,0 +1,145 @@
+"""The verbs of feedback: give, change, approve, reject, answer, report, ask."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+
+from volunteer_api.activities.models import Activity
+from volunteer_api.activities.problems import WrongState
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import insert
+from volunteer_api.feedback import notices, problems, queries
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.feedback.windows import edit_ends_at, window
+
+
+def give(
+    *, activity: Activity, volunteer_id: UUID, stars: int, words: str | None = None, anonymous: bool = False
+) -> Feedback:
+    """Say, once, what the activity was like: 1 to 5 stars that count at once, and words that wait for an organizer.
+
+    Raises NotAttended (403), FeedbackGiven, FeedbackNotOpen, FeedbackClosed, TooFewToBeAnonymous (409).
+    """
+    ends = queries.ends_attended(activity.id, volunteer_id)
+    if not ends:
+        raise problems.NotAttended()
+    known = queries.own(activity.id, volunteer_id)
+    if known is not None:
+        raise problems.FeedbackGiven(members={"feedback_id": str(known.id)})
+    now, days = clock.now(), rules().feedback_days
+    opens_at, closes_at = window(ends, now, days)
+    if now < opens_at:
+        raise problems.FeedbackNotOpen()
+    if now >= closes_at:
+        raise problems.FeedbackClosed(days=days)
+    _require_crowd(activity.id, anonymous=anonymous)
+    feedback = Feedback(
+        activity_id=activity.id,
+        volunteer_id=volunteer_id,
+        stars=stars,
+        words=words,
+        words_state=WordsState.PENDING if words is not None else None,
+        anonymous=anonymous,
+    )
+    db.session.add(feedback)
+    db.session.flush()
+    if words is not None:
+        notices.tell_of_words(activity)
+    return feedback
+
+
+def change(feedback: Feedback, **changes: Any) -> Feedback:
+    """Change one's stars, words or name for a while; changed words wait for an organizer again.
+
+    Raises FeedbackFrozen, TooFewToBeAnonymous (409).
+    """
+    if clock.now() >= edit_ends_at(feedback.created_at, rules().feedback_edit_days):
+        raise problems.FeedbackFrozen(days=rules().feedback_edit_days)
+    if changes.get("anonymous") and not feedback.anonymous:
+        _require_crowd(feedback.activity_id, anonymous=True)
+    words_change = "words" in changes and changes["words"] != feedback.words
+    for name, value in changes.items():
+        setattr(feedback, name, value)
+    if words_change:
+        feedback.words_state = WordsState.PENDING if feedback.words is not None else None
+        feedback.moderated_by = feedback.moderated_at = feedback.moderation_reason = None
+        if feedback.words is not None:
+            notices.tell_of_words(db.session.get_one(Activity, feedback.activity_id))
+    db.session.flush()
+    return feedback
+
+
+def approve(feedback: Feedback, *, by: UUID, version: int) -> None:
+    """Let everybody read the words. Raises NoWords, WordsChanged, WrongState (409)."""
+    _decide(feedback, WordsState.APPROVED, by=by, version=version, reason=None)
+
+
+def reject(feedback: Feedback, *, by: UUID, version: int, reason: str) -> None:
+    """Let only those who lead read the words; who wrote them hears why. Raises NoWords, WordsChanged, WrongState."""
+    _decide(feedback, WordsState.REJECTED, by=by, version=version, reason=reason)
+    notices.tell_giver(notices.REJECTED, feedback, reason=reason)
+
+
+def answer(feedback: Feedback, *, by: UUID, text: str) -> None:
+    """Answer it, once, for whoever may read it. Raises AlreadyReplied (409)."""
+    if feedback.reply is not None:
+        raise problems.AlreadyReplied()
+    feedback.reply, feedback.replied_by, feedback.replied_at = text, by, clock.now()
+    db.session.flush()
+    notices.tell_giver(notices.REPLIED, feedback)
+
+
+def report(feedback: Feedback, *, by: UUID, reason: str) -> None:
+    """Say that the words should not stand there.
+
+    Organizers hear of it; at so many reports by different people approved words wait for them anew. Raises NoWords,
+    AlreadyReported (409).
+    """
+    if feedback.words is None:
+        raise problems.NoWords()
+    if queries.has_reported(feedback.id, by):
+        raise problems.AlreadyReported()
+    db.session.add(FeedbackReport(feedback_id=feedback.id, reported_by=by, reason=reason))
+    db.session.flush()
+    open_reports = queries.reports_of(feedback.id)
+    if feedback.words_state == WordsState.APPROVED and len(open_reports) >= rules().feedback_reports:
+        feedback.words_state = WordsState.PENDING
+    notices.tell_of_report(feedback, open_reports[0].id)
+
+
+def ask() -> int:
+    """Ask those who were there, once for each activity, when a shift has ended; returns how many, at most 1,000."""
+    now = clock.now()
+    found = db.session.execute(queries.to_be_asked(now)).all()
+    for activity_id, title, volunteer_id in found:
+        row = {"activity_id": activity_id, "volunteer_id": volunteer_id, "asked_at": now}
+        db.session.execute(insert(FeedbackAsking).values(row).on_conflict_do_nothing())
+        notices.ask(volunteer_id, activity_id=activity_id, title=title)
+    return len(found)
+
+
+def _require_crowd(activity_id: UUID, *, anonymous: bool) -> None:
+    minimum = rules().feedback_minimum_count
+    if anonymous and queries.attended_count(activity_id) < minimum:
+        raise problems.TooFewToBeAnonymous(minimum=minimum)
+
+
+def _decide(feedback: Feedback, state: WordsState, *, by: UUID, version: int, reason: str | None) -> None:
+    if feedback.words is None:
+        raise problems.NoWords()
+    if feedback.version != version:
+        raise problems.WordsChanged(members={"version": feedback.version})
+    if feedback.words_state == state:
+        raise WrongState(state)
+    feedback.words_state, feedback.moderation_reason = state, reason
+    feedback.moderated_by, feedback.moderated_at = by, clock.now()
+    db.session.flush()
+    db.session.execute(
+        update(FeedbackReport)
+        .where(FeedbackReport.feedback_id == feedback.id, FeedbackReport.settled_at.is_(None))
+        .values(settled_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
