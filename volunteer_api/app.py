@@ -21,6 +21,7 @@ from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.certificates import endpoints as certificates
+from volunteer_api.certificates import handlers as certificate_handlers
 from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.compliance import handlers as compliance_handlers
 from volunteer_api.compliance import tasks as compliance_tasks
@@ -42,6 +43,8 @@ from volunteer_api.files import tasks as file_tasks
 from volunteer_api.files.stores import configure_store
 from volunteer_api.hours import endpoints as hours
 from volunteer_api.hours import handlers as hours_handlers
+from volunteer_api.hours import seal_check as hours_seal_check
+from volunteer_api.hours import seals as hours_seals
 from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
@@ -98,7 +101,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (teams.pages, stations.pages, phone.pages)
+PAGES = (teams.pages, stations.pages, certificates.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,
@@ -111,6 +114,8 @@ TASKS = (
     transfer_tasks,
     loan_tasks,
     compliance_tasks,
+    hours_seals,
+    hours_seal_check,
     attendance_tasks,
 )
 # Named so that they hear of what features to their left publish.
@@ -131,6 +136,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     activity_handlers,
     sign_up_handlers,
     hours_handlers,
+    certificate_handlers,
     attendance_handlers,
     phone_handlers,
 )

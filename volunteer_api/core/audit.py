@@ -50,6 +50,9 @@ class AuditAction(StrEnum):
     LOT_RECALLED = "lot_recalled"
     RECALL_ENDED = "recall_ended"
     STOCKTAKE_APPROVED = "stocktake_approved"
+    STAR_LEVEL_DECIDED = "star_level_decided"
+    NATIONAL_EXPORT_MADE = "national_export_made"
+    NATIONAL_EXPORT_SYNCED = "national_export_synced"
 
 
 class AuditEntry(Identified, Base):

@@ -9,7 +9,7 @@ from typing import Any
 
 from volunteer_api.core.spreadsheets import FORMULA_STARTS
 
-Value = str | int | date | None
+Value = str | int | float | date | None
 # A4, in openpyxl's and Excel's counting.
 A4 = "9"
 # Write-only sheets are not measured: the title's letters are larger, a header may have two lines.
