@@ -22,7 +22,16 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
 
 MIGRATIONS = PROJECT_DIRECTORY / "migrations"
-LEDGERS = ("movements", "stock_entries", "service_records", "audit_entries", "transfer_steps", "transfer_shortfalls")
+LEDGERS = (
+    "movements",
+    "stock_entries",
+    "service_records",
+    "audit_entries",
+    "transfer_steps",
+    "transfer_shortfalls",
+    "day_seals",
+    "seal_leaves",
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

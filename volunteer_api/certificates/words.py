@@ -85,7 +85,7 @@ PAGE_ENGLISH: Mapping[str, str] = {
     "revoked": "Revoked",
     "unknown": "Not found",
     "about valid": "A certificate of this number is valid. Compare each of the following with the paper in your hand.",
-    "about reversed": "Hours under this certificate were taken back; it is good no more. The holder can make a new one.",
+    "about reversed": "Hours under this certificate were taken back; it is good no more. A new one can be made.",
     "about erased": "The holder has closed the account, so that this can't be verified any more. That does not mean "
     "that it was ever wrong.",
     "about unknown": "There is no certificate of this number. It has 12 characters, without the digits 0 and 1 and the "
