@@ -265,7 +265,7 @@ def test_statements_of_the_main_calls(app: Flask, client: Any, scene: Scene, sta
     with statements() as seen:
         left = check_out(phone, arrived.json["id"], place=NEAR)
     assert left.json["state"] == "credited"
-    assert len(seen) <= 10, seen
+    assert len(seen) <= 11, seen
     with statements() as seen:
         phone.get("/me/tally?period=2026")
     assert len(seen) <= 4, seen

@@ -4,7 +4,7 @@ from typing import Any
 
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, service
+from volunteer_api.attendance import access, service, views
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
@@ -73,13 +73,13 @@ def read_attendance(attendance: Attendance) -> Attendance:
 @endpoint(blueprint, "GET", "/me/attendances", access=signed_in, query=PageQuery, returns=page_of(AttendanceRead))
 def list_my_attendances(principal: Principal, query: dict[str, Any]) -> Page:
     """List my attendances, newest first."""
-    return service.attendances_of(principal.volunteer_id, query)
+    return views.attendances_of(principal.volunteer_id, query)
 
 
 @endpoint(blueprint, "GET", "/me/tally", access=signed_in, query=TallyQuery, returns=TallyRead)
-def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTally:
+def read_my_tally(principal: Principal, query: dict[str, Any]) -> views.FullTally:
     """Read the sum of my service over a period."""
-    return service.tally(principal.volunteer_id, query["period"])
+    return views.tally(principal.volunteer_id, query["period"])
 
 
 @endpoint(
@@ -92,13 +92,13 @@ def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTa
 )
 def list_shift_attendances(shift: Shift, query: dict[str, Any]) -> Page:
     """List who came to a shift, for those who lead."""
-    return service.attendances_at(shift, query)
+    return views.attendances_at(shift, query)
 
 
 @endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>/presence-code", access=to_lead_shift, returns=PresenceCodeRead)
-def read_presence_code(shift: Shift) -> service.ShownCodes:
+def read_presence_code(shift: Shift) -> views.ShownCodes:
     """Read the presence codes to show at a shift, for those who lead."""
-    return service.codes_to_show(shift)
+    return views.codes_to_show(shift)
 
 
 def _member(value: Any, name: str) -> Any:

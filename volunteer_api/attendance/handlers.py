@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -22,10 +23,8 @@ def strip_evidence(event: VolunteerErased) -> None:
     mine = select(Attendance).where(Attendance.volunteer_id == event.volunteer_id).order_by(Attendance.id)
     for attendance in db.session.scalars(mine.with_for_update().execution_options(populate_existing=True)):
         if attendance.state == State.OPEN:
-            attendance.state, attendance.held_minutes = State.HELD, 0
             attendance.checked_out_at = attendance.checked_in_at
-            known = {*attendance.reasons, Reason.WEAK_EVIDENCE}
-            attendance.reasons = [reason.value for reason in Reason if reason in known]
+            hold(attendance, {Reason.WEAK_EVIDENCE}, minutes=0)
         attendance.check_in_evidence = {}
         if attendance.check_out_evidence is not None:
             attendance.check_out_evidence = {}

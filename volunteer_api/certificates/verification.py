@@ -63,5 +63,8 @@ def verification_page(found: Verification) -> Download:
     language = texts.language()
     words: Mapping[str, str] = PAGE_CHINESE if language == "zh-CN" else PAGE_ENGLISH
     hours = duration(found.credited_minutes, language) if found.credited_minutes is not None else ""
-    page = _pages.get_template("verification.html").render(language=language, words=words, found=found, hours=hours)
+    # In groups, as on the paper: they are compared by eye.
+    root = bytes.fromhex(found.root).hex(" ", 4) if found.root is not None else ""
+    template = _pages.get_template("verification.html")
+    page = template.render(language=language, words=words, found=found, hours=hours, root=root)
     return Download(page.encode(), HTML)

@@ -24,6 +24,7 @@ COLUMNS: Mapping[int, tuple[str, ...]] = {
         "shift_id",
         "station_id",
         "team_id",
+        "campaign_id",
         "organization_id",
         "organization_path_id",
         "on",
@@ -36,6 +37,7 @@ COLUMNS: Mapping[int, tuple[str, ...]] = {
         "approver_id",
         "reason",
         "reverses_id",
+        "follows_id",
     )
 }
 FORMAT = max(COLUMNS)

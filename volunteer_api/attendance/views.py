@@ -1,0 +1,75 @@
+"""Attendances, presence codes and tallies as they are shown."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.activities.models import Shift
+from volunteer_api.attendance import presence_code, queries
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.presence_code import PresenceCode
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.periods import Period
+from volunteer_api.core.settings import rules
+from volunteer_api.hours import service as hours
+from volunteer_api.hours.tallies import Part
+
+
+@dataclass(frozen=True)
+class ShownCodes:
+    """What a leader's phone shows: the present code, and those for the rest of the shift."""
+
+    code: str
+    qr: str
+    valid_from: datetime
+    valid_until: datetime
+    codes: list[PresenceCode]
+
+
+@dataclass(frozen=True)
+class FullTally:
+    """The sum of the ledger over a period, with what still waits for review beside it."""
+
+    credited_minutes: int
+    held_minutes: int
+    activity_count: int
+    by_period: list[Part]
+
+
+def codes_to_show(shift: Shift) -> ShownCodes:
+    """The presence codes of a shift from now, or from when check-in opens, to its end."""
+    now = clock.now()
+    present = presence_code.code_at(shift.id, now)
+    opens_at = shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    return ShownCodes(
+        code=present.code,
+        qr=presence_code.qr_text(shift.id, present.code),
+        valid_from=present.valid_from,
+        valid_until=present.valid_until,
+        codes=list(presence_code.codes_between(shift.id, max(now, opens_at), shift.ends_at)),
+    )
+
+
+def attendances_of(volunteer_id: UUID, query: dict[str, Any]) -> Page:
+    """A volunteer's attendances, newest first."""
+    keys = [Key(Attendance.id, read=lambda item: item.id, descending=True)]
+    return page(queries.of_volunteer(volunteer_id), keys, query, scope=str(volunteer_id))
+
+
+def attendances_at(shift: Shift, query: dict[str, Any]) -> Page:
+    """A shift's attendances in the order in which they were received."""
+    return page(queries.of_shift(shift.id), [Key(Attendance.id, read=lambda row: row.id)], query, scope=str(shift.id))
+
+
+def tally(volunteer_id: UUID, period: Period) -> FullTally:
+    """The sum of a volunteer's ledger over a period, and the minutes of its shifts that wait for review."""
+    credited = hours.tally(volunteer_id, period)
+    return FullTally(
+        credited_minutes=credited.credited_minutes,
+        held_minutes=int(db.session.scalars(queries.held_minutes(volunteer_id, period)).one()),
+        activity_count=credited.activity_count,
+        by_period=credited.by_period,
+    )
