@@ -3,10 +3,11 @@
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from tests.factories import factory
-from volunteer_api.core import clock, events
+from tests.factories import factory, make_volunteer
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.hours.events import RecordReversed
+from volunteer_api.hours import service as hours
+from volunteer_api.hours import tallies
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Organization
 
@@ -40,18 +41,12 @@ def make_record(
         recorded_at=recorded_at or starts_at + timedelta(hours=3),
     )
     db.session.add(record)
+    tallies.credited(record)
     db.session.flush()
     return record.id
 
 
 @factory
 def take_back(record_id: UUID) -> None:
-    """The ledger takes a row back, and says so."""
-    record = db.session.get_one(ServiceRecord, record_id)
-    columns = [column.key for column in ServiceRecord.__table__.columns if column.key not in ("id", "created_at")]
-    copied = {name: getattr(record, name) for name in columns}
-    changed = {"minutes": -record.minutes, "reverses_id": record.id, "reason": "误记", "recorded_at": clock.now()}
-    reversal = ServiceRecord(**copied | changed)
-    db.session.add(reversal)
-    db.session.flush()
-    events.publish(RecordReversed(record_id=record.id, reversal_id=reversal.id, volunteer_id=record.volunteer_id))
+    """The ledger takes a row back."""
+    hours.reverse(record_id=record_id, reason="误记", actor_id=make_volunteer().id)

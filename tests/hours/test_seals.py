@@ -6,14 +6,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select, text
 
 from tests.attendance.factories import Scene, make_scene
+from tests.factories import current_app_is, unit_of
 from tests.hours.test_service import FIRST, HOUR, credit
 from tests.servers import Databases, close, make_settings
+from volunteer_api import cli
 from volunteer_api.app import create_app
-from volunteer_api.cli import group
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import seal_check, seals
@@ -117,8 +119,6 @@ def test_a_row_that_is_committed_late_is_in_the_next_seal_and_named(app: Flask, 
 
 
 def test_what_is_changed_by_hand_is_found(own_app: Flask) -> None:
-    from tests.factories import current_app_is, unit_of
-
     unit = unit_of(own_app)
     with current_app_is(own_app):
         scene = make_scene(starts_at=FIRST)
@@ -207,17 +207,15 @@ def test_a_leaf_is_the_same_everywhere() -> None:
 
 def test_the_command_names_what_was_changed(own_app: Flask, monkeypatch: Any) -> None:
 
-    from tests.factories import current_app_is, unit_of
-
     with current_app_is(own_app):
         scene = make_scene(starts_at=FIRST)
     made = record(unit_of(own_app), scene, FIRST)
     seal(own_app, clock_start(own_app, DAYS[1]) + HOUR)
-    monkeypatch.setattr("volunteer_api.cli._ready_app", lambda: own_app)
+    monkeypatch.setattr(cli, "_ready_app", lambda: own_app)
     arguments = ["ledger", "verify", "--from", "2026-01-01", "--to", "2026-01-31"]
-    good = CliRunner().invoke(group, arguments)
+    good = CliRunner().invoke(cli.group, arguments)
     assert (good.exit_code, good.stdout.count("1 records on 1 days, the last one 2026-01-01")) == (0, 1)
     by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))
-    bad = CliRunner().invoke(group, arguments)
+    bad = CliRunner().invoke(cli.group, arguments)
     assert bad.exit_code == 1
     assert f"2026-01-01  record_changed  {made}" in bad.stdout

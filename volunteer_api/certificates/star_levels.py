@@ -1,4 +1,4 @@
-"""Star levels [2012]: applied for by the volunteer, granted by an organization that knows her, withdrawn with her hours.
+"""Star levels [2012]: applied for by the volunteer, granted by who reviews hours, withdrawn when the hours are gone.
 
 A level says how many hours somebody has, so it falls when reversals bring the sum below it; who has the hours again
 applies again. Lower levels that the sum still reaches stay.

@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries as attendance
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.certificates.queries import star_level_held
 from volunteer_api.core import clock
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import queries as hours
@@ -79,5 +80,6 @@ def sums(volunteer_id: UUID) -> Select[Any]:
         credited.scalar_subquery().label("credited_minutes"),
         attendance.held_minutes(volunteer_id, ALL_TIME).scalar_subquery().label("held_minutes"),
         hours.activity_count(volunteer_id, ALL_TIME).scalar_subquery().label("activity_count"),
+        star_level_held(volunteer_id).scalar_subquery().label("star_level"),
         unread.scalar_subquery().label("unread_count"),
     )
