@@ -10,6 +10,7 @@ from tests.access_matrix_work import WORK
 from tests.access_scene import Entry
 from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
+from tests.certificates import access_rows as certificates
 from tests.compliance import access_rows as compliance
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
@@ -31,6 +32,7 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    certificates,
     phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -48,8 +48,8 @@ DECLARED: dict[str, set[str]] = {
     "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
     "PATCH /assets/{asset_id}": {"/state"},
 }
-# Pages for people stand at the root, beside the contract's base.
-PAGES = "/c/"
+# Pages for people, and what is verified by them, stand at the root, beside the contract's base.
+PAGES = ("/c/", "/verify/")
 Unit = Callable[[Callable[[], Any]], Any]
 
 
@@ -57,7 +57,7 @@ def operations(app: Flask) -> dict[str, Any]:
     """The views by their operation, like `GET /teams/{team_id}`."""
     found = {}
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith((API_PREFIX, PAGES)):
+        if rule.rule.startswith((API_PREFIX, *PAGES)):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(API_PREFIX))
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 found[f"{method} {path}"] = app.view_functions[rule.endpoint]
