@@ -48,7 +48,7 @@ def record_leaf(row: Any, form: int = FORMAT) -> bytes:
 
     Moments are in UTC with six decimals and `Z`, days `YYYY-MM-DD`, ids lower case with hyphens, what lacks null.
     """
-    return _dump(["record", form, *((name, _plain(getattr(row, name))) for name in COLUMNS[form])])
+    return _dump(["record", form, *[(name, _plain(getattr(row, name))) for name in COLUMNS[form]]])
 
 
 def closing_leaf(*, form: int, on: date, ends_at: datetime, count: int, previous_root: bytes | None) -> bytes:
@@ -58,17 +58,18 @@ def closing_leaf(*, form: int, on: date, ends_at: datetime, count: int, previous
 
 
 def _plain(value: Any) -> str | int | None:
-    match value:
-        case None | int() | str():
-            return value
-        case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        case date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, UUID | date):
+        return str(value)
     raise TypeError(f"no format says how a {type(value).__name__} is sealed")
 
 
 def _dump(value: list[Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+    return _ENCODE(value).encode()
+
+
+# Made once: json.dumps makes an encoder for each call.
+_ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
