@@ -39,6 +39,9 @@ class Rules:
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480
+    # More than that on one local day only an organizer gives.
+    most_minutes_a_day: int = 720
+    duty_minutes: int = 480
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60
@@ -52,6 +55,8 @@ class Rules:
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
     backdating_days: int = 30
+    # So long after its end, service may be recorded by somebody else than the phone that was there.
+    backfill_days: int = 90
     near_expiry_days: int = 30
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5

@@ -6,6 +6,8 @@ SECTIONS = {
     "activities_led": "我负责的活动",
     "attendances": "签到与签退",
     "audit_entries": "操作记录",
+    "backfills": "他人为我补录的时长",
+    "backfills_vouched_for": "我补录或审核的他人时长",
     "calendar_feed": "日历订阅",
     "certificates": "服务记录证明",
     "codes": "最近发送的验证码",

@@ -14,7 +14,6 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import same
 from volunteer_api.core.logs import logger
-from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.leaves import COLUMNS, record_leaf
 from volunteer_api.hours.merkle import Frontier, leaf_digest
@@ -86,7 +85,6 @@ def verify(
     return replace(found, faults=found.faults + len(lost))
 
 
-@task("hours.verify_seals", every=Every.DAY, unit=False)
 def verify_some() -> int:
     """Compare a thirtieth of the sealed days, another one each day, and log what does not fit; returns how many."""
 

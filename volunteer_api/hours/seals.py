@@ -16,7 +16,6 @@ from sqlalchemy import Row, insert, select, text, tuple_
 from volunteer_api.core import clock, events, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.events import DaySealed
 from volunteer_api.hours.leaves import FORMAT, closing_leaf, record_leaf
@@ -45,7 +44,6 @@ class Proof:
     root: str
 
 
-@task("hours.seal_days", every=Every.HOUR, unit=False)
 def seal_days() -> int:
     """Seal every day that is over and has no seal, each in a unit of its own; returns how many."""
     count = 0
@@ -96,6 +94,14 @@ def seal_next_day() -> DaySeal | None:
 def last_seal() -> DaySeal | None:
     """The newest seal."""
     return db.session.scalar(select(DaySeal).order_by(DaySeal.id.desc()).limit(1))
+
+
+def overdue_since() -> date | None:
+    """The last day sealed, where the one after it has been due for a day; None where all is well."""
+    seal = last_seal()
+    if seal is None or clock.now() < seal.ends_at + timedelta(days=2) + SEALED_AFTER:
+        return None
+    return seal.on
 
 
 def sign_root(root: bytes) -> bytes:
