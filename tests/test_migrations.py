@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import JSON, Boolean, Column, Date, Integer, Table, Uuid, inspect, text
+from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, Table, Uuid, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
@@ -155,6 +155,7 @@ def sample(column: Column[Any]) -> Any:
         (Boolean, False),
         (Integer, 1),
         (JSON, []),
+        (LargeBinary, b"x"),
     ]
     return next((value for kind, value in samples if isinstance(column.type, kind)), "x")
 
