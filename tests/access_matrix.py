@@ -12,6 +12,7 @@ from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
 from tests.certificates import access_rows as certificates
 from tests.compliance import access_rows as compliance
+from tests.hours import access_rows as hours
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
 from tests.phone import access_rows as phone
@@ -32,6 +33,7 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    hours,
     certificates,
     phone,
 )

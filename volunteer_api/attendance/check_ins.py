@@ -5,16 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import minutes, queries, scene
-from volunteer_api.attendance.evidence import usable
-from volunteer_api.attendance.judging import doubts_of, grade_of, tapped
+from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.models import Attendance, Reason
 from volunteer_api.attendance.problems import AlreadyCheckedIn
-from volunteer_api.attendance.settling import hold, in_order
-from volunteer_api.core import clock
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import hold, in_order, minutes_until
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
-from volunteer_api.core.settings import rules, settings
+from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
@@ -22,48 +22,80 @@ NOT_YET_PUBLIC = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 
 def check_in(
-    *, volunteer_id: UUID, shift_id: UUID, evidence: dict[str, Any], received_at: datetime | None = None
+    *,
+    volunteer_id: UUID,
+    shift_id: UUID | None = None,
+    station_id: UUID | None = None,
+    evidence: dict[str, Any],
+    received_at: datetime | None = None,
+    scanned_by: UUID | None = None,
 ) -> Attendance:
-    """Begin an attendance at a shift; of two without a check-out the one begun earlier is closed and held.
+    """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
-    `received_at` is when the server had it, by default now. Raises NotFound (404), NotPublished, Canceled or
-    AlreadyCheckedIn (409).
+    `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
+    which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409).
     """
-    received_at = received_at or clock.now()
+    end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(volunteer_id)
-    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id)).one_or_none()
-    if row is None:
-        raise NotFound()
-    shift: Shift = row.Shift
-    _require_open_to_attendance(shift, row.Activity, knows=row.leads or row.Activity.created_by == volunteer_id)
-    if row.same is not None:
-        raise AlreadyCheckedIn(row.same)
-    here = scene.of_shift(row)
-    given = usable(evidence)
-    moment = tapped(given, received_at)
-    graded = grade_of(here, given, moment)
-    window = (here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at)
+    here, known = _at_station(volunteer_id, station_id, end) if station_id else _at_shift(volunteer_id, shift_id)
+    moment = end.tapped.moment
+    opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    judged = judge(here, end, (opens_at, here.ends_at))
+    latitude, longitude = judged.place or (None, None)
     attendance = Attendance(
+        id=ids.new_id(),
         volunteer_id=volunteer_id,
         shift_id=shift_id,
-        created_at=received_at,
-        checked_in_at=moment.moment,
-        check_in_grade=graded,
-        grade=graded,
-        reasons=in_order(doubts_of(here, graded, moment, window)),
+        station_id=station_id,
+        created_at=end.received_at,
+        checked_in_at=moment,
+        check_in_grade=judged.grade,
+        grade=judged.grade,
+        reasons=in_order(judged.doubts),
+        held_minutes=0,
         check_in_evidence=evidence,
+        check_in_remarks=judged.remarks,
+        check_in_latitude=latitude,
+        check_in_longitude=longitude,
+        check_in_scanned_by=scanned_by,
+        frame_starts_at=here.starts_at if station_id else None,
+        frame_ends_at=here.ends_at if station_id else None,
     )
-    known: Attendance | None = row.Attendance
-    if known is not None and moment.moment < known.checked_in_at:
-        _close_and_hold(attendance, shift, known.checked_in_at)
+    if known is not None and moment < known.checked_in_at:
+        close_at_next(attendance, here, known.checked_in_at)
     elif known is not None:
-        _close_and_hold(known, row.open_shift, moment.moment)
+        close_at_next(known, scene.load(volunteer_id, known.id)[1], moment)
         # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
         db.session.flush()
     db.session.add(attendance)
     db.session.flush()
     return attendance
+
+
+def _at_shift(volunteer_id: UUID, shift_id: UUID | None) -> tuple[Scene, Attendance | None]:
+    """The scene of a shift, and what the volunteer has open."""
+    if shift_id is None:
+        raise ValueError("a check-in is to a shift or to a station")
+    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id)).one_or_none()
+    if row is None:
+        raise NotFound()
+    knows = row.leads or row.Activity.created_by == volunteer_id
+    _require_open_to_attendance(row.Shift, row.Activity, knows=knows)
+    if row.same is not None:
+        raise AlreadyCheckedIn(row.same)
+    return scene.of_shift(row), row.Attendance
+
+
+def _at_station(volunteer_id: UUID, station_id: UUID, end: Told) -> tuple[Scene, Attendance | None]:
+    """The scene of a duty, and what the volunteer has open."""
+    moment = end.tapped.moment
+    row = db.session.execute(queries.scene_of_duty(volunteer_id, station_id, moment)).one_or_none()
+    if row is None:
+        raise NotFound()
+    if row.same is not None:
+        raise AlreadyCheckedIn(row.same)
+    return scene.of_duty(row, moment), row.Attendance
 
 
 def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool) -> None:
@@ -75,13 +107,7 @@ def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool
         raise Canceled()
 
 
-def _close_and_hold(attendance: Attendance, shift: Shift | None, next_at: datetime) -> None:
+def close_at_next(attendance: Attendance, here: Scene, next_at: datetime) -> None:
     """End an attendance that nobody checked out of at the check-in elsewhere that came after it."""
     attendance.checked_out_at = next_at
-    held_minutes = 0
-    if shift is not None:
-        starts_at, ends_at = minutes.clip(attendance.checked_in_at, next_at, shift.starts_at, shift.ends_at)
-        held_minutes = minutes.count(
-            starts_at, ends_at, already={}, limit=rules().credited_minutes_a_day, zone=settings().zone
-        ).minutes
-    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes)
+    hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)

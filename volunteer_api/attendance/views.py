@@ -5,23 +5,27 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import presence_code, queries
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.attendance.presence_code import PresenceCode
+from volunteer_api.attendance.presence_code import CodeKind, PresenceCode
 from volunteer_api.certificates.queries import star_level_held
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
-from volunteer_api.core.settings import rules
+from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.tallies import Part
+from volunteer_api.stations.models import Station
+from volunteer_api.stations.opening import spell_at
+from volunteer_api.stations.views import schedule_of
 
 
 @dataclass(frozen=True)
 class ShownCodes:
-    """What a leader's phone shows: the present code, and those for the rest of the shift."""
+    """What a phone shows: the present code, and those to show later without network."""
 
     code: str
     qr: str
@@ -42,17 +46,35 @@ class FullTally:
     star_level: int
 
 
-def codes_to_show(shift: Shift) -> ShownCodes:
+def codes_of_shift(shift: Shift) -> ShownCodes:
     """The presence codes of a shift from now, or from when check-in opens, to its end."""
-    now = clock.now()
-    present = presence_code.code_at(shift.id, now)
     opens_at = shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    return _codes_to_show(shift.id, CodeKind.SHIFT, opens_at, shift.ends_at)
+
+
+def codes_of_station(station: Station) -> ShownCodes:
+    """The presence codes of a station from now to the end of the local day, or of a night that it is open for."""
+    now = clock.now()
+    spell = spell_at(schedule_of(station), now, settings().zone, early=timedelta())
+    midnight = clock.days_between(clock.today(), clock.today())[1]
+    return _codes_to_show(station.id, CodeKind.STATION, now, midnight if spell is None else max(midnight, spell[1]))
+
+
+def own_codes(volunteer: Volunteer) -> ShownCodes:
+    """A volunteer's own codes for a day from now, for a desk to read when her phone has no network."""
+    now = clock.now()
+    return _codes_to_show(volunteer.volunteer_number, CodeKind.VOLUNTEER, now, now + timedelta(days=1))
+
+
+def _codes_to_show(target_id: object, kind: CodeKind, opens_at: datetime, ends_at: datetime) -> ShownCodes:
+    now = clock.now()
+    present = presence_code.code_at(target_id, now, kind)
     return ShownCodes(
         code=present.code,
-        qr=presence_code.qr_text(shift.id, present.code),
+        qr=presence_code.qr_text(target_id, present.code, kind),
         valid_from=present.valid_from,
         valid_until=present.valid_until,
-        codes=list(presence_code.codes_between(shift.id, max(now, opens_at), shift.ends_at)),
+        codes=list(presence_code.codes_between(target_id, max(now, opens_at), ends_at, kind)),
     )
 
 
@@ -72,7 +94,7 @@ def tally(volunteer_id: UUID, period: Period) -> FullTally:
     credited = hours.tally(volunteer_id, period)
     return FullTally(
         credited_minutes=credited.credited_minutes,
-        held_minutes=int(db.session.scalars(queries.held_minutes(volunteer_id, period)).one()),
+        held_minutes=credited.held_minutes,
         activity_count=credited.activity_count,
         by_period=credited.by_period,
         star_level=db.session.scalars(star_level_held(volunteer_id)).one(),
