@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 
 from tests.accounts.furnished import RESIDENT_ID
 from tests.certificates.factories import DAY, make_record, take_back
@@ -22,6 +23,7 @@ from volunteer_api.certificates.models import Certificate
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.hours import seals
+from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -152,6 +154,44 @@ def test_refusals(client: Any, district: District, volunteer: Volunteer) -> None
     made = make_record(volunteer.id, district.office.id)
     take_back(made)
     assert code() == (409, "nothing_to_certify", [])
+
+
+def fill(volunteer_id: UUID, organization_id: UUID, count: int) -> None:
+    """So many rows more like the one that is there."""
+    row = (
+        db.session.execute(select(ServiceRecord.__table__).where(ServiceRecord.volunteer_id == volunteer_id))
+        .mappings()
+        .first()
+    )
+    assert row is not None
+    db.session.execute(insert(ServiceRecord), [dict(row) | {"id": ids.new_id()} for _ in range(count)])
+
+
+def test_one_paper_holds_a_thousand_records(client: Any, unit: Unit, district: District, volunteer: Volunteer) -> None:
+    make_record(volunteer.id, district.office.id, minutes=1)
+    unit(lambda: fill(volunteer.id, district.office.id, 999))
+    assert issue(client, volunteer).json["credited_minutes"] == 1000
+    unit(lambda: fill(volunteer.id, district.office.id, 1))
+    refused = issue(client, volunteer)
+    assert (refused.status_code, refused.json["code"]) == (409, "too_many_records")
+
+
+def test_lists_ask_once(client: Any, district: District, volunteer: Volunteer, statements: Callable[[], Any]) -> None:
+    make_record(volunteer.id, district.office.id, minutes=6000)
+    for _ in range(3):
+        issue(client, volunteer)
+    client.as_(volunteer).post("/me/star-level", json={"organization_id": str(district.office.id)})
+    client.as_(district.organizer).post(f"/organizations/{district.office.id}/national-exports", json={}, key="one")
+    for by, path in (
+        (volunteer, "/me/certificates"),
+        (district.organizer, f"/organizations/{district.office.id}/star-level-applications"),
+        (district.organizer, f"/organizations/{district.office.id}/national-exports"),
+    ):
+        phone = client.as_(by)
+        with statements() as seen:
+            assert phone.get(path).json["items"]
+        # The session, the right and the organization where there are any, and the list.
+        assert len(seen) == (2 if by is volunteer else 4), seen
 
 
 def test_paper_in_two_languages_is_the_same_each_time(client: Any, district: District, volunteer: Volunteer) -> None:

@@ -155,6 +155,25 @@ def stored(app: Flask, record_id: UUID) -> Any:
         return record_id.hex if db.engine.dialect.name == "sqlite" else record_id
 
 
+def test_the_worker_looks_at_each_day_once_a_month(own_app: Flask) -> None:
+    unit = unit_of(own_app)
+    with current_app_is(own_app):
+        scene = make_scene(starts_at=FIRST)
+    made = record(unit, scene, FIRST)
+    end = clock_start(own_app, DAYS[1]) + HOUR
+    seal(own_app, end)
+    by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))
+
+    def look(day: int) -> tuple[int, date | None]:
+        with own_app.app_context(), clock.at(end + timedelta(days=day)):
+            return seal_check.verify_some(), unit(seals.overdue_since)
+
+    found = [look(day) for day in range(31)]
+    assert sum(count for count, _ in found[:30]) == sum(count for count, _ in found[1:]) == 1
+    # Nothing was sealed since: who asks whether the worker is well is told from the second day on.
+    assert [on for _, on in found] == [None, None, *[DAYS[0]] * 29]
+
+
 def test_a_proof_leads_to_the_root(client: Any, app: Flask, unit: Unit) -> None:
     scene = make_scene(starts_at=FIRST)
     made = [record(unit, scene, FIRST + timedelta(minutes=number)) for number in range(6)]

@@ -69,8 +69,8 @@ def verify(
     first: date | None = None,
     last: date | None = None,
     known: Mapping[date, bytes] | None = None,
-    tell: Tell | None = None,
-    show: Show | None = None,
+    tell: Tell = lambda _fault: None,
+    show: Show = lambda _done, _total: None,
 ) -> Verified:
     """Compare the sealed days `first` to `last` (None: all) with the ledger; in memory that does not grow with it.
 
@@ -80,7 +80,7 @@ def verify(
     numbers = run_unit(partial(_numbers, first, last), writes=False)
     lost = run_unit(partial(_without_seal, known or {}), writes=False)
     found = _verify(numbers, known or {}, tell, show)
-    for on in lost if tell is not None else ():
+    for on in lost:
         tell(Fault(FaultKind.SEAL_MISSING, on))
     return replace(found, faults=found.faults + len(lost))
 
@@ -94,20 +94,20 @@ def verify_some() -> int:
 
     numbers = run_unit(partial(_numbers, None, None), writes=False)
     turn = clock.today().toordinal()
-    return _verify([number for number in numbers if (number + turn) % ROUND_DAYS == 0], {}, tell, None).faults
+    return _verify([number for number in numbers if (number + turn) % ROUND_DAYS == 0], {}, tell).faults
 
 
-def _verify(numbers: Sequence[int], known: Mapping[date, bytes], tell: Tell | None, show: Show | None) -> Verified:
+def _verify(
+    numbers: Sequence[int], known: Mapping[date, bytes], tell: Tell, show: Show = lambda _done, _total: None
+) -> Verified:
     faults = records = 0
     last_on = None
     for done, number in enumerate(numbers):
-        if show is not None:
-            show(done, len(numbers))
+        show(done, len(numbers))
         day = _Day(number, known)
         for fault in day.faults():
             faults += 1
-            if tell is not None:
-                tell(fault)
+            tell(fault)
         records += day.records
         last_on = day.seal.on
     return Verified(days=len(numbers), records=records, faults=faults, last_on=last_on)
