@@ -10,6 +10,7 @@ from tests.access_matrix_work import WORK
 from tests.access_scene import Entry
 from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
+from tests.certificates import access_rows as certificates
 from tests.compliance import access_rows as compliance
 from tests.disputes import access_rows as disputes
 from tests.feedback import access_rows as feedback
@@ -39,6 +40,7 @@ FEATURES = (
     disputes,
     feedback,
     hours,
+    certificates,
     phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -45,7 +45,8 @@ def text_of(pdf: bytes) -> str:
 
 def _unpacked(stream: bytes) -> bytes:
     try:
-        return zlib.decompress(stream)
+        # Not `decompress`: a checksum that ends like a line loses that byte to the pattern above.
+        return zlib.decompressobj().decompress(stream)
     except zlib.error:
         return stream
 

@@ -60,7 +60,7 @@ DECLARED: dict[str, set[str]] = {
     "POST /service-records/batch": {"/records/*/volunteer_id"},
 }
 # Pages for people, and what is verified by them, stand at the root, beside the contract's base.
-PAGES = ("/c/", "/board")
+PAGES = ("/c/", "/verify/", "/board")
 Unit = Callable[[Callable[[], Any]], Any]
 
 

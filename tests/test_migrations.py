@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import JSON, Boolean, Column, Date, Integer, Table, Uuid, inspect, text
+from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, Table, Uuid, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
@@ -32,6 +32,8 @@ LEDGERS = (
     "ranking_snapshots",
     "ranking_snapshot_rows",
     "dispute_steps",
+    "day_seals",
+    "seal_leaves",
 )
 
 
@@ -156,6 +158,7 @@ def sample(column: Column[Any]) -> Any:
         (Boolean, False),
         (Integer, 1),
         (JSON, []),
+        (LargeBinary, b"x"),
     ]
     return next((value for kind, value in samples if isinstance(column.type, kind)), "x")
 

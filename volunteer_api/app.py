@@ -21,6 +21,7 @@ from volunteer_api.attendance import tasks as attendance_tasks
 from volunteer_api.catalog import endpoints as catalog
 from volunteer_api.catalog import handlers as catalog_handlers
 from volunteer_api.certificates import endpoints as certificates
+from volunteer_api.certificates import handlers as certificate_handlers
 from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.compliance import handlers as compliance_handlers
 from volunteer_api.compliance import tasks as compliance_tasks
@@ -103,7 +104,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (teams.pages, stations.pages, attendance.pages, rankings.pages, phone.pages)
+PAGES = (teams.pages, stations.pages, certificates.pages, attendance.pages, rankings.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,
@@ -139,6 +140,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     activity_handlers,
     sign_up_handlers,
     hours_handlers,
+    certificate_handlers,
     attendance_handlers,
     dispute_handlers,
     feedback_handlers,

@@ -4,8 +4,9 @@ import csv
 import functools
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -32,12 +33,14 @@ from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.hours import seal_check
 from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
 
 BAD_ENVIRONMENT = 2
+DAY = click.DateTime(["%Y-%m-%d"])
 ACCOUNTS = (
     ("volunteer", "+8613800000005"),
     ("team leader", "+8613800000004"),
@@ -189,6 +192,37 @@ def verify_stock() -> None:
     click.echo("The ledger adds up.")
 
 
+@group.group("ledger")
+def ledger_group() -> None:
+    """The ledger of volunteers' hours."""
+
+
+@ledger_group.command("verify")
+@click.option("--from", "first", type=DAY, help="The first sealed day to look at.")
+@click.option("--to", "last", type=DAY, help="The last one.")
+@click.option("--root", "roots", type=(DAY, str), multiple=True, metavar="DAY ROOT", help="A root kept elsewhere.")
+def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tuple[datetime, str], ...]) -> None:
+    """Compare the ledger with the seals of its days, and name what was changed. Fails where they differ.
+
+    Somebody with the database and SECRET_KEY could seal anew what they changed: a root that was printed on a
+    certificate or logged when its day was sealed, given with --root, shows that too.
+    """
+    app = _ready_app()
+    known = {day.date(): _root_of(text) for day, text in roots}
+
+    def tell(fault: seal_check.Fault) -> None:
+        click.echo(f"{fault.on}  {fault.kind}  {fault.record_id or ''}".rstrip())
+
+    with app.app_context(), _named_refusals(), _progress("Verifying the ledger") as show:
+        found = seal_check.verify(
+            first=first and first.date(), last=last and last.date(), known=known, tell=tell, show=show
+        )
+    if found.faults:
+        raise click.ClickException(f"{found.faults} faults in {found.days} sealed days of the ledger.")
+    until = f", the last one {found.last_on}" if found.last_on is not None else ""
+    click.echo(f"The ledger is as it was sealed: {found.records} records on {found.days} days{until}.")
+
+
 @group.group("kit-standards")
 def kit_standards_group() -> None:
     """What stations must hold."""
@@ -264,15 +298,25 @@ def _migrate(app: Flask) -> None:
 
 
 def _load_demo(app: Flask) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with app.app_context(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("Loading the demo district")
-
-        def show(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
+    with app.app_context(), _progress("Loading the demo district") as show:
         loaded = run_unit(lambda: load_demo(show), writes=True)
     click.echo("The demo district is loaded." if loaded else "The demo district was loaded before.")
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress line on the standard error stream; what it gives is told how many of how many are done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(title)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def _root_of(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no root in hexadecimal.") from error
 
 
 def _greet(app: Flask, settings: Settings, port: int, demo: bool) -> None:

@@ -88,6 +88,8 @@ class Rules:
     forecast_days: int = 365
     fail_warning_days: int = 14
     alert_escalation_days: int = 3
+    # From how many credited hours on each star level may be applied for [2012].
+    star_level_hours: tuple[int, ...] = (100, 300, 600, 1000, 1500)
     audit_days: int = 1095
     erasure_days: int = 7
     pending_grant_days: int = 90

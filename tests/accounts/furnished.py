@@ -18,6 +18,14 @@ from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
+from volunteer_api.certificates.models import (
+    Certificate,
+    CertificateRecord,
+    NationalExport,
+    NationalExportRecord,
+    StarLevel,
+    StarState,
+)
 from volunteer_api.compliance.models import AlertKind, StockAlert
 from volunteer_api.core import audit, clock, ids, keyring
 from volunteer_api.core.audit import AuditAction
@@ -188,6 +196,7 @@ def furnish(scene: Scene) -> UUID:
         ]
     )
     _qualify(volunteer.id, scene)
+    _vouch(volunteer.id, scene)
     _keep_stock(volunteer.id, scene)
     _lend(volunteer.id, scene)
     _keep_stations_stocked(volunteer.id, scene)
@@ -290,6 +299,51 @@ def _qualify(volunteer_id: UUID, scene: Scene) -> None:
                 starts_on=today,
                 ends_on=today,
                 **listed | {"volunteer_id": None, "phone_digest": b"another's"},
+            ),
+        ]
+    )
+    db.session.flush()
+
+
+def _vouch(volunteer_id: UUID, scene: Scene) -> None:
+    """Certified, applied for a star, decided about another's, and took records out."""
+    now, today = clock.now(), clock.today()
+    record_id = db.session.scalars(select(ServiceRecord.id).where(ServiceRecord.volunteer_id == volunteer_id)).first()
+    export = NationalExport(
+        organization_id=scene.office_id,
+        created_by=volunteer_id,
+        record_count=1,
+        with_resident_ids=False,
+        synced_at=now,
+        synced_by=volunteer_id,
+    )
+    certificate = Certificate(
+        volunteer_id=volunteer_id,
+        organization_id=scene.office_id,
+        number="23456789ABCD",
+        name=NAME,
+        volunteer_number="VVVVVVVVVV",
+        masked_resident_id="410***********0021",
+        organization_name="实践所",
+        starts_on=today,
+        ends_on=today,
+        minutes=60,
+    )
+    db.session.add_all([export, certificate])
+    db.session.flush()
+    db.session.add_all(
+        [
+            CertificateRecord(certificate_id=certificate.id, record_id=record_id),
+            NationalExportRecord(record_id=record_id, export_id=export.id),
+            StarLevel(volunteer_id=volunteer_id, organization_id=scene.office_id, level=1, minutes=6000),
+            StarLevel(
+                volunteer_id=scene.member_id,
+                organization_id=scene.office_id,
+                level=1,
+                minutes=6000,
+                state=StarState.GRANTED,
+                decided_by=volunteer_id,
+                decided_at=now,
             ),
         ]
     )

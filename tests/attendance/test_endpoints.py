@@ -82,6 +82,7 @@ def test_held_minutes_stand_beside_the_tally_with_their_reasons(client: Any, sce
         "credited_minutes": 0,
         "held_minutes": 10,
         "activity_count": 0,
+        "star_level": 0,
         "by_period": [{"period": str(day), "credited_minutes": 0, "held_minutes": 10}],
     }
 

@@ -49,7 +49,7 @@ def test_home_is_one_answer(client: Any, member_id: Any) -> None:
     assert home["next_sign_ups"][0]["activity"]["place"] == PLACE
     assert home["open_attendance"]["shift_id"] == home["next_sign_ups"][0]["shift"]["id"]
     assert home["open_attendance"]["activity"]["title"] == "清洁湛河"
-    assert home["tally"] == {"credited_minutes": 0, "held_minutes": 0, "activity_count": 0}
+    assert home["tally"] == {"credited_minutes": 0, "held_minutes": 0, "activity_count": 0, "star_level": 0}
     assert home["unread_count"] == 1
     assert [station["distance_m"] for station in home["nearby_stations"]] == [0]
 

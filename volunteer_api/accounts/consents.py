@@ -1,6 +1,6 @@
 """What somebody consents to, in which version, since when; what is withdrawn is kept as proof [PIPL 14, 15]."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,14 @@ from volunteer_api.core.database import db
 def has(volunteer_id: UUID, kind: ConsentKind) -> bool:
     """Whether somebody consents to this kind now."""
     return queries.has_consent(volunteer_id, kind)
+
+
+def consenting(volunteer_ids: Collection[UUID], kind: ConsentKind) -> set[UUID]:
+    """Who of them consents to this kind now."""
+    live = select(Consent.volunteer_id).where(
+        Consent.volunteer_id.in_(volunteer_ids), Consent.kind == kind, Consent.withdrawn_at.is_(None)
+    )
+    return set(db.session.scalars(live))
 
 
 def give(volunteer_id: UUID, *, kind: str, version: str) -> None:

@@ -1,8 +1,9 @@
 """The resident ID: optional, sealed, found only by a keyed digest; one ID is one account."""
 
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from volunteer_api.accounts import passwords, queries
 from volunteer_api.accounts.consent_texts import ConsentKind
@@ -65,6 +66,12 @@ def number_of(volunteer_id: UUID) -> str | None:
     """The whole number: only for its owner's export, and for comparing. Everybody is shown `masked_number_of`."""
     row = queries.resident_id_of(volunteer_id)
     return keyring.decrypt(PURPOSE, row.sealed, volunteer_id.bytes).decode() if row is not None else None
+
+
+def numbers_of(volunteer_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The whole numbers of those who gave one: only to be handed over where each consented to just that."""
+    found = db.session.scalars(select(ResidentId).where(ResidentId.volunteer_id.in_(volunteer_ids)))
+    return {row.volunteer_id: keyring.decrypt(PURPOSE, row.sealed, row.volunteer_id.bytes).decode() for row in found}
 
 
 def masked_number_of(volunteer_id: UUID) -> str | None:

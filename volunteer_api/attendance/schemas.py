@@ -386,10 +386,12 @@ class PeriodMinutesRead(Schema):
 class TallyRead(Schema):
     """`credited_minutes` is the sum of the ledger, and that of `by_period`.
 
-    The parts are days where the period has at most 31 of them, else months.
+    The parts are days where the period has at most 31 of them, else months. `star_level` is the one held now, whatever
+    the period; 0 where there is none.
     """
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)
     activity_count = Count(required=True)
     by_period = ListOf(Nested(PeriodMinutesRead), required=True, max_length=2000)
+    star_level = Count(maximum=5, required=True)

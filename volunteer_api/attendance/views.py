@@ -10,7 +10,9 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import presence_code, queries
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.presence_code import CodeKind, PresenceCode
+from volunteer_api.certificates.queries import star_level_held
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules, settings
@@ -40,6 +42,8 @@ class FullTally:
     held_minutes: int
     activity_count: int
     by_period: list[Part]
+    # The star level held now, whatever the period; 0: none.
+    star_level: int
 
 
 def codes_of_shift(shift: Shift) -> ShownCodes:
@@ -93,4 +97,5 @@ def tally(volunteer_id: UUID, period: Period) -> FullTally:
         held_minutes=credited.held_minutes,
         activity_count=credited.activity_count,
         by_period=credited.by_period,
+        star_level=db.session.scalars(star_level_held(volunteer_id)).one(),
     )

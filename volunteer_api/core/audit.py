@@ -53,6 +53,9 @@ class AuditAction(StrEnum):
     STOCKTAKE_APPROVED = "stocktake_approved"
     ATTENDANCE_REVIEWED = "attendance_reviewed"
     ROLL_CALL_TAKEN = "roll_call_taken"
+    STAR_LEVEL_DECIDED = "star_level_decided"
+    NATIONAL_EXPORT_MADE = "national_export_made"
+    NATIONAL_EXPORT_SYNCED = "national_export_synced"
 
 
 class AuditEntry(Identified, Base):

@@ -6,7 +6,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Flask
 from flask_smorest import Api
-from marshmallow import fields
+from marshmallow import INCLUDE, fields
 
 from volunteer_api import __version__
 from volunteer_api.core.problems import HTTP_TITLES, MEDIA_TYPE
@@ -42,6 +42,9 @@ class ProblemRead(Schema):
     instance = fields.String(required=True)
     request_id = fields.String(required=True)
     errors = fields.List(fields.Nested(FaultRead))
+
+    class Meta:
+        unknown = INCLUDE
 
 
 def configure_openapi(app: Flask) -> Api:

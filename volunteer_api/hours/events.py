@@ -1,6 +1,7 @@
 """What the hours ledger tells features to its right, in the transaction that writes it."""
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 
@@ -19,3 +20,11 @@ class RecordReversed:
     record_id: UUID
     reversal_id: UUID
     volunteer_id: UUID
+
+
+@dataclass(frozen=True)
+class DaySealed:
+    """The rows recorded on a local day have a seal now."""
+
+    seal_id: int
+    on: date

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
@@ -64,6 +64,8 @@ class ServiceRecord(Identified, Base):
         Index("ix_service_records_activity_id", "activity_id"),
         # The latest of a whole city, and a month at a time of all there is.
         Index("ix_service_records_on_id", "on", "id"),
+        # Seals go through the days of recording.
+        Index("ix_service_records_recorded_at_id", "recorded_at", "id"),
     )
 
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
@@ -248,3 +250,53 @@ class TallyFault(Identified, Base):
     # What the tally has too many of; below zero, what it lacks.
     credited_minutes: Mapped[int] = mapped_column(BigInteger)
     held_minutes: Mapped[int] = mapped_column(BigInteger)
+
+
+class DaySeal(Base):
+    """That the rows of the ledger recorded on one local day are what they are: the root of a Merkle tree (RFC 6962).
+
+    Its leaves are the day's rows in the order of their SealLeaf, and at last the day itself with the root of the seal
+    before (leaves.closing_leaf), so that one root vouches for everything before it. Seals are numbered without gaps in
+    `id`, one for each day, also for a day without rows. `form` is the format of the leaves; `signature` a keyed digest
+    of the root, which nobody can make who has the database alone. It only grows.
+    """
+
+    __tablename__ = "day_seals"
+    __table_args__ = (
+        UniqueConstraint("on"),
+        UniqueConstraint("previous_root"),
+        CheckConstraint("id > 0", name="numbered"),
+        CheckConstraint("(id = 1) = (previous_root IS NULL)", name="chained"),
+        CheckConstraint("record_count >= 0", name="record_count"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    on: Mapped[date]
+    # Rows recorded before this moment and in no seal before are in this one.
+    ends_at: Mapped[datetime]
+    form: Mapped[int]
+    record_count: Mapped[int]
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    previous_root: Mapped[bytes | None] = mapped_column(LargeBinary)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class SealLeaf(Base):
+    """Where a row of the ledger stands in its day's seal, and the digest of its leaf. It only grows.
+
+    Without it a changed row would show as a wrong root of its day; with it, it has a name. A row is in one seal.
+    """
+
+    __tablename__ = "seal_leaves"
+    __table_args__ = (
+        UniqueConstraint("seal_id", "position"),
+        CheckConstraint("position >= 0", name="position"),
+    )
+
+    # The row's own.
+    id: Mapped[UUID] = mapped_column(ForeignKey("service_records.id"), primary_key=True)
+    # Judged at the commit: the root is known when the last leaf is written.
+    seal_id: Mapped[int] = mapped_column(ForeignKey("day_seals.id", deferrable=True, initially="DEFERRED"))
+    position: Mapped[int]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)

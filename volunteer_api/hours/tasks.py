@@ -4,7 +4,7 @@ from volunteer_api.core import clock, health
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.hours import queries, tallies, verification
+from volunteer_api.hours import queries, seal_check, seals, tallies, verification
 from volunteer_api.hours.deadlines import last_day_overdue
 from volunteer_api.hours.notices import BACKFILLS_LATE
 from volunteer_api.notifications import service as notifications
@@ -36,6 +36,25 @@ def remind_of_late() -> None:
                 values={"count": str(count), "organization": name, "organization_id": str(organization_id)},
                 dedup_key=f"{BACKFILLS_LATE}:{organization_id}:{volunteer_id}:{clock.today()}",
             )
+
+
+@task("hours.seal_days", every=Every.HOUR, unit=False)
+def seal_days() -> None:
+    """Seal the days that are over."""
+    seals.seal_days()
+
+
+@task("hours.verify_seals", every=Every.DAY, unit=False)
+def verify_seals() -> None:
+    """Compare a thirtieth of the sealed days with the ledger, and log what does not fit."""
+    seal_check.verify_some()
+
+
+@health.warning
+def warn_of_unsealed_days() -> str | None:
+    """What `/readyz` says while days stay open that the worker should have sealed."""
+    on = seals.overdue_since()
+    return f"No day of the hours ledger has been sealed since {on}; see the worker's log." if on is not None else None
 
 
 @health.warning

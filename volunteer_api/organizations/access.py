@@ -30,6 +30,8 @@ class Permission(StrEnum):
     ACTIVITY_LEAD = "activity.lead"
     ATTENDANCE_READ = "attendance.read"
     HOURS_REVIEW = "hours.review"
+    # Take records out for the national system, with names and, where consented, resident IDs.
+    HOURS_EXPORT = "hours.export"
     RANKING_CLOSE = "ranking.close"
     AUDIT_READ = "audit.read"
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.certificates.queries import star_level_held
 from volunteer_api.core import clock
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import queries as hours
@@ -77,5 +78,6 @@ def sums(volunteer_id: UUID) -> Select[Any]:
         mine.c.credited_minutes,
         mine.c.held_minutes,
         hours.activity_count(volunteer_id, ALL_TIME).scalar_subquery().label("activity_count"),
+        star_level_held(volunteer_id).scalar_subquery().label("star_level"),
         unread.scalar_subquery().label("unread_count"),
     )

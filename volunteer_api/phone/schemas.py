@@ -42,11 +42,12 @@ class OpenAttendance(AttendanceRead):
 
 
 class HomeTally(Schema):
-    """The sums of all time; `GET /me/tally` has their parts."""
+    """The sums of all time; `GET /me/tally` has their parts. `star_level` is the one held, 0 where there is none."""
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)
     activity_count = Count(required=True)
+    star_level = Count(maximum=5, required=True)
 
 
 class HomeRead(Schema):

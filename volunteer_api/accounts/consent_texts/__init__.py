@@ -17,6 +17,7 @@ class ConsentKind(StrEnum):
     RANKING_NAME = "ranking_name"
     RESIDENT_ID = "resident_id"
     GUARDIAN = "guardian"
+    NATIONAL_SYSTEM = "national_system"
 
 
 # Without these there is no account; the others can be refused and taken back at any time. The guardian's is given by
