@@ -70,7 +70,7 @@ def test_a_leader_records_and_an_organizer_approves(client: Any, unit: Unit, sce
     status, reversal = post(client, scene.organizer, f"/service-records/{made['id']}/reversal", {"reason": "登记错人"})
     assert (status, reversal["state"], reversal["minutes"], reversal["on"]) == (201, "reversal", -60, made["on"])
     status, again = post(client, scene.organizer, f"/service-records/{made['id']}/reversal", {"reason": "登记错人"})
-    assert (status, again["code"]) == (409, "already_reversed")
+    assert (status, again["code"]) == (409, "hours_already_reversed")
     assert client.as_(scene.volunteer).get("/me/tally").json["credited_minutes"] == 0
     assert told(unit, scene.volunteer)["hours_reversed"]["reason"] == "登记错人"
 
@@ -133,9 +133,9 @@ def test_what_is_refused_has_a_name(client: Any, unit: Unit, scene: Scene) -> No
             made = make_shift(organization=scene.organization, created_by=organizer, starts_at=begins, **values)
         return str(made.id)
 
-    assert refusal(minutes=121) == (409, "outside_shift")
-    assert refusal(starts_at=sent(start, minutes=-1)) == (409, "outside_shift")
-    assert refusal(minutes=None, ends_at=sent(start, minutes=121)) == (409, "outside_shift")
+    assert refusal(minutes=121) == (409, "backfill_outside_shift")
+    assert refusal(starts_at=sent(start, minutes=-1)) == (409, "backfill_outside_shift")
+    assert refusal(minutes=None, ends_at=sent(start, minutes=121)) == (409, "backfill_outside_shift")
     assert refusal(volunteer_id=None, phone="13700000000") == (409, "phone_unknown")
     assert refusal(volunteer_id=str(ids.new_id())) == (409, "volunteer_unknown")
     assert refusal(organizer, shift_id=shift(soon() - HOUR), minutes=61) == (409, "service_not_over")

@@ -13,7 +13,6 @@ from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
-from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -198,18 +197,9 @@ def shift_with_activity(shift_id: UUID) -> Rows:
     return select(Shift, Activity).join(Activity, Activity.id == Shift.activity_id).where(Shift.id == shift_id)
 
 
-def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
-    """What waits for review of a volunteer's attendances at shifts that began in the period."""
-    statement = (
-        select(func.coalesce(func.sum(Attendance.held_minutes), 0))
-        .outerjoin(Shift, Shift.id == Attendance.shift_id)
-        .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.HELD)
-    )
-    if period.first is not None and period.last is not None:
-        began, ended = clock.days_between(period.first, period.last)
-        starts_at = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
-        statement = statement.where(starts_at >= began, starts_at < ended)
-    return statement
+def waiting_minutes() -> Select[UUID, int]:
+    """Every attendance of which minutes wait for review, and how many: what the tallies are compared with."""
+    return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
 
 
 def _scene(volunteer_id: UUID, *others: Any) -> Rows:

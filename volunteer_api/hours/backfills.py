@@ -27,10 +27,10 @@ from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Sou
 from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
 from volunteer_api.hours.problems import (
     BackfillDecided,
+    BackfillOutsideShift,
     BackfillTooLate,
     DutyTooLong,
     HoursOverlap,
-    OutsideShift,
     OverDailyLimit,
     OverDailyMaximum,
     OwnBackfill,
@@ -72,8 +72,8 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     """Record hours of somebody else, for a second person to decide on.
 
     `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
-    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld, TeamNotServed), when (OutsideShift, DutyTooLong,
-    ServiceNotOver, BackfillTooLate), and against what is known (HoursOverlap, OverDailyMaximum).
+    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
+    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
     """
     target = _target(by, given)
     volunteer_id = _volunteer_id(by, given)
@@ -267,7 +267,7 @@ def _interval(target: Target, given: Mapping[str, Any]) -> tuple[datetime, datet
     starts_at: datetime = given["starts_at"] if shift is None else given.get("starts_at", shift.starts_at)
     ends_at = given["ends_at"] if "ends_at" in given else starts_at + timedelta(minutes=given["minutes"])
     if shift is not None and not shift.starts_at <= starts_at < ends_at <= shift.ends_at:
-        raise OutsideShift()
+        raise BackfillOutsideShift()
     if shift is None and ends_at - starts_at > timedelta(minutes=rules().duty_minutes):
         raise DutyTooLong(minutes=rules().duty_minutes)
     if ends_at > now:

@@ -9,7 +9,7 @@ class OwnHours(Forbidden):
     title = "Nobody records, approves or takes back hours of their own."
 
 
-class AlreadyReversed(Conflict):
+class HoursAlreadyReversed(Conflict):
     title = "This record has been taken back already."
 
 
@@ -40,7 +40,7 @@ class BackfillTooLate(Conflict):
     detail = "Service can be recorded for %(days)s days after its end."
 
 
-class OutsideShift(Conflict):
+class BackfillOutsideShift(Conflict):
     title = "The time lies outside of the shift, or is longer than it."
 
 

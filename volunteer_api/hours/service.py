@@ -18,7 +18,7 @@ from volunteer_api.hours.days import spread
 from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
 from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
-from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
+from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.hours.tallies import Part
 from volunteer_api.notifications import service as notifications
 from volunteer_api.stations.models import Station
@@ -154,7 +154,7 @@ def described(
 def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
-    Raises NotFound (404), OwnHours (403), ReversalStays and AlreadyReversed (409).
+    Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
     record = db.session.get(ServiceRecord, record_id)
     if record is None:
@@ -164,7 +164,7 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     if record.reverses_id is not None:
         raise ReversalStays()
     if db.session.scalar(queries.reversal_of(record_id)) is not None:
-        raise AlreadyReversed()
+        raise HoursAlreadyReversed()
     kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
     reversal = ServiceRecord(
         **kept, minutes=-record.minutes, reverses_id=record.id, recorder_id=actor_id, approver_id=None, reason=reason

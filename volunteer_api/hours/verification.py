@@ -79,7 +79,7 @@ def _faults_by_day(kind: SubjectKind) -> list[TallyFault]:
         sources.append(source.join(attendances, attendances.c[0] == HeldAttribution.attendance_id))
     both = union_all(*sources).subquery()
     # No source names held minutes of the ledger: without the attendances there is nothing to compare them with.
-    rows = _differing(both, [both.c[0], both.c[1]], held=bool(_held))
+    rows = _differing(both, [both.c.subject_id, both.c.on], held=bool(_held))
     return [_fault(kind, row[0], TallyUnit.DAY, row[1], row) for row in rows]
 
 
@@ -113,16 +113,17 @@ def _faults_of_unit(unit: TallyUnit) -> list[TallyFault]:
 
 def _signed(kind: SubjectKind, model: Any, credited: Any, held: Any) -> Select[Any]:
     """Subject, day, and minutes of rows that have an attribution."""
+    minutes = (credited.label("credited_minutes"), held.label("held_minutes"))
     if kind is SubjectKind.ORGANIZATION:
-        return select(PathMember.ancestor_id, model.on, credited, held).join_from(
+        return select(PathMember.ancestor_id.label("subject_id"), model.on, *minutes).join_from(
             model, PathMember, PathMember.path_id == model.organization_path_id
         )
     subject = getattr(model, f"{kind.removesuffix('_own')}_id")
-    return select(subject, model.on, credited, held).select_from(model).where(subject.is_not(None))
+    return select(subject.label("subject_id"), model.on, *minutes).select_from(model).where(subject.is_not(None))
 
 
 def _differing(both: Subquery, group: Sequence[Any], *, held: bool) -> Sequence[Found]:
-    credited_sum, held_sum = func.sum(both.c[-2]), func.sum(both.c[-1])
+    credited_sum, held_sum = func.sum(both.c.credited_minutes), func.sum(both.c.held_minutes)
     differs = (credited_sum != 0) | (held_sum != 0) if held else credited_sum != 0
     return db.session.execute(
         select(*group, credited_sum.label("credited_minutes"), held_sum.label("held_minutes"))
