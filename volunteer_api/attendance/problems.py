@@ -13,7 +13,7 @@ class _KnownAttendance(Conflict):
 
 
 class AlreadyCheckedIn(_KnownAttendance):
-    title = "You have already checked in to this shift."
+    title = "You have already checked in here."
 
 
 class AlreadyCheckedOut(_KnownAttendance):
