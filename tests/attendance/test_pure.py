@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,14 +12,13 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.servers import make_settings
-from volunteer_api.app import create_app
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance.effective_time import effective_time
 from volunteer_api.attendance.grading import Fence, grade, weaker
 from volunteer_api.attendance.minutes import clip, count
 from volunteer_api.attendance.models import Grade
 from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.core.settings import EXTENSION
 from volunteer_api.hours.days import minutes_by_day, spread, whole_minutes
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -174,19 +172,19 @@ def test_codes_follow_each_other_without_gaps(sqlite_app: Flask) -> None:
         assert len(list(presence_code.codes_between(SHIFT, NOON, NOON + timedelta(days=99)))) == 1441
 
 
-def test_a_code_outlives_the_change_of_the_secret(tmp_path: Path) -> None:
-    def app_of(secret: str, previous: str | None) -> Flask:
-        settings = make_settings(f"sqlite:///{tmp_path}/x.db", tmp_path, secret_key=secret)
-        return create_app(dataclasses.replace(settings, secret_key_previous=previous))
-
-    former, present = "a former secret of forty characters, here", "the present secret of forty characters!!"
-    with app_of(former, None).app_context():
+def test_a_code_outlives_the_change_of_the_secret(sqlite_app: Flask) -> None:
+    before = sqlite_app.extensions[EXTENSION]
+    later = dataclasses.replace(before, secret_key="the next secret of some forty characters", secret_key_previous=None)
+    with sqlite_app.app_context():
         code = presence_code.code_at(SHIFT, NOON).code
-    with app_of(present, former).app_context():
-        assert presence_code.is_valid(code, SHIFT, NOON)
-        assert presence_code.code_at(SHIFT, NOON).code != code
-    with app_of(present, None).app_context():
-        assert not presence_code.is_valid(code, SHIFT, NOON)
+        try:
+            sqlite_app.extensions[EXTENSION] = later
+            assert not presence_code.is_valid(code, SHIFT, NOON)
+            sqlite_app.extensions[EXTENSION] = dataclasses.replace(later, secret_key_previous=before.secret_key)
+            assert presence_code.is_valid(code, SHIFT, NOON)
+            assert presence_code.code_at(SHIFT, NOON).code != code
+        finally:
+            sqlite_app.extensions[EXTENSION] = before
 
 
 def test_each_kind_has_secrets_of_its_own(sqlite_app: Flask) -> None:
