@@ -1,5 +1,6 @@
 """Grades, effective times, minutes and presence codes: arithmetic that needs no database."""
 
+import dataclasses
 import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from volunteer_api.attendance.effective_time import effective_time
 from volunteer_api.attendance.grading import Fence, grade, weaker
 from volunteer_api.attendance.minutes import clip, count
 from volunteer_api.attendance.models import Grade
+from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.core.settings import EXTENSION
 from volunteer_api.hours.days import minutes_by_day, spread, whole_minutes
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -167,3 +170,29 @@ def test_codes_follow_each_other_without_gaps(sqlite_app: Flask) -> None:
         assert codes[0] == presence_code.code_at(SHIFT, NOON)
         assert all(before.valid_until == after.valid_from for before, after in itertools.pairwise(codes))
         assert len(list(presence_code.codes_between(SHIFT, NOON, NOON + timedelta(days=99)))) == 1441
+
+
+def test_a_code_outlives_the_change_of_the_secret(sqlite_app: Flask) -> None:
+    before = sqlite_app.extensions[EXTENSION]
+    later = dataclasses.replace(before, secret_key="the next secret of some forty characters", secret_key_previous=None)
+    with sqlite_app.app_context():
+        code = presence_code.code_at(SHIFT, NOON).code
+        try:
+            sqlite_app.extensions[EXTENSION] = later
+            assert not presence_code.is_valid(code, SHIFT, NOON)
+            sqlite_app.extensions[EXTENSION] = dataclasses.replace(later, secret_key_previous=before.secret_key)
+            assert presence_code.is_valid(code, SHIFT, NOON)
+            assert presence_code.code_at(SHIFT, NOON).code != code
+        finally:
+            sqlite_app.extensions[EXTENSION] = before
+
+
+def test_each_kind_has_secrets_of_its_own(sqlite_app: Flask) -> None:
+    with sqlite_app.app_context():
+        codes = {kind: presence_code.code_at(SHIFT, NOON, kind).code for kind in CodeKind}
+        assert len(set(codes.values())) == 3
+        for kind, code in codes.items():
+            text = presence_code.qr_text(SHIFT, code, kind)
+            assert {other: presence_code.is_valid(text, SHIFT, NOON, other) for other in CodeKind} == {
+                other: other is kind for other in CodeKind
+            }

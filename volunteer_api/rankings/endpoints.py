@@ -14,6 +14,8 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import access, board, files, progress, report, service, snapshots
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
+    MyRankingQuery,
+    MyRankingRead,
     PictureQuery,
     ProgressQuery,
     ProgressRead,
@@ -22,8 +24,6 @@ from volunteer_api.rankings.schemas import (
     RankingQuery,
     RankingRead,
     ReportQuery,
-    StandingQuery,
-    StandingRead,
     WeeksQuery,
 )
 from volunteer_api.rankings.snapshot_schemas import (
@@ -48,7 +48,7 @@ def read_ranking(query: dict[str, Any]) -> service.Ranking:
     return service.rank(query)
 
 
-@endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=StandingQuery, returns=StandingRead)
+@endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)
 def read_my_ranking(principal: Principal, query: dict[str, Any]) -> service.Standing:
     """Read my own place among all volunteers, which nobody else is shown."""
     return service.my_standing(principal.volunteer_id, query)

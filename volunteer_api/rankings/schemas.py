@@ -113,7 +113,7 @@ class RankingQuery(PageQuery, RankingFilter):
     around = Id()
 
 
-class StandingQuery(Schema):
+class MyRankingQuery(Schema):
     """By what I am ranked among all volunteers. Without a period, all time."""
 
     metric = Choice(Metric, load_default=Metric.CREDITED_MINUTES)
@@ -225,7 +225,7 @@ class RuleRead(Schema):
     last = Day(required=True, allow_none=True, data_key="to")
 
 
-class StandingRead(Schema):
+class MyRankingRead(Schema):
     """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none.
 
     `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are.
