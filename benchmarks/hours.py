@@ -31,7 +31,7 @@ from volunteer_api.sign_ups import service as sign_ups
 SMALL, LARGE = 100_000, int(os.environ.get("HOURS_ROWS", "10000000"))
 RECORDS_EACH = 10
 YEARS = 3
-TURNS = 150
+TURNS = 80
 CHUNK = 500_000
 
 RECORDS = """
