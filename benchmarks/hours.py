@@ -149,7 +149,7 @@ def measure(
 
     asked: dict[str, Callable[[int], Any]] = {
         "check-out": check_out,
-        "my tally of all time, of 1/1000 of the records": lambda _: veteran.get("/me/tally?period=2026-11-23"),
+        "my tally of a day, of 1/1000 of the records": lambda _: veteran.get("/me/tally?period=2026-11-23"),
         "tally of an organization, of all time": lambda _: organizer.get(
             f"/organizations/{scene.organization.id}/tally"
         ),
