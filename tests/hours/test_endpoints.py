@@ -30,9 +30,9 @@ def test_my_records_in_pages_the_latest_day_first(client: Any, unit: Any) -> Non
     assert (stolen.status_code, stolen.json["code"]) == (400, "invalid_cursor")
     assert phone.get("/me/service-records?limit=0").status_code == 422
     assert phone.get("/me/tally?period=2026-01").json["by_period"] == [
-        {"period": "2026-01-02", "credited_minutes": 10},
-        {"period": "2026-01-03", "credited_minutes": 20},
-        {"period": "2026-01-04", "credited_minutes": 60},
+        {"period": "2026-01-02", "credited_minutes": 10, "held_minutes": 0},
+        {"period": "2026-01-03", "credited_minutes": 20, "held_minutes": 0},
+        {"period": "2026-01-04", "credited_minutes": 60, "held_minutes": 0},
     ]
 
 
