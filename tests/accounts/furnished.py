@@ -13,7 +13,7 @@ from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
-from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.models import Attendance, State, WaitingCheckOut
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
@@ -116,6 +116,11 @@ def furnish(scene: Scene) -> UUID:
     for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == volunteer.id)):
         attendance.check_in_evidence = {"place": {"lat": 33.73, "lng": 113.33}, "note": f"{NAME} {PHONE}"}
         attendance.check_out_evidence = {"note": NAME}
+    db.session.add(
+        WaitingCheckOut(
+            volunteer_id=volunteer.id, key="out", check_in_key="in", evidence={"note": NAME}, received_at=now
+        )
+    )
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
