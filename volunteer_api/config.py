@@ -36,6 +36,8 @@ class Rules:
     check_in_opens_minutes: int = 30
     fence_m: int = 300
     accuracy_cap_m: int = 200
+    # So long after the end of its frame an attendance without a check-out is closed.
+    check_out_closes_minutes: int = 120
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480
@@ -66,6 +68,8 @@ class Rules:
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
     backdating_days: int = 30
+    # So long after its end, service may be recorded by somebody else than the phone that was there.
+    backfill_days: int = 90
     near_expiry_days: int = 30
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from volunteer_api.activities.access import leads_activity
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import queries
+from volunteer_api.attendance import queries, review_queries
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import OwnReview
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -46,10 +47,18 @@ def to_see_of_shift(principal: Principal, shift_id: UUID) -> Shift:
     return shift
 
 
-@register_presence
-def serves_now(volunteer_id: UUID, station_id: UUID | None) -> bool:
-    """Whether the volunteer has an attendance open at the station, or at any: there she lends and takes back."""
-    return db.session.scalar(queries.serving(volunteer_id, station_id)) is not None
+@for_signed_in
+def to_review(principal: Principal, attendance_id: UUID) -> Attendance:
+    """Those who lead the activity, whoever has hours.review over it, and the managers of a duty's station.
+
+    Who only sees it may not (403), nor the volunteer (403).
+    """
+    attendance = _seen(principal, attendance_id)
+    if attendance.volunteer_id == principal.volunteer_id:
+        raise OwnReview()
+    if attendance_id not in review_queries.reviewable(principal.volunteer_id, [attendance_id]):
+        raise Forbidden()
+    return attendance
 
 
 @for_signed_in
@@ -58,6 +67,12 @@ def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
     station = load_station(station_id)
     _require_reading_of_duty(principal, station)
     return station
+
+
+@register_presence
+def serves_now(volunteer_id: UUID, station_id: UUID | None) -> bool:
+    """Whether the volunteer has an attendance open at the station, or at any: there she lends and takes back."""
+    return db.session.scalar(queries.serving(volunteer_id, station_id)) is not None
 
 
 @open_to_all

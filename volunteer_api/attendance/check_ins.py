@@ -47,7 +47,10 @@ def check_in(
         _at_station(volunteer_id, station_id, moment) if station_id else _at_shift(volunteer_id, shift_id, moment)
     )
     known: Attendance | None = row.same
-    if known is not None and not timeline.precedes(known, known.checked_in_at, moment):
+    if known is not None and (
+        # What a leader vouches for no tap takes the place of.
+        known.check_in_recorder_id is not None or not timeline.precedes(known, known.checked_in_at, moment)
+    ):
         _end_too(known, row, key)
         raise AlreadyCheckedIn(known)
     opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)

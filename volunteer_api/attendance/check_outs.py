@@ -11,9 +11,9 @@ from volunteer_api.attendance.models import Attendance, Grade
 from volunteer_api.attendance.problems import AlreadyCheckedOut
 from volunteer_api.attendance.settling import in_order
 from volunteer_api.core import clock
+from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.queries import lock_volunteer
 
-CHECK_OUT_CLOSES = timedelta(hours=2)
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -26,9 +26,10 @@ def check_out(
 ) -> Attendance:
     """End an attendance: credit its minutes, or hold them for review with the reasons.
 
-    One that a check-in elsewhere closed takes its check-out still. `received_at` is when the server had it, by default
-    now. `scanned_by`: who read the volunteer's own code at a desk. Raises AlreadyCheckedOut (409); of two check-outs
-    the earlier counts, whichever came first.
+    One that was closed without the volunteer, by a check-in elsewhere or long after the end, takes its check-out still,
+    as long as nobody decided. `received_at` is when the server had it, by default now. `scanned_by`: who read the
+    volunteer's own code at a desk. Raises AlreadyCheckedOut (409); of two check-outs the earlier counts, whichever came
+    first.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(attendance.volunteer_id)
@@ -41,7 +42,8 @@ def check_out(
     if refused:
         raise AlreadyCheckedOut(attendance)
     # Whether it was before the check-in is seen by the timeline: that one may move still.
-    judged = judge(here, end, (EVER, here.ends_at + CHECK_OUT_CLOSES))
+    closes_at = here.ends_at + timedelta(minutes=rules().check_out_closes_minutes)
+    judged = judge(here, end, (EVER, closes_at))
     attendance.check_out_tapped_at = end.tapped.moment
     attendance.check_out_evidence = evidence
     attendance.check_out_grade = judged.grade

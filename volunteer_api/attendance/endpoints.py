@@ -6,10 +6,21 @@ from volunteer_api.accounts.access import own_account
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, batches, scans, service, views
+from volunteer_api.attendance import access, batches, claims, review, review_queue, roll_call, scans, service, views
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.pages import code_page
 from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.attendance.review_schemas import (
+    ClaimCreate,
+    HeldAttendanceRead,
+    HeldQuery,
+    ReviewCreate,
+    ReviewResults,
+    ReviewsCreate,
+    RollCallRead,
+    RollCallWrite,
+    StationDayQuery,
+)
 from volunteer_api.attendance.sameness import same_check_in, same_check_out
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
@@ -17,7 +28,6 @@ from volunteer_api.attendance.schemas import (
     BatchCreate,
     BatchRead,
     CheckOutCreate,
-    DutyQuery,
     PresenceCodeRead,
     ScansCreate,
     ScansRead,
@@ -25,7 +35,6 @@ from volunteer_api.attendance.schemas import (
     TallyQuery,
     TallyRead,
 )
-from volunteer_api.core import clock
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import HTML, Download
 from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
@@ -136,20 +145,6 @@ def read_my_presence_code(volunteer: Volunteer) -> views.ShownCodes:
     return views.own_codes(volunteer)
 
 
-@endpoint(
-    blueprint,
-    "GET",
-    "/stations/<uuid:station_id>/attendances",
-    access=access.to_see_of_station,
-    query=DutyQuery,
-    returns=page_of(ShiftAttendanceRead),
-)
-def list_station_attendances(station: Station, query: dict[str, Any]) -> Page:
-    """List the duties of a day at a station, for those who manage it."""
-    on = query.pop("on", None) or clock.today()
-    return views.duties_at(station, on, query)
-
-
 # A scan is its own key: whose, where, which end and when.
 @endpoint(
     blueprint,
@@ -189,3 +184,86 @@ def show_shift_code(code: str) -> Download:
 def show_volunteer_code(code: str) -> Download:
     """Read what a camera without the app sees of a volunteer's own code: who may scan it, and with what."""
     return code_page(CodeKind.VOLUNTEER)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/attendances",
+    access=signed_in,
+    query=HeldQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_held_attendances(principal: Principal, query: dict[str, Any]) -> Page:
+    """List what waits for your review, the oldest deadline first, with the evidence; each reading is audited."""
+    return review_queue.waiting(principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/attendances",
+    access=access.to_see_of_station,
+    query=StationDayQuery,
+    returns=page_of(HeldAttendanceRead),
+    audits=True,
+)
+def list_station_attendances(principal: Principal, station: Station, query: dict[str, Any]) -> Page:
+    """List who served at a station on a day, for those who manage it; each reading is audited."""
+    return review_queue.at_station(station, principal.volunteer_id, query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/review",
+    access=access.to_review,
+    body=ReviewCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def review_attendance(principal: Principal, attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Credit or reject what waits, or as an organizer correct what was decided; the volunteer hears why."""
+    return review.decide(attendance_id=attendance.id, reviewer_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/reviews",
+    access=signed_in,
+    body=ReviewsCreate,
+    returns=ReviewResults,
+    idempotency=REQUIRED,
+)
+def review_attendances(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    """Decide on up to a hundred attendances, each for itself, with a result for each."""
+    return review.reviewed_view(review.decide_several(principal.volunteer_id, body["decisions"]))
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/shifts/<uuid:shift_id>/roll-call",
+    access=to_lead_shift,
+    body=RollCallWrite,
+    returns=RollCallRead,
+)
+def take_roll_call(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Say who was there, of those named; the same list again changes nothing."""
+    return roll_call.marked_view(roll_call.take(shift=shift, by=principal.volunteer_id, **body))
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/attendances/<uuid:attendance_id>/claim",
+    access=access.to_check_out,
+    body=ClaimCreate,
+    returns=AttendanceRead,
+    idempotency=REQUIRED,
+)
+def claim_check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
+    """Say when you left, where you forgot to check out; a leader decides."""
+    return claims.claim(attendance=attendance, **body)

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.attendance.models import Attendance, Reason, State, WaitingCheckOut
+from volunteer_api.attendance.models import Attendance, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -30,6 +30,8 @@ def strip_evidence(event: VolunteerErased) -> None:
         attendance.check_out_latitude = attendance.check_out_longitude = None
         if attendance.check_out_evidence is not None:
             attendance.check_out_evidence = {}
+        # Why she forgot to check out is in her own words; why a leader decided so is about her.
+        attendance.claim_reason = attendance.decision_reason = None
     db.session.flush()
     db.session.execute(delete(WaitingCheckOut).where(WaitingCheckOut.volunteer_id == event.volunteer_id))
 
@@ -68,4 +70,56 @@ def attendances_scanned(volunteer_id: UUID) -> list[dict[str, Any]]:
         )
         .where(or_(Attendance.check_in_scanned_by == volunteer_id, Attendance.check_out_scanned_by == volunteer_id))
         .order_by(Attendance.id.desc())
+    )
+
+
+@exported("roll_call_marks")
+def roll_call_marks(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What leaders said of the person at roll-calls, the latest first."""
+    return _marks(RollCallMark.volunteer_id == volunteer_id)
+
+
+@exported("roll_calls_taken")
+def roll_calls_taken(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person, as a leader, said of others at roll-calls, the latest first; of whom is theirs to read."""
+    return _marks(RollCallMark.marked_by == volunteer_id)
+
+
+@exported("attendances_reviewed")
+def attendances_reviewed(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """Others' attendances that the person decided on or recorded at a roll-call, the latest first."""
+    return rows(
+        select(
+            Attendance.id,
+            Attendance.shift_id,
+            Attendance.station_id,
+            Attendance.state,
+            Attendance.reviewed_at,
+            (Attendance.reviewed_by == volunteer_id).label("reviewed"),
+            (Attendance.check_in_recorder_id == volunteer_id).label("recorded_check_in"),
+            (Attendance.check_out_recorder_id == volunteer_id).label("recorded_check_out"),
+        )
+        .where(
+            or_(
+                Attendance.reviewed_by == volunteer_id,
+                Attendance.check_in_recorder_id == volunteer_id,
+                Attendance.check_out_recorder_id == volunteer_id,
+            )
+        )
+        .order_by(Attendance.id.desc())
+    )
+
+
+def _marks(chosen: ColumnElement[bool]) -> list[dict[str, Any]]:
+    return rows(
+        select(
+            RollCallMark.id,
+            RollCallMark.shift_id,
+            RollCallMark.status,
+            RollCallMark.arrived_at,
+            RollCallMark.left_at,
+            RollCallMark.marked_at,
+        )
+        .where(chosen)
+        .order_by(RollCallMark.marked_at.desc(), RollCallMark.id)
     )

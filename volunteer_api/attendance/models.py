@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import JSON_TYPE, Base, Identified
+from volunteer_api.core.database import JSON_TYPE, Base, Identified, one_of
 
 
 class State(StrEnum):
@@ -43,6 +43,9 @@ class Reason(StrEnum):
     BELOW_MINIMUM = "below_minimum"
     NEEDS_ORGANIZER = "needs_organizer"
     SAMPLED = "sampled"
+    FORGOTTEN_CHECK_OUT = "forgotten_check_out"
+    CLAIMED = "claimed"
+    MARKED_ABSENT = "marked_absent"
 
 
 class Remark(StrEnum):
@@ -67,6 +70,23 @@ class ScanKind(StrEnum):
     CHECK_OUT = "check_out"
 
 
+class Decision(StrEnum):
+    """What comes of a review."""
+
+    CREDIT = "credit"
+    REJECT = "reject"
+
+
+class RollCallStatus(StrEnum):
+    """What a leader says of somebody at a roll-call. Who is excused did not come, and it is no no-show."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    EXCUSED = "excused"
+
+
+_HELD = text("state = 'held'")
+_REVIEWED = text("reviewed_by IS NOT NULL")
 _FLAGGED = text("flagged")
 _SCANNED_IN, _SCANNED_OUT = text("check_in_scanned_by IS NOT NULL"), text("check_out_scanned_by IS NOT NULL")
 
@@ -86,6 +106,11 @@ class Attendance(Identified, Base):
     them to tell again what an attendance is when an earlier tap arrives late.
     `flagged`: credited, but a reviewer should look at it. `conflicts_with_id` is the attendance that can't be true
     beside this one.
+
+    `check_in_recorder_id` and `check_out_recorder_id` name the leader on whose roll-call that end stands. `closed_at`
+    is when it was closed because nobody had checked out; `claimed_left_at` is when the volunteer says that she left.
+    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has, and again once somebody marks
+    it absent after that. Nobody reviews or records her own, and nobody credits what rests on her own roll-call.
     """
 
     __tablename__ = "attendances"
@@ -106,6 +131,15 @@ class Attendance(Identified, Base):
             " (check_out_scanned_by IS NULL OR check_out_scanned_by <> volunteer_id)",
             name="own_scan",
         ),
+        CheckConstraint("reviewed_by <> volunteer_id", name="own_review"),
+        CheckConstraint(
+            "check_in_recorder_id <> volunteer_id AND check_out_recorder_id <> volunteer_id", name="own_roll_call"
+        ),
+        # Two people stand behind minutes that a roll-call alone did not settle.
+        CheckConstraint(
+            "state <> 'credited' OR (reviewed_by <> check_in_recorder_id AND reviewed_by <> check_out_recorder_id)",
+            name="second_person",
+        ),
         # At most one open attendance per volunteer.
         Index(
             "uq_attendances_volunteer_id_open",
@@ -118,6 +152,9 @@ class Attendance(Identified, Base):
         Index("ix_attendances_shift_id_id", "shift_id", "id"),
         Index("ix_attendances_volunteer_id_checked_in_at", "volunteer_id", "checked_in_at"),
         Index("ix_attendances_station_id_checked_in_at", "station_id", "checked_in_at"),
+        # What waits for a review is little beside what is settled.
+        Index("ix_attendances_held", "shift_id", sqlite_where=_HELD, postgresql_where=_HELD),
+        Index("ix_attendances_reviewed_by", "reviewed_by", sqlite_where=_REVIEWED, postgresql_where=_REVIEWED),
         Index("ix_attendances_flagged", "id", sqlite_where=_FLAGGED, postgresql_where=_FLAGGED),
         Index(
             "ix_attendances_check_in_scanned_by",
@@ -162,6 +199,15 @@ class Attendance(Identified, Base):
     check_in_reasons: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_out_tapped_at: Mapped[datetime | None]
+    check_in_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    check_out_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    closed_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    claimed_left_at: Mapped[datetime | None]
+    claim_reason: Mapped[str | None]
+    reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    reviewed_at: Mapped[datetime | None]
+    decision_reason: Mapped[str | None]
 
 
 class WaitingCheckOut(Base):
@@ -181,3 +227,27 @@ class WaitingCheckOut(Base):
     check_in_key: Mapped[str]
     evidence: Mapped[dict[str, Any]]
     received_at: Mapped[datetime]
+
+
+class RollCallMark(Identified, Base):
+    """What the last roll-call of a shift said of a volunteer; the attendance that it made or strengthened stands apart.
+
+    `arrived_at` and `left_at` are what the leader named, None where she named nothing.
+    """
+
+    __tablename__ = "roll_call_marks"
+    __table_args__ = (
+        UniqueConstraint("shift_id", "volunteer_id"),
+        CheckConstraint(one_of("status", RollCallStatus), name="status"),
+        CheckConstraint("marked_by <> volunteer_id", name="own_mark"),
+        Index("ix_roll_call_marks_volunteer_id", "volunteer_id"),
+        Index("ix_roll_call_marks_marked_by", "marked_by"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    status: Mapped[str]
+    arrived_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    marked_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    marked_at: Mapped[datetime]

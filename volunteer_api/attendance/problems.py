@@ -36,6 +36,84 @@ class TooManyWaiting(Conflict):
     is_outcome = False
 
 
+class OwnReview(Forbidden):
+    title = "Nobody reviews her own attendance."
+
+
+class OwnRollCall(Forbidden):
+    title = "Nobody marks herself at a roll-call."
+
+
+class RecordedByYou(Forbidden):
+    title = "It rests on your own roll-call; somebody else has to credit it."
+
+
+class NeedsOrganizer(Forbidden):
+    """More than the day's most, a change of what was decided, or a credit that is to be taken away."""
+
+    title = "Only an organizer can decide this."
+
+
+class StillOpen(_KnownAttendance):
+    title = "The volunteer has not checked out yet."
+
+
+class AlreadyReviewed(_KnownAttendance):
+    """Its body has the attendance as it was decided; an organizer may correct that."""
+
+    title = "This attendance has been reviewed already."
+
+
+class MinutesMissing(Conflict):
+    title = "Nobody knows when the volunteer left; say how many minutes count."
+
+
+class BeyondAttendance(Conflict):
+    """More minutes than the attendance has inside its shift that nothing else was credited for: `most_minutes`."""
+
+    title = "That is more than the attendance can count for."
+    detail = "At most %(minutes)s minutes of this attendance can count."
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(members={"most_minutes": minutes}, minutes=minutes)
+
+
+class NothingToClaim(_KnownAttendance):
+    title = "There is no forgotten check-out that a claim could make up for."
+
+
+class LeftBeforeArrival(Conflict):
+    title = "Nobody leaves before she came."
+
+
+class NotYet(Conflict):
+    title = "That time has not come yet."
+
+
+class TimeIsOver(Conflict):
+    title = "The time for this is over; an organizer can record the hours afterwards."
+
+
+class NotDuringShift(Conflict):
+    title = "That time lies outside the shift."
+
+
+class UnknownPhone(Conflict):
+    title = "Nobody is registered with this phone."
+
+
+class UnknownVolunteer(Conflict):
+    title = "There is no such volunteer."
+
+
+class NotExpected(Conflict):
+    title = "This volunteer has no confirmed sign-up for the shift."
+
+
+class Attended(_KnownAttendance):
+    title = "There is an attendance that says that the volunteer came."
+
+
 class NotCheckedIn(Conflict):
     title = "The volunteer has not checked in here; keep the scan and check her in first."
 

@@ -39,6 +39,8 @@ class Scene:
     out_of_service: bool
     team_id: UUID | None
     leader_id: UUID | None
+    # Whether the last roll-call of the shift said that the volunteer was not there.
+    marked_absent: bool = False
 
     @property
     def needs_sign_up(self) -> bool:
@@ -90,6 +92,7 @@ def of_shift(row: Any) -> Scene:
         out_of_service=shift.canceled_at is not None,
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
+        marked_absent=bool(getattr(row, "marked_absent", False)),
     )
 
 

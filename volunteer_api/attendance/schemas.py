@@ -15,7 +15,6 @@ from volunteer_api.core.schema import (
     MOMENT_TEXT,
     Choice,
     Count,
-    Day,
     Flag,
     Id,
     ListOf,
@@ -23,7 +22,6 @@ from volunteer_api.core.schema import (
     Nested,
     Number,
     Open,
-    PageQuery,
     Place,
     Schema,
     Text,
@@ -40,6 +38,9 @@ REASON_SENTENCES: dict[str, str] = {
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
     Reason.OVERLAPPING: "Service at the same time has already been credited.",
     Reason.CHECKED_IN_ELSEWHERE: "There was no check-out before the check-in at another place.",
+    Reason.FORGOTTEN_CHECK_OUT: "Nobody checked out; it was closed after the end.",
+    Reason.CLAIMED: "The volunteer says when she left; a leader has to look at it.",
+    Reason.MARKED_ABSENT: "A leader marked the volunteer absent.",
     Reason.CODE_ELSEWHERE: "The code is right, but the phone was far away from where it was shown.",
     Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
     Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",
@@ -370,10 +371,6 @@ class ScanRead(Schema):
 
 class ScansRead(Schema):
     results = ListOf(Nested(ScanRead), required=True)
-
-
-class DutyQuery(PageQuery):
-    on = Day(metadata={"description": "The local day on which they began; by default today."})
 
 
 class TallyQuery(Schema):

@@ -44,6 +44,8 @@ def settle(
     reasons = set(doubts) | _conflicts(attendance, others)
     if any(whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)) for record in known):
         reasons.add(Reason.OVERLAPPING)
+    if here.marked_absent:
+        reasons.add(Reason.MARKED_ABSENT)
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
     credited = counted.within_limit if not reasons else 0
@@ -127,6 +129,7 @@ def _credit(attendance: Attendance, here: Scene, credited: int, starts_at: datet
         attendance_id=attendance.id,
         team_id=here.team_id,
         leader_id=here.leader_id,
+        recorder_id=attendance.check_out_recorder_id or attendance.check_in_recorder_id,
     )
 
 

@@ -1,13 +1,28 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences, waiting
+from volunteer_api.attendance import absences, closing, queries, waiting
 from volunteer_api.core.tasks import Every, task
+from volunteer_api.hours.verification import register_held
+
+register_held(queries.waiting_minutes)
 
 
 @task("attendance.record_absences", every=Every.HOUR)
 def record_absences() -> int:
     """Record who did not come to a shift that they had a place in."""
     return absences.record_absences()
+
+
+@task("attendance.close_forgotten", every=Every.MINUTE)
+def close_forgotten() -> int:
+    """Close what nobody checked out of."""
+    return closing.close_forgotten()
+
+
+@task("attendance.remind_of_reviews", every=Every.DAY)
+def remind_of_reviews() -> int:
+    """Remind leaders of what must be decided soon."""
+    return closing.remind_of_reviews()
 
 
 @task("attendance.tell_unmatched_check_outs", every=Every.HOUR)

@@ -21,10 +21,14 @@ from volunteer_api.hours.days import MINUTE
 
 def is_fixed(attendance: Attendance) -> bool:
     """Whether more than the volunteer's taps has made it what it is: no tap that arrives late changes it any more."""
+    if attendance.reviewed_by is not None or attendance.check_out_recorder_id is not None:
+        return True
     if attendance.state == State.OPEN:
         return False
     if attendance.state == State.REJECTED:
         return True
+    if Reason.FORGOTTEN_CHECK_OUT in attendance.reasons:
+        return False
     return attendance.check_out_tapped_at is None and Reason.CHECKED_IN_ELSEWHERE not in attendance.reasons
 
 
@@ -56,7 +60,7 @@ def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None 
             continue
         next_at = following.checked_in_at if following is not None else None
         follows = brought and one.check_out_tapped_at is not None
-        if one is not attendance and (is_fixed(one) or not (follows or _differs(one, next_at))):
+        if one is not attendance and (_stays(one) or not (follows or _differs(one, next_at))):
             continue
         _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
         db.session.add(one)
@@ -64,6 +68,11 @@ def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None 
         db.session.flush()
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
+
+
+def _stays(attendance: Attendance) -> bool:
+    """Whether others' taps leave it as it is; one whose check-out was forgotten waits for its own."""
+    return is_fixed(attendance) or Reason.FORGOTTEN_CHECK_OUT in attendance.reasons
 
 
 def _place(attendance: Attendance) -> tuple[datetime, str]:

@@ -50,6 +50,8 @@ class AuditAction(StrEnum):
     LOT_RECALLED = "lot_recalled"
     RECALL_ENDED = "recall_ended"
     STOCKTAKE_APPROVED = "stocktake_approved"
+    ATTENDANCE_REVIEWED = "attendance_reviewed"
+    ROLL_CALL_TAKEN = "roll_call_taken"
 
 
 class AuditEntry(Identified, Base):

@@ -1,0 +1,214 @@
+"""Roll-calls: a leader's word is strong, makes no hours alone, and can be said twice."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.attendance.factories import Scene, loaded_evidence, make_scene, make_shift, soon
+from tests.attendance.test_review import attend, sums, told
+from tests.factories import make_volunteer, next_number
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.attendance import absences, roll_call, service
+from volunteer_api.attendance.models import Attendance, RollCallMark, State
+from volunteer_api.attendance.problems import TimeIsOver
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+def scene(app: Any) -> Scene:
+    """A shift of two hours that ended an hour ago."""
+    return make_scene(starts_at=soon() - 3 * HOUR)
+
+
+def entry(volunteer: Volunteer, status: str = "present", **times: Any) -> dict[str, Any]:
+    return {"volunteer_id": volunteer.id, "status": status, **times}
+
+
+def take(scene: Scene, *entries: dict[str, Any], **options: Any) -> list[Any]:
+    """The codes of what was refused, or the state of the attendance, or the mark alone; with whether it is new."""
+    results = roll_call.take(shift=scene.shift, by=options.pop("by", scene.leader).id, entries=entries, **options)
+    return [
+        one.refusal.code
+        if one.refusal is not None
+        else (str(one.person.attendance.state) if one.person.attendance is not None else "marked", one.changed)
+        for one in results
+    ]
+
+
+def is_absent(scene: Scene, volunteer: Volunteer) -> bool:
+    found = db.session.query(SignUp).filter_by(shift_id=scene.shift.id, volunteer_id=volunteer.id).one()
+    return found.absent_at is not None
+
+
+def test_a_paper_list_typed_in_the_evening(client: Any, unit: Any, scene: Scene, statements: Any) -> None:
+    def prepare() -> tuple[Volunteer, list[str]]:
+        friend = make_volunteer(phone=f"+86136{next_number():08d}")
+        with clock.at(scene.shift.starts_at - HOUR):
+            for one in (friend, scene.unsigned):
+                sign_ups.sign_up(shift_id=scene.shift.id, volunteer_id=one.id)
+        return friend
+
+    friend = unit(prepare)
+    people = [
+        {"volunteer_id": str(scene.volunteer.id), "status": "present"},
+        {"phone": friend.phone, "status": "present"},
+        {"volunteer_id": str(scene.unsigned.id), "status": "absent"},
+        {"volunteer_id": str(scene.stranger.id), "status": "present"},
+        {"phone": f"136 {next_number():04d} 0000", "status": "present"},
+        {"phone": "1360000", "status": "present"},
+        {"volunteer_id": str(scene.leader.id), "status": "present"},
+        {"volunteer_id": str(scene.shift.id), "status": "present"},
+    ]
+    leader = client.as_(scene.leader)
+    path = f"/shifts/{scene.shift.id}/roll-call"
+    answer = leader.put(path, json={"entries": people})
+    assert answer.status_code == 200, answer.json
+    first = answer.json["results"]
+    codes = [one["problem"] and one["problem"]["code"] for one in first]
+    assert codes[:4] == [None] * 4
+    assert codes[4:] == ["unknown_phone", "invalid_payload", "own_roll_call", "unknown_volunteer"]
+    # Strong at both ends, for the whole shift; of somebody without a sign-up another person must say so too.
+    assert [one["attendance"] and one["attendance"]["state"] for one in first[:4]] == [
+        "credited",
+        "credited",
+        None,
+        "held",
+    ]
+    assert (first[0]["attendance"]["grade"], first[0]["attendance"]["credited_minutes"]) == ("strong", 120)
+    assert [one["code"] for one in first[3]["attendance"]["reasons"]] == ["not_signed_up"]
+    assert unit(lambda: (sums(scene.volunteer), sums(friend), sums(scene.stranger))) == ((120, 0), (120, 0), (0, 120))
+    assert unit(lambda: is_absent(scene, scene.unsigned))
+    record = unit(lambda: db.session.query(Attendance).filter_by(volunteer_id=friend.id).one())
+    assert record.check_out_recorder_id == scene.leader.id
+    # The same list again changes nothing.
+    again = leader.put(path, json={"entries": people}).json["results"]
+    assert [one["changed"] for one in again] == [False] * 8
+    assert [one["attendance"] for one in again] == [one["attendance"] for one in first]
+    [shown] = leader.get("/attendances").json["items"]
+    assert (shown["roll_call"]["status"], shown["roll_call"]["marked_by"]["name"]) == ("present", "leader")
+    body = {"decision": "credit", "reason": "签到表"}
+    refused = leader.post(f"/attendances/{shown['id']}/review", json=body, key="review")
+    assert refused.json["code"] == "recorded_by_you"
+
+
+def test_a_morning_list_strengthens_arrivals_alone(unit: Any, scene: Scene) -> None:
+    start, end = scene.shift.starts_at, scene.shift.ends_at
+    unit(lambda: attend(scene, scene.volunteer, left=False))
+    list_of_all = [entry(scene.volunteer), entry(scene.stranger)]
+    with clock.at(start + 10 * MINUTE):
+        assert unit(lambda: take(scene, *list_of_all)) == [("open", True), ("open", True)]
+        assert unit(lambda: take(scene, *list_of_all)) == [("open", False), ("open", False)]
+    with clock.at(end):
+        # The morning's list, told late: nobody has left by it.
+        late = start + 10 * MINUTE
+        assert unit(lambda: take(scene, *list_of_all, taken_at=late)) == [("open", False), ("open", False)]
+        named = [entry(scene.volunteer, left_at=end - HOUR), entry(scene.stranger, left_at=start + 20 * MINUTE)]
+        assert unit(lambda: take(scene, *named)) == [("credited", True), ("held", True)]
+        assert unit(lambda: take(scene, *named)) == [("credited", False), ("held", False)]
+        assert unit(lambda: take(scene, entry(scene.volunteer, left_at=end))) == ["already_reviewed"]
+    assert unit(lambda: (sums(scene.volunteer), sums(scene.stranger))) == ((60, 0), (0, 20))
+
+
+def test_a_leader_makes_weak_evidence_strong(unit: Any, scene: Scene) -> None:
+    unit(lambda: attend(scene, scene.volunteer))
+    assert unit(lambda: sums(scene.volunteer)) == (0, 120)
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (120, 0)
+
+
+def test_absent_against_an_attendance_holds_it_and_shows_both(client: Any, unit: Any, scene: Scene) -> None:
+    start, end = scene.shift.starts_at, scene.shift.ends_at
+
+    def with_code() -> Attendance:
+        with clock.at(start):
+            return service.check_in(
+                volunteer_id=scene.volunteer.id,
+                shift_id=scene.shift.id,
+                evidence=loaded_evidence(start, code=scene.code(start)),
+            )
+
+    attendance = unit(with_code)
+    # Who marks somebody absent before she checks out holds what she checks out of.
+    with clock.at(start + HOUR):
+        assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("open", True)]
+    with clock.at(end):
+        left = loaded_evidence(end, code=unit(lambda: scene.code(end)))
+        unit(lambda: service.check_out(attendance=db.session.get_one(Attendance, attendance.id), evidence=left))
+    [shown] = client.as_(scene.leader).get("/attendances?reason=marked_absent").json["items"]
+    assert (shown["grade"], shown["roll_call"]["status"]) == ("strong", "absent")
+    assert [one["code"] for one in shown["reasons"]] == ["marked_absent"]
+    assert unit(lambda: "attendance_marked_absent" in told(scene.volunteer))
+    # It was a mistake: what was proven counts again. And again it was none.
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (120, 0)
+    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("held", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (0, 120)
+    assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == ["attended"]
+
+
+def test_a_name_ticked_by_mistake(unit: Any, scene: Scene) -> None:
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("rejected", True)]
+    assert unit(lambda: (sums(scene.volunteer), is_absent(scene, scene.volunteer))) == ((0, 0), True)
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: (sums(scene.volunteer), is_absent(scene, scene.volunteer))) == ((120, 0), False)
+
+
+def test_who_is_excused_is_no_no_show(unit: Any, scene: Scene) -> None:
+    with clock.at(scene.shift.starts_at - 2 * HOUR):
+        assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == ["not_yet"]
+        assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == [("marked", True)]
+    with clock.at(scene.shift.ends_at + 73 * HOUR):
+        # Of the two who had a place, only the one without a word.
+        assert unit(absences.record_absences) == 1
+    assert unit(lambda: (is_absent(scene, scene.volunteer), is_absent(scene, scene.leader))) == (False, True)
+    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("marked", True)]
+    assert unit(lambda: is_absent(scene, scene.volunteer))
+    assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == [("marked", True)]
+    assert not unit(lambda: is_absent(scene, scene.volunteer))
+    assert (
+        unit(lambda: take(scene, entry(scene.stranger, "absent"), entry(scene.stranger, "excused")))
+        == ["not_expected"] * 2
+    )
+
+
+def test_times_that_cannot_be(unit: Any, scene: Scene) -> None:
+    start, end = scene.shift.starts_at, scene.shift.ends_at
+    refused = [
+        (entry(scene.volunteer, arrived_at=end, left_at=start), "left_before_arrival"),
+        (entry(scene.volunteer, arrived_at=end + MINUTE), "not_during_shift"),
+        (entry(scene.volunteer, left_at=start - MINUTE), "not_during_shift"),
+        (entry(scene.volunteer, left_at=clock.now() + HOUR), "not_yet"),
+    ]
+    assert unit(lambda: take(scene, *(one for one, _ in refused))) == [code for _, code in refused]
+    assert unit(lambda: db.session.query(RollCallMark).count()) == 0
+    with clock.at(end + timedelta(days=40)), pytest.raises(TimeIsOver):
+        unit(lambda: take(scene, entry(scene.volunteer)))
+
+
+def test_an_open_attendance_elsewhere(unit: Any, scene: Scene) -> None:
+    """A morning that nobody checked out of is closed by the afternoon's roll-call."""
+
+    def prepare() -> UUID:
+        morning = make_shift(
+            organization=scene.organization, created_by=scene.organizer, starts_at=scene.shift.starts_at - 2 * HOUR
+        )
+        with clock.at(morning.starts_at):
+            return service.check_in(
+                volunteer_id=scene.volunteer.id, shift_id=morning.id, evidence=loaded_evidence(clock.now())
+            ).id
+
+    before = unit(prepare)
+    with clock.at(scene.shift.starts_at + MINUTE):
+        assert unit(lambda: take(scene, entry(scene.volunteer))) == [("open", True)]
+    closed = unit(lambda: db.session.get_one(Attendance, before))
+    assert (closed.state, closed.held_minutes) == (State.HELD, 120)
+    assert "checked_in_elsewhere" in closed.reasons
+    assert unit(lambda: sums(scene.volunteer)) == (0, 120)

@@ -1,0 +1,269 @@
+"""The review of what waits: a second person credits or rejects it, and says why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.attendance import minutes as counting
+from volunteer_api.attendance import review_notices as notices
+from volunteer_api.attendance import review_queries, scene
+from volunteer_api.attendance.models import Attendance, Decision, State
+from volunteer_api.attendance.problems import (
+    AlreadyReviewed,
+    BeyondAttendance,
+    MinutesMissing,
+    NeedsOrganizer,
+    OwnReview,
+    RecordedByYou,
+    StillOpen,
+)
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import set_held
+from volunteer_api.core import audit, clock
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import NotFound, Problem
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.hours import service as hours
+from volunteer_api.hours.days import spread, whole_minutes
+from volunteer_api.hours.service import Credited
+from volunteer_api.organizations.access import Permission, can
+from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What came of one line of a bulk review: the attendance, or the refusal."""
+
+    attendance_id: UUID | None
+    attendance: Attendance | None
+    refusal: Problem | None
+
+
+@dataclass(frozen=True)
+class Countable:
+    """What of an attendance may count: an interval inside its frame, and at most so many minutes of it.
+
+    `others` are what the ledger holds of the same local days for anything else: no minute is credited twice.
+    """
+
+    starts_at: datetime
+    ends_at: datetime
+    most: int
+    others: Sequence[Credited]
+
+
+def decide(
+    *,
+    attendance_id: UUID,
+    reviewer_id: UUID,
+    decision: Decision | str,
+    credited_minutes: int | None = None,
+    reason: str,
+    correction: bool = True,
+) -> Attendance:
+    """Credit or reject an attendance that waits for review, or correct what was decided; tell the volunteer why.
+
+    `credited_minutes` is what the attendance counts for in all, by default what it has and what waits; never more than
+    it has inside its frame beside what the ledger credits for the same time. One that was credited but flagged waits
+    too: any decision ends the look at it, but only an organizer takes minutes away. With `correction` an organizer may
+    also change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
+    rejected; without it these are AlreadyReviewed, so that of two reviewers at once the second learns of the first.
+    Whether the reviewer may decide there at all, the caller has judged; that it is not her own is judged here.
+
+    Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyReviewed, MinutesMissing,
+    BeyondAttendance (409). All of them before anything is written.
+    """
+    volunteer_id = review_queries.volunteer_of(attendance_id)
+    if volunteer_id is None:
+        raise NotFound()
+    lock_volunteer(volunteer_id)
+    return _decide(
+        (volunteer_id, attendance_id), reviewer_id, Decision(decision), credited_minutes, reason, correction=correction
+    )
+
+
+def decide_several(reviewer_id: UUID, lines: Sequence[Mapping[str, Any] | Problem]) -> list[Reviewed]:
+    """Decide on up to a hundred attendances, each for itself; what can't be decided costs no other.
+
+    The volunteers are held first, by one statement in the order of their ids. A line is what `decide` takes, or what
+    is wrong with it. What the reviewer may not decide on is not there for her (404), except her own (403).
+    """
+    asked = [line["attendance_id"] for line in lines if not isinstance(line, Problem)]
+    known = review_queries.reviewable(reviewer_id, asked)
+    lock_volunteers(set(known.values()))
+    return [_reviewed(reviewer_id, line, known) for line in lines]
+
+
+def reviewed_view(results: Sequence[Reviewed]) -> dict[str, Any]:
+    """The results of a bulk review as an answer shows them."""
+    return {
+        "results": [
+            {
+                "attendance_id": one.attendance_id,
+                "status": one.refusal.status if one.refusal is not None else 200,
+                "attendance": one.attendance,
+                "problem": one.refusal.body() if one.refusal is not None else None,
+            }
+            for one in results
+        ]
+    }
+
+
+def countable(attendance: Attendance, here: Scene) -> Countable:
+    """What of an attendance may count at most; of one without a check-out or a claim, to the end of its frame."""
+    left_at = attendance.checked_out_at or attendance.claimed_left_at or here.ends_at
+    starts_at, ends_at = counting.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
+    days = clock.local_date(starts_at), clock.local_date(ends_at)
+    others = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id})
+    taken = sum(
+        min(record.minutes, whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)))
+        for record in others
+    )
+    return Countable(starts_at, ends_at, max(0, whole_minutes(starts_at, ends_at) - taken), others)
+
+
+def _reviewed(reviewer_id: UUID, line: Mapping[str, Any] | Problem, known: Mapping[UUID, UUID]) -> Reviewed:
+    if isinstance(line, Problem):
+        return Reviewed(None, None, line)
+    attendance_id = line["attendance_id"]
+    try:
+        if attendance_id not in known:
+            raise NotFound()
+        decided = _decide(
+            (known[attendance_id], attendance_id),
+            reviewer_id,
+            line["decision"],
+            line.get("credited_minutes"),
+            line["reason"],
+            correction=line["correction"],
+        )
+    except Problem as refusal:
+        return Reviewed(attendance_id, None, refusal)
+    return Reviewed(attendance_id, decided, None)
+
+
+def _decide(
+    whose: tuple[UUID, UUID],
+    reviewer_id: UUID,
+    decision: Decision,
+    asked: int | None,
+    reason: str,
+    *,
+    correction: bool,
+) -> Attendance:
+    """Decide on an attendance (`whose`: the held volunteer and the attendance)."""
+    attendance, here = scene.load(*whose)
+    before = attendance.state
+    waited = attendance.credited_minutes + attendance.held_minutes
+    _require_decidable(attendance, here, reviewer_id, decision, correction=correction)
+    minutes, could = 0, None
+    if decision is Decision.CREDIT:
+        could = countable(attendance, here)
+        minutes = _minutes(attendance, could, asked)
+        _require_room(here, reviewer_id, could, minutes)
+    # What the ledger holds already is taken away only from above.
+    if minutes < attendance.credited_minutes:
+        _require_organizer(here, reviewer_id)
+    if could is not None and attendance.checked_out_at is None:
+        attendance.checked_out_at = attendance.claimed_left_at
+    if minutes != attendance.credited_minutes:
+        _write(attendance, here, could, minutes, reviewer_id, reason)
+    set_held(attendance, here, 0)
+    attendance.state = State.CREDITED if decision is Decision.CREDIT else State.REJECTED
+    attendance.credited_minutes, attendance.flagged = minutes, False
+    attendance.reviewed_by, attendance.reviewed_at = reviewer_id, clock.now()
+    attendance.decision_reason = reason
+    db.session.flush()
+    _tell(attendance, here, reason, given_in_full=before != State.HELD or minutes >= waited)
+    audit.record(
+        AuditAction.ATTENDANCE_REVIEWED,
+        actor_id=reviewer_id,
+        subject_id=attendance.volunteer_id,
+        organization_id=here.organization_id,
+        attendance_id=str(attendance.id),
+        decision=decision.value,
+        before=before,
+        minutes=minutes,
+    )
+    return attendance
+
+
+def _require_decidable(
+    attendance: Attendance, here: Scene, reviewer_id: UUID, decision: Decision, *, correction: bool
+) -> None:
+    if attendance.volunteer_id == reviewer_id:
+        raise OwnReview()
+    if attendance.state == State.OPEN:
+        raise StillOpen(attendance)
+    waits = attendance.state == State.HELD or attendance.flagged
+    if not waits and not correction:
+        raise AlreadyReviewed(attendance)
+    recorders = (attendance.check_in_recorder_id, attendance.check_out_recorder_id)
+    if decision is Decision.CREDIT and reviewer_id in recorders:
+        raise RecordedByYou()
+    if not waits:
+        _require_organizer(here, reviewer_id)
+
+
+def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int:
+    if asked is None:
+        waits = attendance.credited_minutes + attendance.held_minutes
+        if attendance.state != State.REJECTED and (waits or attendance.checked_out_at is not None):
+            asked = waits
+        elif attendance.checked_out_at is not None or attendance.claimed_left_at is not None:
+            asked = could.most
+        else:
+            raise MinutesMissing()
+    if asked > could.most:
+        raise BeyondAttendance(could.most)
+    return asked
+
+
+def _require_room(here: Scene, reviewer_id: UUID, could: Countable, minutes: int) -> None:
+    days = hours.minutes_by_day(could.others)
+    for day, part in spread(minutes, could.starts_at, could.ends_at, settings().zone).items():
+        if part and days.get(day, 0) + part > rules().most_minutes_a_day:
+            _require_organizer(here, reviewer_id)
+
+
+def _write(
+    attendance: Attendance, here: Scene, could: Countable | None, minutes: int, reviewer_id: UUID, reason: str
+) -> None:
+    """Let the ledger hold so many minutes for the attendance, and no others."""
+    if attendance.credited_minutes:
+        hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=reviewer_id)
+    if could is None:
+        return
+    hours.credit(
+        volunteer_id=attendance.volunteer_id,
+        minutes=minutes,
+        activity=here.activity,
+        shift=here.shift,
+        station=here.station,
+        starts_at=could.starts_at,
+        ends_at=could.ends_at,
+        attendance_id=attendance.id,
+        team_id=here.team_id,
+        leader_id=here.leader_id,
+        recorder_id=attendance.check_out_recorder_id or attendance.check_in_recorder_id,
+        approver_id=reviewer_id,
+        reason=reason,
+    )
+
+
+def _require_organizer(here: Scene, reviewer_id: UUID) -> None:
+    if not can(reviewer_id, Permission.HOURS_REVIEW, organization_id=here.organization_id):
+        raise NeedsOrganizer()
+
+
+def _tell(attendance: Attendance, here: Scene, reason: str, *, given_in_full: bool) -> None:
+    """Tell of what was not given; of minutes that were given or taken back the ledger's own notices tell."""
+    once = str(attendance.reviewed_at)
+    if attendance.state == State.REJECTED:
+        notices.tell(notices.REJECTED, attendance, here, once=once, reason=reason)
+    elif not given_in_full or attendance.credited_minutes == 0:
+        minutes = str(attendance.credited_minutes)
+        notices.tell(notices.REVIEWED, attendance, here, once=once, reason=reason, minutes=minutes)

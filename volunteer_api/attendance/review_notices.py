@@ -1,0 +1,80 @@
+"""What people hear of the review of attendances."""
+
+from uuid import UUID
+
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import register
+
+REJECTED = register(
+    "attendance_rejected",
+    "Your attendance was not counted",
+    "%(activity)s was not counted: %(reason)s If you see it differently, open the attendance and dispute it.",
+)
+REVIEWED = register(
+    "attendance_reviewed",
+    "Your attendance was reviewed",
+    "%(minutes)s minutes count for %(activity)s: %(reason)s If you see it differently, open the attendance and "
+    "dispute it.",
+)
+MARKED_ABSENT = register(
+    "attendance_marked_absent",
+    "You were marked absent",
+    "A leader of %(activity)s marked you absent. Your attendance waits for a review; you can dispute it.",
+)
+HELD = register(
+    "attendance_recorded",
+    "Your attendance was recorded",
+    "A leader recorded that you were at %(activity)s. It waits for a review.",
+)
+FORGOTTEN = register(
+    "check_out_forgotten",
+    "You did not check out",
+    "You did not check out of %(activity)s. Say when you left, so that your time can be counted.",
+)
+CLAIMED = register(
+    "attendance_claimed",
+    "Somebody forgot to check out",
+    "Somebody says when they left %(activity)s. Look at it and decide.",
+)
+UNFINISHED = register(
+    "attendances_unfinished",
+    "Check-outs are missing",
+    "Not everybody checked out of %(activity)s. Take a roll-call with the time at which they left.",
+)
+DUE = register(
+    "reviews_due",
+    "Attendances wait for your review",
+    "Attendances of %(activity)s must be decided by %(due_on)s.",
+)
+
+
+def tell(kind: str, attendance: Attendance, here: Scene, *, once: str = "", **values: str) -> None:
+    """Tell the volunteer of what happened to her attendance; `once` makes a second telling another one."""
+    notify(
+        volunteer_id=attendance.volunteer_id,
+        kind=kind,
+        values={"activity": title(here), "attendance_id": str(attendance.id), **values},
+        dedup_key=":".join(part for part in (kind, str(attendance.id), once) if part),
+    )
+
+
+def tell_leader(kind: str, leader_id: UUID, *, activity: str, about: UUID, once: str = "", **values: str) -> None:
+    """Tell a leader of attendances at a shift or a station (`about`): one piece of news for all of them."""
+    notify(
+        volunteer_id=leader_id,
+        kind=kind,
+        values={"activity": activity, "about_id": str(about), **values},
+        dedup_key=":".join(part for part in (kind, str(about), str(leader_id), once) if part),
+    )
+
+
+def title(here: Scene) -> str:
+    """What people call where the attendance was: the activity, or the station of a duty."""
+    return here.activity.title if here.activity is not None else here.station.name if here.station is not None else ""
+
+
+def about(here: Scene) -> UUID:
+    """What all attendances at the same shift or station have in common."""
+    return here.target_id

@@ -1,0 +1,149 @@
+"""What reviews, roll-calls and the closing of forgotten check-outs read."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.access import led_by
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
+from volunteer_api.organizations.models import Grant, Role, ScopeType
+from volunteer_api.stations.models import Station
+
+# When the frame of an attendance ended, and when it began: that of a shift, or that of a duty.
+ENDED_AT = func.coalesce(Shift.ends_at, Attendance.frame_ends_at)
+BEGAN_AT = func.coalesce(Shift.starts_at, Attendance.frame_starts_at)
+# Row of several columns, whose types the caller knows.
+Rows = Select[*tuple[Any, ...]]
+
+
+def reviewed_by(volunteer_id: UUID) -> ColumnElement[bool]:
+    """The attendances, joined to their activity and their station, that the volunteer may decide on.
+
+    Those at activities that she leads, or that lie where she has hours.review, and duty at stations that she manages.
+    """
+    organizes = permitted_organization_ids(volunteer_id, Permission.HOURS_REVIEW)
+    return or_(
+        led_by(volunteer_id),
+        Activity.organization_id.in_(organizes),
+        Attendance.station_id.in_(_managed_stations(volunteer_id)),
+        Attendance.station_id.is_not(None) & Station.organization_id.in_(organizes),
+    )
+
+
+def placed(*columns: Any) -> Rows:
+    """Attendances joined to what they were at: shift and activity, or the station of a duty."""
+    return (
+        select(*columns)
+        .select_from(Attendance)
+        .outerjoin(Shift, Shift.id == Attendance.shift_id)
+        .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Station, Station.id == Attendance.station_id)
+    )
+
+
+def reviewable(volunteer_id: UUID, attendance_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Those of the attendances that the volunteer may decide on, each with whose it is."""
+    found = placed(Attendance.id, Attendance.volunteer_id).where(
+        Attendance.id.in_(attendance_ids), reviewed_by(volunteer_id)
+    )
+    return {row.id: row.volunteer_id for row in db.session.execute(found)}
+
+
+def hold_forgotten(ended_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """The open attendances whose frame ended by then, oldest first, each with its volunteer, who is held.
+
+    Those whom somebody else holds are left out.
+    """
+    found = (
+        placed(Attendance.id, Attendance.volunteer_id)
+        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
+        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT)
+        .order_by(ENDED_AT, Attendance.id)
+        .limit(limit)
+        .with_for_update(of=Volunteer, key_share=True, skip_locked=True)
+    )
+    return [(row.id, row.volunteer_id) for row in db.session.execute(found)]
+
+
+def due(last_day: date, days: int, limit: int) -> Sequence[Any]:
+    """The shifts and duties of the local days up to this one that have attendances that wait, oldest first.
+
+    Rows of `shift_id` and `activity_id` or `station_id`, `ended_at`, `title`.
+    """
+    since, until = clock.days_between(last_day - timedelta(days=days - 1), last_day)
+    ended = func.max(ENDED_AT)
+    return db.session.execute(
+        placed(
+            Attendance.shift_id,
+            Attendance.station_id,
+            Shift.activity_id,
+            ended.label("ended_at"),
+            func.coalesce(func.max(Activity.title), func.max(Station.name)).label("title"),
+        )
+        .where(Attendance.state == State.HELD, since <= ENDED_AT, until > ENDED_AT)
+        .group_by(Attendance.shift_id, Attendance.station_id, Shift.activity_id)
+        .order_by(ended, Attendance.shift_id, Attendance.station_id)
+        .limit(limit)
+    ).all()
+
+
+def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Who hears of what waits at these activities: the leaders named, or else who planned it."""
+    found: dict[UUID, list[UUID]] = {one: [] for one in activity_ids}
+    rows = db.session.execute(
+        select(Activity.id, ActivityLeader.volunteer_id, Activity.created_by)
+        .outerjoin(ActivityLeader, ActivityLeader.activity_id == Activity.id)
+        .where(Activity.id.in_(activity_ids))
+        .order_by(Activity.id, ActivityLeader.volunteer_id)
+    )
+    for row in rows:
+        found[row.id].append(row.volunteer_id or row.created_by)
+    return found
+
+
+def responsible_for(here: Scene) -> list[UUID]:
+    """Who hears of what waits at one shift or station."""
+    if here.activity is not None:
+        return leaders_of([here.activity.id])[here.activity.id]
+    return managers_of([here.target_id])[here.target_id]
+
+
+def managers_of(station_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Who manages these stations now."""
+    found: dict[UUID, list[UUID]] = {one: [] for one in station_ids}
+    rows = db.session.execute(
+        select(Grant.scope_id, Grant.volunteer_id)
+        .where(
+            Grant.scope_type == ScopeType.STATION,
+            Grant.scope_id.in_(station_ids),
+            Grant.role == Role.STATION_MANAGER,
+            Grant.revoked_at.is_(None),
+        )
+        .order_by(Grant.scope_id, Grant.volunteer_id)
+    )
+    for row in rows:
+        found[row.scope_id].append(row.volunteer_id)
+    return found
+
+
+def volunteer_of(attendance_id: UUID) -> UUID | None:
+    """Whose attendance it is, None where there is none."""
+    return db.session.scalar(select(Attendance.volunteer_id).where(Attendance.id == attendance_id))
+
+
+def _managed_stations(volunteer_id: UUID) -> Select[UUID]:
+    return select(Grant.scope_id).where(
+        Grant.volunteer_id == volunteer_id,
+        Grant.revoked_at.is_(None),
+        Grant.scope_type == ScopeType.STATION,
+        Grant.role.in_(roles_with(Permission.STATION_MANAGE)),
+    )

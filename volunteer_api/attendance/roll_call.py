@@ -1,0 +1,284 @@
+"""A leader's roll-call: who was there, who was not, and who need not have been."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.activities.models import Shift
+from volunteer_api.attendance import review_notices as notices
+from volunteer_api.attendance import roll_call_queries as queries
+from volunteer_api.attendance import strengthening
+from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
+from volunteer_api.attendance.problems import (
+    AlreadyReviewed,
+    Attended,
+    LeftBeforeArrival,
+    NotDuringShift,
+    NotExpected,
+    NotYet,
+    OwnRollCall,
+    TimeIsOver,
+    UnknownPhone,
+    UnknownVolunteer,
+)
+from volunteer_api.attendance.roll_call_queries import Person
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.attendance.settling import in_order, set_held
+from volunteer_api.core import audit, clock, texts
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
+from volunteer_api.core.problems import Problem
+from volunteer_api.core.settings import rules
+from volunteer_api.hours import deadlines
+from volunteer_api.hours import service as hours
+from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.problems import Canceled
+from volunteer_api.sign_ups.queries import lock_volunteers
+
+# Who has an account hears of a roll-call that names her; that many numbers that nobody has may be tried without a word.
+UNKNOWN_PHONES = "100/hour"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What came of one entry; `changed` is False where all of it was known already."""
+
+    person: Person | None
+    changed: bool
+    refusal: Problem | None
+
+
+@dataclass
+class Call:
+    """A roll-call that is being taken, and whose absence it records or takes back at its end."""
+
+    shift: Shift
+    here: Scene
+    by: UUID
+    now: datetime
+    taken_at: datetime
+    absent: set[UUID] = field(default_factory=set)
+    excused: set[UUID] = field(default_factory=set)
+
+    @property
+    def opens_at(self) -> datetime:
+        return self.shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+
+    def scene_of(self, person: Person) -> Scene:
+        """What the person's attendance is judged by."""
+        sign_up = person.sign_up
+        team_id = sign_up.team_id if sign_up is not None else None
+        return replace(self.here, expected=sign_up is not None, team_id=team_id)
+
+
+def take(
+    *, shift: Shift, by: UUID, entries: Sequence[Mapping[str, Any] | Problem], taken_at: datetime | None = None
+) -> list[Marked]:
+    """Take the roll-call of a shift: the marks of those named, and what they do to attendances; a result for each.
+
+    An entry is {volunteer_id | phone, status, arrived_at?, left_at?}, or what is wrong with it; a refusal costs no
+    other entry. Who is `present` gets an attendance, or hers becomes strong at the ends that the leader vouches for:
+    the arrival, and the leaving where it is named or the list was written (`taken_at`, by default now) after the end.
+    Strong at both ends is credited; somebody without a sign-up is held until another person looks at it, for a leader
+    alone must not make hours. `absent` is recorded with the sign-up; against an attendance it holds that. `excused` is
+    an absence that is no no-show. The same list again changes nothing. All volunteers are held first, by one statement
+    in the order of their ids.
+
+    Raises Canceled and TimeIsOver (409) once the ten working days are over.
+    """
+    now = clock.now()
+    if shift.canceled_at is not None:
+        raise Canceled()
+    if deadlines.due_on(clock.local_date(shift.ends_at)).is_past():
+        raise TimeIsOver()
+    by_phone = queries.accounts_of([one["phone"] for one in entries if not isinstance(one, Problem) and "phone" in one])
+    named = [_named(one, by_phone) for one in entries]
+    chosen = {one for one in named if one is not None and one != by}
+    lock_volunteers(chosen)
+    people = queries.people_at(shift.id, chosen)
+    here = queries.scene_of(shift.id)
+    call = Call(shift, here, by, now, min(taken_at or now, now))
+    results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
+    db.session.flush()
+    _record_absences(call)
+    if any(one.changed for one in results):
+        audit.record(
+            AuditAction.ROLL_CALL_TAKEN,
+            actor_id=by,
+            organization_id=here.organization_id,
+            shift_id=str(shift.id),
+            changed=sum(one.changed for one in results),
+        )
+    return results
+
+
+def marked_view(results: Sequence[Marked]) -> dict[str, Any]:
+    """The results as an answer shows them."""
+    return {
+        "results": [
+            {
+                "volunteer": {"id": one.person.id, "name": one.person.name} if one.person is not None else None,
+                "status": one.refusal.status if one.refusal is not None else 200,
+                "changed": one.changed,
+                "attendance": one.person.attendance if one.person is not None else None,
+                "problem": one.refusal.body() if one.refusal is not None else None,
+            }
+            for one in results
+        ]
+    }
+
+
+def _named(entry: Mapping[str, Any] | Problem, by_phone: Mapping[str, UUID]) -> UUID | None:
+    if isinstance(entry, Problem):
+        return None
+    found: UUID | None = by_phone.get(entry["phone"]) if "phone" in entry else entry["volunteer_id"]
+    return found
+
+
+def _marked(
+    call: Call, entry: Mapping[str, Any] | Problem, volunteer_id: UUID | None, people: Mapping[UUID, Person]
+) -> Marked:
+    person = people.get(volunteer_id) if volunteer_id is not None else None
+    try:
+        if isinstance(entry, Problem):
+            raise entry
+        if volunteer_id == call.by:
+            raise OwnRollCall()
+        if person is None:
+            raise _unknown(call, entry)
+        changed = MARKING[entry["status"]](call, person, entry)
+    except Problem as refusal:
+        return Marked(person, False, refusal)
+    return Marked(person, _note(call, person, entry) or changed, None)
+
+
+def _unknown(call: Call, entry: Mapping[str, Any]) -> Problem:
+    if "phone" not in entry:
+        return UnknownVolunteer()
+    spend(UNKNOWN_PHONES, "phones in roll-calls", who=str(call.by))
+    return UnknownPhone()
+
+
+def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
+    left_at = _left_at(call, entry)
+    attendance = person.attendance
+    if attendance is not None and attendance.state == State.REJECTED:
+        if attendance.reviewed_by is not None:
+            raise AlreadyReviewed(attendance)
+        # A roll-call took it back itself.
+        attendance = None
+    if attendance is None:
+        arrived_at = entry.get("arrived_at") or min(max(call.taken_at, call.opens_at), call.shift.starts_at)
+        if left_at is not None and left_at < arrived_at:
+            raise LeftBeforeArrival()
+        person.attendance = strengthening.begin(call, person, arrived_at, left_at)
+        changed = True
+    else:
+        changed = strengthening.strengthen(
+            call, person, attendance, entry.get("arrived_at"), entry.get("left_at"), left_at
+        )
+    if person.sign_up is not None and person.sign_up.absent_at is not None:
+        call.excused.add(person.sign_up.id)
+        changed = True
+    return changed
+
+
+def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
+    if call.now < call.opens_at:
+        raise NotYet()
+    attendance = person.attendance
+    if attendance is None or attendance.state == State.REJECTED:
+        return _record_absence(call, person)
+    if attendance.reviewed_by is not None:
+        raise AlreadyReviewed(attendance)
+    if Reason.MARKED_ABSENT in attendance.reasons:
+        return False
+    here = call.scene_of(person)
+    waits = attendance.credited_minutes + attendance.held_minutes
+    if attendance.credited_minutes:
+        hours.take_back(
+            attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by
+        )
+        attendance.credited_minutes = 0
+    if strengthening.is_leaders_word(attendance):
+        # A name that was ticked by mistake: nobody but the leader ever said that she was there.
+        set_held(attendance, here, 0)
+        attendance.state = State.REJECTED
+        if person.sign_up is not None:
+            _record_absence(call, person)
+        return True
+    attendance.reasons = in_order({Reason.MARKED_ABSENT, *map(Reason, attendance.reasons)})
+    if attendance.state != State.OPEN:
+        set_held(attendance, here, waits)
+        attendance.state = State.HELD
+    notices.tell(notices.MARKED_ABSENT, attendance, here, once=call.now.isoformat())
+    return True
+
+
+def _excuse(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
+    attendance = person.attendance
+    if attendance is not None and attendance.state != State.REJECTED:
+        raise Attended(attendance)
+    if person.sign_up is None:
+        raise NotExpected()
+    if person.sign_up.absent_at is None:
+        return False
+    call.excused.add(person.sign_up.id)
+    return True
+
+
+MARKING = {
+    RollCallStatus.PRESENT: _mark_present,
+    RollCallStatus.ABSENT: _mark_absent,
+    RollCallStatus.EXCUSED: _excuse,
+}
+
+
+def _left_at(call: Call, entry: Mapping[str, Any]) -> datetime | None:
+    """When the person left: as it is named, or at the end where the list was written after it."""
+    shift, arrived_at, left_at = call.shift, entry.get("arrived_at"), entry.get("left_at")
+    if call.now < call.opens_at:
+        raise NotYet()
+    for moment in (arrived_at, left_at):
+        if moment is not None and moment > call.now + timedelta(seconds=rules().future_evidence_seconds):
+            raise NotYet()
+    if arrived_at is not None and not call.opens_at <= arrived_at <= shift.ends_at:
+        raise NotDuringShift()
+    if left_at is not None and left_at < shift.starts_at:
+        raise NotDuringShift()
+    if arrived_at is not None and left_at is not None and left_at < arrived_at:
+        raise LeftBeforeArrival()
+    return left_at or (shift.ends_at if call.taken_at >= shift.ends_at else None)
+
+
+def _record_absence(call: Call, person: Person) -> bool:
+    if person.sign_up is None:
+        raise NotExpected()
+    if person.sign_up.absent_at is not None:
+        return False
+    call.absent.add(person.sign_up.id)
+    return True
+
+
+def _record_absences(call: Call) -> None:
+    if call.absent:
+        sign_ups.record_absences(call.absent - call.excused, absent=True)
+    if call.excused:
+        sign_ups.record_absences(call.excused - call.absent, absent=False)
+
+
+def _note(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
+    """Keep what the leader said; whether it is something new."""
+    told = (entry["status"], entry.get("arrived_at"), entry.get("left_at"))
+    mark = person.mark
+    if mark is not None and (mark.status, mark.arrived_at, mark.left_at) == told:
+        return False
+    if mark is None:
+        mark = person.mark = RollCallMark(shift_id=call.shift.id, volunteer_id=person.id)
+        db.session.add(mark)
+    mark.status, mark.arrived_at, mark.left_at = told
+    mark.marked_by, mark.marked_at = call.by, call.now
+    return True

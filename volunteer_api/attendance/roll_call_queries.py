@@ -1,0 +1,93 @@
+"""What a roll-call reads: a number of statements that does not grow with the list."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import false, null, or_, select
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.attendance import scene
+from volunteer_api.attendance.models import Attendance, RollCallMark, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.core.database import db
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+
+
+@dataclass
+class Person:
+    """Somebody on the list, as she is under her lock.
+
+    `attendance` is her latest at this shift, one that was not rejected before all others; `elsewhere` her open one at
+    another place.
+    """
+
+    id: UUID
+    name: str
+    sign_up: SignUp | None = None
+    attendance: Attendance | None = None
+    elsewhere: Attendance | None = None
+    mark: RollCallMark | None = None
+
+
+def accounts_of(phones: Collection[str]) -> dict[str, UUID]:
+    """The accounts of E.164 numbers, without those that nobody has."""
+    if not phones:
+        return {}
+    found = db.session.execute(select(Volunteer.phone, Volunteer.id).where(Volunteer.phone.in_(phones)))
+    return {str(row.phone): row.id for row in found}
+
+
+def people_at(shift_id: UUID, volunteer_ids: Collection[UUID]) -> dict[UUID, Person]:
+    """What the shift knows of these people; whom nobody knows is left out."""
+    known = select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(volunteer_ids), Volunteer.erased_at.is_(None))
+    people = {row.id: Person(row.id, row.name) for row in db.session.execute(known)}
+    signed_up = select(SignUp).where(
+        SignUp.shift_id == shift_id, SignUp.volunteer_id.in_(people), SignUp.state == SignUpState.CONFIRMED
+    )
+    for sign_up in db.session.scalars(signed_up.execution_options(populate_existing=True)):
+        people[sign_up.volunteer_id].sign_up = sign_up
+    marked = select(RollCallMark).where(RollCallMark.shift_id == shift_id, RollCallMark.volunteer_id.in_(people))
+    for mark in db.session.scalars(marked.execution_options(populate_existing=True)):
+        people[mark.volunteer_id].mark = mark
+    present = (
+        select(Attendance)
+        .where(
+            Attendance.volunteer_id.in_(people),
+            or_(Attendance.shift_id == shift_id, Attendance.state == State.OPEN),
+        )
+        .order_by(Attendance.id)
+        .execution_options(populate_existing=True)
+    )
+    for attendance in db.session.scalars(present):
+        person = people[attendance.volunteer_id]
+        if attendance.shift_id != shift_id:
+            person.elsewhere = attendance
+        elif person.attendance is None or attendance.state != State.REJECTED:
+            person.attendance = attendance
+    return people
+
+
+def scene_of(shift_id: UUID) -> Scene:
+    """The scene of a shift for nobody in particular: without a sign-up."""
+    leader = (
+        select(ActivityLeader.volunteer_id)
+        .where(ActivityLeader.activity_id == Activity.id)
+        .order_by(ActivityLeader.volunteer_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    row = db.session.execute(
+        select(
+            Shift,
+            Activity,
+            null().label("sign_up_id"),
+            null().label("team_id"),
+            false().label("leads"),
+            leader.label("leader_id"),
+        )
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Shift.id == shift_id)
+    ).one()
+    return scene.of_shift(row)
