@@ -37,7 +37,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 
 PEOPLE, SHIFTS, THREADS = 1000, 5, 12
-KILL_EVERY_SECONDS, LIMIT_SECONDS = 0.7, 300.0
+KILL_EVERY, LIMIT_SECONDS = 250, 300.0
 
 # One request: the token, the path, the body, and the key of a single call.
 Call = tuple[str, str, bytes, str | None]
@@ -45,7 +45,7 @@ Call = tuple[str, str, bytes, str | None]
 
 def main() -> None:
     """Prepare, send and kill, judge."""
-    os.environ.update(LIMITS="0", LOG_LEVEL="CRITICAL", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
+    os.environ.update(LIMITS="0", LOG_LEVEL="ERROR", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
     with postgresql() as url:
         os.environ["DATABASE_URL"] = url
         subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
@@ -122,9 +122,13 @@ class Run:
         threads = [threading.Thread(target=self._work) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
-        kills, chance = 0, random.Random(3)
+        kills, chance, before = 0, random.Random(3), 0
         while any(thread.is_alive() for thread in threads):
-            time.sleep(KILL_EVERY_SECONDS)
+            time.sleep(0.02)
+            # By what was done, not by time: a machine that starts workers slowly must get on too.
+            if len(self.acknowledged) < before + KILL_EVERY:
+                continue
+            before = len(self.acknowledged)
             workers = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
             if workers and any(thread.is_alive() for thread in threads):
                 os.kill(int(chance.choice(workers)), signal.SIGKILL)
