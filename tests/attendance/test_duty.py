@@ -82,7 +82,9 @@ def test_who_never_closes_has_an_end_far_ahead() -> None:
     assert found[1] > TEN + 8 * 24 * HOUR
 
 
-def test_from_the_screen_at_the_desk_to_the_ledger(app: Flask, client: Any, unit: Unit) -> None:
+def test_from_the_screen_at_the_desk_to_the_ledger(
+    app: Flask, client: Any, unit: Unit, statements: Callable[[], Any]
+) -> None:
     scene = make_scene()
 
     def open_always() -> None:
@@ -97,8 +99,13 @@ def test_from_the_screen_at_the_desk_to_the_ledger(app: Flask, client: Any, unit
     assert shown["qr"].endswith(f"/c/t/{scene.station.id}/{shown['code']}")
     assert len(shown["codes"]) == 1441
     phone = client.as_(scene.stranger)
+    assert phone.get("/me/home").json["open_attendance"] is None
     body = {"station_id": str(scene.station.id), "evidence": evidence(clock.now(), code=shown["qr"])}
-    came = phone.post("/attendances", json=body, key="in")
+    with statements() as seen:
+        came = phone.post("/attendances", json=body, key="in")
+    assert len(seen) <= 6, seen
+    open_attendance = phone.get("/me/home").json["open_attendance"]
+    assert (open_attendance["station"]["name"], open_attendance["shift"]) == (scene.station.name, None)
     assert (came.status_code, came.json["grade"], came.json["station_id"]) == (201, "strong", str(scene.station.id))
     assert phone.post("/attendances", json=body, key="in").json == came.json
     twice = phone.post("/attendances", json=body, key="again")
@@ -110,11 +117,13 @@ def test_from_the_screen_at_the_desk_to_the_ledger(app: Flask, client: Any, unit
         assert [one["code"] for one in answer.json["errors"]] == ["one_of"]
     gone = body | {"station_id": str(ids.new_id())}
     assert phone.post("/attendances", json=gone, key="gone").status_code == 404
-    out = phone.post(
-        f"/attendances/{came.json['id']}/check-out",
-        json={"evidence": evidence(clock.now(), code=shown["code"])},
-        key="o",
-    )
+    with statements() as seen:
+        out = phone.post(
+            f"/attendances/{came.json['id']}/check-out",
+            json={"evidence": evidence(clock.now(), code=shown["code"])},
+            key="o",
+        )
+    assert len(seen) <= 9, seen
     assert (out.status_code, out.json["state"]) == (200, "credited")
 
 

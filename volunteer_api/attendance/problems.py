@@ -16,7 +16,7 @@ class _KnownAttendance(Conflict):
 class AlreadyCheckedIn(_KnownAttendance):
     """Of two check-ins the earlier tap counts: told late, it moves the attendance that it is refused for."""
 
-    title = "You have already checked in to this shift."
+    title = "You have already checked in here."
     keeps_writes = True
 
 

@@ -85,13 +85,16 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
         reasons=in_order(doubts),
         check_in_reasons=in_order(doubts),
         check_in_evidence={},
+        check_in_remarks=[],
+        check_out_remarks=[],
         check_in_recorder_id=call.by,
+        flagged=False,
     )
     if left_at is None:
         timeline.put_in_order(attendance, since=arrived_at, here=here, alone=person.elsewhere is None)
         return attendance
+    # Written by what settles it, in one statement: a list has sixty names.
     db.session.add(attendance)
-    db.session.flush()
     attendance.checked_out_at, attendance.check_out_grade = left_at, Grade.STRONG
     attendance.check_out_recorder_id = call.by
     settle(attendance, here, left_at, doubts)

@@ -2,9 +2,9 @@
 
 Working days are those of the Chinese working calendar: Monday to Friday without the public holidays, and the weekend
 days that are worked instead. The State Council announces them each November for the next year; for a year that
-`core.holidays` does not know yet, only the holidays that the law fixes to a date are left out. The deadline is then
-never later than the true one by days off (unknown holidays only put it off), but may be by a weekend that is worked,
-and says `is_certain = False`; once the announcement is known, the same call gives the certain day.
+`core.holidays` does not know yet, only the holidays that the law fixes to a date are left out, and no weekend is
+worked. The deadline then says `is_certain = False`: more holidays put it off, a weekend that is worked brings it
+nearer. Once the announcement is known, the same call gives the certain day.
 """
 
 from dataclasses import dataclass

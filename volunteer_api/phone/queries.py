@@ -15,6 +15,7 @@ from volunteer_api.hours import tallies
 from volunteer_api.hours.models import SubjectKind
 from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
+from volunteer_api.stations.models import Station
 
 NEXT_SIGN_UPS = 3
 
@@ -58,9 +59,10 @@ def next_sign_ups(volunteer_id: UUID) -> Select[Any]:
 def open_attendance(volunteer_id: UUID) -> Select[Any]:
     """The one attendance without a check-out, with what it is at."""
     return (
-        select(*Attendance.__table__.columns, Shift, Activity)
+        select(*Attendance.__table__.columns, Shift, Activity, Station)
         .outerjoin(Shift, Shift.id == Attendance.shift_id)
         .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Station, Station.id == Attendance.station_id)
         .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.OPEN)
     )
 

@@ -34,11 +34,18 @@ class NextSignUp(Schema):
     activity = Nested(SignUpActivity, required=True)
 
 
+class DutyStation(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+    address = Text(required=True)
+
+
 class OpenAttendance(AttendanceRead):
-    """The attendance without a check-out; shift and activity are null for duty at a station."""
+    """The attendance without a check-out: of a shift with its activity, or of a duty at a station; the rest is null."""
 
     shift = Nested(SignUpShift, required=True, allow_none=True)
     activity = Nested(SignUpActivity, required=True, allow_none=True)
+    station = Nested(DutyStation, required=True, allow_none=True)
 
 
 class HomeTally(Schema):

@@ -43,4 +43,4 @@ def home(volunteer: Volunteer, near: Place | None) -> Home:
 
 def _named(row: Any) -> dict[str, Any]:
     members = dict(row._mapping)
-    return members | {"shift": members["Shift"], "activity": members["Activity"]}
+    return members | {"shift": members["Shift"], "activity": members["Activity"], "station": members.get("Station")}
