@@ -29,6 +29,13 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def gunicorn() -> Iterator[int]:
     """The port on which two workers of four threads serve; the database is that of the environment."""
+    with gunicorn_process() as (port, _):
+        yield port
+
+
+@contextmanager
+def gunicorn_process() -> Iterator[tuple[int, int]]:
+    """The same, with the id of the process whose children the workers are."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -36,7 +43,7 @@ def gunicorn() -> Iterator[int]:
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PORT": str(port)})
     try:
         _wait_for(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(30)

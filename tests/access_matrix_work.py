@@ -43,6 +43,12 @@ def check_out(world: World) -> Call:
     return Call(at={"attendance_id": world.attendance.id}, body={"evidence": evidence(clock.now())})
 
 
+def batch(world: World) -> Call:
+    """One check-in."""
+    line = {"key": "a", "kind": "check_in", "shift_id": str(world.running_shift.id)}
+    return Call(body={"operations": [line | {"evidence": evidence(clock.now())}]})
+
+
 def closed(world: World) -> Call:
     """The member's attendance, which nobody checked out of in time."""
     world.attendance.state, world.attendance.reasons = State.HELD, ["forgotten_check_out"]
@@ -77,6 +83,7 @@ ATTENDANCE: dict[str, Entry] = {
     "GET /shifts/{shift_id}/presence-code": LEADS_ACTIVITY(lambda world: Call(at={"shift_id": world.running_shift.id})),
     "GET /shifts/{shift_id}/attendances": READS_ATTENDANCE(),
     "POST /attendances": SIGNED_IN(check_in),
+    "POST /attendances/batch": SIGNED_IN(batch),
     "POST /attendances · begins a duty": SIGNED_IN(duty),
     "GET /stations/{station_id}/presence-code": MANAGES_STATION(),
     "GET /me/presence-code": SIGNED_IN(),

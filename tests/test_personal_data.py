@@ -121,6 +121,7 @@ STATED = {
     "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),
     "transfer_steps.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "transfers"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),
+    "waiting_check_outs.volunteer_id": Stated(Fate.DELETED, "what her phone said of a place", "waiting_check_outs"),
 }
 # Every column of the account's own row: cleared, or the reason why it stays.
 ACCOUNT = {

@@ -10,6 +10,7 @@ from tests.attendance.factories import Scene, loaded_evidence, make_scene, soon
 from tests.attendance.test_review import attend, decide, sums, told
 from volunteer_api.attendance import closing, service
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.problems import AlreadyCheckedOut
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import deadlines
@@ -95,6 +96,11 @@ def test_a_claim_waits_for_a_leader(client: Any, unit: Any, scene: Scene) -> Non
     assert decided.checked_out_at == scene.shift.starts_at + 1.5 * HOUR
     assert unit(lambda: sums(scene.volunteer)) == (90, 0)
     assert claim("again", 2).json["code"] == "nothing_to_claim"
+    # What a person decided, no tap that arrives late decides anew.
+    late = loaded_evidence(scene.shift.ends_at)
+    with pytest.raises(AlreadyCheckedOut):
+        unit(lambda: service.check_out(attendance=load(attendance_id), evidence=late))
+    assert unit(lambda: sums(scene.volunteer)) == (90, 0)
 
 
 def test_an_open_attendance_can_be_claimed_once_the_shift_is_over(client: Any, unit: Any, scene: Scene) -> None:

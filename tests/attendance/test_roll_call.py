@@ -10,6 +10,7 @@ from tests.attendance.factories import Scene, loaded_evidence, make_scene, make_
 from tests.attendance.test_review import attend, sums, told
 from tests.factories import make_volunteer, next_number
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import absences, roll_call, service
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.problems import TimeIsOver
@@ -17,6 +18,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.sign_ups.problems import Canceled, NotPublished
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -191,6 +193,22 @@ def test_times_that_cannot_be(unit: Any, scene: Scene) -> None:
     assert unit(lambda: db.session.query(RollCallMark).count()) == 0
     with clock.at(end + timedelta(days=40)), pytest.raises(TimeIsOver):
         unit(lambda: take(scene, entry(scene.volunteer)))
+
+
+def test_only_what_was_published_has_a_roll_call(unit: Any, scene: Scene) -> None:
+    """Or hours could be made of an activity that nobody but its leader ever saw."""
+
+    def draft() -> None:
+        db.session.get_one(Activity, scene.activity.id).state = ActivityState.DRAFT
+
+    def cancel() -> None:
+        db.session.get_one(Activity, scene.activity.id).state = ActivityState.PUBLISHED
+        db.session.get_one(Shift, scene.shift.id).canceled_at = clock.now()
+
+    for change, refusal in ((draft, NotPublished), (cancel, Canceled)):
+        unit(change)
+        with pytest.raises(refusal):
+            unit(lambda: take(scene, entry(scene.volunteer)))
 
 
 def test_an_open_attendance_elsewhere(unit: Any, scene: Scene) -> None:

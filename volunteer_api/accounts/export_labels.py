@@ -48,6 +48,7 @@ SECTIONS = {
     "trainings": "培训",
     "station_status_changes": "我变更的服务站状态",
     "transfers": "我经手的物资调拨",
+    "waiting_check_outs": "等待签到的签退",
 }
 
 MEMBERS = {

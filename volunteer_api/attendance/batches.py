@@ -39,8 +39,6 @@ SCHEMAS: Mapping[OperationKind, type[Schema]] = {
     OperationKind.CHECK_OUT: CheckOutOperation,
 }
 READ = AttendanceRead()
-NOT_CHECK_IN = "This is the key of another operation, not of a check-in."
-KEPT = "Its check-in has not arrived yet. It is kept for it, for %(hours)s hours."
 
 
 @dataclass(frozen=True)
@@ -225,7 +223,9 @@ class _Batch:
         hours = rules().late_evidence_hours
         content = {
             "kept_until": self.received_at + timedelta(hours=hours),
-            "detail": texts.translate(KEPT, hours=str(hours)),
+            "detail": texts.translate(
+                "Its check-in has not arrived yet. It is kept for it, for %(hours)s hours.", hours=str(hours)
+            ),
         }
         return Outcome(202, content, operation.compared(), is_kept=True)
 
@@ -251,7 +251,8 @@ class _Batch:
             found = _outcome_of(self.known[key])
         ends = owner is not None and owner.kind is OperationKind.CHECK_OUT
         if ends or (found is not None and found.status in (200, 202)):
-            raise _unreadable({"check_in_key": [Fault("not_check_in", NOT_CHECK_IN)]})
+            fault = Fault("not_check_in", "This is the key of another operation, not of a check-in.")
+            raise _unreadable({"check_in_key": [fault]})
         if found is None or not found.is_kept:
             return None
         if found.attendance_id is None:

@@ -27,7 +27,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
-from volunteer_api.hours.days import spread, whole_minutes
+from volunteer_api.hours.days import MINUTE, spread, whole_minutes
 from volunteer_api.hours.service import Credited
 from volunteer_api.organizations.access import Permission, can
 from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
@@ -244,7 +244,8 @@ def _write(
         shift=here.shift,
         station=here.station,
         starts_at=could.starts_at,
-        ends_at=could.ends_at,
+        # Of whom nobody knows when she left, no more is said than was given.
+        ends_at=could.ends_at if attendance.checked_out_at else could.starts_at + minutes * MINUTE,
         attendance_id=attendance.id,
         team_id=here.team_id,
         leader_id=here.leader_id,

@@ -10,6 +10,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
+from volunteer_api.attendance.check_ins import NOT_YET_PUBLIC
 from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
     AlreadyReviewed,
@@ -35,7 +36,7 @@ from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
 from volunteer_api.hours import service as hours
 from volunteer_api.sign_ups import service as sign_ups
-from volunteer_api.sign_ups.problems import Canceled
+from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteers
 
 # Who has an account hears of a roll-call that names her; that many numbers that nobody has may be tried without a word.
@@ -87,11 +88,11 @@ def take(
     an absence that is no no-show. The same list again changes nothing. All volunteers are held first, by one statement
     in the order of their ids.
 
-    Raises Canceled and TimeIsOver (409) once the ten working days are over.
+    Raises NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
     """
     now = clock.now()
-    if shift.canceled_at is not None:
-        raise Canceled()
+    here = queries.scene_of(shift.id)
+    _require_open(here)
     if deadlines.due_on(clock.local_date(shift.ends_at)).is_past():
         raise TimeIsOver()
     by_phone = queries.accounts_of([one["phone"] for one in entries if not isinstance(one, Problem) and "phone" in one])
@@ -99,7 +100,6 @@ def take(
     chosen = {one for one in named if one is not None and one != by}
     lock_volunteers(chosen)
     people = queries.people_at(shift.id, chosen)
-    here = queries.scene_of(shift.id)
     call = Call(shift, here, by, now, min(taken_at or now, now))
     results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
     db.session.flush()
@@ -129,6 +129,15 @@ def marked_view(results: Sequence[Marked]) -> dict[str, Any]:
             for one in results
         ]
     }
+
+
+def _require_open(here: Scene) -> None:
+    """Let pass what was published and not canceled before it was held. Raises NotPublished, Canceled (409)."""
+    activity = here.activity
+    if activity is not None and activity.state in NOT_YET_PUBLIC:
+        raise NotPublished()
+    if here.out_of_service or activity is None or activity.published_at is None:
+        raise Canceled()
 
 
 def _named(entry: Mapping[str, Any] | Problem, by_phone: Mapping[str, UUID]) -> UUID | None:

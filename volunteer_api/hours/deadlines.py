@@ -1,7 +1,7 @@
 """By when service must be recorded: within ten working days after its end [order 67, article 11].
 
 Working days are those of the Chinese working calendar: Monday to Friday without the public holidays, and the weekend
-days that are worked instead. The State Council announces them each November for the next year. For a year that
+days that are worked instead. The State Council announces them each November for the next year; for a year that
 `core.holidays` does not know yet, only the holidays that the law fixes to a date are left out, and no weekend is
 worked. The deadline then says `is_certain = False`: more holidays put it off, a weekend that is worked brings it
 nearer. Once the announcement is known, the same call gives the certain day.
