@@ -37,7 +37,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 
 PEOPLE, SHIFTS, THREADS = 1000, 5, 12
-KILL_EVERY, LIMIT_SECONDS = 250, 600.0
+KILL_EVERY, LIMIT_SECONDS = 500, 600.0
 
 # One request: the token, the path, the body, and the key of a single call.
 Call = tuple[str, str, bytes, str | None]
