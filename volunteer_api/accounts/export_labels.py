@@ -53,6 +53,7 @@ SECTIONS = {
 
 MEMBERS = {
     "acknowledged_at": "确认时间",
+    "status": "点名结果",
     "reviewed_by": "复核人编号",
     "reviewed_at": "复核时间",
     "reviewed": "由我复核",
