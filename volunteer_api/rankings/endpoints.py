@@ -43,9 +43,10 @@ FILES = "60/10 minutes"
 
 
 @endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
-def read_ranking(query: dict[str, Any]) -> service.Ranking:
+def read_ranking(query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
-    return service.rank(query)
+    # A screen that polls is answered with 304 until a place or a value has changed.
+    return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
 
 @endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)
