@@ -186,7 +186,7 @@ def endpoint(
                 if first is not None:
                     return first
                 g.upload = prepare(principal, g.upload)
-            return run_unit(lambda: perform(path, principal, replayable), writes=writes)
+            return run_unit(lambda: perform(path, principal, replayable), writes=writes, loose=not writes)
 
         def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
             first, resource = admit(path, principal, replayable)
