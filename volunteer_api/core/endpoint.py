@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
+from flask_smorest.utils import get_appcontext
 from marshmallow import ValidationError
 from sqlalchemy.orm.exc import StaleDataError
 from webargs.flaskparser import FlaskParser
@@ -189,6 +190,7 @@ def endpoint(
             return run_unit(lambda: perform(path, principal, replayable), writes=writes, loose=not writes)
 
         def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+            g.dumped = None
             first, resource = admit(path, principal, replayable)
             if first is not None:
                 return first
@@ -198,6 +200,7 @@ def endpoint(
             if query is None and not blueprint.takes_strange_parameters:
                 _single_values(request.args, allowed=())
             response: Response = answer(**path)
+            g.dumped = get_appcontext().pop("result_dump", None)
             if status == 204:
                 response.set_data(b"")
                 response.headers.pop("Content-Type", None)
@@ -402,7 +405,10 @@ def _store_refusal(replayable: Replayable, response: Response) -> Response:
 def _version_of(response: Response) -> int | None:
     if g.pop("written", False):
         return None
-    content = response.get_json(silent=True) if response.is_json else None
+    # What was dumped a moment ago; of a first answer, which was stored as bytes, what these say.
+    content = g.pop("dumped", None)
+    if content is None:
+        content = response.get_json(silent=True) if response.is_json else None
     version = content.get("version") if isinstance(content, dict) else None
     return version if isinstance(version, int) else None
 
