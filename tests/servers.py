@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 
 from volunteer_api.app import create_app
-from volunteer_api.config import PROJECT_DIRECTORY, Settings
+from volunteer_api.config import PROJECT_DIRECTORY, Rules, Settings
 from volunteer_api.core.database import db, sqlite_driver
 
 TEMPLATE = "template_volunteer"
@@ -39,6 +39,8 @@ def make_settings(database_url: str, var_directory: Path, **changes: Any) -> Set
         "limits": False,
         "trusted_proxies": 0,
         "log_level": "ERROR",
+        # What is drawn by lot has a test of its own.
+        "rules": Rules(sampled_percent=0),
     }
     return Settings(**(values | changes))
 

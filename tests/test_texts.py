@@ -8,7 +8,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from volunteer_api.app import create_app
-from volunteer_api.attendance.schemas import REASON_SENTENCES
+from volunteer_api.attendance.schemas import REASON_SENTENCES, REMARK_SENTENCES
 from volunteer_api.core.problems import HTTP_TITLES, Problem
 from volunteer_api.core.schema import MESSAGES
 from volunteer_api.core.texts import CATALOGS
@@ -21,7 +21,13 @@ PLACEHOLDER = re.compile(r"%\(\w+\)s")
 def sources() -> set[str]:
     """Everything that `translate` may be given."""
     create_app()
-    found = {*HTTP_TITLES.values(), *MESSAGES.values(), *REASON_SENTENCES.values(), *TEXTS.values()}
+    found = {
+        *HTTP_TITLES.values(),
+        *MESSAGES.values(),
+        *REASON_SENTENCES.values(),
+        *REMARK_SENTENCES.values(),
+        *TEXTS.values(),
+    }
     for problem in (Problem, *Problem.known.values()):
         found |= {problem.title, problem.detail}
     for template in TEMPLATES.values():

@@ -39,6 +39,20 @@ class Rules:
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480
+    # More than that on one local day only an organizer gives.
+    most_minutes_a_day: int = 720
+    # A duty lasts so long at most. Of a shift, so much must be attended for any of it to count; 0: no minimum.
+    duty_minutes: int = 480
+    minimum_share_percent: int = 0
+    # Of what no code proves, and of codes told late from nowhere, so much is flagged for a look; 0: none.
+    sampled_percent: int = 5
+    # Faster than this between two places nobody travels; nearer than that a phone's error explains it.
+    fastest_travel_kmh: int = 120
+    travel_slack_m: int = 1000
+    # So far outside the fence, a valid code is somebody else's that was passed on.
+    code_elsewhere_m: int = 1000
+    # What the server has so long after the tap was told late.
+    told_late_seconds: int = 600
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60

@@ -17,15 +17,18 @@ from sqlalchemy.exc import DBAPIError
 from tests.attendance.factories import Scene, make_scene, make_shift
 from tests.factories import make_volunteer
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import presence_code
+from volunteer_api.attendance import presence_code, views
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME, parse_period
+from volunteer_api.core.problems import NotFound
 from volunteer_api.hours import service
 from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
 FIRST = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
@@ -47,12 +50,9 @@ def credit(scene: Scene, volunteer_id: UUID, minutes: int, starts_at: datetime, 
     )
 
 
-def reverse(record: ServiceRecord) -> None:
-    """Take a record back, as a later release will."""
-    columns = [column.key for column in ServiceRecord.__table__.columns if column.key not in ("id", "created_at")]
-    copied = {name: getattr(record, name) for name in columns}
-    db.session.add(ServiceRecord(**copied | {"minutes": -record.minutes, "reverses_id": record.id, "reason": "误记"}))
-    db.session.flush()
+def reverse(record: ServiceRecord, scene: Scene) -> ServiceRecord:
+    """Take a record back."""
+    return service.reverse(record_id=record.id, reason="误记", actor_id=scene.organizer.id)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_tally_is_the_sum_of_the_ledger(unit: Unit, scene: Scene, history: l
         for day, minutes, is_reversed in history:
             record = credit(scene, volunteer_id, minutes, FIRST + timedelta(days=day))
             if record is not None and is_reversed:
-                reverse(record)
+                reverse(record, scene)
         return volunteer_id
 
     volunteer_id = unit(live)
@@ -124,13 +124,73 @@ def refused(app: Flask, work: Callable[[], Any]) -> None:
             db.session.rollback()
 
 
-def test_an_attendance_is_credited_once_and_reversed_once(app: Flask, unit: Unit, scene: Scene) -> None:
-    attendance_id = ids.new_id()
-    record = unit(lambda: credit(scene, scene.volunteer.id, 60, FIRST, attendance_id=attendance_id))
-    refused(app, lambda: credit(scene, scene.volunteer.id, 60, FIRST, attendance_id=attendance_id))
-    unit(lambda: reverse(record))
-    refused(app, lambda: reverse(record))
-    assert unit(lambda: service.tally(scene.volunteer.id, ALL_TIME).credited_minutes) == 0
+def test_an_attendance_has_one_credit_that_stands(app: Flask, unit: Unit, scene: Scene) -> None:
+    attendance_id, actor_id = ids.new_id(), scene.organizer.id
+
+    def again(minutes: int) -> ServiceRecord:
+        record = credit(scene, scene.volunteer.id, minutes, FIRST, attendance_id=attendance_id)
+        assert record is not None
+        # The database chose what it follows.
+        db.session.refresh(record)
+        return record
+
+    def take_back() -> ServiceRecord | None:
+        return service.take_back(attendance_id=attendance_id, reason="误记", actor_id=actor_id)
+
+    assert unit(take_back) is None
+    record = unit(lambda: again(60))
+    refused(app, lambda: again(60))
+    reversal = unit(take_back)
+    assert (reversal.minutes, reversal.reverses_id, reversal.on) == (-60, record.id, record.on)
+    assert (reversal.recorder_id, reversal.reason, reversal.attendance_id) == (actor_id, "误记", attendance_id)
+    with pytest.raises(AlreadyReversed):
+        unit(lambda: reverse(record, scene))
+    with pytest.raises(ReversalStays):
+        unit(lambda: reverse(reversal, scene))
+    assert unit(take_back) is None
+    corrected = unit(lambda: again(45))
+    assert corrected.follows_id == reversal.id
+    refused(app, lambda: again(45))
+    assert unit(lambda: service.tally(scene.volunteer.id, ALL_TIME).credited_minutes) == 45
+    # And once more: the chain has no end.
+    second = unit(take_back)
+    assert second.reverses_id == corrected.id
+    assert unit(lambda: again(30)).follows_id == second.id
+    assert unit(lambda: service.tally(scene.volunteer.id, ALL_TIME).credited_minutes) == 30
+
+
+def test_nobody_takes_back_their_own(unit: Unit, scene: Scene) -> None:
+    record = unit(lambda: credit(scene, scene.volunteer.id, 60, FIRST))
+    with pytest.raises(OwnHours):
+        unit(lambda: service.reverse(record_id=record.id, reason="误记", actor_id=scene.volunteer.id))
+    with pytest.raises(NotFound):
+        unit(lambda: service.reverse(record_id=ids.new_id(), reason="误记", actor_id=scene.organizer.id))
+
+
+@pytest.mark.parametrize("vouching", [("volunteer", None), (None, "volunteer"), ("organizer", "organizer")])
+def test_the_database_knows_dual_control(app: Flask, scene: Scene, vouching: tuple[str | None, str | None]) -> None:
+    recorder, approver = ((getattr(scene, name).id if name else None) for name in vouching)
+    refused(app, lambda: credit(scene, scene.volunteer.id, 60, FIRST, recorder_id=recorder, approver_id=approver))
+
+
+def test_a_duty_belongs_to_its_station(unit: Unit, scene: Scene) -> None:
+    def serve() -> ServiceRecord | None:
+        return service.credit(
+            volunteer_id=scene.volunteer.id,
+            minutes=30,
+            activity=None,
+            shift=None,
+            station=db.session.get_one(Station, scene.station.id),
+            # 2026-01-02 00:30 in Shanghai.
+            starts_at=datetime(2026, 1, 1, 16, 30, tzinfo=UTC),
+            ends_at=datetime(2026, 1, 1, 17, 0, tzinfo=UTC),
+        )
+
+    record = unit(serve)
+    assert record.on == date(2026, 1, 2)
+    assert record.content == f"{scene.station.name}值守"
+    assert (record.activity_id, record.shift_id, record.station_id) == (None, None, scene.station.id)
+    assert record.organization_path_id == scene.organization.path_id
 
 
 @pytest.mark.parametrize("statement", ["UPDATE service_records SET minutes = 1", "DELETE FROM service_records"])
@@ -146,7 +206,7 @@ def test_what_a_day_already_holds(unit: Unit, scene: Scene) -> None:
         credit(scene, scene.volunteer.id, 120, datetime(2026, 1, 31, 15, 0, tzinfo=UTC))
         taken_back = credit(scene, scene.volunteer.id, 60, datetime(2026, 1, 31, 2, 0, tzinfo=UTC))
         assert taken_back is not None
-        reverse(taken_back)
+        reverse(taken_back, scene)
         return service.credited_on(scene.volunteer.id, date(2026, 2, 1), date(2026, 2, 1))
 
     found = unit(fill)
@@ -174,7 +234,7 @@ def test_random_attendances_and_their_tally(unit: Unit, scene: Scene) -> None:
 
     for number in range(1, 9):
         unit(partial(attend, number))
-    total = unit(lambda: attendance.tally(scene.volunteer.id, ALL_TIME))
+    total = unit(lambda: views.tally(scene.volunteer.id, ALL_TIME))
     rows = unit(lambda: db.session.query(Attendance).all())
     assert total.credited_minutes == sum(row.credited_minutes for row in rows) == 1 + 2 + 4 + 5 + 7 + 8
     assert total.held_minutes == sum(row.held_minutes for row in rows) == 3 + 6

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
 
 from tests.attendance.factories import Scene, loaded_evidence, make_scene
 from tests.inventory.factories import line_of, make_item
+from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.access import serves_now
 from volunteer_api.attendance.models import Attendance, Grade
+from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -132,14 +133,15 @@ def test_a_check_in_from_a_sofa_gives_no_rights(unit: Unit, scene: Scene) -> Non
 
 
 def test_duty_at_the_station_counts(unit: Unit, scene: Scene) -> None:
-    came = come(unit, scene, scene.volunteer.id)
-
-    def make_duty() -> None:
-        db.session.execute(
-            update(Attendance).where(Attendance.id == came.id).values(shift_id=None, station_id=scene.station.id)
+    def begin() -> None:
+        code = presence_code.code_at(scene.station.id, clock.now(), CodeKind.STATION).code
+        attendance.check_in(
+            volunteer_id=scene.volunteer.id,
+            station_id=scene.station.id,
+            evidence=loaded_evidence(clock.now(), code=code),
         )
 
-    unit(make_duty)
+    unit(begin)
     assert unit(lambda: serves_now(scene.volunteer.id, scene.station.id))
     with clock.at(clock.now() + timedelta(hours=9)):
         assert not unit(lambda: serves_now(scene.volunteer.id, scene.station.id))

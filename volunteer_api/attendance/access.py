@@ -6,11 +6,13 @@ from volunteer_api.activities.access import leads_activity
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import queries
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.core.access import Principal, for_signed_in
+from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans.access import register_presence
-from volunteer_api.organizations.access import Permission, require
+from volunteer_api.organizations.access import Permission, can, require
+from volunteer_api.stations.access import load_station
+from volunteer_api.stations.models import Station
 
 
 @for_signed_in
@@ -45,19 +47,40 @@ def serves_now(volunteer_id: UUID, station_id: UUID | None) -> bool:
     return db.session.scalar(queries.serving(volunteer_id, station_id)) is not None
 
 
+@for_signed_in
+def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
+    """Its managers and the organizers above, and whoever has attendance.read over it."""
+    station = load_station(station_id)
+    _require_reading_of_duty(principal, station)
+    return station
+
+
+@open_to_all
+def to_read_code_page(principal: Principal | None, code: str, **_target: object) -> str:
+    """Anybody; nothing is looked up."""
+    return code
+
+
 def _seen(principal: Principal, attendance_id: UUID) -> Attendance:
     row = db.session.execute(queries.with_activity(attendance_id)).one_or_none()
     if row is None:
         raise NotFound()
     attendance: Attendance = row.Attendance
     if attendance.volunteer_id != principal.volunteer_id:
-        _require_reading(principal, row.Activity)
+        if row.Station is not None:
+            _require_reading_of_duty(principal, row.Station)
+        else:
+            _require_reading(principal, row.Activity)
     return attendance
 
 
-def _require_reading(principal: Principal, activity: Activity | None) -> None:
-    if activity is None:
-        raise NotFound()
+def _require_reading_of_duty(principal: Principal, station: Station) -> None:
+    place = {"organization_id": station.organization_id, "station_id": station.id}
+    if not can(principal.volunteer_id, Permission.STATION_MANAGE, **place):
+        require(principal, Permission.ATTENDANCE_READ, **place)
+
+
+def _require_reading(principal: Principal, activity: Activity) -> None:
     if not leads_activity(principal.volunteer_id, activity):
         require(
             principal,

@@ -2,30 +2,43 @@
 
 from typing import Any
 
+from volunteer_api.accounts.access import own_account
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, service
+from volunteer_api.attendance import access, scans, service, views
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.pages import code_page
+from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.attendance.schemas import (
     AttendanceCreate,
     AttendanceRead,
     CheckOutCreate,
+    DutyQuery,
     PresenceCodeRead,
+    ScansCreate,
+    ScansRead,
     ShiftAttendanceRead,
     TallyQuery,
     TallyRead,
 )
+from volunteer_api.core import clock
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
+from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.stations.access import to_manage as to_manage_station
+from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("attendance", __name__, "Check-in and check-out, presence codes, tallies")
+pages = page_blueprint("presence_code_pages", __name__, "What presence codes lead to without the app")
 
 
 def same_check_in(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     """A retry of a check-in may have another delay: only kind, target and the phone's time make it the same."""
-    return ("check_in", _member(body, "shift_id"), _member(_member(body, "evidence"), "client_time"))
+    target = _member(body, "shift_id") or _member(body, "station_id")
+    return ("check_in", target, _member(_member(body, "evidence"), "client_time"))
 
 
 def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
@@ -45,7 +58,7 @@ def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     fingerprint=same_check_in,
 )
 def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
-    """Check in to a shift."""
+    """Check in to a shift, or to a duty at a station."""
     return service.check_in(volunteer_id=principal.volunteer_id, **body)
 
 
@@ -73,13 +86,13 @@ def read_attendance(attendance: Attendance) -> Attendance:
 @endpoint(blueprint, "GET", "/me/attendances", access=signed_in, query=PageQuery, returns=page_of(AttendanceRead))
 def list_my_attendances(principal: Principal, query: dict[str, Any]) -> Page:
     """List my attendances, newest first."""
-    return service.attendances_of(principal.volunteer_id, query)
+    return views.attendances_of(principal.volunteer_id, query)
 
 
 @endpoint(blueprint, "GET", "/me/tally", access=signed_in, query=TallyQuery, returns=TallyRead)
-def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTally:
+def read_my_tally(principal: Principal, query: dict[str, Any]) -> views.FullTally:
     """Read the sum of my service over a period."""
-    return service.tally(principal.volunteer_id, query["period"])
+    return views.tally(principal.volunteer_id, query["period"])
 
 
 @endpoint(
@@ -92,13 +105,82 @@ def read_my_tally(principal: Principal, query: dict[str, Any]) -> service.FullTa
 )
 def list_shift_attendances(shift: Shift, query: dict[str, Any]) -> Page:
     """List who came to a shift, for those who lead."""
-    return service.attendances_at(shift, query)
+    return views.attendances_at(shift, query)
 
 
 @endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>/presence-code", access=to_lead_shift, returns=PresenceCodeRead)
-def read_presence_code(shift: Shift) -> service.ShownCodes:
+def read_presence_code(shift: Shift) -> views.ShownCodes:
     """Read the presence codes to show at a shift, for those who lead."""
-    return service.codes_to_show(shift)
+    return views.codes_of_shift(shift)
+
+
+@endpoint(
+    blueprint, "GET", "/stations/<uuid:station_id>/presence-code", access=to_manage_station, returns=PresenceCodeRead
+)
+def read_station_presence_code(station: Station) -> views.ShownCodes:
+    """Read the presence codes to show at a station, for those who manage it."""
+    return views.codes_of_station(station)
+
+
+@endpoint(blueprint, "GET", "/me/presence-code", access=own_account, returns=PresenceCodeRead)
+def read_my_presence_code(volunteer: Volunteer) -> views.ShownCodes:
+    """Read my own codes, which I show to a desk that checks in many."""
+    return views.own_codes(volunteer)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/attendances",
+    access=access.to_see_of_station,
+    query=DutyQuery,
+    returns=page_of(ShiftAttendanceRead),
+)
+def list_station_attendances(station: Station, query: dict[str, Any]) -> Page:
+    """List the duties of a day at a station, for those who manage it."""
+    on = query.pop("on", None) or clock.today()
+    return views.duties_at(station, on, query)
+
+
+# A scan is its own key: whose, where, which end and when.
+@endpoint(
+    blueprint,
+    "POST",
+    "/shifts/<uuid:shift_id>/scans",
+    access=to_lead_shift,
+    body=ScansCreate,
+    returns=ScansRead,
+    idempotency=NONE,
+)
+def scan_at_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
+    """Check volunteers in and out by the codes of their own phones, as a desk read them at a shift."""
+    return {"results": scans.scan_at_shift(shift, body["scans"], by=principal.volunteer_id)}
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/stations/<uuid:station_id>/scans",
+    access=to_manage_station,
+    body=ScansCreate,
+    returns=ScansRead,
+    idempotency=NONE,
+)
+def scan_at_station(principal: Principal, station: Station, body: dict[str, Any]) -> dict[str, Any]:
+    """Check volunteers in and out of duty by the codes of their own phones, as a desk read them at a station."""
+    return {"results": scans.scan_at_station(station, body["scans"], by=principal.volunteer_id)}
+
+
+@endpoint(pages, "GET", "/c/s/<uuid:shift_id>/<string:code>", access=access.to_read_code_page, produces=HTML)
+def show_shift_code(code: str) -> Download:
+    """Read what a camera without the app sees of a shift's presence code: to scan it with the app."""
+    return code_page(CodeKind.SHIFT)
+
+
+@endpoint(pages, "GET", "/c/v/<string:volunteer_number>/<string:code>", access=access.to_read_code_page, produces=HTML)
+def show_volunteer_code(code: str) -> Download:
+    """Read what a camera without the app sees of a volunteer's own code: who may scan it, and with what."""
+    return code_page(CodeKind.VOLUNTEER)
 
 
 def _member(value: Any, name: str) -> Any:

@@ -13,44 +13,58 @@ LONGEST_DELAY_MS = 100 * 24 * 3600 * 1000
 LONGEST_CODE = 500
 # As maps' own interfaces write it too: "GCJ-02", "gcj02ll", "BD09LL" (ll: longitude and latitude).
 DATUM = re.compile(r"(wgs84|gcj02|bd09)(ll)?")
+# A phone that knows no place says 0,0, a spot in the Gulf of Guinea. So many degrees around it are no place (1 km).
+NULL_ISLAND = 0.01
 
 
 @dataclass(frozen=True)
 class Usable:
-    """The members of evidence that grading understands; `delay_is_odd` where a delay was sent that is none."""
+    """The members of evidence that grading understands; `delay_is_odd` where a delay was sent that is none.
+
+    `place` is in WGS-84, `place_as_sent` the same figures before any conversion; `place_is_odd` where something was
+    sent for a place that is none. `accuracy_m` is None where the phone did not say it.
+    """
 
     client_time: datetime
     delay_ms: float | None
     delay_is_odd: bool
     code: str | None
     place: Place | None
-    accuracy_m: float
+    place_as_sent: Place | None
+    place_is_odd: bool
+    accuracy_m: float | None
 
 
 def usable(evidence: dict[str, Any]) -> Usable:
     """Read evidence whose `client_time` is an aware moment, and whose other members may be anything."""
     sent_delay, code = evidence.get("delay_ms"), evidence.get("code")
     delay_ms = _number(sent_delay, 0, LONGEST_DELAY_MS)
+    sent_place = evidence.get("place")
+    place, place_as_sent = _place(sent_place)
     return Usable(
         client_time=evidence["client_time"],
         delay_ms=delay_ms,
         delay_is_odd=sent_delay is not None and delay_ms is None,
         code=code if isinstance(code, str) and len(code) <= LONGEST_CODE else None,
-        place=_place(evidence.get("place")),
-        accuracy_m=_number(evidence.get("accuracy_m"), 0, math.inf) or 0.0,
+        place=place,
+        place_as_sent=place_as_sent,
+        place_is_odd=sent_place is not None and place is None,
+        accuracy_m=_number(evidence.get("accuracy_m"), 0, math.inf),
     )
 
 
-def _place(given: Any) -> Place | None:
+def _place(given: Any) -> tuple[Place | None, Place | None]:
     if not isinstance(given, dict):
-        return None
+        return None, None
     latitude, longitude = _number(given.get("lat"), -90, 90), _number(given.get("lng"), -180, 180)
     # The same figures lie hundreds of meters apart in different datums: of an unknown one, nothing can be said.
     written = given.get("datum") or Datum.WGS84
     datum = DATUM.fullmatch(re.sub(r"[^a-z0-9]", "", written.lower())) if isinstance(written, str) else None
     if latitude is None or longitude is None or datum is None:
-        return None
-    return to_wgs84((latitude, longitude), Datum(datum[1]))
+        return None, None
+    if abs(latitude) < NULL_ISLAND and abs(longitude) < NULL_ISLAND:
+        return None, None
+    return to_wgs84((latitude, longitude), Datum(datum[1])), (latitude, longitude)
 
 
 def _number(given: Any, least: float, most: float) -> float | None:

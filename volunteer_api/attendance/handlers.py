@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -22,11 +23,11 @@ def strip_evidence(event: VolunteerErased) -> None:
     mine = select(Attendance).where(Attendance.volunteer_id == event.volunteer_id).order_by(Attendance.id)
     for attendance in db.session.scalars(mine.with_for_update().execution_options(populate_existing=True)):
         if attendance.state == State.OPEN:
-            attendance.state, attendance.held_minutes = State.HELD, 0
             attendance.checked_out_at = attendance.checked_in_at
-            known = {*attendance.reasons, Reason.WEAK_EVIDENCE}
-            attendance.reasons = [reason.value for reason in Reason if reason in known]
+            hold(attendance, {Reason.WEAK_EVIDENCE}, 0)
         attendance.check_in_evidence = {}
+        attendance.check_in_latitude = attendance.check_in_longitude = None
+        attendance.check_out_latitude = attendance.check_out_longitude = None
         if attendance.check_out_evidence is not None:
             attendance.check_out_evidence = {}
     db.session.flush()
@@ -38,5 +39,22 @@ def attendances(volunteer_id: UUID) -> list[dict[str, Any]]:
     return rows(
         select(*Attendance.__table__.columns)
         .where(Attendance.volunteer_id == volunteer_id)
+        .order_by(Attendance.id.desc())
+    )
+
+
+@exported("attendances_scanned")
+def attendances_scanned(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """Others' attendances for which the person read a code at a desk: which, and when. Whose they are is another's."""
+    return rows(
+        select(
+            Attendance.id,
+            Attendance.shift_id,
+            Attendance.station_id,
+            (Attendance.check_in_scanned_by == volunteer_id).label("scanned_check_in"),
+            (Attendance.check_out_scanned_by == volunteer_id).label("scanned_check_out"),
+            Attendance.created_at,
+        )
+        .where(or_(Attendance.check_in_scanned_by == volunteer_id, Attendance.check_out_scanned_by == volunteer_id))
         .order_by(Attendance.id.desc())
     )

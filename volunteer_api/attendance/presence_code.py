@@ -1,6 +1,7 @@
 """Presence codes: time-based one-time passwords (RFC 6238), so that a code can be judged long after it was shown.
 
-Nothing is stored: each shift's secret is derived from the application's.
+Of three kinds: a shift's, which its leader shows; a station's, which its manager shows; and a volunteer's own, which
+she shows to a desk that checks in many. Nothing is stored: each secret is derived from the application's.
 """
 
 import base64
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from enum import StrEnum
 
 import pyotp
 
@@ -22,52 +23,101 @@ DIGITS = 8
 STEPS_AROUND = 1
 MAXIMUM_CODES = 24 * 60 + 1
 LAST_YEAR = 9000
-GIVEN = re.compile(r"(?:\S*/c/s/(?P<shift_id>[0-9A-Fa-f-]{36})/)?(?P<code>[0-9]{8})", re.ASCII)
+# A code that was shown so many steps before, or will be so many after, is told from one that was never shown.
+STEPS_BEFORE, STEPS_AFTER = 24 * 60, 2 * 60
+GIVEN = re.compile(r"(?:\S*/c/(?P<letter>[stv])/(?P<id>[0-9A-Za-z-]{1,36})/)?(?P<code>[0-9]{8})", re.ASCII)
+
+
+class CodeKind(StrEnum):
+    """Whose presence a code shows, and for whom."""
+
+    SHIFT = "shift"
+    STATION = "station"
+    VOLUNTEER = "volunteer"
+
+
+LETTERS = {CodeKind.SHIFT: "s", CodeKind.STATION: "t", CodeKind.VOLUNTEER: "v"}
+
+
+class Reading(StrEnum):
+    """What a given code is, of one target at one moment."""
+
+    VALID = "valid"
+    OF_ANOTHER = "of_another"
+    OF_ANOTHER_TIME = "of_another_time"
+    WRONG = "wrong"
 
 
 @dataclass(frozen=True)
 class PresenceCode:
-    """A code and the moments at which the leader's phone shows it, half-open."""
+    """A code and the moments at which it is shown, half-open."""
 
     code: str
     valid_from: datetime
     valid_until: datetime
 
 
-def code_at(shift_id: UUID, moment: datetime) -> PresenceCode:
-    """The code of a shift at a moment."""
-    return _code_of_step(_generator(shift_id), _step(moment))
+def code_at(target_id: object, moment: datetime, kind: CodeKind = CodeKind.SHIFT) -> PresenceCode:
+    """The code of a shift, a station or a volunteer at a moment. A volunteer is named by her volunteer_number."""
+    return _code_of_step(_generators(target_id, kind)[0], _step(moment))
 
 
-def codes_between(shift_id: UUID, starts_at: datetime, ends_at: datetime) -> Iterator[PresenceCode]:
-    """The codes of a shift from one moment to another, a day's at most."""
-    generator = _generator(shift_id)
+def codes_between(
+    target_id: object, starts_at: datetime, ends_at: datetime, kind: CodeKind = CodeKind.SHIFT
+) -> Iterator[PresenceCode]:
+    """The codes from one moment to another, a day's at most."""
+    generator = _generators(target_id, kind)[0]
     first, last = _step(starts_at), _step(ends_at - timedelta(microseconds=1))
     for step in range(first, min(last + 1, first + MAXIMUM_CODES)):
         yield _code_of_step(generator, step)
 
 
-def is_valid(given: str, shift_id: UUID, moment: datetime) -> bool:
-    """Whether a bare code, or the whole text of a QR code, was this shift's at the moment, one step around it."""
+def is_valid(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeKind.SHIFT) -> bool:
+    """Whether a bare code, or the whole text of a QR code, was this target's at the moment, one step around it."""
+    return read(given, target_id, moment, kind) is Reading.VALID
+
+
+def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeKind.SHIFT) -> Reading:
+    """What a bare code, or the whole text of a QR code, says of this target's presence at a moment.
+
+    Also a code that the former secret made counts: a phone may tell of it after the secret changed.
+    """
     match = GIVEN.fullmatch(given.strip())
+    if match is None:
+        return Reading.WRONG
+    if match["letter"] is not None and not (
+        match["letter"] == LETTERS[kind] and match["id"].lower() == str(target_id).lower()
+    ):
+        return Reading.OF_ANOTHER
     # Clocks before and beyond what a code can be made for.
-    if match is None or moment.timestamp() < STEP_SECONDS or moment.year > LAST_YEAR:
-        return False
-    named = match["shift_id"]
-    if named is not None and named.lower() != str(shift_id):
-        return False
-    verified: bool = _generator(shift_id).verify(match["code"], for_time=moment, valid_window=STEPS_AROUND)
-    return verified
+    if moment.timestamp() < (STEPS_BEFORE + 1) * STEP_SECONDS or moment.year > LAST_YEAR:
+        return Reading.WRONG
+    generators = _generators(target_id, kind)
+    if any(one.verify(match["code"], for_time=moment, valid_window=STEPS_AROUND) for one in generators):
+        return Reading.VALID
+    present, first = _step(moment), generators[0]
+    if any(first.generate_otp(step) == match["code"] for step in range(present - STEPS_BEFORE, present + STEPS_AFTER)):
+        return Reading.OF_ANOTHER_TIME
+    return Reading.WRONG
 
 
-def qr_text(shift_id: UUID, code: str) -> str:
+def volunteer_named(given: str) -> str | None:
+    """The volunteer_number in the whole text of a volunteer's own code; None where it is no such text."""
+    match = GIVEN.fullmatch(given.strip())
+    return match["id"].upper() if match is not None and match["letter"] == LETTERS[CodeKind.VOLUNTEER] else None
+
+
+def qr_text(target_id: object, code: str, kind: CodeKind = CodeKind.SHIFT) -> str:
     """What the QR code says: an address that any phone's camera can open."""
-    return f"{settings().public_base_url}/c/s/{shift_id}/{code}"
+    return f"{settings().public_base_url}/c/{LETTERS[kind]}/{target_id}/{code}"
 
 
-def _generator(shift_id: UUID) -> pyotp.TOTP:
-    secret = base64.b32encode(keys.sign("presence code", "shift", shift_id)).decode()
-    return pyotp.TOTP(secret, digits=DIGITS, digest=hashlib.sha256, interval=STEP_SECONDS)
+def _generators(target_id: object, kind: CodeKind) -> list[pyotp.TOTP]:
+    """Under the present secret, and under the former one where it is known."""
+    return [
+        pyotp.TOTP(base64.b32encode(secret).decode(), digits=DIGITS, digest=hashlib.sha256, interval=STEP_SECONDS)
+        for secret in keys.digests("presence code", kind.value, target_id)
+    ]
 
 
 def _step(moment: datetime) -> int:

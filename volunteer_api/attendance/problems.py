@@ -2,7 +2,7 @@
 
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.schemas import AttendanceRead
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Forbidden
 
 
 class _KnownAttendance(Conflict):
@@ -18,3 +18,15 @@ class AlreadyCheckedIn(_KnownAttendance):
 
 class AlreadyCheckedOut(_KnownAttendance):
     title = "You have already checked out."
+
+
+class NotCheckedIn(Conflict):
+    title = "The volunteer has not checked in here; keep the scan and check her in first."
+
+
+class PersonalCodeInvalid(Conflict):
+    title = "This is no volunteer's own code, or it was not shown at that time; let the phone show the present one."
+
+
+class OwnScan(Forbidden):
+    title = "Nobody checks in or out by scanning their own code."

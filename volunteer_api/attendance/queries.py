@@ -1,6 +1,7 @@
 """What check-in, check-out and the lists of attendances read."""
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,33 +15,74 @@ from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
+from volunteer_api.organizations.access import Permission, roles_with
+from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
 from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.stations.models import Station
+from volunteer_api.teams.models import Membership, MembershipState, Team
 
-OpenShift = aliased(Shift, name="open_shift")
 Same = aliased(Attendance, name="same")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
-DUTY_LASTS = timedelta(hours=8)
+ONE_DAY = timedelta(days=1)
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
 
 def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
-    """All that a check-in looks at, in one row.
+    """All that a check-in to a shift looks at, in one row.
 
-    The shift and its activity, the confirmed sign-up, whether the volunteer leads, the open attendance with its shift
-    (`open_shift`), and an attendance at this very shift that was not rejected (`same`), if any.
+    The shift and its activity, the confirmed sign-up, whether the volunteer leads, the open attendance, and an
+    attendance at this very shift that was not rejected (`same`), if any.
     """
     return (
-        _scene(volunteer_id, Attendance, OpenShift, Same)
+        _scene(volunteer_id, Attendance, Same)
         .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
-        .outerjoin(OpenShift, OpenShift.id == Attendance.shift_id)
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )
         .where(Shift.id == shift_id)
         .order_by(Same.id)
         .limit(1)
+    )
+
+
+def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Rows:
+    """All that a check-in to a duty looks at, in one row.
+
+    The station, the volunteer's part in it, her open attendance, and a duty of hers at this station in which the moment
+    lies (`same`), if any: an open one in whose frame, or before whose beginning on the same day's duty, it lies.
+    """
+    before = moment + timedelta(minutes=rules().duty_minutes)
+    lies_in = or_(
+        and_(Same.state == State.OPEN, Same.frame_ends_at > moment, Same.checked_in_at < before),
+        and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
+    )
+    return (
+        _duty(volunteer_id, Attendance, Same)
+        .outerjoin(Attendance, (Attendance.volunteer_id == volunteer_id) & (Attendance.state == State.OPEN))
+        .outerjoin(
+            Same,
+            and_(
+                Same.volunteer_id == volunteer_id,
+                Same.station_id == Station.id,
+                Same.state != State.REJECTED,
+                lies_in,
+            ),
+        )
+        .where(Station.id == station_id)
+        .order_by(Same.id)
+        .limit(1)
+    )
+
+
+def scene_of_duty_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
+    """All that a check-out of a duty looks at, in one row, with the attendance as it is under the volunteer's lock."""
+    return (
+        _duty(volunteer_id, Attendance)
+        .join(Attendance, Attendance.station_id == Station.id)
+        .where(Attendance.id == attendance_id)
+        .execution_options(populate_existing=True)
     )
 
 
@@ -58,6 +100,51 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
+    )
+
+
+def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
+    """Her other attendances that were not rejected and began at most a day before or after; the nearest twenty."""
+    return (
+        select(Attendance)
+        .where(
+            Attendance.volunteer_id == volunteer_id,
+            Attendance.id != attendance_id,
+            Attendance.state != State.REJECTED,
+            Attendance.checked_in_at > starts_at - ONE_DAY,
+            Attendance.checked_in_at < ends_at + ONE_DAY,
+        )
+        .order_by(Attendance.checked_in_at.desc(), Attendance.id)
+        .limit(20)
+    )
+
+
+def last_at(volunteer_id: UUID, *, shift_id: UUID | None = None, station_id: UUID | None = None) -> Select[Attendance]:
+    """The volunteer's last attendances at a shift or a station, the latest first; at most twenty."""
+    target = Attendance.shift_id == shift_id if shift_id is not None else Attendance.station_id == station_id
+    return (
+        select(Attendance)
+        .where(Attendance.volunteer_id == volunteer_id, target)
+        .order_by(Attendance.checked_in_at.desc(), Attendance.id.desc())
+        .limit(20)
+    )
+
+
+def numbered(volunteer_numbers: Collection[str]) -> Select[Volunteer]:
+    """The volunteers with these numbers."""
+    return select(Volunteer).where(Volunteer.volunteer_number.in_(volunteer_numbers)).order_by(Volunteer.id)
+
+
+def of_station(station_id: UUID, starts_at: datetime, ends_at: datetime) -> Rows:
+    """The duties at a station that began between two moments, each with whose it is."""
+    return (
+        select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
+        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
+        .where(
+            Attendance.station_id == station_id,
+            Attendance.checked_in_at >= starts_at,
+            Attendance.checked_in_at < ends_at,
+        )
     )
 
 
@@ -79,7 +166,8 @@ def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
     """The volunteer's open attendance of a shift or a duty at the station, or at any station where None is named.
 
     A check-out that was forgotten gives no rights for days: a shift's attendance counts until two hours after its end,
-    that of a duty for eight hours. Nor does one that anybody makes from a sofa, without evidence or a sign-up.
+    that of a duty as long as a duty may last. Nor does one that anybody makes from a sofa, without evidence or a
+    sign-up.
     """
     now = clock.now()
     place = func.coalesce(Attendance.station_id, Activity.station_id)
@@ -91,7 +179,7 @@ def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
             Shift.starts_at <= now + timedelta(minutes=rules().check_in_opens_minutes),
             Shift.ends_at > now - SERVES_AFTER,
         ),
-        and_(Attendance.shift_id.is_(None), Attendance.checked_in_at > now - DUTY_LASTS),
+        and_(Attendance.shift_id.is_(None), Attendance.checked_in_at > now - timedelta(minutes=rules().duty_minutes)),
     )
     return (
         select(Attendance.id)
@@ -108,11 +196,12 @@ def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
 
 
 def with_activity(attendance_id: UUID) -> Rows:
-    """An attendance and the activity that it was at."""
+    """An attendance and the activity, or the station, that it was at."""
     return (
-        select(Attendance, Activity)
+        select(Attendance, Activity, Station)
         .outerjoin(Shift, Shift.id == Attendance.shift_id)
         .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Station, Station.id == Attendance.station_id)
         .where(Attendance.id == attendance_id)
     )
 
@@ -154,4 +243,35 @@ def _scene(volunteer_id: UUID, *others: Any) -> Rows:
             & (SignUp.volunteer_id == volunteer_id)
             & (SignUp.state == SignUpState.CONFIRMED),
         )
+    )
+
+
+def _duty(volunteer_id: UUID, *others: Any) -> Rows:
+    above = select(PathMember.ancestor_id).where(PathMember.path_id == Organization.path_id).scalar_subquery()
+    manages = exists().where(
+        Grant.volunteer_id == volunteer_id,
+        Grant.revoked_at.is_(None),
+        Grant.role.in_(roles_with(Permission.STATION_MANAGE)),
+        or_(
+            and_(Grant.scope_type == ScopeType.STATION, Grant.scope_id == Station.id),
+            and_(Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id.in_(above)),
+        ),
+    )
+    mine = (
+        select(Membership.team_id)
+        .join(Team, Team.id == Membership.team_id)
+        .where(Membership.volunteer_id == volunteer_id, Membership.state == MembershipState.ACTIVE)
+    )
+    ours = mine.where(Team.organization_id.in_(above))
+    return (
+        select(
+            Station,
+            manages.label("manages"),
+            ours.correlate(Station, Organization).exists().label("belongs"),
+            # One team gets the minutes: her primary one, if it is a team of here, and else no other.
+            ours.where(Membership.is_primary).correlate(Station, Organization).scalar_subquery().label("team_id"),
+            *others,
+        )
+        .select_from(Station)
+        .join(Organization, Organization.id == Station.organization_id)
     )

@@ -1,32 +1,37 @@
 """What attendances look like to the phone, and what evidence it may send."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import INCLUDE, fields
+from marshmallow import INCLUDE, fields, validates_schema
 
 from volunteer_api.attendance.evidence import LONGEST_CODE, LONGEST_DELAY_MS
-from volunteer_api.attendance.models import Grade, Reason, State
+from volunteer_api.attendance.models import Grade, Reason, Remark, ScanKind, State
 from volunteer_api.core import texts
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
     MOMENT_TEXT,
     Choice,
     Count,
+    Day,
+    Flag,
     Id,
     ListOf,
     Moment,
     Nested,
     Number,
     Open,
+    PageQuery,
     Place,
     Schema,
     Text,
+    fault,
 )
 
 INT64 = 2**63
 
-REASON_SENTENCES = {
+REASON_SENTENCES: dict[str, str] = {
     Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
     Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift.",
     Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
@@ -34,6 +39,24 @@ REASON_SENTENCES = {
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
     Reason.OVERLAPPING: "Service at the same time has already been credited.",
     Reason.CHECKED_IN_ELSEWHERE: "There was no check-out before the check-in at another place.",
+    Reason.CODE_ELSEWHERE: "The code is right, but the phone was far away from where it was shown.",
+    Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
+    Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",
+    Reason.NEEDS_ORGANIZER: "The day would have more minutes than a leader may credit; an organizer decides.",
+    Reason.SAMPLED: "It was credited, and drawn by lot for somebody to look at.",
+}
+
+REMARK_SENTENCES: dict[str, str] = {
+    Remark.OWN_CODE: "Who can see the code without being there proves nothing by it.",
+    Remark.CODE_OF_ANOTHER: "The code is that of another shift, station or person.",
+    Remark.CODE_OF_ANOTHER_TIME: "The code was shown here, but at another time.",
+    Remark.CODE_WRONG: "The code was never shown here.",
+    Remark.PLACE_UNUSABLE: "What the phone sent for its place is no place.",
+    Remark.PLACE_WITHOUT_ACCURACY: "The phone did not say how exact its place is; it counts as exact.",
+    Remark.PLACE_OUTSIDE: "The place lies outside of the fence.",
+    Remark.PLACE_OF_ANOTHER_DATUM: "The place would lie inside of the fence if its figures were meant for another map.",
+    Remark.TOLD_LATE: "The phone told of it later, by its own word on the time.",
+    Remark.SCANNED: "Somebody at the desk read the volunteer's own code.",
 }
 
 
@@ -123,8 +146,16 @@ def _has_endless_integer(value: Any) -> bool:
 
 
 class AttendanceCreate(Schema):
-    shift_id = Id(required=True)
+    """A shift, or a station for a duty."""
+
+    shift_id = Id()
+    station_id = Id()
     evidence = Evidence(required=True)
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        if ("shift_id" in data) == ("station_id" in data):
+            raise fault("one_of", "Give either shift_id or station_id.")
 
 
 class CheckOutCreate(Schema):
@@ -136,19 +167,41 @@ class HeldReasonRead(Schema):
     detail = Text(required=True)
 
 
-class Reasons(ListOf):
+class RemarkRead(Schema):
+    code = Choice(Remark, required=True)
+    detail = Text(required=True)
+
+
+class _Told(ListOf):
     """Stored as codes, given out with a sentence in the reader's language."""
+
+    sentences: Mapping[str, str]
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
+        told = [{"code": code, "detail": texts.translate(self.sentences[code])} for code in value]
+        return super()._serialize(told, attr, obj, **kwargs)
+
+
+class Reasons(_Told):
+    sentences = REASON_SENTENCES
 
     def __init__(self, **options: Any) -> None:
         super().__init__(Nested(HeldReasonRead), **options)
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
-        told = [{"code": code, "detail": texts.translate(REASON_SENTENCES[Reason(code)])} for code in value]
-        return super()._serialize(told, attr, obj, **kwargs)
+
+class Remarks(_Told):
+    sentences = REMARK_SENTENCES
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Nested(RemarkRead), **options)
 
 
 class AttendanceRead(Schema):
-    """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit."""
+    """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit.
+
+    `reasons` say why it is held; one that is credited may be flagged by one. The remarks of an end explain its grade.
+    A duty has the frame inside which its minutes count.
+    """
 
     id = Id(required=True)
     volunteer_id = Id(required=True)
@@ -163,6 +216,12 @@ class AttendanceRead(Schema):
     credited_minutes = Count(required=True)
     held_minutes = Count(required=True)
     reasons = Reasons(required=True)
+    check_in_remarks = Remarks(required=True)
+    check_out_remarks = Remarks(required=True)
+    flagged = Flag(required=True)
+    frame_starts_at = Moment(required=True, allow_none=True)
+    frame_ends_at = Moment(required=True, allow_none=True)
+    conflicts_with_id = Id(required=True, allow_none=True)
 
 
 class PersonName(Schema):
@@ -183,10 +242,40 @@ class ShownCode(Schema):
 
 
 class PresenceCodeRead(ShownCode):
-    """The code to show now, and those to show until the shift ends, for a leader without network."""
+    """The code to show now, and those to show later without network: for the rest of the shift, or of the day."""
 
     qr = Text(required=True)
     codes = ListOf(Nested(ShownCode), required=True, max_length=1441)
+
+
+class ScanCreate(Schema):
+    """One volunteer's own code as a desk read it: `evidence.code` is its whole text."""
+
+    key = Text(required=True, max_length=64, pattern=r"[\x21-\x7e]+")
+    kind = Choice(ScanKind, required=True)
+    evidence = Evidence(required=True)
+
+
+class ScansCreate(Schema):
+    scans = ListOf(Nested(ScanCreate), required=True, min_length=1, max_length=100)
+
+
+class ScanRead(Schema):
+    """`status` is what the scan alone would have had; a scan that is repeated has the outcome that it had before."""
+
+    key = Text(required=True)
+    status = Count(required=True)
+    volunteer = Nested(PersonName, required=True, allow_none=True)
+    attendance = Nested(AttendanceRead, required=True, allow_none=True)
+    problem = fields.Dict(required=True, allow_none=True)
+
+
+class ScansRead(Schema):
+    results = ListOf(Nested(ScanRead), required=True)
+
+
+class DutyQuery(PageQuery):
+    on = Day(metadata={"description": "The local day on which they began; by default today."})
 
 
 class TallyQuery(Schema):
@@ -196,6 +285,7 @@ class TallyQuery(Schema):
 class PeriodMinutesRead(Schema):
     period = Text(required=True)
     credited_minutes = Count(minimum=-(2**31), required=True)
+    held_minutes = Count(required=True)
 
 
 class TallyRead(Schema):

@@ -4,11 +4,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
-from volunteer_api.core.database import Base, Identified
+from volunteer_api.core.database import Base, Identified, one_of
 
 
 class Source(StrEnum):
@@ -18,12 +18,22 @@ class Source(StrEnum):
     BACKFILLED = "backfilled"
 
 
+FIRST_CREDITS = "attendance_id IS NOT NULL AND reverses_id IS NULL AND follows_id IS NULL"
+CORRECTIONS = "attendance_id IS NOT NULL AND (reverses_id IS NOT NULL OR follows_id IS NOT NULL)"
+# Nobody records or approves their own; what is backfilled has two people who vouch for it.
+DUAL_CONTROL = (
+    "recorder_id <> volunteer_id AND approver_id <> volunteer_id AND recorder_id <> approver_id AND "
+    "(source <> 'backfilled' OR reverses_id IS NOT NULL OR (recorder_id IS NOT NULL AND approver_id IS NOT NULL))"
+)
+
+
 class ServiceRecord(Identified, Base):
     """Whole minutes of service, with what order 67 of the Ministry of Civil Affairs, article 7, asks of a record.
 
     `minutes` is signed: a reversal takes back exactly what it reverses. Whose activity it was, of which team, and the
     path of organizations above it are frozen here, so that a later move of any of them rewrites no history.
     `on` is the local date of the shift's start; `starts_at` and `ends_at` bound the minutes that were looked at.
+    Of one attendance, a record may be reversed and credited anew: the new credit names the reversal in `follows_id`.
     """
 
     __tablename__ = "service_records"
@@ -31,14 +41,24 @@ class ServiceRecord(Identified, Base):
         CheckConstraint("source IN ('attended', 'backfilled')", name="source"),
         CheckConstraint("minutes <> 0", name="minutes"),
         CheckConstraint("starts_at <= ends_at", name="interval"),
-        # One attendance is credited once, whatever races; its reversal names the same attendance.
+        CheckConstraint(DUAL_CONTROL, name="dual_control"),
+        # One attendance has one credit that stands, whatever races: one first credit, one reversal of each credit, and
+        # one credit that follows each reversal make a chain, of which only the last link can stand.
         Index(
             "uq_service_records_attendance_id",
             "attendance_id",
             unique=True,
-            sqlite_where=text("attendance_id IS NOT NULL AND reverses_id IS NULL"),
-            postgresql_where=text("attendance_id IS NOT NULL AND reverses_id IS NULL"),
+            sqlite_where=text(FIRST_CREDITS),
+            postgresql_where=text(FIRST_CREDITS),
         ),
+        # The few that came after a first credit, so that no check-out pays for them.
+        Index(
+            "ix_service_records_attendance_id_corrections",
+            "attendance_id",
+            sqlite_where=text(CORRECTIONS),
+            postgresql_where=text(CORRECTIONS),
+        ),
+        Index("uq_service_records_follows_id", "follows_id", unique=True),
         Index("ix_service_records_volunteer_id_on_id", "volunteer_id", "on", "id"),
         Index("ix_service_records_organization_path_id_on", "organization_path_id", "on"),
         Index("ix_service_records_activity_id", "activity_id"),
@@ -53,6 +73,7 @@ class ServiceRecord(Identified, Base):
     shift_id: Mapped[UUID | None] = mapped_column(ForeignKey("shifts.id"))
     station_id: Mapped[UUID | None] = mapped_column(ForeignKey("stations.id"))
     team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id"))
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
     organization_path_id: Mapped[UUID] = mapped_column(ForeignKey("organization_paths.id"))
     on: Mapped[date]
@@ -65,4 +86,82 @@ class ServiceRecord(Identified, Base):
     approver_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     reason: Mapped[str | None]
     reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_records.id"), unique=True)
+    follows_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_records.id"))
     recorded_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class SubjectKind(StrEnum):
+    """Whose service a tally sums. `organization` is one with all below it, `organization_own` is without them."""
+
+    VOLUNTEER = "volunteer"
+    TEAM = "team"
+    STATION = "station"
+    CAMPAIGN = "campaign"
+    ORGANIZATION = "organization"
+    ORGANIZATION_OWN = "organization_own"
+
+
+class TallyUnit(StrEnum):
+    """How long a span a total is of."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+    ALL = "all"
+
+
+class TallyTotal(Base):
+    """What is folded in of a subject's minutes in one span that begins on the local day `starts_on`.
+
+    A tally is this and the TallyChanges that are not folded in yet, read by one statement (see tallies.py). All time
+    begins on `tallies.BEGINNING`.
+    """
+
+    __tablename__ = "tally_totals"
+    __table_args__ = (
+        CheckConstraint(one_of("subject_kind", SubjectKind), name="subject_kind"),
+        CheckConstraint(one_of("unit", TallyUnit), name="unit"),
+        # The key is the table: in SQLite it would be stored twice.
+        {"sqlite_with_rowid": False},
+    )
+
+    subject_kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit: Mapped[str] = mapped_column(String(10), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    credited_minutes: Mapped[int] = mapped_column(BigInteger)
+    held_minutes: Mapped[int] = mapped_column(BigInteger)
+
+
+class _Attributed:
+    """To whom and where minutes belong, as it was when they were written down."""
+
+    volunteer_id: Mapped[UUID]
+    team_id: Mapped[UUID | None]
+    station_id: Mapped[UUID | None]
+    campaign_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
+    organization_path_id: Mapped[UUID]
+    on: Mapped[date]
+
+
+class TallyChange(Identified, _Attributed, Base):
+    """Signed minutes that are not in the totals yet. Writers only insert, so that none waits for another.
+
+    It lives for a minute, beside the row that it came from: that one has the foreign keys.
+    """
+
+    __tablename__ = "tally_changes"
+    __table_args__ = (Index("ix_tally_changes_volunteer_id", "volunteer_id"),)
+
+    credited_minutes: Mapped[int] = mapped_column(default=0)
+    held_minutes: Mapped[int] = mapped_column(default=0)
+
+
+class HeldAttribution(_Attributed, Base):
+    """Where an attendance's held minutes were first counted, so that they are taken back from there, whatever moved."""
+
+    __tablename__ = "held_attributions"
+
+    # No foreign key: attendances stand to the right of this ledger.
+    attendance_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,17 +1,21 @@
 """What is read from the hours ledger."""
 
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, exists, func, or_, select, union_all
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import LONGEST_SHIFT
+from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization
 from volunteer_api.teams.models import Team
+
+LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
 
 
 def records_of(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -31,13 +35,34 @@ def records_of(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:
     )
 
 
-def minutes_by_day(volunteer_id: UUID, period: Period) -> Select[date, int]:
-    """The sum of a volunteer's ledger on each local day of the period that has any, in order."""
+def reversal_of(record_id: UUID) -> Select[UUID]:
+    """The id of the row that takes a record back."""
+    return select(ServiceRecord.id).where(ServiceRecord.reverses_id == record_id)
+
+
+def reversal_to_follow(attendance_id: UUID) -> ScalarSelect[UUID]:
+    """The id of an attendance's reversal that no credit follows yet: what a corrected credit names. None of most."""
+    reversal, follower = aliased(ServiceRecord), aliased(ServiceRecord)
     return (
-        select(ServiceRecord.on, func.sum(ServiceRecord.minutes))
-        .where(ServiceRecord.volunteer_id == volunteer_id, *_within(period))
-        .group_by(ServiceRecord.on)
-        .order_by(ServiceRecord.on)
+        select(reversal.id)
+        .where(
+            *_corrections(reversal, attendance_id),
+            reversal.reverses_id.is_not(None),
+            ~exists().where(follower.follows_id == reversal.id),
+        )
+        .scalar_subquery()
+    )
+
+
+def standing_of_attendance(attendance_id: UUID) -> CompoundSelect[UUID]:
+    """The id of the one record of an attendance that nothing takes back."""
+    reversal = aliased(ServiceRecord)
+    standing = select(ServiceRecord.id).where(
+        ServiceRecord.reverses_id.is_(None), ~exists().where(reversal.reverses_id == ServiceRecord.id)
+    )
+    return union_all(
+        standing.where(ServiceRecord.attendance_id == attendance_id, ServiceRecord.follows_id.is_(None)),
+        standing.where(*_corrections(ServiceRecord, attendance_id), ServiceRecord.follows_id.is_not(None)),
     )
 
 
@@ -54,16 +79,30 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
 
 
 def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
-    """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes."""
+    """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes.
+
+    Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
+    next one, and is no longer than the longest shift.
+    """
+    first, last = clock.local_date(starts_at), clock.local_date(ends_at)
     return (
         select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
         .where(
             ServiceRecord.volunteer_id == volunteer_id,
+            ServiceRecord.on.between(first - LOOKED_BACK, last),
             ServiceRecord.starts_at < ends_at,
             ServiceRecord.ends_at > starts_at,
         )
         .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
         .having(func.sum(ServiceRecord.minutes) > 0)
+    )
+
+
+def _corrections(record: type[ServiceRecord], attendance_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """What came after an attendance's first credit, in the words of the index that has these few alone."""
+    return (
+        record.attendance_id == attendance_id,
+        or_(record.reverses_id.is_not(None), record.follows_id.is_not(None)),
     )
 
 

@@ -8,32 +8,50 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import clock
+from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
+from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import settings
-from volunteer_api.hours import queries
+from volunteer_api.hours import queries, tallies
 from volunteer_api.hours.days import spread
-from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.hours.events import RecordReversed, RecordWritten
+from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
+from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
+from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
+from volunteer_api.hours.tallies import Part
 from volunteer_api.notifications import service as notifications
+from volunteer_api.stations.models import Station
 
-
-@dataclass(frozen=True)
-class PeriodMinutes:
-    """What was credited on one local day (`2026-11-23`) or in one local month (`2026-11`)."""
-
-    period: str
-    credited_minutes: int
+DUTY_CONTENT = "{station}值守"
+# A reversal is its record again but for these.
+KEPT_BY_REVERSAL = tuple(
+    column.key
+    for column in ServiceRecord.__table__.columns
+    if column.key
+    not in {
+        "id",
+        "created_at",
+        "recorded_at",
+        "minutes",
+        "reverses_id",
+        "follows_id",
+        "recorder_id",
+        "approver_id",
+        "reason",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The sum of a volunteer's ledger over a period, and its parts; the parts add up to it."""
+    """The sum of a volunteer's ledger over a period with what waits for review, and its parts, which add up to it."""
 
     credited_minutes: int
+    held_minutes: int
     activity_count: int
-    by_period: list[PeriodMinutes]
+    by_period: list[Part]
 
 
 @dataclass(frozen=True)
@@ -49,18 +67,24 @@ def credit(
     *,
     volunteer_id: UUID,
     minutes: int,
-    activity: Activity,
-    shift: Shift,
+    activity: Activity | None,
+    shift: Shift | None,
+    station: Station | None = None,
     starts_at: datetime,
     ends_at: datetime,
     attendance_id: UUID | None = None,
     team_id: UUID | None = None,
     leader_id: UUID | None = None,
+    recorder_id: UUID | None = None,
+    approver_id: UUID | None = None,
+    reason: str | None = None,
 ) -> ServiceRecord | None:
     """Write attended minutes into the ledger, with the attribution as it is now, and tell the volunteer.
 
-    `starts_at` and `ends_at` bound the minutes; `team_id` is the team that the volunteer served for. Zero
-    minutes write nothing and answer None: a record of no service is none.
+    Of a shift with its activity, or of a duty at a station. `starts_at` and `ends_at` bound the minutes; `team_id` is
+    the team that the volunteer served for. An attendance that has a credit that stands takes no second one: the
+    database refuses it; take the first back before (`take_back`). Zero minutes write nothing and answer None: a record
+    of no service is none. `recorder_id` and `approver_id` are other people than the volunteer, and than each other.
     """
     if minutes == 0:
         return None
@@ -69,28 +93,79 @@ def credit(
         minutes=minutes,
         source=Source.ATTENDED,
         attendance_id=attendance_id,
-        activity_id=activity.id,
-        shift_id=shift.id,
-        station_id=activity.station_id,
-        team_id=team_id or activity.team_id,
-        organization_id=activity.organization_id,
-        organization_path_id=activity.organization_path_id,
-        on=clock.local_date(shift.starts_at),
         starts_at=starts_at,
         ends_at=ends_at,
-        place_name=activity.place_name,
-        content=activity.title,
-        leader_id=leader_id or activity.created_by,
+        recorder_id=recorder_id,
+        approver_id=approver_id,
+        reason=reason,
+        **_described(activity, shift, station, starts_at, team_id, leader_id),
     )
+    if attendance_id is not None:
+        # One statement with the INSERT: a look of its own would cost every check-out for the few that are corrected.
+        record.follows_id = queries.reversal_to_follow(attendance_id)
+    write(record, told=HOURS_CREDITED)
+    return record
+
+
+def write(record: ServiceRecord, *, told: str) -> None:
+    """Write a credit into the ledger with what follows from it; `told` is the kind of notification that tells of it."""
     db.session.add(record)
+    tallies.credited(record)
     db.session.flush()
     notifications.notify(
-        volunteer_id=volunteer_id,
-        kind="hours_credited",
-        values={"minutes": str(minutes), "activity": activity.title},
-        dedup_key=f"hours_credited:{record.id}",
+        volunteer_id=record.volunteer_id,
+        kind=told,
+        values={"minutes": str(record.minutes), "activity": record.content, "service_record_id": str(record.id)},
+        dedup_key=f"{told}:{record.id}",
     )
-    return record
+    events.publish(RecordWritten(record.id, record.volunteer_id))
+
+
+def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
+    """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
+
+    Raises NotFound (404), OwnHours (403), ReversalStays and AlreadyReversed (409).
+    """
+    record = db.session.get(ServiceRecord, record_id)
+    if record is None:
+        raise NotFound()
+    if actor_id == record.volunteer_id:
+        raise OwnHours()
+    if record.reverses_id is not None:
+        raise ReversalStays()
+    if db.session.scalar(queries.reversal_of(record_id)) is not None:
+        raise AlreadyReversed()
+    kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
+    reversal = ServiceRecord(
+        **kept, minutes=-record.minutes, reverses_id=record.id, recorder_id=actor_id, approver_id=None, reason=reason
+    )
+    db.session.add(reversal)
+    tallies.credited(reversal)
+    db.session.flush()
+    notifications.notify(
+        volunteer_id=record.volunteer_id,
+        kind=HOURS_REVERSED,
+        values={
+            "minutes": str(record.minutes),
+            "activity": record.content,
+            "reason": reason,
+            "service_record_id": str(record.id),
+        },
+        dedup_key=f"{HOURS_REVERSED}:{record.id}",
+    )
+    events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id))
+    return reversal
+
+
+def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord | None:
+    """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
+
+    Raises as `reverse`.
+    """
+    standing = db.session.scalar(queries.standing_of_attendance(attendance_id))
+    if standing is None:
+        return None
+    return reverse(record_id=standing, reason=reason, actor_id=actor_id)
 
 
 def records_of(volunteer_id: UUID, query: dict[str, Any]) -> Page:
@@ -103,14 +178,13 @@ def records_of(volunteer_id: UUID, query: dict[str, Any]) -> Page:
 
 
 def tally(volunteer_id: UUID, period: Period) -> Tally:
-    """The sum of the ledger: by day where the period has at most 31 days, else by month."""
-    sums: defaultdict[str, int] = defaultdict(int)
-    for day, minutes in db.session.execute(queries.minutes_by_day(volunteer_id, period)):
-        sums[day.isoformat() if period.by_day else f"{day:%Y-%m}"] += int(minutes)
+    """A volunteer's tally: by day where the period has at most 31 days, else by month."""
+    sums = tallies.tally(SubjectKind.VOLUNTEER, volunteer_id, period)
     return Tally(
-        credited_minutes=sum(sums.values()),
+        credited_minutes=sums.credited_minutes,
+        held_minutes=sums.held_minutes,
         activity_count=db.session.scalars(queries.activity_count(volunteer_id, period)).one(),
-        by_period=[PeriodMinutes(period=name, credited_minutes=minutes) for name, minutes in sums.items()],
+        by_period=sums.by_period,
     )
 
 
@@ -127,3 +201,34 @@ def minutes_by_day(records: Sequence[Credited]) -> dict[date, int]:
         for day, minutes in spread(record.minutes, record.starts_at, record.ends_at, settings().zone).items():
             days[day] += minutes
     return dict(days)
+
+
+def _described(
+    activity: Activity | None,
+    shift: Shift | None,
+    station: Station | None,
+    starts_at: datetime,
+    team_id: UUID | None,
+    leader_id: UUID | None,
+) -> dict[str, Any]:
+    """What a record says of the service and whom it belongs to, as it is now."""
+    if activity is not None and shift is not None:
+        told = {
+            "activity_id": activity.id,
+            "shift_id": shift.id,
+            "on": clock.local_date(shift.starts_at),
+            "place_name": activity.place_name,
+            "content": activity.title,
+            "leader_id": leader_id or activity.created_by,
+        }
+    elif station is not None:
+        told = {
+            "on": clock.local_date(starts_at),
+            "place_name": station.address,
+            # What the ledger keeps is in the language of the records, which order 67 asks for.
+            "content": DUTY_CONTENT.format(station=station.name),
+            "leader_id": leader_id,
+        }
+    else:
+        raise ValueError("minutes are of a shift with its activity, or of a duty at a station")
+    return told | tallies.place_of(activity, station, team_id)

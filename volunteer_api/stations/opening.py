@@ -96,6 +96,29 @@ def outlook(schedule: Schedule, moment: datetime, zone: ZoneInfo) -> Outlook:
     return Outlook(is_open=end is not None, closes_at=end.replace(tzinfo=zone) if end else None, opens_at=None)
 
 
+def spell_at(
+    schedule: Schedule, moment: datetime, zone: ZoneInfo, *, early: timedelta
+) -> tuple[datetime, datetime] | None:
+    """From when to when it is open without a break, at a moment or at most `early` after it; None where it is closed.
+
+    Hours that touch or overlap are one. Without end, the end lies more than eight days ahead.
+    """
+    now = moment.astimezone(zone).replace(tzinfo=None, fold=0)
+    found: tuple[datetime, datetime] | None = None
+    for opens, closes in _spells(schedule, now.date()):
+        if found is None:
+            if closes <= now or (opens > now and opens - now > early):
+                continue
+            found = opens, closes
+        elif opens > found[1] or found[1] - now > LONGEST_STRETCH:
+            break
+        else:
+            found = found[0], max(found[1], closes)
+    if found is None:
+        return None
+    return found[0].replace(tzinfo=zone), found[1].replace(tzinfo=zone)
+
+
 def _spells(schedule: Schedule, today: date) -> Iterator[tuple[datetime, datetime]]:
     """Local beginnings and ends from yesterday's hours on, by their beginning."""
     for number in range(-1, DAYS_AHEAD):

@@ -1,0 +1,148 @@
+"""What one end of an attendance is worth: when it happened, its grade, and what a reviewer must look at."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from volunteer_api.attendance import presence_code
+from volunteer_api.attendance.effective_time import EffectiveTime, effective_time
+from volunteer_api.attendance.evidence import Usable, usable
+from volunteer_api.attendance.grading import grade
+from volunteer_api.attendance.models import Grade, Reason, Remark
+from volunteer_api.attendance.presence_code import Reading
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.core.geo import Datum, Place, meters_between, to_wgs84
+from volunteer_api.core.settings import rules
+
+CODE_REMARKS = {
+    Reading.OF_ANOTHER: Remark.CODE_OF_ANOTHER,
+    Reading.OF_ANOTHER_TIME: Remark.CODE_OF_ANOTHER_TIME,
+    Reading.WRONG: Remark.CODE_WRONG,
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """The evidence of one end as it came, what is usable of it, when the server had it, and when the tap was.
+
+    `scanned`: a desk read the volunteer's own code, and it was hers at that moment.
+    """
+
+    evidence: dict[str, Any]
+    usable: Usable
+    received_at: datetime
+    tapped: EffectiveTime
+    scanned: bool
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """The grade of one end, its doubts and remarks, and where the volunteer was, if that is known."""
+
+    grade: Grade
+    doubts: frozenset[Reason]
+    remarks: list[str]
+    place: Place | None
+
+
+def told(evidence: dict[str, Any], received_at: datetime, *, scanned: bool = False) -> Told:
+    """Read the evidence of one end; `client_time` in it is an aware moment."""
+    given = usable(evidence)
+    return Told(evidence, given, received_at, tapped(given, received_at), scanned)
+
+
+def tapped(given: Usable, received_at: datetime) -> EffectiveTime:
+    """When the tap was, by the deployment's rules."""
+    return effective_time(
+        received_at=received_at,
+        client_time=given.client_time,
+        delay_ms=given.delay_ms,
+        delay_is_odd=given.delay_is_odd,
+        late_hours=rules().late_evidence_hours,
+        future_seconds=rules().future_evidence_seconds,
+    )
+
+
+def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgment:
+    """Judge one end; `window` is when it may happen, both ends included."""
+    given, moment = end.usable, end.tapped
+    reading = _reading(scene, end)
+    graded = grade(
+        code_is_valid=reading is Reading.VALID,
+        # What a desk scanned, somebody else saw.
+        sees_code=scene.sees_code and not end.scanned,
+        signed_up=scene.expected,
+        fence=scene.fence,
+        place=given.place,
+        accuracy_m=given.accuracy_m or 0.0,
+        accuracy_cap_m=rules().accuracy_cap_m,
+    )
+    opens_at, closes_at = window
+    doubts = {
+        Reason.WEAK_EVIDENCE: graded is Grade.WEAK,
+        Reason.NOT_SIGNED_UP: scene.needs_sign_up and not scene.expected,
+        Reason.OUTSIDE_WINDOW: scene.out_of_service or not opens_at <= moment.moment <= closes_at,
+        Reason.CLOCK_ODD: moment.is_odd,
+        Reason.CODE_ELSEWHERE: graded is Grade.STRONG and _is_far(scene, given),
+    }
+    remarks = _remarks(scene, end, reading)
+    return Judgment(
+        grade=graded,
+        doubts=frozenset(reason for reason, applies in doubts.items() if applies),
+        remarks=[remark.value for remark in Remark if remark in remarks],
+        place=_known_place(scene, given, graded),
+    )
+
+
+def _reading(scene: Scene, end: Told) -> Reading | None:
+    if end.scanned:
+        return Reading.VALID
+    code = end.usable.code
+    return None if code is None else presence_code.read(code, scene.target_id, end.tapped.said_at, scene.code_kind)
+
+
+def _remarks(scene: Scene, end: Told, reading: Reading | None) -> set[Remark]:
+    given = end.usable
+    found = {CODE_REMARKS[reading]} if reading in CODE_REMARKS else set()
+    seen = {
+        Remark.OWN_CODE: reading is Reading.VALID and scene.sees_code and not end.scanned,
+        Remark.PLACE_UNUSABLE: given.place_is_odd,
+        Remark.PLACE_WITHOUT_ACCURACY: given.place is not None and given.accuracy_m is None,
+        Remark.TOLD_LATE: end.received_at - end.tapped.said_at > timedelta(seconds=rules().told_late_seconds),
+        Remark.SCANNED: end.scanned,
+    }
+    found |= {remark for remark, applies in seen.items() if applies}
+    if given.place is not None and _lies_outside(scene, given.place, given):
+        found.add(Remark.PLACE_OF_ANOTHER_DATUM if _fits_another_datum(scene, given) else Remark.PLACE_OUTSIDE)
+    return found
+
+
+def _lies_outside(scene: Scene, place: Place, given: Usable) -> bool:
+    fence = scene.fence
+    return fence is not None and not fence.holds(place, given.accuracy_m or 0.0, rules().accuracy_cap_m)
+
+
+def _fits_another_datum(scene: Scene, given: Usable) -> bool:
+    """Whether the figures would lie inside the fence in another datum than the one that the phone named.
+
+    Such a place proves nothing, or everybody half a kilometer off would be inside; it is no sign of deceit either.
+    """
+    sent = given.place_as_sent
+    return sent is not None and any(not _lies_outside(scene, to_wgs84(sent, datum), given) for datum in Datum)
+
+
+def _is_far(scene: Scene, given: Usable) -> bool:
+    """Whether the phone was so far away that a code that was valid there must have been passed on."""
+    fence, place = scene.fence, given.place
+    if fence is None or place is None or _fits_another_datum(scene, given):
+        return False
+    return meters_between(fence.center, place) > fence.radius_m + rules().code_elsewhere_m + (given.accuracy_m or 0.0)
+
+
+def _known_place(scene: Scene, given: Usable, graded: Grade) -> Place | None:
+    """Where the phone was, or else where the code was shown. A fix of a kilometer's doubt is no place."""
+    if given.place is not None and (given.accuracy_m or 0.0) <= rules().travel_slack_m:
+        if _lies_outside(scene, given.place, given) and _fits_another_datum(scene, given):
+            return None if scene.fence is None else scene.fence.center
+        return given.place
+    return scene.fence.center if graded is Grade.STRONG and scene.fence is not None else None

@@ -1,0 +1,25 @@
+"""Which attendances are looked at though nothing speaks against them.
+
+A keyed digest of the attendance's id decides, so that nobody can tell beforehand or try again until it misses.
+"""
+
+from volunteer_api.attendance.models import Attendance, Grade, Remark
+from volunteer_api.core import keys
+
+
+def is_sampled(attendance: Attendance, percent: int) -> bool:
+    """Whether this attendance is one of the `percent` of a hundred of those that are drawn from."""
+    drawn = int.from_bytes(keys.sign("sampled attendance", attendance.id)[:8], "big")
+    return drawn % 100 < percent and _is_drawn_from(attendance)
+
+
+def _is_drawn_from(attendance: Attendance) -> bool:
+    """What no code proves at one end; and codes told late by a phone that never said where it was.
+
+    Such codes may have been photographed by somebody else.
+    """
+    if attendance.grade == Grade.MEDIUM:
+        return True
+    late = Remark.TOLD_LATE in (*attendance.check_in_remarks, *attendance.check_out_remarks)
+    evidence = (attendance.check_in_evidence, attendance.check_out_evidence or {})
+    return late and not any(isinstance(one.get("place"), dict) for one in evidence)

@@ -1,0 +1,147 @@
+"""A desk that checks in many: each volunteer shows the code of her own phone, and a leader's tablet reads it.
+
+The code says that her phone was there at that minute, the leader sees who holds it: two people stand behind that end,
+so it is strong. Tablet and phones may all be without network: codes are made beforehand, and scans are sent later, in
+any order and as often as it takes. A scan needs no key: whose it is, where, which end and when make it the same one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Shift
+from volunteer_api.attendance import presence_code, queries
+from volunteer_api.attendance.check_ins import check_in
+from volunteer_api.attendance.check_outs import check_out
+from volunteer_api.attendance.judging import told
+from volunteer_api.attendance.models import Attendance, ScanKind, State
+from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCodeInvalid
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Problem
+from volunteer_api.sign_ups.queries import lock_volunteers
+from volunteer_api.stations.models import Station
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What came of one scan: `status` is what it alone would have had; `volunteer` is None for a code of nobody."""
+
+    key: str
+    status: int
+    volunteer: Volunteer | None
+    attendance: Attendance | None
+    problem: Mapping[str, Any] | None
+
+
+def scan_at_shift(shift: Shift, scans: Sequence[Mapping[str, Any]], *, by: UUID) -> list[Scanned]:
+    """Take scans at a shift; a scan is `{key, kind, evidence}`, whose `code` is the whole text of the volunteer's."""
+    return _take({"shift_id": shift.id}, scans, by)
+
+
+def scan_at_station(station: Station, scans: Sequence[Mapping[str, Any]], *, by: UUID) -> list[Scanned]:
+    """Take scans of duties at a station."""
+    return _take({"station_id": station.id}, scans, by)
+
+
+def _take(target: Mapping[str, UUID], scans: Sequence[Mapping[str, Any]], by: UUID) -> list[Scanned]:
+    """The results in the order of the scans, which are applied in the order of their moments."""
+    received_at = clock.now()
+    named = [_volunteer_number(scan) for scan in scans]
+    people = {one.volunteer_number: one for one in db.session.scalars(queries.numbered({n for n in named if n}))}
+    if people:
+        lock_volunteers({one.id for one in people.values()})
+
+    def moment(number: int) -> tuple[datetime, bool, int]:
+        scan = scans[number]
+        return told(scan["evidence"], received_at).tapped.moment, scan["kind"] == ScanKind.CHECK_OUT, number
+
+    results = {
+        number: _result(scans[number], people.get(named[number] or ""), target, by, received_at)
+        for number in sorted(range(len(scans)), key=moment)
+    }
+    return [results[number] for number in range(len(scans))]
+
+
+def _result(
+    scan: Mapping[str, Any], volunteer: Volunteer | None, target: Mapping[str, UUID], by: UUID, received_at: datetime
+) -> Scanned:
+    verb = _check_in if scan["kind"] == ScanKind.CHECK_IN else _check_out
+    try:
+        # Judged before anything is written: what is refused leaves nothing behind.
+        status, attendance = verb(scan, _shown(scan, volunteer, by, received_at), target, by, received_at)
+    except Problem as problem:
+        return Scanned(scan["key"], problem.status, volunteer, None, problem.body())
+    return Scanned(scan["key"], status, volunteer, attendance, None)
+
+
+def _shown(scan: Mapping[str, Any], volunteer: Volunteer | None, by: UUID, received_at: datetime) -> Volunteer:
+    """The volunteer whose phone showed the code at that moment. Raises PersonalCodeInvalid (409), OwnScan (403)."""
+    end = told(scan["evidence"], received_at)
+    if volunteer is None or not presence_code.is_valid(
+        str(end.usable.code), volunteer.volunteer_number, end.tapped.said_at, CodeKind.VOLUNTEER
+    ):
+        raise PersonalCodeInvalid()
+    if volunteer.id == by:
+        raise OwnScan()
+    return volunteer
+
+
+def _check_in(
+    scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, UUID], by: UUID, received_at: datetime
+) -> tuple[int, Attendance]:
+    known = _same_scan(volunteer, target, lambda one: (one.check_in_scanned_by, one.check_in_evidence), by, scan)
+    made = known or check_in(
+        volunteer_id=volunteer.id, **target, evidence=scan["evidence"], received_at=received_at, scanned_by=by
+    )
+    return 201, made
+
+
+def _check_out(
+    scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, UUID], by: UUID, received_at: datetime
+) -> tuple[int, Attendance]:
+    known = _same_scan(volunteer, target, lambda one: (one.check_out_scanned_by, one.check_out_evidence), by, scan)
+    if known is not None:
+        return 200, known
+    attendance = next((one for one in _here(volunteer, target) if _can_end(one)), None)
+    if attendance is None:
+        raise NotCheckedIn()
+    return 200, check_out(attendance=attendance, evidence=scan["evidence"], received_at=received_at, scanned_by=by)
+
+
+def _same_scan(
+    volunteer: Volunteer,
+    target: Mapping[str, UUID],
+    end_of: Callable[[Attendance], tuple[UUID | None, Mapping[str, Any] | None]],
+    by: UUID,
+    scan: Mapping[str, Any],
+) -> Attendance | None:
+    """The attendance that this very scan began or ended before, if it did."""
+    for one in _here(volunteer, target):
+        scanned_by, evidence = end_of(one)
+        if scanned_by == by and evidence and _client_time(evidence) == _client_time(scan["evidence"]):
+            return one
+    return None
+
+
+def _here(volunteer: Volunteer, target: Mapping[str, UUID]) -> Sequence[Attendance]:
+    """Her last attendances at the target, the latest first."""
+    return db.session.scalars(queries.last_at(volunteer.id, **target)).all()
+
+
+def _can_end(attendance: Attendance) -> bool:
+    return attendance.state == State.OPEN or (attendance.state == State.HELD and attendance.check_out_evidence is None)
+
+
+def _client_time(evidence: Mapping[str, Any]) -> datetime | None:
+    found = evidence.get("client_time")
+    return datetime.fromisoformat(found) if isinstance(found, str) else found
+
+
+def _volunteer_number(scan: Mapping[str, Any]) -> str | None:
+    code = scan["evidence"].get("code")
+    return presence_code.volunteer_named(code) if isinstance(code, str) else None

@@ -1,0 +1,132 @@
+"""What an attendance comes to: its minutes are credited, or held for review."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+from volunteer_api.attendance import minutes, queries, sampling, scene, travel
+from volunteer_api.attendance.minutes import Counted
+from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.hours import service as hours
+from volunteer_api.hours import tallies
+from volunteer_api.hours.days import minutes_by_day, whole_minutes
+
+
+def settle(attendance: Attendance, here: Scene, left_at: datetime, doubts: Iterable[Reason]) -> None:
+    """Credit or hold what the attendance was worth until `left_at`; without doubts it is credited.
+
+    What lies over the day's limit is held in any case. One that can't be true beside another is held, and the other
+    too, or flagged where it is credited already.
+    """
+    starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
+    # What the check-out changed is written once, with what comes of it.
+    with db.session.no_autoflush:
+        known = hours.credited_on(attendance.volunteer_id, clock.local_date(starts_at), clock.local_date(ends_at))
+        around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
+        others = db.session.scalars(around).all()
+    already = hours.minutes_by_day(known)
+    counted = _count(starts_at, ends_at, already)
+    reasons = set(doubts) | _conflicts(attendance, others)
+    if any(record.starts_at < ends_at and starts_at < record.ends_at for record in known):
+        reasons.add(Reason.OVERLAPPING)
+    if here.shift is not None and _below_minimum(counted, here):
+        reasons.add(Reason.BELOW_MINIMUM)
+    credited = counted.within_limit if not reasons else 0
+    if counted.over_limit:
+        reasons.add(Reason.DAILY_LIMIT)
+        if _needs_organizer(counted, already, others):
+            reasons.add(Reason.NEEDS_ORGANIZER)
+    attendance.state = State.HELD if reasons else State.CREDITED
+    attendance.credited_minutes = credited
+    if not reasons and sampling.is_sampled(attendance, rules().sampled_percent):
+        attendance.flagged = True
+        reasons.add(Reason.SAMPLED)
+    attendance.reasons = in_order(reasons)
+    set_held(attendance, here, counted.minutes - credited)
+    hours.credit(
+        volunteer_id=attendance.volunteer_id,
+        minutes=credited,
+        activity=here.activity,
+        shift=here.shift,
+        station=here.station,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        attendance_id=attendance.id,
+        team_id=here.team_id,
+        leader_id=here.leader_id,
+    )
+    db.session.flush()
+
+
+def hold(attendance: Attendance, reasons: Iterable[Reason], held_minutes: int, here: Scene | None = None) -> None:
+    """Hold an attendance for review with these reasons beside its own; `held_minutes` are what a review may credit.
+
+    Its scene is read where it is not given and the minutes change.
+    """
+    attendance.state = State.HELD
+    attendance.reasons = in_order({*reasons, *map(Reason, attendance.reasons)})
+    if held_minutes != attendance.held_minutes:
+        set_held(attendance, here or scene.load(attendance.volunteer_id, attendance.id)[1], held_minutes)
+
+
+def set_held(attendance: Attendance, here: Scene, held_minutes: int) -> None:
+    """Let so many minutes of an attendance wait for review, and count the change beside the ledger."""
+    change, attendance.held_minutes = held_minutes - attendance.held_minutes, held_minutes
+    tallies.held(
+        volunteer_id=attendance.volunteer_id,
+        activity=here.activity,
+        station=here.station,
+        on=here.on,
+        team_id=here.team_id,
+        minutes=change,
+        attendance_id=attendance.id,
+    )
+
+
+def minutes_until(attendance: Attendance, here: Scene, left_at: datetime) -> int:
+    """The whole minutes of an attendance inside its frame, if it ended at a moment."""
+    return whole_minutes(*minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at))
+
+
+def in_order(reasons: Iterable[Reason]) -> list[str]:
+    """The codes of reasons as an attendance keeps them: each once, in the order of the enumeration."""
+    chosen = set(reasons)
+    return [reason.value for reason in Reason if reason in chosen]
+
+
+def _count(starts_at: datetime, ends_at: datetime, already: Mapping[date, int]) -> Counted:
+    limit = rules().credited_minutes_a_day
+    return minutes.count(starts_at, ends_at, already=already, limit=limit, zone=settings().zone)
+
+
+def _below_minimum(counted: Counted, here: Scene) -> bool:
+    """Whether less of the shift was attended than the deployment asks for."""
+    whole = whole_minutes(here.starts_at, here.ends_at)
+    return counted.minutes * 100 < rules().minimum_share_percent * whole
+
+
+def _needs_organizer(counted: Counted, already: Mapping[date, int], others: Sequence[Attendance]) -> bool:
+    """Whether some day would have more than a leader may give, were all credited that waits."""
+    for day, part in minutes_by_day(counted.starts_at, counted.ends_at, settings().zone).items():
+        waiting = sum(
+            one.held_minutes for one in others if one.state == State.HELD and clock.local_date(one.checked_in_at) == day
+        )
+        if already.get(day, 0) + waiting + part > rules().most_minutes_a_day:
+            return True
+    return False
+
+
+def _conflicts(attendance: Attendance, others: Sequence[Attendance]) -> set[Reason]:
+    """Mark the attendances that can't be true beside this one; what this one is held for."""
+    impossible = travel.impossible_beside(
+        attendance, others, fastest_kmh=rules().fastest_travel_kmh, slack_m=rules().travel_slack_m
+    )
+    for other in impossible:
+        attendance.conflicts_with_id, other.conflicts_with_id = other.id, attendance.id
+        other.reasons = in_order({Reason.IMPOSSIBLE_TRAVEL, *map(Reason, other.reasons)})
+        # Credited minutes are taken back by a person alone. One that is open still is held at its check-out.
+        other.flagged = other.flagged or other.state == State.CREDITED
+    return {Reason.IMPOSSIBLE_TRAVEL} if impossible else set()

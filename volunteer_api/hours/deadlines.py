@@ -1,0 +1,54 @@
+"""By when service must be recorded: within ten working days after its end [order 67, article 11].
+
+Working days are those of the Chinese working calendar: Monday to Friday without the public holidays, and the weekend
+days that are worked instead. The State Council announces them each November for the next year; for a year that
+`core.holidays` does not know yet, only the holidays that the law fixes to a date are left out. The deadline is then
+never later than the true one by days off (unknown holidays only put it off), but may be by a weekend that is worked,
+and says `is_certain = False`; once the announcement is known, the same call gives the certain day.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from volunteer_api.core import clock
+from volunteer_api.core.holidays import DayKind, day_kind, is_known
+
+WORKING_DAYS = 10
+SATURDAY = 6
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The last local day on which it is in time, and whether the calendar of all days up to it is known."""
+
+    on: date
+    is_certain: bool
+
+    def is_past(self, today: date | None = None) -> bool:
+        """Whether it is over, today or on the local day given."""
+        return (today or clock.today()) > self.on
+
+
+def is_working_day(day: date) -> bool:
+    """Whether the day is worked; see above for the years that are not known."""
+    kind = day_kind(day)
+    return kind is DayKind.MOVED_WORKDAY or (kind is DayKind.ORDINARY and day.isoweekday() < SATURDAY)
+
+
+def due_on(day: date, working_days: int = WORKING_DAYS) -> Deadline:
+    """The deadline for service that ended on a local day: its last working day, the day after `day` counted first."""
+    is_certain, left = True, working_days
+    while left:
+        day += timedelta(days=1)
+        left -= is_working_day(day)
+        is_certain = is_certain and is_known(day)
+    return Deadline(day, is_certain)
+
+
+def last_day_overdue(today: date | None = None) -> date:
+    """The latest local day whose deadline is past: what ended on it or before and is not recorded yet is late."""
+    today = today or clock.today()
+    day = today - timedelta(days=WORKING_DAYS)
+    while not due_on(day).is_past(today):
+        day -= timedelta(days=1)
+    return day
