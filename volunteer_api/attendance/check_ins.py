@@ -7,11 +7,13 @@ from uuid import UUID
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene
 from volunteer_api.attendance.judging import Told, judge, told
-from volunteer_api.attendance.models import Attendance, Reason
+from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import hold, in_order, minutes_until
 from volunteer_api.core import clock, ids
+from volunteer_api.core.access import Principal
+from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
@@ -40,28 +42,7 @@ def check_in(
     lock_volunteer(volunteer_id)
     here, known = _at_station(volunteer_id, station_id, end) if station_id else _at_shift(volunteer_id, shift_id)
     moment = end.tapped.moment
-    opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
-    judged = judge(here, end, (opens_at, here.ends_at))
-    latitude, longitude = judged.place or (None, None)
-    attendance = Attendance(
-        id=ids.new_id(),
-        volunteer_id=volunteer_id,
-        shift_id=shift_id,
-        station_id=station_id,
-        created_at=end.received_at,
-        checked_in_at=moment,
-        check_in_grade=judged.grade,
-        grade=judged.grade,
-        reasons=in_order(judged.doubts),
-        held_minutes=0,
-        check_in_evidence=evidence,
-        check_in_remarks=judged.remarks,
-        check_in_latitude=latitude,
-        check_in_longitude=longitude,
-        check_in_scanned_by=scanned_by,
-        frame_starts_at=here.starts_at if station_id else None,
-        frame_ends_at=here.ends_at if station_id else None,
-    )
+    attendance = _begun(volunteer_id, shift_id, station_id, here, end, scanned_by=scanned_by)
     if known is not None and moment < known.checked_in_at:
         _close(attendance, here, known.checked_in_at)
     elif known is not None:
@@ -71,6 +52,63 @@ def check_in(
     db.session.add(attendance)
     db.session.flush()
     return attendance
+
+
+def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | None:
+    """The same for the plain case, which a crowd is at the start of a shift: nothing of hers is open, and this is new.
+
+    None for all others. The judgment is the one of `check_in`; the volunteer's lock, which orders what happens to her,
+    is held by the statement that writes.
+    """
+    volunteer_id, shift_id = principal.volunteer_id, body.get("shift_id")
+    if shift_id is None:
+        return None
+    end = told(body["evidence"], clock.now())
+    values = {"volunteer_id": volunteer_id, "shift_id": shift_id}
+    row = db.session.execute(queries.plain_scene_of_check_in(), values).one_or_none()
+    if row is None or row.open_id is not None or row.same_id is not None:
+        return None
+    _require_open_to_attendance(row.Shift, row.Activity, knows=False)
+    attendance = _begun(volunteer_id, shift_id, None, scene.of_shift(row), end, scanned_by=None)
+    return AtOnce(attendance, queries.nothing_else_open())
+
+
+def _begun(
+    volunteer_id: UUID,
+    shift_id: UUID | None,
+    station_id: UUID | None,
+    here: Scene,
+    end: Told,
+    *,
+    scanned_by: UUID | None,
+) -> Attendance:
+    """A new attendance, judged by its first end."""
+    opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    judged = judge(here, end, (opens_at, here.ends_at))
+    latitude, longitude = judged.place or (None, None)
+    return Attendance(
+        id=ids.new_id(),
+        volunteer_id=volunteer_id,
+        shift_id=shift_id,
+        station_id=station_id,
+        created_at=end.received_at,
+        checked_in_at=end.tapped.moment,
+        check_in_grade=judged.grade,
+        grade=judged.grade,
+        reasons=in_order(judged.doubts),
+        state=State.OPEN.value,
+        credited_minutes=0,
+        held_minutes=0,
+        flagged=False,
+        check_out_remarks=[],
+        check_in_evidence=end.evidence,
+        check_in_remarks=judged.remarks,
+        check_in_latitude=latitude,
+        check_in_longitude=longitude,
+        check_in_scanned_by=scanned_by,
+        frame_starts_at=here.starts_at if station_id else None,
+        frame_ends_at=here.ends_at if station_id else None,
+    )
 
 
 def _at_shift(volunteer_id: UUID, shift_id: UUID | None) -> tuple[Scene, Attendance | None]:

@@ -56,6 +56,7 @@ def same_check_out(body: Any, path: dict[str, Any]) -> tuple[Any, ...]:
     status=201,
     idempotency=REQUIRED,
     fingerprint=same_check_in,
+    in_one_statement=service.check_in_at_once,
 )
 def check_in(principal: Principal, body: dict[str, Any]) -> Attendance:
     """Check in to a shift, or to a duty at a station."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -25,6 +26,8 @@ Same = aliased(Attendance, name="same")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
+SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
+ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -45,6 +48,39 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID) -> Rows:
         .order_by(Same.id)
         .limit(1)
     )
+
+
+@cache
+def plain_scene_of_check_in() -> Rows:
+    """What `scene_of_check_in` reads, of parameters `volunteer_id` and `shift_id`: the columns alone that a judgment
+    needs, and of the attendances whether there are any (`open_id`, `same_id`)."""
+    volunteer_id: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
+    mine = select(Attendance.id).where(Attendance.volunteer_id == volunteer_id).limit(1)
+    return _scene(
+        volunteer_id,
+        mine.where(Attendance.state == State.OPEN).scalar_subquery().label("open_id"),
+        mine.where(Attendance.shift_id == Shift.id, Attendance.state != State.REJECTED)
+        .correlate(Shift)
+        .scalar_subquery()
+        .label("same_id"),
+        of=(
+            Bundle("Shift", *(getattr(Shift, name) for name in SHIFT_COLUMNS)),
+            Bundle("Activity", *(getattr(Activity, name) for name in ACTIVITY_COLUMNS)),
+        ),
+    ).where(Shift.id == bindparam("shift_id"))
+
+
+@cache
+def nothing_else_open() -> ColumnElement[bool]:
+    """That the volunteer of a new attendance has, as its guard, no other at the shift, and nobody holds her now."""
+    volunteer_id: BindParameter[UUID] = bindparam("row_volunteer_id", type_=Uuid())
+    other = exists().where(
+        Attendance.volunteer_id == volunteer_id,
+        Attendance.state != State.REJECTED,
+        or_(Attendance.state == State.OPEN, Attendance.shift_id == bindparam("row_shift_id", type_=Uuid())),
+    )
+    free = select(Volunteer.id).where(Volunteer.id == volunteer_id, Volunteer.erased_at.is_(None))
+    return and_(~other, free.with_for_update(key_share=True, skip_locked=True).scalar_subquery().is_not(None))
 
 
 def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Rows:
@@ -225,11 +261,10 @@ def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
     return statement
 
 
-def _scene(volunteer_id: UUID, *others: Any) -> Rows:
+def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, Any] = (Shift, Activity)) -> Rows:
     return (
         select(
-            Shift,
-            Activity,
+            *of,
             SignUp.id.label("sign_up_id"),
             SignUp.team_id.label("team_id"),
             led_by(volunteer_id).label("leads"),

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, func, join, or_, select
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
@@ -109,7 +109,7 @@ def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[An
 @cache
 def _people() -> Select[*tuple[Any, ...]]:
     """Each of the volunteers with each of the engagements that end after `since`."""
-    volunteer_ids = bindparam("volunteer_ids", expanding=True)
+    volunteer_ids: BindParameter[Any] = bindparam("volunteer_ids", expanding=True)
     guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
     role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
     counted = and_(
