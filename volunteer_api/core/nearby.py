@@ -15,8 +15,18 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, CompoundSelect, Float, Integer, Select
-from sqlalchemy import bindparam, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Float,
+    Integer,
+    Select,
+    bindparam,
+    select,
+    union_all,
+)
 
 from volunteer_api.core import geo
 from volunteer_api.core.database import db

@@ -37,7 +37,8 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False) -
 
     The whole of `work` runs again, after a rollback, where the database says that another transaction came between
     (serialization failure, deadlock, SQLite's busy), where a connection was found broken before COMMIT, or where a
-    unique constraint judged a race: the second look finds the winner's row and names the conflict. What `after_commit` collected runs once, after the commit.
+    unique constraint judged a race: the second look finds the winner's row and names the conflict. What `after_commit`
+    collected runs once, after the commit.
 
     Raises what `work` raises; Busy or Unavailable (503) where the database can't serve; Conflict (409) where a
     constraint keeps refusing.
@@ -138,10 +139,10 @@ def _judge(error: Exception) -> None:
         return
     if state in BUSY_STATES:
         raise Busy() from error
-    if error.connection_invalidated and state is None:
-        # It broke while it lay in the pool. What it ran is rolled back, and a server that is gone refuses the next one.
+    if error.connection_invalidated:
+        # What ran on it is rolled back, or is found by its key; a server that is gone refuses the next connection.
         return
-    if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
+    if isinstance(error, InterfaceError) or _is_outage(error, state):
         raise Unavailable() from error
     raise error
 
