@@ -11,6 +11,7 @@ from tests.access_scene import Entry
 from tests.activities import access_rows as activities
 from tests.catalog import access_rows as catalog
 from tests.compliance import access_rows as compliance
+from tests.hours import access_rows as hours
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
 from tests.phone import access_rows as phone
@@ -31,6 +32,7 @@ FEATURES = (
     qualifications,
     activities,
     sign_ups,
+    hours,
     phone,
 )
 MATRIX: dict[str, Entry] = PEOPLE | {name: row for feature in FEATURES for name, row in feature.ROWS.items()} | WORK

@@ -47,6 +47,9 @@ DECLARED: dict[str, set[str]] = {
     "PATCH /memberships/{membership_id}": {"/role"},
     "POST /stations/{station_id}/loans": {"/borrower/volunteer_id"},
     "PATCH /assets/{asset_id}": {"/state"},
+    # Of somebody whom the caller may record for, and never herself; a second person decides.
+    "POST /service-records": {"/volunteer_id"},
+    "POST /service-records/batch": {"/records/*/volunteer_id"},
 }
 # Pages for people stand at the root, beside the contract's base.
 PAGES = "/c/"

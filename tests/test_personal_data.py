@@ -40,9 +40,14 @@ class Stated(NamedTuple):
 STATED = {
     "activities.created_by": Stated(Fate.KEPT, "public history of an organization", "activities_created"),
     "activity_leaders.volunteer_id": Stated(Fate.KEPT, "public history of an organization", "activities_led"),
+    "attendances.check_in_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
+    "attendances.check_out_scanned_by": Stated(Fate.KEPT, "who stands for that end", "attendances_scanned"),
     "attendances.volunteer_id": Stated(Fate.KEPT, "sums count it; its evidence is deleted", "attendances"),
     "audit_entries.actor_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
     "audit_entries.subject_id": Stated(Fate.KEPT, "the law's log; ids only, deleted in time", "audit_entries"),
+    "backfills.decided_by": Stated(Fate.KEPT, "dual control of hours must stay provable", "backfills_vouched_for"),
+    "backfills.recorder_id": Stated(Fate.KEPT, "dual control of hours must stay provable", "backfills_vouched_for"),
+    "backfills.volunteer_id": Stated(Fate.KEPT, "as the ledger; what waits is deleted", "backfills"),
     "calendar_feeds.volunteer_id": Stated(Fate.DELETED, "nobody follows her calendar any more", "calendar_feed"),
     "consents.volunteer_id": Stated(Fate.KEPT, "proof of what was lawful; withdrawn", "consents"),
     "device_sessions.volunteer_id": Stated(Fate.DELETED, "names a phone", "devices"),
@@ -50,6 +55,9 @@ STATED = {
     "grants.granted_by": Stated(Fate.KEPT, "who gave a right that others still have", "audit_entries"),
     "grants.volunteer_id": Stated(Fate.KEPT, "history of an office; revoked", "grants"),
     "guardians.volunteer_id": Stated(Fate.DELETED, "another person's name and phone", "guardians"),
+    "held_attributions.volunteer_id": Stated(
+        Fate.KEPT, "sums count it", None, "where the minutes of the exported attendance are counted"
+    ),
     "idempotency_keys.owner_id": Stated(
         Fate.DELETED, "stored answers hold personal data", None, "copies of answers that the person got, for 30 days"
     ),
@@ -84,6 +92,9 @@ STATED = {
     "stocktakes.to_volunteer_id": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
     "stock_alerts.acknowledged_by": Stated(Fate.KEPT, "who saw to a station's trouble", "stock_alerts_acknowledged"),
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
+    "tally_changes.volunteer_id": Stated(Fate.KEPT, "sums count it", None, "a sum of what is exported, for a minute"),
+    "tally_faults.subject_id": Stated(Fate.KEPT, "an alarm about a sum", None, "a sum of what is exported"),
+    "tally_totals.subject_id": Stated(Fate.KEPT, "a sum, of an id", None, "a sum of what is exported"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
     "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),
     "transfer_steps.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "transfers"),

@@ -42,6 +42,7 @@ from volunteer_api.files import tasks as file_tasks
 from volunteer_api.files.stores import configure_store
 from volunteer_api.hours import endpoints as hours
 from volunteer_api.hours import handlers as hours_handlers
+from volunteer_api.hours import tasks as hours_tasks
 from volunteer_api.inventory import endpoints as inventory
 from volunteer_api.inventory import handlers as inventory_handlers
 from volunteer_api.inventory import tasks as inventory_tasks
@@ -111,6 +112,7 @@ TASKS = (
     transfer_tasks,
     loan_tasks,
     compliance_tasks,
+    hours_tasks,
     attendance_tasks,
 )
 # Named so that they hear of what features to their left publish.

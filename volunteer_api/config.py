@@ -66,6 +66,8 @@ class Rules:
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
     backdating_days: int = 30
+    # So long after its end, service may be recorded by somebody else than the phone that was there.
+    backfill_days: int = 90
     near_expiry_days: int = 30
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5

@@ -30,13 +30,15 @@ def upgrade() -> None:
     name_campaigns()
     create_tallies()
     fill_totals()
+    create_backfills()
 
 
 def downgrade() -> None:
-    for table in ("held_attributions", "tally_changes", "tally_totals"):
+    for table in ("backfills", "tally_faults", "held_attributions", "tally_changes", "tally_totals"):
         op.drop_table(table)
     # The release before knows one credit of an attendance: those that followed a reversal keep their minutes alone.
     change_ledger("UPDATE service_records SET attendance_id = NULL WHERE follows_id IS NOT NULL")
+    op.drop_index("ix_service_records_on_id", "service_records")
     op.drop_index("uq_service_records_follows_id", "service_records")
     op.drop_index("ix_service_records_attendance_id_corrections", "service_records")
     unique_attendance(FIRST_BEFORE)
@@ -67,6 +69,7 @@ def widen_ledger() -> None:
     if not is_sqlite():
         op.execute(f"ALTER TABLE service_records ADD {check}")
     unique_attendance(FIRST)
+    op.create_index("ix_service_records_on_id", "service_records", ["on", "id"])
     op.create_index("uq_service_records_follows_id", "service_records", ["follows_id"], unique=True)
     op.create_index(
         "ix_service_records_attendance_id_corrections",
@@ -142,11 +145,85 @@ def create_tallies() -> None:
     )
     op.create_index("ix_tally_changes_volunteer_id", "tally_changes", ["volunteer_id"])
     op.create_table(
+        "tally_faults",
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("unit", sa.String(length=10), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("credited_minutes", sa.BigInteger(), nullable=False),
+        sa.Column("held_minutes", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tally_faults")),
+    )
+    op.create_table(
         "held_attributions",
         sa.Column("attendance_id", sa.Uuid(), nullable=False),
         *attribution(),
         sa.PrimaryKeyConstraint("attendance_id", name=op.f("pk_held_attributions")),
     )
+
+
+def create_backfills() -> None:
+    references = {
+        "volunteer_id": "volunteers",
+        "activity_id": "activities",
+        "shift_id": "shifts",
+        "station_id": "stations",
+        "team_id": "teams",
+        "organization_id": "organizations",
+        "recorder_id": "volunteers",
+        "decided_by": "volunteers",
+    }
+    needed = {"volunteer_id", "organization_id", "recorder_id"}
+    checks = {
+        "state": "state IN ('pending', 'approved', 'rejected')",
+        "minutes": "minutes > 0",
+        "interval": "starts_at < ends_at",
+        "shift_of_activity": "(shift_id IS NULL) = (activity_id IS NULL)",
+        "target": "shift_id IS NOT NULL OR station_id IS NOT NULL",
+        "dual_control": "recorder_id <> volunteer_id AND decided_by <> volunteer_id AND decided_by <> recorder_id",
+        "decided": "(state = 'pending') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)",
+        "rejected_with_reason": "state <> 'rejected' OR decision_reason IS NOT NULL",
+    }
+    op.create_table(
+        "backfills",
+        *(sa.Column(name, sa.Uuid(), nullable=name not in needed) for name in references),
+        sa.Column("on", sa.Date(), nullable=False),
+        sa.Column("starts_at", MOMENT, nullable=False),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("decided_at", MOMENT, nullable=True),
+        sa.Column("decision_reason", sa.String(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        *(sa.CheckConstraint(check, name=op.f(f"ck_backfills_{name}")) for name, check in checks.items()),
+        *(
+            sa.ForeignKeyConstraint([name], [f"{table}.id"], name=op.f(f"fk_backfills_{name}"))
+            for name, table in references.items()
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
+    )
+    pending = sa.text("state = 'pending'")
+    op.create_index(
+        "uq_backfills_pending",
+        "backfills",
+        ["volunteer_id", "starts_at"],
+        unique=True,
+        sqlite_where=pending,
+        postgresql_where=pending,
+    )
+    for columns in (
+        ["volunteer_id", "id"],
+        ["organization_id", "state", "id"],
+        ["activity_id"],
+        ["station_id"],
+        ["recorder_id"],
+        ["decided_by"],
+    ):
+        op.create_index(f"ix_backfills_{'_'.join(columns)}", "backfills", columns)
 
 
 def attribution() -> list[sa.Column]:
@@ -161,19 +238,19 @@ def fill_totals() -> None:
     """Sum what the ledger has, and what attendances hold, for every subject and span."""
     names = (*ATTRIBUTION, "team_id", "station_id", "campaign_id", '"on"')
     op.execute(
-        f"INSERT INTO held_attributions (attendance_id, {', '.join(names)}) "
+        f"INSERT INTO held_attributions (attendance_id, {', '.join(names)}) "  # noqa: S608
         "SELECT attendances.id, attendances.volunteer_id, activities.organization_id, activities.organization_path_id, "
         "coalesce(sign_ups.team_id, activities.team_id), activities.station_id, activities.campaign_id, "
         f"{local_day('shifts.starts_at')} FROM attendances JOIN shifts ON shifts.id = attendances.shift_id "
         "JOIN activities ON activities.id = shifts.activity_id "
         "LEFT JOIN sign_ups ON sign_ups.shift_id = shifts.id AND sign_ups.volunteer_id = attendances.volunteer_id "
-        "AND sign_ups.state = 'confirmed' WHERE attendances.state = 'held' AND attendances.held_minutes > 0"  # noqa: S608
+        "AND sign_ups.state = 'confirmed' WHERE attendances.state = 'held' AND attendances.held_minutes > 0"
     )
     op.execute(
-        f"CREATE TEMPORARY TABLE written_minutes AS SELECT {', '.join(names)}, minutes AS credited, 0 AS held "
+        f"CREATE TEMPORARY TABLE written_minutes AS SELECT {', '.join(names)}, minutes AS credited, 0 AS held "  # noqa: S608
         f"FROM service_records UNION ALL SELECT {', '.join(f'first.{name}' for name in names)}, 0, "
         "attendances.held_minutes FROM held_attributions AS first "
-        "JOIN attendances ON attendances.id = first.attendance_id"  # noqa: S608
+        "JOIN attendances ON attendances.id = first.attendance_id"
     )
     for kind in ("volunteer", "team", "station", "campaign", "organization", "organization_own"):
         for unit in ("day", "month", "year", "all"):
@@ -187,9 +264,9 @@ def fill(kind: str, unit: str) -> None:
         source += " JOIN path_members ON path_members.path_id = written_minutes.organization_path_id"
         column = "path_members.ancestor_id"
     op.execute(
-        "INSERT INTO tally_totals (subject_kind, subject_id, unit, starts_on, credited_minutes, held_minutes) "
+        "INSERT INTO tally_totals (subject_kind, subject_id, unit, starts_on, credited_minutes, held_minutes) "  # noqa: S608
         f"SELECT '{kind}', {column}, '{unit}', {start_of(unit)} AS starts_on, sum(credited), sum(held) FROM {source} "
-        f"WHERE {column} IS NOT NULL GROUP BY {column}, starts_on"  # noqa: S608
+        f"WHERE {column} IS NOT NULL GROUP BY {column}, starts_on"
     )
 
 

@@ -1,6 +1,7 @@
 """Somebody of whom every table knows something, and how to look for that person in all of them."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, select
@@ -18,12 +19,20 @@ from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.compliance.models import AlertKind, StockAlert
-from volunteer_api.core import audit, clock, keyring
+from volunteer_api.core import audit, clock, ids, keyring
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.files.models import StoredFile
-from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.hours.models import (
+    Backfill,
+    HeldAttribution,
+    ServiceRecord,
+    Source,
+    TallyChange,
+    TallyFault,
+    TallyTotal,
+)
 from volunteer_api.inventory import months, recalls
 from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, Recall, RecordableKind
@@ -116,6 +125,9 @@ def furnish(scene: Scene) -> UUID:
     for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == volunteer.id)):
         attendance.check_in_evidence = {"place": {"lat": 33.73, "lng": 113.33}, "note": f"{NAME} {PHONE}"}
         attendance.check_out_evidence = {"note": NAME}
+        attendance.check_in_latitude = attendance.check_in_longitude = 33.73
+    for attendance in db.session.scalars(select(Attendance).where(Attendance.volunteer_id == scene.member_id)):
+        attendance.check_in_scanned_by = attendance.check_out_scanned_by = volunteer.id
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)
@@ -185,24 +197,63 @@ def furnish(scene: Scene) -> UUID:
             thumbnails=[],
         )
     )
-    db.session.add(
-        ServiceRecord(
-            volunteer_id=scene.member_id,
-            minutes=5,
-            source=Source.BACKFILLED,
-            organization_id=organization.id,
-            organization_path_id=organization.path_id,
-            on=clock.local_date(yesterday),
-            starts_at=yesterday,
-            ends_at=now,
-            content="清洁家园",
-            leader_id=volunteer.id,
-            recorder_id=volunteer.id,
-            approver_id=volunteer.id,
-        )
-    )
+    _record_hours(volunteer.id, scene)
     db.session.flush()
     return volunteer.id
+
+
+def _record_hours(volunteer_id: UUID, scene: Scene) -> None:
+    """Served, led, recorded and decided on others' hours, and was recorded by others."""
+    organization = db.session.get_one(Organization, scene.office_id)
+    yesterday = clock.now() - timedelta(days=1)
+    shared: dict[str, Any] = {
+        "organization_id": organization.id,
+        "on": clock.local_date(yesterday),
+        "starts_at": yesterday,
+        "ends_at": clock.now(),
+        "minutes": 5,
+    }
+    placed = shared | {"organization_path_id": organization.path_id}
+    for recorder_id, approver_id in ((volunteer_id, scene.outsider_id), (scene.outsider_id, volunteer_id)):
+        db.session.add(
+            ServiceRecord(
+                **placed,
+                volunteer_id=scene.member_id,
+                source=Source.BACKFILLED,
+                content="清洁家园",
+                leader_id=volunteer_id,
+                recorder_id=recorder_id,
+                approver_id=approver_id,
+            )
+        )
+    decided = {"state": "rejected", "decided_at": clock.now(), "decision_reason": "无人见到"}
+    for whose_id, recorder_id, decision in (
+        (volunteer_id, scene.leader_id, {}),
+        (volunteer_id, scene.leader_id, decided | {"decided_by": scene.organizer_id}),
+        (scene.member_id, volunteer_id, {}),
+        (scene.outsider_id, scene.leader_id, decided | {"decided_by": volunteer_id}),
+    ):
+        db.session.add(
+            Backfill(
+                **shared | decision,
+                volunteer_id=whose_id,
+                station_id=scene.station_id,
+                recorder_id=recorder_id,
+                reason="手机没电",
+            )
+        )
+    summed = {name: value for name, value in placed.items() if name not in ("starts_at", "ends_at", "minutes")}
+    total = {"subject_kind": "volunteer", "subject_id": volunteer_id, "unit": "day", "starts_on": clock.today()}
+    minutes = {"credited_minutes": 5, "held_minutes": 0}
+    db.session.add_all(
+        [
+            HeldAttribution(attendance_id=ids.new_id(), volunteer_id=volunteer_id, **summed),
+            TallyChange(volunteer_id=volunteer_id, **summed, **minutes),
+            TallyTotal(**total, **minutes),
+            TallyFault(**total, **minutes),
+        ]
+    )
+    db.session.flush()
 
 
 def _qualify(volunteer_id: UUID, scene: Scene) -> None:

@@ -23,6 +23,7 @@ PLACE = {"lat": 33.7350, "lng": 113.3300}
 # About 111 m for each thousandth of a degree of latitude.
 NEAR = {"lat": 33.7360, "lng": 113.3300}
 FAR = {"lat": 33.7450, "lng": 113.3300}
+TWO_KM = {"lat": 33.7530, "lng": 113.3300}
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def make_scene(*, starts_at: datetime | None = None, hours: float = 2, **activit
         organization_id=organization.id,
         place=PLACE,
         address="建设路 1 号",
+        opening_hours=[{"weekday": weekday, "opens": "08:00", "closes": "18:00"} for weekday in range(1, 8)],
     )
     for role, scope_type, scope_id in (
         (Role.ORGANIZER, ScopeType.ORGANIZATION, organization.id),

@@ -1,7 +1,6 @@
 """From evidence to credited or held minutes, by the service."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,75 +65,6 @@ def records(unit: Unit, volunteer_id: Any) -> list[ServiceRecord]:
         lambda: db.session.query(ServiceRecord).filter_by(volunteer_id=volunteer_id).all()
     )
     return found
-
-
-CODE: dict[str, Any] = {"code": True}
-PLACE: dict[str, Any] = {"place": NEAR}
-NOTHING: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What happens, in minutes after the start of a shift of two hours, and what must come of it."""
-
-    name: str
-    grade: str
-    reasons: tuple[str, ...] = ()
-    who: str = "volunteer"
-    arrives: int = 0
-    shows: dict[str, Any] = field(default_factory=lambda: dict(CODE))
-    leaves: int = 60
-    shows_leaving: dict[str, Any] = field(default_factory=lambda: dict(CODE))
-
-
-WEAK, UNSIGNED, OUTSIDE, ODD = ("weak_evidence",), ("not_signed_up",), ("outside_window",), ("clock_odd",)
-SITUATIONS = [
-    Situation("codes", "strong"),
-    Situation("places", "medium", shows=PLACE, shows_leaving=PLACE),
-    Situation("code then place", "medium", shows_leaving=PLACE),
-    Situation("nothing", "weak", WEAK, shows=NOTHING, shows_leaving=NOTHING),
-    Situation("far at the end", "weak", WEAK, shows_leaving={"place": FAR}),
-    Situation("wrong code at the start", "weak", WEAK, shows={"code": "00000000"}),
-    Situation("code of an hour ago", "weak", WEAK, shows={"code": -60}),
-    Situation("not signed up", "strong", UNSIGNED, who="unsigned"),
-    Situation("not signed up, by place", "weak", WEAK + UNSIGNED, who="unsigned", shows=PLACE, shows_leaving=PLACE),
-    Situation("leader by code", "weak", WEAK, who="leader"),
-    Situation("leader by place", "medium", who="leader", shows=CODE | PLACE, shows_leaving=PLACE),
-    Situation("half an hour early", "strong", arrives=-30),
-    Situation("too early", "strong", OUTSIDE, arrives=-31),
-    Situation("arrives after the end", "strong", OUTSIDE, arrives=121, leaves=125),
-    Situation("leaves after the end", "strong", leaves=239),
-    Situation("leaves long after the end", "strong", OUTSIDE, leaves=241),
-    Situation("clock ahead", "strong", ODD, shows=CODE | {"offset": 6 * MINUTE}),
-    Situation(
-        "too late to believe", "strong", OUTSIDE + ODD, leaves=74 * 60, shows_leaving=CODE | {"offset": -73 * HOUR}
-    ),
-    Situation("out before in", "strong", OUTSIDE, arrives=60, leaves=61, shows_leaving=CODE | {"offset": -10 * MINUTE}),
-    Situation(
-        "synced a day late",
-        "strong",
-        arrives=24 * 60,
-        shows=CODE | {"offset": -24 * HOUR},
-        leaves=24 * 60 + 1,
-        shows_leaving=CODE | {"offset": -23 * HOUR},
-    ),
-]
-
-
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
-def test_evidence_decides(unit: Unit, situation: Situation) -> None:
-    scene = make_scene(starts_at=TEN)
-    attendance = check_in(scene, unit, TEN + situation.arrives * MINUTE, who=situation.who, **situation.shows)
-    assert (attendance.state, attendance.check_out_grade) == (State.OPEN, None)
-    left_at = TEN + situation.leaves * MINUTE
-    attendance = check_out(scene, unit, attendance, left_at, **situation.shows_leaving)
-    assert attendance.grade == situation.grade
-    assert attendance.reasons == list(situation.reasons)
-    assert attendance.state == (State.HELD if situation.reasons else State.CREDITED)
-    assert (attendance.credited_minutes > 0) == (attendance.state == State.CREDITED)
-    assert attendance.held_minutes == 0 or attendance.credited_minutes == 0
-    ledger = sum(record.minutes for record in records(unit, attendance.volunteer_id))
-    assert ledger == attendance.credited_minutes
 
 
 def test_held_minutes_are_what_would_be_credited(unit: Unit) -> None:

@@ -26,7 +26,7 @@ from volunteer_api.core.periods import ALL_TIME, parse_period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.hours import service
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
+from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
 
@@ -143,7 +143,7 @@ def test_an_attendance_has_one_credit_that_stands(app: Flask, unit: Unit, scene:
     reversal = unit(take_back)
     assert (reversal.minutes, reversal.reverses_id, reversal.on) == (-60, record.id, record.on)
     assert (reversal.recorder_id, reversal.reason, reversal.attendance_id) == (actor_id, "误记", attendance_id)
-    with pytest.raises(AlreadyReversed):
+    with pytest.raises(HoursAlreadyReversed):
         unit(lambda: reverse(record, scene))
     with pytest.raises(ReversalStays):
         unit(lambda: reverse(reversal, scene))

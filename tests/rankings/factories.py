@@ -10,6 +10,7 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.hours import tallies
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Organization, OrganizationPath, PathMember
 
@@ -95,22 +96,22 @@ def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID]) -
         )
         db.session.add(attendance)
         if minutes:
-            db.session.add(
-                ServiceRecord(
-                    volunteer_id=volunteer_ids[number],
-                    minutes=minutes,
-                    source=Source.ATTENDED,
-                    attendance_id=attendance.id,
-                    activity_id=activity.id,
-                    shift_id=shift.id,
-                    team_id=activity.team_id,
-                    station_id=activity.station_id,
-                    organization_id=activity.organization_id,
-                    organization_path_id=activity.organization_path_id,
-                    on=clock.local_date(turn.starts_at),
-                    starts_at=turn.starts_at,
-                    ends_at=ends_at,
-                    content=activity.title,
-                )
+            record = ServiceRecord(
+                volunteer_id=volunteer_ids[number],
+                minutes=minutes,
+                source=Source.ATTENDED,
+                attendance_id=attendance.id,
+                activity_id=activity.id,
+                shift_id=shift.id,
+                team_id=activity.team_id,
+                station_id=activity.station_id,
+                organization_id=activity.organization_id,
+                organization_path_id=activity.organization_path_id,
+                on=clock.local_date(turn.starts_at),
+                starts_at=turn.starts_at,
+                ends_at=ends_at,
+                content=activity.title,
             )
+            db.session.add(record)
+            tallies.credited(record)
     db.session.flush()

@@ -11,7 +11,6 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans.access import register_presence
 from volunteer_api.organizations.access import Permission, can, require
-from volunteer_api.stations.access import load_station
 from volunteer_api.stations.models import Station
 
 
@@ -45,14 +44,6 @@ def to_see_of_shift(principal: Principal, shift_id: UUID) -> Shift:
 def serves_now(volunteer_id: UUID, station_id: UUID | None) -> bool:
     """Whether the volunteer has an attendance open at the station, or at any: there she lends and takes back."""
     return db.session.scalar(queries.serving(volunteer_id, station_id)) is not None
-
-
-@for_signed_in
-def to_see_of_station(principal: Principal, station_id: UUID) -> Station:
-    """Its managers and the organizers above, and whoever has attendance.read over it."""
-    station = load_station(station_id)
-    _require_reading_of_duty(principal, station)
-    return station
 
 
 @open_to_all

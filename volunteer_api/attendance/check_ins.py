@@ -44,9 +44,9 @@ def check_in(
     moment = end.tapped.moment
     attendance = _begun(volunteer_id, shift_id, station_id, here, end, scanned_by=scanned_by)
     if known is not None and moment < known.checked_in_at:
-        _close(attendance, here, known.checked_in_at)
+        close_at_next(attendance, here, known.checked_in_at)
     elif known is not None:
-        _close(known, scene.load(volunteer_id, known.id)[1], moment)
+        close_at_next(known, scene.load(volunteer_id, known.id)[1], moment)
         # Now, or the unit of work inserts the new one first, against the rule of one open attendance.
         db.session.flush()
     db.session.add(attendance)
@@ -145,7 +145,7 @@ def _require_open_to_attendance(shift: Shift, activity: Activity, *, knows: bool
         raise Canceled()
 
 
-def _close(attendance: Attendance, here: Scene, next_at: datetime) -> None:
+def close_at_next(attendance: Attendance, here: Scene, next_at: datetime) -> None:
     """End an attendance that nobody checked out of at the check-in elsewhere that came after it."""
     attendance.checked_out_at = next_at
     hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, next_at), here)

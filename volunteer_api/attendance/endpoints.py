@@ -14,7 +14,6 @@ from volunteer_api.attendance.schemas import (
     AttendanceCreate,
     AttendanceRead,
     CheckOutCreate,
-    DutyQuery,
     PresenceCodeRead,
     ScansCreate,
     ScansRead,
@@ -22,7 +21,6 @@ from volunteer_api.attendance.schemas import (
     TallyQuery,
     TallyRead,
 )
-from volunteer_api.core import clock
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import HTML, Download
 from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
@@ -127,20 +125,6 @@ def read_station_presence_code(station: Station) -> views.ShownCodes:
 def read_my_presence_code(volunteer: Volunteer) -> views.ShownCodes:
     """Read my own codes, which I show to a desk that checks in many."""
     return views.own_codes(volunteer)
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/stations/<uuid:station_id>/attendances",
-    access=access.to_see_of_station,
-    query=DutyQuery,
-    returns=page_of(ShiftAttendanceRead),
-)
-def list_station_attendances(station: Station, query: dict[str, Any]) -> Page:
-    """List the duties of a day at a station, for those who manage it."""
-    on = query.pop("on", None) or clock.today()
-    return views.duties_at(station, on, query)
 
 
 # A scan is its own key: whose, where, which end and when.

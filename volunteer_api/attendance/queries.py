@@ -14,7 +14,6 @@ from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
-from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -171,19 +170,6 @@ def numbered(volunteer_numbers: Collection[str]) -> Select[Volunteer]:
     return select(Volunteer).where(Volunteer.volunteer_number.in_(volunteer_numbers)).order_by(Volunteer.id)
 
 
-def of_station(station_id: UUID, starts_at: datetime, ends_at: datetime) -> Rows:
-    """The duties at a station that began between two moments, each with whose it is."""
-    return (
-        select(*Attendance.__table__.columns, Bundle("volunteer", Volunteer.id, Volunteer.name))
-        .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
-        .where(
-            Attendance.station_id == station_id,
-            Attendance.checked_in_at >= starts_at,
-            Attendance.checked_in_at < ends_at,
-        )
-    )
-
-
 def of_volunteer(volunteer_id: UUID) -> Select[Attendance]:
     """A volunteer's attendances."""
     return select(Attendance).where(Attendance.volunteer_id == volunteer_id)
@@ -247,18 +233,9 @@ def shift_with_activity(shift_id: UUID) -> Rows:
     return select(Shift, Activity).join(Activity, Activity.id == Shift.activity_id).where(Shift.id == shift_id)
 
 
-def held_minutes(volunteer_id: UUID, period: Period) -> Select[int]:
-    """What waits for review of a volunteer's attendances at shifts that began in the period."""
-    statement = (
-        select(func.coalesce(func.sum(Attendance.held_minutes), 0))
-        .outerjoin(Shift, Shift.id == Attendance.shift_id)
-        .where(Attendance.volunteer_id == volunteer_id, Attendance.state == State.HELD)
-    )
-    if period.first is not None and period.last is not None:
-        began, ended = clock.days_between(period.first, period.last)
-        starts_at = func.coalesce(Shift.starts_at, Attendance.checked_in_at)
-        statement = statement.where(starts_at >= began, starts_at < ended)
-    return statement
+def waiting_minutes() -> Select[UUID, int]:
+    """Every attendance of which minutes wait for review, and how many: what the tallies are compared with."""
+    return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
 
 
 def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, Any] = (Shift, Activity)) -> Rows:

@@ -3,6 +3,7 @@
 A keyed digest of the attendance's id decides, so that nobody can tell beforehand or try again until it misses.
 """
 
+from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, Grade, Remark
 from volunteer_api.core import keys
 
@@ -20,6 +21,8 @@ def _is_drawn_from(attendance: Attendance) -> bool:
     """
     if attendance.grade == Grade.MEDIUM:
         return True
-    late = Remark.TOLD_LATE in (*attendance.check_in_remarks, *attendance.check_out_remarks)
-    evidence = (attendance.check_in_evidence, attendance.check_out_evidence or {})
-    return late and not any(isinstance(one.get("place"), dict) for one in evidence)
+    ends = (attendance.check_in_remarks, attendance.check_out_remarks)
+    if not any(Remark.TOLD_LATE in remarks and Remark.SCANNED not in remarks for remarks in ends):
+        return False
+    sent = (attendance.check_in_evidence, attendance.check_out_evidence)
+    return all(usable(evidence).place is None for evidence in sent if evidence)

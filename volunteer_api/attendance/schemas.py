@@ -14,7 +14,6 @@ from volunteer_api.core.schema import (
     MOMENT_TEXT,
     Choice,
     Count,
-    Day,
     Flag,
     Id,
     ListOf,
@@ -22,7 +21,6 @@ from volunteer_api.core.schema import (
     Nested,
     Number,
     Open,
-    PageQuery,
     Place,
     Schema,
     Text,
@@ -272,10 +270,6 @@ class ScanRead(Schema):
 
 class ScansRead(Schema):
     results = ListOf(Nested(ScanRead), required=True)
-
-
-class DutyQuery(PageQuery):
-    on = Day(metadata={"description": "The local day on which they began; by default today."})
 
 
 class TallyQuery(Schema):

@@ -1,7 +1,10 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences
+from volunteer_api.attendance import absences, queries
 from volunteer_api.core.tasks import Every, task
+from volunteer_api.hours.verification import register_held
+
+register_held(queries.waiting_minutes)
 
 
 @task("attendance.record_absences", every=Every.HOUR)

@@ -1,7 +1,7 @@
 """Attendances, presence codes and tallies as they are shown."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -83,12 +83,6 @@ def attendances_of(volunteer_id: UUID, query: dict[str, Any]) -> Page:
 def attendances_at(shift: Shift, query: dict[str, Any]) -> Page:
     """A shift's attendances in the order in which they were received."""
     return page(queries.of_shift(shift.id), [Key(Attendance.id, read=lambda row: row.id)], query, scope=str(shift.id))
-
-
-def duties_at(station: Station, on: date, query: dict[str, Any]) -> Page:
-    """The duties at a station that began on a local day, in the order in which they were received."""
-    statement = queries.of_station(station.id, *clock.days_between(on, on))
-    return page(statement, [Key(Attendance.id, read=lambda row: row.id)], query, scope=f"{station.id} {on}")
 
 
 def tally(volunteer_id: UUID, period: Period) -> FullTally:

@@ -9,8 +9,9 @@ from volunteer_api.activities.models import Activity
 from volunteer_api.activities.queries import shift_ids_of
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import service as attendance
+from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.core import clock
-from volunteer_api.demo.stage import HOME_OFFICE, ORGANIZER, TEAM_LEADER, VOLUNTEER, Stage
+from volunteer_api.demo.stage import HOME_OFFICE, HOME_STATION, ORGANIZER, TEAM_LEADER, VOLUNTEER, Stage
 from volunteer_api.sign_ups import service as sign_ups
 
 TITLE = "{place}文明交通劝导（今日班次）"
@@ -19,11 +20,17 @@ ENDS_IN = timedelta(hours=2)
 CAPACITY = 10
 # Before every other shift of that day, so that nobody who signed up is somewhere else.
 EARLY = time(6, 30)
+# From when to when somebody was on duty at the home desk.
+DUTY = (time(9, 10), time(11, 40))
 
 
 def begin(stage: Stage) -> None:
-    """Begin a shift with the demo's volunteer checked in, cancel what she looked forward to, return a leader's plan."""
+    """Begin a shift with the demo's volunteer checked in, cancel what she looked forward to, return a leader's plan.
+
+    And let somebody have been on duty at the home desk yesterday.
+    """
     _run_shift(stage)
+    _serve_at_desk(stage)
     _cancel_for_rain(stage)
     _return_plan(stage)
 
@@ -52,6 +59,23 @@ def _run_shift(stage: Stage) -> None:
             code = presence_code.code_at(shift_id, moment).code
             evidence = {"client_time": moment, "delay_ms": 400, "code": code}
             attendance.check_in(volunteer_id=volunteer_id, shift_id=shift_id, evidence=evidence)
+
+
+def _serve_at_desk(stage: Stage) -> None:
+    """Somebody of the home team, who had nothing else to do then, with the codes of the desk's screen."""
+    station_id = stage.desks[HOME_STATION]
+    ends = [stage.local(-1, at) for at in DUTY]
+    here = next((one for one in stage.crews[HOME_OFFICE].member_ids if stage.is_free(one, *ends)), None)
+    if here is None:
+        return
+    evidence = [
+        {"client_time": moment, "code": presence_code.code_at(station_id, moment, CodeKind.STATION).code}
+        for moment in ends
+    ]
+    with clock.at(ends[0]):
+        duty = attendance.check_in(volunteer_id=here, station_id=station_id, evidence=evidence[0])
+    with clock.at(ends[1]):
+        attendance.check_out(attendance=duty, evidence=evidence[1])
 
 
 def _cancel_for_rain(stage: Stage) -> None:

@@ -1,12 +1,25 @@
-"""What the hours ledger holds about a person. It only grows, and names people by id alone: erasure leaves it."""
+"""What the hours ledger hears of erasure, and holds about a person. It only grows, and names people by id alone."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 
+from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.core.database import db
+from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
+
+
+@on(VolunteerErased)
+def forget_pending(event: VolunteerErased) -> None:
+    """Delete the hours of the person that nobody decided on: they never became anything. The ledger stays, for sums."""
+    db.session.execute(
+        delete(Backfill)
+        .where(Backfill.volunteer_id == event.volunteer_id, Backfill.state == RecordState.PENDING)
+        .execution_options(synchronize_session=False)
+    )
 
 
 @exported("service_records")
@@ -39,4 +52,32 @@ def service_records_vouched_for(volunteer_id: UUID) -> list[dict[str, Any]]:
             )
         )
         .order_by(ServiceRecord.on.desc(), ServiceRecord.id)
+    )
+
+
+@exported("backfills")
+def backfills(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """Hours that others recorded for the person afterwards, also those that wait or were turned down."""
+    return rows(
+        select(*Backfill.__table__.columns)
+        .where(Backfill.volunteer_id == volunteer_id)
+        .order_by(Backfill.on.desc(), Backfill.id)
+    )
+
+
+@exported("backfills_vouched_for")
+def backfills_vouched_for(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """Others' hours that the person recorded or decided on: which, and when. Whose they are is another's data."""
+    return rows(
+        select(
+            Backfill.id,
+            Backfill.on,
+            Backfill.state,
+            (Backfill.recorder_id == volunteer_id).label("recorded"),
+            (Backfill.decided_by == volunteer_id).label("decided"),
+            Backfill.created_at,
+            Backfill.decided_at,
+        )
+        .where(or_(Backfill.recorder_id == volunteer_id, Backfill.decided_by == volunteer_id))
+        .order_by(Backfill.on.desc(), Backfill.id)
     )

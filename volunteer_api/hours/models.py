@@ -62,6 +62,8 @@ class ServiceRecord(Identified, Base):
         Index("ix_service_records_volunteer_id_on_id", "volunteer_id", "on", "id"),
         Index("ix_service_records_organization_path_id_on", "organization_path_id", "on"),
         Index("ix_service_records_activity_id", "activity_id"),
+        # The latest of a whole city, and a month at a time of all there is.
+        Index("ix_service_records_on_id", "on", "id"),
     )
 
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
@@ -88,6 +90,73 @@ class ServiceRecord(Identified, Base):
     reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_records.id"), unique=True)
     follows_id: Mapped[UUID | None] = mapped_column(ForeignKey("service_records.id"))
     recorded_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class RecordState(StrEnum):
+    """Where a service record stands. The first two are backfills that the ledger does not hold."""
+
+    PENDING = "pending"
+    REJECTED = "rejected"
+    RECORDED = "recorded"
+    REVERSED = "reversed"
+    # The row that takes another one back.
+    REVERSAL = "reversal"
+
+
+class Backfill(Identified, Base):
+    """Service that somebody else says a volunteer did: what one person records, and a second one decides on.
+
+    An approved one becomes the service record of the same id, marked as backfilled for ever. The minutes are those
+    of its interval, inside the shift, or of a duty at the station.
+    """
+
+    __tablename__ = "backfills"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'approved', 'rejected')", name="state"),
+        CheckConstraint("minutes > 0", name="minutes"),
+        CheckConstraint("starts_at < ends_at", name="interval"),
+        CheckConstraint("(shift_id IS NULL) = (activity_id IS NULL)", name="shift_of_activity"),
+        CheckConstraint("shift_id IS NOT NULL OR station_id IS NOT NULL", name="target"),
+        CheckConstraint(
+            "recorder_id <> volunteer_id AND decided_by <> volunteer_id AND decided_by <> recorder_id",
+            name="dual_control",
+        ),
+        CheckConstraint(
+            "(state = 'pending') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)", name="decided"
+        ),
+        CheckConstraint("state <> 'rejected' OR decision_reason IS NOT NULL", name="rejected_with_reason"),
+        Index(
+            "uq_backfills_pending",
+            "volunteer_id",
+            "starts_at",
+            unique=True,
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index("ix_backfills_volunteer_id_id", "volunteer_id", "id"),
+        Index("ix_backfills_organization_id_state_id", "organization_id", "state", "id"),
+        Index("ix_backfills_activity_id", "activity_id"),
+        Index("ix_backfills_station_id", "station_id"),
+        Index("ix_backfills_recorder_id", "recorder_id"),
+        Index("ix_backfills_decided_by", "decided_by"),
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    activity_id: Mapped[UUID | None] = mapped_column(ForeignKey("activities.id"))
+    shift_id: Mapped[UUID | None] = mapped_column(ForeignKey("shifts.id"))
+    station_id: Mapped[UUID | None] = mapped_column(ForeignKey("stations.id"))
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"))
+    on: Mapped[date]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    minutes: Mapped[int]
+    reason: Mapped[str]
+    recorder_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    state: Mapped[str] = mapped_column(String(20), default="pending")
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
+    decided_at: Mapped[datetime | None]
+    decision_reason: Mapped[str | None]
 
 
 class SubjectKind(StrEnum):
@@ -165,3 +234,17 @@ class HeldAttribution(_Attributed, Base):
 
     # No foreign key: attendances stand to the right of this ledger.
     attendance_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class TallyFault(Identified, Base):
+    """A tally that the last check found different from what it sums; each check writes them anew."""
+
+    __tablename__ = "tally_faults"
+
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[UUID]
+    unit: Mapped[str] = mapped_column(String(10))
+    starts_on: Mapped[date]
+    # What the tally has too many of; below zero, what it lacks.
+    credited_minutes: Mapped[int] = mapped_column(BigInteger)
+    held_minutes: Mapped[int] = mapped_column(BigInteger)

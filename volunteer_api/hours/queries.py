@@ -1,38 +1,21 @@
 """What is read from the hours ledger."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, exists, func, or_, select, union_all
-from sqlalchemy.orm import Bundle, aliased
+from sqlalchemy.orm import aliased
 
-from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import LONGEST_SHIFT
+from volunteer_api.activities.models import LONGEST_SHIFT, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
-from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import Organization
-from volunteer_api.teams.models import Team
+from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
+from volunteer_api.organizations.access import Permission, roles_with
+from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.teams.models import Membership
 
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
-
-
-def records_of(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:
-    """A volunteer's records, with the names that a person reads."""
-    leader = aliased(Volunteer)
-    return (
-        select(
-            *ServiceRecord.__table__.columns,
-            Bundle("organization", Organization.id, Organization.name),
-            Team.name.label("team_name"),
-            leader.name.label("leader_name"),
-        )
-        .join(Organization, Organization.id == ServiceRecord.organization_id)
-        .outerjoin(Team, Team.id == ServiceRecord.team_id)
-        .outerjoin(leader, leader.id == ServiceRecord.leader_id)
-        .where(ServiceRecord.volunteer_id == volunteer_id)
-    )
 
 
 def reversal_of(record_id: UUID) -> Select[UUID]:
@@ -66,6 +49,88 @@ def standing_of_attendance(attendance_id: UUID) -> CompoundSelect[UUID]:
     )
 
 
+def standing_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[UUID]:
+    """The id of a record of the volunteer that nothing takes back and that has minutes in the time given."""
+    reversal = aliased(ServiceRecord)
+    return (
+        select(ServiceRecord.id)
+        .where(
+            *_touching(volunteer_id, starts_at, ends_at),
+            ServiceRecord.reverses_id.is_(None),
+            ~exists().where(reversal.reverses_id == ServiceRecord.id),
+        )
+        .order_by(ServiceRecord.on, ServiceRecord.id)
+        .limit(1)
+    )
+
+
+def pending_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[UUID]:
+    """The id of a backfill that waits, of the same volunteer at the same time."""
+    return (
+        select(Backfill.id)
+        .where(
+            Backfill.volunteer_id == volunteer_id,
+            Backfill.state == RecordState.PENDING,
+            Backfill.starts_at < ends_at,
+            Backfill.ends_at > starts_at,
+        )
+        .order_by(Backfill.id)
+        .limit(1)
+    )
+
+
+def was_member(volunteer_id: UUID, team_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[UUID]:
+    """The membership of the team that the volunteer had at the time."""
+    return (
+        select(Membership.id)
+        .where(
+            Membership.team_id == team_id,
+            Membership.volunteer_id == volunteer_id,
+            Membership.joined_at < ends_at,
+            or_(Membership.left_at.is_(None), Membership.left_at > starts_at),
+        )
+        .limit(1)
+    )
+
+
+def leader_id_of(activity_id: UUID) -> Select[UUID]:
+    """Who is named to lead an activity: the first, as a check-out takes it."""
+    return (
+        select(ActivityLeader.volunteer_id)
+        .where(ActivityLeader.activity_id == activity_id)
+        .order_by(ActivityLeader.volunteer_id)
+        .limit(1)
+    )
+
+
+def late_by_organization(last_on: date) -> Select[UUID, str, int]:
+    """Where backfills wait of service that ended on the local day `last_on` or before: id, name, how many."""
+    return (
+        select(Organization.id, Organization.name, func.count())
+        .join(Backfill, Backfill.organization_id == Organization.id)
+        .where(Backfill.state == RecordState.PENDING, Backfill.ends_at < clock.days_between(last_on, last_on)[1])
+        .group_by(Organization.id, Organization.name)
+        .order_by(Organization.id)
+    )
+
+
+def reviewers_of(organization_id: UUID) -> Select[UUID, int]:
+    """Who has hours.review over an organization now, and how far above it."""
+    return (
+        select(Grant.volunteer_id, func.min(PathMember.depth))
+        .join(PathMember, PathMember.ancestor_id == Grant.scope_id)
+        .join(Organization, Organization.path_id == PathMember.path_id)
+        .where(
+            Organization.id == organization_id,
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.role.in_(roles_with(Permission.HOURS_REVIEW)),
+            Grant.revoked_at.is_(None),
+        )
+        .group_by(Grant.volunteer_id)
+        .order_by(Grant.volunteer_id)
+    )
+
+
 def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     """How many activities have minutes left in the ledger, after all reversals."""
     counted = (
@@ -84,17 +149,21 @@ def minutes_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) 
     Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
     next one, and is no longer than the longest shift.
     """
-    first, last = clock.local_date(starts_at), clock.local_date(ends_at)
     return (
         select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
-        .where(
-            ServiceRecord.volunteer_id == volunteer_id,
-            ServiceRecord.on.between(first - LOOKED_BACK, last),
-            ServiceRecord.starts_at < ends_at,
-            ServiceRecord.ends_at > starts_at,
-        )
+        .where(*_touching(volunteer_id, starts_at, ends_at))
         .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
         .having(func.sum(ServiceRecord.minutes) > 0)
+    )
+
+
+def _touching(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> tuple[ColumnElement[bool], ...]:
+    first, last = clock.local_date(starts_at), clock.local_date(ends_at)
+    return (
+        ServiceRecord.volunteer_id == volunteer_id,
+        ServiceRecord.on.between(first - LOOKED_BACK, last),
+        ServiceRecord.starts_at < ends_at,
+        ServiceRecord.ends_at > starts_at,
     )
 
 

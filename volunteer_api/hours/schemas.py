@@ -1,7 +1,30 @@
 """What the hours ledger looks like to the phone."""
 
-from volunteer_api.core.schema import Choice, Count, Day, Id, Moment, Nested, Schema, Text
-from volunteer_api.hours.models import Source
+from typing import Any
+
+from marshmallow import fields, validates_schema
+
+from volunteer_api.core.periods import ALL_TIME, PeriodField
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    Day,
+    FlagParameter,
+    Id,
+    ListOf,
+    Moment,
+    Nested,
+    PageQuery,
+    Phone,
+    Schema,
+    Text,
+    fault,
+)
+from volunteer_api.hours.models import RecordState, Source
+
+# A day has no more.
+MOST_MINUTES = 24 * 60
+MOST_RECORDS = 100
 
 
 class OrganizationName(Schema):
@@ -9,10 +32,19 @@ class OrganizationName(Schema):
     name = Text(required=True)
 
 
+class ServedVolunteer(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+
+
 class ServiceRecordRead(Schema):
-    """One row of the ledger. `minutes` is negative in a reversal; `on` is the local day of the shift's start."""
+    """One row of the ledger. `minutes` is negative in a reversal; `on` is the local day of the shift's start.
+
+    `source` backfilled stays for ever: then `recorder_name` recorded and `approver_name` approved it afterwards.
+    """
 
     id = Id(required=True)
+    state = Choice(RecordState, required=True)
     minutes = Count(minimum=-(2**31), required=True)
     source = Choice(Source, required=True)
     on = Day(required=True)
@@ -29,6 +61,148 @@ class ServiceRecordRead(Schema):
     organization = Nested(OrganizationName, required=True)
     leader_id = Id(required=True, allow_none=True)
     leader_name = Text(required=True, allow_none=True)
+    recorder_id = Id(required=True, allow_none=True)
+    recorder_name = Text(required=True, allow_none=True)
+    approver_id = Id(required=True, allow_none=True)
+    approver_name = Text(required=True, allow_none=True)
     reason = Text(required=True, allow_none=True)
     reverses_id = Id(required=True, allow_none=True)
-    recorded_at = Moment(required=True)
+    follows_id = Id(required=True, allow_none=True)
+    recorded_at = Moment(required=True, allow_none=True)
+
+
+class VolunteersRecordRead(ServiceRecordRead):
+    """A record as those see it who answer for it; what waits or was turned down has no `recorded_at`.
+
+    A backfill and the record that it becomes have one id. `due_on` is the last day on which it is decided in time (10
+    working days after the service), `decision_reason` why it was turned down.
+    """
+
+    volunteer = Nested(ServedVolunteer, required=True)
+    due_on = Day(required=True, allow_none=True)
+    late = fields.Boolean(required=True)
+    decision_reason = Text(required=True, allow_none=True)
+
+
+class BackfillCreate(Schema):
+    """Somebody else's service, at a shift (from its start where `starts_at` is left out) or on duty at a station."""
+
+    volunteer_id = Id()
+    phone = Phone()
+    shift_id = Id()
+    station_id = Id()
+    starts_at = Moment()
+    ends_at = Moment()
+    minutes = Count(minimum=1, maximum=MOST_MINUTES)
+    team_id = Id()
+    reason = Text(required=True, max_length=500)
+
+    @validates_schema
+    def check_choices(self, data: dict[str, Any], **_options: Any) -> None:
+        if ("volunteer_id" in data) == ("phone" in data):
+            raise fault("one_of", "Give either volunteer_id or phone.")
+        if ("shift_id" in data) == ("station_id" in data):
+            raise fault("one_of", "Give either shift_id or station_id.")
+        if ("ends_at" in data) == ("minutes" in data):
+            raise fault("one_of", "Give either ends_at or minutes.")
+        if "station_id" in data and "starts_at" not in data:
+            raise fault("required", "A duty needs starts_at.", "starts_at")
+        if "ends_at" in data and "starts_at" in data and data["ends_at"] <= data["starts_at"]:
+            raise fault("ends_before_start", "ends_at must be after starts_at.", "ends_at")
+
+
+class BackfillBatchCreate(Schema):
+    records = ListOf(Nested(BackfillCreate), min_length=1, max_length=MOST_RECORDS, required=True)
+
+
+class HoursRefusalRead(Schema):
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
+class BackfillResultRead(Schema):
+    """What one line alone would have answered: `status` 201 with the record's id, or a refusal."""
+
+    index = Count(required=True)
+    status = Count(required=True)
+    service_record_id = Id(required=True, allow_none=True)
+    refusal = Nested(HoursRefusalRead, required=True, allow_none=True)
+
+
+class BackfillResultsRead(Schema):
+    """In the order of the request."""
+
+    results = ListOf(Nested(BackfillResultRead), max_length=MOST_RECORDS, required=True)
+
+
+class HoursApprovalCreate(Schema):
+    """`reason` is needed where the day has more than its usual limit."""
+
+    reason = Text(max_length=500)
+
+
+class HoursReasonCreate(Schema):
+    reason = Text(required=True, max_length=500)
+
+
+class RecordQuery(PageQuery):
+    """Which records. `state` pending and rejected are backfills outside of the ledger; without it, the ledger's rows.
+
+    `late` is what waits past its ten working days.
+    """
+
+    organization_id = Id(metadata={"description": "With all below it, as each record keeps where it stood."})
+    activity_id = Id()
+    station_id = Id()
+    volunteer_id = Id()
+    recorder_id = Id()
+    source = Choice(Source)
+    state = Choice(RecordState)
+    late = FlagParameter()
+    first_day = Day(data_key="from")
+    last_day = Day(data_key="to")
+
+    @validates_schema
+    def check_late(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("late") and data.get("state", RecordState.PENDING) != RecordState.PENDING:
+            raise fault("one_of", "Only what is pending can be late.", "late")
+        outside = data.get("state") in (RecordState.PENDING, RecordState.REJECTED) or data.get("late")
+        if outside and data.get("source") == Source.ATTENDED:
+            raise fault("one_of", "What is pending or rejected is backfilled.", "source")
+
+
+class SubjectTallyQuery(Schema):
+    period = PeriodField(load_default=ALL_TIME, metadata={"description": "Like 2026-11-23, 2026-W47, 2026-Q4 or all."})
+
+
+class OrganizationTallyQuery(SubjectTallyQuery):
+    own = FlagParameter(load_default=False, metadata={"description": "Without what stands below it."})
+
+
+class TallyPartRead(Schema):
+    period = Text(required=True)
+    credited_minutes = Count(minimum=-(2**31), required=True)
+    held_minutes = Count(minimum=-(2**31), required=True)
+
+
+class SubjectTallyRead(Schema):
+    """The sum of the ledger over a period, exact at this moment, with what waits for review beside it.
+
+    The parts are days where the period has at most 31 of them, else months; they add up to the whole.
+    """
+
+    credited_minutes = fields.Integer(required=True)
+    held_minutes = fields.Integer(required=True)
+    by_period = ListOf(Nested(TallyPartRead), required=True, max_length=2000)
+
+
+class CampaignPartRead(Schema):
+    period = Text(required=True)
+    credited_minutes = Count(minimum=-(2**31), required=True)
+
+
+class CampaignTallyRead(Schema):
+    """The sum of the ledger over a period, for everybody: what waits for review is not told."""
+
+    credited_minutes = fields.Integer(required=True)
+    by_period = ListOf(Nested(CampaignPartRead), required=True, max_length=2000)

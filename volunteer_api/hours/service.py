@@ -10,7 +10,6 @@ from uuid import UUID
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import settings
@@ -19,7 +18,7 @@ from volunteer_api.hours.days import spread
 from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
 from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
-from volunteer_api.hours.problems import AlreadyReversed, OwnHours, ReversalStays
+from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.hours.tallies import Part
 from volunteer_api.notifications import service as notifications
 from volunteer_api.stations.models import Station
@@ -98,7 +97,7 @@ def credit(
         recorder_id=recorder_id,
         approver_id=approver_id,
         reason=reason,
-        **_described(activity, shift, station, starts_at, team_id, leader_id),
+        **described(activity, shift, station, starts_at, team_id, leader_id),
     )
     if attendance_id is not None:
         # One statement with the INSERT: a look of its own would cost every check-out for the few that are corrected.
@@ -121,10 +120,41 @@ def write(record: ServiceRecord, *, told: str) -> None:
     events.publish(RecordWritten(record.id, record.volunteer_id))
 
 
+def described(
+    activity: Activity | None,
+    shift: Shift | None,
+    station: Station | None,
+    starts_at: datetime,
+    team_id: UUID | None,
+    leader_id: UUID | None,
+) -> dict[str, Any]:
+    """What a record says of the service and whom it belongs to, as it is now."""
+    if activity is not None and shift is not None:
+        told = {
+            "activity_id": activity.id,
+            "shift_id": shift.id,
+            "on": clock.local_date(shift.starts_at),
+            "place_name": activity.place_name,
+            "content": activity.title,
+            "leader_id": leader_id or activity.created_by,
+        }
+    elif station is not None:
+        told = {
+            "on": clock.local_date(starts_at),
+            "place_name": station.address,
+            # What the ledger keeps is in the language of the records, which order 67 asks for.
+            "content": DUTY_CONTENT.format(station=station.name),
+            "leader_id": leader_id,
+        }
+    else:
+        raise ValueError("minutes are of a shift with its activity, or of a duty at a station")
+    return told | tallies.place_of(activity, station, team_id)
+
+
 def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
-    Raises NotFound (404), OwnHours (403), ReversalStays and AlreadyReversed (409).
+    Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
     record = db.session.get(ServiceRecord, record_id)
     if record is None:
@@ -134,7 +164,7 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID) -> ServiceRecord:
     if record.reverses_id is not None:
         raise ReversalStays()
     if db.session.scalar(queries.reversal_of(record_id)) is not None:
-        raise AlreadyReversed()
+        raise HoursAlreadyReversed()
     kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
     reversal = ServiceRecord(
         **kept, minutes=-record.minutes, reverses_id=record.id, recorder_id=actor_id, approver_id=None, reason=reason
@@ -168,15 +198,6 @@ def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID) -> ServiceRec
     return reverse(record_id=standing, reason=reason, actor_id=actor_id)
 
 
-def records_of(volunteer_id: UUID, query: dict[str, Any]) -> Page:
-    """A volunteer's records, the latest day of service first."""
-    keys = [
-        Key(ServiceRecord.on, read=lambda row: row.on, descending=True),
-        Key(ServiceRecord.id, read=lambda row: row.id, descending=True),
-    ]
-    return page(queries.records_of(volunteer_id), keys, query, scope=str(volunteer_id))
-
-
 def tally(volunteer_id: UUID, period: Period) -> Tally:
     """A volunteer's tally: by day where the period has at most 31 days, else by month."""
     sums = tallies.tally(SubjectKind.VOLUNTEER, volunteer_id, period)
@@ -201,34 +222,3 @@ def minutes_by_day(records: Sequence[Credited]) -> dict[date, int]:
         for day, minutes in spread(record.minutes, record.starts_at, record.ends_at, settings().zone).items():
             days[day] += minutes
     return dict(days)
-
-
-def _described(
-    activity: Activity | None,
-    shift: Shift | None,
-    station: Station | None,
-    starts_at: datetime,
-    team_id: UUID | None,
-    leader_id: UUID | None,
-) -> dict[str, Any]:
-    """What a record says of the service and whom it belongs to, as it is now."""
-    if activity is not None and shift is not None:
-        told = {
-            "activity_id": activity.id,
-            "shift_id": shift.id,
-            "on": clock.local_date(shift.starts_at),
-            "place_name": activity.place_name,
-            "content": activity.title,
-            "leader_id": leader_id or activity.created_by,
-        }
-    elif station is not None:
-        told = {
-            "on": clock.local_date(starts_at),
-            "place_name": station.address,
-            # What the ledger keeps is in the language of the records, which order 67 asks for.
-            "content": DUTY_CONTENT.format(station=station.name),
-            "leader_id": leader_id,
-        }
-    else:
-        raise ValueError("minutes are of a shift with its activity, or of a duty at a station")
-    return told | tallies.place_of(activity, station, team_id)

@@ -7,12 +7,12 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import queries as attendance
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import queries as hours
-from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.hours import tallies
+from volunteer_api.hours.models import SubjectKind
 from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 
@@ -67,17 +67,15 @@ def open_attendance(volunteer_id: UUID) -> Select[Any]:
 
 def sums(volunteer_id: UUID) -> Select[Any]:
     """One row with all that is only a number: the tally of all time, and the unread notifications."""
-    credited = select(func.coalesce(func.sum(ServiceRecord.minutes), 0)).where(
-        ServiceRecord.volunteer_id == volunteer_id
-    )
+    mine = tallies.total(SubjectKind.VOLUNTEER, volunteer_id).subquery()
     unread = (
         select(func.count())
         .select_from(Notification)
         .where(Notification.volunteer_id == volunteer_id, Notification.read_at.is_(None))
     )
     return select(
-        credited.scalar_subquery().label("credited_minutes"),
-        attendance.held_minutes(volunteer_id, ALL_TIME).scalar_subquery().label("held_minutes"),
+        mine.c.credited_minutes,
+        mine.c.held_minutes,
         hours.activity_count(volunteer_id, ALL_TIME).scalar_subquery().label("activity_count"),
         unread.scalar_subquery().label("unread_count"),
     )

@@ -1,0 +1,313 @@
+"""Backfill: hours that nobody's phone has, recorded by one person and approved by another one.
+
+Bought hours were a national scandal: nobody records or approves their own, and no one person makes hours alone. What
+is recorded waits outside of the ledger, which only grows; what is approved is in it for ever marked as backfilled.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+
+from volunteer_api.accounts import service as accounts
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core import clock
+from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Problem
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.core.statements import row_count
+from volunteer_api.hours import access, queries, service
+from volunteer_api.hours.days import minutes_by_day, whole_minutes
+from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Source
+from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
+from volunteer_api.hours.problems import (
+    BackfillDecided,
+    BackfillOutsideShift,
+    BackfillTooLate,
+    DutyTooLong,
+    HoursOverlap,
+    OverDailyLimit,
+    OverDailyMaximum,
+    OwnBackfill,
+    OwnHours,
+    PhoneUnknown,
+    ServiceNotOver,
+    ShiftNotHeld,
+    TeamNotServed,
+)
+from volunteer_api.notifications import service as notifications
+from volunteer_api.organizations.access import Permission, can
+from volunteer_api.organizations.problems import VolunteerUnknown
+from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
+from volunteer_api.stations.models import Station
+
+APPROVED, REJECTED, PENDING = "approved", "rejected", "pending"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the service was at: a shift with its activity, or a duty at a station. `title` is what it is called."""
+
+    activity: Activity | None
+    shift: Shift | None
+    station: Station | None
+    organization_id: UUID
+    title: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one line of many: the backfill, or the refusal."""
+
+    backfill: Backfill | None
+    refusal: Problem | None
+
+
+def record(*, by: Principal, **given: Any) -> Backfill:
+    """Record hours of somebody else, for a second person to decide on.
+
+    `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
+    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
+    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
+    """
+    target = _target(by, given)
+    volunteer_id = _volunteer_id(by, given)
+    lock_volunteer(volunteer_id)
+    return _record(by, target, volunteer_id, given)
+
+
+def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
+    """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
+
+    All volunteers are held first, in the order of their ids: two such calls never lock each other out.
+    """
+    found: list[tuple[Target, UUID] | Problem] = []
+    for given in records:
+        try:
+            found.append((_target(by, given), _volunteer_id(by, given)))
+        except Problem as refusal:
+            found.append(refusal)
+    lock_volunteers({one[1] for one in found if not isinstance(one, Problem)})
+    results = []
+    for given, one in zip(records, found, strict=True):
+        if isinstance(one, Problem):
+            results.append(Result(None, one))
+            continue
+        try:
+            results.append(Result(_record(by, *one, given), None))
+        except Problem as refusal:
+            results.append(Result(None, refusal))
+    return results
+
+
+def results_view(results: Sequence[Result]) -> dict[str, Any]:
+    """The results as an answer shows them."""
+    return {
+        "results": [
+            {
+                "index": index,
+                "status": one.refusal.status if one.refusal is not None else 201,
+                "service_record_id": one.backfill.id if one.backfill is not None else None,
+                "refusal": {"code": one.refusal.code, "detail": one.refusal.sentence()} if one.refusal else None,
+            }
+            for index, one in enumerate(results)
+        ]
+    }
+
+
+def approve(backfill: Backfill, *, by: UUID, reason: str | None = None) -> ServiceRecord:
+    """Let it become a service record, of the same id, and tell the volunteer how to dispute it.
+
+    It is judged again against what the ledger holds by now. Over a day's limit, the approval needs a `reason`; over a
+    day's maximum, whoever recorded it must be an organizer too. Raises OwnHours, OwnBackfill (403), BackfillDecided,
+    ShiftNotHeld, HoursOverlap, OverDailyLimit, OverDailyMaximum (409).
+    """
+    _require_another(backfill, by)
+    lock_volunteer(backfill.volunteer_id)
+    # As it is now that nobody else decides about this volunteer.
+    db.session.refresh(backfill)
+    _require_pending(backfill)
+    target = _known_target(backfill)
+    if target.activity is not None:
+        _require_held(target)
+    overlapping = db.session.scalar(
+        queries.standing_between(backfill.volunteer_id, backfill.starts_at, backfill.ends_at)
+    )
+    if overlapping is not None:
+        raise HoursOverlap(overlapping)
+    _judge_day(backfill.volunteer_id, backfill, backfill.recorder_id, approved_with=reason)
+    _decide(backfill, APPROVED, by, reason)
+    written = ServiceRecord(
+        id=backfill.id,
+        volunteer_id=backfill.volunteer_id,
+        minutes=backfill.minutes,
+        source=Source.BACKFILLED,
+        starts_at=backfill.starts_at,
+        ends_at=backfill.ends_at,
+        recorder_id=backfill.recorder_id,
+        approver_id=by,
+        reason=backfill.reason,
+        **service.described(
+            target.activity,
+            target.shift,
+            target.station,
+            backfill.starts_at,
+            backfill.team_id,
+            _leader_id(target),
+        ),
+    )
+    service.write(written, told=HOURS_BACKFILLED)
+    return written
+
+
+def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
+    """Turn it down, and tell who recorded it why. Raises OwnHours, OwnBackfill (403), BackfillDecided (409)."""
+    _require_another(backfill, by)
+    _decide(backfill, REJECTED, by, reason)
+    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
+    notifications.notify(
+        volunteer_id=backfill.recorder_id,
+        kind=BACKFILL_REJECTED,
+        values={"name": name, "activity": _known_target(backfill).title, "reason": reason},
+        dedup_key=f"{BACKFILL_REJECTED}:{backfill.id}",
+    )
+    return backfill
+
+
+def state_of(backfill: Backfill) -> RecordState:
+    """Where a backfill stands, as a service record."""
+    return RecordState.RECORDED if backfill.state == APPROVED else RecordState(backfill.state)
+
+
+def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[str, Any]) -> Backfill:
+    """Judge one, whose volunteer is held, and write it down."""
+    if volunteer_id == by.volunteer_id:
+        raise OwnHours()
+    _require_held(target)
+    starts_at, ends_at = _interval(target, given)
+    backfill = Backfill(
+        volunteer_id=volunteer_id,
+        activity_id=target.activity.id if target.activity is not None else None,
+        shift_id=target.shift.id if target.shift is not None else None,
+        station_id=target.station.id if target.station is not None else None,
+        team_id=given.get("team_id"),
+        organization_id=target.organization_id,
+        on=clock.local_date(target.shift.starts_at if target.shift is not None else starts_at),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        minutes=whole_minutes(starts_at, ends_at),
+        reason=given["reason"],
+        recorder_id=by.volunteer_id,
+    )
+    team_id = backfill.team_id
+    if team_id is not None and not db.session.scalar(queries.was_member(volunteer_id, team_id, starts_at, ends_at)):
+        raise TeamNotServed()
+    overlapping = db.session.scalar(queries.standing_between(volunteer_id, starts_at, ends_at)) or db.session.scalar(
+        queries.pending_between(volunteer_id, starts_at, ends_at)
+    )
+    if overlapping is not None:
+        raise HoursOverlap(overlapping)
+    _judge_day(volunteer_id, backfill, by.volunteer_id, approved_with="")
+    db.session.add(backfill)
+    db.session.flush()
+    return backfill
+
+
+def _target(by: Principal, given: Mapping[str, Any]) -> Target:
+    if "shift_id" in given:
+        return _of_shift(*access.shift_to_record(by, given["shift_id"]))
+    return _of_duty(access.station_to_record(by, given["station_id"]))
+
+
+def _known_target(backfill: Backfill) -> Target:
+    if backfill.shift_id is None:
+        return _of_duty(db.session.get_one(Station, backfill.station_id))
+    return _of_shift(db.session.get_one(Shift, backfill.shift_id), db.session.get_one(Activity, backfill.activity_id))
+
+
+def _of_shift(shift: Shift, activity: Activity) -> Target:
+    return Target(activity, shift, None, activity.organization_id, activity.title)
+
+
+def _of_duty(station: Station) -> Target:
+    return Target(None, None, station, station.organization_id, station.name)
+
+
+def _leader_id(target: Target) -> UUID | None:
+    return db.session.scalar(queries.leader_id_of(target.activity.id)) if target.activity is not None else None
+
+
+def _volunteer_id(by: Principal, given: Mapping[str, Any]) -> UUID:
+    if "phone" in given:
+        found = accounts.look_up(given["phone"], by=by)
+        if found is None:
+            raise PhoneUnknown()
+        return found.id
+    volunteer = db.session.get(Volunteer, given["volunteer_id"])
+    if volunteer is None or volunteer.erased_at is not None:
+        raise VolunteerUnknown()
+    return volunteer.id
+
+
+def _require_held(target: Target) -> None:
+    if target.activity is None or target.shift is None:
+        return
+    if target.activity.published_at is None or target.shift.canceled_at is not None:
+        raise ShiftNotHeld()
+
+
+def _interval(target: Target, given: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """The time that is recorded, if it is one that may be."""
+    shift, now = target.shift, clock.now()
+    starts_at: datetime = given["starts_at"] if shift is None else given.get("starts_at", shift.starts_at)
+    ends_at = given["ends_at"] if "ends_at" in given else starts_at + timedelta(minutes=given["minutes"])
+    if shift is not None and not shift.starts_at <= starts_at < ends_at <= shift.ends_at:
+        raise BackfillOutsideShift()
+    if shift is None and ends_at - starts_at > timedelta(minutes=rules().duty_minutes):
+        raise DutyTooLong(minutes=rules().duty_minutes)
+    if ends_at > now:
+        raise ServiceNotOver()
+    if ends_at < now - timedelta(days=rules().backfill_days):
+        raise BackfillTooLate(days=rules().backfill_days)
+    return starts_at, ends_at
+
+
+def _judge_day(volunteer_id: UUID, backfill: Backfill, recorder_id: UUID, *, approved_with: str | None) -> None:
+    """Judge the fullest day that the interval touches, with all that the ledger has of it."""
+    mine = minutes_by_day(backfill.starts_at, backfill.ends_at, settings().zone)
+    known = service.minutes_by_day(service.credited_on(volunteer_id, min(mine), max(mine)))
+    fullest = max(minutes + known.get(day, 0) for day, minutes in mine.items())
+    most, limit = rules().most_minutes_a_day, rules().credited_minutes_a_day
+    if fullest > most and not can(recorder_id, Permission.HOURS_REVIEW, organization_id=backfill.organization_id):
+        raise OverDailyMaximum(fullest, most)
+    if fullest > limit and approved_with is None:
+        raise OverDailyLimit(fullest, limit)
+
+
+def _require_another(backfill: Backfill, by: UUID) -> None:
+    if by == backfill.volunteer_id:
+        raise OwnHours()
+    if by == backfill.recorder_id:
+        raise OwnBackfill()
+
+
+def _require_pending(backfill: Backfill) -> None:
+    if backfill.state != PENDING:
+        raise BackfillDecided(state_of(backfill))
+
+
+def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> None:
+    """Write the decision, if nobody was first."""
+    _require_pending(backfill)
+    decision = {"state": state, "decided_by": by, "decided_at": clock.now(), "decision_reason": reason}
+    changed = db.session.execute(
+        update(Backfill).where(Backfill.id == backfill.id, Backfill.state == PENDING).values(**decision)
+    )
+    if not row_count(changed):
+        db.session.refresh(backfill)
+        raise BackfillDecided(state_of(backfill))

@@ -1,0 +1,186 @@
+"""Service records as they are read: one's own, and those that leaders and organizers answer for.
+
+What waits or was turned down stands in `backfills`, all else in the ledger; both give the same members.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy.orm import Bundle, aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.hours.deadlines import due_on, last_day_overdue
+from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Source
+from volunteer_api.hours.service import DUTY_CONTENT
+from volunteer_api.organizations.access import Permission, permitted_organization_ids
+from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.queries import path_ids_under, subtree_ids
+from volunteer_api.stations.models import Station
+from volunteer_api.teams.models import Team
+
+# States of which the ledger holds nothing.
+OUTSIDE_OF_THE_LEDGER = (RecordState.PENDING, RecordState.REJECTED)
+Rows = Select[*tuple[Any, ...]]
+
+_reversal = aliased(ServiceRecord)
+_recorder, _approver, _leader = aliased(Volunteer), aliased(Volunteer), aliased(Volunteer)
+
+
+def records_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
+    """A volunteer's records, the latest day of service first."""
+    statement = _records().where(ServiceRecord.volunteer_id == volunteer_id)
+    return _shown(page(statement, _latest_first(ServiceRecord), query, scope=str(volunteer_id)))
+
+
+def records(query: Mapping[str, Any], *, reader_id: UUID) -> Page:
+    """The records that the filters choose, of what `access.require_reading` let the reader see.
+
+    The latest day of service comes first; of what waits, the earliest, which is due first.
+    """
+    state = query.get("state")
+    if state in OUTSIDE_OF_THE_LEDGER or query.get("late"):
+        chosen = _backfills().where(Backfill.state == (state or RecordState.PENDING), *_filters(Backfill, query))
+        statement = _of_reader(chosen, Backfill, query, reader_id)
+        is_queue = state != RecordState.REJECTED
+        keys = [
+            Key(Backfill.on, read=lambda row: row.on, descending=not is_queue),
+            Key(Backfill.id, read=lambda row: row.id, descending=not is_queue),
+        ]
+        return _shown(page(statement, keys, query, scope=str(reader_id)))
+    chosen = _records().where(*_filters(ServiceRecord, query))
+    if state is not None:
+        chosen = chosen.where(_has_state(state))
+    statement = _of_reader(chosen, ServiceRecord, query, reader_id)
+    return _shown(page(statement, _latest_first(ServiceRecord), query, scope=str(reader_id)))
+
+
+def read_record(record_id: UUID) -> Mapping[str, Any]:
+    """One record as the lists show it, wherever it stands."""
+    # What was just written must be read from the database, not from what the session remembers.
+    row = db.session.execute(_records().where(ServiceRecord.id == record_id)).one_or_none()
+    if row is None:
+        row = db.session.execute(_backfills().where(Backfill.id == record_id)).one()
+    return _view(row)
+
+
+def _records() -> Rows:
+    return (
+        select(
+            *ServiceRecord.__table__.columns,
+            case(
+                (ServiceRecord.reverses_id.is_not(None), RecordState.REVERSAL.value),
+                (_reversal.id.is_not(None), RecordState.REVERSED.value),
+                else_=RecordState.RECORDED.value,
+            ).label("state"),
+            null().label("decision_reason"),
+            *_names(),
+        )
+        .join(Volunteer, Volunteer.id == ServiceRecord.volunteer_id)
+        .join(Organization, Organization.id == ServiceRecord.organization_id)
+        .outerjoin(Team, Team.id == ServiceRecord.team_id)
+        .outerjoin(_leader, _leader.id == ServiceRecord.leader_id)
+        .outerjoin(_recorder, _recorder.id == ServiceRecord.recorder_id)
+        .outerjoin(_approver, _approver.id == ServiceRecord.approver_id)
+        .outerjoin(_reversal, _reversal.reverses_id == ServiceRecord.id)
+    )
+
+
+def _backfills() -> Rows:
+    missing = ("attendance_id", "leader_id", "reverses_id", "follows_id", "recorded_at")
+    return (
+        select(
+            *Backfill.__table__.columns,
+            literal(Source.BACKFILLED.value).label("source"),
+            func.coalesce(Activity.title, Station.name + DUTY_CONTENT.format(station="")).label("content"),
+            func.coalesce(Activity.place_name, Station.address).label("place_name"),
+            Backfill.decided_by.label("approver_id"),
+            *(null().label(name) for name in missing),
+            *_names(leader=False),
+        )
+        .join(Volunteer, Volunteer.id == Backfill.volunteer_id)
+        .join(Organization, Organization.id == Backfill.organization_id)
+        .outerjoin(Activity, Activity.id == Backfill.activity_id)
+        .outerjoin(Station, Station.id == Backfill.station_id)
+        .outerjoin(Team, Team.id == Backfill.team_id)
+        .outerjoin(_recorder, _recorder.id == Backfill.recorder_id)
+        .outerjoin(_approver, _approver.id == Backfill.decided_by)
+    )
+
+
+def _names(*, leader: bool = True) -> list[Any]:
+    """The names that a person reads."""
+    return [
+        Bundle("volunteer", Volunteer.id, Volunteer.name),
+        Bundle("organization", Organization.id, Organization.name),
+        Team.name.label("team_name"),
+        _recorder.name.label("recorder_name"),
+        _approver.name.label("approver_name"),
+        (_leader.name if leader else null()).label("leader_name"),
+    ]
+
+
+def _filters(model: type[ServiceRecord] | type[Backfill], query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = [
+        getattr(model, name) == query[name]
+        for name in ("volunteer_id", "activity_id", "station_id", "recorder_id")
+        if name in query
+    ]
+    if "source" in query and model is ServiceRecord:
+        chosen.append(ServiceRecord.source == query["source"])
+    if "first_day" in query:
+        chosen.append(model.on >= query["first_day"])
+    if "last_day" in query:
+        chosen.append(model.on <= query["last_day"])
+    if query.get("late"):
+        chosen.append(Backfill.ends_at < clock.days_between(last_day_overdue(), last_day_overdue())[1])
+    return chosen
+
+
+def _of_reader(
+    statement: Rows, model: type[ServiceRecord] | type[Backfill], query: Mapping[str, Any], reader_id: UUID
+) -> Rows:
+    """Of the organization that is asked for with all below it, as records keep it; or of all that the reader reads."""
+    if "organization_id" in query:
+        organization_id = query["organization_id"]
+        if model is ServiceRecord:
+            return statement.where(ServiceRecord.organization_path_id.in_(path_ids_under(organization_id)))
+        return statement.where(Backfill.organization_id.in_(subtree_ids(organization_id)))
+    if "activity_id" in query or "station_id" in query:
+        return statement
+    return statement.where(model.organization_id.in_(permitted_organization_ids(reader_id, Permission.ATTENDANCE_READ)))
+
+
+def _has_state(state: RecordState) -> ColumnElement[bool]:
+    if state is RecordState.REVERSAL:
+        return ServiceRecord.reverses_id.is_not(None)
+    is_credit = ServiceRecord.reverses_id.is_(None)
+    return is_credit & (_reversal.id.is_not(None) if state is RecordState.REVERSED else _reversal.id.is_(None))
+
+
+def _latest_first(model: type[ServiceRecord]) -> list[Key]:
+    return [
+        Key(model.on, read=lambda row: row.on, descending=True),
+        Key(model.id, read=lambda row: row.id, descending=True),
+    ]
+
+
+def _shown(found: Page) -> Page:
+    return replace(found, items=[_view(row) for row in found.items])
+
+
+def _view(row: Any) -> Mapping[str, Any]:
+    """A row with by when it must be decided, where it waits."""
+    waits = row.state == RecordState.PENDING
+    deadline = due_on(clock.local_date(row.ends_at)) if waits else None
+    return {
+        **row._mapping,
+        "due_on": deadline.on if deadline is not None else None,
+        "late": deadline is not None and deadline.is_past(),
+    }
