@@ -34,7 +34,7 @@ class Part:
 
 
 PARTS = (
-    Part("attendance", {"ATTENDANCE_TAPS": "600"}, seconds=150),
+    Part("attendance", {"ATTENDANCE_TAPS": "600"}, seconds=180),
     Part("activities", {"ACTIVITIES": "10000"}, seconds=90),
     Part("crowd", {"ATTENDANCE_TAPS": "1000", "ATTENDANCE_PEOPLE": "0"}, seconds=90),
     Part("stations", {"STATIONS": "10000"}, seconds=90),

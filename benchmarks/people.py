@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from volunteer_api.accounts.models import DeviceSession
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 
@@ -12,6 +12,7 @@ from volunteer_api.core.database import db
 def signed_in(volunteer_id: UUID) -> Principal:
     """The volunteer on a device session of a day, within the running unit."""
     session = DeviceSession(
+        id=ids.new_id(),
         volunteer_id=volunteer_id,
         device_id=f"bench-{volunteer_id}",
         device_name="bench",
@@ -21,5 +22,4 @@ def signed_in(volunteer_id: UUID) -> Principal:
         expires_at=clock.now() + timedelta(days=1),
     )
     db.session.add(session)
-    db.session.flush()
     return Principal(volunteer_id, session.id)
