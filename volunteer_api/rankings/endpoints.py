@@ -14,6 +14,7 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import access, board, files, progress, report, service, snapshots, statistics
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
+    FactsFilter,
     MyRankingQuery,
     MyRankingRead,
     PictureQuery,
@@ -35,7 +36,7 @@ from volunteer_api.rankings.snapshot_schemas import (
     SnapshotQuery,
     SnapshotRead,
 )
-from volunteer_api.rankings.statistics_schemas import StatisticsQuery, StatisticsRead
+from volunteer_api.rankings.statistics_schemas import StatisticsRead
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
 pages = page_blueprint("ranking_pages", __name__, "Leaderboards for the screen in the hall")
@@ -50,7 +51,7 @@ def read_ranking(query: dict[str, Any]) -> Written:
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/statistics", access=access.to_read, query=StatisticsQuery, returns=StatisticsRead)
+@endpoint(blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead)
 def read_statistics(query: dict[str, Any]) -> Written:
     """Read the figures of a subtree, a campaign or all, in sum and in parts."""
     return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))

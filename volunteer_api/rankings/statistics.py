@@ -43,7 +43,7 @@ class Statistics:
 
 
 def read_statistics(query: Mapping[str, Any]) -> Statistics:
-    """The figures that a loaded `StatisticsQuery` asks for, in a dozen statements.
+    """The figures that a loaded `FactsFilter` asks for, in a dozen statements.
 
     Raises NotFound (404) for an unknown scope or campaign.
     """

@@ -1,28 +1,10 @@
 """What statistics take and answer."""
 
-from typing import Any
-
-from marshmallow import fields, validates_schema
+from marshmallow import fields
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.core.periods import PeriodField
-from volunteer_api.core.schema import Choice, Count, Day, Id, Moment, Nested, Schema, Text
-from volunteer_api.rankings.schemas import RankedSubject, RuleRead, require_one_period
-
-
-class StatisticsQuery(Schema):
-    """Of which subtree, campaign or category; without a period, all time."""
-
-    scope = Id()
-    campaign_id = Id()
-    category = Choice(Category)
-    period = PeriodField()
-    first = Day(data_key="from")
-    last = Day(data_key="to")
-
-    @validates_schema
-    def check_period(self, data: dict[str, Any], **_options: Any) -> None:
-        require_one_period(data)
+from volunteer_api.core.schema import Choice, Count, Moment, Nested, Schema, Text
+from volunteer_api.rankings.schemas import RankedSubject, RuleRead
 
 
 class AdditiveRead(Schema):
