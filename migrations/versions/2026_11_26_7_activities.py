@@ -19,9 +19,9 @@ def upgrade() -> None:
     op.add_column("sign_ups", sa.Column("place_changes", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "activity_renames",
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("renamed_id", sa.Uuid(), nullable=False),
         sa.Column("renamed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_activity_renames")),
+        sa.PrimaryKeyConstraint("renamed_id", name=op.f("pk_activity_renames")),
     )
     op.execute(sa.text("UPDATE sign_ups SET place_changes = 1 WHERE state = 'confirmed'"))
 

@@ -34,6 +34,7 @@ SECTIONS = {
     "notifications": "通知",
     "profile": "个人资料",
     "qualifications_recorded": "由我登记的培训和保险",
+    "rankings_closed": "我结榜的时间段",
     "roll_call_marks": "负责人对我的点名",
     "roll_calls_taken": "我作为负责人的点名",
     "service_records": "服务记录",
