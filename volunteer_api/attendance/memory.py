@@ -57,6 +57,7 @@ class Memory:
         found = db.session.scalars(
             queries.line_since(volunteer_id, self.since, shift_ids=shift_ids).limit(MOST_REMEMBERED)
         )
+        # None of them was rejected, and no tap rejects one.
         self.attendances = list(found)
         self.is_whole = len(self.attendances) < MOST_REMEMBERED
         known = {one.shift_id for one in self.attendances if one.shift_id is not None}
@@ -75,7 +76,7 @@ class Memory:
         row = self.rows.get(shift_id)
         if row is None:
             return None
-        same = [one for one in self.attendances if one.shift_id == shift_id and one.state != State.REJECTED]
+        same = [one for one in self.attendances if one.shift_id == shift_id]
         others = self.line_since(moment)
         if key in self.waiting or (not same and not all(self._only_ends(one, moment) for one in others)):
             raise NotPlain()
@@ -118,8 +119,7 @@ class Memory:
         return [
             one
             for one in self.attendances
-            if one.state != State.REJECTED
-            and (one.checked_in_at >= moment or one.checked_out_at is None or one.checked_out_at > moment)
+            if one.checked_out_at is None or one.checked_out_at > moment or one.checked_in_at >= moment
         ]
 
     def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
@@ -128,7 +128,7 @@ class Memory:
         found = [
             one
             for one in self.attendances
-            if one is not attendance and one.state != State.REJECTED and first < one.checked_in_at < last
+            if one is not attendance and first < one.checked_in_at < last
         ]
         found.sort(key=lambda one: one.id)
         found.sort(key=lambda one: one.checked_in_at, reverse=True)

@@ -278,7 +278,7 @@ def _touched(attendance: Any, volunteer_id: Any, moment: Any, *or_else: ColumnEl
     )
 
 
-def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID | None], Label[bool]]:
+def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool]]:
     """What a check-out looks at beside a check-in: who leads the activity, and whether she was marked absent."""
     leader_id = (
         select(ActivityLeader.volunteer_id)
