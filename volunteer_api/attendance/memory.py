@@ -125,11 +125,7 @@ class Memory:
     def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
         """As `queries.around`."""
         first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
-        found = [
-            one
-            for one in self.attendances
-            if one is not attendance and first < one.checked_in_at < last
-        ]
+        found = [one for one in self.attendances if one is not attendance and first < one.checked_in_at < last]
         found.sort(key=lambda one: one.id)
         found.sort(key=lambda one: one.checked_in_at, reverse=True)
         return found[: queries.MOST_AROUND]

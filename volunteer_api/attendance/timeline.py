@@ -56,7 +56,7 @@ def put_in_order(
     With `memory`, the others are as remembered there, and what comes out is written with the rest of a batch.
     """
     others: Sequence[Attendance] = ()
-    if memory is not None:
+    if not alone and memory is not None:
         others = [one for one in memory.line_since(since) if one is not attendance]
     elif not alone:
         if attendance in db.session:
