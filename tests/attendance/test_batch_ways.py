@@ -168,7 +168,7 @@ def pairs(world: World) -> list[dict[str, Any]]:
     """In and out at one shift, and then at the next."""
     taps = []
     for number, (first, last) in enumerate(SHIFTS[:2]):
-        taps += [Sent(first, number), Sent(last, number, of=2 * number)]
+        taps += [Sent(first, number), Sent(last - 1, number, of=2 * number)]
     return [line_of(world, number, tap) for number, tap in enumerate(taps)]
 
 
