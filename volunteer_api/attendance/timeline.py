@@ -12,6 +12,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import hold, minutes_until, reopen, settle
@@ -40,14 +41,24 @@ def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bo
     return known_at - moment >= MINUTE and not is_fixed(attendance)
 
 
-def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None = None, alone: bool = False) -> None:
+def put_in_order(
+    attendance: Attendance,
+    *,
+    since: datetime,
+    here: Scene | None = None,
+    alone: bool = False,
+    memory: Memory | None = None,
+) -> None:
     """Let a volunteer's attendances be what they are, now that a tap has begun, moved or ended this one.
 
     It may be new and not stored yet; `here` is its scene where that is known. `since` is the moment from which
     something may be otherwise; `alone` where no other attendance began or was not over then. The volunteer is locked.
+    With `memory`, the others are as remembered there, and what comes out is written with the rest of a batch.
     """
     others: Sequence[Attendance] = ()
-    if not alone:
+    if not alone and memory is not None:
+        others = [one for one in memory.line_since(since) if one is not attendance]
+    elif not alone:
         if attendance in db.session:
             # What is read below is as it is stored.
             db.session.flush()
@@ -62,10 +73,14 @@ def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None 
         follows = brought and one.check_out_tapped_at is not None
         if one is not attendance and (_stays(one) or not (follows or _differs(one, next_at))):
             continue
-        _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
-        db.session.add(one)
-        # Each at once, and in this order: the one that is open comes last, after what was open is closed.
-        db.session.flush()
+        later = [later.id for later in line[number + 1 :]]
+        _bring(one, next_at, here if one is attendance else None, later=later, memory=memory)
+        if memory is not None:
+            memory.keep(one)
+        else:
+            db.session.add(one)
+            # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+            db.session.flush()
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
 
@@ -93,23 +108,33 @@ def _differs(attendance: Attendance, next_at: datetime | None) -> bool:
     return known != _end(attendance, next_at)
 
 
-def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Collection[UUID]) -> None:
+def _bring(
+    attendance: Attendance,
+    next_at: datetime | None,
+    here: Scene | None,
+    *,
+    later: Collection[UUID],
+    memory: Memory | None,
+) -> None:
     """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
     left_at, elsewhere = _end(attendance, next_at)
     tapped_at = attendance.check_out_tapped_at
     if left_at is None:
         reopen(attendance)
         return
-    if here is None:
+    if here is None and memory is not None:
+        here = memory.scene_of(attendance)
+    elif here is None:
         _, here = scene.load(attendance.volunteer_id, attendance.id)
     attendance.checked_out_at = left_at
     if tapped_at is None:
         attendance.reasons = list(attendance.check_in_reasons)
-        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, left_at), here)
+        held_minutes = minutes_until(attendance, here, left_at)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes, here, memory=memory)
         return
     doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
     if elsewhere:
         doubts.add(Reason.CHECKED_IN_ELSEWHERE)
     if tapped_at < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
-    settle(attendance, here, left_at, doubts, later=later)
+    settle(attendance, here, left_at, doubts, later=later, memory=memory)

@@ -1,6 +1,5 @@
 """What is read from the hours ledger."""
 
-from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -144,25 +143,15 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     return select(func.count()).select_from(counted)
 
 
-def minutes_between(
-    volunteer_id: UUID, starts_at: datetime, ends_at: datetime, *, besides: Collection[UUID] = ()
-) -> Select[*tuple[Any, ...]]:
-    """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes.
-
-    The records of the attendances `besides` are left out.
+def records_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
+    """The intervals of a volunteer's records that touch the moments given, reversals too, with their signed minutes.
 
     Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
     next one, and is no longer than the longest shift.
     """
-    return (
-        select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
-        .where(
-            *_touching(volunteer_id, starts_at, ends_at),
-            or_(ServiceRecord.attendance_id.is_(None), ServiceRecord.attendance_id.not_in(besides)),
-        )
-        .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
-        .having(func.sum(ServiceRecord.minutes) > 0)
-    )
+    return select(
+        ServiceRecord.starts_at, ServiceRecord.ends_at, ServiceRecord.minutes, ServiceRecord.attendance_id
+    ).where(*_touching(volunteer_id, starts_at, ends_at))
 
 
 def _touching(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> tuple[ColumnElement[bool], ...]:
