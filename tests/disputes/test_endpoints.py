@@ -319,3 +319,27 @@ def test_what_is_due_soon_is_reminded_of_once(client: Any, unit: Unit, served: S
     unit(lambda: db.session.execute(update(Dispute).where(Dispute.id == UUID(made["id"])).values(due_on=soon)))
     assert [unit(service.remind), unit(service.remind)] == [1, 0]
     assert kinds(client, served.scene.organizer_id).count("dispute_due") == 1
+
+
+def test_hours_that_the_ledger_took_back_are_given_again_with_their_attendance(
+    client: Any, unit: Unit, served: Served
+) -> None:
+    scene, volunteer_id = served.scene, served.volunteer_id
+    first = filed(client, volunteer_id, attendance_id=served.attendance_id)
+    decide(client, scene.organizer_id, first, "partly", credited_minutes=50)
+    record_id = unit(
+        lambda: db.session.scalars(select(ServiceRecord.id).where(ServiceRecord.volunteer_id == volunteer_id)).one()
+    )
+    taken_back = client.as_(scene.administrator_id).post(
+        f"/service-records/{record_id}/reversal", json={"reason": "登记错人"}, key=str(ids.new_id())
+    )
+    assert taken_back.status_code == 201
+    # The attendance says the same as the ledger, and no late tap credits it again.
+    attendance = unit(lambda: db.session.get_one(Attendance, served.attendance_id))
+    assert (attendance.state, attendance.credited_minutes) == (State.REJECTED, 0)
+    assert (attendance.reviewed_by, attendance.decision_reason) == (scene.administrator_id, "登记错人")
+    second = filed(client, volunteer_id, service_record_id=taken_back.get_json()["id"], claimed_minutes=50)
+    assert refused(decide(client, scene.administrator_id, second)) == (403, "involved")
+    other = unit(lambda: make_administrator(scene.center_id))
+    assert decide(client, other, second).get_json()["credited_minutes"] == 50
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (50, 50)

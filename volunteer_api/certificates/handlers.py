@@ -18,7 +18,7 @@ from volunteer_api.hours.events import DaySealed, RecordReversed
 def take_back(event: RecordReversed) -> None:
     """What vouched for the hours vouches no more."""
     service.revoke_with(event.record_id, event.volunteer_id)
-    star_levels.withdraw_unearned(event.volunteer_id)
+    star_levels.withdraw_unearned(event.volunteer_id, minutes_to_follow=event.minutes_to_follow)
 
 
 @on(DaySealed)

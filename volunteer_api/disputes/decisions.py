@@ -96,7 +96,7 @@ def _correct(record: ServiceRecord, matter: Matter, by: UUID, asked: int | None,
     if record.reverses_id is not None:
         _require_nothing_recorded(original.volunteer_id, matter)
     elif queries.reversal_of(record.id) is None:
-        hours.reverse(record_id=record.id, reason=reason, actor_id=by)
+        hours.reverse(record_id=record.id, reason=reason, actor_id=by, minutes_to_follow=asked)
     starts_at, ends_at = original.starts_at, original.ends_at
     if matter.shift is not None and asked > whole_minutes(starts_at, ends_at):
         starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
