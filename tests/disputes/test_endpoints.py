@@ -12,15 +12,18 @@ from tests.disputes.factories import SHIFT_MINUTES, Served, ledger_sum, make_ser
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant
 from tests.sign_ups.factories import kinds
+from tests.teams.factories import make_team
 from volunteer_api.activities.models import ActivityLeader
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.disputes import service
-from volunteer_api.disputes.models import Dispute
+from volunteer_api.disputes.models import Dispute, StepKind
+from volunteer_api.disputes.trail import write_step
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Role
+from volunteer_api.sign_ups.models import SignUp
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -111,6 +114,56 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
     assert unit(lambda: tally_sum(volunteer_id)) == 100
 
 
+def test_no_decision_gives_more_than_was_confirmed(client: Any, unit: Unit, served: Served) -> None:
+    made = filed(client, served.unknown_id, shift_id=served.shift_id, claimed_minutes=SHIFT_MINUTES)
+    post(client, served.scene.leader_id, made, "confirmation", minutes=1, text="露过面")
+    over = decide(client, served.scene.organizer_id, made)
+    assert (*refused(over), over.get_json()["most"]) == (409, "beyond_service", 1)
+    assert decide(client, served.scene.organizer_id, made, "partly", credited_minutes=1).status_code == 200
+    assert unit(lambda: ledger_sum(served.unknown_id)) == 1
+
+
+def test_hours_found_afterwards_are_those_of_the_team_signed_up_for(client: Any, unit: Unit, served: Served) -> None:
+    team = make_team(organization_id=served.scene.office_id)
+    unit(
+        lambda: db.session.add(
+            SignUp(shift_id=served.shift_id, volunteer_id=served.unknown_id, team_id=team.id, state="confirmed")
+        )
+    )
+    made = filed(client, served.unknown_id, shift_id=served.shift_id)
+    post(client, served.scene.leader_id, made, "confirmation", minutes=60, text="在场")
+    assert decide(client, served.scene.organizer_id, made).status_code == 200
+    mine = select(ServiceRecord.team_id).where(ServiceRecord.volunteer_id == served.unknown_id)
+    assert unit(lambda: db.session.scalars(mine).all()) == [team.id]
+
+
+def test_who_marked_the_volunteer_absent_does_not_decide(client: Any, served: Served) -> None:
+    scene = served.scene
+    marked = client.as_(scene.organizer_id).put(
+        f"/shifts/{served.shift_id}/roll-call",
+        json={"entries": [{"volunteer_id": str(served.volunteer_id), "status": "absent"}]},
+        key=str(ids.new_id()),
+    )
+    assert marked.status_code == 200
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    assert refused(decide(client, scene.organizer_id, made, "rejected")) == (403, "involved")
+    assert decide(client, scene.administrator_id, made, "rejected").status_code == 200
+
+
+def test_a_trail_has_an_end_and_shows_its_decision(client: Any, unit: Unit, served: Served) -> None:
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+
+    def say_much() -> None:
+        dispute = db.session.get_one(Dispute, UUID(made["id"]))
+        for _ in range(service.MOST_SAID - 1):
+            write_step(dispute, StepKind.ANSWERED, served.volunteer_id, "还有")
+
+    unit(say_much)
+    assert refused(post(client, served.volunteer_id, made, "answers", text="还有")) == (409, "too_many_steps")
+    assert refused(post(client, served.scene.organizer_id, made, "questions", text="？")) == (409, "too_many_steps")
+    assert decide(client, served.scene.organizer_id, made, "rejected").get_json()["steps"][-1]["kind"] == "decided"
+
+
 def test_who_confirmed_does_not_decide(client: Any, served: Served) -> None:
     made = filed(client, served.unknown_id, shift_id=served.shift_id)
     post(client, served.scene.organizer_id, made, "confirmation", minutes=60, text="在场")
@@ -127,8 +180,12 @@ def test_a_backfilled_record_is_taken_back_and_written_anew(client: Any, unit: U
     assert refused(decide(client, scene.organizer_id, made)) == (403, "involved")
     assert "dispute_waits" not in kinds(client, scene.organizer_id)
     assert "dispute_waits" in kinds(client, scene.administrator_id)
-    over = decide(client, scene.administrator_id, made, "partly", credited_minutes=SHIFT_MINUTES + 1)
-    assert refused(over) == (409, "beyond_service")
+    # Nobody vouched for more than was recorded: who decides makes no hours alone.
+    assert "dispute_to_confirm" in kinds(client, scene.leader_id)
+    assert refused(decide(client, scene.administrator_id, made)) == (409, "needs_confirmation")
+    assert post(client, scene.leader_id, made, "confirmation", minutes=75, text="到五点一刻").status_code == 200
+    over = decide(client, scene.administrator_id, made)
+    assert (*refused(over), over.get_json()["most"]) == (409, "beyond_service", 75)
     assert unit(lambda: ledger_sum(volunteer_id)) == 30
     assert decide(client, scene.administrator_id, made, "partly", credited_minutes=75).status_code == 200
     rows = unit(

@@ -311,7 +311,7 @@ def test_features_to_the_right_hear_of_it(unit: Unit, scene: Scene, monkeypatch:
     reversal = unit(lambda: service.reverse(record_id=made.id, reason="误记", actor_id=scene.organizer.id))
     assert heard == [
         RecordWritten(made.id, scene.volunteer.id),
-        RecordReversed(made.id, reversal.id, scene.volunteer.id),
+        RecordReversed(made.id, reversal.id, scene.volunteer.id, 0, None),
     ]
 
 

@@ -45,7 +45,7 @@ class DisputeWordsCreate(Schema):
 
 
 class ServiceConfirmation(DisputeWordsCreate):
-    """How many minutes somebody served, by one who was there."""
+    """How many minutes somebody served in all, by one who was there; no decision gives more."""
 
     minutes = Count(minimum=1, maximum=MINUTES_A_DAY, required=True)
 

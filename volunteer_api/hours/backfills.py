@@ -205,6 +205,8 @@ def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[st
         recorder_id=by.volunteer_id,
     )
     team_id = backfill.team_id
+    if team_id is None and target.shift is not None:
+        backfill.team_id = db.session.scalar(queries.team_signed_up_for(volunteer_id, target.shift.id))
     if team_id is not None and not db.session.scalar(queries.was_member(volunteer_id, team_id, starts_at, ends_at)):
         raise TeamNotServed()
     overlapping = db.session.scalar(queries.standing_between(volunteer_id, starts_at, ends_at)) or db.session.scalar(
