@@ -96,7 +96,9 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
     too_long = post(client, scene.leader_id, made, "confirmation", minutes=SHIFT_MINUTES + 1, text="在场")
     assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)
     assert refused(post(client, volunteer_id, made, "confirmation", minutes=60, text="我在")) == (403, "own_dispute")
+    assert (made["can_confirm"], can_confirm(client, scene.leader_id, made)) == (False, True)
     assert post(client, scene.leader_id, made, "confirmation", minutes=100, text="在场").status_code == 200
+    assert not can_confirm(client, scene.organizer_id, made)
     again = post(client, scene.organizer_id, made, "confirmation", minutes=60, text="也在场")
     assert refused(again) == (409, "nothing_to_confirm")
     # The leader has no right to decide; the organizer has, and is the second person.
@@ -112,6 +114,10 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
         scene.leader_id,
     )
     assert unit(lambda: tally_sum(volunteer_id)) == 100
+
+
+def can_confirm(client: Any, who: UUID, dispute: Any) -> Any:
+    return client.as_(who).get(f"/disputes/{dispute['id']}").get_json()["can_confirm"]
 
 
 def test_no_decision_gives_more_than_was_confirmed(client: Any, unit: Unit, served: Served) -> None:

@@ -42,9 +42,7 @@ def decide(
     raises: MinutesMissing, NeedsConfirmation, BeyondService, and the refusals of `attendance.review.decide` (409).
     """
     held = hold_open(dispute)
-    matter = queries.matter(
-        service_record_id=held.service_record_id, attendance_id=held.attendance_id, shift_id=held.shift_id
-    )
+    matter = queries.subject_of(held)
     involved = parties.parties_of(matter, held.volunteer_id)
     if by in involved.everybody or by in (held.volunteer_id, held.confirmed_by):
         raise problems.Involved()

@@ -49,9 +49,7 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
 
 def parties_to(dispute: Dispute) -> set[UUID]:
     """Everybody who may not decide on a dispute: the volunteer, the parties, and who confirmed the service."""
-    matter = queries.matter(
-        service_record_id=dispute.service_record_id, attendance_id=dispute.attendance_id, shift_id=dispute.shift_id
-    )
+    matter = queries.subject_of(dispute)
     confirmed = {dispute.confirmed_by} if dispute.confirmed_by is not None else set()
     return {dispute.volunteer_id, *parties_of(matter, dispute.volunteer_id).everybody} | confirmed
 

@@ -58,6 +58,13 @@ def matter(
     return Matter(record, attendance, shift, activity, station)
 
 
+def subject_of(dispute: Dispute) -> Matter:
+    """What a dispute is about."""
+    return matter(
+        service_record_id=dispute.service_record_id, attendance_id=dispute.attendance_id, shift_id=dispute.shift_id
+    )
+
+
 def reversal_of(record_id: UUID) -> UUID | None:
     """The row that takes a record back."""
     return db.session.scalar(select(ServiceRecord.id).where(ServiceRecord.reverses_id == record_id))

@@ -79,9 +79,7 @@ def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
     Raises DisputeOver, NothingToConfirm, BeyondService (409).
     """
     held = hold_open(dispute)
-    matter = queries.matter(
-        service_record_id=held.service_record_id, attendance_id=held.attendance_id, shift_id=held.shift_id
-    )
+    matter = queries.subject_of(held)
     frame = matter.shift or matter.record
     if frame is None or matter.attendance is not None or held.confirmed_by is not None:
         raise problems.NothingToConfirm()
