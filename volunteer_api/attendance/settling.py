@@ -142,7 +142,7 @@ def _credit(
             if standing.minutes == credited and moved < MINUTE:
                 return
             reason = texts.translate("A check-in or check-out that was made earlier arrived later.")
-            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None)
+            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None, minutes_to_follow=credited)
     attendance.credited_minutes = credited
     hours.credit(
         volunteer_id=attendance.volunteer_id,

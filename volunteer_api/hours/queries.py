@@ -13,6 +13,7 @@ from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.teams.models import Membership
 
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
@@ -90,6 +91,13 @@ def was_member(volunteer_id: UUID, team_id: UUID, starts_at: datetime, ends_at: 
             or_(Membership.left_at.is_(None), Membership.left_at > starts_at),
         )
         .limit(1)
+    )
+
+
+def team_signed_up_for(volunteer_id: UUID, shift_id: UUID) -> Select[UUID | None]:
+    """The team that the volunteer's confirmed sign-up for a shift names: what she serves there, she serves for it."""
+    return select(SignUp.team_id).where(
+        SignUp.volunteer_id == volunteer_id, SignUp.shift_id == shift_id, SignUp.state == SignUpState.CONFIRMED
     )
 
 

@@ -22,6 +22,7 @@ from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, Reversa
 from volunteer_api.hours.tallies import HeldChange, Part
 from volunteer_api.notifications import service as notifications
 from volunteer_api.notifications.service import Notice
+from volunteer_api.sign_ups.queries import lock_volunteer
 from volunteer_api.stations.models import Station
 
 DUTY_CONTENT = "{station}值守"
@@ -197,21 +198,31 @@ def described(
     return told | tallies.place_of(activity, station, team_id)
 
 
-def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord:
+def reverse(*, record_id: UUID, reason: str, actor_id: UUID, minutes_to_follow: int = 0) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
-    `actor_id` is None where no person decides it but the order of the volunteer's own taps.
+    An attendance that it credited hears of it. `minutes_to_follow` are credited in its place in the same unit: who only
+    has her hours corrected is not treated as if they were gone.
 
     Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
     record = db.session.get(ServiceRecord, record_id)
     if record is None:
         raise NotFound()
+    # Before the attendance, as whoever changes that does it.
+    lock_volunteer(record.volunteer_id)
+    return _reverse(record, reason, actor_id, minutes_to_follow, attendance_id=record.attendance_id)
+
+
+def _reverse(
+    record: ServiceRecord, reason: str, actor_id: UUID | None, minutes_to_follow: int, *, attendance_id: UUID | None
+) -> ServiceRecord:
+    """Take a record back whose volunteer is held; `attendance_id` is who must hear of it."""
     if actor_id == record.volunteer_id:
         raise OwnHours()
     if record.reverses_id is not None:
         raise ReversalStays()
-    if db.session.scalar(queries.reversal_of(record_id)) is not None:
+    if db.session.scalar(queries.reversal_of(record.id)) is not None:
         raise HoursAlreadyReversed()
     kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
     reversal = ServiceRecord(
@@ -231,7 +242,7 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRe
         },
         dedup_key=f"{HOURS_REVERSED}:{record.id}",
     )
-    events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id))
+    events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id, minutes_to_follow, attendance_id))
     return reversal
 
 
@@ -241,15 +252,18 @@ def standing_of(attendance_id: UUID) -> ServiceRecord | None:
     return db.session.get(ServiceRecord, standing) if standing is not None else None
 
 
-def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord | None:
+def take_back(
+    *, attendance_id: UUID, reason: str, actor_id: UUID | None, minutes_to_follow: int = 0
+) -> ServiceRecord | None:
     """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
 
-    Raises as `reverse`.
+    For the attendance itself, which holds the volunteer and changes what it says of its minutes. `actor_id` is None
+    where no person decides it but the order of the volunteer's own taps. Raises as `reverse`.
     """
-    standing = db.session.scalar(queries.standing_of_attendance(attendance_id))
+    standing = standing_of(attendance_id)
     if standing is None:
         return None
-    return reverse(record_id=standing, reason=reason, actor_id=actor_id)
+    return _reverse(standing, reason, actor_id, minutes_to_follow, attendance_id=None)
 
 
 def tally(volunteer_id: UUID, period: Period) -> Tally:
