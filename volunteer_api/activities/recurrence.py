@@ -3,6 +3,7 @@
 import calendar
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -138,11 +139,9 @@ def _listed(rule: rrule, first: datetime, last: datetime, most: int) -> list[dat
     years = _like(first.year) - first.year
     there = rule.replace(dtstart=_moved(first, years), until=_moved(last, years), count=None)
     found: list[datetime] = []
-    try:
+    # The week that crosses the end of the calendar ends in an error: what came before it stands.
+    with suppress(ValueError, OverflowError):
         found.extend(_moved(moment, -years) for moment in islice(there, most))
-    except (ValueError, OverflowError):
-        # The week that crosses the end of the calendar: what came before it stands.
-        pass
     return found
 
 
