@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
@@ -102,6 +102,13 @@ def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
 def shift_ids_of(activity_id: UUID) -> list[UUID]:
     """The ids of an activity's shifts."""
     return list(db.session.scalars(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id)))
+
+
+def shift_counts(activity_id: UUID) -> tuple[int, int]:
+    """How many shifts an activity has that are not canceled, and how many at all."""
+    alive = func.count().filter(Shift.canceled_at.is_(None))
+    row = db.session.execute(select(alive, func.count()).where(Shift.activity_id == activity_id)).one()
+    return row[0], row[1]
 
 
 def lock_activity(activity_id: UUID) -> Activity:
@@ -322,8 +329,11 @@ def _cannot_have_one() -> ColumnElement[int]:
 
 
 def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
-    """The next shifts of each activity by their start, and past ones where not so many are to come; rows of Shift."""
-    over = case((Shift.ends_at > now, 0), else_=1)
+    """The next shifts of each activity by their start, and canceled or past ones where not so many are to come.
+
+    Rows of Shift.
+    """
+    over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
     numbered = (
         select(*Shift.__table__.c, place.label("place_in_line")).where(Shift.activity_id.in_(activity_ids)).subquery()

@@ -98,7 +98,9 @@ def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
 def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
     stars = dict.fromkeys(range(1, 6), 0)
-    grouped = select(Feedback.stars, func.count()).where(Feedback.activity_id == activity.id).group_by(Feedback.stars)
+    # The stars of somebody who is hidden among too few would be what is left when the signed ones are taken away.
+    counted = and_(Feedback.activity_id == activity.id, _may_be_seen())
+    grouped = select(Feedback.stars, func.count()).where(counted).group_by(Feedback.stars)
     for value, many in db.session.execute(grouped):
         stars[value] = many
     count, minimum = sum(stars.values()), rules().feedback_minimum_count

@@ -116,7 +116,8 @@ def accept(*, sign_up_id: UUID) -> SignUp:
     held = places.hold(sign_up_id)
     mine = held.mine
     if mine.state == SignUpState.CONFIRMED and mine.asked_at is not None:
-        held.require_before_end(now)
+        # Also once it runs: who says that she comes undoes nothing.
+        _require_fit(held, now)
         mine.asked_at = None
         db.session.flush()
         return mine
@@ -264,6 +265,15 @@ def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
     if mine.decided_at is not None and now <= mine.decided_at + timedelta(minutes=rules().promotion_grace_minutes):
         return False
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
+
+
+def _require_fit(held: places.Held, now: datetime) -> None:
+    """Raise what speaks against somebody's keeping the place in a shift that was moved (409)."""
+    mine = held.mine
+    question = question_of(held.activity, held.shift, now, team_id=mine.team_id, chosen=True, answering=mine.id)
+    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now, mine.team_id))
+    if refusal is not None:
+        raise refusal
 
 
 def _tell_who_asked(kind: str, held: places.Held) -> None:

@@ -43,15 +43,18 @@ def sign_up_several(
 ) -> list[Result]:
     """Sign oneself up for several shifts, or ask several people, or all members of a team, for them.
 
-    Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up. The results stand by person, and then by
-    shift as these were named. All volunteers are held first, then all shifts, each by one statement in the order of
-    ids, so that neither a single sign-up nor another call like this can close a circle of waiting.
+    Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up. The results
+    stand by person, and then by shift as these were named. All volunteers are held first, then all shifts, each by one
+    statement in the order of ids, so that neither a single sign-up nor another call like this can close a circle of
+    waiting.
     Raises InvalidPayload (422) for a shift of another activity, for nobody, and for more than 500 results.
     """
     now = clock.now()
     people = _people(by, team_id, volunteer_ids, whole_team)
     own_ids = shift_ids_of(activity.id)
-    chosen = list(dict.fromkeys(own_ids if all_shifts else shift_ids))
+    # Of hundreds that are over nobody wants to hear, unless there is nothing else to say.
+    coming = [shift.id for shift in queries.coming_shifts(activity.id, now)] if all_shifts else []
+    chosen = list(dict.fromkeys((coming or own_ids) if all_shifts else shift_ids))
     if not set(chosen).issubset(own_ids):
         unknown = Fault("unknown_reference", "This is no shift of the activity.")
         raise InvalidPayload(error_list({"shift_ids": [unknown]}))
