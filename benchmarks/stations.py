@@ -6,12 +6,9 @@ dense middle; every request asks from another place.
 
 import os
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert, text
 
+from benchmarks.figures import note
 from benchmarks.load import Outcome, request_bytes, send
-from benchmarks.server import ROOT, gunicorn, postgresql
+from benchmarks.people import signed_in
+from benchmarks.server import gunicorn, migrated, postgresql
 from volunteer_api.accounts import service as accounts
-from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.app import create_app
-from volunteer_api.core import clock, ids
+from volunteer_api.core import ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.tokens import issue_access_token
@@ -32,7 +30,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations import service as organizations
 from volunteer_api.stations.models import Station, StationHours
 
-SIZES = (100, 100_000)
+SIZES = (100, int(os.environ.get("STATIONS", "100000")))
 REQUESTS = 400
 CONNECTIONS = 4
 HOURS = [{"weekday": weekday, "opens": "08:00", "closes": "18:00"} for weekday in range(1, 8)]
@@ -45,18 +43,17 @@ CALLS = {
 
 def main() -> None:
     """Measure on both databases and print."""
-    os.environ.update(LIMITS="0", LOG_LEVEL="WARNING", VAR_DIR=tempfile.mkdtemp(prefix="volunteer-bench-var-"))
     table = Table("database", "stations", "call", "p50 ms", "p95 ms", "÷ token only")
     for name, database in (("PostgreSQL", postgresql), ("SQLite", sqlite)):
-        with database() as url:
-            os.environ["DATABASE_URL"] = url
-            subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
+        with database() as url, migrated(url):
             organization_id, token = prepare()
             for size in SIZES:
                 fill(organization_id, size)
                 with gunicorn() as port:
                     for row in measure(port, token):
                         table.add_row(name, f"{size:,}", *row)
+                        if row[0] != "token only":
+                            note(f"{row[0]}, {name}, p50", float(row[-1]), "× token only's", size=f"{size:,} stations")
     Console().print(table)
 
 
@@ -74,18 +71,8 @@ def prepare() -> tuple[UUID, str]:
         def build() -> tuple[UUID, Principal]:
             office = organizations.create_organization(parent_id=None, kind="practice_center", name="Bench")
             volunteer = accounts.create_volunteer(phone="+8613800000000", name="V")
-            session = DeviceSession(
-                volunteer_id=volunteer.id,
-                device_id="bench",
-                device_name="bench",
-                platform="bench",
-                used_generation=0,
-                last_used_at=clock.now(),
-                expires_at=clock.now() + timedelta(days=1),
-            )
-            db.session.add(session)
             db.session.flush()
-            return office.id, Principal(volunteer.id, session.id)
+            return office.id, signed_in(volunteer.id)
 
         organization_id, principal = run_unit(build, writes=True)
         return organization_id, issue_access_token(principal)

@@ -310,6 +310,20 @@ def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: 
         assert len(answered["items"]) == (1 if query else 2)
 
 
+def test_lists_of_one_shape_share_their_sql_and_no_value(client: Any, unit: Unit) -> None:
+    def build() -> list[tuple[str, str]]:
+        places = [{"lat": 33.7 + number / 10, "lng": 113.3} for number in range(3)]
+        made = [make_activity(place=place, starts_at=clock.now() + timedelta(days=1)) for place in places]
+        return [(str(one.id), str(one.scene.office_id)) for one in made]
+
+    made = unit(build)
+    for number, (activity_id, organization_id) in enumerate(made):
+        near = f"near={33.7 + number / 10},113.3"
+        assert found(client, f"{near}&limit=1") == [activity_id]
+        assert found(client, f"{near}&radius_m=2000") == [activity_id]
+        assert found(client, f"organization_id={organization_id}") == [activity_id]
+
+
 class TestPlans:
     NUMBER = 3000
 

@@ -52,7 +52,9 @@ def all_pages(statement: Any, narrow: Nearest, limit: int) -> list[tuple[float, 
     cursor = None
     while True:
         query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
-        part = page(statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow)
+        part = page(
+            statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow, values=narrow.values
+        )
         found += [(row.square, row.id) for row in part.items]
         cursor = part.next_cursor
         if cursor is None:
@@ -78,7 +80,7 @@ def test_the_pages_are_a_plain_sort(
         narrow = Nearest(SPOT, Station.id, origin, radius_m)
         statement = select(Station.id).where(Station.kind == kind if kind else Station.kind.is_not(None))
         plain = statement.add_columns(narrow.distance.label("square"))
-        everything = sorted((row.square, row.id) for row in db.session.execute(plain))
+        everything = sorted((row.square, row.id) for row in db.session.execute(plain, narrow.values))
         wanted = [one for one in everything if radius_m is None or one[0] <= radius_m**2]
         assert all_pages(statement, narrow, limit) == wanted
         db.session.rollback()
@@ -135,13 +137,13 @@ def test_a_row_that_goes_between_the_two_statements_ends_no_list(unit: Callable[
         narrow = Nearest(SPOT, Station.id, (33.7, 113.3))
         statement = select(Station.id).add_columns(narrow.distance.label("square"))
 
-        def slow(given: Any, wanted: int) -> Narrowed:
-            narrowed = narrow(given, wanted)
+        def slow(given: Any, wanted: int, values: Any) -> Narrowed:
+            narrowed = narrow(given, wanted, values)
             db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
             return narrowed
 
         keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
-        found = page(statement, keys, {"limit": 3}, narrow=slow)
+        found = page(statement, keys, {"limit": 3}, narrow=slow, values=narrow.values)
         return [row.id for row in found.items], found.next_cursor, [row["id"] for row in rows]
 
     items, cursor, made = unit(work)

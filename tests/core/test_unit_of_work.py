@@ -1,9 +1,12 @@
 """The one commit site: what is retried, what is kept, what runs afterwards."""
 
+from typing import Any
+
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
@@ -123,3 +126,26 @@ def test_a_busy_database_is_tried_again(app: Flask) -> None:
 
     with app.app_context():
         assert run_unit(work, writes=True) == 3
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_connection_that_broke_in_the_pool_is_replaced(postgresql_app: Flask, writes: bool) -> None:
+    def who() -> int:
+        return int(db.session.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    with postgresql_app.app_context():
+        before = run_unit(who, writes=writes)
+        with create_engine(db.engine.url, poolclass=NullPool).connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before})
+        assert run_unit(who, writes=writes, loose=not writes) != before
+
+
+def test_a_loose_unit_of_postgresql_opens_no_transaction(postgresql_app: Flask) -> None:
+    def moments() -> list[Any]:
+        return [db.session.execute(text("SELECT now()")).scalar_one() for _ in range(2)]
+
+    with postgresql_app.app_context():
+        first, second = run_unit(moments, writes=False, loose=True)
+        assert first < second
+        first, second = run_unit(moments, writes=False)
+        assert first == second

@@ -127,3 +127,17 @@ def test_a_ranking_is_few_statements(client: Any, center_id: UUID, statements: C
     with statements() as seen:
         client.get(f"/rankings?subject=organization&scope={center_id}")
     assert len(seen) == 3
+
+
+def test_a_ranking_is_sent_again_when_something_changed(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    path = f"/rankings?subject=organization&scope={center_id}"
+    first = client.get(path)
+    with clock.at(clock.now() + timedelta(minutes=5)):
+        again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.get_data()) == (304, b"")
+        unit(
+            lambda: _hold(
+                make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE), 1, [make_volunteer().id]
+            )
+        )
+        assert client.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200

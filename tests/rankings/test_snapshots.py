@@ -103,7 +103,7 @@ def test_what_is_closed_early_is_provisional_and_closed_once_more(client: Any, c
 def test_only_what_is_over_is_closed(client: Any, center: dict[str, UUID], period: str) -> None:
     with clock.at(LATE):
         answer = close(client, center, period)
-    assert (answer.status_code, answer.get_json()["code"]) == (409, "period_not_over")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "period_still_running")
 
 
 def test_two_snapshots_side_by_side(client: Any, unit: Unit, center: dict[str, UUID]) -> None:

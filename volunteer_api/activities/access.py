@@ -1,6 +1,7 @@
 """Who sees, leads and publishes activities."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
@@ -31,10 +32,15 @@ def led_by(volunteer_id: UUID) -> ColumnElement[bool]:
 
 def visible_to(principal: Principal | None) -> ColumnElement[bool]:
     """The activities that the caller may know of."""
+    return known_to(principal.volunteer_id if principal is not None else None)
+
+
+def known_to(volunteer_id: Any) -> ColumnElement[bool]:
+    """The same for a volunteer's id, None for anybody, or a parameter that will hold an id."""
     public = Activity.state.in_(PUBLIC_STATES)
-    if principal is None:
+    if volunteer_id is None:
         return public
-    return or_(public, Activity.created_by == principal.volunteer_id, led_by(principal.volunteer_id))
+    return or_(public, Activity.created_by == volunteer_id, led_by(volunteer_id))
 
 
 def leads_activity(volunteer_id: UUID, activity: Activity) -> bool:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities import search_text
-from volunteer_api.activities.access import visible_to
+from volunteer_api.activities.access import known_to
 from volunteer_api.activities.models import (
     LONGEST_SHIFT,
     PUBLIC_STATES,
@@ -22,6 +24,7 @@ from volunteer_api.activities.models import (
 )
 from volunteer_api.activities.queries import (
     activities_with_names,
+    last_promotion,
     place_of,
     shift_views,
     shifts_for_list,
@@ -31,20 +34,82 @@ from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
-from volunteer_api.core.nearby import Nearest, meters
-from volunteer_api.core.paging import Key, Narrow, Narrowed, Page, page
+from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
+from volunteer_api.core.paging import STATEMENTS_KEPT, Key, Narrow, Narrowed, Page, page
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # What belongs to one of these is few enough to be sorted whole.
 FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
+# What is bound to a list's SQL as it was asked.
+VALUES = (*FEW_OF_ONE, "category", "organization_id")
+ACTIVITY_ID = Activity.id
 PUBLISHED = Activity.state == ActivityState.PUBLISHED
 # What the answer's members read as they stand.
 MADE_HERE = ("place", "shifts", "distance_m")
 SUMMARY_COLUMNS = tuple(name for name in ActivitySummary().fields if name not in MADE_HERE)
 
+_summary_columns = attrgetter(*SUMMARY_COLUMNS)
+
 Rows = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Times:
+    """The moments that a list asks about, or the parameters that will hold them.
+
+    `first` is the start of the first day asked for, `last` the end of the last one; no shift in question starts before
+    `earliest_start`. None where nobody asks.
+    """
+
+    now: Any
+    closes: Any
+    first: Any = None
+    last: Any = None
+    earliest_start: Any = None
+
+    def values(self) -> dict[str, Any]:
+        """The moments by the names of their parameters."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def named(self) -> "Times":
+        """The parameters."""
+        return Times(**{name: bindparam(name, type_=UtcDateTime()) for name in self.values()})
+
+
+def times_of(query: Mapping[str, Any], now: datetime) -> Times:
+    """The moments that the query asks about."""
+    first, last = query.get("first_day"), query.get("last_day")
+    ends_after = clock.start_of(first) if first else None if last else now
+    return Times(
+        now=now,
+        closes=last_promotion(now),
+        first=clock.start_of(first) if first else None,
+        last=clock.days_between(last, last)[1] if last else None,
+        earliest_start=ends_after - LONGEST_SHIFT if ends_after is not None else None,
+    )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the SQL of a list depends on, beside the values that are bound to it: lists of one shape share it."""
+
+    asked: frozenset[str]
+    times: frozenset[str]
+    state: str | None
+    open_for_sign_up: bool | None
+    by_whom: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The SQL of lists of one shape. Building it took most of a request's time: it is built once."""
+
+    statement: Rows
+    keys: tuple[Key, ...]
+    times: Times
+    only: ColumnElement[bool] | None
 
 
 @dataclass(frozen=True)
@@ -55,49 +120,56 @@ class Soonest:
     those without such a shift come after, the latest made first.
     """
 
-    query: Mapping[str, Any]
-    now: datetime
+    times: Times
 
-    def __call__(self, statement: Rows, wanted: int) -> Narrowed:
+    def __call__(self, statement: Rows, wanted: int, values: Mapping[str, Any]) -> Narrowed:
         """One statement, or two at the end of the list."""
-        met = list(db.session.scalars(self.walk(statement, wanted)))
+        met = self._ids(walk(statement, self.times), wanted, values)
         if len(met) < wanted:
-            met += db.session.scalars(self._rest(statement, wanted - len(met)))
-        return Narrowed(statement.where(Activity.id.in_(met)), len(met), statement)
+            met += self._ids(_rest(statement, self.times), wanted - len(met), values)
+        return Narrowed(_among(statement), len(met), statement, {"met": met})
 
-    def walk(self, statement: Rows, wanted: int) -> Select[UUID]:
-        """The ids, as `activity_id`, of the statement's first activities that have a shift in question."""
-        walked = aliased(Shift)
-        first = (
-            select(Shift.id)
-            .where(*_shift_in_question(self.query, self.now, walked.activity_id))
-            .order_by(Shift.starts_at, Shift.id)
-            .limit(1)
-            .correlate(walked)
-            .subquery()
-        )
-        # Look-ups per row, told apart from joins by IS NOT NULL: both databases then walk the index in its order.
-        is_first = select(first.c.id).where(first.c.id == walked.id).correlate(walked).scalar_subquery()
-        is_listed = (
-            statement.with_only_columns(Activity.id, maintain_column_froms=True)
-            .where(Activity.id == walked.activity_id)
-            .correlate(walked)
-            .scalar_subquery()
-        )
-        found = select(walked.activity_id).where(is_first.is_not(None), is_listed.is_not(None))
-        begun = _earliest_end(self.query, self.now)
-        if begun is not None:
-            found = found.where(walked.starts_at > begun - LONGEST_SHIFT)
-        return found.order_by(walked.starts_at, walked.activity_id.desc()).limit(wanted)
+    def _ids(self, statement: Select[UUID], wanted: int, values: Mapping[str, Any]) -> list[UUID]:
+        return list(db.session.connection().execute(statement, {**values, "rows_wanted": wanted}).scalars())
 
-    def _rest(self, statement: Rows, wanted: int) -> Select[UUID]:
-        none = ~exists().where(*_shift_in_question(self.query, self.now))
-        return (
-            statement.with_only_columns(Activity.id, maintain_column_froms=True)
-            .where(none)
-            .order_by(Activity.id.desc())
-            .limit(wanted)
-        )
+
+# These three are kept by the statement's identity: one that was built for a single request falls out again.
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def walk(statement: Rows, times: Times) -> Select[UUID]:
+    """The ids, as `activity_id`, of the statement's first `rows_wanted` activities that have a shift in question."""
+    walked = aliased(Shift)
+    first = (
+        select(Shift.id)
+        .where(*_shift_in_question(times, walked.activity_id))
+        .order_by(Shift.starts_at, Shift.id)
+        .limit(1)
+        .correlate(walked)
+        .subquery()
+    )
+    # Look-ups per row, told apart from joins by IS NOT NULL: both databases then walk the index in its order.
+    is_first = select(first.c.id).where(first.c.id == walked.id).correlate(walked).scalar_subquery()
+    is_listed = (
+        statement.with_only_columns(Activity.id, maintain_column_froms=True)
+        .where(Activity.id == walked.activity_id)
+        .correlate(walked)
+        .scalar_subquery()
+    )
+    found = select(walked.activity_id).where(is_first.is_not(None), is_listed.is_not(None))
+    if times.earliest_start is not None:
+        found = found.where(walked.starts_at > times.earliest_start)
+    return found.order_by(walked.starts_at, walked.activity_id.desc()).limit(WANTED)
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _rest(statement: Rows, times: Times) -> Select[UUID]:
+    none = ~exists().where(*_shift_in_question(times))
+    ids = statement.with_only_columns(Activity.id, maintain_column_froms=True)
+    return ids.where(none).order_by(Activity.id.desc()).limit(WANTED)
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _among(statement: Rows) -> Rows:
+    return statement.where(Activity.id.in_(bindparam("met", expanding=True)))
 
 
 def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
@@ -107,30 +179,55 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     asked for.
     """
     now, near = clock.now(), query.get("near")
-    text = search_text.search(query["q"]) if query.get("q") else None
-    conditions = _conditions(query, principal, now)
-    statement = activities_with_names().where(*conditions, *(text.conditions if text else ()))
+    caller_id = principal.volunteer_id if principal is not None else None
+    times = times_of(query, now)
+    listing = _listing(_shape(query, times, caller_id))
+    values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
+    statement, text = listing.statement, search_text.search(query["q"]) if query.get("q") else None
     narrow: Narrow | None
     if near is not None:
-        narrow = Nearest(SPOT, Activity.id, near, query.get("radius_m"), _state_asked(query))
-        statement = statement.add_columns(narrow.distance.label("square")).where(Activity.cell.is_not(None))
-        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id)]
+        narrow = nearest = Nearest(SPOT, ACTIVITY_ID, near, query.get("radius_m"), listing.only)
+        values |= nearest.values
     else:
-        narrow = Soonest(query, now)
-        next_start = _next_start(query, now)
-        statement = statement.add_columns(next_start.label("next_start"))
-        keys = [
-            Key(next_start, read=lambda row: row.next_start),
-            Key(Activity.id, read=lambda row: row.id, descending=True),
-        ]
+        narrow = Soonest(listing.times)
+    if text is not None:
+        statement = statement.where(*text.conditions)
     if (text is not None and text.leads) or any(query.get(name) for name in FEW_OF_ONE):
         # To sort the few is quicker than to walk past all the others.
         narrow = None
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
-    found = page(statement, keys, query, narrow=narrow)
-    caller_id = principal.volunteer_id if principal is not None else None
+    found = page(statement, listing.keys, query, narrow=narrow, values=values | {"caller_id": caller_id})
     return Page(summaries(found.items, caller_id, now), found.next_cursor)
+
+
+def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Shape:
+    return Shape(
+        asked=frozenset(name for name in (*VALUES, "near") if query.get(name) is not None),
+        times=frozenset(times.values()),
+        state=query.get("state"),
+        open_for_sign_up=query.get("open_for_sign_up"),
+        by_whom=caller_id is not None,
+    )
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _listing(shape: Shape) -> Listing:
+    times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
+    state = _state_asked(shape)
+    statement = activities_with_names().where(*_conditions(shape, state, times))
+    if "near" in shape.asked:
+        distance = distance_to(SPOT)
+        statement = statement.add_columns(distance.label("square")).where(Activity.cell.is_not(None))
+        keys = (Key(distance, read=lambda row: row.square), Key(ACTIVITY_ID, read=lambda row: row.id))
+    else:
+        next_start = _next_start(times)
+        statement = statement.add_columns(next_start.label("next_start"))
+        keys = (
+            Key(next_start, read=lambda row: row.next_start),
+            Key(ACTIVITY_ID, read=lambda row: row.id, descending=True),
+        )
+    return Listing(statement, keys, times, state)
 
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
@@ -146,53 +243,55 @@ def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> lis
 
 
 def _summary(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in SUMMARY_COLUMNS} | {"place": place_of(row), "shifts": shifts}
+    return dict(zip(SUMMARY_COLUMNS, _summary_columns(row), strict=True)) | {"place": place_of(row), "shifts": shifts}
 
 
-def open_for_sign_up(now: datetime) -> ColumnElement[bool]:
+def open_for_sign_up(times: Times) -> ColumnElement[bool]:
     """That an activity is published and has a shift that takes somebody else now."""
-    return and_(PUBLISHED, _has_shift(takes_somebody(now)))
+    return and_(PUBLISHED, _has_shift(takes_somebody(times.now, times.closes)))
 
 
-def is_coming(now: datetime) -> ColumnElement[bool]:
+def is_coming(times: Times) -> ColumnElement[bool]:
     """That an activity has a shift that runs or will."""
-    return _has_shift(_shift_in_question({}, now))
+    return _has_shift(_to_come(times))
 
 
-def _conditions(query: Mapping[str, Any], principal: Principal | None, now: datetime) -> list[ColumnElement[bool]]:
-    found, state = _filters(query, now), _state_asked(query)
+def _conditions(shape: Shape, state: ColumnElement[bool] | None, times: Times) -> list[ColumnElement[bool]]:
+    found = _filters(shape, times)
     if state is not None:
         found.append(state)
-    if state is PUBLISHED and query.get("state") is None:
-        found.append(is_coming(now))
+    if state is PUBLISHED and shape.state is None:
+        found.append(is_coming(times))
     # Whoever may see one in a public state may see all of them.
-    return found if state is PUBLISHED or query.get("state") in PUBLIC_STATES else [visible_to(principal), *found]
+    if state is PUBLISHED or shape.state in PUBLIC_STATES:
+        return found
+    return [known_to(bindparam("caller_id", type_=Uuid()) if shape.by_whom else None), *found]
 
 
-def _state_asked(query: Mapping[str, Any]) -> ColumnElement[bool] | None:
+def _state_asked(shape: Shape) -> ColumnElement[bool] | None:
     """The one state that the list is of. Nearest first, a volunteer looks for what she can go to."""
-    if query.get("state") is not None:
-        asked: ColumnElement[bool] = Activity.state == query["state"]
+    if shape.state is not None:
+        asked: ColumnElement[bool] = Activity.state == shape.state
         return asked
-    by_days = query.get("first_day") or query.get("last_day")
-    return PUBLISHED if query.get("near") and not by_days else None
+    by_days = shape.times & {"first", "last"}
+    return PUBLISHED if "near" in shape.asked and not by_days else None
 
 
-def _filters(query: Mapping[str, Any], now: datetime) -> list[ColumnElement[bool]]:
+def _filters(shape: Shape, times: Times) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [
-        getattr(Activity, name) == query[name] for name in (*FEW_OF_ONE, "category") if query.get(name) is not None
+        getattr(Activity, name) == bindparam(name) for name in (*FEW_OF_ONE, "category") if name in shape.asked
     ]
-    if query.get("organization_id"):
-        found.append(_held_by(query["organization_id"]))
-    if query.get("first_day") or query.get("last_day"):
-        found.append(_has_shift(_shift_in_question(query, now)))
-    if query.get("open_for_sign_up") is not None:
-        is_open = open_for_sign_up(now)
-        found.append(is_open if query["open_for_sign_up"] else ~is_open)
+    if "organization_id" in shape.asked:
+        found.append(_held_by(bindparam("organization_id", type_=Uuid())))
+    if shape.times & {"first", "last"}:
+        found.append(_has_shift(_shift_in_question(times)))
+    if shape.open_for_sign_up is not None:
+        is_open = open_for_sign_up(times)
+        found.append(is_open if shape.open_for_sign_up else ~is_open)
     return found
 
 
-def _held_by(organization_id: UUID) -> ColumnElement[bool]:
+def _held_by(organization_id: Any) -> ColumnElement[bool]:
     """Of the organization or of one below it, by itself or together with others."""
     together = select(CoOrganizer.activity_id).where(CoOrganizer.organization_id.in_(subtree_ids(organization_id)))
     return or_(Activity.organization_path_id.in_(path_ids_under(organization_id)), Activity.id.in_(together))
@@ -203,30 +302,22 @@ def _has_shift(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]
     return select(Shift.id).where(*conditions).limit(1).correlate(Activity).scalar_subquery().is_not(None)
 
 
-def _on_days(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.get("first_day"):
-        found.append(Shift.ends_at > clock.start_of(query["first_day"]))
-    if query.get("last_day"):
-        found.append(Shift.starts_at < clock.days_between(query["last_day"], query["last_day"])[1])
+def _shift_in_question(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
+    """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
+    if times.first is None and times.last is None:
+        return _to_come(times, activity_id)
+    found = [Shift.activity_id == activity_id, Shift.canceled_at.is_(None)]
+    if times.first is not None:
+        found.append(Shift.ends_at > times.first)
+    if times.last is not None:
+        found.append(Shift.starts_at < times.last)
     return found
 
 
-def _shift_in_question(
-    query: Mapping[str, Any], now: datetime, activity_id: Any = Activity.id
-) -> list[ColumnElement[bool]]:
-    """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
-    times = _on_days(query) or [Shift.ends_at > now]
-    return [Shift.activity_id == activity_id, Shift.canceled_at.is_(None), *times]
+def _to_come(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
+    return [Shift.activity_id == activity_id, Shift.canceled_at.is_(None), Shift.ends_at > times.now]
 
 
-def _earliest_end(query: Mapping[str, Any], now: datetime) -> datetime | None:
-    """No shift in question ends before this; None where there is no such moment."""
-    if query.get("first_day"):
-        return clock.start_of(query["first_day"])
-    return None if query.get("last_day") else now
-
-
-def _next_start(query: Mapping[str, Any], now: datetime) -> ColumnElement[datetime]:
-    first = select(func.min(Shift.starts_at)).where(*_shift_in_question(query, now)).scalar_subquery()
+def _next_start(times: Times) -> ColumnElement[datetime]:
+    first = select(func.min(Shift.starts_at)).where(*_shift_in_question(times)).scalar_subquery()
     return func.coalesce(first, literal(NEVER, UtcDateTime()))

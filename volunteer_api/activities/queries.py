@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select, union_all
 
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
@@ -84,6 +85,7 @@ SHIFT_MEMBERS = [
     "confirmed_count",
     "waitlisted_count",
 ]
+_shift_members = attrgetter(*SHIFT_MEMBERS)
 
 
 def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
@@ -299,9 +301,16 @@ def activities_with_names() -> Select[*tuple[Any, ...]]:
     )
 
 
-def takes_somebody(now: datetime) -> list[ColumnElement[bool]]:
-    """The judgment of a sign-up in SQL, as far as it does not depend on who asks."""
-    closes = now + timedelta(minutes=rules().promotion_closes_minutes)
+def last_promotion(now: datetime) -> datetime:
+    """Shifts that start later than this still take people on their waitlists."""
+    return now + timedelta(minutes=rules().promotion_closes_minutes)
+
+
+def takes_somebody(now: Any, closes: Any) -> list[ColumnElement[bool]]:
+    """The judgment of a sign-up in SQL, as far as it does not depend on who asks; `closes` is `last_promotion`.
+
+    Both may be parameters that will hold these moments.
+    """
     return [
         Activity.sign_up_mode != SignUpMode.INVITATION,
         Shift.activity_id == Activity.id,
@@ -333,18 +342,27 @@ def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHI
 
     Rows of Shift.
     """
-    over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
-    place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
-    numbered = (
-        select(*Shift.__table__.c, place.label("place_in_line")).where(Shift.activity_id.in_(activity_ids)).subquery()
-    )
-    found = db.session.execute(
-        select(numbered).where(numbered.c.place_in_line <= most).order_by(numbered.c.starts_at, numbered.c.id)
-    )
+    values = {"activity_ids": activity_ids, "now": now, "most": most}
     shifts: dict[UUID, list[Any]] = {activity_id: [] for activity_id in activity_ids}
-    for shift in found:
+    for shift in db.session.connection().execute(_next_shifts(), values):
         shifts[shift.activity_id].append(shift)
     return shifts
+
+
+@cache
+def _next_shifts() -> Select[*tuple[Any, ...]]:
+    over = case((and_(Shift.ends_at > bindparam("now"), Shift.canceled_at.is_(None)), 0), else_=1)
+    place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
+    numbered = (
+        select(*Shift.__table__.c, place.label("place_in_line"))
+        .where(Shift.activity_id.in_(bindparam("activity_ids", expanding=True)))
+        .subquery()
+    )
+    return (
+        select(numbered)
+        .where(numbered.c.place_in_line <= bindparam("most"))
+        .order_by(numbered.c.starts_at, numbered.c.id)
+    )
 
 
 def activity_view(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -396,7 +414,7 @@ def _refusal_view(refusal: Problem) -> dict[str, Any]:
 
 
 def _shift_view(shift: Shift, prospect: Prospect) -> dict[str, Any]:
-    return {name: getattr(shift, name) for name in SHIFT_MEMBERS} | _prospect_view(prospect)
+    return dict(zip(SHIFT_MEMBERS, _shift_members(shift), strict=True)) | _prospect_view(prospect)
 
 
 def _prospect_view(prospect: Prospect) -> dict[str, Any]:

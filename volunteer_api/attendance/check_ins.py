@@ -11,8 +11,10 @@ from volunteer_api.attendance.judging import Judgment, Told, judge, told
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.settling import in_order, reopen
 from volunteer_api.core import clock, ids
+from volunteer_api.core.access import Principal
+from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
@@ -53,18 +55,8 @@ def check_in(
     ):
         _end_too(known, row, key)
         raise AlreadyCheckedIn(known)
-    opens_at = here.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
-    judged = judge(here, end, (opens_at, here.ends_at))
-    attendance = known or Attendance(
-        id=ids.new_id(),
-        volunteer_id=volunteer_id,
-        shift_id=shift_id,
-        station_id=station_id,
-        created_at=end.received_at,
-        state=State.OPEN,
-        credited_minutes=0,
-        held_minutes=0,
-    )
+    judged = judge(here, end, _window(here))
+    attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
     _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
     timeline.put_in_order(attendance, since=moment, here=here if known is None else None, alone=not row.others)
@@ -72,6 +64,47 @@ def check_in(
     if known is not None:
         raise AlreadyCheckedIn(known)
     return attendance
+
+
+def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | None:
+    """The same for the plain case, which a crowd is at the start of a shift: it changes nothing that is there.
+
+    None for all others. The judgment is the one of `check_in`; the volunteer's lock, which orders what happens to her,
+    is held by the statement that writes.
+    """
+    volunteer_id, shift_id = principal.volunteer_id, body.get("shift_id")
+    if shift_id is None:
+        return None
+    end = told(body["evidence"], clock.now())
+    values = {"volunteer_id": volunteer_id, "shift_id": shift_id, "moment": end.tapped.moment}
+    row = db.session.execute(queries.plain_scene_of_check_in(), values).one_or_none()
+    if row is None or row.busy:
+        return None
+    _require_open_to_attendance(row.Shift, row.Activity, knows=False)
+    here = scene.of_shift(row)
+    attendance = _new(volunteer_id, end, shift_id=shift_id)
+    _begin(attendance, here, end, judge(here, end, _window(here)), None)
+    reopen(attendance)
+    return AtOnce(attendance, queries.is_plain())
+
+
+def _window(here: Scene) -> tuple[datetime, datetime]:
+    return here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at
+
+
+def _new(volunteer_id: UUID, end: Told, *, shift_id: UUID | None = None, station_id: UUID | None = None) -> Attendance:
+    return Attendance(
+        id=ids.new_id(),
+        volunteer_id=volunteer_id,
+        shift_id=shift_id,
+        station_id=station_id,
+        created_at=end.received_at,
+        state=State.OPEN.value,
+        credited_minutes=0,
+        held_minutes=0,
+        flagged=False,
+        check_out_remarks=[],
+    )
 
 
 def _end_too(attendance: Attendance, row: Any, key: str | None) -> None:

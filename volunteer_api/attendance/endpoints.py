@@ -58,6 +58,7 @@ pages = page_blueprint("presence_code_pages", __name__, "What presence codes lea
     status=201,
     idempotency=REQUIRED,
     fingerprint=same_check_in,
+    in_one_statement=service.check_in_at_once,
 )
 def check_in(principal: Principal, key: str, body: dict[str, Any]) -> Attendance:
     """Check in to a shift, or to a duty at a station."""

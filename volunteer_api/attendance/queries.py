@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Label, Select, and_, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Label, Select, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -13,6 +14,7 @@ from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, Grade, RollCallMark, RollCallStatus, State, WaitingCheckOut
 from volunteer_api.core import clock
+from volunteer_api.core.database import UtcDateTime
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -25,6 +27,8 @@ Others = aliased(Attendance, name="others")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
+SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
+ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -45,6 +49,42 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
         .order_by(Same.id)
         .limit(1)
     )
+
+
+@cache
+def plain_scene_of_check_in() -> Rows:
+    """What `scene_of_check_in` reads, of parameters `volunteer_id`, `shift_id` and `moment`: the columns alone that a
+    judgment needs, and whether there is anything that makes it no plain one (`busy`)."""
+    volunteer_id: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
+    return _scene(
+        volunteer_id,
+        _is_busy(volunteer_id, bindparam("shift_id", type_=Uuid()), bindparam("moment", type_=UtcDateTime())).label(
+            "busy"
+        ),
+        of=(
+            Bundle("Shift", *(getattr(Shift, name) for name in SHIFT_COLUMNS)),
+            Bundle("Activity", *(getattr(Activity, name) for name in ACTIVITY_COLUMNS)),
+        ),
+    ).where(Shift.id == bindparam("shift_id"))
+
+
+@cache
+def is_plain() -> ColumnElement[bool]:
+    """The guard of a new attendance: nothing of the volunteer's may be changed by it, and nobody holds her now."""
+    volunteer_id: BindParameter[UUID] = bindparam("row_volunteer_id", type_=Uuid())
+    moment: BindParameter[datetime] = bindparam("row_checked_in_at", type_=UtcDateTime())
+    free = select(Volunteer.id).where(Volunteer.id == volunteer_id, Volunteer.erased_at.is_(None))
+    return and_(
+        ~_is_busy(volunteer_id, bindparam("row_shift_id", type_=Uuid()), moment),
+        free.with_for_update(key_share=True, skip_locked=True).scalar_subquery().is_not(None),
+    )
+
+
+def _is_busy(volunteer_id: Any, shift_id: Any, moment: Any) -> ColumnElement[bool]:
+    """Whether a check-in finds an attendance at the shift, others that it may change, or a check-out that waits."""
+    same = exists().where(Same.volunteer_id == volunteer_id, Same.shift_id == shift_id, Same.state != State.REJECTED)
+    waits = exists().where(WaitingCheckOut.volunteer_id == volunteer_id)
+    return or_(same, _touched(Others, volunteer_id, moment).exists(), waits)
 
 
 def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Rows:
@@ -222,7 +262,7 @@ def waiting_minutes() -> Select[UUID, int]:
     return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
 
 
-def _touched(attendance: Any, volunteer_id: UUID, moment: Any) -> Select[Any]:
+def _touched(attendance: Any, volunteer_id: Any, moment: Any) -> Select[Any]:
     return select(attendance).where(
         attendance.volunteer_id == volunteer_id,
         attendance.state != State.REJECTED,
@@ -246,11 +286,10 @@ def _others(volunteer_id: UUID) -> Label[bool]:
     return touched.exists().label("others")
 
 
-def _scene(volunteer_id: UUID, *others: Any) -> Rows:
+def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, Any] = (Shift, Activity)) -> Rows:
     return (
         select(
-            Shift,
-            Activity,
+            *of,
             SignUp.id.label("sign_up_id"),
             SignUp.team_id.label("team_id"),
             led_by(volunteer_id).label("leads"),

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.queries import place_of
 from volunteer_api.attendance import queries
 from volunteer_api.attendance.grading import Fence
 from volunteer_api.attendance.models import Attendance
@@ -79,7 +80,7 @@ def of_shift(row: Any) -> Scene:
     """The scene of a shift from a row of `queries.scene_of_check_in` or `queries.scene_of_check_out`."""
     shift: Shift = row.Shift
     activity: Activity = row.Activity
-    center = activity.place
+    center = place_of(activity)
     return Scene(
         activity=activity,
         shift=shift,

@@ -1,6 +1,7 @@
 """The database: one declarative base, the column types, and how SQLite and PostgreSQL are opened."""
 
 import sqlite3
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, DateTime, Engine, MetaData, String, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,6 +28,8 @@ except ImportError:  # no wheel for this platform
 
 sqlite_driver = driver
 BEGIN_IMMEDIATE = "volunteer_api_begin_immediate"
+LAST_USED = "volunteer_api_last_used"
+PING_AFTER_SECONDS = 1.0
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -110,7 +114,6 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         # At least as many connections as threads in a worker, so that no request waits for one.
         "pool_size": 8,
         "max_overflow": 8,
-        "pool_pre_ping": True,
         "pool_recycle": 1800,
         "connect_args": {
             "connect_timeout": 5,
@@ -123,11 +126,17 @@ def engine_options(settings: Settings) -> dict[str, Any]:
 
 
 def configure_engine(app: Flask) -> None:
-    """Give SQLite its pragmas and explicit transactions. Needs an application context."""
+    """Give SQLite its pragmas and explicit transactions, and PostgreSQL its look at connections that lay idle.
+
+    Needs an application context.
+    """
     engine = db.engine
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        return
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ping_after_rest)
 
 
 def library_version(engine: Engine) -> str:
@@ -141,6 +150,26 @@ def library_version(engine: Engine) -> str:
 def has_wal_reset_bug(engine: Engine) -> bool:
     """Whether this is a SQLite library (3.7.0 to 3.51.2) that can corrupt a database in WAL mode."""
     return engine.dialect.name == "sqlite" and (3, 7, 0) <= sqlite_driver.sqlite_version_info <= (3, 51, 2)
+
+
+def _note_use(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info[LAST_USED] = time.monotonic()
+
+
+def _ping_after_rest(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Look whether a connection that lay idle is still there, or the pool is replaced.
+
+    SQLAlchemy's own ping before every use costs a busy server one round trip in five; one that breaks within the
+    second is found by the unit that uses it, which then runs again.
+    """
+    rested = time.monotonic() - entry.info.get(LAST_USED, time.monotonic())
+    if rested < PING_AFTER_SECONDS:
+        return
+    dialect = db.engine.dialect
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError() from error
 
 
 def _dump_json(value: Any) -> str:

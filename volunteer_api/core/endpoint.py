@@ -14,8 +14,9 @@ from enum import Enum
 from io import BytesIO
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
+from flask_smorest.utils import get_appcontext
 from marshmallow import ValidationError
 from sqlalchemy.orm.exc import StaleDataError
 from webargs.flaskparser import FlaskParser
@@ -23,8 +24,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from volunteer_api.core import etags, strict_json, texts
+from volunteer_api.core import at_once, etags, strict_json, texts
 from volunteer_api.core.access import Access, Principal
+from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download, complete, respond_with
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
@@ -53,6 +55,7 @@ END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 View = Callable[..., Any]
 Preparation = Callable[..., Any]
 Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
+Judgment = Callable[..., AtOnce | None]
 
 
 class Idempotency(Enum):
@@ -138,6 +141,7 @@ def endpoint(
     prepare: Preparation | None = None,
     produces: str | None = None,
     audits: bool = False,
+    in_one_statement: Judgment | None = None,
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
@@ -150,15 +154,20 @@ def endpoint(
     `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the parsed body and the
     path's arguments and returns what must be equal for two requests under one key to be the same. `limit` is per
     address, like "60/10 minutes".
+    `in_one_statement(principal, body)` is for a call that a crowd makes: it reads, judges and says what one statement
+    is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
     """
     if not isinstance(access, Access):
         raise TypeError(f"{method} {rule} declares no access")
     if prepare is not None and not upload:
         raise TypeError(f"{method} {rule} prepares no upload")
+    if in_one_statement is not None and (access.load is not None or body is None or returns is None):
+        raise TypeError(f"{method} {rule} can't be one statement")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
     writes = method not in SAFE_METHODS or audits
 
     def decorate(view: View) -> View:
+        given, answered = (schema() if schema is not None else None for schema in (body, returns))
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
             needed = not _needs_nothing(body)
@@ -187,9 +196,14 @@ def endpoint(
                 if first is not None:
                     return first
                 g.upload = prepare(principal, g.upload)
-            return run_unit(lambda: perform(path, principal, replayable), writes=writes)
+            if in_one_statement is not None and replayable is not None and at_once.is_possible():
+                response = run_unit(lambda: perform_at_once(principal, replayable), writes=False, loose=True)
+                if response is not None:
+                    return response
+            return run_unit(lambda: perform(path, principal, replayable), writes=writes, loose=not writes)
 
         def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
+            g.dumped = None
             first, resource = admit(path, principal, replayable)
             if first is not None:
                 return first
@@ -199,12 +213,29 @@ def endpoint(
             if query is None and not blueprint.takes_strange_parameters:
                 _single_values(request.args, allowed=())
             response: Response = answer(**path)
+            g.dumped = get_appcontext().pop("result_dump", None)
             if status == 204:
                 response.set_data(b"")
                 response.headers.pop("Content-Type", None)
             if replayable is not None:
                 replayable.store(response)
             return response
+
+        def perform_at_once(principal: Principal | None, replayable: Replayable) -> Response | None:
+            if principal is None or in_one_statement is None or given is None or answered is None:
+                return None
+            require_open_session(principal)
+            try:
+                effect = in_one_statement(principal, given.load(g.json))
+            except (ValidationError, Problem):
+                # Whoever refuses by the general way gives the reasons.
+                return None
+            if effect is None:
+                return None
+            g.dumped = answered.dump(effect.row)
+            response: Response = current_app.json.response(g.dumped)  # type: ignore[assignment]  # typed as werkzeug's
+            response.status_code = status
+            return response if at_once.write(effect, replayable, response) else None
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
@@ -404,7 +435,10 @@ def _store_refusal(replayable: Replayable, response: Response) -> Response:
 def _version_of(response: Response) -> int | None:
     if g.pop("written", False):
         return None
-    content = response.get_json(silent=True) if response.is_json else None
+    # What was dumped a moment ago; of a first answer, which was stored as bytes, what these say.
+    content = g.pop("dumped", None)
+    if content is None:
+        content = response.get_json(silent=True) if response.is_json else None
     version = content.get("version") if isinstance(content, dict) else None
     return version if isinstance(version, int) else None
 

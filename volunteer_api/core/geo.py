@@ -11,6 +11,7 @@ a square, in SQLite and PostgreSQL alike. `core/nearby.py` searches with it.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -75,9 +76,13 @@ def meters_per_degree(latitude: float) -> tuple[float, float]:
 
 def squared_distance_m(latitude: Column, longitude: Column, origin: Place) -> ColumnElement[float]:
     """The square of the distance from `origin` in square meters, as SQL: order by it, take its root in Python."""
-    per_latitude, per_longitude = meters_per_degree(origin[0])
-    north = (latitude - origin[0]) * per_latitude
-    east = (longitude - origin[1]) * per_longitude
+    return squared_length(latitude, longitude, origin, meters_per_degree(origin[0]))
+
+
+def squared_length(latitude: Column, longitude: Column, origin: Any, per_degree: Any) -> ColumnElement[float]:
+    """The same, with the lengths of a degree at the origin; all of these may be parameters."""
+    north = (latitude - origin[0]) * per_degree[0]
+    east = (longitude - origin[1]) * per_degree[1]
     return type_coerce(north * north + east * east, Float())
 
 
@@ -92,14 +97,14 @@ def within(latitude: Column, longitude: Column, origin: Place, radius_m: float) 
 
 
 def in_cells(
-    cell: Column, origin: Place, radius_m: float, only: ColumnElement[bool] | None = None
+    cell: Column, ranges: Iterable[tuple[Any, Any]], only: ColumnElement[bool] | None = None
 ) -> ColumnElement[bool]:
-    """That a cell is one of `cell_ranges`, as SQL that an index on cells serves; the distance is yet to judge.
+    """That a cell lies in one of the `cell_ranges`, as SQL that an index on cells serves; the distance is yet to judge.
 
     `only` is the condition on the index's column before the cell: SQLite looks for it beside each of the ranges.
     """
     beside = () if only is None else (only,)
-    return or_(*(and_(cell.between(first, last), *beside) for first, last in cell_ranges(origin, radius_m)))
+    return or_(*(and_(cell.between(first, last), *beside) for first, last in ranges))
 
 
 def cell_of(latitude: float, longitude: float) -> int:

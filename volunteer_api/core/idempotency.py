@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from sqlalchemy import Index, LargeBinary, delete, select, update
+from sqlalchemy import Index, LargeBinary, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
@@ -40,6 +40,12 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
+# Built once: every POST asks.
+_FIRST_ANSWER = select(
+    IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
+).where(IdempotencyKey.owner_id == bindparam("owner_id"), IdempotencyKey.key == bindparam("key"))
+
+
 @dataclass(frozen=True)
 class Answer:
     """A first answer as it is kept, with the fingerprint of its request."""
@@ -62,11 +68,8 @@ class Replayable:
 
     def first_answer(self) -> Response | None:
         """The stored answer, None where the key is new. Raises IdempotencyKeyReused (422) for another request."""
-        row = db.session.execute(
-            select(
-                IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
-            ).where(IdempotencyKey.owner_id == self.owner_id, IdempotencyKey.key == self.key)
-        ).one_or_none()
+        values = {"owner_id": self.owner_id, "key": self.key}
+        row = db.session.connection().execute(_FIRST_ANSWER, values).one_or_none()
         if row is None:
             return None
         if row.fingerprint not in (self.fingerprint, *self.former):
@@ -79,20 +82,24 @@ class Replayable:
         """Keep the answer. Raises Rerun where a twin was first: this effect is undone, the twin's answer replayed."""
         stored = db.session.execute(
             insert(IdempotencyKey)
-            .values(
-                owner_id=self.owner_id,
-                key=self.key,
-                fingerprint=self.fingerprint,
-                status=response.status_code,
-                headers={name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
-                body=response.get_data(),
-                created_at=clock.now(),
-            )
+            .values(**self.columns(response))
             .on_conflict_do_nothing()
             .returning(IdempotencyKey.key)
         ).one_or_none()
         if stored is None:
             raise Rerun()
+
+    def columns(self, response: Response) -> dict[str, Any]:
+        """The row under which the answer is kept."""
+        return {
+            "owner_id": self.owner_id,
+            "key": self.key,
+            "fingerprint": self.fingerprint,
+            "status": response.status_code,
+            "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
+            "body": response.get_data(),
+            "created_at": clock.now(),
+        }
 
 
 def read_key(

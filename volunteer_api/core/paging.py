@@ -5,11 +5,13 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, or_
+from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, false, or_
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
@@ -17,15 +19,21 @@ from volunteer_api.core.problems import InvalidCursor
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+STATEMENTS_KEPT = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Key:
     """One column of a list's order. The last key of a list must be unique, or pages tear."""
 
     column: SQLColumnExpression[Any]
     read: Any
     descending: bool = False
+
+    @cached_property
+    def text(self) -> str:
+        """The column, as a cursor's binding names it."""
+        return str(self.column)
 
 
 @dataclass(frozen=True)
@@ -38,15 +46,19 @@ class Page:
 
 @dataclass(frozen=True)
 class Narrowed:
-    """A statement that begins with the same rows as `whole`, but reads fewer; at least `promised` of them are there."""
+    """A statement that begins with the same rows as `whole`, but reads fewer; at least `promised` of them are there.
+
+    `values` are those of the parameters that it has beside the ones of `whole`.
+    """
 
     statement: Select[*tuple[Any, ...]]
     promised: int
     whole: Select[*tuple[Any, ...]]
+    values: Mapping[str, Any]
 
 
-# Takes the statement, behind its cursor, and how many rows of it are needed.
-Narrow = Callable[[Select[*tuple[Any, ...]], int], Narrowed]
+# Takes the statement, behind its cursor, how many rows of it are needed, and the values of its parameters.
+Narrow = Callable[[Select[*tuple[Any, ...]], int, Mapping[str, Any]], Narrowed]
 
 
 def page(
@@ -56,13 +68,15 @@ def page(
     *,
     scope: str = "",
     narrow: Narrow | None = None,
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> Page:
     """One page of `statement` in the order of `keys`.
 
     `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a
     cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
     of one entity gives that entity's objects, one of several columns gives rows. `narrow` may look before, to spare the
-    database what can't be on the page.
+    database what can't be on the page. `values` are those of the parameters in statement and keys; those that many
+    requests share are put together once.
 
     Raises InvalidCursor (400).
     """
@@ -70,23 +84,29 @@ def page(
     binding = _bind(query, keys, scope)
     if query.get("cursor"):
         statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
-    order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
 
-    def first_rows(of: Select[*tuple[Any, ...]]) -> Sequence[Row[Any]]:
-        return db.session.execute(of.order_by(*order).limit(limit + 1)).all()
+    def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        return db.session.execute(_in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}).all()
 
     if narrow is None:
-        found = first_rows(statement)
+        found = first_rows(statement, {})
     else:
-        narrowed = narrow(statement, limit + 1)
-        found = first_rows(narrowed.statement)
+        narrowed = narrow(statement, limit + 1, values)
+        found = first_rows(narrowed.statement, narrowed.values)
         if len(found) < min(narrowed.promised, limit + 1):
             # A row that was there a moment ago is gone, and with it the certainty that the others are the first.
-            found = first_rows(narrowed.whole)
+            found = first_rows(narrowed.whole, {})
     rows = [row[0] if len(row) == 1 else row for row in found]
     items = rows[:limit]
     more = len(rows) > limit
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _in_order(statement: Select[*tuple[Any, ...]], keys: tuple[Key, ...]) -> Select[*tuple[Any, ...]]:
+    # Kept by identity: one that was built for a single request falls out again.
+    order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
+    return statement.order_by(*order).limit(bindparam("page_rows", type_=Integer()))
 
 
 def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:
@@ -131,7 +151,7 @@ def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
 
 def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
     filters = sorted((name, str(value)) for name, value in query.items() if name not in ("limit", "cursor"))
-    text = repr((scope, filters, [str(key.column) for key in keys]))
+    text = repr((scope, filters, [key.text for key in keys]))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -38,6 +38,9 @@ class Problem(Exception):
         if cls.__name__.startswith("_"):
             return  # what several refusals share is none itself
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        # A phone knows a refusal by its code alone.
+        if cls.code in Problem.known:
+            raise TypeError(f"two problems have the code {cls.code}")
         Problem.known[cls.code] = cls
 
     def __init__(

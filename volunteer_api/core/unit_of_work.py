@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import current_app, g
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -33,12 +33,16 @@ class Rerun(Exception):
 LOST = (Rerun, StaleDataError, DBAPIError, PoolTimeout)
 
 
-def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
+def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False) -> Result:
     """Run `work` in one transaction and commit it if it `writes`.
 
+    `loose` is for what only reads, and holds no lock from one statement to the next: on PostgreSQL, where each
+    statement of a transaction has a snapshot of its own anyway, it runs without one and saves two round trips.
+
     The whole of `work` runs again, after a rollback, where the database says that another transaction came between
-    (serialization failure, deadlock, SQLite's busy) or where a unique constraint judged a race: the second look finds
-    the winner's row and names the conflict. What `after_commit` collected runs once, after the commit.
+    (serialization failure, deadlock, SQLite's busy), where a connection was found broken before COMMIT, or where a
+    unique constraint judged a race: the second look finds the winner's row and names the conflict. What `after_commit`
+    collected runs once, after the commit.
 
     Raises what `work` raises; Busy or Unavailable (503) where the database can't serve; Conflict (409) where a
     constraint keeps refusing.
@@ -47,7 +51,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool) -> Result:
     for attempt in range(1, ATTEMPTS + 1):
         g.after_commit = []
         try:
-            result = _run_once(work, writes)
+            result = _run_once(work, writes, loose)
         except Problem as problem:
             if problem.keeps_writes and writes:
                 _call_back()
@@ -131,9 +135,12 @@ def _commit() -> None:
         raise
 
 
-def _run_once(work: Callable[[], Result], writes: bool) -> Result:
+def _run_once(work: Callable[[], Result], writes: bool, loose: bool) -> Result:
+    options: dict[str, Any] = {BEGIN_IMMEDIATE: writes}
+    if loose and db.engine.dialect.name == "postgresql":
+        options["isolation_level"] = "AUTOCOMMIT"
     try:
-        db.session.connection(execution_options={BEGIN_IMMEDIATE: writes})
+        db.session.connection(execution_options=options)
         result = work()
         if writes:
             db.session.flush()
@@ -165,7 +172,10 @@ def _judge(error: Exception) -> None:
         return
     if state in BUSY_STATES:
         raise Busy() from error
-    if error.connection_invalidated or isinstance(error, InterfaceError) or _is_outage(error, state):
+    if error.connection_invalidated:
+        # What ran on it is rolled back, or is found by its key; a server that is gone refuses the next connection.
+        return
+    if isinstance(error, InterfaceError) or _is_outage(error, state):
         raise Unavailable() from error
     raise error
 

@@ -57,7 +57,7 @@ def free_at(item_id: UUID, query: Mapping[str, Any]) -> Page:
         narrow = Nearest(SPOT, Station.id, near)
         keys = [Key(narrow.distance, lambda row: row.square), Key(Station.id, lambda row: row.Station.id)]
         measured = statement.add_columns(narrow.distance.label("square"))
-        found = page(measured, keys, query, scope=str(item_id), narrow=narrow)
+        found = page(measured, keys, query, scope=str(item_id), narrow=narrow, values=narrow.values)
     return replace(found, items=[_free_at(row) for row in found.items])
 
 

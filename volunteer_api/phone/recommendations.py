@@ -69,7 +69,7 @@ class Taste:
 def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict[str, Any]]:
     """The best `limit` activities for the volunteer, the best first. At most eight statements, and the judgment's."""
     now, taste = clock.now(), _taste(volunteer, near)
-    wanted = listing.open_for_sign_up(now), ~_goes_to(volunteer.id)
+    wanted = listing.open_for_sign_up(listing.times_of({}, now)), ~_goes_to(volunteer.id)
     found = _near_ids(taste, wanted) | set(db.session.scalars(_candidates(taste, wanted)))
     rows = db.session.execute(
         activities_with_names().add_columns(Organization.division_code).where(Activity.id.in_(found))
@@ -122,7 +122,8 @@ def _near_ids(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> set[UUID]:
     nearest = Nearest(SPOT, Activity.id, taste.near, NEARBY_M, listing.PUBLISHED)
     statement = select(Activity.id, nearest.distance.label("square")).where(listing.PUBLISHED, *wanted)
     keys = [Key(nearest.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id)]
-    return {row.id for row in page(statement, keys, {"limit": LOOKED_AT}, narrow=nearest).items}
+    found = page(statement, keys, {"limit": LOOKED_AT}, narrow=nearest, values=nearest.values)
+    return {row.id for row in found.items}
 
 
 def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
@@ -135,11 +136,11 @@ def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
     if taste.home is not None:
         at_home = select(Organization.id).where(Organization.division_code.startswith(taste.home, autoescape=True))
         kinds.append(Activity.organization_id.in_(at_home))
-    soonest = listing.Soonest({}, clock.now())
+    times = listing.times_of({}, clock.now())
     walks: list[Select[UUID]] = []
     for kind in kinds:
         statement = select(Activity).where(listing.PUBLISHED, *wanted, *([kind] if kind is not None else []))
-        walks.append(select(soonest.walk(statement, LOOKED_AT).subquery().c.activity_id))
+        walks.append(select(listing.walk(statement, times).params(rows_wanted=LOOKED_AT).subquery().c.activity_id))
     return union(*walks)
 
 

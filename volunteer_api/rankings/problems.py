@@ -19,7 +19,7 @@ class MonthNotBegun(Conflict):
     title = "This month has not begun yet."
 
 
-class PeriodNotOver(Conflict):
+class PeriodStillRunning(Conflict):
     title = "Only a period that is over can be closed."
 
 

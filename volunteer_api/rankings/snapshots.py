@@ -18,7 +18,7 @@ from volunteer_api.hours import deadlines
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingSnapshot, RankingSnapshotRow
-from volunteer_api.rankings.problems import AlreadyClosed, OtherSnapshotUnknown, PeriodNotOver
+from volunteer_api.rankings.problems import AlreadyClosed, OtherSnapshotUnknown, PeriodStillRunning
 from volunteer_api.rankings.queries import ranked
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import rule_of
@@ -55,11 +55,11 @@ class SnapshotPage:
 def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotView:
     """Publish the rankings of a period of a subtree: organizations of every level, teams and stations, by each metric.
 
-    One statement for each ranking. Raises PeriodNotOver or AlreadyClosed (409).
+    One statement for each ranking. Raises PeriodStillRunning or AlreadyClosed (409).
     """
     now = clock.now()
     if period.first is None or period.last is None or period.last >= clock.local_date(now):
-        raise PeriodNotOver()
+        raise PeriodStillRunning()
     final_after = deadlines.due_on(period.last).on
     provisional = clock.local_date(now) <= final_after
     closed = db.session.scalars(

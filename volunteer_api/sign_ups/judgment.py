@@ -170,6 +170,8 @@ def _refuse_place(question: Question, standing: Standing, waiting: Engagement | 
 
 def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingShift | None:
     """What a confirmed sign-up at the same time, or with too little rest between, says against a place in the shift."""
+    if not engagements:
+        return None
     rest = timedelta(minutes=rules().rest_minutes)
     for one in engagements:
         # Half-open: back-to-back is fine. A place on a waitlist binds nobody yet.
@@ -192,7 +194,7 @@ def _needs_approval(question: Question, person: Person) -> bool:
 
 def _taking(question: Question, standing: Standing) -> Engagement | None:
     """The caller's place on the waitlist, where signing up again turns it into a free place."""
-    if waitlist_is_open(question.shift, question.now) or not has_place(question.shift):
+    if not standing.engagements or waitlist_is_open(question.shift, question.now) or not has_place(question.shift):
         return None
     for one in standing.engagements:
         if one.shift_id == question.shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:

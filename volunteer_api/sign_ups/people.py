@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, join, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, func, join, or_, select
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
@@ -128,18 +129,29 @@ def kept_places(shifts: Sequence[Shift | Any], now: datetime) -> dict[UUID, int]
 
 
 def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:
-    guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
-    role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
     # An ended shift still asks for rest.
     since = now - timedelta(minutes=rules().rest_minutes)
+    values = {"volunteer_ids": list(volunteer_ids), "since": since}
+    rows: dict[UUID, list[Any]] = {}
+    for row in db.session.connection().execute(_people(), values):
+        rows.setdefault(row.id, []).append(row)
+    return rows
+
+
+@cache
+def _people() -> Select[*tuple[Any, ...]]:
+    """Each of the volunteers with each of the engagements that end after `since`."""
+    volunteer_ids: BindParameter[Any] = bindparam("volunteer_ids", expanding=True)
+    guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
+    role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
     counted = and_(
         SignUp.volunteer_id == Volunteer.id,
         SignUp.volunteer_id.in_(volunteer_ids),
         SignUp.state.in_([*ACTIVE_SIGN_UPS, SignUpState.REJECTED]),
-        Shift.ends_at > since,
+        Shift.ends_at > bindparam("since"),
         Shift.canceled_at.is_(None),
     )
-    found = db.session.execute(
+    return (
         select(
             Volunteer.id,
             Volunteer.birth_date,
@@ -159,10 +171,6 @@ def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[An
         .where(Volunteer.id.in_(volunteer_ids), Volunteer.erased_at.is_(None))
         .order_by(Shift.starts_at, SignUp.id)
     )
-    rows: dict[UUID, list[Any]] = {}
-    for row in found:
-        rows.setdefault(row.id, []).append(row)
-    return rows
 
 
 def _engagement(row: Any) -> Engagement:

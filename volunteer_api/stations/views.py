@@ -101,7 +101,9 @@ def contact_of(station: Station) -> dict[str, str | None] | None:
 def _nearest(statement: Any, near: Place, radius_m: float | None, query: Mapping[str, Any]) -> Page:
     narrow = Nearest(SPOT, Station.id, near, radius_m)
     keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.Station.id)]
-    return page(statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow)
+    return page(
+        statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow, values=narrow.values
+    )
 
 
 def _summary(row: Any, squared_m: float | None) -> dict[str, Any]:
