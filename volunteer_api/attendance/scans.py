@@ -29,7 +29,7 @@ from volunteer_api.stations.models import Station
 
 @dataclass(frozen=True)
 class Scanned:
-    """What came of one scan: `status` is what it alone would have had; `volunteer` is None for a code of nobody."""
+    """What came of one scan: `status` is what it alone would have had; `volunteer` is None without a code of hers."""
 
     key: str
     status: int
@@ -75,7 +75,9 @@ def _result(
         # Judged before anything is written: what is refused leaves nothing behind.
         status, attendance = verb(scan, _shown(scan, volunteer, by, received_at), target, by, received_at)
     except Problem as problem:
-        return Scanned(scan["key"], problem.status, volunteer, None, problem.body())
+        # Who only has somebody's number does not learn by it who that is.
+        shown = None if isinstance(problem, PersonalCodeInvalid) else volunteer
+        return Scanned(scan["key"], problem.status, shown, None, problem.body())
     return Scanned(scan["key"], status, volunteer, attendance, None)
 
 
