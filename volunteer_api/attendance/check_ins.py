@@ -18,6 +18,7 @@ from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
+from volunteer_api.hours.days import MINUTE
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
@@ -39,7 +40,8 @@ def check_in(
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
-    check-ins to one shift the earlier counts, whichever came first. Check-outs that waited for this check-in's `key`
+    check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one that was
+    not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
     are carried out with it.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
@@ -51,15 +53,18 @@ def check_in(
     known: Attendance | None = row.same
     if known is not None and (
         # What a leader vouches for no tap takes the place of.
-        known.check_in_recorder_id is not None or not timeline.precedes(known, known.checked_in_at, moment)
+        known.check_in_recorder_id is not None or not timeline.begins(known, moment, in_window=_in_window(here, moment))
     ):
         _end_too(known, row, key)
         raise AlreadyCheckedIn(known)
     judged = judge(here, end, _window(here))
     attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
+    # What the tap of the wrong day had closed may have gone on.
+    since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
     _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
-    timeline.put_in_order(attendance, since=moment, here=here if known is None else None, alone=not row.others)
+    here_if_new = here if known is None else None
+    timeline.put_in_order(attendance, since=since, here=here_if_new, alone=not row.others and since == moment)
     _end_too(attendance, row, key)
     if known is not None:
         raise AlreadyCheckedIn(known)
@@ -88,6 +93,11 @@ def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | Non
     return AtOnce(attendance, queries.is_plain())
 
 
+def _in_window(here: Scene, moment: datetime) -> bool:
+    opens_at, closes_at = _window(here)
+    return opens_at <= moment <= closes_at
+
+
 def _window(here: Scene) -> tuple[datetime, datetime]:
     return here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at
 
@@ -102,6 +112,7 @@ def _new(volunteer_id: UUID, end: Told, *, shift_id: UUID | None = None, station
         state=State.OPEN.value,
         credited_minutes=0,
         held_minutes=0,
+        reasons=[],
         flagged=False,
         check_out_remarks=[],
     )

@@ -8,7 +8,7 @@ from volunteer_api.attendance import scene, timeline
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import judge, told
 from volunteer_api.attendance.models import Attendance, Grade
-from volunteer_api.attendance.problems import AlreadyCheckedOut
+from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
 from volunteer_api.attendance.settling import in_order
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
@@ -28,8 +28,8 @@ def check_out(
 
     One that was closed without the volunteer, by a check-in elsewhere or long after the end, takes its check-out still,
     as long as nobody decided. `received_at` is when the server had it, by default now. `scanned_by`: who read the
-    volunteer's own code at a desk. Raises AlreadyCheckedOut (409); of two check-outs the earlier counts, whichever came
-    first.
+    volunteer's own code at a desk. Raises AlreadyReviewed where somebody decided without it, and AlreadyCheckedOut
+    (409); of two check-outs the earlier counts, whichever came first.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(attendance.volunteer_id)
@@ -39,6 +39,8 @@ def check_out(
         refused = timeline.is_fixed(attendance)
     else:
         refused = not timeline.precedes(attendance, known_at, end.tapped.moment)
+    if refused and known_at is None and attendance.reviewed_by is not None:
+        raise AlreadyReviewed(attendance)
     if refused:
         raise AlreadyCheckedOut(attendance)
     # Whether it was before the check-in is seen by the timeline: that one may move still.

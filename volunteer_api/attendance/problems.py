@@ -65,7 +65,7 @@ class AlreadyReviewed(_KnownAttendance):
 
 
 class MinutesMissing(Conflict):
-    title = "Nobody knows when the volunteer left; say how many minutes count."
+    title = "Nobody knows how long the volunteer was there; say how many minutes count."
 
 
 class BeyondAttendance(Conflict):

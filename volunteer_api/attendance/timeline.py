@@ -18,6 +18,8 @@ from volunteer_api.attendance.settling import hold, minutes_until, reopen, settl
 from volunteer_api.core.database import db
 from volunteer_api.hours.days import MINUTE
 
+UNFINISHED = frozenset({Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED})
+
 
 def is_fixed(attendance: Attendance) -> bool:
     """Whether more than the volunteer's taps has made it what it is: no tap that arrives late changes it any more."""
@@ -38,6 +40,13 @@ def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bo
     By a minute or more: two phones that tap together change nothing of each other.
     """
     return known_at - moment >= MINUTE and not is_fixed(attendance)
+
+
+def begins(attendance: Attendance, moment: datetime, *, in_window: bool) -> bool:
+    """Whether a check-in takes the place of the one known: made earlier, or in the time for it where that was not."""
+    if in_window is (Reason.OUTSIDE_WINDOW not in attendance.check_in_reasons):
+        return precedes(attendance, attendance.checked_in_at, moment)
+    return in_window and not is_fixed(attendance)
 
 
 def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None = None, alone: bool = False) -> None:
@@ -97,6 +106,16 @@ def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None,
     """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
     left_at, elsewhere = _end(attendance, next_at)
     tapped_at = attendance.check_out_tapped_at
+    unfinished = UNFINISHED.intersection(attendance.reasons)
+    if tapped_at is None and unfinished:
+        # An earlier check-in lets it begin earlier; that nobody checked out, and what she claims, stays.
+        attendance.reasons = list(attendance.check_in_reasons)
+        claimed_at = attendance.claimed_left_at
+        if here is None:
+            _, here = scene.load(attendance.volunteer_id, attendance.id)
+        waits = minutes_until(attendance, here, claimed_at) if claimed_at is not None else 0
+        hold(attendance, map(Reason, unfinished), waits, here)
+        return
     if left_at is None:
         reopen(attendance)
         return

@@ -11,7 +11,7 @@ from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
-from volunteer_api.attendance.problems import AlreadyCheckedOut, TooManyWaiting
+from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed, TooManyWaiting
 from volunteer_api.attendance.sameness import same_check_out
 from volunteer_api.attendance.schemas import CheckOutCreate
 from volunteer_api.core import clock, idempotency
@@ -55,7 +55,7 @@ def carry_out(check_in_key: str, attendance: Attendance) -> None:
     ).all()
     for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
         # Refused where another phone's check-out, made earlier, has counted.
-        with suppress(AlreadyCheckedOut):
+        with suppress(AlreadyCheckedOut, AlreadyReviewed):
             check_out(attendance=attendance, evidence=_loaded(waited), received_at=waited.received_at)
         # Its own phone may ask again, and by then knows the attendance.
         idempotency.rename_request(
@@ -84,12 +84,14 @@ def tell_unmatched() -> int:
         ).one_or_none()
         if waited is None:
             continue
+        # Sent once more, it is not answered that it is kept.
+        idempotency.forget_key(volunteer_id, key)
         moment = tapped(usable(_loaded(waited)), waited.received_at).moment.astimezone(settings().zone)
         notifications.notify(
             volunteer_id=volunteer_id,
             kind=CHECK_OUT_UNMATCHED,
             values={"time": f"{moment:%Y-%m-%d %H:%M}"},
-            dedup_key=f"{CHECK_OUT_UNMATCHED}:{volunteer_id}:{key}",
+            dedup_key=f"{CHECK_OUT_UNMATCHED}:{volunteer_id}:{key}:{waited.received_at.timestamp():.0f}",
         )
         count += 1
     return count
