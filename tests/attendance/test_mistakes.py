@@ -213,7 +213,7 @@ def test_nobodys_name_is_learned_by_a_number(
     leader = client.as_(scene.leader)
     nobody = "+8613900009999"
 
-    def call(*entries: dict[str, str]) -> list[dict[str, Any]]:
+    def call(*entries: dict[str, Any]) -> list[dict[str, Any]]:
         answer = leader.put(f"/shifts/{scene.shift.id}/roll-call", json={"entries": list(entries)})
         results: list[dict[str, Any]] = answer.json["results"]
         return results

@@ -63,7 +63,7 @@ def settle(
         reasons.add(Reason.SAMPLED)
     attendance.reasons = in_order(reasons)
     set_held(attendance, here, counted.minutes - credited)
-    _credit(attendance, here, credited, starts_at, ends_at)
+    _credit(attendance, here, credited, *counted.within)
     db.session.flush()
 
 

@@ -71,7 +71,9 @@ def put_in_order(attendance: Attendance, *, since: datetime, here: Scene | None 
         follows = brought and one.check_out_tapped_at is not None
         if one is not attendance and (_stays(one) or not (follows or _differs(one, next_at))):
             continue
-        _bring(one, next_at, here if one is attendance else None, later=[later.id for later in line[number + 1 :]])
+        # What comes after is judged beside it; but what no tap changes stands, and it is judged beside that.
+        later = [other.id for other in line[number + 1 :] if not is_fixed(other)]
+        _bring(one, next_at, here if one is attendance else None, later=later)
         db.session.add(one)
         # Each at once, and in this order: the one that is open comes last, after what was open is closed.
         db.session.flush()
