@@ -11,9 +11,9 @@ from tests.attendance.factories import NEAR, Scene, evidence, loaded_evidence, m
 from tests.attendance.test_batches import into, out, send, statuses
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import presence_code, review, service, waiting
+from volunteer_api.attendance import presence_code, review, service, timeline, waiting
 from volunteer_api.attendance.models import Attendance, Decision
-from volunteer_api.attendance.problems import AlreadyCheckedIn, MinutesMissing
+from volunteer_api.attendance.problems import AlreadyCheckedIn, BeyondAttendance, MinutesMissing
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME
@@ -157,7 +157,7 @@ def test_what_a_mistaken_check_in_cut_short_can_be_credited(client: Any, unit: A
     )
     attendance_id = came["attendance"]["id"]
     assert unit(lambda: minutes(scene))[0] == ("held", 0, 5)
-    with pytest.raises(review.BeyondAttendance):
+    with pytest.raises(BeyondAttendance):
         unit(lambda: decide(scene, attendance_id, Decision.CREDIT, 121))
     assert unit(lambda: decide(scene, attendance_id, Decision.CREDIT, 110)).credited_minutes == 110
     [record] = unit(lambda: db.session.query(ServiceRecord).all())
@@ -233,3 +233,39 @@ def test_nobodys_name_is_learned_by_a_number(
     scan = {"key": "1", "kind": "check_in", "evidence": evidence(clock.now(), code=code)}
     [result] = leader.post(f"/shifts/{scene.shift.id}/scans", json={"scans": [scan]}).json["results"]
     assert (result["status"], result["volunteer"]) == (409, None)
+
+
+def test_what_is_told_before_much_else_costs_no_more_than_both(
+    client: Any, unit: Any, scene: Scene, statements: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, now = client.as_(scene.volunteer), soon()
+
+    def duties(first: int, many: int) -> list[dict[str, Any]]:
+        """Short ones, an hour and more ago, each before the one before it."""
+        lines = []
+        for number in range(first, first + many):
+            began = now - HOUR - number * 20 * MINUTE
+            lines += [
+                {
+                    "key": f"in-{number}",
+                    "kind": "check_in",
+                    "station_id": str(scene.station.id),
+                    "evidence": evidence(began, place=NEAR),
+                },
+                out(f"out-{number}", began + 5 * MINUTE, of=f"in-{number}"),
+            ]
+        return lines
+
+    with statements() as alone:
+        send(phone, *duties(0, 8))
+    with statements() as before:
+        assert set(statuses(send(phone, *duties(8, 8)))) == {200, 201}
+    # Each of the eight that follow is looked at once, not sixteen times.
+    assert len(before) < 2 * len(alone) + 8 * 10, (len(before), len(alone))
+    assert unit(lambda: sums(scene)) == (0, sum(held for _, _, held in unit(lambda: minutes(scene))))
+    # Nobody has so many in three days; what comes on top is named, and taken once somebody has looked at them.
+    monkeypatch.setattr(timeline, "MOST_AROUND", 15)
+    refused, _ = send(phone, *duties(16, 1))
+    assert (refused["status"], refused["problem"]["code"]) == (409, "too_many_attendances")
+    monkeypatch.undo()
+    assert send(phone, *duties(16, 1))[0]["status"] == 201

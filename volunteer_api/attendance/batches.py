@@ -23,6 +23,7 @@ from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.problems import CheckInRefused
 from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
 from volunteer_api.attendance.schemas import AttendanceRead, CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
 from volunteer_api.core.idempotency import Answer, fingerprints, is_key, keep_answers, kept_answers
@@ -108,6 +109,7 @@ def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]
     batch.look_up()
     for operation in batch.in_order():
         batch.apply(operation)
+    batch.followers.settle(principal.volunteer_id)
     batch.keep()
     return [
         batch.outcome(one).result(one.key) if isinstance(one, Operation) else one.result(_key_of(line))
@@ -121,6 +123,7 @@ class _Batch:
     def __init__(self, principal: Principal, received_at: datetime) -> None:
         self.principal = principal
         self.received_at = received_at
+        self.followers = Followers()
         # The first operation under each key, and what came of it.
         self.owners: dict[str, Operation] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -202,6 +205,7 @@ class _Batch:
                 key=operation.key,
                 volunteer_id=self.principal.volunteer_id,
                 received_at=self.received_at,
+                followers=self.followers,
                 **target,
             )
             return _shown(201, attendance, operation.compared())
@@ -209,7 +213,7 @@ class _Batch:
         if attendance_id is None:
             return self._wait(operation)
         attendance = access.to_check_out_of(self.principal, attendance_id)
-        check_out(attendance=attendance, evidence=evidence, received_at=self.received_at)
+        check_out(attendance=attendance, evidence=evidence, received_at=self.received_at, followers=self.followers)
         return _shown(200, attendance, operation.compared(attendance_id))
 
     def _wait(self, operation: Operation) -> Outcome:

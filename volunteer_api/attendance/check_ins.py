@@ -12,6 +12,7 @@ from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, reopen
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.at_once import AtOnce
@@ -34,6 +35,7 @@ def check_in(
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     key: str | None = None,
+    followers: Followers | None = None,
 ) -> Attendance:
     """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
@@ -42,7 +44,7 @@ def check_in(
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
     check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one that was
     not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
-    are carried out with it.
+    are carried out with it. `followers` has a batch look once at what comes after.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     lock_volunteer(volunteer_id)
@@ -55,7 +57,7 @@ def check_in(
         # What a leader vouches for no tap takes the place of.
         known.check_in_recorder_id is not None or not timeline.begins(known, moment, in_window=_in_window(here, moment))
     ):
-        _end_too(known, row, key)
+        _end_too(known, row, key, followers)
         raise AlreadyCheckedIn(known)
     judged = judge(here, end, _window(here))
     attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
@@ -63,9 +65,14 @@ def check_in(
     since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
     _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
-    here_if_new = here if known is None else None
-    timeline.put_in_order(attendance, since=since, here=here_if_new, alone=not row.others and since == moment)
-    _end_too(attendance, row, key)
+    timeline.put_in_order(
+        attendance,
+        since=since,
+        here=here if known is None else None,
+        alone=not row.others and since == moment,
+        followers=followers,
+    )
+    _end_too(attendance, row, key, followers)
     if known is not None:
         raise AlreadyCheckedIn(known)
     return attendance
@@ -118,9 +125,9 @@ def _new(volunteer_id: UUID, end: Told, *, shift_id: UUID | None = None, station
     )
 
 
-def _end_too(attendance: Attendance, row: Any, key: str | None) -> None:
+def _end_too(attendance: Attendance, row: Any, key: str | None, followers: Followers | None) -> None:
     if key is not None and row.waits:
-        waiting.carry_out(key, attendance)
+        waiting.carry_out(key, attendance, followers)
 
 
 def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:

@@ -10,6 +10,7 @@ from volunteer_api.attendance.judging import judge, told
 from volunteer_api.attendance.models import Attendance, Grade
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
 from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.queries import lock_volunteer
@@ -23,6 +24,7 @@ def check_out(
     evidence: dict[str, Any],
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
+    followers: Followers | None = None,
 ) -> Attendance:
     """End an attendance: credit its minutes, or hold them for review with the reasons.
 
@@ -54,7 +56,7 @@ def check_out(
     attendance.check_out_latitude, attendance.check_out_longitude = judged.place or (None, None)
     attendance.check_out_scanned_by = scanned_by
     attendance.grade = weaker(Grade(attendance.check_in_grade), judged.grade)
-    timeline.put_in_order(attendance, since=attendance.checked_in_at, here=here, alone=not others)
+    timeline.put_in_order(attendance, since=attendance.checked_in_at, here=here, alone=not others, followers=followers)
     if known_at is not None:
         raise AlreadyCheckedOut(attendance)
     return attendance

@@ -36,6 +36,11 @@ class TooManyWaiting(Conflict):
     is_outcome = False
 
 
+class TooManyAttendances(Conflict):
+    title = "You have too many attendances in these days; somebody has to look at them first."
+    is_outcome = False
+
+
 class OwnReview(Forbidden):
     title = "Nobody reviews her own attendance."
 

@@ -23,6 +23,7 @@ from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCod
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
+from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.sign_ups.queries import lock_volunteers
 from volunteer_api.stations.models import Station
 
@@ -72,8 +73,8 @@ def _result(
 ) -> Scanned:
     verb = _check_in if scan["kind"] == ScanKind.CHECK_IN else _check_out
     try:
-        # Judged before anything is written: what is refused leaves nothing behind.
-        status, attendance = verb(scan, _shown(scan, volunteer, by, received_at), target, by, received_at)
+        whose = _shown(scan, volunteer, by, received_at)
+        status, attendance = attempt(lambda: verb(scan, whose, target, by, received_at))
     except Problem as problem:
         # Who only has somebody's number does not learn by it who that is.
         shown = None if isinstance(problem, PersonalCodeInvalid) else volunteer

@@ -14,6 +14,7 @@ from volunteer_api.attendance.models import Attendance, WaitingCheckOut
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed, TooManyWaiting
 from volunteer_api.attendance.sameness import same_check_out
 from volunteer_api.attendance.schemas import CheckOutCreate
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, idempotency
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
@@ -46,7 +47,7 @@ def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str,
     )
 
 
-def carry_out(check_in_key: str, attendance: Attendance) -> None:
+def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | None = None) -> None:
     """Carry out what waited for a check-in that has arrived, as of the time at which it was received."""
     came = db.session.scalars(
         delete(WaitingCheckOut)
@@ -56,7 +57,12 @@ def carry_out(check_in_key: str, attendance: Attendance) -> None:
     for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
         # Refused where another phone's check-out, made earlier, has counted.
         with suppress(AlreadyCheckedOut, AlreadyReviewed):
-            check_out(attendance=attendance, evidence=_loaded(waited), received_at=waited.received_at)
+            check_out(
+                attendance=attendance,
+                evidence=_loaded(waited),
+                received_at=waited.received_at,
+                followers=followers,
+            )
         # Its own phone may ask again, and by then knows the attendance.
         idempotency.rename_request(
             attendance.volunteer_id,
