@@ -63,6 +63,7 @@ def test_the_main_job_by_curl(demo_server: DemoServer) -> None:
     assert len(blocks) >= 7
     run = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
+        cwd=demo_server.log.parent,
         env={**os.environ, "BASE": demo_server.url, "LOG": str(demo_server.log)},
         capture_output=True,
         text=True,
@@ -71,6 +72,8 @@ def test_the_main_job_by_curl(demo_server: DemoServer) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert "confirmed" in run.stdout
     assert "\n45\n" in run.stdout
+    assert "\nvalid\n" in run.stdout
+    assert (demo_server.log.parent / "certificate.pdf").read_bytes().startswith(b"%PDF-")
     ledger = json.loads(run.stdout.strip().splitlines()[-1])["items"]
     assert all(row["opening"] + row["incoming"] - row["outgoing"] == row["closing"] for row in ledger)
     assert any(row["item"]["name"] == "雨伞" and row["incoming"] >= 10 and row["outgoing"] >= 2 for row in ledger)

@@ -37,6 +37,7 @@ def compared(world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /statistics": PUBLIC(),
     "GET /me/ranking": SIGNED_IN(),
     "GET /rankings.xlsx": PUBLIC(offices),
     "GET /rankings.csv": PUBLIC(offices),

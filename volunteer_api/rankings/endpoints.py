@@ -11,9 +11,10 @@ from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import access, board, files, progress, report, service, snapshots
+from volunteer_api.rankings import access, board, files, progress, report, service, snapshots, statistics
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
+    FactsFilter,
     MyRankingQuery,
     MyRankingRead,
     PictureQuery,
@@ -35,6 +36,7 @@ from volunteer_api.rankings.snapshot_schemas import (
     SnapshotQuery,
     SnapshotRead,
 )
+from volunteer_api.rankings.statistics_schemas import StatisticsRead
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
 pages = page_blueprint("ranking_pages", __name__, "Leaderboards for the screen in the hall")
@@ -47,6 +49,12 @@ def read_ranking(query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
     # A screen that polls is answered with 304 until a place or a value has changed.
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
+
+
+@endpoint(blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead)
+def read_statistics(query: dict[str, Any]) -> Written:
+    """Read the figures of a subtree, a campaign or all, in sum and in parts."""
+    return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))
 
 
 @endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)

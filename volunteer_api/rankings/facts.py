@@ -71,7 +71,9 @@ def attended_shifts(question: Question, *each: Column) -> Subquery:
 
 def records(question: Question, *others: Column) -> Subquery:
     """The ledger's rows: `minutes`, `on`, their attribution, and what else is asked for."""
-    statement: Rows = select(*attribution(ServiceRecord), ServiceRecord.minutes, ServiceRecord.on, *others)
+    statement: Rows = select(
+        *attribution(ServiceRecord), ServiceRecord.activity_id, ServiceRecord.minutes, ServiceRecord.on, *others
+    )
     if question.first is not None:
         statement = statement.where(ServiceRecord.on >= question.first)
     if question.last is not None:

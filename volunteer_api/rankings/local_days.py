@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Date, String, case, cast, func, literal
+from sqlalchemy import ColumnElement, Date, Integer, String, case, cast, extract, func, literal
 from sqlalchemy.orm import InstrumentedAttribute
 
 from volunteer_api.core import clock
@@ -24,16 +24,29 @@ def local_day(moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:
 
     The changes of the clocks are known from 1970 to the end of next year; moments beyond take the nearest offset.
     """
-    zone = settings().zone
     if db.engine.dialect.name == "postgresql":
-        return cast(func.timezone(zone.key, moment), Date)
-    first, changes = offsets(zone.key, clock.now().year + 1)
+        return cast(func.timezone(settings().zone.key, moment), Date)
+    return func.date(moment, _seconds(moment))
+
+
+def local_hour_of_week(moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:
+    """The hour of the local week in which `moment` lies: 0 for Monday from midnight, 167 for Sunday's last."""
+    if db.engine.dialect.name == "postgresql":
+        local = func.timezone(settings().zone.key, moment)
+        return cast((extract("isodow", local) - 1) * 24 + extract("hour", local), Integer)
+    weekday = cast(func.strftime("%w", moment, _seconds(moment)), Integer)
+    return (weekday + 6) % 7 * 24 + cast(func.strftime("%H", moment, _seconds(moment)), Integer)
+
+
+def _seconds(moment: InstrumentedAttribute[datetime]) -> ColumnElement[str]:
+    """The zone's offset from UTC at a moment, as SQLite takes it."""
+    first, changes = offsets(settings().zone.key, clock.now().year + 1)
     offset: ColumnElement[int] = literal(first)
     if changes:
         # The last change before the moment counts, so they are asked from the latest back.
         branches = [(moment >= at, seconds) for at, seconds in reversed(changes)]
         offset = case(*branches, else_=first)
-    return func.date(moment, cast(offset, String).concat(" seconds"))
+    return cast(offset, String).concat(" seconds")
 
 
 @cache

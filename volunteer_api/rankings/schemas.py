@@ -52,14 +52,6 @@ def has_ends(data: dict[str, Any]) -> bool:
     return {"first", "last"} <= data.keys()
 
 
-def require_one_period(data: dict[str, Any]) -> None:
-    """Raise a fault of the query where it names two periods, or its days in the wrong order."""
-    if "period" in data and {"first", "last"} & data.keys():
-        raise fault("two_periods", "Give either a period, or from and to.", "period")
-    if "first" in data and "last" in data and data["first"] > data["last"]:
-        raise fault("from_after_to", "The first day is after the last.", "to")
-
-
 class Basis(StrEnum):
     """What the metric is set against.
 
@@ -72,13 +64,9 @@ class Basis(StrEnum):
     GROWTH = "growth"
 
 
-class RankingFilter(Schema):
-    """Which ranking. Without a period, all time; without a level, the children of `scope`."""
+class FactsFilter(Schema):
+    """Of what is counted: of a subtree, a campaign, a category, in a period; without any, of all that ever was."""
 
-    subject = Choice(Subject, required=True)
-    metric = Choice(Metric, load_default=Metric.ACTIVITY_COUNT)
-    basis = Choice(Basis, load_default=Basis.RAW)
-    level = Choice(OrganizationKind)
     scope = Id()
     campaign_id = Id()
     category = Choice(Category)
@@ -87,15 +75,27 @@ class RankingFilter(Schema):
     last = Day(data_key="to")
 
     @validates_schema
+    def check_period(self, data: dict[str, Any], **_options: Any) -> None:
+        if "period" in data and {"first", "last"} & data.keys():
+            raise fault("two_periods", "Give either a period, or from and to.", "period")
+        if "first" in data and "last" in data and data["first"] > data["last"]:
+            raise fault("from_after_to", "The first day is after the last.", "to")
+
+
+class RankingFilter(FactsFilter):
+    """Which ranking. Without a period, all time; without a level, the children of `scope`."""
+
+    subject = Choice(Subject, required=True)
+    metric = Choice(Metric, load_default=Metric.ACTIVITY_COUNT)
+    basis = Choice(Basis, load_default=Basis.RAW)
+    level = Choice(OrganizationKind)
+
+    @validates_schema
     def check_level(self, data: dict[str, Any], **_options: Any) -> None:
         if data["subject"] is not Subject.ORGANIZATION and "level" in data:
             raise fault("level_without_organization", "Only organizations have a level.", "level")
         if data["subject"] is Subject.ORGANIZATION and not {"level", "scope"} & data.keys():
             raise fault("required", "Name a level, or a scope whose children are ranked.", "level")
-
-    @validates_schema
-    def check_period(self, data: dict[str, Any], **_options: Any) -> None:
-        require_one_period(data)
 
     @validates_schema
     def check_combination(self, data: dict[str, Any], **_options: Any) -> None:
@@ -113,20 +113,13 @@ class RankingQuery(PageQuery, RankingFilter):
     around = Id()
 
 
-class MyRankingQuery(Schema):
+class MyRankingQuery(FactsFilter):
     """By what I am ranked among all volunteers. Without a period, all time."""
 
     metric = Choice(Metric, load_default=Metric.CREDITED_MINUTES)
-    scope = Id()
-    campaign_id = Id()
-    category = Choice(Category)
-    period = PeriodField()
-    first = Day(data_key="from")
-    last = Day(data_key="to")
 
     @validates_schema
-    def check(self, data: dict[str, Any], **_options: Any) -> None:
-        require_one_period(data)
+    def check_metric(self, data: dict[str, Any], **_options: Any) -> None:
         if data["metric"] is Metric.VOLUNTEER_COUNT:
             raise fault("metric_without_subject", "One volunteer is one volunteer; choose another metric.", "metric")
 
@@ -151,23 +144,13 @@ class RaceQuery(RankingFilter):
     step = Choice(Step, load_default=Step.MONTH)
 
 
-class WeeksQuery(Schema):
+class WeeksQuery(FactsFilter):
     """What is counted on each day: for one organization with all below it, a campaign, a category, or for all.
 
     Without a period, the 53 weeks to today; at most 371 days.
     """
 
     metric = Choice(Metric, load_default=Metric.ACTIVITY_COUNT)
-    scope = Id()
-    campaign_id = Id()
-    category = Choice(Category)
-    period = PeriodField()
-    first = Day(data_key="from")
-    last = Day(data_key="to")
-
-    @validates_schema
-    def check_period(self, data: dict[str, Any], **_options: Any) -> None:
-        require_one_period(data)
 
 
 class ReportQuery(Schema):

@@ -1,0 +1,104 @@
+"""Statistics: totals, and parts that add up to them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_organization
+from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.accounts.categories import Category
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.organizations.models import Division, OrganizationKind
+
+# A Friday; 04:00 in UTC is noon in Shanghai.
+NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+MONDAY_AT_ONE = datetime(2026, 11, 15, 17, 0, tzinfo=UTC)
+Unit = Callable[..., Any]
+ADDITIVE = ("activity_count", "attendance_count", "credited_minutes")
+
+
+@pytest.fixture
+def center_id(unit: Unit) -> UUID:
+    """A center whose office held two activities on Monday from one at night, and itself one the month before."""
+
+    def work() -> UUID:
+        db.session.add(Division(code="4104", parent_code=None, level="city", name="市", initials="s", pinyin="shi"))
+        db.session.flush()
+        center = make_organization()
+        center.division_code = "4104"
+        office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
+        people = [make_volunteer(home_division="4104").id, make_volunteer().id, make_volunteer(home_division="4104").id]
+        present = [(0, State.CREDITED, 60), (1, State.CREDITED, 30)]
+        for category in (Category.ENVIRONMENT_PROTECTION, Category.CULTURE_AND_SPORTS):
+            happening = Happening(turns=[Turn(MONDAY_AT_ONE, present=present)])
+            write(happening, office, people).category = category
+        earlier = Turn(NOON - timedelta(days=40), present=[(0, State.CREDITED, 15)])
+        write(Happening(turns=[earlier]), center, people)
+        return center.id
+
+    with clock.at(NOON):
+        found: UUID = unit(work)
+    return found
+
+
+def read(client: Any, query: str) -> Any:
+    with clock.at(NOON):
+        answer = client.get(f"/statistics?{query}")
+    assert answer.status_code == 200, answer.get_json()
+    return answer.get_json()
+
+
+def test_the_parts_add_up(client: Any, center_id: UUID) -> None:
+    body = read(client, f"scope={center_id}&period=2026")
+    assert body["totals"] == {
+        "activity_count": 3,
+        "attendance_count": 5,
+        "credited_minutes": 195,
+        "volunteer_count": 2,
+    }
+    for parts in (body["by_period"], body["by_category"]):
+        assert {name: sum(part[name] for part in parts) for name in ADDITIVE} == {
+            name: body["totals"][name] for name in ADDITIVE
+        }
+    assert [part["period"] for part in body["by_period"]] == ["2026-10-11", "2026-11-16"]
+    assert sum(body["attendances_by_hour_of_week"]) == 5
+    assert body["attendances_by_hour_of_week"][1] == 4
+    assert (body["registered_count"], body["active_percent"]) == (2, 100.0)
+    assert body["minutes_per_volunteer"] == 97.5
+
+
+def test_all_time_is_by_month(client: Any, center_id: UUID) -> None:
+    body = read(client, f"scope={center_id}")
+    assert [(part["period"], part["activity_count"]) for part in body["by_period"]] == [("2026-10", 1), ("2026-11", 2)]
+
+
+def test_a_category_alone(client: Any, center_id: UUID) -> None:
+    body = read(client, f"scope={center_id}&category={Category.CULTURE_AND_SPORTS}&period=2026-11")
+    assert [(part["category"], part["attendance_count"]) for part in body["by_category"]] == [
+        (Category.CULTURE_AND_SPORTS, 2)
+    ]
+    assert body["totals"]["credited_minutes"] == 90
+
+
+def test_nothing_is_zero(client: Any) -> None:
+    body = read(client, "period=2020")
+    assert body["totals"] == dict.fromkeys((*ADDITIVE, "volunteer_count"), 0)
+    assert (body["scope"], body["registered_count"], body["minutes_per_volunteer"]) == (None, None, None)
+
+
+def test_it_costs_the_same_however_much_there_is(client: Any, center_id: UUID, statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        read(client, f"scope={center_id}&period=2026")
+    assert len(seen) <= 11
+    unknown = client.get(f"/statistics?scope={make_unknown()}")
+    assert unknown.status_code == 404
+
+
+def make_unknown() -> UUID:
+    return UUID(int=7)
