@@ -10,7 +10,7 @@ from tests.attendance.factories import Scene, loaded_evidence, make_scene, soon
 from tests.attendance.test_review import attend, decide, sums, told
 from volunteer_api.attendance import closing, service
 from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.attendance.problems import AlreadyCheckedOut
+from volunteer_api.attendance.problems import AlreadyReviewed
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import deadlines
@@ -98,7 +98,7 @@ def test_a_claim_waits_for_a_leader(client: Any, unit: Any, scene: Scene) -> Non
     assert claim("again", 2).json["code"] == "nothing_to_claim"
     # What a person decided, no tap that arrives late decides anew.
     late = loaded_evidence(scene.shift.ends_at)
-    with pytest.raises(AlreadyCheckedOut):
+    with pytest.raises(AlreadyReviewed):
         unit(lambda: service.check_out(attendance=load(attendance_id), evidence=late))
     assert unit(lambda: sums(scene.volunteer)) == (90, 0)
 

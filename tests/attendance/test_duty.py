@@ -103,7 +103,8 @@ def test_from_the_screen_at_the_desk_to_the_ledger(
     body = {"station_id": str(scene.station.id), "evidence": evidence(clock.now(), code=shown["qr"])}
     with statements() as seen:
         came = phone.post("/attendances", json=body, key="in")
-    assert len(seen) <= 6, seen
+    # On PostgreSQL it is looked first whether it is a plain one, which no duty is.
+    assert len(seen) <= 7, seen
     open_attendance = phone.get("/me/home").json["open_attendance"]
     assert (open_attendance["station"]["name"], open_attendance["shift"]) == (scene.station.name, None)
     assert (came.status_code, came.json["grade"], came.json["station_id"]) == (201, "strong", str(scene.station.id))
@@ -170,12 +171,12 @@ def test_a_second_duty_on_the_same_day(unit: Unit) -> None:
         with pytest.raises(AlreadyCheckedIn):
             unit(lambda minutes=minutes: begin(scene, TEN + minutes * MINUTE))
     unit(lambda: end(scene, morning, TEN + HOUR))
-    # A tap that was on its way when she had left already.
+    # The earliest of them counts, and none that was on its way when she had left already.
     with pytest.raises(AlreadyCheckedIn):
         unit(lambda: begin(scene, TEN + 30 * MINUTE))
     afternoon = unit(lambda: begin(scene, TEN + 3 * HOUR))
     assert unit(lambda: end(scene, afternoon, TEN + 4 * HOUR)).state == "credited"
-    assert unit(lambda: sum(row.minutes for row in db.session.query(ServiceRecord))) == 120
+    assert unit(lambda: sum(row.minutes for row in db.session.query(ServiceRecord))) == 150
 
 
 def test_from_duty_to_a_shift_and_back(unit: Unit) -> None:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.attendance.factories import NEAR, Scene, loaded_evidence, make_scene, make_shift
 from tests.factories import unit_of
-from volunteer_api.attendance import presence_code, service
+from volunteer_api.attendance import presence_code, review, service
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.sampling import is_sampled
 from volunteer_api.attendance.travel import is_possible
@@ -163,3 +163,39 @@ def test_the_lot_draws_its_share_and_the_same_each_time(sqlite_app: Flask) -> No
         assert 290 < sum(first) < 510
         assert first == again
         assert not any(is_sampled(one, 0) for one in drawn_from)
+
+
+def test_what_a_leader_credited_leaves_no_room_for_what_is_told_later(unit: Any) -> None:
+    scene = make_scene(starts_at=EIGHT, hours=8)
+    evening = unit(lambda: another(scene, EIGHT + 8 * HOUR, 7))
+
+    def weak() -> UUID:
+        with clock.at(EIGHT + 8 * HOUR):
+            made = service.check_in(
+                volunteer_id=scene.volunteer.id, shift_id=evening, evidence=loaded_evidence(clock.now())
+            )
+        with clock.at(EIGHT + 15 * HOUR):
+            service.check_out(attendance=made, evidence=loaded_evidence(clock.now()))
+            return made.id
+
+    held = unit(weak)
+    unit(lambda: review.decide(attendance_id=held, reviewer_id=scene.leader.id, decision="credit", reason="在的"))
+    end = EIGHT + 8 * HOUR
+    late = unit(lambda: serve(scene.volunteer.id, scene.shift.id, EIGHT, end, told=EIGHT + 20 * HOUR))
+    assert (late.credited_minutes, late.held_minutes) == (60, 420)
+    assert late.reasons == ["daily_limit", "needs_organizer"]
+
+
+def test_of_a_night_each_day_has_its_own_minutes(unit: Any) -> None:
+    scene = make_scene(starts_at=EIGHT, hours=6)
+    night = unit(lambda: another(scene, EIGHT + 10 * HOUR, 12))
+    morning = unit(lambda: another(scene, EIGHT + 22 * HOUR, 4))
+    volunteer_id = scene.volunteer.id
+    unit(lambda: serve(volunteer_id, scene.shift.id, EIGHT, EIGHT + 6 * HOUR))
+    # From six to six: two hours of the first day's eight are left, and all six of the second day count.
+    second = unit(lambda: serve(volunteer_id, night, EIGHT + 10 * HOUR, EIGHT + 22 * HOUR))
+    assert (second.credited_minutes, second.held_minutes) == (480, 240)
+    record = unit(lambda: db.session.query(ServiceRecord).filter_by(attendance_id=second.id).one())
+    assert (record.starts_at, record.ends_at) == (EIGHT + 14 * HOUR, EIGHT + 22 * HOUR)
+    third = unit(lambda: serve(volunteer_id, morning, EIGHT + 22 * HOUR, EIGHT + 26 * HOUR))
+    assert (third.credited_minutes, third.held_minutes) == (120, 120)

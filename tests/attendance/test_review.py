@@ -162,6 +162,22 @@ def test_a_duty_is_reviewed_by_those_who_manage_the_station(client: Any, unit: A
     assert unit(lambda: sums(scene.stranger)) == (found["held_minutes"], 0)
 
 
+def test_a_manager_sees_who_came_to_a_shift_at_the_station_but_not_their_places(
+    client: Any, unit: Any, scene: Scene
+) -> None:
+    unit(lambda: attend(scene, scene.volunteer, place=NEAR))
+    day = unit(lambda: clock.local_date(scene.shift.starts_at))
+    path = f"/stations/{scene.station.id}/attendances?on={day}"
+    manager = client.as_(scene.station_manager)
+    assert manager.get(f"/shifts/{scene.shift.id}/attendances").status_code == 403
+    [seen] = manager.get(path).json["items"]
+    assert (seen["volunteer"]["name"], seen["check_in"]["grade"]) == ("volunteer", "medium")
+    assert [one["properties"]["role"] for one in seen["map"]["features"]] == ["fence"]
+    assert seen["check_in"]["client_time"] is None
+    [seen] = client.as_(scene.organizer).get(path).json["items"]
+    assert [one["properties"]["role"] for one in seen["map"]["features"]] == ["fence", "check_in", "check_out"]
+
+
 def test_what_is_credited_but_flagged_is_looked_at(client: Any, unit: Any, scene: Scene) -> None:
     def flag() -> list[UUID]:
         made = [attend(scene, one) for one in (scene.volunteer, scene.unsigned)]

@@ -24,6 +24,7 @@ from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.problems import READ, CheckInRefused
 from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
 from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
 from volunteer_api.core.idempotency import Answer, fingerprints, is_key, keep_answers, kept_answers
@@ -109,6 +110,7 @@ def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]
     read = [batch.read(line) for line in lines]
     batch.look_up()
     batch.apply_all()
+    batch.followers.settle(principal.volunteer_id)
     batch.keep()
     return [
         batch.outcome(one).result(one.key) if isinstance(one, Operation) else one.result(_key_of(line))
@@ -122,6 +124,7 @@ class _Batch:
     def __init__(self, principal: Principal, received_at: datetime) -> None:
         self.principal = principal
         self.received_at = received_at
+        self.followers = Followers()
         # The first operation under each key, and what came of it.
         self.owners: dict[str, Operation] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -249,6 +252,7 @@ class _Batch:
                 volunteer_id=self.principal.volunteer_id,
                 received_at=self.received_at,
                 memory=memory,
+                followers=self.followers,
                 **target,
             )
             return _shown(201, attendance, operation.compared())
@@ -259,7 +263,13 @@ class _Batch:
         attendance = (
             memory.attendance(attendance_id) if memory else access.to_check_out_of(self.principal, attendance_id)
         )
-        check_out(attendance=attendance, evidence=evidence, received_at=self.received_at, memory=memory)
+        check_out(
+            attendance=attendance,
+            evidence=evidence,
+            received_at=self.received_at,
+            memory=memory,
+            followers=self.followers,
+        )
         return _shown(200, attendance, operation.compared(attendance_id))
 
     def _wait(self, operation: Operation, memory: Memory | None) -> Outcome:

@@ -13,12 +13,14 @@ from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, reopen
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
+from volunteer_api.hours.days import MINUTE
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
@@ -35,14 +37,16 @@ def check_in(
     scanned_by: UUID | None = None,
     key: str | None = None,
     memory: Memory | None = None,
+    followers: Followers | None = None,
 ) -> Attendance:
     """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
-    check-ins to one shift the earlier counts, whichever came first. Check-outs that waited for this check-in's `key`
-    are carried out with it.
+    check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one that was
+    not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
+    are carried out with it. `followers` has a batch look once at what comes after.
 
     With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
     NotPlain is raised, and nothing changed, where it is none for that.
@@ -58,20 +62,27 @@ def check_in(
     known: Attendance | None = row.same
     if known is not None and (
         # What a leader vouches for no tap takes the place of.
-        known.check_in_recorder_id is not None or not timeline.precedes(known, known.checked_in_at, moment)
+        known.check_in_recorder_id is not None or not timeline.begins(known, moment, in_window=_in_window(here, moment))
     ):
-        _end_too(known, row, key)
+        _end_too(known, row, key, followers)
         raise AlreadyCheckedIn(known)
     if known is not None and memory is not None:
         raise NotPlain()
     judged = judge(here, end, _window(here))
     attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
+    # What the tap of the wrong day had closed may have gone on.
+    since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
     _begin(attendance, here, end, judged, scanned_by)
     # Of one that may be settled again, the timeline reads what a check-out looks at.
     timeline.put_in_order(
-        attendance, since=moment, here=here if known is None else None, alone=not row.others, memory=memory
+        attendance,
+        since=since,
+        here=here if known is None else None,
+        alone=not row.others and since == moment,
+        memory=memory,
+        followers=followers,
     )
-    _end_too(attendance, row, key)
+    _end_too(attendance, row, key, followers)
     if known is not None:
         raise AlreadyCheckedIn(known)
     return attendance
@@ -99,6 +110,11 @@ def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | Non
     return AtOnce(attendance, queries.is_plain())
 
 
+def _in_window(here: Scene, moment: datetime) -> bool:
+    opens_at, closes_at = _window(here)
+    return opens_at <= moment <= closes_at
+
+
 def _window(here: Scene) -> tuple[datetime, datetime]:
     return here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at
 
@@ -113,14 +129,15 @@ def _new(volunteer_id: UUID, end: Told, *, shift_id: UUID | None = None, station
         state=State.OPEN.value,
         credited_minutes=0,
         held_minutes=0,
+        reasons=[],
         flagged=False,
         check_out_remarks=[],
     )
 
 
-def _end_too(attendance: Attendance, row: Any, key: str | None) -> None:
+def _end_too(attendance: Attendance, row: Any, key: str | None, followers: Followers | None) -> None:
     if key is not None and row.waits:
-        waiting.carry_out(key, attendance)
+        waiting.carry_out(key, attendance, followers)
 
 
 def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:

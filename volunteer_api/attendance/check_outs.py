@@ -9,8 +9,9 @@ from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance, Grade
-from volunteer_api.attendance.problems import AlreadyCheckedOut
+from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
 from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.sign_ups.queries import lock_volunteer
@@ -25,13 +26,14 @@ def check_out(
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     memory: Memory | None = None,
+    followers: Followers | None = None,
 ) -> Attendance:
     """End an attendance: credit its minutes, or hold them for review with the reasons.
 
     One that was closed without the volunteer, by a check-in elsewhere or long after the end, takes its check-out still,
     as long as nobody decided. `received_at` is when the server had it, by default now. `scanned_by`: who read the
-    volunteer's own code at a desk. Raises AlreadyCheckedOut (409); of two check-outs the earlier counts, whichever came
-    first. `memory`: as of `check_in`.
+    volunteer's own code at a desk. Raises AlreadyReviewed where somebody decided without it, and AlreadyCheckedOut
+    (409); of two check-outs the earlier counts, whichever came first. `memory` and `followers`: as of `check_in`.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     if memory is not None:
@@ -44,6 +46,8 @@ def check_out(
         refused = timeline.is_fixed(attendance)
     else:
         refused = not timeline.precedes(attendance, known_at, end.tapped.moment)
+    if refused and known_at is None and attendance.reviewed_by is not None:
+        raise AlreadyReviewed(attendance)
     if refused:
         raise AlreadyCheckedOut(attendance)
     if memory is not None and (others or known_at is not None):
@@ -59,7 +63,14 @@ def check_out(
     attendance.check_out_latitude, attendance.check_out_longitude = judged.place or (None, None)
     attendance.check_out_scanned_by = scanned_by
     attendance.grade = weaker(Grade(attendance.check_in_grade), judged.grade)
-    timeline.put_in_order(attendance, since=attendance.checked_in_at, here=here, alone=not others, memory=memory)
+    timeline.put_in_order(
+        attendance,
+        since=attendance.checked_in_at,
+        here=here,
+        alone=not others,
+        memory=memory,
+        followers=followers,
+    )
     if known_at is not None:
         raise AlreadyCheckedOut(attendance)
     return attendance

@@ -60,6 +60,7 @@ class Memory:
         # None of them was rejected, and no tap rejects one.
         self.attendances = list(found)
         self.is_whole = len(self.attendances) < MOST_REMEMBERED
+        self.rejected = list(db.session.scalars(queries.rejected_since(volunteer_id, self.since)))
         known = {one.shift_id for one in self.attendances if one.shift_id is not None}
         values = {"volunteer_id": volunteer_id, "shift_ids": [*known.union(shift_ids)]}
         self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), values)}
@@ -125,7 +126,8 @@ class Memory:
     def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
         """As `queries.around`."""
         first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
-        found = [one for one in self.attendances if one is not attendance and first < one.checked_in_at < last]
+        known = [*self.attendances, *self.rejected]
+        found = [one for one in known if one is not attendance and first < one.checked_in_at < last]
         found.sort(key=lambda one: one.id)
         found.sort(key=lambda one: one.checked_in_at, reverse=True)
         return found[: queries.MOST_AROUND]

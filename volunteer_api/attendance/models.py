@@ -46,6 +46,7 @@ class Reason(StrEnum):
     FORGOTTEN_CHECK_OUT = "forgotten_check_out"
     CLAIMED = "claimed"
     MARKED_ABSENT = "marked_absent"
+    REJECTED_BEFORE = "rejected_before"
 
 
 class Remark(StrEnum):

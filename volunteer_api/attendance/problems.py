@@ -38,6 +38,11 @@ class TooManyWaiting(Conflict):
     is_outcome = False
 
 
+class TooManyAttendances(Conflict):
+    title = "You have too many attendances in these days; somebody has to look at them first."
+    is_outcome = False
+
+
 class OwnReview(Forbidden):
     title = "Nobody reviews her own attendance."
 
@@ -67,7 +72,7 @@ class AlreadyReviewed(_KnownAttendance):
 
 
 class MinutesMissing(Conflict):
-    title = "Nobody knows when the volunteer left; say how many minutes count."
+    title = "Nobody knows how long the volunteer was there; say how many minutes count."
 
 
 class BeyondAttendance(Conflict):

@@ -27,7 +27,7 @@ Others = aliased(Attendance, name="others")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
-MOST_AROUND = 20
+MOST_AROUND = 100
 SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
 ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # One row of several columns, whose types the caller knows.
@@ -92,12 +92,13 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
     """All that a check-in to a duty looks at, in one row.
 
     The station, the volunteer's part in it, a duty of hers at this station in which the moment lies (`same`), if any:
-    an open one in whose frame, or before whose beginning on the same day's duty, it lies; whether she has `others` that
-    the check-in may change, and whether a check-out of hers `waits` for its check-in.
+    an open one in whose frame, or in the half hour before whose beginning, it lies; whether she has `others` that the
+    check-in may change, and whether a check-out of hers `waits` for its check-in.
     """
-    before = moment + timedelta(minutes=rules().duty_minutes)
+    # What was told of earlier than that may be a duty of its own, whose check-out is on its way.
+    before = moment + timedelta(minutes=rules().check_in_opens_minutes)
     lies_in = or_(
-        and_(Same.state == State.OPEN, Same.frame_ends_at > moment, Same.checked_in_at < before),
+        and_(Same.state == State.OPEN, Same.frame_ends_at > moment, Same.checked_in_at <= before),
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
     return (
@@ -166,15 +167,33 @@ def waited_for(volunteer_id: UUID) -> Select[str]:
 
 
 def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
-    """Her other attendances that were not rejected and began at most a day before or after; the nearest twenty."""
+    """Her other attendances that began at most a day before or after, but those that nobody decided to reject.
+
+    The latest hundred.
+    """
     return (
         select(Attendance)
         .where(
             Attendance.volunteer_id == volunteer_id,
             Attendance.id != attendance_id,
-            Attendance.state != State.REJECTED,
+            or_(Attendance.state != State.REJECTED, Attendance.reviewed_by.is_not(None)),
             Attendance.checked_in_at > starts_at - ONE_DAY,
             Attendance.checked_in_at < ends_at + ONE_DAY,
+        )
+        .order_by(Attendance.checked_in_at.desc(), Attendance.id)
+        .limit(MOST_AROUND)
+    )
+
+
+def rejected_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
+    """A volunteer's attendances from a moment on that somebody decided to reject; the latest hundred."""
+    return (
+        select(Attendance)
+        .where(
+            Attendance.volunteer_id == volunteer_id,
+            Attendance.state == State.REJECTED,
+            Attendance.reviewed_by.is_not(None),
+            Attendance.checked_in_at > moment,
         )
         .order_by(Attendance.checked_in_at.desc(), Attendance.id)
         .limit(MOST_AROUND)

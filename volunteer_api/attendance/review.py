@@ -9,7 +9,7 @@ from uuid import UUID
 from volunteer_api.attendance import minutes as counting
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import review_queries, scene
-from volunteer_api.attendance.models import Attendance, Decision, State
+from volunteer_api.attendance.models import Attendance, Decision, Reason, State
 from volunteer_api.attendance.problems import (
     AlreadyReviewed,
     BeyondAttendance,
@@ -47,12 +47,23 @@ class Countable:
     """What of an attendance may count: an interval inside its frame, and at most so many minutes of it.
 
     `others` are what the ledger holds of the same local days for anything else: no minute is credited twice.
+    `is_known`: taps or a claim say when it began and ended; else it may have been any part of the interval. `told` is
+    what its ends say in any case, as the attendance shows them.
     """
 
     starts_at: datetime
     ends_at: datetime
     most: int
     others: Sequence[Credited]
+    is_known: bool
+    told: tuple[datetime, datetime]
+
+    def interval(self, minutes: int) -> tuple[datetime, datetime]:
+        """When so many of its minutes were."""
+        if minutes <= whole_minutes(*self.told):
+            return self.told
+        # Where nobody knows when she left, no more is said than is given.
+        return self.starts_at, self.ends_at if self.is_known else self.starts_at + minutes * MINUTE
 
 
 def decide(
@@ -113,16 +124,40 @@ def reviewed_view(results: Sequence[Reviewed]) -> dict[str, Any]:
 
 
 def countable(attendance: Attendance, here: Scene) -> Countable:
-    """What of an attendance may count at most; of one without a check-out or a claim, to the end of its frame."""
-    left_at = attendance.checked_out_at or attendance.claimed_left_at or here.ends_at
-    starts_at, ends_at = counting.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
+    """What of an attendance may count at most; where nobody knows when it began or ended, the whole frame up to it."""
+    came_at, left_at = _came_at(attendance), _left_at(attendance)
+    frame = here.starts_at, here.ends_at
+    starts_at, ends_at = counting.clip(came_at or here.starts_at, left_at or here.ends_at, *frame)
+    shown_until = attendance.checked_out_at or attendance.claimed_left_at or attendance.checked_in_at
+    told = counting.clip(attendance.checked_in_at, shown_until, *frame)
     days = clock.local_date(starts_at), clock.local_date(ends_at)
     others = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id})
     taken = sum(
         min(record.minutes, whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)))
         for record in others
     )
-    return Countable(starts_at, ends_at, max(0, whole_minutes(starts_at, ends_at) - taken), others)
+    most = max(0, whole_minutes(starts_at, ends_at) - taken)
+    is_known = came_at is not None and left_at is not None
+    return Countable(starts_at, ends_at, most, others, is_known, told)
+
+
+def _came_at(attendance: Attendance) -> datetime | None:
+    """When it began, None where only an odd clock says so."""
+    return None if Reason.CLOCK_ODD in attendance.check_in_reasons else attendance.checked_in_at
+
+
+def _left_at(attendance: Attendance) -> datetime | None:
+    """When it ended, None where nothing says so: a mistaken check-in elsewhere, or an odd clock, ended nothing."""
+    if attendance.checked_out_at is None:
+        return attendance.claimed_left_at
+    if attendance.check_out_recorder_id is not None:
+        return attendance.checked_out_at
+    if Reason.CLOCK_ODD in (attendance.check_out_reasons or ()):
+        return None
+    tapped_at = attendance.check_out_tapped_at
+    if tapped_at is not None:
+        return tapped_at if tapped_at >= attendance.checked_in_at else None
+    return None if Reason.CHECKED_IN_ELSEWHERE in attendance.reasons else attendance.checked_out_at
 
 
 def _reviewed(reviewer_id: UUID, line: Mapping[str, Any] | Problem, known: Mapping[UUID, UUID]) -> Reviewed:
@@ -211,9 +246,9 @@ def _require_decidable(
 def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int:
     if asked is None:
         waits = attendance.credited_minutes + attendance.held_minutes
-        if attendance.state != State.REJECTED and (waits or attendance.checked_out_at is not None):
+        if attendance.state != State.REJECTED and (waits or could.is_known):
             asked = waits
-        elif attendance.checked_out_at is not None or attendance.claimed_left_at is not None:
+        elif could.is_known:
             asked = could.most
         else:
             raise MinutesMissing()
@@ -224,7 +259,7 @@ def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int
 
 def _require_room(here: Scene, reviewer_id: UUID, could: Countable, minutes: int) -> None:
     days = hours.minutes_by_day(could.others)
-    for day, part in spread(minutes, could.starts_at, could.ends_at, settings().zone).items():
+    for day, part in spread(minutes, *could.interval(minutes), settings().zone).items():
         if part and days.get(day, 0) + part > rules().most_minutes_a_day:
             _require_organizer(here, reviewer_id)
 
@@ -242,15 +277,15 @@ def _write(
         )
     if could is None:
         return
+    starts_at, ends_at = could.interval(minutes)
     hours.credit(
         volunteer_id=attendance.volunteer_id,
         minutes=minutes,
         activity=here.activity,
         shift=here.shift,
         station=here.station,
-        starts_at=could.starts_at,
-        # Of whom nobody knows when she left, no more is said than was given.
-        ends_at=could.ends_at if attendance.checked_out_at else could.starts_at + minutes * MINUTE,
+        starts_at=starts_at,
+        ends_at=ends_at,
         attendance_id=attendance.id,
         team_id=here.team_id,
         leader_id=here.leader_id,

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_phone
+from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
@@ -20,6 +21,7 @@ from volunteer_api.core.geo import Place, meters_between
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
+from volunteer_api.organizations.access import Permission, permitted_organization_ids
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import path_ids_under
 from volunteer_api.sign_ups.models import SignUp
@@ -34,7 +36,7 @@ def waiting(reviewer_id: UUID, query: Mapping[str, Any]) -> Page:
 
     `query` has the filters of `HeldQuery`.
     """
-    statement = _looked_at().where(
+    statement = _looked_at(true()).where(
         Attendance.flagged if query.get("flagged") else Attendance.state == State.HELD,
         Attendance.volunteer_id != reviewer_id,
         reviewed_by(reviewer_id),
@@ -48,7 +50,8 @@ def waiting(reviewer_id: UUID, query: Mapping[str, Any]) -> Page:
 def at_station(station: Station, reader_id: UUID, query: Mapping[str, Any]) -> Page:
     """Who served at a station, on duty or at an activity there, in what began on a local day; in order of arrival.
 
-    `query` has `on`, today where it is left out. One statement, and an audit row.
+    `query` has `on`, today where it is left out. Of an activity's attendances only those who may read them there see
+    the evidence and the claim. One statement, and an audit row.
     """
     day = query.get("on") or clock.today()
     since, until = clock.days_between(day, day)
@@ -58,7 +61,12 @@ def at_station(station: Station, reader_id: UUID, query: Mapping[str, Any]) -> P
         .join(Activity, Activity.id == Shift.activity_id)
         .where(Activity.station_id == station.id, Shift.starts_at >= since, Shift.starts_at < until)
     )
-    statement = _looked_at().where(
+    reads = or_(
+        Attendance.station_id == station.id,
+        led_by(reader_id),
+        Activity.organization_id.in_(permitted_organization_ids(reader_id, Permission.ATTENDANCE_READ)),
+    )
+    statement = _looked_at(reads).where(
         or_(Attendance.station_id == station.id, Attendance.shift_id.in_(shifts_there)),
         since <= BEGAN_AT,
         until > BEGAN_AT,
@@ -70,7 +78,8 @@ def at_station(station: Station, reader_id: UUID, query: Mapping[str, Any]) -> P
     return _shown(page(statement, keys, query, scope=f"station {station.id} {day}"), reader_id)
 
 
-def _looked_at() -> Rows:
+def _looked_at(reads: ColumnElement[bool]) -> Rows:
+    """Attendances with what is beside them; `reads` is whether their evidence is shown."""
     latest = aliased(SignUp)
     sign_up_state = (
         select(latest.state)
@@ -91,6 +100,7 @@ def _looked_at() -> Rows:
             Marker.name.label("marker_name"),
             sign_up_state.label("sign_up_state"),
             ENDED_AT.label("ended_at"),
+            reads.label("reads"),
         )
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
         .outerjoin(
@@ -149,6 +159,7 @@ def _shown(found: Page, reader_id: UUID) -> Page:
 def _view(row: Any, today: Any) -> dict[str, Any]:
     attendance: Attendance = row.Attendance
     deadline = deadlines.due_on(clock.local_date(row.ended_at))
+    evidence = (attendance.check_in_evidence, attendance.check_out_evidence) if row.reads else (None, None)
     return {name: getattr(attendance, name) for name in OWN_COLUMNS} | {
         "volunteer": {
             "id": attendance.volunteer_id,
@@ -160,20 +171,20 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
         "station": row.Station,
         "sign_up_state": row.sign_up_state,
         "roll_call": _mark_view(row.RollCallMark, row.marker_name),
-        "claim": _claim_view(attendance),
+        "claim": _claim_view(attendance) if row.reads else None,
         "check_in": _end(
             attendance.checked_in_at,
             attendance.check_in_grade,
-            attendance.check_in_evidence,
+            evidence[0],
             attendance.check_in_recorder_id,
         ),
         "check_out": _end(
             attendance.checked_out_at,
             attendance.check_out_grade,
-            attendance.check_out_evidence,
+            evidence[1],
             attendance.check_out_recorder_id,
         ),
-        "map": _map(attendance, row.Activity, row.Station),
+        "map": _map(evidence, row.Activity, row.Station),
         "due_on": deadline.on,
         "due_on_is_certain": deadline.is_certain,
         "is_late": deadline.is_past(today),
@@ -216,7 +227,7 @@ def _end(
     }
 
 
-def _map(attendance: Attendance, activity: Activity | None, station: Station | None) -> dict[str, Any]:
+def _map(ends: tuple[Any, Any], activity: Activity | None, station: Station | None) -> dict[str, Any]:
     """A GeoJSON FeatureCollection of the fence's center and the two places, as far as they are known."""
     place = activity.place if activity is not None else station.place if station is not None else None
     center = (place["lat"], place["lng"]) if place else None
@@ -224,7 +235,7 @@ def _map(attendance: Attendance, activity: Activity | None, station: Station | N
     if center is not None:
         radius = (activity.radius_m if activity is not None else None) or rules().fence_m
         features.append(_feature(center, role="fence", radius_m=radius))
-    for role, evidence in (("check_in", attendance.check_in_evidence), ("check_out", attendance.check_out_evidence)):
+    for role, evidence in zip(("check_in", "check_out"), ends, strict=True):
         given = usable({"client_time": None} | (evidence or {}))
         if given.place is not None:
             distance = round(meters_between(center, given.place)) if center is not None else None

@@ -39,7 +39,7 @@ from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteers
 
-# Who has an account hears of a roll-call that names her; that many numbers that nobody has may be tried without a word.
+# Who is there by a roll-call hears of it; that many numbers of others may be tried without a word.
 UNKNOWN_PHONES = "100/hour"
 
 
@@ -157,18 +157,30 @@ def _marked(
         if volunteer_id == call.by:
             raise OwnRollCall()
         if person is None:
-            raise _unknown(call, entry)
+            raise _unknown(entry)
         changed = MARKING[entry["status"]](call, person, entry)
     except Problem as refusal:
-        return Marked(person, False, refusal)
+        known = person if person is not None and person.is_known_here else None
+        return Marked(known, False, refusal if known is not None else _counted(call, entry, refusal))
     return Marked(person, _note(call, person, entry) or changed, None)
 
 
-def _unknown(call: Call, entry: Mapping[str, Any]) -> Problem:
+def _unknown(entry: Mapping[str, Any]) -> Problem:
     if "phone" not in entry:
         return UnknownVolunteer()
-    spend(UNKNOWN_PHONES, "phones in roll-calls", who=str(call.by))
-    return UnknownPhone()
+    # Whether a number is anybody's is told to those who vouch that its owner was there, and not in silence.
+    return UnknownPhone() if entry["status"] == RollCallStatus.PRESENT else NotExpected()
+
+
+def _counted(call: Call, entry: Mapping[str, Any] | Problem, refusal: Problem) -> Problem:
+    """The refusal of somebody whom the shift does not know; by phone, it spends one of the leader's tries."""
+    if isinstance(entry, Problem) or "phone" not in entry:
+        return refusal
+    try:
+        spend(UNKNOWN_PHONES, "phones in roll-calls", who=str(call.by))
+    except Problem as too_many:
+        return too_many
+    return refusal
 
 
 def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:

@@ -30,6 +30,11 @@ class Person:
     elsewhere: Attendance | None = None
     mark: RollCallMark | None = None
 
+    @property
+    def is_known_here(self) -> bool:
+        """Whether the shift has to do with her: nobody else's name is told by a number."""
+        return self.sign_up is not None or self.attendance is not None or self.mark is not None
+
 
 def accounts_of(phones: Collection[str]) -> dict[str, UUID]:
     """The accounts of E.164 numbers, without those that nobody has."""

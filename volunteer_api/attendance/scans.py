@@ -23,13 +23,14 @@ from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCod
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
+from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.sign_ups.queries import lock_volunteers
 from volunteer_api.stations.models import Station
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """What came of one scan: `status` is what it alone would have had; `volunteer` is None for a code of nobody."""
+    """What came of one scan: `status` is what it alone would have had; `volunteer` is None without a code of hers."""
 
     key: str
     status: int
@@ -72,10 +73,12 @@ def _result(
 ) -> Scanned:
     verb = _check_in if scan["kind"] == ScanKind.CHECK_IN else _check_out
     try:
-        # Judged before anything is written: what is refused leaves nothing behind.
-        status, attendance = verb(scan, _shown(scan, volunteer, by, received_at), target, by, received_at)
+        whose = _shown(scan, volunteer, by, received_at)
+        status, attendance = attempt(lambda: verb(scan, whose, target, by, received_at))
     except Problem as problem:
-        return Scanned(scan["key"], problem.status, volunteer, None, problem.body())
+        # Who only has somebody's number does not learn by it who that is.
+        shown = None if isinstance(problem, PersonalCodeInvalid) else volunteer
+        return Scanned(scan["key"], problem.status, shown, None, problem.body())
     return Scanned(scan["key"], status, volunteer, attendance, None)
 
 

@@ -41,6 +41,7 @@ REASON_SENTENCES: dict[str, str] = {
     Reason.FORGOTTEN_CHECK_OUT: "Nobody checked out; it was closed after the end.",
     Reason.CLAIMED: "The volunteer says when she left; a leader has to look at it.",
     Reason.MARKED_ABSENT: "A leader marked the volunteer absent.",
+    Reason.REJECTED_BEFORE: "An attendance here at this time was rejected before.",
     Reason.CODE_ELSEWHERE: "The code is right, but the phone was far away from where it was shown.",
     Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
     Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",

@@ -37,17 +37,15 @@ def settle(
     """
     starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
     days, besides = (clock.local_date(starts_at), clock.local_date(ends_at)), {attendance.id, *later}
-    around: Iterable[Attendance]
     if memory is not None:
-        known, around = memory.credited_on(*days, besides=besides), memory.around(attendance, left_at)
+        known, beside = memory.credited_on(*days, besides=besides), memory.around(attendance, left_at)
     else:
         # What the check-out changed is written once, with what comes of it.
         with db.session.no_autoflush:
             known = hours.credited_on(attendance.volunteer_id, *days, besides=besides)
-            around = db.session.scalars(
-                queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
-            )
-    others = [one for one in around if one.id not in later]
+            around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
+            beside = list(db.session.scalars(around))
+    others = [one for one in beside if one.state != State.REJECTED and one.id not in later]
     already = hours.minutes_by_day(known)
     counted = _count(starts_at, ends_at, already)
     reasons = set(doubts) | _conflicts(attendance, others)
@@ -55,6 +53,9 @@ def settle(
         reasons.add(Reason.OVERLAPPING)
     if here.marked_absent:
         reasons.add(Reason.MARKED_ABSENT)
+    # A rejection stands against taps that say the same once more, however good they are.
+    if any(_says_the_same(attendance, left_at, one) for one in beside if one.state == State.REJECTED):
+        reasons.add(Reason.REJECTED_BEFORE)
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
     credited = counted.within_limit if not reasons else 0
@@ -68,7 +69,7 @@ def settle(
         reasons.add(Reason.SAMPLED)
     attendance.reasons = in_order(reasons)
     set_held(attendance, here, counted.minutes - credited, memory=memory)
-    _credit(attendance, here, credited, starts_at, ends_at, memory)
+    _credit(attendance, here, credited, *counted.within, memory)
     if memory is None:
         db.session.flush()
 
@@ -180,6 +181,15 @@ def _needs_organizer(counted: Counted, already: Mapping[date, int], others: Sequ
         if already.get(day, 0) + waiting + part > rules().most_minutes_a_day:
             return True
     return False
+
+
+def _says_the_same(attendance: Attendance, left_at: datetime, other: Attendance) -> bool:
+    """Whether another attendance is one at the same shift, or of a duty at the same station and time."""
+    if attendance.shift_id is not None:
+        return attendance.shift_id == other.shift_id
+    ended_at = other.checked_out_at or other.frame_ends_at
+    overlaps = ended_at is None or (attendance.checked_in_at <= ended_at and other.checked_in_at <= left_at)
+    return attendance.station_id == other.station_id and overlaps
 
 
 def _conflicts(attendance: Attendance, others: Sequence[Attendance]) -> set[Reason]:

@@ -26,10 +26,10 @@ JUDGED_ANEW = {
     Reason.IMPOSSIBLE_TRAVEL,
     Reason.NOT_SIGNED_UP,
     Reason.MARKED_ABSENT,
+    Reason.REJECTED_BEFORE,
 }
 # What a phone's evidence gave to doubt.
 OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW, Reason.CODE_ELSEWHERE}
-UNFINISHED = {Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED}
 
 
 class RollCall(Protocol):
@@ -184,7 +184,7 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
     if ends.vouches_leaving:
         attendance.checked_out_at, attendance.check_out_grade = ends.left_at, Grade.STRONG
         attendance.check_out_recorder_id = call.by
-        doubts -= UNFINISHED
+        doubts -= timeline.UNFINISHED
         if ends.left_in_order:
             doubts.discard(Reason.CHECKED_IN_ELSEWHERE)
     known = [Grade(one) for one in (attendance.check_in_grade, attendance.check_out_grade) if one is not None]

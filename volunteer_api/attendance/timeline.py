@@ -8,16 +8,18 @@ again; what the ledger holds of them is taken back only where it comes out other
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import pairwise
 from uuid import UUID
 
 from volunteer_api.attendance import queries, scene
 from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.models import Attendance, Reason, State
+from volunteer_api.attendance.problems import TooManyAttendances
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import hold, minutes_until, reopen, settle
 from volunteer_api.core.database import db
 from volunteer_api.hours.days import MINUTE
+
+UNFINISHED = frozenset({Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED})
 
 
 def is_fixed(attendance: Attendance) -> bool:
@@ -41,6 +43,38 @@ def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bo
     return known_at - moment >= MINUTE and not is_fixed(attendance)
 
 
+def begins(attendance: Attendance, moment: datetime, *, in_window: bool) -> bool:
+    """Whether a check-in takes the place of the one known: made earlier, or in the time for it where that was not."""
+    if in_window is (Reason.OUTSIDE_WINDOW not in attendance.check_in_reasons):
+        return precedes(attendance, attendance.checked_in_at, moment)
+    return in_window and not is_fixed(attendance)
+
+
+class Followers:
+    """What comes after the attendances that one request changes, to be looked at again once, after its last tap.
+
+    Without it a hundred taps, each told before a hundred known attendances, would let each of these be settled anew a
+    hundred times.
+    """
+
+    def __init__(self) -> None:
+        self.since: datetime | None = None
+
+    def note(self, moment: datetime) -> None:
+        """Something of that moment has changed, and attendances follow it."""
+        self.since = moment if self.since is None else min(self.since, moment)
+
+    def settle(self, volunteer_id: UUID) -> None:
+        """Let them be what they are, in their order. The volunteer is locked."""
+        if self.since is None:
+            return
+        db.session.flush()
+        line = sorted(db.session.scalars(queries.line_since(volunteer_id, self.since)), key=_place)
+        for number, one in enumerate(line):
+            if one.check_out_tapped_at is not None and not _stays(one):
+                _bring_in_line(line, number, None, None)
+
+
 def put_in_order(
     attendance: Attendance,
     *,
@@ -48,12 +82,14 @@ def put_in_order(
     here: Scene | None = None,
     alone: bool = False,
     memory: Memory | None = None,
+    followers: Followers | None = None,
 ) -> None:
     """Let a volunteer's attendances be what they are, now that a tap has begun, moved or ended this one.
 
     It may be new and not stored yet; `here` is its scene where that is known. `since` is the moment from which
-    something may be otherwise; `alone` where no other attendance began or was not over then. The volunteer is locked.
-    With `memory`, the others are as remembered there, and what comes out is written with the rest of a batch.
+    something may be otherwise; `alone` where no other attendance began or was not over then. Those that follow are
+    looked at again at once, or by `followers`. The volunteer is locked. With `memory`, the others are as remembered
+    there, and what comes out is written with the rest of a batch. Raises TooManyAttendances (409).
     """
     others: Sequence[Attendance] = ()
     if not alone and memory is not None:
@@ -64,25 +100,36 @@ def put_in_order(
             db.session.flush()
         found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
         others = [one for one in found if one is not attendance]
+    if sum(not _stays(one) for one in others) > queries.MOST_AROUND:
+        raise TooManyAttendances()
     line = sorted([attendance, *others], key=_place)
     brought = False
-    for number, (one, following) in enumerate(pairwise([*line, None])):
-        if one is None:
-            continue
-        next_at = following.checked_in_at if following is not None else None
+    for number, one in enumerate(line):
         follows = brought and one.check_out_tapped_at is not None
-        if one is not attendance and (_stays(one) or not (follows or _differs(one, next_at))):
+        if follows and followers is not None:
+            followers.note(attendance.checked_in_at)
+            follows = False
+        if one is not attendance and (_stays(one) or not (follows or _differs(one, _next_at(line, number)))):
             continue
-        later = [later.id for later in line[number + 1 :]]
-        _bring(one, next_at, here if one is attendance else None, later=later, memory=memory)
-        if memory is not None:
-            memory.keep(one)
-        else:
-            db.session.add(one)
-            # Each at once, and in this order: the one that is open comes last, after what was open is closed.
-            db.session.flush()
+        _bring_in_line(line, number, here if one is attendance else None, memory)
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
+
+
+def _next_at(line: Sequence[Attendance], number: int) -> datetime | None:
+    return line[number + 1].checked_in_at if number + 1 < len(line) else None
+
+
+def _bring_in_line(line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None) -> None:
+    # What comes after is judged beside it; but what no tap changes stands, and it is judged beside that.
+    later = [other.id for other in line[number + 1 :] if not is_fixed(other)]
+    _bring(line[number], _next_at(line, number), here, later=later, memory=memory)
+    if memory is not None:
+        memory.keep(line[number])
+        return
+    db.session.add(line[number])
+    # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+    db.session.flush()
 
 
 def _stays(attendance: Attendance) -> bool:
@@ -119,6 +166,16 @@ def _bring(
     """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
     left_at, elsewhere = _end(attendance, next_at)
     tapped_at = attendance.check_out_tapped_at
+    unfinished = UNFINISHED.intersection(attendance.reasons)
+    if tapped_at is None and unfinished:
+        # An earlier check-in lets it begin earlier; that nobody checked out, and what she claims, stays.
+        attendance.reasons = list(attendance.check_in_reasons)
+        claimed_at = attendance.claimed_left_at
+        if here is None:
+            _, here = scene.load(attendance.volunteer_id, attendance.id)
+        waits = minutes_until(attendance, here, claimed_at) if claimed_at is not None else 0
+        hold(attendance, map(Reason, unfinished), waits, here)
+        return
     if left_at is None:
         reopen(attendance)
         return

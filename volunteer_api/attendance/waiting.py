@@ -11,9 +11,10 @@ from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
-from volunteer_api.attendance.problems import AlreadyCheckedOut, TooManyWaiting
+from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed, TooManyWaiting
 from volunteer_api.attendance.sameness import same_check_out
 from volunteer_api.attendance.schemas import CheckOutCreate
+from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, idempotency
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
@@ -46,7 +47,7 @@ def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str,
     )
 
 
-def carry_out(check_in_key: str, attendance: Attendance) -> None:
+def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | None = None) -> None:
     """Carry out what waited for a check-in that has arrived, as of the time at which it was received."""
     came = db.session.scalars(
         delete(WaitingCheckOut)
@@ -55,8 +56,13 @@ def carry_out(check_in_key: str, attendance: Attendance) -> None:
     ).all()
     for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
         # Refused where another phone's check-out, made earlier, has counted.
-        with suppress(AlreadyCheckedOut):
-            check_out(attendance=attendance, evidence=_loaded(waited), received_at=waited.received_at)
+        with suppress(AlreadyCheckedOut, AlreadyReviewed):
+            check_out(
+                attendance=attendance,
+                evidence=_loaded(waited),
+                received_at=waited.received_at,
+                followers=followers,
+            )
         # Its own phone may ask again, and by then knows the attendance.
         idempotency.rename_request(
             attendance.volunteer_id,
@@ -84,12 +90,14 @@ def tell_unmatched() -> int:
         ).one_or_none()
         if waited is None:
             continue
+        # Sent once more, it is not answered that it is kept.
+        idempotency.forget_key(volunteer_id, key)
         moment = tapped(usable(_loaded(waited)), waited.received_at).moment.astimezone(settings().zone)
         notifications.notify(
             volunteer_id=volunteer_id,
             kind=CHECK_OUT_UNMATCHED,
             values={"time": f"{moment:%Y-%m-%d %H:%M}"},
-            dedup_key=f"{CHECK_OUT_UNMATCHED}:{volunteer_id}:{key}",
+            dedup_key=f"{CHECK_OUT_UNMATCHED}:{volunteer_id}:{key}:{waited.received_at.timestamp():.0f}",
         )
         count += 1
     return count

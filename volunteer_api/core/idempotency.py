@@ -186,6 +186,11 @@ def rename_request(owner_id: UUID, key: str, compared: tuple[Any, ...]) -> None:
     )
 
 
+def forget_key(owner_id: UUID, key: str) -> None:
+    """Let a key be new again: what its answer promised does not hold any more."""
+    db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key))
+
+
 def forget_old_keys() -> int:
     """Delete the keys past their 30 days; returns how many."""
     gone = db.session.execute(
