@@ -11,7 +11,7 @@ from tests.attendance.factories import NEAR, Scene, evidence, loaded_evidence, m
 from tests.attendance.test_batches import into, out, send, statuses
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import presence_code, review, service, timeline, waiting
+from volunteer_api.attendance import presence_code, queries, review, service, waiting
 from volunteer_api.attendance.models import Attendance, Decision
 from volunteer_api.attendance.problems import AlreadyCheckedIn, BeyondAttendance, MinutesMissing
 from volunteer_api.core import clock
@@ -264,7 +264,7 @@ def test_what_is_told_before_much_else_costs_no_more_than_both(
     assert len(before) < 2 * len(alone) + 8 * 10, (len(before), len(alone))
     assert unit(lambda: sums(scene)) == (0, sum(held for _, _, held in unit(lambda: minutes(scene))))
     # Nobody has so many in three days; what comes on top is named, and taken once somebody has looked at them.
-    monkeypatch.setattr(timeline, "MOST_AROUND", 15)
+    monkeypatch.setattr(queries, "MOST_AROUND", 15)
     refused, _ = send(phone, *duties(16, 1))
     assert (refused["status"], refused["problem"]["code"]) == (409, "too_many_attendances")
     monkeypatch.undo()
