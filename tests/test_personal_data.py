@@ -90,6 +90,7 @@ STATED = {
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
     "passwords.volunteer_id": Stated(Fate.DELETED, "opens nothing any more", "account"),
     "pending_grants.granted_by": Stated(Fate.DELETED, "nobody vouches for it any more", "audit_entries"),
+    "ranking_snapshots.closed_by": Stated(Fate.KEPT, "who published numbers that stand", "rankings_closed"),
     "recalls.ended_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
     "recalls.recalled_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
     "resident_ids.volunteer_id": Stated(Fate.DELETED, "sensitive personal information", "profile"),

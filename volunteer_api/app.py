@@ -65,6 +65,7 @@ from volunteer_api.phone import handlers as phone_handlers
 from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
+from volunteer_api.rankings import handlers as ranking_handlers
 from volunteer_api.sign_ups import endpoints as sign_ups
 from volunteer_api.sign_ups import handlers as sign_up_handlers
 from volunteer_api.stations import endpoints as stations
@@ -144,6 +145,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     attendance_handlers,
     dispute_handlers,
     feedback_handlers,
+    ranking_handlers,
     phone_handlers,
 )
 

@@ -204,8 +204,8 @@ def ledger_group() -> None:
 def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tuple[datetime, str], ...]) -> None:
     """Compare the ledger with the seals of its days, and name what was changed. Fails where they differ.
 
-    Somebody with the database and SECRET_KEY could seal anew what they changed: a root that was printed on a
-    certificate or logged when its day was sealed, given with --root, shows that too.
+    The roots that certificates carry are compared as well. Somebody with the database and SECRET_KEY could change and
+    seal all of it anew: a root that was printed or logged when its day was sealed, given with --root, shows that too.
     """
     app = _ready_app()
     known = {day.date(): _root_of(text) for day, text in roots}
@@ -216,6 +216,11 @@ def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tu
     with app.app_context(), _named_refusals(), _progress("Verifying the ledger") as show:
         found = seal_check.verify(
             first=first and first.date(), last=last and last.date(), known=known, tell=tell, show=show
+        )
+    if found.late:
+        click.echo(
+            f"{found.late} days were sealed more than a day late, the last one {found.last_late_on}: compare their "
+            "roots with those that were logged or printed before."
         )
     if found.faults:
         raise click.ClickException(f"{found.faults} faults in {found.days} sealed days of the ledger.")

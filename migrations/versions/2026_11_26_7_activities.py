@@ -1,4 +1,4 @@
-"""Activities: how often a sign-up got or lost a place, and whose activities are indexed by another name
+"""Activities: how often a sign-up got or lost a place, who was asked by her team, and what was renamed
 
 Revision ID: 2026_11_26_7_activities
 Revises: 2026_11_26_6_voices
@@ -17,11 +17,12 @@ depends_on = None
 def upgrade() -> None:
     """Count a place that somebody has: a calendar must hear of it when it is lost. Note what is renamed."""
     op.add_column("sign_ups", sa.Column("place_changes", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("sign_ups", sa.Column("asked_by_team", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "activity_renames",
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("renamed_id", sa.Uuid(), nullable=False),
         sa.Column("renamed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_activity_renames")),
+        sa.PrimaryKeyConstraint("renamed_id", name=op.f("pk_activity_renames")),
     )
     op.execute(sa.text("UPDATE sign_ups SET place_changes = 1 WHERE state = 'confirmed'"))
 
@@ -29,4 +30,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget it."""
     op.drop_table("activity_renames")
+    op.drop_column("sign_ups", "asked_by_team")
     op.drop_column("sign_ups", "place_changes")

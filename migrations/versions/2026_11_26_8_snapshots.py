@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("snapshot_id", sa.Uuid(), nullable=False),
         sa.Column("subject", sa.String(length=20), nullable=False),
         sa.Column("metric", sa.String(length=20), nullable=False),
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("ranked_id", sa.Uuid(), nullable=False),
         sa.Column("level", sa.String(length=20), nullable=True),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
@@ -53,8 +53,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ranking_snapshot_rows")),
         sa.UniqueConstraint(
-            "snapshot_id", "subject", "metric", "subject_id",
-            name=op.f("uq_ranking_snapshot_rows_snapshot_id_subject_metric_subject_id"),
+            "snapshot_id", "subject", "metric", "ranked_id",
+            name=op.f("uq_ranking_snapshot_rows_snapshot_id_subject_metric_ranked_id"),
         ),
     )
     for ledger in LEDGERS:

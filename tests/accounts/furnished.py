@@ -53,6 +53,7 @@ from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
+from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import StationStatusChange
 from volunteer_api.stocktakes import service as stocktakes
@@ -221,6 +222,18 @@ def furnish(scene: Scene) -> UUID:
         )
     )
     _record_hours(volunteer.id, scene)
+    db.session.add(
+        RankingSnapshot(
+            scope_id=scene.center_id,
+            period="2026-10",
+            first_on=clock.today(),
+            last_on=clock.today(),
+            provisional=False,
+            final_after=clock.today(),
+            attendances_for_held_shift=1,
+            closed_by=volunteer.id,
+        )
+    )
     db.session.flush()
     return volunteer.id
 

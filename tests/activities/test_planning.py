@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.files.factories import picture, send
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.teams.service import create_team
 
 Unit = Callable[[Callable[[], Any]], Any]
 HOUR = timedelta(hours=1)
@@ -231,3 +233,21 @@ def test_who_signed_up_hears_of_another_place(client: Any, unit: Unit) -> None:
     for one in people:
         told = client.as_(one).get("/me/notifications").get_json()["items"]
         assert [item["kind"] for item in told].count("activity_changed") == 1
+
+
+def test_a_draft_is_not_handed_to_a_team_that_one_does_not_lead(client: Any, unit: Any) -> None:
+    def prepare() -> tuple[Any, UUID]:
+        scene = make_scene()
+        other = create_team(name="外队", organization_id=scene.office_id, leader_id=scene.outsider_id)
+        made = make_activity(scene=scene, published=False, team_id=scene.team_id, leader_ids=[scene.leader_id])
+        return made, other.id
+
+    made, other_id = unit(prepare)
+    path, body = f"/activities/{made.id}", {"team_id": str(other_id)}
+    version = client.as_(made.scene.leader_id).get(path).get_json()["version"]
+    assert client.as_(made.scene.leader_id).patch(path, json=body, version=version).status_code == 403
+    own = {"team_id": str(made.scene.team_id), "title": "清洁"}
+    changed = client.as_(made.scene.leader_id).patch(path, json=own, version=version)
+    assert changed.status_code == 200
+    handed = client.as_(made.scene.organizer_id).patch(path, json=body, version=changed.get_json()["version"])
+    assert handed.get_json()["team_id"] == str(other_id)

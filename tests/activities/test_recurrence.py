@@ -1,12 +1,16 @@
 """Rules that make shifts: what they give in local time, and what they refuse."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil import rrule
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
@@ -19,6 +23,7 @@ from volunteer_api.sign_ups import service as sign_ups
 Unit = Callable[[Callable[[], Any]], Any]
 # A Saturday, 08:00 in Shanghai.
 SATURDAY = datetime(2027, 1, 2, 0, 0, tzinfo=UTC)
+REBUILD = rrule._iterinfo.rebuild
 
 
 def rule(text: str, **rest: Any) -> dict[str, Any]:
@@ -61,6 +66,18 @@ def test_what_rules_give(app: Any, text: str, days: list[str]) -> None:
         ("FREQ=DAILY;COUNT=2\nEXDATE:20270102", "not_a_rule"),
         ("DTSTART:20270101T000000;FREQ=DAILY;COUNT=2", "not_a_rule"),
         ("FREQ=DAILY;COUNT=2;COUNT=3;UNTIL=zz", "not_a_rule"),
+        ("FREQ=DAILY;COUNT=2;COUNT=3", "not_a_rule"),
+        ("FREQ=DAILY;COUNT=-2", "not_a_rule"),
+        # dateutil goes round these for ever, or fails of them only once it counts.
+        ("FREQ=DAILY;INTERVAL=0;COUNT=3", "not_a_rule"),
+        ("FREQ=DAILY;INTERVAL=-1;COUNT=3", "not_a_rule"),
+        ("FREQ=YEARLY;INTERVAL=1,2;COUNT=3", "not_a_rule"),
+        ("FREQ=DAILY;BYMONTH=13;COUNT=3", "not_a_rule"),
+        ("FREQ=MONTHLY;BYMONTHDAY=0;COUNT=3", "not_a_rule"),
+        ("FREQ=MONTHLY;BYDAY=6MO;COUNT=3", "not_a_rule"),
+        ("FREQ=YEARLY;BYDAY=0MO;COUNT=3", "not_a_rule"),
+        ("FREQ=WEEKLY;BYYEARDAY=366;BYMONTH=1;COUNT=3", "no_shift"),
+        ("FREQ=DAILY;UNTIL=20270101", "no_shift"),
     ],
 )
 def test_what_rules_refuse(app: Any, text: str, code: str) -> None:
@@ -69,6 +86,49 @@ def test_what_rules_refuse(app: Any, text: str, code: str) -> None:
     assert [(error["pointer"], error["code"]) for error in caught.value.members["errors"]] == [
         ("/recurrence/rrule", code)
     ]
+
+
+@pytest.mark.parametrize("frequency", ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"])
+def test_what_never_comes_true_is_not_looked_for(app: Any, frequency: str) -> None:
+    """Not to the year 9999: that held a worker, and on SQLite everybody who writes, for seconds."""
+    with app.app_context(), mock.patch.object(rrule._iterinfo, "rebuild", autospec=True) as looked:
+        looked.side_effect = REBUILD
+        with pytest.raises(InvalidPayload, match="invalid_payload"):
+            recurrence.expand(rule(f"FREQ={frequency};BYMONTH=2;BYMONTHDAY=30;COUNT=3"))
+        assert looked.call_count < 12 * 40
+
+
+RULES = st.builds(
+    lambda frequency, interval, parts, count: ";".join(
+        [f"FREQ={frequency}", f"INTERVAL={interval}", *parts, f"COUNT={count}"]
+    ),
+    st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+    st.integers(1, 3),
+    st.lists(
+        st.sampled_from(
+            ["BYDAY=SA,SU", "BYMONTHDAY=1,-1,29", "BYMONTH=2,3,12", "BYSETPOS=1,-1", "WKST=SU", "BYWEEKNO=1,53"]
+        ),
+        max_size=2,
+        unique=True,
+    ),
+    st.integers(1, 6),
+)
+
+
+@given(RULES, st.dates(date(2026, 1, 1), date(2104, 12, 31)))
+@hypothesis_settings(max_examples=40)
+def test_a_rule_gives_what_it_gives_in_its_own_years(text: str, day: date) -> None:
+    first = datetime.combine(day, time(8))
+    try:
+        plain = rrule.rrulestr(text, dtstart=first)
+    except ValueError:
+        # BYSETPOS stands alone.
+        return
+    last = first + recurrence.LONGEST_REACH
+    bounded = plain.replace(count=None, until=last)
+    if bounded.after(first - timedelta(days=1), inc=True) is not None:
+        expected = list(islice(bounded, 6))
+        assert recurrence._listed(plain, first, last, 6) == expected
 
 
 def test_days_are_left_out(app: Any) -> None:

@@ -9,11 +9,12 @@ from flask import Flask
 from sqlalchemy.exc import IntegrityError
 
 from tests.certificates.factories import DAY, make_record, take_back
+from tests.disputes.factories import make_served
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district, make_grant
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.certificates.models import StarLevel, StarState
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Role
 
@@ -86,6 +87,30 @@ def test_a_lower_level_stays_when_the_higher_falls(client: Any, district: Distri
     assert phone.get("/me/star-level").json["level"] == 3
     take_back(more)
     assert phone.get("/me/star-level").json["level"] == 1
+
+
+def test_a_correction_takes_a_level_away_only_if_the_hours_are_gone(client: Any, unit: Unit) -> None:
+    served = unit(make_served)
+    scene, volunteer_id = served.scene, served.volunteer_id
+
+    def review(minutes: int) -> None:
+        answer = client.as_(scene.organizer_id).post(
+            f"/attendances/{served.attendance_id}/review",
+            json={"decision": "credit", "credited_minutes": minutes, "reason": "核对", "correction": True},
+            key=str(ids.new_id()),
+        )
+        assert answer.status_code == 200, answer.json
+
+    make_record(volunteer_id, scene.office_id, minutes=100 * 60 - 110)
+    review(120)
+    phone = client.as_(volunteer_id)
+    made = phone.post("/me/star-level", json={"organization_id": str(scene.office_id)}).json
+    decide(client, scene.organizer_id, made["id"])
+    # The ledger takes 120 minutes back and gets 110: a hundred hours, as the level asks.
+    review(110)
+    assert phone.get("/me/star-level").json["level"] == 1
+    review(109)
+    assert phone.get("/me/star-level").json["level"] == 0
 
 
 def test_hours_gone_before_the_decision(client: Any, district: District, volunteer: Volunteer) -> None:

@@ -12,15 +12,18 @@ from tests.disputes.factories import SHIFT_MINUTES, Served, ledger_sum, make_ser
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant
 from tests.sign_ups.factories import kinds
+from tests.teams.factories import make_team
 from volunteer_api.activities.models import ActivityLeader
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.disputes import service
-from volunteer_api.disputes.models import Dispute
+from volunteer_api.disputes.models import Dispute, StepKind
+from volunteer_api.disputes.trail import write_step
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Role
+from volunteer_api.sign_ups.models import SignUp
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -93,7 +96,9 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
     too_long = post(client, scene.leader_id, made, "confirmation", minutes=SHIFT_MINUTES + 1, text="在场")
     assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)
     assert refused(post(client, volunteer_id, made, "confirmation", minutes=60, text="我在")) == (403, "own_dispute")
+    assert (made["can_confirm"], can_confirm(client, scene.leader_id, made)) == (False, True)
     assert post(client, scene.leader_id, made, "confirmation", minutes=100, text="在场").status_code == 200
+    assert not can_confirm(client, scene.organizer_id, made)
     again = post(client, scene.organizer_id, made, "confirmation", minutes=60, text="也在场")
     assert refused(again) == (409, "nothing_to_confirm")
     # The leader has no right to decide; the organizer has, and is the second person.
@@ -109,6 +114,60 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
         scene.leader_id,
     )
     assert unit(lambda: tally_sum(volunteer_id)) == 100
+
+
+def can_confirm(client: Any, who: UUID, dispute: Any) -> Any:
+    return client.as_(who).get(f"/disputes/{dispute['id']}").get_json()["can_confirm"]
+
+
+def test_no_decision_gives_more_than_was_confirmed(client: Any, unit: Unit, served: Served) -> None:
+    made = filed(client, served.unknown_id, shift_id=served.shift_id, claimed_minutes=SHIFT_MINUTES)
+    post(client, served.scene.leader_id, made, "confirmation", minutes=1, text="露过面")
+    over = decide(client, served.scene.organizer_id, made)
+    assert (*refused(over), over.get_json()["most"]) == (409, "beyond_service", 1)
+    assert decide(client, served.scene.organizer_id, made, "partly", credited_minutes=1).status_code == 200
+    assert unit(lambda: ledger_sum(served.unknown_id)) == 1
+
+
+def test_hours_found_afterwards_are_those_of_the_team_signed_up_for(client: Any, unit: Unit, served: Served) -> None:
+    team = make_team(organization_id=served.scene.office_id)
+    unit(
+        lambda: db.session.add(
+            SignUp(shift_id=served.shift_id, volunteer_id=served.unknown_id, team_id=team.id, state="confirmed")
+        )
+    )
+    made = filed(client, served.unknown_id, shift_id=served.shift_id)
+    post(client, served.scene.leader_id, made, "confirmation", minutes=60, text="在场")
+    assert decide(client, served.scene.organizer_id, made).status_code == 200
+    mine = select(ServiceRecord.team_id).where(ServiceRecord.volunteer_id == served.unknown_id)
+    assert unit(lambda: db.session.scalars(mine).all()) == [team.id]
+
+
+def test_who_marked_the_volunteer_absent_does_not_decide(client: Any, served: Served) -> None:
+    scene = served.scene
+    marked = client.as_(scene.organizer_id).put(
+        f"/shifts/{served.shift_id}/roll-call",
+        json={"entries": [{"volunteer_id": str(served.volunteer_id), "status": "absent"}]},
+        key=str(ids.new_id()),
+    )
+    assert marked.status_code == 200
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    assert refused(decide(client, scene.organizer_id, made, "rejected")) == (403, "involved")
+    assert decide(client, scene.administrator_id, made, "rejected").status_code == 200
+
+
+def test_a_trail_has_an_end_and_shows_its_decision(client: Any, unit: Unit, served: Served) -> None:
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+
+    def say_much() -> None:
+        dispute = db.session.get_one(Dispute, UUID(made["id"]))
+        for _ in range(service.MOST_SAID - 1):
+            write_step(dispute, StepKind.ANSWERED, served.volunteer_id, "还有")
+
+    unit(say_much)
+    assert refused(post(client, served.volunteer_id, made, "answers", text="还有")) == (409, "too_many_steps")
+    assert refused(post(client, served.scene.organizer_id, made, "questions", text="？")) == (409, "too_many_steps")
+    assert decide(client, served.scene.organizer_id, made, "rejected").get_json()["steps"][-1]["kind"] == "decided"
 
 
 def test_who_confirmed_does_not_decide(client: Any, served: Served) -> None:
@@ -127,8 +186,12 @@ def test_a_backfilled_record_is_taken_back_and_written_anew(client: Any, unit: U
     assert refused(decide(client, scene.organizer_id, made)) == (403, "involved")
     assert "dispute_waits" not in kinds(client, scene.organizer_id)
     assert "dispute_waits" in kinds(client, scene.administrator_id)
-    over = decide(client, scene.administrator_id, made, "partly", credited_minutes=SHIFT_MINUTES + 1)
-    assert refused(over) == (409, "beyond_service")
+    # Nobody vouched for more than was recorded: who decides makes no hours alone.
+    assert "dispute_to_confirm" in kinds(client, scene.leader_id)
+    assert refused(decide(client, scene.administrator_id, made)) == (409, "needs_confirmation")
+    assert post(client, scene.leader_id, made, "confirmation", minutes=75, text="到五点一刻").status_code == 200
+    over = decide(client, scene.administrator_id, made)
+    assert (*refused(over), over.get_json()["most"]) == (409, "beyond_service", 75)
     assert unit(lambda: ledger_sum(volunteer_id)) == 30
     assert decide(client, scene.administrator_id, made, "partly", credited_minutes=75).status_code == 200
     rows = unit(
@@ -319,3 +382,27 @@ def test_what_is_due_soon_is_reminded_of_once(client: Any, unit: Unit, served: S
     unit(lambda: db.session.execute(update(Dispute).where(Dispute.id == UUID(made["id"])).values(due_on=soon)))
     assert [unit(service.remind), unit(service.remind)] == [1, 0]
     assert kinds(client, served.scene.organizer_id).count("dispute_due") == 1
+
+
+def test_hours_that_the_ledger_took_back_are_given_again_with_their_attendance(
+    client: Any, unit: Unit, served: Served
+) -> None:
+    scene, volunteer_id = served.scene, served.volunteer_id
+    first = filed(client, volunteer_id, attendance_id=served.attendance_id)
+    decide(client, scene.organizer_id, first, "partly", credited_minutes=50)
+    record_id = unit(
+        lambda: db.session.scalars(select(ServiceRecord.id).where(ServiceRecord.volunteer_id == volunteer_id)).one()
+    )
+    taken_back = client.as_(scene.administrator_id).post(
+        f"/service-records/{record_id}/reversal", json={"reason": "登记错人"}, key=str(ids.new_id())
+    )
+    assert taken_back.status_code == 201
+    # The attendance says the same as the ledger, and no late tap credits it again.
+    attendance = unit(lambda: db.session.get_one(Attendance, served.attendance_id))
+    assert (attendance.state, attendance.credited_minutes) == (State.REJECTED, 0)
+    assert (attendance.reviewed_by, attendance.decision_reason) == (scene.administrator_id, "登记错人")
+    second = filed(client, volunteer_id, service_record_id=taken_back.get_json()["id"], claimed_minutes=50)
+    assert refused(decide(client, scene.administrator_id, second)) == (403, "involved")
+    other = unit(lambda: make_administrator(scene.center_id))
+    assert decide(client, other, second).get_json()["credited_minutes"] == 50
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (50, 50)

@@ -226,6 +226,20 @@ def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) 
     assert len(read_all()) == len(few) <= 9
 
 
+def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit: Unit, past: Past) -> None:
+    """Three came and two signed: what is left of the sums would be the third's, whom everybody there knows."""
+    give(client, past, 0, stars=5)
+    give(client, past, 1, stars=5)
+    client.as_(past.people[2]).post(f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True})
+    told = client.get(f"/activities/{past.activity_id}/feedback").get_json()
+    assert (told["count"], told["average"], told["distribution"]) == (3, None, [])
+    more = unit(lambda: make_past(people=5))
+    for number in range(5):
+        give(client, more, number, stars=number + 1, anonymous=number > 1)
+    told = client.get(f"/activities/{more.activity_id}/feedback").get_json()
+    assert (told["count"], told["average"]) == (5, 3.0)
+
+
 def test_who_was_there_is_asked_once(client: Any, unit: Unit, past: Past) -> None:
     give(client, past, 0)
     unit(lambda: make_past(scene=past.scene, ended=timedelta(minutes=-10)))

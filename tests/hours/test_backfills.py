@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import Scene, make_scene, make_shift, soon
@@ -13,10 +14,12 @@ from tests.factories import make_volunteer
 from tests.hours.factories import acting, line, make_backfill, make_organizer, sent
 from tests.hours.test_service import credit
 from tests.teams.factories import make_member, make_team
+from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core import clock, events, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.periods import ALL_TIME
+from volunteer_api.core.problems import NotFound
 from volunteer_api.core.tasks import run_task
 from volunteer_api.hours import backfills, service
 from volunteer_api.hours.deadlines import due_on, last_day_overdue
@@ -24,6 +27,7 @@ from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import Backfill, ServiceRecord
 from volunteer_api.hours.problems import BackfillDecided, OwnBackfill, OwnHours
 from volunteer_api.notifications.models import Notification
+from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
 DAY = timedelta(days=1)
@@ -311,8 +315,29 @@ def test_features_to_the_right_hear_of_it(unit: Unit, scene: Scene, monkeypatch:
     reversal = unit(lambda: service.reverse(record_id=made.id, reason="误记", actor_id=scene.organizer.id))
     assert heard == [
         RecordWritten(made.id, scene.volunteer.id),
-        RecordReversed(made.id, reversal.id, scene.volunteer.id),
+        RecordReversed(made.id, reversal.id, scene.volunteer.id, 0, None),
     ]
+
+
+def test_a_duty_stays_with_the_organization_that_decides(unit: Unit, scene: Scene) -> None:
+    made = make_backfill(scene, by=scene.station_manager, station_id=scene.station.id, starts_at=soon() - DAY)
+    other = make_scene().organization
+    unit(lambda: db.session.execute(update(Station).values(organization_id=other.id)))
+    record = unit(lambda: backfills.approve(db.session.get_one(Backfill, made.id), by=scene.organizer.id))
+    assert record.organization_id == scene.organization.id
+    assert record.organization_path_id == scene.organization.path_id
+
+
+def test_erasure_leaves_no_words(unit: Unit, scene: Scene) -> None:
+    decided, waiting = make_backfill(scene, minutes=30), make_backfill(scene, starts_at=scene.shift.starts_at + HOUR)
+    unit(lambda: backfills.reject(db.session.get_one(Backfill, decided.id), by=scene.organizer.id, reason="她住院了"))
+    kept = unit(lambda: db.session.get_one(Backfill, waiting.id))
+    unit(lambda: events.publish(VolunteerErased(volunteer_id=scene.volunteer.id, name="王翠花")))
+    [left] = unit(lambda: db.session.query(Backfill).all())
+    assert (left.id, left.state, left.reason, left.decision_reason) == (decided.id, "rejected", "", "")
+    # Who was about to approve what was just deleted finds nothing.
+    with pytest.raises(NotFound):
+        unit(lambda: backfills.approve(db.session.merge(kept, load=False), by=scene.organizer.id))
 
 
 def test_two_who_decide_at_once(

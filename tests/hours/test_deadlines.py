@@ -47,6 +47,10 @@ def test_a_year_that_is_not_announced_is_said_to_be_uncertain() -> None:
     # The turn of the years: the days up to 31 December are known, the others are not.
     assert not due_on(date(holidays.LAST_YEAR, 12, 25)).is_certain
     assert due_on(date(holidays.LAST_YEAR, 12, 1)).is_certain
+    # The next year's announcement moves workdays of December too, as that of 2019 did.
+    assert is_working_day(date(2018, 12, 29))
+    last = due_on(date(holidays.LAST_YEAR, 12, 15))
+    assert (last.on.year, last.is_certain) == (holidays.LAST_YEAR, False)
 
 
 @pytest.mark.parametrize("start", [date(2025, 1, 20), date(2025, 9, 25), date(2026, 12, 20)])

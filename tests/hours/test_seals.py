@@ -16,6 +16,8 @@ from tests.hours.test_service import FIRST, HOUR, credit
 from tests.servers import Databases, close, make_settings
 from volunteer_api import cli
 from volunteer_api.app import create_app
+from volunteer_api.certificates import service as certificates
+from volunteer_api.certificates.models import Certificate
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import seal_check, seals
@@ -48,10 +50,11 @@ def seal(app: Flask, at: datetime) -> int:
         return seals.seal_days()
 
 
-def verify(app: Flask, **options: Any) -> list[Fault]:
-    """What is found, each fault as it is told."""
+def verify(app: Flask, at: datetime | None = None, **options: Any) -> list[Fault]:
+    """What is found, each fault as it is told, at a moment: by default when the last seal's day was over."""
     found: list[Fault] = []
-    with app.app_context():
+    sealed = unit_of(app)(seals.last_seal)
+    with app.app_context(), clock.at(at or sealed.ends_at + HOUR):
         outcome = seal_check.verify(tell=found.append, **options)
     assert outcome.faults == len(found)
     return found
@@ -149,6 +152,46 @@ def test_what_is_changed_by_hand_is_found(own_app: Flask) -> None:
     assert second not in {fault.record_id for fault in found}
 
 
+def test_whoever_takes_seals_away_hides_nothing(own_app: Flask) -> None:
+    unit = unit_of(own_app)
+    with current_app_is(own_app):
+        scene = make_scene(starts_at=FIRST)
+    made = [record(unit, scene, FIRST + timedelta(days=number)) for number in range(3)]
+    end = clock_start(own_app, DAYS[2]) + timedelta(days=1)
+    seal(own_app, end + HOUR)
+    volunteer_id = scene.volunteer.id
+    with current_app_is(own_app), clock.at(end):
+        unit(lambda: certificates.issue(volunteer_id=volunteer_id, first=DAYS[0], last=DAYS[2]))
+    changed = {"id": stored(own_app, made[2])}
+    by_hand(
+        own_app,
+        "DELETE FROM seal_leaves WHERE seal_id = 3",
+        "DELETE FROM day_seals WHERE id = 3",
+        "UPDATE service_records SET minutes = 600 WHERE id = :id",
+        **changed,
+    )
+    # A certificate has the root of the day: the worker does not sign another one for it.
+    assert verify(own_app, end + HOUR) == [Fault(FaultKind.SEAL_MISSING, DAYS[2])]
+    assert seal(own_app, end + timedelta(days=5)) == 0
+    # Without that certificate it does, and says when: nobody can date the seal back without the key.
+    root = unit(lambda: db.session.scalars(select(Certificate.root)).one())
+    by_hand(own_app, "UPDATE certificates SET root = NULL, sealed_on = NULL")
+    assert seal(own_app, end + timedelta(days=5)) == 5
+    with own_app.app_context(), clock.at(end + timedelta(days=5)):
+        outcome = seal_check.verify()
+    assert (outcome.faults, outcome.late, outcome.last_late_on) == (0, 5, date(2026, 1, 6))
+    assert verify(own_app, known={DAYS[2]: root}) == [Fault(FaultKind.ROOT_NOT_AS_KNOWN, DAYS[2])]
+    by_hand(own_app, "UPDATE day_seals SET sealed_at = (SELECT sealed_at FROM day_seals WHERE id = 2) WHERE id = 3")
+    by_hand(own_app, "UPDATE day_seals SET form = 99 WHERE id = 1")
+    assert verify(own_app) == [Fault(FaultKind.SEAL_CHANGED, DAYS[0]), Fault(FaultKind.SEAL_SIGNATURE, DAYS[2])]
+    # No seal at all is no clean ledger.
+    by_hand(own_app, "DELETE FROM seal_leaves", "DELETE FROM day_seals")
+    missing = [Fault(FaultKind.SEAL_MISSING, day) for day in (DAYS[0], DAYS[2])]
+    assert verify(own_app, end + HOUR) == missing
+    with own_app.app_context(), clock.at(end + HOUR):
+        assert unit(seals.overdue_day) == DAYS[0]
+
+
 def stored(app: Flask, record_id: UUID) -> Any:
     """An id as the database's driver takes it."""
     with app.app_context():
@@ -166,12 +209,15 @@ def test_the_worker_looks_at_each_day_once_a_month(own_app: Flask) -> None:
 
     def look(day: int) -> tuple[int, date | None]:
         with own_app.app_context(), clock.at(end + timedelta(days=day)):
-            return seal_check.verify_some(), unit(seals.overdue_since)
+            return seal_check.verify_some(), unit(seals.overdue_day)
 
     found = [look(day) for day in range(31)]
-    assert sum(count for count, _ in found[:30]) == sum(count for count, _ in found[1:]) == 1
+    # From the second day on a seal is missing as well, and each look says so.
+    missing = [int(on is not None) for _, on in found]
+    changed = [count - more for (count, _), more in zip(found, missing, strict=True)]
+    assert sum(changed[:30]) == sum(changed[1:]) == 1
     # Nothing was sealed since: who asks whether the worker is well is told from the second day on.
-    assert [on for _, on in found] == [None, None, *[DAYS[0]] * 29]
+    assert [on for _, on in found] == [None, None, *[DAYS[1]] * 29]
 
 
 def test_a_proof_leads_to_the_root(client: Any, app: Flask, unit: Unit) -> None:
@@ -231,7 +277,7 @@ def test_the_command_names_what_was_changed(own_app: Flask, monkeypatch: Any) ->
     made = record(unit_of(own_app), scene, FIRST)
     seal(own_app, clock_start(own_app, DAYS[1]) + HOUR)
     monkeypatch.setattr(cli, "_ready_app", lambda: own_app)
-    arguments = ["ledger", "verify", "--from", "2026-01-01", "--to", "2026-01-31"]
+    arguments = ["ledger", "verify", "--from", "2026-01-01", "--to", "2026-01-01"]
     good = CliRunner().invoke(cli.group, arguments)
     assert (good.exit_code, good.stdout.count("1 records on 1 days, the last one 2026-01-01")) == (0, 1)
     by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -249,7 +250,11 @@ class World:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_every_tally_is_the_sum_of_the_ledger(app: Flask, unit: Unit, steps: list[tuple[Any, ...]]) -> None:
+def test_every_tally_is_the_sum_of_the_ledger(
+    app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[Any, ...]]
+) -> None:
+    # What is held here has no attendances that it could be compared with: `check` knows it.
+    monkeypatch.setattr(verification, "_held", [])
     world = World(unit)
     for step in steps:
         world.take(step)

@@ -326,7 +326,7 @@ def test_a_late_place_is_not_for_who_is_busy(client: Any, unit: Any) -> None:
         assert refusal(client, made.shift_id, waiting) == "overlapping_shift"
 
 
-def test_a_place_kept_for_who_waits_is_promised_to_nobody_else(client: Any, unit: Any) -> None:
+def test_a_place_that_who_waits_can_not_have_is_promised_and_given(client: Any, unit: Any) -> None:
     def prepare() -> MadeActivity:
         made, sign_ups = fill(1, 2)
         other = make_activity(scene=made.scene)
@@ -337,8 +337,8 @@ def test_a_place_kept_for_who_waits_is_promised_to_nobody_else(client: Any, unit
 
     made = unit(prepare)
     shown = client.as_(made.scene.outsider_id).get(f"/shifts/{made.shift_id}").get_json()
-    assert (shown["confirmed_count"], shown["waitlisted_count"], shown["would_be"]) == (0, 1, "waitlisted")
-    # Better than promised: the one who waits is busy elsewhere, as the sign-up finds out.
+    # The one who waits is busy elsewhere.
+    assert (shown["confirmed_count"], shown["waitlisted_count"], shown["would_be"]) == (0, 1, "confirmed")
     assert sign_up(client, made.shift_id, made.scene.outsider_id).get_json()["state"] == "confirmed"
 
 

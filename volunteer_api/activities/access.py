@@ -61,6 +61,19 @@ def require_creation(principal: Principal, *, organization_id: UUID, team_id: UU
     require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
 
 
+def require_team(principal: Principal, activity: Activity, team_id: UUID | None) -> None:
+    """Let pass who may plan activities of the team that a draft is to be of, as `require_creation` does.
+
+    Raises Forbidden (403): nobody hands her draft to somebody else's team.
+    """
+    if team_id is None or team_id == activity.team_id:
+        return
+    try:
+        require_creation(principal, organization_id=activity.organization_id, team_id=team_id)
+    except NotFound:
+        raise Forbidden() from None
+
+
 def require_campaign_creation(principal: Principal, *, organization_id: UUID) -> None:
     """Let pass who may plan activities for the organization. Raises Forbidden (403) or NotFound (404)."""
     require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)

@@ -36,7 +36,11 @@ def taken(shift_ids: Sequence[UUID]) -> set[UUID]:
 
 @contextmanager
 def changing(
-    activity: Activity, *, shift_ids: Sequence[UUID] | None = None, reason: str | None = None
+    activity: Activity,
+    *,
+    shift_ids: Sequence[UUID] | None = None,
+    reason: str | None = None,
+    asks_otherwise: bool = False,
 ) -> Iterator[list[Shift]]:
     """Hold shifts of an activity, all of them where none are named, while the block changes them; then tell of it.
 
@@ -54,4 +58,4 @@ def changing(
     )
     yield own
     db.session.flush()
-    publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason))
+    publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason, asks_otherwise))

@@ -5,10 +5,10 @@ from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from volunteer_api.activities import queries, roles, service
-from volunteer_api.activities.models import Activity, Shift, Template
+from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
 from volunteer_api.core import clock
@@ -17,6 +17,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.settings import settings
 from volunteer_api.organizations.access import require_open
 
+MOST_SHIFTS = 100
 # What a copy and a pattern take over; the team, the station and the leaders are those of one organization.
 COPIED = (
     "title",
@@ -35,13 +36,14 @@ COPIED = (
 
 
 def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Activity]:
-    """A draft like this activity for each of the organizations, all or none, with its shifts that are to come.
+    """A draft like this activity for each of the organizations, all or none, with its next hundred shifts to come.
 
     The place, the campaign and the photos' absence go with it: who holds the copy names its own team, station and
     leaders. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409), InvalidPayload (422)
     where the campaign is not theirs.
     """
-    coming = [shift for shift in _shifts(activity) if shift.starts_at > clock.now()]
+    # A canceled activity may be planned anew; of another one, a canceled shift is not wanted.
+    coming = _shifts(activity, Shift.starts_at > clock.now(), whatever=activity.state == ActivityState.CANCELED)
     if not coming:
         raise NothingToCome()
     parts = roles.patterns_of([shift.id for shift in coming])
@@ -119,7 +121,7 @@ def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan_of(activity: Activity) -> dict[str, Any]:
-    shifts = [shift for shift in _shifts(activity) if shift.canceled_at is None] or _shifts(activity)
+    shifts = _shifts(activity, whatever=True)
     first = first_local_day([{"starts_at": shift.starts_at} for shift in shifts])
     parts = roles.patterns_of([shift.id for shift in shifts])
     return {name: getattr(activity, name) for name in COPIED} | {
@@ -147,9 +149,9 @@ def _moments(first: date, shift: Mapping[str, Any]) -> tuple[Any, Any]:
     )
 
 
-def _shifts(activity: Activity) -> list[Shift]:
-    return list(
-        db.session.scalars(
-            select(Shift).where(Shift.activity_id == activity.id).order_by(Shift.starts_at, Shift.id).limit(100)
-        )
-    )
+def _shifts(activity: Activity, *conditions: ColumnElement[bool], whatever: bool = False) -> list[Shift]:
+    """The first hundred shifts of the activity that are not canceled; where there are none and `whatever`, of all."""
+    statement = select(Shift).where(Shift.activity_id == activity.id, *conditions)
+    in_order = statement.order_by(Shift.starts_at, Shift.id).limit(MOST_SHIFTS)
+    alive = db.session.scalars(in_order.where(Shift.canceled_at.is_(None))).all()
+    return list(db.session.scalars(in_order) if whatever and not alive else alive)

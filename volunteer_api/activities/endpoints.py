@@ -134,6 +134,7 @@ def export_activity(activity: Activity) -> Download:
 )
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Change an activity that is not over."""
+    access.require_team(principal, activity, body.get("team_id"))
     service.update_activity(activity, by=principal, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 

@@ -29,13 +29,15 @@ class ShiftsChanged:
     """Shifts of one activity were canceled, cut, moved or given another capacity: all that sign-ups depend on.
 
     They are held and flushed, as are the `companion_ids`: shifts that the change touches too (see `changes.changing`).
-    `reason` is what the people hear, None where they need not be told why.
+    `reason` is what the people hear, None where they need not be told why. `asks_otherwise`: what the activity asks of
+    those who take part is not what it was.
     """
 
     activity_id: UUID
     before: tuple[ShiftBefore, ...]
     companion_ids: tuple[UUID, ...]
     reason: str | None = None
+    asks_otherwise: bool = False
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ class ActivityRename(Base):
 
     __tablename__ = "activity_renames"
 
-    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    renamed_id: Mapped[UUID] = mapped_column(primary_key=True)
     renamed_at: Mapped[datetime]
 
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select, union_all
 
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
@@ -104,6 +104,13 @@ def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
 def shift_ids_of(activity_id: UUID) -> list[UUID]:
     """The ids of an activity's shifts."""
     return list(db.session.scalars(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id)))
+
+
+def shift_counts(activity_id: UUID) -> tuple[int, int]:
+    """How many shifts an activity has that are not canceled, and how many at all."""
+    alive = func.count().filter(Shift.canceled_at.is_(None))
+    row = db.session.execute(select(alive, func.count()).where(Shift.activity_id == activity_id)).one()
+    return row[0], row[1]
 
 
 def lock_activity(activity_id: UUID) -> Activity:
@@ -331,7 +338,10 @@ def _cannot_have_one() -> ColumnElement[int]:
 
 
 def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
-    """The next shifts of each activity by their start, and past ones where not so many are to come; rows of Shift."""
+    """The next shifts of each activity by their start, and canceled or past ones where not so many are to come.
+
+    Rows of Shift.
+    """
     values = {"activity_ids": activity_ids, "now": now, "most": most}
     shifts: dict[UUID, list[Any]] = {activity_id: [] for activity_id in activity_ids}
     for shift in db.session.connection().execute(_next_shifts(), values):
@@ -341,7 +351,7 @@ def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHI
 
 @cache
 def _next_shifts() -> Select[*tuple[Any, ...]]:
-    over = case((Shift.ends_at > bindparam("now"), 0), else_=1)
+    over = case((and_(Shift.ends_at > bindparam("now"), Shift.canceled_at.is_(None)), 0), else_=1)
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
     numbered = (
         select(*Shift.__table__.c, place.label("place_in_line"))

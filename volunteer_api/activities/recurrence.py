@@ -1,7 +1,9 @@
 """Shifts that come again: a rule of RFC 5545, expanded in the deployment's local time."""
 
+import calendar
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -19,6 +21,11 @@ MOST_OCCURRENCES = 366
 LONGEST_REACH = relativedelta(years=3)
 PART = re.compile(r"(FREQ|UNTIL|COUNT|INTERVAL|BYDAY|BYMONTHDAY|BYMONTH|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=[A-Z0-9,+-]+")
 UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6}Z?)?")
+# What dateutil takes without a word and then never comes back from, or fails of.
+BOUNDS = {"INTERVAL": (1, 1000), "BYMONTH": (1, 12), "BYMONTHDAY": (1, 31), "BYYEARDAY": (1, 366), "BYWEEKNO": (1, 53)}
+ONLY_POSITIVE = ("INTERVAL", "BYMONTH")
+# The last year with five whole ones behind it.
+LAST_YEAR = 9994
 
 # Which members of a recurrence leave out which days.
 SKIPS = {"skip_holidays": DayKind.HOLIDAY, "skip_moved_workdays": DayKind.MOVED_WORKDAY}
@@ -107,10 +114,10 @@ def _starts(text: str, first: datetime, pointer: str) -> list[datetime]:
             "without_end", "Say by COUNT or UNTIL when it ends: at most %(most)s times.", most=MOST_OCCURRENCES
         )
         raise _refusal(pointer, fault)
-    # A rule that never comes true would be looked for to the year 9999: three years are looked at, and no more.
+    # Three years are looked at, and no more.
     horizon = first + LONGEST_REACH
-    bounded = rule.replace(count=None, until=min(until, horizon) if until is not None else horizon)
-    found = list(islice(bounded, MOST_OCCURRENCES + 1 if count is None else min(count, MOST_OCCURRENCES + 1)))
+    last = min(until, horizon) if until is not None else horizon
+    found = _listed(rule, first, last, MOST_OCCURRENCES + 1 if count is None else min(count, MOST_OCCURRENCES + 1))
     if len(found) > MOST_OCCURRENCES:
         fault = Fault("too_many_shifts", "The rule gives more than %(most)s shifts.", most=MOST_OCCURRENCES)
         raise _refusal(pointer, fault)
@@ -121,12 +128,64 @@ def _starts(text: str, first: datetime, pointer: str) -> list[datetime]:
     return found
 
 
+def _listed(rule: rrule, first: datetime, last: datetime, most: int) -> list[datetime]:
+    """The first `most` moments that the rule gives from `first` to `last`, at most three years later.
+
+    dateutil looks at `until` only when a rule comes true: one that never does is looked for to the end of its calendar,
+    the year 9999. So it is asked in years of the same form that stand near that end.
+    """
+    if last < first:
+        return []
+    years = _like(first.year) - first.year
+    there = rule.replace(dtstart=_moved(first, years), until=_moved(last, years), count=None)
+    found: list[datetime] = []
+    # The week that crosses the end of the calendar ends in an error: what came before it stands.
+    with suppress(ValueError, OverflowError):
+        found.extend(_moved(moment, -years) for moment in islice(there, most))
+    return found
+
+
+def _like(year: int) -> int:
+    """The latest year around which the years begin with the same weekdays and have the same leap days."""
+    return next(one for one in range(LAST_YEAR, LAST_YEAR - 400, -1) if _form(one) == _form(year))
+
+
+def _form(year: int) -> tuple[int, list[bool]]:
+    return date(year - 1, 1, 1).weekday(), [calendar.isleap(one) for one in range(year - 1, year + 5)]
+
+
+def _moved(moment: datetime, years: int) -> datetime:
+    return moment.replace(year=moment.year + years)
+
+
+def _is_within_bounds(parts: list[str]) -> bool:
+    """Whether no part stands twice, and each number can be one of its kind."""
+    values = dict(part.split("=") for part in parts)
+    numbers = {name: [int(one) for one in values[name].split(",")] for name in BOUNDS if name in values}
+    count = int(values.get("COUNT", 0))
+    # The fifth Saturday of a month is the last that there can be; of a year, the 53rd.
+    ordinals = [int(one) for one in re.findall(r"[+-]?\d+", values.get("BYDAY", ""))]
+    most = 53 if values.get("FREQ") == "YEARLY" and "BYMONTH" not in values else 5
+    return (
+        len(values) == len(parts)
+        and count >= 0
+        and all(1 <= abs(one) <= most for one in ordinals)
+        and all(
+            BOUNDS[name][0] <= (one if name in ONLY_POSITIVE else abs(one)) <= BOUNDS[name][1]
+            for name, found in numbers.items()
+            for one in found
+        )
+    )
+
+
 def _rule(text: str, first: datetime, pointer: str) -> rrule:
     parts = text.upper().removeprefix("RRULE:").split(";")
     not_a_rule = Fault("not_a_rule", "This is no RRULE like FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
     if not all(PART.fullmatch(part) for part in parts):
         raise _refusal(pointer, not_a_rule)
     try:
+        if not _is_within_bounds(parts):
+            raise _refusal(pointer, not_a_rule)
         rule = rrulestr(UNTIL.sub(_local_until, ";".join(parts)), dtstart=first)
     except (ValueError, TypeError, OverflowError) as error:
         raise _refusal(pointer, not_a_rule) from error

@@ -120,8 +120,8 @@ def mark_renamed(subject_id: UUID) -> None:
     It may have thousands, so only that is noted in the unit that renames it, and the worker is nudged.
     """
     row = {"renamed_at": clock.now()}
-    statement = insert(ActivityRename).values(subject_id=subject_id, **row)
-    db.session.execute(statement.on_conflict_do_update(index_elements=[ActivityRename.subject_id], set_=row))
+    statement = insert(ActivityRename).values(renamed_id=subject_id, **row)
+    db.session.execute(statement.on_conflict_do_update(index_elements=[ActivityRename.renamed_id], set_=row))
     enqueue(INDEX_RENAMED)
 
 
@@ -138,13 +138,13 @@ def index_renamed() -> int:
 
 
 def _marks() -> list[tuple[UUID, datetime]]:
-    found = db.session.execute(select(ActivityRename).order_by(ActivityRename.renamed_at, ActivityRename.subject_id))
-    return [(mark.subject_id, mark.renamed_at) for mark in found.scalars()]
+    found = db.session.execute(select(ActivityRename).order_by(ActivityRename.renamed_at, ActivityRename.renamed_id))
+    return [(mark.renamed_id, mark.renamed_at) for mark in found.scalars()]
 
 
 def _forget(subject_id: UUID, renamed_at: datetime) -> None:
     db.session.execute(
-        delete(ActivityRename).where(ActivityRename.subject_id == subject_id, ActivityRename.renamed_at == renamed_at)
+        delete(ActivityRename).where(ActivityRename.renamed_id == subject_id, ActivityRename.renamed_at == renamed_at)
     )
 
 

@@ -59,6 +59,8 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
 FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 # What somebody who signed up must hear of, beside the times of shifts.
 TOLD = ("title", "place", "place_name")
+# What it asks of those who take part: who signed up before and can't any more has no place.
+DEMANDS = ("minimum_age", "maximum_age", "members_only", "required_skills", "required_training_ids", "hazardous")
 # What belongs to an organization above or below the activity's own.
 OF_ONE_BRANCH: dict[str, type[Team] | type[Station] | type[Campaign]] = {
     "team_id": Team,
@@ -205,6 +207,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     if "required_training_ids" in changes:
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
+    asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     if (given := changes.pop("recurrence", None)) is not None:
         repeat(activity, given)
     if "photo_ids" in changes and by is not None:
@@ -224,6 +227,9 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     search_text.index(activity)
     if told and activity.state == ActivityState.PUBLISHED:
         publish_event(ActivityChanged(activity.id, tuple(told)))
+    if asks_otherwise and activity.state == ActivityState.PUBLISHED:
+        with changing(activity, asks_otherwise=True):
+            """The shifts stay as they are."""
     return activity
 
 

@@ -33,6 +33,8 @@ SHIFT_AT_RISK = register(
     "%(confirmed)s of the %(minimum)s people that %(activity)s needs have signed up.",
 )
 MOST_SHIFTS = recurrence.MOST_OCCURRENCES
+# With canceled ones, which a rule that is given anew leaves behind.
+MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 
 
@@ -40,8 +42,8 @@ def add_shift(activity: Activity, **shift: Any) -> Shift:
     """Add a shift. Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366."""
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
-    if len(queries.shift_ids_of(activity.id)) >= MOST_SHIFTS:
-        raise TooManyShifts(maximum=MOST_SHIFTS)
+    alive, kept = queries.shift_counts(activity.id)
+    _require_few(alive + 1, kept + 1)
     return shifts_of(activity.id, [shift])[0]
 
 
@@ -60,6 +62,8 @@ def change_shift(shift: Shift, **changes: Any) -> Shift:
         if held.version != known_version:
             raise PreconditionFailed()
         _require_changeable(held, changes, now)
+        if changes.get("starts_at", held.starts_at) != held.starts_at:
+            held.risk_told_at = None
         for name, value in changes.items():
             setattr(held, name, value)
         there = roles.roles_of([held.id])[held.id]
@@ -84,11 +88,16 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
 def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
     """Make the activity's recurring shifts anew; those that somebody signed up for stay as they are, and past ones.
 
-    A shift that the new rule gives too, at the same local start, stays and takes its length and numbers. Others that
-    nobody signed up for go: out of a draft altogether, of a published activity they are canceled.
-    Raises WrongState, TooManyShifts (409), and what `recurrence.expand` raises (422).
+    A shift that the new rule gives too, at the same local start, stays and takes its length and numbers; one that the
+    old rule gave and somebody canceled stays canceled. Others that nobody signed up for go: out of a draft altogether,
+    of a published activity they are canceled.
+    Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
+    known_version = activity.version
     activity = queries.lock_activity(activity.id)
+    if activity.version != known_version:
+        # Somebody else changed it between the look at If-Match and the lock.
+        raise PreconditionFailed()
     _require_going_on(activity)
     wanted = {shift["from_recurrence"]: shift for shift in recurrence.expand(given)}
     now = clock.now()
@@ -98,6 +107,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
     with changing(activity) as shifts:
         kept = taken([shift.id for shift in shifts])
         there = roles.roles_of([shift.id for shift in shifts])
+        _leave_canceled(activity, shifts, wanted)
         for shift in shifts:
             if shift.canceled_at is not None:
                 continue
@@ -113,8 +123,8 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
             else:
                 shift.canceled_at = now
         coming = [shift for shift in wanted.values() if shift["ends_at"] > now]
-        if len(queries.shift_ids_of(activity.id)) - len(gone) + len(coming) > MOST_SHIFTS:
-            raise TooManyShifts(maximum=MOST_SHIFTS)
+        alive = sum(shift.canceled_at is None for shift in shifts)
+        _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
         shifts_of(activity.id, coming)
         activity.recurrence = recurrence.stored(given)
     for shift in gone:
@@ -124,6 +134,22 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
     for shift in gone:
         db.session.delete(shift)
     db.session.flush()
+
+
+def _leave_canceled(activity: Activity, shifts: Sequence[Shift], wanted: dict[datetime, Any]) -> None:
+    """Take out of what is wanted what somebody canceled; not what an earlier rule left out and this one gives again."""
+    if activity.recurrence is None:
+        return
+    before = {shift["from_recurrence"] for shift in recurrence.expand(recurrence.loaded(activity.recurrence) or {})}
+    alive = {shift.from_recurrence for shift in shifts if shift.canceled_at is None}
+    for shift in shifts:
+        if shift.from_recurrence in before - alive and shift.from_recurrence is not None:
+            wanted.pop(shift.from_recurrence, None)
+
+
+def _require_few(alive: int, kept: int) -> None:
+    if alive > MOST_SHIFTS or kept > MOST_KEPT:
+        raise TooManyShifts(maximum=MOST_SHIFTS)
 
 
 def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
@@ -144,7 +170,7 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
 
 
 def tell_of_risk() -> int:
-    """Tell the leaders of every shift that begins soon and has fewer people than its minimum, once; returns how many.
+    """Tell the leaders of every shift that begins soon with fewer people than its minimum, once; returns of how many.
 
     The leaders are those named, the team's, and who planned it.
     """
@@ -163,7 +189,8 @@ def tell_of_risk() -> int:
                     "confirmed": str(shift.confirmed_count),
                     "minimum": str(shift.minimum),
                 },
-                dedup_key=f"{SHIFT_AT_RISK}:{shift.id}:{volunteer_id}",
+                # A shift that was moved may be at risk once more.
+                dedup_key=f"{SHIFT_AT_RISK}:{shift.id}:{shift.starts_at.isoformat()}:{volunteer_id}",
             )
     return len(risky)
 

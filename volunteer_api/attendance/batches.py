@@ -19,10 +19,11 @@ from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
+from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.attendance.problems import CheckInRefused
+from volunteer_api.attendance.problems import READ, CheckInRefused
 from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
-from volunteer_api.attendance.schemas import AttendanceRead, CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
@@ -35,11 +36,12 @@ from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit
 from volunteer_api.sign_ups.queries import lock_volunteer
 
-SCHEMAS: Mapping[OperationKind, type[Schema]] = {
-    OperationKind.CHECK_IN: CheckInOperation,
-    OperationKind.CHECK_OUT: CheckOutOperation,
+SCHEMAS: Mapping[OperationKind, Schema] = {
+    OperationKind.CHECK_IN: CheckInOperation(),
+    OperationKind.CHECK_OUT: CheckOutOperation(),
 }
-READ = AttendanceRead()
+# Each time that a tap was not plain, the rest of a batch is read again; so often it may be worth it.
+MEMORIES = 3
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,7 @@ def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]
     batch = _Batch(principal, clock.now())
     read = [batch.read(line) for line in lines]
     batch.look_up()
-    for operation in batch.in_order():
-        batch.apply(operation)
+    batch.apply_all()
     batch.followers.settle(principal.volunteer_id)
     batch.keep()
     return [
@@ -128,6 +129,7 @@ class _Batch:
         self.owners: dict[str, Operation] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.known: dict[str, Answer] = {}
+        self.memories_left = MEMORIES
 
     def read(self, line: Any) -> Operation | Outcome:
         """The operation of a line, or what is wrong with it."""
@@ -137,7 +139,7 @@ class _Batch:
         if kind is None:
             return _refused(_unreadable({"kind": [Fault("not_choice", choices=", ".join(OperationKind))]}))
         try:
-            members = SCHEMAS[kind]().load(line)
+            members = SCHEMAS[kind].load(line)
         except ValidationError as error:
             return _refused(_unreadable(error.messages))
         tapped_at = tapped(usable(members["evidence"]), self.received_at).moment
@@ -160,18 +162,30 @@ class _Batch:
 
         return sorted(self.owners.values(), key=turn)
 
-    def apply(self, operation: Operation) -> None:
-        """Carry an operation out, or have its first outcome again."""
+    def apply_all(self) -> None:
+        """Carry all operations out: what is plain together, and what is not by itself, in a savepoint of its own."""
+        left = self.in_order()
+        while left:
+            done = self._apply_plain(left)
+            left = left[done:]
+            if left:
+                self.apply(left.pop(0))
+
+    def apply(self, operation: Operation, memory: Memory | None = None) -> None:
+        """Carry an operation out, or have its first outcome again.
+
+        With `memory`, what comes of it is not written yet. Raises NotPlain, and then nothing is changed.
+        """
         answer = self.known.get(operation.key)
         if answer is not None:
             self.outcomes[operation.key] = self._replayed(operation, answer)
             return
         try:
-            outcome = attempt(lambda: self._perform(operation))
+            outcome = self._perform(operation, memory) if memory else attempt(lambda: self._perform(operation))
         except Problem as problem:
             outcome = _refused(problem, operation.compared(self._named_if_known(operation)))
         except Exception as error:
-            if concerns_whole_unit(error):
+            if memory is not None or concerns_whole_unit(error):
                 raise
             logger().error("operation_failed", error=type(error).__name__, exc_info=True)
             outcome = _refused(InternalError())
@@ -197,7 +211,39 @@ class _Batch:
                 return _refused(IdempotencyKeyReused())
         return self.outcomes[operation.key]
 
-    def _perform(self, operation: Operation) -> Outcome:
+    def _apply_plain(self, left: Sequence[Operation]) -> int:
+        """Carry out the first of these operations together, as many as are plain; how many they were."""
+        new = [operation for operation in left if operation.key not in self.known]
+        if len(new) < 2 or self.memories_left == 0:
+            return 0
+        self.memories_left -= 1
+        before = dict(self.outcomes)
+        try:
+            return attempt(lambda: self._apply_together(left, new))
+        except Exception as error:
+            if concerns_whole_unit(error):
+                raise
+            # Whichever it was: each by itself, it costs but its own outcome.
+            logger().warning("batch_in_single_steps", error=type(error).__name__)
+            self.outcomes, self.memories_left = before, 0
+            return 0
+
+    def _apply_together(self, left: Sequence[Operation], new: Sequence[Operation]) -> int:
+        shift_ids = {operation.members["shift_id"] for operation in new if "shift_id" in operation.members}
+        first = min(operation.tapped_at for operation in new)
+        memory = Memory(self.principal.volunteer_id, shift_ids, first, self.received_at)
+        done = 0
+        if memory.is_whole:
+            for operation in left:
+                try:
+                    self.apply(operation, memory)
+                except NotPlain:
+                    break
+                done += 1
+            memory.write()
+        return done
+
+    def _perform(self, operation: Operation, memory: Memory | None = None) -> Outcome:
         evidence = operation.members["evidence"]
         if operation.kind is OperationKind.CHECK_IN:
             target = {name: value for name, value in operation.members.items() if name not in ("key", "kind")}
@@ -205,18 +251,28 @@ class _Batch:
                 key=operation.key,
                 volunteer_id=self.principal.volunteer_id,
                 received_at=self.received_at,
+                memory=memory,
                 followers=self.followers,
                 **target,
             )
             return _shown(201, attendance, operation.compared())
         attendance_id = self._named(operation)
         if attendance_id is None:
-            return self._wait(operation)
-        attendance = access.to_check_out_of(self.principal, attendance_id)
-        check_out(attendance=attendance, evidence=evidence, received_at=self.received_at, followers=self.followers)
+            return self._wait(operation, memory)
+        # Only her own are remembered.
+        attendance = (
+            memory.attendance(attendance_id) if memory else access.to_check_out_of(self.principal, attendance_id)
+        )
+        check_out(
+            attendance=attendance,
+            evidence=evidence,
+            received_at=self.received_at,
+            memory=memory,
+            followers=self.followers,
+        )
         return _shown(200, attendance, operation.compared(attendance_id))
 
-    def _wait(self, operation: Operation) -> Outcome:
+    def _wait(self, operation: Operation, memory: Memory | None) -> Outcome:
         waiting.keep(
             volunteer_id=self.principal.volunteer_id,
             key=operation.key,
@@ -224,6 +280,8 @@ class _Batch:
             evidence=operation.sent["evidence"],
             received_at=self.received_at,
         )
+        if memory is not None:
+            memory.waiting.add(operation.members["check_in_key"])
         hours = rules().late_evidence_hours
         content = {
             "kept_until": self.received_at + timedelta(hours=hours),

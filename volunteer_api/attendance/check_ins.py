@@ -8,6 +8,7 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene, timeline, waiting
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told, judge, told
+from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
@@ -35,6 +36,7 @@ def check_in(
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     key: str | None = None,
+    memory: Memory | None = None,
     followers: Followers | None = None,
 ) -> Attendance:
     """Begin an attendance at a shift, or a duty at a station; of two without a check-out the earlier is held.
@@ -45,13 +47,18 @@ def check_in(
     check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one that was
     not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
     are carried out with it. `followers` has a batch look once at what comes after.
+
+    With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
+    NotPlain is raised, and nothing changed, where it is none for that.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
-    lock_volunteer(volunteer_id)
+    if memory is None:
+        lock_volunteer(volunteer_id)
     moment = end.tapped.moment
-    row, here = (
-        _at_station(volunteer_id, station_id, moment) if station_id else _at_shift(volunteer_id, shift_id, moment)
-    )
+    if station_id is not None:
+        row, here = _at_station(volunteer_id, station_id, moment, memory)
+    else:
+        row, here = _at_shift(volunteer_id, shift_id, moment, key, memory)
     known: Attendance | None = row.same
     if known is not None and (
         # What a leader vouches for no tap takes the place of.
@@ -59,6 +66,8 @@ def check_in(
     ):
         _end_too(known, row, key, followers)
         raise AlreadyCheckedIn(known)
+    if known is not None and memory is not None:
+        raise NotPlain()
     judged = judge(here, end, _window(here))
     attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
     # What the tap of the wrong day had closed may have gone on.
@@ -70,6 +79,7 @@ def check_in(
         since=since,
         here=here if known is None else None,
         alone=not row.others and since == moment,
+        memory=memory,
         followers=followers,
     )
     _end_too(attendance, row, key, followers)
@@ -144,11 +154,17 @@ def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, sca
         attendance.frame_starts_at, attendance.frame_ends_at = here.starts_at, here.ends_at
 
 
-def _at_shift(volunteer_id: UUID, shift_id: UUID | None, moment: datetime) -> tuple[Any, Scene]:
+def _at_shift(
+    volunteer_id: UUID, shift_id: UUID | None, moment: datetime, key: str | None, memory: Memory | None
+) -> tuple[Any, Scene]:
     """What a check-in to a shift looks at, and the shift's scene."""
     if shift_id is None:
         raise ValueError("a check-in is to a shift or to a station")
-    row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id, moment)).one_or_none()
+    row: Any
+    if memory is not None:
+        row = memory.scene_of_check_in(shift_id, moment, key)
+    else:
+        row = db.session.execute(queries.scene_of_check_in(volunteer_id, shift_id, moment)).one_or_none()
     if row is None:
         raise NotFound()
     knows = row.leads or row.Activity.created_by == volunteer_id
@@ -156,8 +172,10 @@ def _at_shift(volunteer_id: UUID, shift_id: UUID | None, moment: datetime) -> tu
     return row, scene.of_shift(row)
 
 
-def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime) -> tuple[Any, Scene]:
+def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime, memory: Memory | None) -> tuple[Any, Scene]:
     """What a check-in to a duty looks at, and the duty's scene."""
+    if memory is not None:
+        raise NotPlain()
     row = db.session.execute(queries.scene_of_duty(volunteer_id, station_id, moment)).one_or_none()
     if row is None:
         raise NotFound()

@@ -7,6 +7,7 @@ from uuid import UUID
 from volunteer_api.attendance import scene, timeline
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import judge, told
+from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance, Grade
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
 from volunteer_api.attendance.settling import in_order
@@ -24,6 +25,7 @@ def check_out(
     evidence: dict[str, Any],
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
+    memory: Memory | None = None,
     followers: Followers | None = None,
 ) -> Attendance:
     """End an attendance: credit its minutes, or hold them for review with the reasons.
@@ -31,11 +33,14 @@ def check_out(
     One that was closed without the volunteer, by a check-in elsewhere or long after the end, takes its check-out still,
     as long as nobody decided. `received_at` is when the server had it, by default now. `scanned_by`: who read the
     volunteer's own code at a desk. Raises AlreadyReviewed where somebody decided without it, and AlreadyCheckedOut
-    (409); of two check-outs the earlier counts, whichever came first.
+    (409); of two check-outs the earlier counts, whichever came first. `memory` and `followers`: as of `check_in`.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
-    lock_volunteer(attendance.volunteer_id)
-    attendance, here, others = scene.load_with_others(attendance.volunteer_id, attendance.id)
+    if memory is not None:
+        attendance, here, others = memory.load_with_others(attendance)
+    else:
+        lock_volunteer(attendance.volunteer_id)
+        attendance, here, others = scene.load_with_others(attendance.volunteer_id, attendance.id)
     known_at = attendance.check_out_tapped_at
     if known_at is None:
         refused = timeline.is_fixed(attendance)
@@ -45,6 +50,8 @@ def check_out(
         raise AlreadyReviewed(attendance)
     if refused:
         raise AlreadyCheckedOut(attendance)
+    if memory is not None and (others or known_at is not None):
+        raise NotPlain()
     # Whether it was before the check-in is seen by the timeline: that one may move still.
     closes_at = here.ends_at + timedelta(minutes=rules().check_out_closes_minutes)
     judged = judge(here, end, (EVER, closes_at))
@@ -56,7 +63,14 @@ def check_out(
     attendance.check_out_latitude, attendance.check_out_longitude = judged.place or (None, None)
     attendance.check_out_scanned_by = scanned_by
     attendance.grade = weaker(Grade(attendance.check_in_grade), judged.grade)
-    timeline.put_in_order(attendance, since=attendance.checked_in_at, here=here, alone=not others, followers=followers)
+    timeline.put_in_order(
+        attendance,
+        since=attendance.checked_in_at,
+        here=here,
+        alone=not others,
+        memory=memory,
+        followers=followers,
+    )
     if known_at is not None:
         raise AlreadyCheckedOut(attendance)
     return attendance

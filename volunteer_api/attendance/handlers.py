@@ -11,6 +11,8 @@ from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.hours.events import RecordReversed
+from volunteer_api.hours.models import ServiceRecord
 
 
 @on(VolunteerErased)
@@ -34,6 +36,28 @@ def strip_evidence(event: VolunteerErased) -> None:
         attendance.claim_reason = attendance.decision_reason = None
     db.session.flush()
     db.session.execute(delete(WaitingCheckOut).where(WaitingCheckOut.volunteer_id == event.volunteer_id))
+
+
+@on(RecordReversed)
+def lose_minutes(event: RecordReversed) -> None:
+    """Let an attendance whose minutes the ledger took back say so, and by whom; what waits of it goes on waiting.
+
+    It reads as one that a review turned down: no late tap credits it again, and an organizer or a dispute can.
+    """
+    if event.attendance_id is None:
+        return
+    attendance = db.session.get(
+        Attendance, event.attendance_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    reversal = db.session.get_one(ServiceRecord, event.reversal_id)
+    if attendance is None:
+        return
+    attendance.credited_minutes, attendance.flagged = 0, False
+    if attendance.state == State.CREDITED:
+        attendance.state = State.REJECTED
+    attendance.reviewed_by, attendance.reviewed_at = reversal.recorder_id, reversal.recorded_at
+    attendance.decision_reason = reversal.reason
+    db.session.flush()
 
 
 @exported("waiting_check_outs")

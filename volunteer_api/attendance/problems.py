@@ -4,12 +4,14 @@ from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.schemas import AttendanceRead
 from volunteer_api.core.problems import Conflict, Forbidden
 
+READ = AttendanceRead()
+
 
 class _KnownAttendance(Conflict):
     """A refusal whose body has the `attendance` that stands in the way."""
 
     def __init__(self, attendance: Attendance) -> None:
-        super().__init__(members={"attendance": AttendanceRead().dump(attendance)})
+        super().__init__(members={"attendance": READ.dump(attendance)})
         self.attendance = attendance
 
 

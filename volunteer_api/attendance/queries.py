@@ -27,6 +27,7 @@ Others = aliased(Attendance, name="others")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
+MOST_AROUND = 100
 SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
 ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # One row of several columns, whose types the caller knows.
@@ -132,35 +133,37 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
 
     `others` is whether she has other attendances that the check-out may change.
     """
-    leader_id = (
-        select(ActivityLeader.volunteer_id)
-        .where(ActivityLeader.activity_id == Activity.id)
-        .order_by(ActivityLeader.volunteer_id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    marked_absent = exists().where(
-        RollCallMark.shift_id == Shift.id,
-        RollCallMark.volunteer_id == volunteer_id,
-        RollCallMark.status == RollCallStatus.ABSENT,
-    )
     return (
-        _scene(
-            volunteer_id,
-            Attendance,
-            leader_id.label("leader_id"),
-            marked_absent.label("marked_absent"),
-            _others(volunteer_id),
-        )
+        _scene(volunteer_id, Attendance, *_at_the_end(volunteer_id), _others(volunteer_id))
         .join(Attendance, Attendance.shift_id == Shift.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
     )
 
 
-def line_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
-    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock."""
-    return _touched(Attendance, volunteer_id, moment).execution_options(populate_existing=True)
+@cache
+def scenes_of_batch() -> Rows:
+    """What both ends of attendances look at of several shifts, of parameters `volunteer_id` and `shift_ids`."""
+    volunteer_id: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
+    return (
+        _scene(volunteer_id, *_at_the_end(volunteer_id))
+        .where(Shift.id.in_(bindparam("shift_ids", type_=Uuid(), expanding=True)))
+        .execution_options(populate_existing=True)
+    )
+
+
+def line_since(volunteer_id: UUID, moment: datetime, *, shift_ids: Collection[UUID] = ()) -> Select[Attendance]:
+    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock.
+
+    Those at the shifts named are among them whenever they were.
+    """
+    at_these = [Attendance.shift_id.in_(shift_ids)] if shift_ids else []
+    return _touched(Attendance, volunteer_id, moment, *at_these).execution_options(populate_existing=True)
+
+
+def waited_for(volunteer_id: UUID) -> Select[str]:
+    """The keys of the check-ins that check-outs of a volunteer wait for."""
+    return select(WaitingCheckOut.check_in_key).where(WaitingCheckOut.volunteer_id == volunteer_id)
 
 
 def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
@@ -178,7 +181,22 @@ def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at
             Attendance.checked_in_at < ends_at + ONE_DAY,
         )
         .order_by(Attendance.checked_in_at.desc(), Attendance.id)
-        .limit(100)
+        .limit(MOST_AROUND)
+    )
+
+
+def rejected_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
+    """A volunteer's attendances from a moment on that somebody decided to reject; the latest hundred."""
+    return (
+        select(Attendance)
+        .where(
+            Attendance.volunteer_id == volunteer_id,
+            Attendance.state == State.REJECTED,
+            Attendance.reviewed_by.is_not(None),
+            Attendance.checked_in_at > moment,
+        )
+        .order_by(Attendance.checked_in_at.desc(), Attendance.id)
+        .limit(MOST_AROUND)
     )
 
 
@@ -266,7 +284,7 @@ def waiting_minutes() -> Select[UUID, int]:
     return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
 
 
-def _touched(attendance: Any, volunteer_id: Any, moment: Any) -> Select[Any]:
+def _touched(attendance: Any, volunteer_id: Any, moment: Any, *or_else: ColumnElement[bool]) -> Select[Any]:
     return select(attendance).where(
         attendance.volunteer_id == volunteer_id,
         attendance.state != State.REJECTED,
@@ -274,8 +292,26 @@ def _touched(attendance: Any, volunteer_id: Any, moment: Any) -> Select[Any]:
             attendance.checked_in_at >= moment,
             attendance.checked_out_at.is_(None),
             attendance.checked_out_at > moment,
+            *or_else,
         ),
     )
+
+
+def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool]]:
+    """What a check-out looks at beside a check-in: who leads the activity, and whether she was marked absent."""
+    leader_id = (
+        select(ActivityLeader.volunteer_id)
+        .where(ActivityLeader.activity_id == Activity.id)
+        .order_by(ActivityLeader.volunteer_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    marked_absent = exists().where(
+        RollCallMark.shift_id == Shift.id,
+        RollCallMark.volunteer_id == volunteer_id,
+        RollCallMark.status == RollCallStatus.ABSENT,
+    )
+    return leader_id.label("leader_id"), marked_absent.label("marked_absent")
 
 
 def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[bool]]:

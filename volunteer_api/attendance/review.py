@@ -269,7 +269,12 @@ def _write(
 ) -> None:
     """Let the ledger hold so many minutes for the attendance, and no others."""
     if attendance.credited_minutes:
-        hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=reviewer_id)
+        hours.take_back(
+            attendance_id=attendance.id,
+            reason=reason,
+            actor_id=reviewer_id,
+            minutes_to_follow=minutes if could is not None else 0,
+        )
     if could is None:
         return
     starts_at, ends_at = could.interval(minutes)

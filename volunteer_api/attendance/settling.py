@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from volunteer_api.attendance import minutes, queries, sampling, scene, travel
+from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
@@ -23,6 +24,7 @@ def settle(
     doubts: Iterable[Reason],
     *,
     later: Collection[UUID] = (),
+    memory: Memory | None = None,
 ) -> None:
     """Credit or hold what the attendance was worth until `left_at`; without doubts it is credited.
 
@@ -30,15 +32,19 @@ def settle(
     too, or flagged where it is credited already.
 
     What the ledger holds of it already stays where it is the same, and is taken back where it is not. `later` are the
-    attendances that come after it: they are judged beside it, and not it beside them.
+    attendances that come after it: they are judged beside it, and not it beside them. With `memory`, the others and
+    the ledger are as remembered there, and what comes out is written with the rest of a batch.
     """
     starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
-    # What the check-out changed is written once, with what comes of it.
-    with db.session.no_autoflush:
-        days = clock.local_date(starts_at), clock.local_date(ends_at)
-        known = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id, *later})
-        around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
-        beside = db.session.scalars(around).all()
+    days, besides = (clock.local_date(starts_at), clock.local_date(ends_at)), {attendance.id, *later}
+    if memory is not None:
+        known, beside = memory.credited_on(*days, besides=besides), memory.around(attendance, left_at)
+    else:
+        # What the check-out changed is written once, with what comes of it.
+        with db.session.no_autoflush:
+            known = hours.credited_on(attendance.volunteer_id, *days, besides=besides)
+            around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
+            beside = list(db.session.scalars(around))
     others = [one for one in beside if one.state != State.REJECTED and one.id not in later]
     already = hours.minutes_by_day(known)
     counted = _count(starts_at, ends_at, already)
@@ -62,12 +68,20 @@ def settle(
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)
     attendance.reasons = in_order(reasons)
-    set_held(attendance, here, counted.minutes - credited)
-    _credit(attendance, here, credited, *counted.within)
-    db.session.flush()
+    set_held(attendance, here, counted.minutes - credited, memory=memory)
+    _credit(attendance, here, credited, *counted.within, memory)
+    if memory is None:
+        db.session.flush()
 
 
-def hold(attendance: Attendance, reasons: Iterable[Reason], held_minutes: int, here: Scene | None = None) -> None:
+def hold(
+    attendance: Attendance,
+    reasons: Iterable[Reason],
+    held_minutes: int,
+    here: Scene | None = None,
+    *,
+    memory: Memory | None = None,
+) -> None:
     """Hold an attendance for review with these reasons beside its own; `held_minutes` are what a review may credit.
 
     Its scene is read where it is not given and the minutes change.
@@ -75,7 +89,8 @@ def hold(attendance: Attendance, reasons: Iterable[Reason], held_minutes: int, h
     attendance.state = State.HELD
     attendance.reasons = in_order({*reasons, *map(Reason, attendance.reasons)})
     if held_minutes != attendance.held_minutes:
-        set_held(attendance, here or scene.load(attendance.volunteer_id, attendance.id)[1], held_minutes)
+        here = here or scene.load(attendance.volunteer_id, attendance.id)[1]
+        set_held(attendance, here, held_minutes, memory=memory)
 
 
 def reopen(attendance: Attendance) -> None:
@@ -86,7 +101,7 @@ def reopen(attendance: Attendance) -> None:
     attendance.reasons = list(attendance.check_in_reasons)
 
 
-def set_held(attendance: Attendance, here: Scene, held_minutes: int) -> None:
+def set_held(attendance: Attendance, here: Scene, held_minutes: int, *, memory: Memory | None = None) -> None:
     """Let so many minutes of an attendance wait for review, and count the change beside the ledger."""
     change, attendance.held_minutes = held_minutes - attendance.held_minutes, held_minutes
     tallies.held(
@@ -97,6 +112,7 @@ def set_held(attendance: Attendance, here: Scene, held_minutes: int) -> None:
         team_id=here.team_id,
         minutes=change,
         attendance_id=attendance.id,
+        gathered=memory.entries.held if memory is not None else None,
     )
 
 
@@ -111,7 +127,14 @@ def in_order(reasons: Iterable[Reason]) -> list[str]:
     return [reason.value for reason in Reason if reason in chosen]
 
 
-def _credit(attendance: Attendance, here: Scene, credited: int, starts_at: datetime, ends_at: datetime) -> None:
+def _credit(
+    attendance: Attendance,
+    here: Scene,
+    credited: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    memory: Memory | None,
+) -> None:
     """Let the ledger hold these minutes of the attendance, and nothing else of it."""
     if attendance.credited_minutes:
         standing = hours.standing_of(attendance.id)
@@ -120,7 +143,7 @@ def _credit(attendance: Attendance, here: Scene, credited: int, starts_at: datet
             if standing.minutes == credited and moved < MINUTE:
                 return
             reason = texts.translate("A check-in or check-out that was made earlier arrived later.")
-            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None)
+            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None, minutes_to_follow=credited)
     attendance.credited_minutes = credited
     hours.credit(
         volunteer_id=attendance.volunteer_id,
@@ -134,6 +157,7 @@ def _credit(attendance: Attendance, here: Scene, credited: int, starts_at: datet
         team_id=here.team_id,
         leader_id=here.leader_id,
         recorder_id=attendance.check_out_recorder_id or attendance.check_in_recorder_id,
+        gathered=memory.entries if memory is not None else None,
     )
 
 

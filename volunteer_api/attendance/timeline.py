@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import TooManyAttendances
 from volunteer_api.attendance.scene import Scene
@@ -18,8 +19,6 @@ from volunteer_api.attendance.settling import hold, minutes_until, reopen, settl
 from volunteer_api.core.database import db
 from volunteer_api.hours.days import MINUTE
 
-# More than anybody attends within the three days of which phones may tell; each may have to be settled again.
-MOST_AROUND = 100
 UNFINISHED = frozenset({Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED})
 
 
@@ -73,7 +72,7 @@ class Followers:
         line = sorted(db.session.scalars(queries.line_since(volunteer_id, self.since)), key=_place)
         for number, one in enumerate(line):
             if one.check_out_tapped_at is not None and not _stays(one):
-                _bring_in_line(line, number, None)
+                _bring_in_line(line, number, None, None)
 
 
 def put_in_order(
@@ -82,23 +81,27 @@ def put_in_order(
     since: datetime,
     here: Scene | None = None,
     alone: bool = False,
+    memory: Memory | None = None,
     followers: Followers | None = None,
 ) -> None:
     """Let a volunteer's attendances be what they are, now that a tap has begun, moved or ended this one.
 
     It may be new and not stored yet; `here` is its scene where that is known. `since` is the moment from which
     something may be otherwise; `alone` where no other attendance began or was not over then. Those that follow are
-    looked at again at once, or by `followers`. The volunteer is locked. Raises TooManyAttendances (409).
+    looked at again at once, or by `followers`. The volunteer is locked. With `memory`, the others are as remembered
+    there, and what comes out is written with the rest of a batch. Raises TooManyAttendances (409).
     """
     others: Sequence[Attendance] = ()
-    if not alone:
+    if not alone and memory is not None:
+        others = [one for one in memory.line_since(since) if one is not attendance]
+    elif not alone:
         if attendance in db.session:
             # What is read below is as it is stored.
             db.session.flush()
         found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
         others = [one for one in found if one is not attendance]
-        if sum(not _stays(one) for one in others) > MOST_AROUND:
-            raise TooManyAttendances()
+    if sum(not _stays(one) for one in others) > queries.MOST_AROUND:
+        raise TooManyAttendances()
     line = sorted([attendance, *others], key=_place)
     brought = False
     for number, one in enumerate(line):
@@ -108,7 +111,7 @@ def put_in_order(
             follows = False
         if one is not attendance and (_stays(one) or not (follows or _differs(one, _next_at(line, number)))):
             continue
-        _bring_in_line(line, number, here if one is attendance else None)
+        _bring_in_line(line, number, here if one is attendance else None, memory)
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
 
@@ -117,10 +120,13 @@ def _next_at(line: Sequence[Attendance], number: int) -> datetime | None:
     return line[number + 1].checked_in_at if number + 1 < len(line) else None
 
 
-def _bring_in_line(line: Sequence[Attendance], number: int, here: Scene | None) -> None:
+def _bring_in_line(line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None) -> None:
     # What comes after is judged beside it; but what no tap changes stands, and it is judged beside that.
     later = [other.id for other in line[number + 1 :] if not is_fixed(other)]
-    _bring(line[number], _next_at(line, number), here, later=later)
+    _bring(line[number], _next_at(line, number), here, later=later, memory=memory)
+    if memory is not None:
+        memory.keep(line[number])
+        return
     db.session.add(line[number])
     # Each at once, and in this order: the one that is open comes last, after what was open is closed.
     db.session.flush()
@@ -149,7 +155,14 @@ def _differs(attendance: Attendance, next_at: datetime | None) -> bool:
     return known != _end(attendance, next_at)
 
 
-def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None, *, later: Collection[UUID]) -> None:
+def _bring(
+    attendance: Attendance,
+    next_at: datetime | None,
+    here: Scene | None,
+    *,
+    later: Collection[UUID],
+    memory: Memory | None,
+) -> None:
     """Let one attendance be what its taps and the next check-in make of it; `later` come after it."""
     left_at, elsewhere = _end(attendance, next_at)
     tapped_at = attendance.check_out_tapped_at
@@ -166,16 +179,19 @@ def _bring(attendance: Attendance, next_at: datetime | None, here: Scene | None,
     if left_at is None:
         reopen(attendance)
         return
-    if here is None:
+    if here is None and memory is not None:
+        here = memory.scene_of(attendance)
+    elif here is None:
         _, here = scene.load(attendance.volunteer_id, attendance.id)
     attendance.checked_out_at = left_at
     if tapped_at is None:
         attendance.reasons = list(attendance.check_in_reasons)
-        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, minutes_until(attendance, here, left_at), here)
+        held_minutes = minutes_until(attendance, here, left_at)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes, here, memory=memory)
         return
     doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
     if elsewhere:
         doubts.add(Reason.CHECKED_IN_ELSEWHERE)
     if tapped_at < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
-    settle(attendance, here, left_at, doubts, later=later)
+    settle(attendance, here, left_at, doubts, later=later, memory=memory)

@@ -1,9 +1,10 @@
 """What certificates hear of the ledger and of erasure, and hold about a person."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Select, delete, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.certificates import service, star_levels
@@ -11,6 +12,7 @@ from volunteer_api.certificates.models import Certificate, NationalExport, StarL
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.hours import seals
 from volunteer_api.hours.events import DaySealed, RecordReversed
 
 
@@ -18,13 +20,19 @@ from volunteer_api.hours.events import DaySealed, RecordReversed
 def take_back(event: RecordReversed) -> None:
     """What vouched for the hours vouches no more."""
     service.revoke_with(event.record_id, event.volunteer_id)
-    star_levels.withdraw_unearned(event.volunteer_id)
+    star_levels.withdraw_unearned(event.volunteer_id, minutes_to_follow=event.minutes_to_follow)
 
 
 @on(DaySealed)
 def carry_root(event: DaySealed) -> None:
     """Certificates that waited for the seal of their last records carry its root."""
     service.carry_root_of(event.seal_id)
+
+
+@seals.register_kept_roots
+def roots() -> Select[date | None, bytes | None]:
+    """The roots that certificates carry, each once."""
+    return select(Certificate.sealed_on, Certificate.root).where(Certificate.root.is_not(None)).distinct()
 
 
 @on(VolunteerErased)

@@ -127,10 +127,13 @@ def applications_to(organization: Organization, query: dict[str, object]) -> Pag
     return page(statement, keys, query, scope=str(organization.id))
 
 
-def withdraw_unearned(volunteer_id: UUID) -> None:
-    """Take the levels back that the ledger does not reach any more, and tell the volunteer."""
+def withdraw_unearned(volunteer_id: UUID, *, minutes_to_follow: int = 0) -> None:
+    """Take the levels back that the ledger does not reach any more, and tell the volunteer.
+
+    `minutes_to_follow` are about to be credited anew: a correction that leaves her enough takes no level away.
+    """
     db.session.execute(queries.held_volunteer(volunteer_id)).one()
-    earned = level_of(_credited(volunteer_id))
+    earned = level_of(_credited(volunteer_id) + minutes_to_follow)
     for level in db.session.scalars(queries.star_levels(volunteer_id, StarState.GRANTED)):
         if level.level > earned:
             level.state, level.withdrawn_at = StarState.WITHDRAWN, clock.now()

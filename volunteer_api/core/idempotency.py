@@ -169,9 +169,9 @@ def keep_answers(owner_id: UUID, answers: Mapping[str, Answer]) -> None:
         }
         for key, answer in answers.items()
     ]
-    stored = db.session.scalars(
-        insert(IdempotencyKey).values(rows).on_conflict_do_nothing().returning(IdempotencyKey.key)
-    ).all()
+    statement = insert(IdempotencyKey.__table__).on_conflict_do_nothing().returning(IdempotencyKey.key)
+    # Rows as parameters, not as VALUES of the statement: that one would be built and compiled anew each time.
+    stored = db.session.connection().execute(statement, rows).all()
     if len(stored) < len(rows):
         raise Rerun()
 

@@ -61,6 +61,7 @@ def _start_campaign(stage: Stage) -> Campaign:
             description="全区实践所、实践站组织居民清理楼道、河道和绿化带，共建清洁家园。",
             starts_on=first,
             ends_on=first + timedelta(days=2 * FOUNDED_DAYS_AGO),
+            goals={"activities": 30, "attendances": 200, "minutes": 20_000},
         )
 
 

@@ -40,7 +40,7 @@ class Planned:
         return self.theme.title.format(place=(self.station or self.office).title)
 
 
-CLEANING = Theme("清洁家园：{place}楼道与小广告清理", Category.ENVIRONMENT_PROTECTION, ("waste", 2, "车"), True)
+CLEANING = Theme("清洁家园：{place}楼道与小广告清理", Category.ENVIRONMENT_PROTECTION, ("waste", 2, "truckload"), True)
 RIVER = Theme("清洁家园：{place}河道垃圾清理", Category.ENVIRONMENT_PROTECTION, ("river_cleaned", 350, "m"), True)
 GREEN = Theme("清洁家园：{place}绿化带捡拾白色垃圾", Category.ENVIRONMENT_PROTECTION, ("waste", 40, "kg"), True)
 THEMES = (
@@ -51,8 +51,8 @@ THEMES = (
     Theme("{place}便民服务日：理发、磨刀、量血压", Category.COMMUNITY_SERVICE, ("people_served", 80, "人次")),
     Theme("{place}反诈与消防安全宣传", Category.PUBLIC_SAFETY, ("leaflets", 200, "份")),
     GREEN,
-    Theme("{place}少儿阅读陪伴", Category.CHILD_CARE, ("children", 25, "人")),
-    Theme("{place}心肺复苏知识讲堂", Category.HEALTH_CARE, ("audience", 60, "人")),
+    Theme("{place}少儿阅读陪伴", Category.CHILD_CARE, ("children", 25, "person")),
+    Theme("{place}心肺复苏知识讲堂", Category.HEALTH_CARE, ("audience", 60, "person")),
 )
 # One number for each office in the order of their codes, so that the ranking has winners, ties and a last place.
 PAST_ACTIVITIES = (3, 4, 4, 2, 3, 5, 2, 4, 3, 2, 4, 3)

@@ -7,7 +7,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.disputes import parties
+from volunteer_api.disputes import parties, queries
 from volunteer_api.disputes.models import Dispute, DisputeState
 from volunteer_api.disputes.problems import NotYourAnswer, OwnDispute
 from volunteer_api.organizations.access import Permission, can, require
@@ -55,6 +55,16 @@ def may_decide(principal: Principal, dispute: Dispute) -> bool:
         and dispute.volunteer_id != principal.volunteer_id
         and can(principal.volunteer_id, Permission.HOURS_REVIEW, organization_id=dispute.organization_id)
         and principal.volunteer_id not in parties.parties_to(dispute)
+    )
+
+
+def may_confirm(principal: Principal, dispute: Dispute) -> bool:
+    """Whether the caller, who sees the dispute, could vouch for the service now: nobody has, and no attendance does."""
+    return (
+        dispute.state == DisputeState.OPEN
+        and dispute.volunteer_id != principal.volunteer_id
+        and dispute.confirmed_by is None
+        and queries.subject_of(dispute).attendance is None
     )
 
 

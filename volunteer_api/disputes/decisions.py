@@ -2,8 +2,8 @@
 
 Nobody makes hours alone: whoever decides has neither recorded, approved, reviewed, led nor confirmed what is disputed.
 An attendance is reviewed anew, and the ledger follows. A record without one is taken back and written anew; it keeps
-its recorder, and who decided is its approver. Of a shift with nothing recorded, who confirmed the service is the
-recorder and who decides the approver of a backfilled record.
+its recorder, and who decided is its approver. Of a shift with nothing recorded, and of more than was recorded, who
+confirmed the service is the recorder and who decides the approver: never of more than was confirmed.
 """
 
 from datetime import datetime
@@ -23,6 +23,7 @@ from volunteer_api.hours import service as hours
 from volunteer_api.hours.days import whole_minutes
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.hours.notices import HOURS_BACKFILLED
+from volunteer_api.hours.queries import team_signed_up_for
 
 NOTICES = {
     Decision.UPHELD: notices.UPHELD,
@@ -41,10 +42,8 @@ def decide(
     raises: MinutesMissing, NeedsConfirmation, BeyondService, and the refusals of `attendance.review.decide` (409).
     """
     held = hold_open(dispute)
-    matter = queries.matter(
-        service_record_id=held.service_record_id, attendance_id=held.attendance_id, shift_id=held.shift_id
-    )
-    involved = parties.parties_of(matter)
+    matter = queries.subject_of(held)
+    involved = parties.parties_of(matter, held.volunteer_id)
     if by in involved.everybody or by in (held.volunteer_id, held.confirmed_by):
         raise problems.Involved()
     if decision is not Decision.REJECTED:
@@ -82,21 +81,23 @@ def _carry_out(held: Dispute, matter: Matter, by: UUID, asked: int | None, reaso
         )
         return decided.credited_minutes
     if matter.record is not None:
-        return _correct(matter.record, matter, by, asked, reason)
+        return _correct(held, matter.record, matter, by, asked, reason)
     return _backfill(held, matter, by, asked, reason)
 
 
-def _correct(record: ServiceRecord, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
+def _correct(held: Dispute, record: ServiceRecord, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
     """Take a record that no attendance stands behind back, if that was not done, and write it anew."""
+    asked = asked if asked is not None else held.confirmed_minutes
     if asked is None:
         raise MinutesMissing()
     original = record if record.reverses_id is None else db.session.get_one(ServiceRecord, record.reverses_id)
-    if original.recorder_id is None:
-        raise problems.NeedsConfirmation()
+    recorder_id = original.recorder_id
+    if recorder_id is None or asked > original.minutes:
+        recorder_id = _confirmed_by(held, asked)
     if record.reverses_id is not None:
         _require_nothing_recorded(original.volunteer_id, matter)
     elif queries.reversal_of(record.id) is None:
-        hours.reverse(record_id=record.id, reason=reason, actor_id=by)
+        hours.reverse(record_id=record.id, reason=reason, actor_id=by, minutes_to_follow=asked)
     starts_at, ends_at = original.starts_at, original.ends_at
     if matter.shift is not None and asked > whole_minutes(starts_at, ends_at):
         starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
@@ -106,18 +107,17 @@ def _correct(record: ServiceRecord, matter: Matter, by: UUID, asked: int | None,
         _write(
             **kept
             | {"source": Source.BACKFILLED, "starts_at": starts_at, "ends_at": ends_at, "minutes": asked}
-            | {"recorder_id": original.recorder_id, "approver_id": by, "reason": reason}
+            | {"recorder_id": recorder_id, "approver_id": by, "reason": reason}
         )
     return asked
 
 
 def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
     """Write what nobody recorded, on the word of who confirmed it."""
-    if held.confirmed_by is None or matter.shift is None or matter.activity is None:
-        raise problems.NeedsConfirmation()
     minutes = asked if asked is not None else held.confirmed_minutes
-    if minutes is None:
-        raise MinutesMissing()
+    if minutes is None or matter.shift is None or matter.activity is None:
+        raise problems.NeedsConfirmation()
+    confirmed_by = _confirmed_by(held, minutes)
     _require_nothing_recorded(held.volunteer_id, matter)
     starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
     _require_room(held.volunteer_id, starts_at, ends_at, minutes)
@@ -128,14 +128,28 @@ def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason
             source=Source.BACKFILLED,
             starts_at=starts_at,
             ends_at=ends_at,
-            recorder_id=held.confirmed_by,
+            recorder_id=confirmed_by,
             approver_id=by,
             reason=reason,
             **hours.described(
-                matter.activity, matter.shift, None, starts_at, None, queries.leaders_of(matter.activity)[0]
+                matter.activity,
+                matter.shift,
+                None,
+                starts_at,
+                db.session.scalar(team_signed_up_for(held.volunteer_id, matter.shift.id)),
+                queries.leaders_of(matter.activity)[0],
             ),
         )
     return minutes
+
+
+def _confirmed_by(held: Dispute, minutes: int) -> UUID:
+    """Who vouches for so many minutes. Raises NeedsConfirmation, BeyondService (409)."""
+    if held.confirmed_by is None or held.confirmed_minutes is None:
+        raise problems.NeedsConfirmation()
+    if minutes > held.confirmed_minutes:
+        raise problems.BeyondService(held.confirmed_minutes)
+    return held.confirmed_by
 
 
 def _write(**values: Any) -> None:

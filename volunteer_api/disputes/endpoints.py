@@ -116,4 +116,7 @@ def withdraw_dispute(principal: Principal, dispute: Dispute) -> dict[str, Any]:
 
 
 def _read(principal: Principal, dispute: Dispute) -> dict[str, Any]:
-    return queries.read(dispute.id) | {"can_decide": access.may_decide(principal, dispute)}
+    return queries.read(dispute.id) | {
+        "can_decide": access.may_decide(principal, dispute),
+        "can_confirm": access.may_confirm(principal, dispute),
+    }

@@ -24,11 +24,12 @@ class Parties:
         return {*self.recorders, *self.approvers, *self.leaders}
 
 
-def parties_of(matter: Matter) -> Parties:
-    """The parties to what is disputed, as its rows name them now.
+def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
+    """The parties to what a volunteer disputes, as its rows name them now.
 
     Of a row that takes another one back, also those of that one. Who leads by name or by the team leads; where nobody
-    does, who planned the activity. Grants from above make nobody a party, or nobody would be left to decide.
+    does, who planned the activity. Who said at a roll-call whether the volunteer was there recorded that. Grants from
+    above make nobody a party, or nobody would be left to decide.
     """
     records = [matter.record] if matter.record is not None else []
     if matter.record is not None and matter.record.reverses_id is not None:
@@ -39,6 +40,8 @@ def parties_of(matter: Matter) -> Parties:
     if matter.attendance is not None:
         recorders += [matter.attendance.check_in_recorder_id, matter.attendance.check_out_recorder_id]
         approvers.append(matter.attendance.reviewed_by)
+    if matter.shift is not None:
+        recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
     if matter.activity is not None:
         leaders += queries.leaders_of(matter.activity)
     return Parties(_known(recorders), _known(approvers), _known(leaders))
@@ -46,11 +49,9 @@ def parties_of(matter: Matter) -> Parties:
 
 def parties_to(dispute: Dispute) -> set[UUID]:
     """Everybody who may not decide on a dispute: the volunteer, the parties, and who confirmed the service."""
-    matter = queries.matter(
-        service_record_id=dispute.service_record_id, attendance_id=dispute.attendance_id, shift_id=dispute.shift_id
-    )
+    matter = queries.subject_of(dispute)
     confirmed = {dispute.confirmed_by} if dispute.confirmed_by is not None else set()
-    return {dispute.volunteer_id, *parties_of(matter).everybody} | confirmed
+    return {dispute.volunteer_id, *parties_of(matter, dispute.volunteer_id).everybody} | confirmed
 
 
 def _known(people: Iterable[UUID | None]) -> list[UUID]:

@@ -55,11 +55,16 @@ class NotYourAnswer(Forbidden):
 
 
 class NeedsConfirmation(Conflict):
-    title = "Nobody recorded this service: first somebody else who leads the activity must confirm it."
+    title = "Nobody recorded so much service: first somebody else who leads the activity must confirm it."
 
 
 class NothingToConfirm(Conflict):
-    title = "Only service of which nothing is recorded is confirmed, and once."
+    title = "Only service that is not recorded, or not all of it, is confirmed, and once."
+
+
+class TooManySteps(Conflict):
+    title = "Enough was said to this dispute; only a decision or a withdrawal is left."
+    detail = "After %(most)s steps only a decision or a withdrawal is left."
 
 
 class BeyondService(Conflict):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.models import Attendance, RollCallMark
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -58,6 +58,13 @@ def matter(
     return Matter(record, attendance, shift, activity, station)
 
 
+def subject_of(dispute: Dispute) -> Matter:
+    """What a dispute is about."""
+    return matter(
+        service_record_id=dispute.service_record_id, attendance_id=dispute.attendance_id, shift_id=dispute.shift_id
+    )
+
+
 def reversal_of(record_id: UUID) -> UUID | None:
     """The row that takes a record back."""
     return db.session.scalar(select(ServiceRecord.id).where(ServiceRecord.reverses_id == record_id))
@@ -85,6 +92,16 @@ def attendance_at(volunteer_id: UUID, shift_id: UUID) -> UUID | None:
         select(Attendance.id)
         .where(Attendance.volunteer_id == volunteer_id, Attendance.shift_id == shift_id)
         .order_by(Attendance.id.desc())
+        .limit(1)
+    )
+
+
+def marked_by(volunteer_id: UUID, shift_id: UUID) -> UUID | None:
+    """Whose roll-call of the shift named the volunteer, the last one."""
+    return db.session.scalar(
+        select(RollCallMark.marked_by)
+        .where(RollCallMark.shift_id == shift_id, RollCallMark.volunteer_id == volunteer_id)
+        .order_by(RollCallMark.id)
         .limit(1)
     )
 

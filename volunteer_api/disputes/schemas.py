@@ -45,7 +45,7 @@ class DisputeWordsCreate(Schema):
 
 
 class ServiceConfirmation(DisputeWordsCreate):
-    """How many minutes somebody served, by one who was there."""
+    """How many minutes somebody served in all, by one who was there; no decision gives more."""
 
     minutes = Count(minimum=1, maximum=MINUTES_A_DAY, required=True)
 
@@ -108,7 +108,8 @@ class DisputeStepRead(Schema):
 
 
 class DisputeRead(DisputeSummaryRead):
-    """A dispute with its trail, in order; `can_decide` says whether the caller may."""
+    """A dispute with its trail, in order; `can_decide` and `can_confirm` say what the caller may."""
 
     can_decide = Flag(required=True)
+    can_confirm = Flag(required=True)
     steps = fields.List(fields.Nested(DisputeStepRead), required=True)

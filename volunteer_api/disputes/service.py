@@ -19,6 +19,9 @@ from volunteer_api.hours.days import whole_minutes
 from volunteer_api.hours.service import DUTY_CONTENT
 from volunteer_api.sign_ups.queries import lock_volunteer
 
+# What is said to one dispute; the decision and the withdrawal find room in the trail behind it.
+MOST_SAID = 100
+
 
 def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subject: UUID) -> Dispute:
     """Dispute a record or an attendance of one's own, or that nothing is recorded of a shift.
@@ -50,35 +53,37 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     step = write_step(dispute, StepKind.FILED, by.volunteer_id, text)
     notices.tell_volunteer(notices.FILED, dispute, step.id)
     notices.tell_deciders(notices.WAITS, dispute, dispute.id)
-    if dispute.shift_id is not None and matter.activity is not None:
+    if matter.activity is not None and _needs_word(matter, claimed_minutes):
         notices.ask_to_confirm(dispute, queries.leaders_of(matter.activity))
     return dispute
 
 
 def ask(dispute: Dispute, *, by: UUID, text: str) -> None:
-    """Ask who filed it for evidence. Raises DisputeOver (409)."""
+    """Ask who filed it for evidence. Raises DisputeOver, TooManySteps (409)."""
     held = hold_open(dispute)
-    step = write_step(held, StepKind.ASKED, by, text)
+    step = write_step(held, StepKind.ASKED, by, text, most=MOST_SAID)
     notices.tell_volunteer(notices.ASKED, held, step.id, text=text)
 
 
 def answer(dispute: Dispute, *, by: UUID, text: str) -> None:
-    """Say something to it. Raises DisputeOver (409)."""
+    """Say something to it. Raises DisputeOver, TooManySteps (409)."""
     held = hold_open(dispute)
-    step = write_step(held, StepKind.ANSWERED, by, text)
+    step = write_step(held, StepKind.ANSWERED, by, text, most=MOST_SAID)
     notices.tell_deciders(notices.ANSWERED, held, step.id)
 
 
 def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
-    """Vouch for service that nobody recorded: the first of the two people that hours need, who can't decide then.
+    """Vouch for service that nobody recorded, or not all of it: the first of the two people that hours need, who can't
+    decide then. `minutes` are those of the service in all.
 
     Raises DisputeOver, NothingToConfirm, BeyondService (409).
     """
     held = hold_open(dispute)
-    if held.shift_id is None or held.confirmed_by is not None:
+    matter = queries.subject_of(held)
+    frame = matter.shift or matter.record
+    if frame is None or matter.attendance is not None or held.confirmed_by is not None:
         raise problems.NothingToConfirm()
-    shift = queries.matter(shift_id=held.shift_id).shift
-    most = whole_minutes(shift.starts_at, shift.ends_at) if shift is not None else 0
+    most = whole_minutes(frame.starts_at, frame.ends_at)
     if minutes > most:
         raise problems.BeyondService(most)
     held.confirmed_by, held.confirmed_minutes = by, minutes
@@ -105,6 +110,13 @@ def remind() -> int:
         dispute.reminded_at = clock.now()
     db.session.flush()
     return len(due)
+
+
+def _needs_word(matter: Matter, claimed_minutes: int | None) -> bool:
+    """Whether somebody else must vouch for what is claimed: nothing, or less, is recorded, and no attendance."""
+    if matter.attendance is not None:
+        return False
+    return matter.record is None or (claimed_minutes or 0) > abs(matter.record.minutes)
 
 
 def _happened_at(matter: Matter, volunteer_id: UUID) -> datetime:

@@ -5,7 +5,7 @@ from uuid import UUID
 from volunteer_api.core.database import db
 from volunteer_api.disputes import queries
 from volunteer_api.disputes.models import Dispute, DisputeState, DisputeStep, DisputeWords, StepKind
-from volunteer_api.disputes.problems import DisputeOver
+from volunteer_api.disputes.problems import DisputeOver, TooManySteps
 from volunteer_api.sign_ups.queries import lock_volunteer
 
 
@@ -21,9 +21,14 @@ def hold_open(dispute: Dispute) -> Dispute:
     return held
 
 
-def write_step(dispute: Dispute, kind: StepKind, actor_id: UUID, words: str | None = None) -> DisputeStep:
-    """Append a step to the trail of a held dispute."""
-    step = DisputeStep(dispute_id=dispute.id, sequence=queries.next_sequence(dispute.id), kind=kind, actor_id=actor_id)
+def write_step(
+    dispute: Dispute, kind: StepKind, actor_id: UUID, words: str | None = None, *, most: int | None = None
+) -> DisputeStep:
+    """Append a step to the trail of a held dispute. Raises TooManySteps (409) where it has `most` already."""
+    sequence = queries.next_sequence(dispute.id)
+    if most is not None and sequence > most:
+        raise TooManySteps(most=most)
+    step = DisputeStep(dispute_id=dispute.id, sequence=sequence, kind=kind, actor_id=actor_id)
     db.session.add(step)
     db.session.flush()
     if words is not None:

@@ -98,17 +98,19 @@ def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
 def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
     stars = dict.fromkeys(range(1, 6), 0)
-    grouped = select(Feedback.stars, func.count()).where(Feedback.activity_id == activity.id).group_by(Feedback.stars)
-    for value, many in db.session.execute(grouped):
-        stars[value] = many
-    count, minimum = sum(stars.values()), rules().feedback_minimum_count
-    enough = count >= minimum
+    # The stars of somebody who is hidden among too few would be what is left when the signed ones are taken away.
+    shown = func.count().filter(_may_be_seen())
+    statement = select(Feedback.stars, func.count().label("given"), shown.label("shown"))
+    grouped = db.session.execute(statement.where(Feedback.activity_id == activity.id).group_by(Feedback.stars)).all()
+    stars |= {row.stars: row.shown for row in grouped}
+    seen, minimum = sum(stars.values()), rules().feedback_minimum_count
+    enough = seen >= minimum
     approved = and_(Feedback.activity_id == activity.id, Feedback.words_state == WordsState.APPROVED, _may_be_seen())
     found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
     return {
-        "count": count,
+        "count": sum(row.given for row in grouped),
         "minimum_count": minimum,
-        "average": round(sum(value * many for value, many in stars.items()) / count, 1) if enough and count else None,
+        "average": round(sum(value * many for value, many in stars.items()) / seen, 1) if enough and seen else None,
         "distribution": [{"stars": value, "count": many} for value, many in stars.items()] if enough else [],
         "items": [_public_view(row) for row in found.items],
         "next_cursor": found.next_cursor,

@@ -105,7 +105,10 @@ class FeedbackStarsRead(Schema):
 
 
 class FeedbackSummaryRead(Schema):
-    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told."""
+    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told.
+
+    Anonymous answers among too few people are in `count` alone.
+    """
 
     count = Count(required=True)
     minimum_count = Count(required=True)

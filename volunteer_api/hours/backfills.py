@@ -18,7 +18,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import Problem
+from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
@@ -42,6 +42,7 @@ from volunteer_api.hours.problems import (
 )
 from volunteer_api.notifications import service as notifications
 from volunteer_api.organizations.access import Permission, can
+from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.problems import VolunteerUnknown
 from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
 from volunteer_api.stations.models import Station
@@ -125,12 +126,13 @@ def approve(backfill: Backfill, *, by: UUID, reason: str | None = None) -> Servi
 
     It is judged again against what the ledger holds by now. Over a day's limit, the approval needs a `reason`; over a
     day's maximum, whoever recorded it must be an organizer too. Raises OwnHours, OwnBackfill (403), BackfillDecided,
-    ShiftNotHeld, HoursOverlap, OverDailyLimit, OverDailyMaximum (409).
+    ShiftNotHeld, HoursOverlap, OverDailyLimit, OverDailyMaximum (409), and NotFound (404) where its volunteer was
+    erased meanwhile.
     """
     _require_another(backfill, by)
     lock_volunteer(backfill.volunteer_id)
     # As it is now that nobody else decides about this volunteer.
-    db.session.refresh(backfill)
+    backfill = _as_it_is_now(backfill)
     _require_pending(backfill)
     target = _known_target(backfill)
     if target.activity is not None:
@@ -159,7 +161,8 @@ def approve(backfill: Backfill, *, by: UUID, reason: str | None = None) -> Servi
             backfill.starts_at,
             backfill.team_id,
             _leader_id(target),
-        ),
+        )
+        | _recorded_for(backfill),
     )
     service.write(written, told=HOURS_BACKFILLED)
     return written
@@ -205,6 +208,8 @@ def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[st
         recorder_id=by.volunteer_id,
     )
     team_id = backfill.team_id
+    if team_id is None and target.shift is not None:
+        backfill.team_id = db.session.scalar(queries.team_signed_up_for(volunteer_id, target.shift.id))
     if team_id is not None and not db.session.scalar(queries.was_member(volunteer_id, team_id, starts_at, ends_at)):
         raise TeamNotServed()
     overlapping = db.session.scalar(queries.standing_between(volunteer_id, starts_at, ends_at)) or db.session.scalar(
@@ -236,6 +241,15 @@ def _of_shift(shift: Shift, activity: Activity) -> Target:
 
 def _of_duty(station: Station) -> Target:
     return Target(None, None, station, station.organization_id, station.name)
+
+
+def _recorded_for(backfill: Backfill) -> dict[str, UUID]:
+    """Whose hours of a duty they are: of the organization that they were recorded for and that decides, wherever the
+    station went. Those of an activity are the activity's, as it was published."""
+    if backfill.activity_id is not None:
+        return {}
+    path_id = db.session.get_one(Organization, backfill.organization_id).path_id
+    return {"organization_id": backfill.organization_id, "organization_path_id": path_id}
 
 
 def _leader_id(target: Target) -> UUID | None:
@@ -309,5 +323,11 @@ def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> Non
         update(Backfill).where(Backfill.id == backfill.id, Backfill.state == PENDING).values(**decision)
     )
     if not row_count(changed):
-        db.session.refresh(backfill)
-        raise BackfillDecided(state_of(backfill))
+        raise BackfillDecided(state_of(_as_it_is_now(backfill)))
+
+
+def _as_it_is_now(backfill: Backfill) -> Backfill:
+    found = db.session.get(Backfill, backfill.id, populate_existing=True)
+    if found is None:
+        raise NotFound()
+    return found

@@ -4,7 +4,8 @@ Working days are those of the Chinese working calendar: Monday to Friday without
 days that are worked instead. The State Council announces them each November for the next year; for a year that
 `core.holidays` does not know yet, only the holidays that the law fixes to a date are left out, and no weekend is
 worked. The deadline then says `is_certain = False`: more holidays put it off, a weekend that is worked brings it
-nearer. Once the announcement is known, the same call gives the certain day.
+nearer. Once the announcement is known, the same call gives the certain day. The days before New Year belong to the
+next year's announcement: for 2019 the Saturday 29 December 2018 was worked, and the Monday after it free.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from volunteer_api.core.holidays import DayKind, day_kind, is_known
 
 WORKING_DAYS = 10
 SATURDAY = 6
+# So many days before New Year its holiday moves workdays at most.
+NEW_YEARS_REACH = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def due_on(day: date, working_days: int = WORKING_DAYS) -> Deadline:
     while left:
         day += timedelta(days=1)
         left -= is_working_day(day)
-        is_certain = is_certain and is_known(day)
+        is_certain = is_certain and is_known(day) and is_known(day + NEW_YEARS_REACH)
     return Deadline(day, is_certain)
 
 

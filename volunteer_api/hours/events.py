@@ -15,11 +15,17 @@ class RecordWritten:
 
 @dataclass(frozen=True)
 class RecordReversed:
-    """A record was taken back, by the row `reversal_id`."""
+    """A record was taken back, by the row `reversal_id`; minutes that take its place follow in the same unit.
+
+    `attendance_id` is the attendance that it credited and that does not know of it yet: None where there is none, or
+    where that took it back itself.
+    """
 
     record_id: UUID
     reversal_id: UUID
     volunteer_id: UUID
+    minutes_to_follow: int
+    attendance_id: UUID | None
 
 
 @dataclass(frozen=True)

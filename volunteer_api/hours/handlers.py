@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core.database import db
@@ -14,12 +14,20 @@ from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 
 @on(VolunteerErased)
 def forget_pending(event: VolunteerErased) -> None:
-    """Delete the hours of the person that nobody decided on: they never became anything. The ledger stays, for sums."""
+    """Delete the hours of the person that nobody decided on: they never became anything. The ledger stays, for sums.
+
+    That the others were decided stays too, and by whom; what was said about her in them does not.
+    """
     db.session.execute(
         delete(Backfill)
         .where(Backfill.volunteer_id == event.volunteer_id, Backfill.state == RecordState.PENDING)
         .execution_options(synchronize_session=False)
     )
+    about_her = update(Backfill).where(Backfill.volunteer_id == event.volunteer_id)
+    for words in (Backfill.reason, Backfill.decision_reason):
+        db.session.execute(
+            about_her.where(words.is_not(None)).values({words: ""}).execution_options(synchronize_session=False)
+        )
 
 
 @exported("service_records")

@@ -57,11 +57,16 @@ def closing_leaf(*, form: int, on: date, ends_at: datetime, count: int, previous
     return _dump(["day", form, _plain(on), _plain(ends_at), count, previous])
 
 
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC with six decimals and `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _plain(value: Any) -> str | int | None:
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return moment_text(value)
     if isinstance(value, UUID | date):
         return str(value)
     raise TypeError(f"no format says how a {type(value).__name__} is sealed")

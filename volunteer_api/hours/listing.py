@@ -160,8 +160,11 @@ def _of_reader(
 def _has_state(state: RecordState) -> ColumnElement[bool]:
     if state is RecordState.REVERSAL:
         return ServiceRecord.reverses_id.is_not(None)
-    is_credit = ServiceRecord.reverses_id.is_(None)
-    return is_credit & (_reversal.id.is_not(None) if state is RecordState.REVERSED else _reversal.id.is_(None))
+    if state is RecordState.REVERSED:
+        # From the few reversals to what they reverse: as a condition on the join, every record would be looked at.
+        other = aliased(ServiceRecord)
+        return ServiceRecord.id.in_(select(other.reverses_id).where(other.reverses_id.is_not(None)))
+    return ServiceRecord.reverses_id.is_(None) & _reversal.id.is_(None)
 
 
 def _latest_first(model: type[ServiceRecord]) -> list[Key]:

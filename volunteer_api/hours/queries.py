@@ -1,6 +1,5 @@
 """What is read from the hours ledger."""
 
-from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.teams.models import Membership
 
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
@@ -94,6 +94,13 @@ def was_member(volunteer_id: UUID, team_id: UUID, starts_at: datetime, ends_at: 
     )
 
 
+def team_signed_up_for(volunteer_id: UUID, shift_id: UUID) -> Select[UUID | None]:
+    """The team that the volunteer's confirmed sign-up for a shift names: what she serves there, she serves for it."""
+    return select(SignUp.team_id).where(
+        SignUp.volunteer_id == volunteer_id, SignUp.shift_id == shift_id, SignUp.state == SignUpState.CONFIRMED
+    )
+
+
 def leader_id_of(activity_id: UUID) -> Select[UUID]:
     """Who is named to lead an activity: the first, as a check-out takes it."""
     return (
@@ -144,25 +151,15 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     return select(func.count()).select_from(counted)
 
 
-def minutes_between(
-    volunteer_id: UUID, starts_at: datetime, ends_at: datetime, *, besides: Collection[UUID] = ()
-) -> Select[*tuple[Any, ...]]:
-    """The intervals of a volunteer's records that touch the moments given, each with what is left of its minutes.
-
-    The records of the attendances `besides` are left out.
+def records_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
+    """The intervals of a volunteer's records that touch the moments given, reversals too, with their signed minutes.
 
     Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
     next one, and is no longer than the longest shift.
     """
-    return (
-        select(ServiceRecord.starts_at, ServiceRecord.ends_at, func.sum(ServiceRecord.minutes).label("minutes"))
-        .where(
-            *_touching(volunteer_id, starts_at, ends_at),
-            or_(ServiceRecord.attendance_id.is_(None), ServiceRecord.attendance_id.not_in(besides)),
-        )
-        .group_by(ServiceRecord.starts_at, ServiceRecord.ends_at)
-        .having(func.sum(ServiceRecord.minutes) > 0)
-    )
+    return select(
+        ServiceRecord.starts_at, ServiceRecord.ends_at, ServiceRecord.minutes, ServiceRecord.attendance_id
+    ).where(*_touching(volunteer_id, starts_at, ends_at))
 
 
 def _touching(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -1,7 +1,11 @@
-"""Comparing the ledger with its seals. What does not fit is named, by day and row; nothing is repaired."""
+"""Comparing the ledger with its seals. What does not fit is named, by day and row; nothing is repaired.
+
+The seals are compared with the roots on certificates, and a day that should have one must have it: who takes seals
+away hides nothing.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -18,7 +22,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.leaves import COLUMNS, record_leaf
 from volunteer_api.hours.merkle import Frontier, leaf_digest
 from volunteer_api.hours.models import DaySeal, SealLeaf, ServiceRecord
-from volunteer_api.hours.seals import seal_digest, sign_root
+from volunteer_api.hours.seals import MAKE_UP, due_at, kept_roots, overdue_day, seal_digest, sign
 
 CHUNK = 5_000
 # Every sealed day is looked at once in so many days.
@@ -56,12 +60,15 @@ Show = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at."""
+    """What was looked at. `late` of the days were sealed more than a day late, the last of them `last_late_on`: the
+    worker stood still, or somebody took seals away and it sealed anew. Only roots kept elsewhere tell which."""
 
     days: int
     records: int
     faults: int
     last_on: date | None
+    late: int
+    last_late_on: date | None
 
 
 def verify(
@@ -77,12 +84,7 @@ def verify(
     `known` are roots that somebody kept elsewhere, on a certificate or in a log. `show` is told how many of how many
     days are done. Runs in no unit.
     """
-    numbers = run_unit(partial(_numbers, first, last), writes=False)
-    lost = run_unit(partial(_without_seal, known or {}), writes=False)
-    found = _verify(numbers, known or {}, tell, show)
-    for on in lost:
-        tell(Fault(FaultKind.SEAL_MISSING, on))
-    return replace(found, faults=found.faults + len(lost))
+    return _verify(partial(_numbers, first, last), (first, last), known or {}, tell, show)
 
 
 def verify_some() -> int:
@@ -92,31 +94,45 @@ def verify_some() -> int:
         record_id = str(fault.record_id) if fault.record_id is not None else None
         logger().error("ledger_seal_broken", kind=fault.kind, on=fault.on.isoformat(), record_id=record_id)
 
-    numbers = run_unit(partial(_numbers, None, None), writes=False)
     turn = clock.today().toordinal()
-    return _verify([number for number in numbers if (number + turn) % ROUND_DAYS == 0], {}, tell).faults
+
+    def numbers() -> list[int]:
+        return [number for number in _numbers(None, None) if (number + turn) % ROUND_DAYS == 0]
+
+    return _verify(numbers, (None, None), {}, tell, lambda _done, _total: None).faults
 
 
 def _verify(
-    numbers: Sequence[int], known: Mapping[date, bytes], tell: Tell, show: Show = lambda _done, _total: None
+    choose: Callable[[], list[int]],
+    days: tuple[date | None, date | None],
+    known: Mapping[date, bytes],
+    tell: Tell,
+    show: Show,
 ) -> Verified:
-    faults = records = 0
+    numbers = run_unit(choose, writes=False)
+    roots = run_unit(partial(_known_roots, known, days), writes=False)
+    faults, records, late = 0, 0, []
     last_on = None
     for done, number in enumerate(numbers):
         show(done, len(numbers))
-        day = _Day(number, known)
+        day = _Day(number, roots)
         for fault in day.faults():
             faults += 1
             tell(fault)
         records += day.records
         last_on = day.seal.on
-    return Verified(days=len(numbers), records=records, faults=faults, last_on=last_on)
+        if day.seal.sealed_at > run_unit(partial(due_at, last_on), writes=False) + MAKE_UP:
+            late.append(last_on)
+    for on in run_unit(partial(_without_seal, roots, days), writes=False):
+        faults += 1
+        tell(Fault(FaultKind.SEAL_MISSING, on))
+    return Verified(len(numbers), records, faults, last_on, len(late), max(late, default=None))
 
 
 class _Day:
     """One sealed day, with the seal before."""
 
-    def __init__(self, number: int, known: Mapping[date, bytes]) -> None:
+    def __init__(self, number: int, known: Mapping[date, set[bytes]]) -> None:
         self.seal, self.before = run_unit(partial(_seal_and_before, number), writes=False)
         self.known = known
         self.records = 0
@@ -124,6 +140,9 @@ class _Day:
     def faults(self) -> Iterator[Fault]:
         """What does not fit, rows first."""
         seal, frontier = self.seal, Frontier()
+        if seal.form not in COLUMNS:
+            yield Fault(FaultKind.SEAL_CHANGED, seal.on)
+            return
         for rows in _chunks(_leaves, seal.id):
             for row in rows:
                 frontier.add(row.digest)
@@ -151,9 +170,9 @@ class _Day:
             yield Fault(FaultKind.SEAL_MISSING, seal.on - timedelta(days=1))
         elif before is not None and (before.root != seal.previous_root or before.on != seal.on - timedelta(days=1)):
             yield Fault(FaultKind.SEAL_CHANGED, before.on)
-        if not same(seal.signature, sign_root(seal.root)):
+        if not same(seal.signature, sign(seal.root, seal.sealed_at)):
             yield Fault(FaultKind.SEAL_SIGNATURE, seal.on)
-        if seal.root != self.known.get(seal.on, seal.root):
+        if self.known.get(seal.on, {seal.root}) != {seal.root}:
             yield Fault(FaultKind.ROOT_NOT_AS_KNOWN, seal.on)
 
 
@@ -166,10 +185,27 @@ def _numbers(first: date | None, last: date | None) -> list[int]:
     return list(db.session.scalars(statement))
 
 
-def _without_seal(known: Mapping[date, bytes]) -> list[date]:
-    """The days of known roots that have no seal any more."""
-    there = set(db.session.scalars(select(DaySeal.on).where(DaySeal.on.in_(known))))
-    return sorted(set(known) - there)
+def _known_roots(known: Mapping[date, bytes], days: tuple[date | None, date | None]) -> dict[date, set[bytes]]:
+    """The roots given, and those on certificates of the days looked at."""
+    roots = {on: found for on, found in kept_roots().items() if _is_between(on, days)}
+    for on, root in known.items():
+        roots.setdefault(on, set()).add(root)
+    return roots
+
+
+def _without_seal(known: Mapping[date, set[bytes]], days: tuple[date | None, date | None]) -> list[date]:
+    """The days of known roots that have no seal any more, and the first day that should have one and has none."""
+    there = set(db.session.scalars(select(DaySeal.on).where(DaySeal.on >= min(known)))) if known else set()
+    lost = set(known) - there
+    overdue = overdue_day()
+    if overdue is not None and _is_between(overdue, days):
+        lost.add(overdue)
+    return sorted(lost)
+
+
+def _is_between(on: date, days: tuple[date | None, date | None]) -> bool:
+    first, last = days
+    return (first is None or on >= first) and (last is None or on <= last)
 
 
 def _seal_and_before(number: int) -> tuple[DaySeal, DaySeal | None]:

@@ -3,29 +3,38 @@
 A day is sealed an hour after its end: no transaction of ours is open for so long. A row that is committed later still
 is not lost between two seals: the next one takes every row of the last seven days that has no seal, and `seal_check`
 names it, as it names rows that never got a seal.
+
+Who takes the newest seals away must not have the worker sign what was changed under them: what roots are kept
+elsewhere (on certificates) is asked first, and when a day was sealed stands under its signature.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text, tuple_
+from sqlalchemy import Row, Select, func, insert, select, text, tuple_
 
 from volunteer_api.core import clock, events, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.events import DaySealed
-from volunteer_api.hours.leaves import FORMAT, closing_leaf, record_leaf
+from volunteer_api.hours.leaves import FORMAT, closing_leaf, moment_text, record_leaf
 from volunteer_api.hours.merkle import Frontier, inclusion_path, leaf_digest
 from volunteer_api.hours.models import DaySeal, SealLeaf, ServiceRecord
 
 SEALED_AFTER = timedelta(hours=1)
 LOOK_BACK = timedelta(days=7)
+# How long after that the worker may be away before somebody is told.
+MAKE_UP = timedelta(days=1)
 CHUNK = 2_000
 KEYS = "ledger seals"
+
+
+KeptRoots = Callable[[], Select[date | None, bytes | None]]
+_kept: list[KeptRoots] = []
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,22 @@ class Proof:
     size: int
     path: list[str]
     root: str
+
+
+def register_kept_roots(kept: KeptRoots) -> KeptRoots:
+    """Decorate what selects the days and roots of seals that a feature to the right keeps."""
+    _kept.append(kept)
+    return kept
+
+
+def kept_roots() -> dict[date, set[bytes]]:
+    """The roots that are kept beside the seals, by the day that they are of."""
+    found: dict[date, set[bytes]] = {}
+    for kept in _kept:
+        for on, root in db.session.execute(kept()):
+            if on is not None and root is not None:
+                found.setdefault(on, set()).add(root)
+    return found
 
 
 def seal_days() -> int:
@@ -61,7 +86,7 @@ def seal_next_day() -> DaySeal | None:
         return None
     before = last_seal()
     on = _day_after(before)
-    if on is None or clock.now() < clock.start_of(on + timedelta(days=1)) + SEALED_AFTER:
+    if on is None or clock.now() < due_at(on) or _was_sealed(on):
         return None
     number, ends_at = (before.id + 1 if before else 1), clock.start_of(on + timedelta(days=1))
     frontier = Frontier()
@@ -79,10 +104,11 @@ def seal_next_day() -> DaySeal | None:
         form=FORMAT,
         record_count=frontier.size,
         previous_root=before.root if before else None,
+        sealed_at=clock.now(),
     )
     frontier.add(seal_digest(seal))
     seal.root = frontier.root()
-    seal.signature = sign_root(seal.root)
+    seal.signature = sign(seal.root, seal.sealed_at)
     db.session.add(seal)
     db.session.flush()
     events.publish(DaySealed(seal_id=number, on=on))
@@ -96,17 +122,22 @@ def last_seal() -> DaySeal | None:
     return db.session.scalar(select(DaySeal).order_by(DaySeal.id.desc()).limit(1))
 
 
-def overdue_since() -> date | None:
-    """The last day sealed, where the one after it has been due for a day; None where all is well."""
-    seal = last_seal()
-    if seal is None or clock.now() < seal.ends_at + timedelta(days=2) + SEALED_AFTER:
+def overdue_day() -> date | None:
+    """The first day without a seal that should have had one for a day; None where all is well."""
+    on = _day_after(last_seal())
+    if on is None or clock.now() < due_at(on) + MAKE_UP:
         return None
-    return seal.on
+    return on
 
 
-def sign_root(root: bytes) -> bytes:
-    """The keyed digest of a root: the database alone, without SECRET_KEY, can't make one."""
-    return keyring.look_up(KEYS, root.hex())
+def due_at(on: date) -> datetime:
+    """From when on a day may be sealed."""
+    return clock.start_of(on + timedelta(days=1)) + SEALED_AFTER
+
+
+def sign(root: bytes, sealed_at: datetime) -> bytes:
+    """The keyed digest of a root and of when it was sealed: the database alone, without SECRET_KEY, can't make one."""
+    return keyring.look_up(KEYS, f"{root.hex()} {moment_text(sealed_at)}")
 
 
 def seal_digest(seal: DaySeal) -> bytes:
@@ -153,6 +184,16 @@ def _is_my_turn() -> bool:
     if db.engine.dialect.name != "postgresql":
         return True
     return bool(db.session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('hours.seal_days'))")))
+
+
+def _was_sealed(on: date) -> bool:
+    """Whether a root of this day or of a later one is kept: then somebody took seals away, and nothing is sealed."""
+    kept = [subquery.c[0] for subquery in (one().subquery() for one in _kept)]
+    newest = [found for found in (db.session.scalar(select(func.max(column))) for column in kept) if found is not None]
+    if not newest or max(newest) < on:
+        return False
+    logger().error("seals_missing", since=on.isoformat(), known_until=max(newest).isoformat())
+    return True
 
 
 def _day_after(before: DaySeal | None) -> date | None:

@@ -1,8 +1,8 @@
 """The hours ledger: what is written into it, and its sums."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -19,8 +19,10 @@ from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
 from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
 from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
-from volunteer_api.hours.tallies import Part
+from volunteer_api.hours.tallies import HeldChange, Part
 from volunteer_api.notifications import service as notifications
+from volunteer_api.notifications.service import Notice
+from volunteer_api.sign_ups.queries import lock_volunteer
 from volunteer_api.stations.models import Station
 
 DUTY_CONTENT = "{station}值守"
@@ -62,6 +64,29 @@ class Credited:
     minutes: int
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The interval and the signed minutes of one row of the ledger, and the attendance that it is of, if any."""
+
+    starts_at: datetime
+    ends_at: datetime
+    minutes: int
+    attendance_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Entries:
+    """First credits and held minutes of several attendances, gathered to be written at once."""
+
+    credits: list[ServiceRecord] = field(default_factory=list)
+    held: list[HeldChange] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write them, with what follows from them."""
+        _write(self.credits, told=HOURS_CREDITED)
+        tallies.count_held(self.held)
+
+
 def credit(
     *,
     volunteer_id: UUID,
@@ -77,6 +102,7 @@ def credit(
     recorder_id: UUID | None = None,
     approver_id: UUID | None = None,
     reason: str | None = None,
+    gathered: Entries | None = None,
 ) -> ServiceRecord | None:
     """Write attended minutes into the ledger, with the attribution as it is now, and tell the volunteer.
 
@@ -84,6 +110,7 @@ def credit(
     the team that the volunteer served for. An attendance that has a credit that stands takes no second one: the
     database refuses it; take the first back before (`take_back`). Zero minutes write nothing and answer None: a record
     of no service is none. `recorder_id` and `approver_id` are other people than the volunteer, and than each other.
+    With `gathered`, which is for an attendance of which the ledger has nothing yet, it is written with the others.
     """
     if minutes == 0:
         return None
@@ -99,6 +126,9 @@ def credit(
         reason=reason,
         **described(activity, shift, station, starts_at, team_id, leader_id),
     )
+    if gathered is not None:
+        gathered.credits.append(record)
+        return record
     if attendance_id is not None:
         # One statement with the INSERT: a look of its own would cost every check-out for the few that are corrected.
         record.follows_id = queries.reversal_to_follow(attendance_id)
@@ -108,16 +138,33 @@ def credit(
 
 def write(record: ServiceRecord, *, told: str) -> None:
     """Write a credit into the ledger with what follows from it; `told` is the kind of notification that tells of it."""
-    db.session.add(record)
-    tallies.credited(record)
+    _write([record], told=told)
+
+
+def _write(records: Sequence[ServiceRecord], *, told: str) -> None:
+    if not records:
+        return
+    for record in records:
+        db.session.add(record)
+        tallies.credited(record)
     db.session.flush()
-    notifications.notify(
-        volunteer_id=record.volunteer_id,
-        kind=told,
-        values={"minutes": str(record.minutes), "activity": record.content, "service_record_id": str(record.id)},
-        dedup_key=f"{told}:{record.id}",
+    notifications.notify_all(
+        [
+            Notice(
+                volunteer_id=record.volunteer_id,
+                kind=told,
+                values={
+                    "minutes": str(record.minutes),
+                    "activity": record.content,
+                    "service_record_id": str(record.id),
+                },
+                dedup_key=f"{told}:{record.id}",
+            )
+            for record in records
+        ]
     )
-    events.publish(RecordWritten(record.id, record.volunteer_id))
+    for record in records:
+        events.publish(RecordWritten(record.id, record.volunteer_id))
 
 
 def described(
@@ -151,21 +198,31 @@ def described(
     return told | tallies.place_of(activity, station, team_id)
 
 
-def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord:
+def reverse(*, record_id: UUID, reason: str, actor_id: UUID, minutes_to_follow: int = 0) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
-    `actor_id` is None where no person decides it but the order of the volunteer's own taps.
+    An attendance that it credited hears of it. `minutes_to_follow` are credited in its place in the same unit: who only
+    has her hours corrected is not treated as if they were gone.
 
     Raises NotFound (404), OwnHours (403), ReversalStays and HoursAlreadyReversed (409).
     """
     record = db.session.get(ServiceRecord, record_id)
     if record is None:
         raise NotFound()
+    # Before the attendance, as whoever changes that does it.
+    lock_volunteer(record.volunteer_id)
+    return _reverse(record, reason, actor_id, minutes_to_follow, attendance_id=record.attendance_id)
+
+
+def _reverse(
+    record: ServiceRecord, reason: str, actor_id: UUID | None, minutes_to_follow: int, *, attendance_id: UUID | None
+) -> ServiceRecord:
+    """Take a record back whose volunteer is held; `attendance_id` is who must hear of it."""
     if actor_id == record.volunteer_id:
         raise OwnHours()
     if record.reverses_id is not None:
         raise ReversalStays()
-    if db.session.scalar(queries.reversal_of(record_id)) is not None:
+    if db.session.scalar(queries.reversal_of(record.id)) is not None:
         raise HoursAlreadyReversed()
     kept = {name: getattr(record, name) for name in KEPT_BY_REVERSAL}
     reversal = ServiceRecord(
@@ -185,7 +242,7 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRe
         },
         dedup_key=f"{HOURS_REVERSED}:{record.id}",
     )
-    events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id))
+    events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id, minutes_to_follow, attendance_id))
     return reversal
 
 
@@ -195,15 +252,18 @@ def standing_of(attendance_id: UUID) -> ServiceRecord | None:
     return db.session.get(ServiceRecord, standing) if standing is not None else None
 
 
-def take_back(*, attendance_id: UUID, reason: str, actor_id: UUID | None) -> ServiceRecord | None:
+def take_back(
+    *, attendance_id: UUID, reason: str, actor_id: UUID | None, minutes_to_follow: int = 0
+) -> ServiceRecord | None:
     """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
 
-    Raises as `reverse`.
+    For the attendance itself, which holds the volunteer and changes what it says of its minutes. `actor_id` is None
+    where no person decides it but the order of the volunteer's own taps. Raises as `reverse`.
     """
-    standing = db.session.scalar(queries.standing_of_attendance(attendance_id))
+    standing = standing_of(attendance_id)
     if standing is None:
         return None
-    return reverse(record_id=standing, reason=reason, actor_id=actor_id)
+    return _reverse(standing, reason, actor_id, minutes_to_follow, attendance_id=None)
 
 
 def tally(volunteer_id: UUID, period: Period) -> Tally:
@@ -222,8 +282,25 @@ def credited_on(volunteer_id: UUID, first: date, last: date, *, besides: Collect
 
     `besides` are attendances whose records are left out.
     """
-    rows = db.session.execute(queries.minutes_between(volunteer_id, *clock.days_between(first, last), besides=besides))
-    return [Credited(row.starts_at, row.ends_at, int(row.minutes)) for row in rows]
+    return credited_among(recorded_on(volunteer_id, first, last), first, last, besides=besides)
+
+
+def recorded_on(volunteer_id: UUID, first: date, last: date) -> list[Recorded]:
+    """The rows of the ledger of a volunteer's time on the local days `first` to `last`, both included."""
+    rows = db.session.execute(queries.records_between(volunteer_id, *clock.days_between(first, last)))
+    return [Recorded(row.starts_at, row.ends_at, row.minutes, row.attendance_id) for row in rows]
+
+
+def credited_among(
+    rows: Iterable[Recorded | ServiceRecord], first: date, last: date, *, besides: Collection[UUID] = ()
+) -> list[Credited]:
+    """The same as `credited_on` from rows of one volunteer that are known, those of other days among them."""
+    begins, ends = clock.days_between(first, last)
+    sums: defaultdict[tuple[datetime, datetime], int] = defaultdict(int)
+    for row in rows:
+        if row.starts_at < ends and row.ends_at > begins and row.attendance_id not in besides:
+            sums[row.starts_at, row.ends_at] += row.minutes
+    return [Credited(*interval, minutes) for interval, minutes in sums.items() if minutes > 0]
 
 
 def minutes_by_day(records: Sequence[Credited]) -> dict[date, int]:

@@ -61,6 +61,15 @@ class SubjectTally:
     by_period: list[Part]
 
 
+@dataclass(frozen=True)
+class HeldChange:
+    """A signed change of what waits for review of an attendance, and whose and where the minutes are; see `held`."""
+
+    attribution: Attribution
+    minutes: int
+    attendance_id: UUID | None = None
+
+
 def attribution_of(record: ServiceRecord) -> Attribution:
     """Whose and where a record's minutes are."""
     return {
@@ -88,22 +97,43 @@ def held(
     team_id: UUID | None,
     minutes: int,
     attendance_id: UUID | None = None,
+    gathered: list[HeldChange] | None = None,
 ) -> None:
     """Count a signed change of what waits for review of an attendance, whenever `held_minutes` of a held one changes.
 
     The minutes belong where a credit of them would: to the activity's organization, or without one to the station's.
     With `attendance_id`, later changes are counted where the first was, whatever was moved since; without it, a station
-    that went to another organization in between leaves its own behind. Zero changes nothing.
+    that went to another organization in between leaves its own behind. Zero changes nothing. With `gathered`, the
+    change goes there, for `count_held`.
     """
     if minutes == 0:
         return
     attribution = {"volunteer_id": volunteer_id, "on": on, **place_of(activity, station, team_id)}
-    if attendance_id is not None:
-        attribution = _first_attribution(attendance_id, attribution)
-    db.session.execute(
-        insert(TallyChange).values(
-            id=ids.new_id(), created_at=clock.now(), credited_minutes=0, held_minutes=minutes, **attribution
-        )
+    change = HeldChange(attribution, minutes, attendance_id)
+    if gathered is not None:
+        gathered.append(change)
+    else:
+        count_held([change])
+
+
+def count_held(changes: Sequence[HeldChange]) -> None:
+    """Count several changes at once, each where the first of its attendance was counted."""
+    if not changes:
+        return
+    first = _first_attributions(changes)
+    now = clock.now()
+    db.session.connection().execute(
+        insert(TallyChange.__table__),
+        [
+            {
+                "id": ids.new_id(),
+                "created_at": now,
+                "credited_minutes": 0,
+                "held_minutes": change.minutes,
+                **(change.attribution if change.attendance_id is None else first[change.attendance_id]),
+            }
+            for change in changes
+        ],
     )
 
 
@@ -254,15 +284,21 @@ def _unit_of(period: Period, *, whole: bool) -> TallyUnit:
     return TallyUnit.DAY if period.by_day else TallyUnit.MONTH
 
 
-def _first_attribution(attendance_id: UUID, attribution: Attribution) -> dict[str, Any]:
-    """The attribution of an attendance's first held minutes; this one, where it is the first."""
-    db.session.execute(
-        insert(HeldAttribution).values(attendance_id=attendance_id, **attribution).on_conflict_do_nothing()
+def _first_attributions(changes: Sequence[HeldChange]) -> dict[UUID, Attribution]:
+    """The attribution of each attendance's first held minutes, by its id; that of these, where they are the first."""
+    told: dict[UUID, Attribution] = {}
+    for change in changes:
+        if change.attendance_id is not None:
+            told.setdefault(change.attendance_id, change.attribution)
+    if not told:
+        return {}
+    connection = db.session.connection()
+    connection.execute(
+        insert(HeldAttribution.__table__).on_conflict_do_nothing(),
+        [{"attendance_id": attendance_id, **attribution} for attendance_id, attribution in told.items()],
     )
-    kept = db.session.execute(
-        select(HeldAttribution.__table__).where(HeldAttribution.attendance_id == attendance_id)
-    ).one()
-    return {name: getattr(kept, name) for name in attribution}
+    kept = connection.execute(select(HeldAttribution.__table__).where(HeldAttribution.attendance_id.in_(told)))
+    return {row.attendance_id: {name: getattr(row, name) for name in told[row.attendance_id]} for row in kept}
 
 
 def _ancestors(path_ids: set[UUID]) -> Mapping[UUID, Sequence[UUID]]:

@@ -53,8 +53,8 @@ def verify_seals() -> None:
 @health.warning
 def warn_of_unsealed_days() -> str | None:
     """What `/readyz` says while days stay open that the worker should have sealed."""
-    on = seals.overdue_since()
-    return f"No day of the hours ledger has been sealed since {on}; see the worker's log." if on is not None else None
+    on = seals.overdue_day()
+    return f"The hours ledger's day {on} has no seal yet; see the worker's log." if on is not None else None
 
 
 @health.warning

@@ -1,6 +1,7 @@
 """The verbs of notifications: notify, read, and the three steps of delivering."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -27,6 +28,16 @@ LONGEST_DELAY = timedelta(hours=6)
 CLAIM_IS_SAFE = timedelta(seconds=30)
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What a volunteer is to hear of; see `notify`."""
+
+    volunteer_id: UUID
+    kind: str
+    values: dict[str, str]
+    dedup_key: str
+
+
 def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: str) -> None:
     """Let a volunteer hear of something once: a second call with the same `dedup_key` changes nothing.
 
@@ -34,25 +45,34 @@ def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: 
     templates.py); more may be given for the phone, like the id of what to open. Raises KeyError for an unknown kind or
     a missing value: a fault of the caller's code.
     """
-    # A row that can't be rendered would break the inbox for ever; better to fail where it is written.
-    render(kind, values)
+    notify_all([Notice(volunteer_id, kind, values, dedup_key)])
+
+
+def notify_all(notices: Sequence[Notice]) -> None:
+    """The same for several, in one statement."""
+    if not notices:
+        return
+    for notice in notices:
+        # A row that can't be rendered would break the inbox for ever; better to fail where it is written.
+        render(notice.kind, notice.values)
     now = clock.now()
-    written = db.session.scalar(
-        insert(Notification)
-        .values(
-            id=new_id(),
-            created_at=now,
-            volunteer_id=volunteer_id,
-            kind=kind,
-            values=values,
-            dedup_key=dedup_key,
-            attempts=0,
-            next_attempt_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["dedup_key"])
-        .returning(Notification.id)
+    written = db.session.connection().execute(
+        insert(Notification.__table__).on_conflict_do_nothing(index_elements=["dedup_key"]).returning(Notification.id),
+        [
+            {
+                "id": new_id(),
+                "created_at": now,
+                "volunteer_id": notice.volunteer_id,
+                "kind": notice.kind,
+                "values": notice.values,
+                "dedup_key": notice.dedup_key,
+                "attempts": 0,
+                "next_attempt_at": now,
+            }
+            for notice in notices
+        ],
     )
-    if written is not None:
+    if written.first() is not None:
         enqueue(DELIVER)
 
 

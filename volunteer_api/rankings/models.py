@@ -34,12 +34,12 @@ class RankingSnapshotRow(Identified, Base):
     """One subject's value in a snapshot, with its name and level of then; those with zero too."""
 
     __tablename__ = "ranking_snapshot_rows"
-    __table_args__ = (UniqueConstraint("snapshot_id", "subject", "metric", "subject_id"),)
+    __table_args__ = (UniqueConstraint("snapshot_id", "subject", "metric", "ranked_id"),)
 
     snapshot_id: Mapped[UUID] = mapped_column(ForeignKey("ranking_snapshots.id"))
     subject: Mapped[str] = mapped_column(String(20))
     metric: Mapped[str] = mapped_column(String(20))
-    subject_id: Mapped[UUID]
+    ranked_id: Mapped[UUID]
     level: Mapped[str | None] = mapped_column(String(20))
     name: Mapped[str]
     value: Mapped[int] = mapped_column(BigInteger)

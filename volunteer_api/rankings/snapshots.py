@@ -192,7 +192,7 @@ def _write(snapshot: RankingSnapshot, question: Question) -> None:
                     "snapshot_id": snapshot.id,
                     "subject": question.subject,
                     "metric": question.metric,
-                    "subject_id": row.id,
+                    "ranked_id": row.id,
                     "level": question.level,
                     "name": row.name,
                     "value": row.value,
@@ -206,7 +206,7 @@ def _write(snapshot: RankingSnapshot, question: Question) -> None:
 def _rows(snapshot_id: UUID, question: Question, name: str = "then") -> Subquery:
     row = RankingSnapshotRow
     statement: Rows = select(
-        row.subject_id.label("id"),
+        row.ranked_id.label("id"),
         row.name.label("name"),
         row.value.label("value"),
         row.own.label("own"),

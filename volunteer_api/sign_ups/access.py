@@ -13,7 +13,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations.access import Permission, require
 from volunteer_api.sign_ups.models import SignUp
-from volunteer_api.teams.access import leads
+from volunteer_api.teams.access import leads, load_team, require_lead
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,28 @@ def to_sign_up_for_activity(principal: Principal, activity_id: UUID) -> Activity
 
 def require_word_for(
     principal: Principal, activity_id: UUID, *, team_id: UUID | None, others: Collection[UUID] | None
-) -> None:
+) -> bool:
     """Let pass who signs only herself up, who leads the activity, and who leads the team and asks its members.
 
-    `others` are the people named, None for the whole team. That each is a member of the team is the judgment's matter.
-    Raises Forbidden (403): nobody speaks for somebody else's account.
+    `others` are the people named, None for the whole team: who calls that learns whom it has, and so must lead it. That
+    each is a member of the team is the judgment's matter. Returns whether the word is that of a leader of the activity,
+    who decides whom it takes. Raises Forbidden (403): nobody speaks for somebody else's account.
     """
     if others is not None and not set(others).difference({principal.volunteer_id}):
-        return
-    activity = db.session.get_one(Activity, activity_id)
-    if leads_activity(principal.volunteer_id, activity):
-        return
-    if team_id is None or not leads(principal.volunteer_id, team_id):
+        return False
+    is_leader = leads_activity(principal.volunteer_id, db.session.get_one(Activity, activity_id))
+    if others is None and team_id is not None:
+        _require_team(principal, team_id)
+    elif not is_leader and (team_id is None or not leads(principal.volunteer_id, team_id)):
         raise Forbidden()
+    return is_leader
+
+
+def _require_team(principal: Principal, team_id: UUID) -> None:
+    try:
+        require_lead(principal, load_team(team_id))
+    except NotFound:
+        raise Forbidden() from None
 
 
 @for_signed_in

@@ -1,6 +1,6 @@
 """What a change of shifts does to the sign-ups for them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,16 +11,17 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.sign_ups import notices, places, queries
-from volunteer_api.sign_ups.judgment import overlapping
+from volunteer_api.sign_ups.judgment import Question, may_be_promoted, overlapping
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import standings_of
+from volunteer_api.sign_ups.people import demands_of, standings_of
 
 
 def follow(event: ShiftsChanged) -> None:
     """Tell the people of shifts that were canceled or moved, and give every place that became free.
 
     Who had a place in a moved shift keeps it and is asked again; only where she now has another shift at that time, she
-    is invited anew and the place goes to who waits.
+    is invited anew and the place goes to who waits; so is who can't take part on that day, or by what the activity asks
+    for now. Who serves in a shift that is made longer or shorter only hears of it.
     """
     now = clock.now()
     # Held and fresh, so that no statement is needed to have them.
@@ -30,9 +31,13 @@ def follow(event: ShiftsChanged) -> None:
     canceled = [shift for before, shift in changed if shift.canceled_at is not None and before.canceled_at is None]
     if canceled:
         _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON)
-    moved = [shift for before, shift in changed if _is_moved(before, shift, activity, now)]
-    if moved:
-        _ask_again(moved, activity, now)
+    moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
+    if coming := [shift for before, shift in moved if before.starts_at > now]:
+        _ask_again(coming, activity, now)
+    if running := [shift for before, shift in moved if before.starts_at <= now]:
+        _tell_of_end(running, activity)
+    if event.asks_otherwise:
+        _look_again([shift for _, shift in changed if shift.starts_at > now], activity, now)
     places.promote_all([*(shift for _, shift in changed), *companions], now)
 
 
@@ -87,18 +92,61 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
     return to_come and times != (before.starts_at, before.ends_at)
 
 
+def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
+    """Whoever serves is not asked again, and keeps her place whatever she has after it."""
+    by_id = {shift.id: shift for shift in shifts}
+    for one in queries.active_in(by_id):
+        shift = by_id[one.shift_id]
+        notices.send(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+
+
+def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
+    """Tell everybody that the activity asks for something else; who can't take part any more loses the place."""
+    by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
+    found = queries.active_in(by_id)
+    confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
+    _hold_people({one.volunteer_id for one in confirmed})
+    unfit = _unfit(confirmed, by_id, activity, now)
+    for one in found:
+        shift = by_id[one.shift_id]
+        if one.id in unfit:
+            one.asked_at = now
+            _invite_anew(one, shift, now)
+        notices.send(notices.DEMANDS_CHANGED, one, shift, activity, once=str(activity.version))
+    db.session.flush()
+
+
+def _unfit(
+    confirmed: Sequence[SignUp], shifts: Mapping[UUID, Shift], activity: Activity, now: datetime
+) -> Collection[UUID]:
+    """Those of the sign-ups whose volunteers can't take part in their shifts as these are now."""
+    if not confirmed:
+        return ()
+    named = {one.team_id for one in confirmed if one.team_id is not None}
+    standings = standings_of({one.volunteer_id for one in confirmed}, [activity], now, named)
+    demands = demands_of([activity])[activity.id]
+    found: set[UUID] = set()
+    for one in confirmed:
+        question = Question(activity, shifts[one.shift_id], demands, now, team_id=one.team_id, chosen=True)
+        if not may_be_promoted(question, standings[one.volunteer_id].person):
+            found.add(one.id)
+    return found
+
+
 def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
     by_id = {shift.id: shift for shift in shifts}
     found = queries.active_in(by_id)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
     _hold_people({one.volunteer_id for one in confirmed})
     standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
+    unfit = _unfit(confirmed, by_id, activity, now)
     for one in found:
         shift = by_id[one.shift_id]
         if one.state == SignUpState.CONFIRMED:
             one.asked_at = now
             engagements = standings[one.volunteer_id].engagements
-            if overlapping(shift, [other for other in engagements if other.sign_up_id != one.id]) is not None:
+            others = [other for other in engagements if other.sign_up_id != one.id]
+            if one.id in unfit or overlapping(shift, others) is not None:
                 _invite_anew(one, shift, now)
         moment = f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}"
         notices.send(notices.SHIFT_MOVED, one, shift, activity, once=moment)

@@ -27,8 +27,8 @@ blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the wa
 def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any]) -> dict[str, Any]:
     """Sign yourself up for a shift, or ask somebody to take part."""
     others = {body.get("volunteer_id") or principal.volunteer_id}
-    access.require_word_for(principal, opening.activity.id, team_id=body.get("team_id"), others=others)
-    made = service.sign_up_or_invite(by=principal.volunteer_id, shift_id=opening.shift.id, **body)
+    leading = access.require_word_for(principal, opening.activity.id, team_id=body.get("team_id"), others=others)
+    made = service.sign_up_or_invite(by=principal.volunteer_id, leading=leading, shift_id=opening.shift.id, **body)
     return queries.read_sign_up(made.id)
 
 
@@ -44,8 +44,9 @@ def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any])
 def sign_up_several(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Sign yourself up for several shifts, or ask several people or a whole team; a result per person and shift."""
     others = None if body.get("whole_team") else body.get("volunteer_ids", ())
-    access.require_word_for(principal, activity.id, team_id=body.get("team_id"), others=others)
-    return several.results_view(several.sign_up_several(by=principal.volunteer_id, activity=activity, **body))
+    leading = access.require_word_for(principal, activity.id, team_id=body.get("team_id"), others=others)
+    found = several.sign_up_several(by=principal.volunteer_id, leading=leading, activity=activity, **body)
+    return several.results_view(found)
 
 
 @endpoint(

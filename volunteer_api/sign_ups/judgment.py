@@ -52,8 +52,9 @@ class Standing:
 class Question:
     """A place in a shift, or in a role of it, that somebody would have.
 
-    `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `answering` is the sign-up
-    that would have the place, where there is one already. `kept` is how many free places those who wait could have:
+    `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `by_team`: it was a leader of
+    her team alone, whose word takes no decision from those who lead the activity. `answering` is the sign-up that would
+    have the place, where there is one already. `kept` is how many free places those who wait could have:
     None for as many as they are (see `places_kept`).
     """
 
@@ -64,6 +65,7 @@ class Question:
     role: ShiftRole | None = None
     team_id: UUID | None = None
     chosen: bool = False
+    by_team: bool = False
     answering: UUID | None = None
     kept: int | None = None
 
@@ -108,7 +110,7 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
         return Judgment(None, refusal)
     if waiting is not None:
         return Judgment(SignUpState.CONFIRMED, None, waiting.sign_up_id)
-    if not question.chosen and _needs_approval(question, standing.person):
+    if (question.by_team or not question.chosen) and _needs_approval(question, standing.person):
         return Judgment(SignUpState.PENDING, None)
     return Judgment(SignUpState.CONFIRMED if question.has_room else SignUpState.WAITLISTED, None)
 
@@ -187,7 +189,7 @@ def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingS
 
 
 def _needs_approval(question: Question, person: Person) -> bool:
-    return question.activity.sign_up_mode == SignUpMode.APPROVAL or question.demands.has_missed_too_much(person)
+    return question.activity.sign_up_mode != SignUpMode.OPEN or question.demands.has_missed_too_much(person)
 
 
 def _taking(question: Question, standing: Standing) -> Engagement | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core.database import Base, Identified, one_of
@@ -42,7 +42,8 @@ class SignUp(Identified, Base):
     (`decided_by`, who invited, approved or rejected it last) decided. `stands_in_for_id` is the confirmed sign-up whose
     place it takes over once it is accepted. `asked_at`: the shift was moved then, and the volunteer has not said yet
     whether she still comes. `absent_at` is when it was recorded that a confirmed volunteer had not come.
-    `place_changes` is how often it got or lost a place: a calendar that follows it must see it change.
+    `place_changes` is how often it got or lost a place: a calendar that follows it must see it change. `asked_by_team`:
+    who invited leads her team and not the activity, so that where leaders decide who takes part, they still do.
     """
 
     __tablename__ = "sign_ups"
@@ -78,5 +79,6 @@ class SignUp(Identified, Base):
     asked_at: Mapped[datetime | None]
     absent_at: Mapped[datetime | None]
     place_changes: Mapped[int] = mapped_column(default=0, server_default="0")
+    asked_by_team: Mapped[bool] = mapped_column(default=False, server_default=false())
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     decision_reason: Mapped[str | None]

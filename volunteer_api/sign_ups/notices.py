@@ -24,6 +24,14 @@ SHIFT_CANCELED = register("shift_canceled", "Shift canceled", "A shift of %(acti
 SHIFT_MOVED = register(
     "shift_moved", "Shift moved", "A shift of %(activity)s is at another time now. Say whether you still come."
 )
+SHIFT_END_CHANGED = register(
+    "shift_end_changed", "The shift ends at another time", "A shift of %(activity)s ends at another time now."
+)
+DEMANDS_CHANGED = register(
+    "demands_changed",
+    "Who can take part has changed",
+    "%(activity)s asks for something else of those who take part. See whether you still have your place.",
+)
 ACTIVITY_CHANGED = register(
     "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
 )

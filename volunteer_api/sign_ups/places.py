@@ -7,6 +7,7 @@ and somebody gets or loses a place only under the lock of the volunteer too.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -119,14 +120,24 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
 
 
 def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
-    """Give an accepted or approved sign-up its place, or its place on the waitlist.
+    """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 
     Raises the refusals of `judge` (409): the world may have changed since somebody was asked.
     """
-    question = ask(shift, activity, now, mine.role_id, team_id=mine.team_id, chosen=True, answering=mine.id)
+    question = ask(
+        shift,
+        activity,
+        now,
+        mine.role_id,
+        team_id=mine.team_id,
+        chosen=True,
+        by_team=mine.asked_by_team,
+        answering=mine.id,
+    )
     judgment = judge(question, standing_of(mine.volunteer_id, activity, now, mine.team_id))
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or WrongState(mine.state)
+    mine.asked_by_team = False
     move(mine, shift, judgment.would_be)
 
 
@@ -137,8 +148,7 @@ def ask(
     role_id: UUID | None,
     *,
     team_id: UUID | None,
-    chosen: bool = False,
-    answering: UUID | None = None,
+    **how: Any,
 ) -> Question:
     """The question about a place in a held shift, once everybody who waits and could have one has it.
 
@@ -147,7 +157,7 @@ def ask(
     if shift.waitlisted_count:
         promote(shift, activity, now)
     role = role_of(shift, role_id)
-    return question_of(activity, shift, now, role=role, team_id=team_id, chosen=chosen, answering=answering)
+    return question_of(activity, shift, now, role=role, team_id=team_id, **how)
 
 
 def free(held: Held, state: SignUpState, now: datetime) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from volunteer_api.activities.models import Shift
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -18,7 +18,7 @@ from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
-from volunteer_api.sign_ups.problems import AlreadySignedUp
+from volunteer_api.sign_ups.problems import AlreadySignedUp, NotEligible
 
 
 def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None) -> SignUp:
@@ -44,6 +44,7 @@ def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, 
 def sign_up_or_invite(
     *,
     by: UUID,
+    leading: bool,
     shift_id: UUID,
     volunteer_id: UUID | None = None,
     team_id: UUID | None = None,
@@ -52,22 +53,31 @@ def sign_up_or_invite(
     """Sign oneself up, or ask somebody else to take part. Raises what `sign_up` and `invite` raise."""
     if volunteer_id is None or volunteer_id == by:
         return sign_up(shift_id=shift_id, volunteer_id=by, team_id=team_id, role_id=role_id)
-    return invite(by=by, shift_id=shift_id, volunteer_id=volunteer_id, team_id=team_id, role_id=role_id)
+    return invite(
+        by=by, leading=leading, shift_id=shift_id, volunteer_id=volunteer_id, team_id=team_id, role_id=role_id
+    )
 
 
 def invite(
-    *, by: UUID, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None
+    *,
+    by: UUID,
+    leading: bool = True,
+    shift_id: UUID,
+    volunteer_id: UUID,
+    team_id: UUID | None = None,
+    role_id: UUID | None = None,
 ) -> SignUp:
     """Ask a volunteer to take part; only she can say yes [Henan 25: nobody is made to serve].
 
-    A leader's choice goes past a closed list, a former rejection and no-shows. Raises InvalidPayload (422) for nobody,
-    the other refusals up to not_eligible (409): her time is her own matter.
+    The choice of those who lead the activity (`leading`) goes past a closed list, a former rejection and no-shows; that
+    of her team's leader does not. Raises InvalidPayload (422) for nobody, the other refusals up to not_eligible (409):
+    her time is her own matter.
     """
     now = clock.now()
     queries.lock_volunteer(volunteer_id)
     shift, activity = places.hold_shift(shift_id)
     role = places.role_of(shift, role_id)
-    question = question_of(activity, shift, now, role=role, team_id=team_id, chosen=True)
+    question = question_of(activity, shift, now, role=role, team_id=team_id, chosen=leading)
     standing = standings_of([volunteer_id], [activity], now, [team_id] if team_id else ()).get(volunteer_id)
     if standing is None:
         raise InvalidPayload(error_list({"volunteer_id": [Fault("unknown_reference", "There is no such volunteer.")]}))
@@ -98,14 +108,16 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 def accept(*, sign_up_id: UUID) -> SignUp:
     """Say yes: to an invitation, to standing in for somebody, or to a shift that was moved.
 
-    Everything is judged again: there may be a place on the waitlist only. Raises WrongState (409) where nothing was
+    Everything is judged again: there may be a place on the waitlist only, and whom her team asked waits for a leader
+    where leaders decide. Raises WrongState (409) where nothing was
     asked, StandInGone (409), the refusals of `judge` (409).
     """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
     if mine.state == SignUpState.CONFIRMED and mine.asked_at is not None:
-        held.require_before_end(now)
+        # Also once it runs: who says that she comes undoes nothing.
+        _require_fit(held, now)
         mine.asked_at = None
         db.session.flush()
         return mine
@@ -115,7 +127,10 @@ def accept(*, sign_up_id: UUID) -> SignUp:
         return stand_ins.accept(held, now)
     places.settle(mine, held.shift, held.activity, now)
     mine.asked_at = None
-    _tell_who_asked(notices.ACCEPTED, held)
+    if mine.state == SignUpState.PENDING:
+        _tell_leaders(held.shift, held.activity, now)
+    else:
+        _tell_who_asked(notices.ACCEPTED, held)
     return mine
 
 
@@ -198,17 +213,19 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
         return _take_place(judgment.waiting_id, question)
     made = _new(question, volunteer_id, judgment.would_be)
     if made.state == SignUpState.PENDING:
-        _tell_leaders(question)
+        _tell_leaders(question.shift, question.activity, question.now)
     return made
 
 
 def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
     """Enter an invitation of a held volunteer to a held shift. Raises the refusals of `refuse` (409)."""
     refusal = refuse(question, standing)
+    if isinstance(refusal, NotEligible) and not question.chosen:
+        raise refusal.to_a_teams_leader()
     if refusal is not None:
         raise refusal
     made = _new(question, volunteer_id, SignUpState.INVITED)
-    made.decided_by, made.decided_at = by, question.now
+    made.decided_by, made.decided_at, made.asked_by_team = by, question.now, not question.chosen
     db.session.flush()
     notices.send(notices.INVITED, made, question.shift, question.activity)
     return made
@@ -250,13 +267,22 @@ def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
 
 
+def _require_fit(held: places.Held, now: datetime) -> None:
+    """Raise what speaks against somebody's keeping the place in a shift that was moved (409)."""
+    mine = held.mine
+    question = question_of(held.activity, held.shift, now, team_id=mine.team_id, chosen=True, answering=mine.id)
+    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now, mine.team_id))
+    if refusal is not None:
+        raise refusal
+
+
 def _tell_who_asked(kind: str, held: places.Held) -> None:
     if held.mine.decided_by is not None:
         name = queries.name_of(held.mine.volunteer_id)
         notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, name=name)
 
 
-def _tell_leaders(question: Question) -> None:
-    day = clock.local_date(question.now)
-    for leader_id in queries.leaders_of(question.activity):
-        notices.tell_of_requests(leader_id, question.shift, question.activity, day)
+def _tell_leaders(shift: Shift, activity: Activity, now: datetime) -> None:
+    day = clock.local_date(now)
+    for leader_id in queries.leaders_of(activity):
+        notices.tell_of_requests(leader_id, shift, activity, day)

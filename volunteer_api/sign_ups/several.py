@@ -33,6 +33,7 @@ class Result:
 def sign_up_several(
     *,
     by: UUID,
+    leading: bool = True,
     activity: Activity,
     shift_ids: Sequence[UUID] = (),
     all_shifts: bool = False,
@@ -42,15 +43,18 @@ def sign_up_several(
 ) -> list[Result]:
     """Sign oneself up for several shifts, or ask several people, or all members of a team, for them.
 
-    Others are invited, each of them says yes or no; oneself is signed up. The results stand by person, and then by
-    shift as these were named. All volunteers are held first, then all shifts, each by one statement in the order of
-    ids, so that neither a single sign-up nor another call like this can close a circle of waiting.
+    Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up. The results
+    stand by person, and then by shift as these were named. All volunteers are held first, then all shifts, each by one
+    statement in the order of ids, so that neither a single sign-up nor another call like this can close a circle of
+    waiting.
     Raises InvalidPayload (422) for a shift of another activity, for nobody, and for more than 500 results.
     """
     now = clock.now()
     people = _people(by, team_id, volunteer_ids, whole_team)
     own_ids = shift_ids_of(activity.id)
-    chosen = list(dict.fromkeys(own_ids if all_shifts else shift_ids))
+    # Of hundreds that are over nobody wants to hear, unless there is nothing else to say.
+    coming = [shift.id for shift in queries.coming_shifts(activity.id, now)] if all_shifts else []
+    chosen = list(dict.fromkeys((coming or own_ids) if all_shifts else shift_ids))
     if not set(chosen).issubset(own_ids):
         unknown = Fault("unknown_reference", "This is no shift of the activity.")
         raise InvalidPayload(error_list({"shift_ids": [unknown]}))
@@ -69,7 +73,7 @@ def sign_up_several(
     demands = demands_of([activity])[activity.id]
     kept = kept_places(list(shifts.values()), now)
     asked = [
-        Question(activity, shifts[shift_id], demands, now, team_id=team_id, kept=kept.get(shift_id))
+        Question(activity, shifts[shift_id], demands, now, team_id=team_id, chosen=leading, kept=kept.get(shift_id))
         for shift_id in chosen
     ]
     return [result for one in people for result in _results(by, one, standings[one], asked)]
@@ -103,7 +107,7 @@ def _results(by: UUID, volunteer_id: UUID, standing: Standing, asked: Sequence[Q
     for question in asked:
         shift = question.shift
         try:
-            made = _enter(replace(question, chosen=volunteer_id != by), standing, volunteer_id, by)
+            made = _enter(question, standing, volunteer_id, by)
         except Problem as refusal:
             found.append(Result(volunteer_id, shift.id, None, refusal))
             continue
@@ -113,9 +117,9 @@ def _results(by: UUID, volunteer_id: UUID, standing: Standing, asked: Sequence[Q
 
 
 def _enter(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
-    if question.chosen:
+    if volunteer_id != by:
         return enter_invited(question, standing, volunteer_id, by)
-    return enter(question, standing, volunteer_id)
+    return enter(replace(question, chosen=False), standing, volunteer_id)
 
 
 def _with(standing: Standing, made: SignUp, shift: Shift) -> Standing:

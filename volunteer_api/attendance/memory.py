@@ -1,0 +1,174 @@
+"""What a batch looks at, read once: the plain taps of one volunteer change it here, and are written together.
+
+It answers as queries.py does, from rows that the batch read at its beginning and from what its own taps made of them
+since. What a tap means is judged where it always is; what a memory can't answer for sure is `NotPlain`, and goes the
+general way.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.attendance.scene import Scene
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.hours import service as hours
+from volunteer_api.hours.service import Credited, Entries, Recorded
+
+# A tap looks a day back and forth from an attendance that begins a day before it, or less.
+LOOKED_BACK, LOOKED_FORTH = timedelta(days=2), timedelta(days=2)
+ONE_DAY = timedelta(days=1)
+# More than anybody has in such a time.
+MOST_REMEMBERED = 400
+
+
+class NotPlain(Exception):
+    """A tap that is for the general way: nothing has been changed by it yet."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What `queries.scene_of_check_in` and `queries.scene_of_check_out` have in a row, whichever asks."""
+
+    Shift: Shift
+    Activity: Activity
+    sign_up_id: UUID | None
+    team_id: UUID | None
+    leads: bool
+    leader_id: UUID | None
+    marked_absent: bool
+    # An attendance at this very shift, if any; whether others may be changed; whether a check-out may wait for it.
+    same: Attendance | None = None
+    others: bool = False
+    waits: bool = False
+
+
+class Memory:
+    """One volunteer's shifts, attendances, hours and waiting check-outs. She is locked; nobody else changes them."""
+
+    def __init__(self, volunteer_id: UUID, shift_ids: Collection[UUID], first: datetime, received_at: datetime) -> None:
+        """Read them, of taps from the moment `first` on; `shift_ids` are those that are checked in to."""
+        self.volunteer_id = volunteer_id
+        self.since, self.until = first - LOOKED_BACK, received_at + LOOKED_FORTH
+        found = db.session.scalars(
+            queries.line_since(volunteer_id, self.since, shift_ids=shift_ids).limit(MOST_REMEMBERED)
+        )
+        # None of them was rejected, and no tap rejects one.
+        self.attendances = list(found)
+        self.is_whole = len(self.attendances) < MOST_REMEMBERED
+        self.rejected = list(db.session.scalars(queries.rejected_since(volunteer_id, self.since)))
+        known = {one.shift_id for one in self.attendances if one.shift_id is not None}
+        values = {"volunteer_id": volunteer_id, "shift_ids": [*known.union(shift_ids)]}
+        self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), values)}
+        self.scenes: dict[UUID, Scene] = {}
+        self.waiting = set(db.session.scalars(queries.waited_for(volunteer_id)))
+        self.recorded: list[Recorded] | None = None
+        self.entries = Entries()
+
+    def scene_of_check_in(self, shift_id: UUID, moment: datetime, key: str | None) -> Seen | None:
+        """What a check-in to a shift looks at, None where there is no such shift.
+
+        Raises NotPlain where more would come of it than the end of the one that is open before.
+        """
+        row = self.rows.get(shift_id)
+        if row is None:
+            return None
+        same = [one for one in self.attendances if one.shift_id == shift_id]
+        others = self.line_since(moment)
+        if key in self.waiting or (not same and not all(self._only_ends(one, moment) for one in others)):
+            raise NotPlain()
+        return Seen(
+            **{name: getattr(row, name) for name in Seen.__annotations__ if name not in ("same", "others", "waits")},
+            same=min(same, key=lambda one: one.id, default=None),
+            others=bool(others),
+        )
+
+    def load_with_others(self, attendance: Attendance) -> tuple[Attendance, Scene, bool]:
+        """As `scene.load_with_others`. Raises NotPlain where the ledger may have something of the attendance."""
+        here = self.scene_of(attendance)
+        if attendance.credited_minutes or any(one.attendance_id == attendance.id for one in self._recorded()):
+            raise NotPlain()
+        others = any(one is not attendance for one in self.line_since(attendance.checked_in_at))
+        return attendance, here, others
+
+    def attendance(self, attendance_id: UUID) -> Attendance:
+        """An attendance of the volunteer's own. Raises NotPlain where it is not remembered."""
+        found = next((one for one in self.attendances if one.id == attendance_id), None)
+        if found is None:
+            raise NotPlain()
+        return found
+
+    def scene_of(self, attendance: Attendance) -> Scene:
+        """The scene of an attendance at a shift. Raises NotPlain where it reaches beyond what is remembered."""
+        row = self.rows.get(attendance.shift_id) if attendance.shift_id is not None else None
+        if row is None:
+            raise NotPlain()
+        here = self.scenes.get(row.Shift.id)
+        if here is None:
+            here = self.scenes[row.Shift.id] = scene.of_shift(row)
+        begins, ends = min(here.starts_at, attendance.checked_in_at), here.ends_at
+        if begins < self.since + ONE_DAY or ends > self.until - ONE_DAY:
+            raise NotPlain()
+        return here
+
+    def line_since(self, moment: datetime) -> list[Attendance]:
+        """As `queries.line_since`."""
+        return [
+            one
+            for one in self.attendances
+            if one.checked_out_at is None or one.checked_out_at > moment or one.checked_in_at >= moment
+        ]
+
+    def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
+        """As `queries.around`."""
+        first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
+        known = [*self.attendances, *self.rejected]
+        found = [one for one in known if one is not attendance and first < one.checked_in_at < last]
+        found.sort(key=lambda one: one.id)
+        found.sort(key=lambda one: one.checked_in_at, reverse=True)
+        return found[: queries.MOST_AROUND]
+
+    def credited_on(self, first: date, last: date, *, besides: Collection[UUID]) -> list[Credited]:
+        """As `hours.credited_on`."""
+        return hours.credited_among([*self._recorded(), *self.entries.credits], first, last, besides=besides)
+
+    def keep(self, attendance: Attendance) -> None:
+        """Remember an attendance as it is now; it is written with the others."""
+        if attendance not in db.session:
+            db.session.add(attendance)
+            self.attendances.append(attendance)
+
+    def write(self) -> None:
+        """Write what has come out."""
+        # Who is named must be there before.
+        new_ids = {one.id for one in self.attendances if one in db.session.new}
+        named = {one: one.conflicts_with_id for one in self.attendances if one.conflicts_with_id in new_ids}
+        for attendance in named:
+            attendance.conflicts_with_id = None
+        db.session.flush()
+        for attendance, other_id in named.items():
+            attendance.conflicts_with_id = other_id
+        self.entries.write()
+        db.session.flush()
+
+    def _recorded(self) -> list[Recorded]:
+        # Check-ins alone ask for no hours.
+        if self.recorded is None:
+            days = clock.local_date(self.since), clock.local_date(self.until)
+            self.recorded = hours.recorded_on(self.volunteer_id, *days)
+        return self.recorded
+
+    def _only_ends(self, attendance: Attendance, moment: datetime) -> bool:
+        """Whether a check-in at a moment does no more to the attendance than to end it."""
+        self.scene_of(attendance)
+        return (
+            attendance.state == State.OPEN
+            and attendance.checked_in_at < moment
+            and attendance.check_out_tapped_at is None
+            and attendance.check_out_recorder_id is None
+            and attendance.reviewed_by is None
+        )
