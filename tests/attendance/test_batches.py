@@ -96,6 +96,9 @@ def test_a_bad_line_costs_no_other(client: Any, unit: Any, scene: Scene) -> None
         (into(" x", shift_id, began), None, 422, "invalid_payload"),
         (into("no-shift", shift_id, began) | {"shift_id": None}, "no-shift", 422, "invalid_payload"),
         (into("unknown", shift_id, began) | {"colour": "red"}, "unknown", 422, "invalid_payload"),
+        (into("minutes", shift_id, began) | {"credited_minutes": 600}, "minutes", 422, "invalid_payload"),
+        (into("whose", shift_id, began) | {"volunteer_id": str(ids.new_id())}, "whose", 422, "invalid_payload"),
+        (out("state", began, of="a") | {"state": "credited"}, "state", 422, "invalid_payload"),
         ({"key": "no-evidence", "kind": "check_in", "shift_id": str(shift_id)}, "no-evidence", 422, "invalid_payload"),
         (into("nul", shift_id, began, note="a\x00b"), "nul", 422, "invalid_payload"),
         (into("nowhere", ids.new_id(), began), "nowhere", 404, "not_found"),
@@ -110,7 +113,7 @@ def test_a_bad_line_costs_no_other(client: Any, unit: Any, scene: Scene) -> None
         (key, status, code) for _, key, status, code in lines
     ]
     assert all(one["problem"]["detail"] for one in results[1:-1])
-    assert results[10]["problem"]["errors"][0]["pointer"] == "/evidence"
+    assert results[13]["problem"]["errors"][0]["pointer"] == "/evidence"
     assert (results[0]["status"], results[-1]["status"]) == (201, 200)
     assert results[-1]["attendance"]["credited_minutes"] == 30
     # What was unreadable is no outcome: its key takes the repaired line.

@@ -52,7 +52,7 @@ def test_a_review_against_a_late_check_out(postgresql_client: Any, postgresql_un
     # Whichever was first, the other one is named or heeds it: what is credited is in the ledger once.
     found = postgresql_unit(lambda: db.session.get_one(Attendance, attendance_id))
     assert reviewed.status_code == 200
-    assert (left.status_code, left.json.get("code")) in ((200, None), (409, "already_checked_out"))
+    assert (left.status_code, left.json.get("code")) in ((200, None), (409, "already_reviewed"))
     assert (found.state, found.credited_minutes, found.held_minutes) == (State.CREDITED, 30, 0)
     assert postgresql_unit(lambda: sums(scene.volunteer)) == (30, 0)
     assert postgresql_unit(lambda: db.session.query(ServiceRecord).count()) == 1
