@@ -65,7 +65,7 @@ def bearer(app: Flask, client: Any) -> str:
 
 @schema.parametrize()
 @hypothesis.settings(
-    max_examples=7,
+    max_examples=4,
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
     derandomize=True,

@@ -24,7 +24,7 @@ BUDGET = {
     "sign up": 11,
     "presence code": 3,
     "check in": 6,
-    "check out": 10,
+    "check out": 12,
     "tally": 4,
     # The look-up of the session, and six.
     "home": 7,

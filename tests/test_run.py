@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.servers import processes_of
-from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY
+from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_settings
 
 PATIENCE_SECONDS = 60
 
@@ -284,6 +284,21 @@ def refused(process: subprocess.Popen[str], *words: str) -> None:
         assert word in errors
 
 
+# What only the start finds out, and one that reading the settings finds.
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"DATABASE_URL": "mysql://somewhere/volunteers"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:////no/such/folder/volunteers.db"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgresql://volunteer:hidden@127.0.0.1:9/volunteers"}, "DATABASE_URL"),
+        ({"VAR_DIR": "/dev/null/var"}, "VAR_DIR"),
+    ],
+)
+def test_a_bad_environment_is_one_line(tmp_path: Path, environment: dict[str, str], word: str) -> None:
+    process = start(tmp_path, **({"PORT": str(free_port())} | environment))
+    refused(process, word)
+
+
 @pytest.mark.parametrize(
     ("environment", "word"),
     [
@@ -301,22 +316,24 @@ def refused(process: subprocess.Popen[str], *words: str) -> None:
             {"APP_ENV": "production", "SECRET_KEY": "x" * 40, "SMS_SENDER": "console", "FLASK_DEBUG": "maybe"},
             "FLASK_DEBUG",
         ),
-        ({"DATABASE_URL": "sqlite:////no/such/folder/volunteers.db"}, "DATABASE_URL"),
-        ({"DATABASE_URL": "postgresql://volunteer:hidden@127.0.0.1:9/volunteers"}, "DATABASE_URL"),
         ({"APP_ENV": "production"}, "SECRET_KEY"),
         ({"APP_ENV": "production", "SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
         ({"APP_ENV": "production", "SECRET_KEY": "x" * 40, "LIMITS": "0"}, "LIMITS"),
         ({"APP_ENV": "elsewhere"}, "APP_ENV"),
         ({"TIME_ZONE": "Asia/Nowhere"}, "TIME_ZONE"),
-        ({"VAR_DIR": "/dev/null/var"}, "VAR_DIR"),
         ({"VALKEY_URL": "nonsense"}, "VALKEY_URL"),
         ({"PORT": "eighty"}, "PORT"),
         ({"PORT": "70000"}, "PORT"),
     ],
 )
-def test_a_bad_environment_is_one_line(tmp_path: Path, environment: dict[str, str], word: str) -> None:
-    process = start(tmp_path, **({"PORT": str(free_port())} | environment))
-    refused(process, word)
+def test_a_bad_setting_is_named_when_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], word: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadEnvironment, match=word) as refusal:
+        load_settings()
+    assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_a_line_names_no_password(tmp_path: Path) -> None:

@@ -352,6 +352,7 @@ class TestConsents:
             "ranking_name": False,
             "resident_id": False,
             "guardian": False,
+            "national_system": False,
         }
         for item in listed:
             text = client.get(item["url"].partition("/api/v1")[2]).json

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -136,7 +137,7 @@ def configure_engine(app: Flask) -> None:
         event.listen(engine, "begin", _begin_sqlite)
         return
     event.listen(engine, "checkin", _note_use)
-    event.listen(engine, "checkout", _ping_after_rest)
+    event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
 
 
 def library_version(engine: Engine) -> str:
@@ -156,7 +157,7 @@ def _note_use(_connection: Any, entry: ConnectionPoolEntry) -> None:
     entry.info[LAST_USED] = time.monotonic()
 
 
-def _ping_after_rest(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+def _ping_after_rest(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
     """Look whether a connection that lay idle is still there, or the pool is replaced.
 
     SQLAlchemy's own ping before every use costs a busy server one round trip in five; one that breaks within the
@@ -165,7 +166,6 @@ def _ping_after_rest(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -
     rested = time.monotonic() - entry.info.get(LAST_USED, time.monotonic())
     if rested < PING_AFTER_SECONDS:
         return
-    dialect = db.engine.dialect
     try:
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
