@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 DEMO ?= 1
-WORKERS ?= 2
+# One more than the cores of a small machine: commits and servers are waited for.
+WORKERS ?= 3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev

@@ -124,7 +124,7 @@ def test_the_waitlist_keeps_its_promises(unit: Any) -> None:
     run_state_machine_as_test(
         Waitlist,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
