@@ -2,8 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 DEMO ?= 1
-# One more than the cores of a small machine: commits and servers are waited for.
-WORKERS ?= 3
+WORKERS ?= 2
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev

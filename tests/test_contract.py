@@ -65,7 +65,7 @@ def bearer(app: Flask, client: Any) -> str:
 
 @schema.parametrize()
 @hypothesis.settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
     derandomize=True,
