@@ -9,7 +9,7 @@ from volunteer_api.certificates.models import Certificate, NationalExport, StarL
 from volunteer_api.certificates.problems import NotSealedYet
 from volunteer_api.certificates.verification import Verification, verification_page
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.downloads import PDF, XLSX, Download
+from volunteer_api.core.downloads import CSV, PDF, XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
@@ -213,7 +213,7 @@ def fetch_national_export_workbook(principal: Principal, export: NationalExport)
     "GET",
     "/national-exports/<uuid:export_id>.csv",
     access=access.to_fetch_export,
-    produces=national_exports.CSV,
+    produces=CSV,
     audits=True,
     limit=FILES,
 )

@@ -6,10 +6,8 @@ back or was erased. The resident ID stands in it only if the batch asks for it, 
 consents to just this: the consent to store it is for certificates and insurance alone [PIPL 14, 23, 29].
 """
 
-import csv
 from collections.abc import Sequence
 from functools import partial
-from io import StringIO
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +23,10 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.documents import PATIENCE_SECONDS, PLACES
-from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.downloads import CSV, XLSX, Download
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import settings
-from volunteer_api.core.spreadsheets import FORMULA_STARTS
+from volunteer_api.core.spreadsheets import write_csv
 from volunteer_api.core.statements import row_count
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
@@ -36,7 +34,6 @@ from volunteer_api.hours.models import Source
 from volunteer_api.organizations.models import Organization
 
 MOST_RECORDS = 5_000
-CSV = "text/csv; charset=utf-8"
 TITLE = "志愿服务记录"
 # What order 67, articles 5 and 7, asks of a record, as far as it is known here.
 COLUMNS = (
@@ -130,11 +127,8 @@ def workbook(export: NationalExport, *, by: Principal) -> Download:
 
 def table(export: NationalExport, *, by: Principal) -> Download:
     """A batch's file as CSV: UTF-8 with its mark, as Excel needs it; the audit log keeps who fetched it."""
-    output = StringIO()
-    writer = csv.writer(output)
-    writer.writerow([column.header for column in COLUMNS])
-    writer.writerows([_inert(value) for value in row] for row in _rows(export, by))
-    return Download(output.getvalue().encode("utf-8-sig"), CSV, f"{_name(export)}.csv")
+    content = write_csv([column.header for column in COLUMNS], _rows(export, by))
+    return Download(content, CSV, f"{_name(export)}.csv")
 
 
 def _workbook(rows: Sequence[Sequence[Value]]) -> bytes:
@@ -144,12 +138,6 @@ def _workbook(rows: Sequence[Sequence[Value]]) -> bytes:
 
 def _name(export: NationalExport) -> str:
     return f"{TITLE}-{clock.local_date(export.created_at)}-{export.id}"
-
-
-def _inert(value: Value) -> str:
-    """A cell of CSV: a text that a program could take for a formula gets an apostrophe before it; numbers stay."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
 
 
 def _rows(export: NationalExport, by: Principal) -> list[list[Value]]:

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 
 from volunteer_api.core import texts
-from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import settings
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
@@ -48,11 +47,6 @@ def told_days(first: date | None, last: date | None) -> str:
     if first is None and last is None:
         return texts.translate("All time")
     return texts.translate("%(first)s to %(last)s", first=first or "…", last=last or "…")
-
-
-def told_period(period: Period) -> str:
-    """A named period as it is asked for, and its days."""
-    return told_days(period.first, period.last)
 
 
 def told_moment(moment: datetime) -> str:
