@@ -5,7 +5,8 @@ them or, where the server dies, none; what is not acknowledged is sent again. An
 itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,9 +22,9 @@ from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.judging import tapped
 from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.attendance.problems import READ, CheckInRefused
+from volunteer_api.attendance.problems import CheckInRefused
 from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
-from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind, shown
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
@@ -39,6 +40,14 @@ from volunteer_api.sign_ups.queries import lock_volunteer
 SCHEMAS: Mapping[OperationKind, Schema] = {
     OperationKind.CHECK_IN: CheckInOperation(),
     OperationKind.CHECK_OUT: CheckOutOperation(),
+}
+# What makes a line whole, so that its members can be read one by one: the schemas judge all others.
+WHOLE: Mapping[OperationKind, Collection[frozenset[str]]] = {
+    kind: [frozenset({"key", "kind", "evidence", target}) for target in targets]
+    for kind, targets in (
+        (OperationKind.CHECK_IN, ("shift_id", "station_id")),
+        (OperationKind.CHECK_OUT, ("attendance_id", "check_in_key")),
+    )
 }
 # Each time that a tap was not plain, the rest of a batch is read again; so often it may be worth it.
 MEMORIES = 3
@@ -83,7 +92,7 @@ class Outcome:
         """The attendance that it made, changed, or was refused for."""
         shown = self.content.get("attendance", self.content)
         found = shown.get("id")
-        return UUID(found) if found is not None else None
+        return UUID(str(found)) if found is not None else None
 
     def headers(self) -> dict[str, str]:
         """Those of its answer, had it come alone."""
@@ -135,11 +144,12 @@ class _Batch:
         """The operation of a line, or what is wrong with it."""
         if not isinstance(line, dict):
             return _refused(_unreadable(Fault("not_object")))
-        kind = next((one for one in OperationKind if one == line.get("kind")), None)
-        if kind is None:
+        kind = line.get("kind")
+        if not isinstance(kind, str) or kind not in SCHEMAS:
             return _refused(_unreadable({"kind": [Fault("not_choice", choices=", ".join(OperationKind))]}))
+        kind = OperationKind(kind)
         try:
-            members = SCHEMAS[kind].load(line)
+            members = _members(kind, line)
         except ValidationError as error:
             return _refused(_unreadable(error.messages))
         tapped_at = tapped(usable(members["evidence"]), self.received_at).moment
@@ -330,8 +340,18 @@ class _Batch:
             return None
 
 
+def _members(kind: OperationKind, line: dict[str, Any]) -> dict[str, Any]:
+    """The members of a line as its schema loads them. Raises ValidationError."""
+    schema = SCHEMAS[kind]
+    if line.keys() in WHOLE[kind]:
+        with suppress(ValidationError):
+            return {name: schema.fields[name].deserialize(value) for name, value in line.items()}
+    members: dict[str, Any] = schema.load(line)
+    return members
+
+
 def _shown(status: int, attendance: Attendance, compared: tuple[Any, ...]) -> Outcome:
-    return Outcome(status, READ.dump(attendance), compared, is_kept=True)
+    return Outcome(status, shown(attendance), compared, is_kept=True)
 
 
 def _refused(problem: Problem, compared: tuple[Any, ...] = ()) -> Outcome:

@@ -19,6 +19,7 @@ CODE_REMARKS = {
     Reading.OF_ANOTHER_TIME: Remark.CODE_OF_ANOTHER_TIME,
     Reading.WRONG: Remark.CODE_WRONG,
 }
+ORDER = {remark: number for number, remark in enumerate(Remark)}
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,10 @@ def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgmen
         Reason.CLOCK_ODD: moment.is_odd,
         Reason.CODE_ELSEWHERE: graded is Grade.STRONG and _is_far(scene, given),
     }
-    remarks = _remarks(scene, end, reading)
     return Judgment(
         grade=graded,
         doubts=frozenset(reason for reason, applies in doubts.items() if applies),
-        remarks=[remark.value for remark in Remark if remark in remarks],
+        remarks=[remark.value for remark in sorted(_remarks(scene, end, reading), key=ORDER.__getitem__)],
         place=_known_place(scene, given, graded),
     )
 

@@ -8,7 +8,10 @@ general way.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
+
+from sqlalchemy import update
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import queries, scene
@@ -16,6 +19,7 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import insert_all
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.service import Credited, Entries, Recorded
 
@@ -24,6 +28,7 @@ LOOKED_BACK, LOOKED_FORTH = timedelta(days=2), timedelta(days=2)
 ONE_DAY = timedelta(days=1)
 # More than anybody has in such a time.
 MOST_REMEMBERED = 400
+COLUMNS = tuple(column.key for column in Attendance.__table__.columns)
 
 
 class NotPlain(Exception):
@@ -32,19 +37,23 @@ class NotPlain(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What `queries.scene_of_check_in` and `queries.scene_of_check_out` have in a row, whichever asks."""
+    """What a check-in looks at of a row of `queries.scene_of_check_in`, with the scene of its shift."""
 
     Shift: Shift
     Activity: Activity
-    sign_up_id: UUID | None
-    team_id: UUID | None
     leads: bool
-    leader_id: UUID | None
-    marked_absent: bool
+    here: Scene
     # An attendance at this very shift, if any; whether others may be changed; whether a check-out may wait for it.
-    same: Attendance | None = None
-    others: bool = False
+    same: Attendance | None
+    others: bool
     waits: bool = False
+
+
+class Draft:
+    """An attendance that a batch has begun and not written yet: the columns, without what the ORM keeps beside them."""
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(dict.fromkeys(COLUMNS) | given)
 
 
 class Memory:
@@ -59,6 +68,11 @@ class Memory:
         )
         # None of them was rejected, and no tap rejects one.
         self.attendances = list(found)
+        self.new: dict[UUID, Attendance] = {}
+        self.at: dict[UUID, Attendance] = {}
+        for one in sorted(self.attendances, key=lambda one: one.id):
+            if one.shift_id is not None:
+                self.at.setdefault(one.shift_id, one)
         self.is_whole = len(self.attendances) < MOST_REMEMBERED
         self.rejected = list(db.session.scalars(queries.rejected_since(volunteer_id, self.since)))
         known = {one.shift_id for one in self.attendances if one.shift_id is not None}
@@ -77,15 +91,11 @@ class Memory:
         row = self.rows.get(shift_id)
         if row is None:
             return None
-        same = [one for one in self.attendances if one.shift_id == shift_id]
+        same = self.at.get(shift_id)
         others = self.line_since(moment)
-        if key in self.waiting or (not same and not all(self._only_ends(one, moment) for one in others)):
+        if key in self.waiting or (same is None and not all(self._only_ends(one, moment) for one in others)):
             raise NotPlain()
-        return Seen(
-            **{name: getattr(row, name) for name in Seen.__annotations__ if name not in ("same", "others", "waits")},
-            same=min(same, key=lambda one: one.id, default=None),
-            others=bool(others),
-        )
+        return Seen(row.Shift, row.Activity, row.leads, self._scene(row), same, bool(others))
 
     def load_with_others(self, attendance: Attendance) -> tuple[Attendance, Scene, bool]:
         """As `scene.load_with_others`. Raises NotPlain where the ledger may have something of the attendance."""
@@ -107,9 +117,7 @@ class Memory:
         row = self.rows.get(attendance.shift_id) if attendance.shift_id is not None else None
         if row is None:
             raise NotPlain()
-        here = self.scenes.get(row.Shift.id)
-        if here is None:
-            here = self.scenes[row.Shift.id] = scene.of_shift(row)
+        here = self._scene(row)
         begins, ends = min(here.starts_at, attendance.checked_in_at), here.ends_at
         if begins < self.since + ONE_DAY or ends > self.until - ONE_DAY:
             raise NotPlain()
@@ -136,24 +144,38 @@ class Memory:
         """As `hours.credited_on`."""
         return hours.credited_among([*self._recorded(), *self.entries.credits], first, last, besides=besides)
 
+    def begin(self, **given: Any) -> Attendance:
+        """A new attendance of these columns, which is none of the session's: `write` inserts it."""
+        return cast(Attendance, Draft(**given))
+
     def keep(self, attendance: Attendance) -> None:
         """Remember an attendance as it is now; it is written with the others."""
-        if attendance not in db.session:
-            db.session.add(attendance)
+        if isinstance(attendance, Draft) and attendance.id not in self.new:
+            self.new[attendance.id] = attendance
             self.attendances.append(attendance)
+            if attendance.shift_id is not None:
+                self.at.setdefault(attendance.shift_id, attendance)
 
     def write(self) -> None:
         """Write what has come out."""
         # Who is named must be there before.
-        new_ids = {one.id for one in self.attendances if one in db.session.new}
-        named = {one: one.conflicts_with_id for one in self.attendances if one.conflicts_with_id in new_ids}
-        for attendance in named:
-            attendance.conflicts_with_id = None
+        named = {one.id: one.conflicts_with_id for one in self.attendances if one.conflicts_with_id in self.new}
+        for attendance in self.attendances:
+            if attendance.id in named:
+                attendance.conflicts_with_id = None
+        # What was open is closed before another one is.
         db.session.flush()
-        for attendance, other_id in named.items():
-            attendance.conflicts_with_id = other_id
+        insert_all(Attendance, [vars(one) for one in self.new.values()])
+        if named:
+            db.session.execute(update(Attendance), [{"id": one, "conflicts_with_id": named[one]} for one in named])
         self.entries.write()
         db.session.flush()
+
+    def _scene(self, row: Any) -> Scene:
+        here = self.scenes.get(row.Shift.id)
+        if here is None:
+            here = self.scenes[row.Shift.id] = scene.of_shift(row)
+        return here
 
     def _recorded(self) -> list[Recorded]:
         # Check-ins alone ask for no hours.

@@ -16,6 +16,8 @@ from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
+ORDER = {reason: number for number, reason in enumerate(Reason)}
+
 
 def settle(
     attendance: Attendance,
@@ -123,8 +125,7 @@ def minutes_until(attendance: Attendance, here: Scene, left_at: datetime) -> int
 
 def in_order(reasons: Iterable[Reason]) -> list[str]:
     """The codes of reasons as an attendance keeps them: each once, in the order of the enumeration."""
-    chosen = set(reasons)
-    return [reason.value for reason in Reason if reason in chosen]
+    return [reason.value for reason in sorted(set(reasons), key=ORDER.__getitem__)]
 
 
 def _credit(
