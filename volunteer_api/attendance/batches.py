@@ -18,8 +18,7 @@ from marshmallow import ValidationError
 from volunteer_api.attendance import access, waiting
 from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
-from volunteer_api.attendance.evidence import usable
-from volunteer_api.attendance.judging import tapped
+from volunteer_api.attendance.judging import Told, told
 from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.problems import CheckInRefused
@@ -55,13 +54,17 @@ MEMORIES = 3
 
 @dataclass(frozen=True)
 class Operation:
-    """A line that could be read: as it was sent, its members loaded, and when its tap was."""
+    """A line that could be read: as it was sent, its members loaded, and what its evidence says."""
 
     key: str
     kind: OperationKind
     sent: dict[str, Any]
     members: dict[str, Any]
-    tapped_at: datetime
+    end: Told
+
+    @property
+    def tapped_at(self) -> datetime:
+        return self.end.tapped.moment
 
     @property
     def check_in_key(self) -> str | None:
@@ -152,8 +155,7 @@ class _Batch:
             members = _members(kind, line)
         except ValidationError as error:
             return _refused(_unreadable(error.messages))
-        tapped_at = tapped(usable(members["evidence"]), self.received_at).moment
-        operation = Operation(line["key"], kind, line, members, tapped_at)
+        operation = Operation(line["key"], kind, line, members, told(members["evidence"], self.received_at))
         self.owners.setdefault(operation.key, operation)
         return operation
 
@@ -254,16 +256,16 @@ class _Batch:
         return done
 
     def _perform(self, operation: Operation, memory: Memory | None = None) -> Outcome:
-        evidence = operation.members["evidence"]
         if operation.kind is OperationKind.CHECK_IN:
-            target = {name: value for name, value in operation.members.items() if name not in ("key", "kind")}
             attendance = check_in(
                 key=operation.key,
                 volunteer_id=self.principal.volunteer_id,
+                shift_id=operation.members.get("shift_id"),
+                station_id=operation.members.get("station_id"),
+                evidence=operation.end,
                 received_at=self.received_at,
                 memory=memory,
                 followers=self.followers,
-                **target,
             )
             return _shown(201, attendance, operation.compared())
         attendance_id = self._named(operation)
@@ -275,7 +277,7 @@ class _Batch:
         )
         check_out(
             attendance=attendance,
-            evidence=evidence,
+            evidence=operation.end,
             received_at=self.received_at,
             memory=memory,
             followers=self.followers,

@@ -33,7 +33,7 @@ def check_in(
     volunteer_id: UUID,
     shift_id: UUID | None = None,
     station_id: UUID | None = None,
-    evidence: dict[str, Any],
+    evidence: dict[str, Any] | Told,
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     key: str | None = None,

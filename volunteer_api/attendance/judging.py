@@ -46,21 +46,24 @@ class Judgment:
     place: Place | None
 
 
-def told(evidence: dict[str, Any], received_at: datetime, *, scanned: bool = False) -> Told:
-    """Read the evidence of one end; `client_time` in it is an aware moment."""
+def told(evidence: dict[str, Any] | Told, received_at: datetime, *, scanned: bool = False) -> Told:
+    """Read the evidence of one end, where nobody has yet; `client_time` in it is an aware moment."""
+    if isinstance(evidence, Told):
+        return evidence
     given = usable(evidence)
     return Told(evidence, given, received_at, tapped(given, received_at), scanned)
 
 
 def tapped(given: Usable, received_at: datetime) -> EffectiveTime:
     """When the tap was, by the deployment's rules."""
+    chosen = rules()
     return effective_time(
         received_at=received_at,
         client_time=given.client_time,
         delay_ms=given.delay_ms,
         delay_is_odd=given.delay_is_odd,
-        late_hours=rules().late_evidence_hours,
-        future_seconds=rules().future_evidence_seconds,
+        late_hours=chosen.late_evidence_hours,
+        future_seconds=chosen.future_evidence_seconds,
     )
 
 

@@ -63,23 +63,22 @@ class Memory:
         """Read them, of taps from the moment `first` on; `shift_ids` are those that are checked in to."""
         self.volunteer_id = volunteer_id
         self.since, self.until = first - LOOKED_BACK, received_at + LOOKED_FORTH
-        found = db.session.scalars(
-            queries.line_since(volunteer_id, self.since, shift_ids=shift_ids).limit(MOST_REMEMBERED)
-        )
-        # None of them was rejected, and no tap rejects one.
-        self.attendances = list(found)
+        known = {"volunteer_id": volunteer_id, "moment": self.since, "shift_ids": [*shift_ids]}
+        found = db.session.scalars(queries.known_to_batch().limit(MOST_REMEMBERED), known).all()
+        self.is_whole = len(found) < MOST_REMEMBERED
+        # No tap rejects one.
+        self.rejected = [one for one in found if one.state == State.REJECTED]
+        self.attendances = [one for one in found if one.state != State.REJECTED]
         self.new: dict[UUID, Attendance] = {}
         self.at: dict[UUID, Attendance] = {}
         for one in sorted(self.attendances, key=lambda one: one.id):
             if one.shift_id is not None:
                 self.at.setdefault(one.shift_id, one)
-        self.is_whole = len(self.attendances) < MOST_REMEMBERED
-        self.rejected = list(db.session.scalars(queries.rejected_since(volunteer_id, self.since)))
-        known = {one.shift_id for one in self.attendances if one.shift_id is not None}
-        values = {"volunteer_id": volunteer_id, "shift_ids": [*known.union(shift_ids)]}
-        self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), values)}
+        named = {one.shift_id for one in self.attendances if one.shift_id is not None}
+        scenes = {"volunteer_id": volunteer_id, "shift_ids": [*named.union(shift_ids)]}
+        self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), scenes)}
         self.scenes: dict[UUID, Scene] = {}
-        self.waiting = set(db.session.scalars(queries.waited_for(volunteer_id)))
+        self.waiting = set(db.session.scalars(queries.waited_for(), {"volunteer_id": volunteer_id}))
         self.recorded: list[Recorded] | None = None
         self.entries = Entries()
 
@@ -95,7 +94,7 @@ class Memory:
         others = self.line_since(moment)
         if key in self.waiting or (same is None and not all(self._only_ends(one, moment) for one in others)):
             raise NotPlain()
-        return Seen(row.Shift, row.Activity, row.leads, self._scene(row), same, bool(others))
+        return Seen(row.Shift, row.Activity, row.leads, self._scene(shift_id), same, bool(others))
 
     def load_with_others(self, attendance: Attendance) -> tuple[Attendance, Scene, bool]:
         """As `scene.load_with_others`. Raises NotPlain where the ledger may have something of the attendance."""
@@ -114,10 +113,9 @@ class Memory:
 
     def scene_of(self, attendance: Attendance) -> Scene:
         """The scene of an attendance at a shift. Raises NotPlain where it reaches beyond what is remembered."""
-        row = self.rows.get(attendance.shift_id) if attendance.shift_id is not None else None
-        if row is None:
+        if attendance.shift_id is None or attendance.shift_id not in self.rows:
             raise NotPlain()
-        here = self._scene(row)
+        here = self._scene(attendance.shift_id)
         begins, ends = min(here.starts_at, attendance.checked_in_at), here.ends_at
         if begins < self.since + ONE_DAY or ends > self.until - ONE_DAY:
             raise NotPlain()
@@ -171,10 +169,10 @@ class Memory:
         self.entries.write()
         db.session.flush()
 
-    def _scene(self, row: Any) -> Scene:
-        here = self.scenes.get(row.Shift.id)
+    def _scene(self, shift_id: UUID) -> Scene:
+        here = self.scenes.get(shift_id)
         if here is None:
-            here = self.scenes[row.Shift.id] = scene.of_shift(row)
+            here = self.scenes[shift_id] = scene.of_shift(self.rows[shift_id])
         return here
 
     def _recorded(self) -> list[Recorded]:

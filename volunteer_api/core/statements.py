@@ -43,7 +43,7 @@ def _insert_of_json(table: Table, names: tuple[str, ...], skip_known: bool) -> T
     into, columns = quote(table.name), ", ".join(map(quote, names))
     keys = ", ".join(quote(column.name) for column in table.primary_key.columns)
     return text(
-        f"INSERT INTO {into} ({columns}) SELECT {columns} "
+        f"INSERT INTO {into} ({columns}) SELECT {columns} "  # noqa: S608  # names of our own tables
         f"FROM json_populate_recordset(CAST(NULL AS {into}), CAST(:rows AS json)) "
         f"{'ON CONFLICT DO NOTHING ' if skip_known else ''}RETURNING {keys}"
     )
