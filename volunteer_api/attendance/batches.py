@@ -152,7 +152,7 @@ class _Batch:
             return _refused(_unreadable({"kind": [Fault("not_choice", choices=", ".join(OperationKind))]}))
         kind = OperationKind(kind)
         try:
-            members = _members(kind, line)
+            members = members_of(kind, line)
         except ValidationError as error:
             return _refused(_unreadable(error.messages))
         operation = Operation(line["key"], kind, line, members, told(members["evidence"], self.received_at))
@@ -342,7 +342,7 @@ class _Batch:
             return None
 
 
-def _members(kind: OperationKind, line: dict[str, Any]) -> dict[str, Any]:
+def members_of(kind: OperationKind, line: dict[str, Any]) -> dict[str, Any]:
     """The members of a line as its schema loads them. Raises ValidationError."""
     schema = SCHEMAS[kind]
     if line.keys() in WHOLE[kind]:

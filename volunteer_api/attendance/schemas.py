@@ -238,8 +238,8 @@ class AttendanceRead(Schema):
     conflicts_with_id = Id(required=True, allow_none=True)
 
 
-# What an attendance shows as it is; reasons and remarks get sentences.
-AS_STORED = tuple(name for name, field in AttendanceRead().fields.items() if not isinstance(field, _Told))
+# The members of an attendance in their order, with the sentences of those that are codes.
+MEMBERS = {name: getattr(field, "sentences", None) for name, field in AttendanceRead().fields.items()}
 
 
 def shown(attendance: Attendance) -> dict[str, Any]:
@@ -248,10 +248,8 @@ def shown(attendance: Attendance) -> dict[str, Any]:
     For a batch, of which the dump would be a tenth; a test holds the two equal (tests/attendance).
     """
     return {
-        **{name: getattr(attendance, name) for name in AS_STORED},
-        "reasons": told(attendance.reasons, REASON_SENTENCES),
-        "check_in_remarks": told(attendance.check_in_remarks, REMARK_SENTENCES),
-        "check_out_remarks": told(attendance.check_out_remarks, REMARK_SENTENCES),
+        name: getattr(attendance, name) if sentences is None else told(getattr(attendance, name), sentences)
+        for name, sentences in MEMBERS.items()
     }
 
 
