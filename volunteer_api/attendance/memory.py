@@ -5,10 +5,13 @@ since. What a tap means is judged where it always is; what a memory can't answer
 general way.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
+
+from sqlalchemy import update
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import queries, scene
@@ -16,14 +19,17 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import insert_all
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.service import Credited, Entries, Recorded
+from volunteer_api.notifications.service import Notice, notify_all
 
 # A tap looks a day back and forth from an attendance that begins a day before it, or less.
 LOOKED_BACK, LOOKED_FORTH = timedelta(days=2), timedelta(days=2)
 ONE_DAY = timedelta(days=1)
 # More than anybody has in such a time.
 MOST_REMEMBERED = 400
+COLUMNS = tuple(column.key for column in Attendance.__table__.columns)
 
 
 class NotPlain(Exception):
@@ -32,42 +38,124 @@ class NotPlain(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What `queries.scene_of_check_in` and `queries.scene_of_check_out` have in a row, whichever asks."""
+    """What a check-in looks at of a row of `queries.scene_of_check_in`, with the scene of its shift."""
 
     Shift: Shift
     Activity: Activity
-    sign_up_id: UUID | None
-    team_id: UUID | None
     leads: bool
-    leader_id: UUID | None
-    marked_absent: bool
+    here: Scene
     # An attendance at this very shift, if any; whether others may be changed; whether a check-out may wait for it.
-    same: Attendance | None = None
-    others: bool = False
+    same: Attendance | None
+    others: bool
     waits: bool = False
 
 
-class Memory:
-    """One volunteer's shifts, attendances, hours and waiting check-outs. She is locked; nobody else changes them."""
+class Draft:
+    """An attendance that a batch has begun and not written yet: the columns, without what the ORM keeps beside them."""
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(dict.fromkeys(COLUMNS) | given)
+
+
+class Gathered:
+    """What comes of several attendances, to be written by a few statements."""
+
+    def __init__(self) -> None:
+        self.new: dict[UUID, Attendance] = {}
+        self.entries = Entries()
+        self.notices: list[Notice] = []
+
+    def write(self, known: Iterable[Attendance]) -> None:
+        """Write it; `known` are the attendances that were there and may have changed."""
+        new = list(self.new.values())
+        # Who is named must be there before.
+        named = {one: one.conflicts_with_id for one in (*known, *new) if one.conflicts_with_id in self.new}
+        for attendance in named:
+            attendance.conflicts_with_id = None
+        # What was open is closed before another one is.
+        db.session.flush()
+        insert_all(Attendance, [vars(one) for one in new])
+        if named:
+            pairs = [{"id": one.id, "conflicts_with_id": other_id} for one, other_id in named.items()]
+            db.session.execute(update(Attendance), pairs)
+        self.entries.write()
+        notify_all(self.notices)
+        db.session.flush()
+
+
+class Beside:
+    """What an attendance is settled beside: its volunteer's others and her hours. She is locked; nobody changes them.
+
+    `attendances` are those that began from a day before the attendance to a day after its end, without what nobody
+    decided to reject, and `recorded` what the ledger has of her on its days.
+    """
+
+    def __init__(
+        self, volunteer_id: UUID, attendances: list[Attendance], recorded: list[Recorded], gathered: Gathered
+    ) -> None:
+        self.volunteer_id = volunteer_id
+        self.rejected = [one for one in attendances if one.state == State.REJECTED]
+        self.attendances = [one for one in attendances if one.state != State.REJECTED]
+        self.recorded: list[Recorded] | None = recorded
+        self.gathered = gathered
+
+    @property
+    def entries(self) -> Entries:
+        return self.gathered.entries
+
+    def begin(self, **given: Any) -> Attendance:
+        """A new attendance of these columns, which is none of the session's: it is written with what is gathered."""
+        return cast(Attendance, Draft(**given))
+
+    def keep(self, attendance: Attendance) -> None:
+        """Remember an attendance as it is now."""
+        if isinstance(attendance, Draft) and attendance.id not in self.gathered.new:
+            self.gathered.new[attendance.id] = attendance
+            self.attendances.append(attendance)
+
+    def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
+        """As `queries.around`."""
+        first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
+        known = [*self.attendances, *self.rejected]
+        found = [one for one in known if one is not attendance and first < one.checked_in_at < last]
+        found.sort(key=lambda one: one.id)
+        found.sort(key=lambda one: one.checked_in_at, reverse=True)
+        return found[: queries.MOST_AROUND]
+
+    def credited_on(self, first: date, last: date, *, besides: Collection[UUID]) -> list[Credited]:
+        """As `hours.credited_on`."""
+        mine = [one for one in self.entries.credits if one.volunteer_id == self.volunteer_id]
+        return hours.credited_among([*self._recorded(), *mine], first, last, besides=besides)
+
+    def is_recorded(self, attendance: Attendance) -> bool:
+        """Whether the ledger may have something of the attendance."""
+        return bool(attendance.credited_minutes) or any(one.attendance_id == attendance.id for one in self._recorded())
+
+    def _recorded(self) -> list[Recorded]:
+        return self.recorded or []
+
+
+class Memory(Beside):
+    """The same for a whole batch of one volunteer's taps: with the shifts, and the check-outs that wait."""
 
     def __init__(self, volunteer_id: UUID, shift_ids: Collection[UUID], first: datetime, received_at: datetime) -> None:
         """Read them, of taps from the moment `first` on; `shift_ids` are those that are checked in to."""
-        self.volunteer_id = volunteer_id
         self.since, self.until = first - LOOKED_BACK, received_at + LOOKED_FORTH
-        found = db.session.scalars(
-            queries.line_since(volunteer_id, self.since, shift_ids=shift_ids).limit(MOST_REMEMBERED)
-        )
-        # None of them was rejected, and no tap rejects one.
-        self.attendances = list(found)
-        self.is_whole = len(self.attendances) < MOST_REMEMBERED
-        self.rejected = list(db.session.scalars(queries.rejected_since(volunteer_id, self.since)))
-        known = {one.shift_id for one in self.attendances if one.shift_id is not None}
-        values = {"volunteer_id": volunteer_id, "shift_ids": [*known.union(shift_ids)]}
-        self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), values)}
+        known = {"volunteer_id": volunteer_id, "moment": self.since, "shift_ids": [*shift_ids]}
+        found = db.session.scalars(queries.known_to_batch().limit(MOST_REMEMBERED), known).all()
+        self.is_whole = len(found) < MOST_REMEMBERED
+        super().__init__(volunteer_id, list(found), [], Gathered())
+        # Check-ins alone ask for no hours.
+        self.recorded = None
+        self.at: dict[UUID, Attendance] = {}
+        for one in sorted(self.attendances, key=lambda one: one.id):
+            if one.shift_id is not None:
+                self.at.setdefault(one.shift_id, one)
+        named = {one.shift_id for one in self.attendances if one.shift_id is not None}
+        scenes = {"volunteer_id": volunteer_id, "shift_ids": [*named.union(shift_ids)]}
+        self.rows = {row.Shift.id: row for row in db.session.execute(queries.scenes_of_batch(), scenes)}
         self.scenes: dict[UUID, Scene] = {}
-        self.waiting = set(db.session.scalars(queries.waited_for(volunteer_id)))
-        self.recorded: list[Recorded] | None = None
-        self.entries = Entries()
+        self.waiting = set(db.session.scalars(queries.waited_for(), {"volunteer_id": volunteer_id}))
 
     def scene_of_check_in(self, shift_id: UUID, moment: datetime, key: str | None) -> Seen | None:
         """What a check-in to a shift looks at, None where there is no such shift.
@@ -77,20 +165,16 @@ class Memory:
         row = self.rows.get(shift_id)
         if row is None:
             return None
-        same = [one for one in self.attendances if one.shift_id == shift_id]
+        same = self.at.get(shift_id)
         others = self.line_since(moment)
-        if key in self.waiting or (not same and not all(self._only_ends(one, moment) for one in others)):
+        if key in self.waiting or (same is None and not all(self._only_ends(one, moment) for one in others)):
             raise NotPlain()
-        return Seen(
-            **{name: getattr(row, name) for name in Seen.__annotations__ if name not in ("same", "others", "waits")},
-            same=min(same, key=lambda one: one.id, default=None),
-            others=bool(others),
-        )
+        return Seen(row.Shift, row.Activity, row.leads, self._scene(shift_id), same, bool(others))
 
     def load_with_others(self, attendance: Attendance) -> tuple[Attendance, Scene, bool]:
         """As `scene.load_with_others`. Raises NotPlain where the ledger may have something of the attendance."""
         here = self.scene_of(attendance)
-        if attendance.credited_minutes or any(one.attendance_id == attendance.id for one in self._recorded()):
+        if self.is_recorded(attendance):
             raise NotPlain()
         others = any(one is not attendance for one in self.line_since(attendance.checked_in_at))
         return attendance, here, others
@@ -104,12 +188,9 @@ class Memory:
 
     def scene_of(self, attendance: Attendance) -> Scene:
         """The scene of an attendance at a shift. Raises NotPlain where it reaches beyond what is remembered."""
-        row = self.rows.get(attendance.shift_id) if attendance.shift_id is not None else None
-        if row is None:
+        if attendance.shift_id is None or attendance.shift_id not in self.rows:
             raise NotPlain()
-        here = self.scenes.get(row.Shift.id)
-        if here is None:
-            here = self.scenes[row.Shift.id] = scene.of_shift(row)
+        here = self._scene(attendance.shift_id)
         begins, ends = min(here.starts_at, attendance.checked_in_at), here.ends_at
         if begins < self.since + ONE_DAY or ends > self.until - ONE_DAY:
             raise NotPlain()
@@ -123,40 +204,23 @@ class Memory:
             if one.checked_out_at is None or one.checked_out_at > moment or one.checked_in_at >= moment
         ]
 
-    def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
-        """As `queries.around`."""
-        first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
-        known = [*self.attendances, *self.rejected]
-        found = [one for one in known if one is not attendance and first < one.checked_in_at < last]
-        found.sort(key=lambda one: one.id)
-        found.sort(key=lambda one: one.checked_in_at, reverse=True)
-        return found[: queries.MOST_AROUND]
-
-    def credited_on(self, first: date, last: date, *, besides: Collection[UUID]) -> list[Credited]:
-        """As `hours.credited_on`."""
-        return hours.credited_among([*self._recorded(), *self.entries.credits], first, last, besides=besides)
-
     def keep(self, attendance: Attendance) -> None:
-        """Remember an attendance as it is now; it is written with the others."""
-        if attendance not in db.session:
-            db.session.add(attendance)
-            self.attendances.append(attendance)
+        """Remember an attendance as it is now."""
+        super().keep(attendance)
+        if attendance.shift_id is not None:
+            self.at.setdefault(attendance.shift_id, attendance)
 
     def write(self) -> None:
         """Write what has come out."""
-        # Who is named must be there before.
-        new_ids = {one.id for one in self.attendances if one in db.session.new}
-        named = {one: one.conflicts_with_id for one in self.attendances if one.conflicts_with_id in new_ids}
-        for attendance in named:
-            attendance.conflicts_with_id = None
-        db.session.flush()
-        for attendance, other_id in named.items():
-            attendance.conflicts_with_id = other_id
-        self.entries.write()
-        db.session.flush()
+        self.gathered.write(self.attendances)
+
+    def _scene(self, shift_id: UUID) -> Scene:
+        here = self.scenes.get(shift_id)
+        if here is None:
+            here = self.scenes[shift_id] = scene.of_shift(self.rows[shift_id])
+        return here
 
     def _recorded(self) -> list[Recorded]:
-        # Check-ins alone ask for no hours.
         if self.recorded is None:
             days = clock.local_date(self.since), clock.local_date(self.until)
             self.recorded = hours.recorded_on(self.volunteer_id, *days)

@@ -88,6 +88,7 @@ class RollCallStatus(StrEnum):
 
 _HELD = text("state = 'held'")
 _REVIEWED = text("reviewed_by IS NOT NULL")
+_STANDING = text("state <> 'rejected' AND reviewed_by IS NULL")
 _FLAGGED = text("flagged")
 _SCANNED_IN, _SCANNED_OUT = text("check_in_scanned_by IS NOT NULL"), text("check_out_scanned_by IS NOT NULL")
 
@@ -148,6 +149,16 @@ class Attendance(Identified, Base):
             unique=True,
             sqlite_where=text("state = 'open'"),
             postgresql_where=text("state = 'open'"),
+        ),
+        # At most one per volunteer and shift that nobody decided on: two that are told at once would both begin. One
+        # that was rejected may be opened again beside one that came after it.
+        Index(
+            "uq_attendances_volunteer_id_shift_id_standing",
+            "volunteer_id",
+            "shift_id",
+            unique=True,
+            sqlite_where=_STANDING,
+            postgresql_where=_STANDING,
         ),
         Index("ix_attendances_volunteer_id_id", "volunteer_id", "id"),
         Index("ix_attendances_shift_id_id", "shift_id", "id"),

@@ -1,6 +1,6 @@
 """What check-in, check-out and the lists of attendances read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -30,6 +30,20 @@ ONE_DAY = timedelta(days=1)
 MOST_AROUND = 100
 SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
 ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
+# What a record of the ledger, and what is counted beside it, say of an activity.
+COUNTED_COLUMNS = (
+    "id",
+    "title",
+    "place_name",
+    "organization_id",
+    "organization_path_id",
+    "team_id",
+    "station_id",
+    "campaign_id",
+)
+# Parameters of statements that are built once.
+VOLUNTEER_ID: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
+SHIFT_IDS: BindParameter[Any] = bindparam("shift_ids", type_=Uuid(), expanding=True)
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -56,16 +70,12 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
 def plain_scene_of_check_in() -> Rows:
     """What `scene_of_check_in` reads, of parameters `volunteer_id`, `shift_id` and `moment`: the columns alone that a
     judgment needs, and whether there is anything that makes it no plain one (`busy`)."""
-    volunteer_id: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
     return _scene(
-        volunteer_id,
-        _is_busy(volunteer_id, bindparam("shift_id", type_=Uuid()), bindparam("moment", type_=UtcDateTime())).label(
+        VOLUNTEER_ID,
+        _is_busy(VOLUNTEER_ID, bindparam("shift_id", type_=Uuid()), bindparam("moment", type_=UtcDateTime())).label(
             "busy"
         ),
-        of=(
-            Bundle("Shift", *(getattr(Shift, name) for name in SHIFT_COLUMNS)),
-            Bundle("Activity", *(getattr(Activity, name) for name in ACTIVITY_COLUMNS)),
-        ),
+        of=_columns(SHIFT_COLUMNS, ACTIVITY_COLUMNS),
     ).where(Shift.id == bindparam("shift_id"))
 
 
@@ -143,27 +153,44 @@ def scene_of_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
 
 @cache
 def scenes_of_batch() -> Rows:
-    """What both ends of attendances look at of several shifts, of parameters `volunteer_id` and `shift_ids`."""
-    volunteer_id: BindParameter[UUID] = bindparam("volunteer_id", type_=Uuid())
+    """What both ends of attendances look at of several shifts, of parameters `volunteer_id` and `shift_ids`.
+
+    The columns alone that their judgment and their minutes need.
+    """
+    of = _columns(SHIFT_COLUMNS, ACTIVITY_COLUMNS + COUNTED_COLUMNS)
+    return _scene(VOLUNTEER_ID, *_at_the_end(VOLUNTEER_ID), of=of).where(Shift.id.in_(SHIFT_IDS))
+
+
+@cache
+def known_to_batch() -> Select[Attendance]:
+    """A volunteer's attendances as they are under the lock, of parameters `volunteer_id`, `moment` and `shift_ids`.
+
+    As `line_since`, those at the shifts named whenever they were; with them those that began later than the moment and
+    that somebody decided to reject.
+    """
+    moment: BindParameter[datetime] = bindparam("moment", type_=UtcDateTime())
+    rejected = and_(
+        Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None), Attendance.checked_in_at > moment
+    )
+    standing = and_(
+        Attendance.state != State.REJECTED, _reaches(Attendance, moment, Attendance.shift_id.in_(SHIFT_IDS))
+    )
     return (
-        _scene(volunteer_id, *_at_the_end(volunteer_id))
-        .where(Shift.id.in_(bindparam("shift_ids", type_=Uuid(), expanding=True)))
+        select(Attendance)
+        .where(Attendance.volunteer_id == VOLUNTEER_ID, or_(standing, rejected))
         .execution_options(populate_existing=True)
     )
 
 
-def line_since(volunteer_id: UUID, moment: datetime, *, shift_ids: Collection[UUID] = ()) -> Select[Attendance]:
-    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock.
-
-    Those at the shifts named are among them whenever they were.
-    """
-    at_these = [Attendance.shift_id.in_(shift_ids)] if shift_ids else []
-    return _touched(Attendance, volunteer_id, moment, *at_these).execution_options(populate_existing=True)
+@cache
+def waited_for() -> Select[str]:
+    """The keys of the check-ins that check-outs of a volunteer wait for, of a parameter `volunteer_id`."""
+    return select(WaitingCheckOut.check_in_key).where(WaitingCheckOut.volunteer_id == VOLUNTEER_ID)
 
 
-def waited_for(volunteer_id: UUID) -> Select[str]:
-    """The keys of the check-ins that check-outs of a volunteer wait for."""
-    return select(WaitingCheckOut.check_in_key).where(WaitingCheckOut.volunteer_id == volunteer_id)
+def line_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
+    """A volunteer's attendances that began at a moment or later, or were not over then, as they are under the lock."""
+    return _touched(Attendance, volunteer_id, moment).execution_options(populate_existing=True)
 
 
 def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
@@ -179,21 +206,6 @@ def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at
             or_(Attendance.state != State.REJECTED, Attendance.reviewed_by.is_not(None)),
             Attendance.checked_in_at > starts_at - ONE_DAY,
             Attendance.checked_in_at < ends_at + ONE_DAY,
-        )
-        .order_by(Attendance.checked_in_at.desc(), Attendance.id)
-        .limit(MOST_AROUND)
-    )
-
-
-def rejected_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
-    """A volunteer's attendances from a moment on that somebody decided to reject; the latest hundred."""
-    return (
-        select(Attendance)
-        .where(
-            Attendance.volunteer_id == volunteer_id,
-            Attendance.state == State.REJECTED,
-            Attendance.reviewed_by.is_not(None),
-            Attendance.checked_in_at > moment,
         )
         .order_by(Attendance.checked_in_at.desc(), Attendance.id)
         .limit(MOST_AROUND)
@@ -284,16 +296,19 @@ def waiting_minutes() -> Select[UUID, int]:
     return select(Attendance.id, Attendance.held_minutes).where(Attendance.held_minutes != 0)
 
 
-def _touched(attendance: Any, volunteer_id: Any, moment: Any, *or_else: ColumnElement[bool]) -> Select[Any]:
+def _touched(attendance: Any, volunteer_id: Any, moment: Any) -> Select[Any]:
     return select(attendance).where(
-        attendance.volunteer_id == volunteer_id,
-        attendance.state != State.REJECTED,
-        or_(
-            attendance.checked_in_at >= moment,
-            attendance.checked_out_at.is_(None),
-            attendance.checked_out_at > moment,
-            *or_else,
-        ),
+        attendance.volunteer_id == volunteer_id, attendance.state != State.REJECTED, _reaches(attendance, moment)
+    )
+
+
+def _reaches(attendance: Any, moment: Any, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether an attendance began at a moment or later, or was not over then."""
+    return or_(
+        attendance.checked_in_at >= moment,
+        attendance.checked_out_at.is_(None),
+        attendance.checked_out_at > moment,
+        *or_else,
     )
 
 
@@ -324,6 +339,14 @@ def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[b
 def _others(volunteer_id: UUID) -> Label[bool]:
     touched = _touched(Others, volunteer_id, Attendance.checked_in_at).where(Others.id != Attendance.id)
     return touched.exists().label("others")
+
+
+def _columns(of_shift: Sequence[str], of_activity: Sequence[str]) -> tuple[Bundle[Any], Bundle[Any]]:
+    """Some columns of a shift and of its activity, in the place of both."""
+    return (
+        Bundle("Shift", *(getattr(Shift, name) for name in of_shift)),
+        Bundle("Activity", *(getattr(Activity, name) for name in of_activity)),
+    )
 
 
 def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, Any] = (Shift, Activity)) -> Rows:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
 
 REJECTED = register(
@@ -52,7 +52,12 @@ DUE = register(
 
 def tell(kind: str, attendance: Attendance, here: Scene, *, once: str = "", **values: str) -> None:
     """Tell the volunteer of what happened to her attendance; `once` makes a second telling another one."""
-    notify(
+    notify_all([notice(kind, attendance, here, once=once, **values)])
+
+
+def notice(kind: str, attendance: Attendance, here: Scene, *, once: str = "", **values: str) -> Notice:
+    """What `tell` tells."""
+    return Notice(
         volunteer_id=attendance.volunteer_id,
         kind=kind,
         values={"activity": title(here), "attendance_id": str(attendance.id), **values},

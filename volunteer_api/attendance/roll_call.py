@@ -1,5 +1,6 @@
 """A leader's roll-call: who was there, who was not, and who need not have been."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
 from volunteer_api.attendance.check_ins import NOT_YET_PUBLIC
+from volunteer_api.attendance.memory import Gathered
 from volunteer_api.attendance.models import Reason, RollCallMark, RollCallStatus, State
 from volunteer_api.attendance.problems import (
     AlreadyReviewed,
@@ -101,8 +103,14 @@ def take(
     lock_volunteers(chosen)
     people = queries.people_at(shift.id, chosen)
     call = Call(shift, here, by, now, min(taken_at or now, now))
+    # Who is named twice finds what her first entry wrote.
+    once = [people[one] for one, times in Counter(named).items() if times == 1 and one in people]
+    gathered = Gathered()
+    queries.read_beside(
+        once, shift, max(now + timedelta(seconds=rules().future_evidence_seconds), shift.ends_at), gathered
+    )
     results = [_marked(call, one, volunteer_id, people) for one, volunteer_id in zip(entries, named, strict=True)]
-    db.session.flush()
+    gathered.write(known=[one for person in once if person.beside for one in person.beside.attendances])
     _record_absences(call)
     if any(one.changed for one in results):
         audit.record(

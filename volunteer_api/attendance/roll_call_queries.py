@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import false, null, or_, select
@@ -9,10 +10,18 @@ from sqlalchemy import false, null, or_, select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance import scene
+from volunteer_api.attendance.memory import Beside, Gathered
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.scene import Scene
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
+from volunteer_api.hours import service as hours
 from volunteer_api.sign_ups.models import SignUp, SignUpState
+
+ONE_DAY = timedelta(days=1)
+# More than the people of a list have in a few days.
+MOST_BESIDE = 2000
 
 
 @dataclass
@@ -20,7 +29,7 @@ class Person:
     """Somebody on the list, as she is under her lock.
 
     `attendance` is her latest at this shift, one that was not rejected before all others; `elsewhere` her open one at
-    another place.
+    another place. With `beside`, what comes of her is written with what comes of the others.
     """
 
     id: UUID
@@ -29,6 +38,7 @@ class Person:
     attendance: Attendance | None = None
     elsewhere: Attendance | None = None
     mark: RollCallMark | None = None
+    beside: Beside | None = None
 
     @property
     def is_known_here(self) -> bool:
@@ -72,6 +82,32 @@ def people_at(shift_id: UUID, volunteer_ids: Collection[UUID]) -> dict[UUID, Per
         elif person.attendance is None or attendance.state != State.REJECTED:
             person.attendance = attendance
     return people
+
+
+def read_beside(people: Collection[Person], shift: Shift, until: datetime, gathered: Gathered) -> None:
+    """Read what the attendances of these people are settled beside, at once; `until` is when they end at the latest."""
+    ids = [person.id for person in people]
+    began = [person.attendance.checked_in_at for person in people if person.attendance is not None]
+    opens_at = shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    around = (
+        select(Attendance)
+        .where(
+            Attendance.volunteer_id.in_(ids),
+            or_(Attendance.state != State.REJECTED, Attendance.reviewed_by.is_not(None)),
+            Attendance.checked_in_at > min([opens_at, *began]) - ONE_DAY,
+            Attendance.checked_in_at < until + ONE_DAY,
+        )
+        .limit(MOST_BESIDE + 1)
+        .execution_options(populate_existing=True)
+    )
+    found = db.session.scalars(around).all()
+    if len(found) > MOST_BESIDE:
+        # Then each by herself, who reads no more than a hundred.
+        return
+    recorded = hours.recorded_of(ids, clock.local_date(shift.starts_at), clock.local_date(shift.ends_at))
+    for person in people:
+        mine = [one for one in found if one.volunteer_id == person.id]
+        person.beside = Beside(person.id, mine, recorded[person.id], gathered)
 
 
 def scene_of(shift_id: UUID) -> Scene:

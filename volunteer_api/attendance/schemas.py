@@ -1,14 +1,14 @@
 """What attendances look like to the phone, and what evidence it may send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import INCLUDE, fields, validates_schema
+from marshmallow import INCLUDE, ValidationError, fields, validates_schema
 
 from volunteer_api.attendance.evidence import LONGEST_CODE, LONGEST_DELAY_MS
-from volunteer_api.attendance.models import Grade, Reason, Remark, ScanKind, State
+from volunteer_api.attendance.models import Attendance, Grade, Reason, Remark, ScanKind, State
 from volunteer_api.core import texts
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
@@ -134,10 +134,17 @@ class Evidence(Nested):
         super().__init__(EvidenceMembers, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
-        Open().deserialize(value)
+        STORABLE.deserialize(value)
         if _has_endless_integer(value):
             raise self.make_error("max", max=INT64 - 1)
-        return super()._deserialize(value, attr, data, partial, **kwargs)
+        try:
+            # The one member that is judged; the schema names what is wrong with it.
+            return {**value, "client_time": CLIENT_TIME.deserialize(value.get("client_time"))}
+        except ValidationError:
+            return super()._deserialize(value, attr, data, partial, **kwargs)
+
+
+STORABLE, CLIENT_TIME = Open(), ClientTime()
 
 
 def _has_endless_integer(value: Any) -> bool:
@@ -180,9 +187,13 @@ class _Told(ListOf):
 
     sentences: Mapping[str, str]
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any] | None:
-        told = [{"code": code, "detail": texts.translate(self.sentences[code])} for code in value]
-        return super()._serialize(told, attr, obj, **kwargs)
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[dict[str, str]]:
+        return told(value, self.sentences)
+
+
+def told(codes: Iterable[str], sentences: Mapping[str, str]) -> list[dict[str, str]]:
+    """Codes with their sentences in the reader's language."""
+    return [{"code": code, "detail": texts.translate(sentences[code])} for code in codes]
 
 
 class Reasons(_Told):
@@ -225,6 +236,21 @@ class AttendanceRead(Schema):
     frame_starts_at = Moment(required=True, allow_none=True)
     frame_ends_at = Moment(required=True, allow_none=True)
     conflicts_with_id = Id(required=True, allow_none=True)
+
+
+# The members of an attendance in their order, with the sentences of those that are codes.
+MEMBERS = {name: getattr(field, "sentences", None) for name, field in AttendanceRead().fields.items()}
+
+
+def shown(attendance: Attendance) -> dict[str, Any]:
+    """What `AttendanceRead` dumps, with ids and moments for the writer of answers to write.
+
+    For a batch, of which the dump would be a tenth; a test holds the two equal (tests/attendance).
+    """
+    return {
+        name: getattr(attendance, name) if sentences is None else told(getattr(attendance, name), sentences)
+        for name, sentences in MEMBERS.items()
+    }
 
 
 class PersonName(Schema):

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from volunteer_api.attendance import minutes, queries, sampling, scene, travel
-from volunteer_api.attendance.memory import Memory
+from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
@@ -16,6 +16,8 @@ from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
+ORDER = {reason: number for number, reason in enumerate(Reason)}
+
 
 def settle(
     attendance: Attendance,
@@ -24,7 +26,7 @@ def settle(
     doubts: Iterable[Reason],
     *,
     later: Collection[UUID] = (),
-    memory: Memory | None = None,
+    memory: Beside | None = None,
 ) -> None:
     """Credit or hold what the attendance was worth until `left_at`; without doubts it is credited.
 
@@ -80,7 +82,7 @@ def hold(
     held_minutes: int,
     here: Scene | None = None,
     *,
-    memory: Memory | None = None,
+    memory: Beside | None = None,
 ) -> None:
     """Hold an attendance for review with these reasons beside its own; `held_minutes` are what a review may credit.
 
@@ -101,7 +103,7 @@ def reopen(attendance: Attendance) -> None:
     attendance.reasons = list(attendance.check_in_reasons)
 
 
-def set_held(attendance: Attendance, here: Scene, held_minutes: int, *, memory: Memory | None = None) -> None:
+def set_held(attendance: Attendance, here: Scene, held_minutes: int, *, memory: Beside | None = None) -> None:
     """Let so many minutes of an attendance wait for review, and count the change beside the ledger."""
     change, attendance.held_minutes = held_minutes - attendance.held_minutes, held_minutes
     tallies.held(
@@ -123,8 +125,7 @@ def minutes_until(attendance: Attendance, here: Scene, left_at: datetime) -> int
 
 def in_order(reasons: Iterable[Reason]) -> list[str]:
     """The codes of reasons as an attendance keeps them: each once, in the order of the enumeration."""
-    chosen = set(reasons)
-    return [reason.value for reason in Reason if reason in chosen]
+    return [reason.value for reason in sorted(set(reasons), key=ORDER.__getitem__)]
 
 
 def _credit(
@@ -133,7 +134,7 @@ def _credit(
     credited: int,
     starts_at: datetime,
     ends_at: datetime,
-    memory: Memory | None,
+    memory: Beside | None,
 ) -> None:
     """Let the ledger hold these minutes of the attendance, and nothing else of it."""
     if attendance.credited_minutes:

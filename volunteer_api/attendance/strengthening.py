@@ -70,7 +70,9 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
     """The attendance of somebody who gave no sign herself; open where nobody said when she left."""
     here = call.scene_of(person)
     doubts = set() if here.expected else {Reason.NOT_SIGNED_UP}
-    attendance = Attendance(
+    # One that is open ends at what began elsewhere after it, which may change too.
+    beside = person.beside if left_at is not None or person.elsewhere is None else None
+    attendance = (Attendance if beside is None else beside.begin)(
         id=ids.new_id(),
         volunteer_id=person.id,
         shift_id=call.shift.id,
@@ -90,16 +92,23 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
         check_in_recorder_id=call.by,
         flagged=False,
     )
-    if left_at is None:
+    if left_at is None and beside is None:
         timeline.put_in_order(attendance, since=arrived_at, here=here, alone=person.elsewhere is None)
         return attendance
-    # Written by what settles it, in one statement: a list has sixty names.
-    db.session.add(attendance)
+    if beside is None:
+        # Written by what settles it, in one statement.
+        db.session.add(attendance)
+    else:
+        beside.keep(attendance)
+    if left_at is None:
+        return attendance
     attendance.checked_out_at, attendance.check_out_grade = left_at, Grade.STRONG
     attendance.check_out_recorder_id = call.by
-    settle(attendance, here, left_at, doubts)
-    if attendance.state == State.HELD:
+    settle(attendance, here, left_at, doubts, memory=beside)
+    if attendance.state == State.HELD and beside is None:
         notices.tell(notices.HELD, attendance, here)
+    elif attendance.state == State.HELD and beside is not None:
+        beside.gathered.notices.append(notices.notice(notices.HELD, attendance, here))
     return attendance
 
 
@@ -192,8 +201,11 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
     if attendance.grade == Grade.STRONG:
         doubts -= OF_EVIDENCE
     if attendance.checked_out_at is not None:
+        beside = person.beside
+        if beside is not None and beside.is_recorded(attendance):
+            beside = None
         # Counted from nothing, as all that is settled.
-        set_held(attendance, here, 0)
-        settle(attendance, here, attendance.checked_out_at, doubts)
+        set_held(attendance, here, 0, memory=beside)
+        settle(attendance, here, attendance.checked_out_at, doubts, memory=beside)
     else:
         attendance.reasons = in_order(doubts)

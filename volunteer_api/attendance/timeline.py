@@ -137,9 +137,9 @@ def _stays(attendance: Attendance) -> bool:
     return is_fixed(attendance) or Reason.FORGOTTEN_CHECK_OUT in attendance.reasons
 
 
-def _place(attendance: Attendance) -> tuple[datetime, str]:
+def _place(attendance: Attendance) -> tuple[datetime, UUID | None]:
     # Of two at the same moment the order must not hang on which was told first.
-    return attendance.checked_in_at, str(attendance.shift_id or attendance.station_id)
+    return attendance.checked_in_at, attendance.shift_id or attendance.station_id
 
 
 def _end(attendance: Attendance, next_at: datetime | None) -> tuple[datetime | None, bool]:

@@ -16,7 +16,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import JSON_TYPE, Base, db
 from volunteer_api.core.keys import digests
 from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
-from volunteer_api.core.statements import insert, row_count
+from volunteer_api.core.statements import among, insert, insert_all, row_count
 from volunteer_api.core.unit_of_work import Rerun
 
 HEADER = "Idempotency-Key"
@@ -147,15 +147,13 @@ def kept_answers(owner_id: UUID, keys: Collection[str]) -> dict[str, Answer]:
             IdempotencyKey.status,
             IdempotencyKey.headers,
             IdempotencyKey.body,
-        ).where(IdempotencyKey.owner_id == owner_id, IdempotencyKey.key.in_(keys))
+        ).where(IdempotencyKey.owner_id == owner_id, among(IdempotencyKey.key, keys))
     )
     return {row.key: Answer(row.fingerprint, row.status, row.headers, row.body) for row in rows}
 
 
 def keep_answers(owner_id: UUID, answers: Mapping[str, Answer]) -> None:
     """Keep the answers of several operations, by their keys. Raises Rerun where a twin of one was first."""
-    if not answers:
-        return
     now = clock.now()
     rows = [
         {
@@ -169,9 +167,7 @@ def keep_answers(owner_id: UUID, answers: Mapping[str, Answer]) -> None:
         }
         for key, answer in answers.items()
     ]
-    statement = insert(IdempotencyKey.__table__).on_conflict_do_nothing().returning(IdempotencyKey.key)
-    # Rows as parameters, not as VALUES of the statement: that one would be built and compiled anew each time.
-    stored = db.session.connection().execute(statement, rows).all()
+    stored = insert_all(IdempotencyKey, rows, skip_known=True)
     if len(stored) < len(rows):
         raise Rerun()
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 from volunteer_api.core.settings import settings
 
 
+@lru_cache(maxsize=64)
 def derive_key(secret: str, purpose: str) -> bytes:
     """32 bytes that only this secret and this purpose give."""
     return hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256)

@@ -277,12 +277,13 @@ class Choice(_Strict, fields.String):
 
     def __init__(self, choices: type[StrEnum], **options: Any) -> None:
         self.choices = choices
-        super().__init__(validate=validate.OneOf([choice.value for choice in choices]), **options)
+        self.known = {choice.value: choice for choice in choices}
+        super().__init__(validate=validate.OneOf([*self.known]), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> StrEnum:
-        if not isinstance(value, str) or value not in [choice.value for choice in self.choices]:
+        if not isinstance(value, str) or value not in self.known:
             raise self.make_error("not_choice", choices=", ".join(self.choices))
-        return self.choices(value)
+        return self.known[value]
 
     def _validate(self, value: Any) -> None:
         """Already judged by _deserialize."""

@@ -1,20 +1,65 @@
 """SQL that SQLite and PostgreSQL both speak, but that SQLAlchemy builds with each dialect's own construct."""
 
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Result, String
+import orjson
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, Result, Row, String, Table, TextClause, any_, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from volunteer_api.core.database import db
+from volunteer_api.core.database import Base, db
 
 
 def insert(table: Any) -> Any:
     """An INSERT that knows ON CONFLICT, for the database in use."""
     construct = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
     return construct(table)
+
+
+def insert_all(model: type[Base], rows: Sequence[Mapping[str, Any]], *, skip_known: bool = False) -> Sequence[Row[Any]]:
+    """Insert rows that name the same columns, all that have no default in the database; returns the keys of the new.
+
+    With `skip_known`, those that a unique constraint refuses are left out. PostgreSQL takes all rows as one parameter
+    of one statement, which is always the same: to convert and send each value by itself costs more than to store it.
+    """
+    if not rows:
+        return []
+    table: Table = model.__table__  # type: ignore[assignment]  # SQLAlchemy types it as any FROM clause
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        statement = _insert_of_json(table, tuple(rows[0]), skip_known)
+        return connection.execute(statement, {"rows": orjson.dumps(rows, default=_as_hex).decode()}).all()
+    one = insert(table).on_conflict_do_nothing() if skip_known else insert(table)
+    return connection.execute(one.returning(*table.primary_key.columns), rows).all()
+
+
+@lru_cache(maxsize=64)
+def _insert_of_json(table: Table, names: tuple[str, ...], skip_known: bool) -> TextClause:
+    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]  # it has no types
+    into, columns = quote(table.name), ", ".join(map(quote, names))
+    keys = ", ".join(quote(column.name) for column in table.primary_key.columns)
+    return text(
+        f"INSERT INTO {into} ({columns}) SELECT {columns} "  # noqa: S608  # names of our own tables
+        f"FROM json_populate_recordset(CAST(NULL AS {into}), CAST(:rows AS json)) "
+        f"{'ON CONFLICT DO NOTHING ' if skip_known else ''}RETURNING {keys}"
+    )
+
+
+def _as_hex(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"a {type(value).__name__} is no value of a row")
+
+
+def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of the values; on PostgreSQL a statement that is the same for any number of them."""
+    if db.engine.dialect.name == "postgresql":
+        return cast(ColumnElement[bool], column == any_(bindparam(None, list(values), type_=ARRAY(column.type))))
+    return cast(ColumnElement[bool], column.in_(values))
 
 
 class folded(FunctionElement[str]):  # noqa: N801 - it is written as a function

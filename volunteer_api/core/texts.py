@@ -4,7 +4,7 @@ Sources are English; the catalogs are gettext .po files in the package, read at 
 compiled file to forget.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import has_request_context, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 LANGUAGES = ("zh-CN", "en")
 CATALOGS = Path(__file__).resolve().parent.parent / "translations"
@@ -21,13 +23,19 @@ def language() -> str:
     """The language of this request's answer: one of LANGUAGES, the first where nobody asks."""
     if not has_request_context():
         return LANGUAGES[0]
-    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    return _best(request.headers.get("Accept-Language", ""))
 
 
 def translate(source: str, **values: object) -> str:
     """`source` in the request's language, with `%(name)s` filled in."""
     text: str = _catalog(language()).gettext(source) if source else ""
     return text % values if values else text
+
+
+@lru_cache(maxsize=256)
+def _best(header: str) -> str:
+    # Phones send a few headers; an answer asks for its language many times.
+    return parse_accept_header(header, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]
 
 
 @cache

@@ -1,5 +1,6 @@
 """What is read from the hours ledger."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -56,7 +57,7 @@ def standing_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime)
     return (
         select(ServiceRecord.id)
         .where(
-            *_touching(volunteer_id, starts_at, ends_at),
+            *_touching([volunteer_id], starts_at, ends_at),
             ServiceRecord.reverses_id.is_(None),
             ~exists().where(reversal.reverses_id == ServiceRecord.id),
         )
@@ -151,21 +152,29 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     return select(func.count()).select_from(counted)
 
 
-def records_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[*tuple[Any, ...]]:
-    """The intervals of a volunteer's records that touch the moments given, reversals too, with their signed minutes.
+def records_between(
+    volunteer_ids: Collection[UUID], starts_at: datetime, ends_at: datetime
+) -> Select[*tuple[Any, ...]]:
+    """The intervals of volunteers' records that touch the moments given, reversals too, with their signed minutes.
 
-    Only the days around are looked at, however many years the volunteer has served: a record begins on its day or the
+    Only the days around are looked at, however many years they have served: a record begins on its day or the
     next one, and is no longer than the longest shift.
     """
     return select(
-        ServiceRecord.starts_at, ServiceRecord.ends_at, ServiceRecord.minutes, ServiceRecord.attendance_id
-    ).where(*_touching(volunteer_id, starts_at, ends_at))
+        ServiceRecord.volunteer_id,
+        ServiceRecord.starts_at,
+        ServiceRecord.ends_at,
+        ServiceRecord.minutes,
+        ServiceRecord.attendance_id,
+    ).where(*_touching(volunteer_ids, starts_at, ends_at))
 
 
-def _touching(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> tuple[ColumnElement[bool], ...]:
+def _touching(
+    volunteer_ids: Collection[UUID], starts_at: datetime, ends_at: datetime
+) -> tuple[ColumnElement[bool], ...]:
     first, last = clock.local_date(starts_at), clock.local_date(ends_at)
     return (
-        ServiceRecord.volunteer_id == volunteer_id,
+        ServiceRecord.volunteer_id.in_(volunteer_ids),
         ServiceRecord.on.between(first - LOOKED_BACK, last),
         ServiceRecord.starts_at < ends_at,
         ServiceRecord.ends_at > starts_at,

@@ -287,8 +287,15 @@ def credited_on(volunteer_id: UUID, first: date, last: date, *, besides: Collect
 
 def recorded_on(volunteer_id: UUID, first: date, last: date) -> list[Recorded]:
     """The rows of the ledger of a volunteer's time on the local days `first` to `last`, both included."""
-    rows = db.session.execute(queries.records_between(volunteer_id, *clock.days_between(first, last)))
-    return [Recorded(row.starts_at, row.ends_at, row.minutes, row.attendance_id) for row in rows]
+    return recorded_of([volunteer_id], first, last)[volunteer_id]
+
+
+def recorded_of(volunteer_ids: Collection[UUID], first: date, last: date) -> dict[UUID, list[Recorded]]:
+    """The same for several volunteers at once."""
+    rows: dict[UUID, list[Recorded]] = {volunteer_id: [] for volunteer_id in volunteer_ids}
+    for row in db.session.execute(queries.records_between(volunteer_ids, *clock.days_between(first, last))):
+        rows[row.volunteer_id].append(Recorded(row.starts_at, row.ends_at, row.minutes, row.attendance_id))
+    return rows
 
 
 def credited_among(

@@ -19,7 +19,7 @@ from volunteer_api.activities.models import Activity
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME, Period
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import among, insert, insert_all
 from volunteer_api.hours.models import (
     HeldAttribution,
     ServiceRecord,
@@ -122,19 +122,17 @@ def count_held(changes: Sequence[HeldChange]) -> None:
         return
     first = _first_attributions(changes)
     now = clock.now()
-    db.session.connection().execute(
-        insert(TallyChange.__table__),
-        [
-            {
-                "id": ids.new_id(),
-                "created_at": now,
-                "credited_minutes": 0,
-                "held_minutes": change.minutes,
-                **(change.attribution if change.attendance_id is None else first[change.attendance_id]),
-            }
-            for change in changes
-        ],
-    )
+    rows = [
+        {
+            "id": ids.new_id(),
+            "created_at": now,
+            "credited_minutes": 0,
+            "held_minutes": change.minutes,
+            **(change.attribution if change.attendance_id is None else first[change.attendance_id]),
+        }
+        for change in changes
+    ]
+    insert_all(TallyChange, rows)
 
 
 def place_of(activity: Activity | None, station: Station | None, team_id: UUID | None) -> dict[str, Any]:
@@ -292,13 +290,14 @@ def _first_attributions(changes: Sequence[HeldChange]) -> dict[UUID, Attribution
             told.setdefault(change.attendance_id, change.attribution)
     if not told:
         return {}
-    connection = db.session.connection()
-    connection.execute(
-        insert(HeldAttribution.__table__).on_conflict_do_nothing(),
-        [{"attendance_id": attendance_id, **attribution} for attendance_id, attribution in told.items()],
-    )
-    kept = connection.execute(select(HeldAttribution.__table__).where(HeldAttribution.attendance_id.in_(told)))
-    return {row.attendance_id: {name: getattr(row, name) for name in told[row.attendance_id]} for row in kept}
+    rows = [{"attendance_id": attendance_id, **attribution} for attendance_id, attribution in told.items()]
+    new = insert_all(HeldAttribution, rows, skip_known=True)
+    known = told.keys() - {row.attendance_id for row in new}
+    if known:
+        held = HeldAttribution.__table__
+        for row in db.session.connection().execute(select(held).where(among(held.c.attendance_id, known))):
+            told[row.attendance_id] = {name: getattr(row, name) for name in told[row.attendance_id]}
+    return told
 
 
 def _ancestors(path_ids: set[UUID]) -> Mapping[UUID, Sequence[UUID]]:

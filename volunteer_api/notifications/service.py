@@ -13,7 +13,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.logs import logger
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import insert, row_count
+from volunteer_api.core.statements import insert_all, row_count
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.notifications.channels import Channel, Delivery
 from volunteer_api.notifications.models import Notification
@@ -56,23 +56,20 @@ def notify_all(notices: Sequence[Notice]) -> None:
         # A row that can't be rendered would break the inbox for ever; better to fail where it is written.
         render(notice.kind, notice.values)
     now = clock.now()
-    written = db.session.connection().execute(
-        insert(Notification.__table__).on_conflict_do_nothing(index_elements=["dedup_key"]).returning(Notification.id),
-        [
-            {
-                "id": new_id(),
-                "created_at": now,
-                "volunteer_id": notice.volunteer_id,
-                "kind": notice.kind,
-                "values": notice.values,
-                "dedup_key": notice.dedup_key,
-                "attempts": 0,
-                "next_attempt_at": now,
-            }
-            for notice in notices
-        ],
-    )
-    if written.first() is not None:
+    rows = [
+        {
+            "id": new_id(),
+            "created_at": now,
+            "volunteer_id": notice.volunteer_id,
+            "kind": notice.kind,
+            "values": notice.values,
+            "dedup_key": notice.dedup_key,
+            "attempts": 0,
+            "next_attempt_at": now,
+        }
+        for notice in notices
+    ]
+    if insert_all(Notification, rows, skip_known=True):
         enqueue(DELIVER)
 
 

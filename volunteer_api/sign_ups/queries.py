@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -28,13 +29,19 @@ def lock_volunteers(volunteer_ids: Collection[UUID], *, wait: bool = True) -> bo
     Without `wait`, those whom somebody else holds are left out. The lock is PostgreSQL's FOR NO KEY UPDATE, which lets
     others refer to the row; SQLite has one writer anyway.
     """
-    locked = db.session.scalars(
+    locked = db.session.scalars(_volunteers(wait), {"volunteer_ids": [*volunteer_ids]}).all()
+    return len(locked) == len(set(volunteer_ids))
+
+
+@cache
+def _volunteers(wait: bool) -> Select[UUID]:
+    # Built once: nearly all that is written begins with it.
+    return (
         select(Volunteer.id)
-        .where(Volunteer.id.in_(volunteer_ids))
+        .where(Volunteer.id.in_(bindparam("volunteer_ids", type_=Uuid(), expanding=True)))
         .order_by(Volunteer.id)
         .with_for_update(key_share=True, skip_locked=not wait)
-    ).all()
-    return len(locked) == len(set(volunteer_ids))
+    )
 
 
 def line(shift: Shift, after: int, limit: int) -> list[SignUp]:
