@@ -11,11 +11,12 @@ from sqlalchemy import func, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import find_by_phone
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, Unit
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import meters_between
 from volunteer_api.demo import load_demo
+from volunteer_api.demo.program import THEMES
 from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 from volunteer_api.inventory.models import Movement
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
@@ -221,3 +222,7 @@ def check_places(unit: Callable[..., Any]) -> None:
         return max(found)
 
     assert unit(farthest) < 1000
+
+
+def test_outcomes_of_the_demo_are_in_known_units() -> None:
+    assert {theme.outcome[2] for theme in THEMES} <= set(Unit)

@@ -17,6 +17,7 @@ from volunteer_api.accounts.models import Consent, Volunteer
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 from volunteer_api.rankings.bases import period_before
@@ -162,7 +163,7 @@ def served(unit: Unit) -> dict[str, UUID]:
 
 def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str, UUID]) -> None:
     with clock.at(NOON):
-        body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+        body = client.as_(served["idle"]).get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
     assert [(row["rank"], row["subject"]["name"], row["value"]) for row in body["items"]] == [
         (1, "named", 90),
         (2, "second", 50),
@@ -174,7 +175,7 @@ def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str,
 def test_a_scope_lists_who_served_there(client: Any, served: dict[str, UUID]) -> None:
     with clock.at(NOON):
         path = f"/rankings?subject=volunteer&metric=attendance_count&scope={served['center']}"
-        body = client.get(path).get_json()
+        body = client.as_(served["idle"]).get(path).get_json()
     assert {row["subject"]["name"]: row["value"] for row in body["items"]} == {"named": 1, "second": 1}
 
 
@@ -184,7 +185,7 @@ def test_a_consent_taken_back_counts_at_once(client: Any, unit: Unit, served: di
             update(Consent).where(Consent.volunteer_id == served["named"]).values(withdrawn_at=NOON)
         )
     )
-    body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+    body = client.as_(served["idle"]).get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
     assert "named" not in [row["subject"]["name"] for row in body["items"]]
 
 
@@ -235,6 +236,14 @@ def test_neighbors_of_a_place(client: Any, unit: Unit) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["rankings", "rankings.csv", "rankings.xlsx", "rankings.svg", "rankings.png", "rankings/race.svg", "board"]
+)
+def test_names_are_shown_to_nobody_without_an_account(client: Any, path: str) -> None:
+    answer = client.get(f"/{path}?subject=volunteer", base="" if path == "board" else API_PREFIX)
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
     ("query", "code"),
     [
         ("subject=volunteer&metric=volunteer_count", "metric_without_subject"),
@@ -243,6 +252,7 @@ def test_neighbors_of_a_place(client: Any, unit: Unit) -> None:
         ("subject=team&basis=growth", "growth_without_period"),
         ("subject=team&basis=growth&period=all", "growth_without_period"),
         ("subject=team&basis=growth&from=2026-01-01", "growth_without_period"),
+        ("subject=team&basis=growth&from=1900-01-01&to=4000-01-01", "no_days_before"),
     ],
 )
 def test_what_cannot_be_combined_is_named(client: Any, query: str, code: str) -> None:

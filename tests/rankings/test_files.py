@@ -14,10 +14,14 @@ import pytest
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
 from tests.rankings.factories import Happening, Turn, write
+from tests.teams.factories import make_member, make_team
+from volunteer_api.activities.models import Outcome
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
-from volunteer_api.organizations.models import OrganizationKind, Role
+from volunteer_api.organizations.models import Organization, OrganizationKind, Role
+from volunteer_api.rankings import report
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -132,6 +136,32 @@ def test_a_race_of_months_has_a_frame_for_each(client: Any, center_id: UUID) -> 
     assert len(list(picture.iter(f"{SVG}animateTransform"))) == len(NAMES)
 
 
+def test_a_race_tells_values_as_people_read_them(client: Any, unit: Callable[..., Any]) -> None:
+    """Whole minutes however many, and per head what the ranking says."""
+
+    def work() -> UUID:
+        center = make_organization()
+        team = make_team(organization_id=center.id)
+        turn = Turn(NOON - timedelta(days=1), present=[(0, State.CREDITED, 1_234_567)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id], team_id=team.id)
+        make_member(team, make_volunteer())
+        return center.id
+
+    with clock.at(NOON):
+        path = f"/rankings/race.svg?subject=team&scope={unit(work)}&metric=credited_minutes&period=2026-11"
+        raw, per_head = (texts_of(drawn(client.get(f"{path}&basis={basis}"))) for basis in ("raw", "per_volunteer"))
+        growth = client.get(f"{path}&basis=growth")
+    assert "1,234,567" in raw
+    assert "617,283.5" in per_head
+    assert [error["code"] for error in growth.get_json()["errors"]] == ["basis_without_race"]
+
+
+def test_official_names_are_whole(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    name = "东工人镇街道新时代文明实践所"
+    unit(lambda: make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name=name))
+    assert name in texts_of(drawn(client.get(f"/rankings.svg?{query(center_id)}")))
+
+
 def test_a_race_of_too_many_frames_is_refused(client: Any, center_id: UUID) -> None:
     answer = client.get(f"/rankings/race.svg?{query(center_id, step='week', period='2020')}")
     assert answer.status_code == 200
@@ -192,6 +222,23 @@ def test_the_report_is_a_pdf_of_the_month(client: Any, unit: Callable[..., Any],
     assert answer.status_code == 200
     assert answer.get_data().startswith(b"%PDF-")
     assert (future.status_code, future.get_json()["code"]) == (409, "month_not_begun")
+
+
+def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    """Of before there was a list of units."""
+
+    def work() -> UUID:
+        center = db.session.get_one(Organization, center_id)
+        activity = write(Happening(), center, [make_volunteer().id])
+        activity.completed_at = NOON
+        db.session.add(Outcome(activity_id=activity.id, kind="leaflets", unit="份", quantity=1_234_567_000))
+        return make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id
+
+    with clock.at(NOON):
+        answer = client.as_(unit(work)).get(f"/organizations/{center_id}/report.pdf?month=2026-11")
+        told = unit(lambda: report._outcomes(center_id, NOON.date(), NOON.date()))["rows"]
+    assert answer.status_code == 200
+    assert told == [["leaflets", "1,234,567 份", "1"]]
 
 
 def test_files_take_few_statements(client: Any, statements: Callable[[], Any], center_id: UUID) -> None:

@@ -45,8 +45,9 @@ FILES = "60/10 minutes"
 
 
 @endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
-def read_ranking(query: dict[str, Any]) -> Written:
+def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
+    access.require_may_name(principal, query)
     # A screen that polls is answered with 304 until a place or a value has changed.
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
@@ -78,32 +79,37 @@ def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
 
 
 @endpoint(blueprint, "GET", "/rankings.xlsx", access=access.to_read, query=RankingFilter, produces=XLSX, limit=FILES)
-def fetch_ranking_workbook(query: dict[str, Any]) -> Download:
+def fetch_ranking_workbook(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as a workbook."""
+    access.require_may_name(principal, query)
     return files.ranking_workbook(query)
 
 
 @endpoint(blueprint, "GET", "/rankings.csv", access=access.to_read, query=RankingFilter, produces=CSV, limit=FILES)
-def fetch_ranking_csv(query: dict[str, Any]) -> Download:
+def fetch_ranking_csv(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as csv."""
+    access.require_may_name(principal, query)
     return files.ranking_csv(query)
 
 
 @endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG)
-def draw_ranking(query: dict[str, Any]) -> Download:
+def draw_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars."""
+    access.require_may_name(principal, query)
     return files.ranking_picture(query, photographed=False)
 
 
 @endpoint(blueprint, "GET", "/rankings.png", access=access.to_read, query=PictureQuery, produces=PNG, limit=FILES)
-def photograph_ranking(query: dict[str, Any]) -> Download:
+def photograph_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars, for a chat or a slide."""
+    access.require_may_name(principal, query)
     return files.ranking_picture(query, photographed=True)
 
 
 @endpoint(blueprint, "GET", "/rankings/race.svg", access=access.to_read, query=RaceQuery, produces=SVG, limit=FILES)
-def draw_race(query: dict[str, Any]) -> Download:
+def draw_race(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw how the first places came about, as bars that race through the period."""
+    access.require_may_name(principal, query)
     return files.race_picture(query)
 
 
@@ -182,6 +188,7 @@ def print_report(organization: Organization, query: dict[str, Any]) -> Download:
 
 
 @endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML)
-def show_board(query: dict[str, Any]) -> Download:
+def show_board(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Show the first places of a ranking on a screen, counted anew every half minute."""
+    access.require_may_name(principal, query)
     return board.board_page(query)

@@ -82,7 +82,7 @@ def race_picture(query: Mapping[str, Any]) -> Download:
     for end in ends:
         rows = _first_places(replace(question, first=first, last=end), query["top"])
         names |= {str(row.id): row.name for row in rows}
-        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): row.value for row in rows}))
+        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): told_value(question, row.value) for row in rows}))
     caption = _caption(replace(question, first=first, last=last))
     runners = [Runner(*runner) for runner in sorted(names.items())]
     return _picture(charts.bar_race(caption, runners, frames, query["top"]), question.now, photographed=False)
@@ -165,7 +165,7 @@ def _table(question: Question) -> list[list[Value]]:
 
 
 def _told(question: Question, value: int) -> str:
-    return f"{told_value(question, value):,}"
+    return charts.told_number(told_value(question, value))
 
 
 def _caption(question: Question, *, of_all: bool = False, tells_moment: bool = True) -> Caption:

@@ -21,6 +21,7 @@ from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.rankings import words
+from volunteer_api.rankings.charts import told_number
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
@@ -183,7 +184,7 @@ def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
         [
             [
                 one["kind"],
-                f"{one['quantity']:,g} {_unit(one['unit'])}",
+                f"{told_number(one['quantity'])} {_unit(one['unit'])}",
                 f"{one['activity_count']:,}",
             ]
             for one in sums
@@ -192,7 +193,8 @@ def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
 
 
 def _unit(unit: str) -> str:
-    return texts.translate(UNITS[Unit(unit)])
+    # What was recorded in a unit of its own before there was a list keeps it.
+    return texts.translate(UNITS[Unit(unit)]) if unit in list(Unit) else unit
 
 
 def _best(question: Question) -> dict[str, Any]:

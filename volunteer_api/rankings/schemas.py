@@ -1,5 +1,6 @@
 """What rankings take and answer."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -50,6 +51,11 @@ def has_ends(data: dict[str, Any]) -> bool:
     if "period" in data:
         return data["period"].first is not None
     return {"first", "last"} <= data.keys()
+
+
+def has_days_before(first: date, last: date) -> bool:
+    """Whether there are as many days before `first` as there are from it to `last`."""
+    return first.toordinal() > (last - first).days + 1
 
 
 class Basis(StrEnum):
@@ -105,6 +111,9 @@ class RankingFilter(FactsFilter):
             raise fault("basis_without_subject", "Only organizations and teams have volunteers of their own.", "basis")
         if data["basis"] is Basis.GROWTH and not has_ends(data):
             raise fault("growth_without_period", "Growth needs a period that begins and ends.", "basis")
+        named = {"first", "last"} <= data.keys()
+        if data["basis"] is Basis.GROWTH and named and not has_days_before(data["first"], data["last"]):
+            raise fault("no_days_before", "The calendar has not as many days before this period.", "from")
 
 
 class RankingQuery(PageQuery, RankingFilter):
@@ -142,6 +151,11 @@ class RaceQuery(RankingFilter):
 
     top = CountParameter(minimum=1, maximum=20, load_default=12)
     step = Choice(Step, load_default=Step.MONTH)
+
+    @validates_schema
+    def check_race(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["basis"] is Basis.GROWTH:
+            raise fault("basis_without_race", "Growth is of a whole period; nothing races there.", "basis")
 
 
 class WeeksQuery(FactsFilter):
