@@ -88,6 +88,13 @@ def test_growth_is_against_the_month_before(client: Any, unit: Unit) -> None:
     found = [(row["rank"], row["subject"]["name"], row["value"], row["raw"], row["before"]) for row in body["items"]]
     assert found == [(1, "升", 2, 3, 1), (2, "平", 0, 1, 1), (3, "降", -2, 0, 2)]
     assert body["additive"] is False
+    assert [body["scope"][name] for name in ("value", "own", "raw", "before")] == [0, None, 4, 4]
+    assert [body["rule"][name] for name in ("basis", "before_from", "before_to")] == [
+        "growth",
+        "2026-10-01",
+        "2026-10-31",
+    ]
+    assert "2026-10-01" in body["rule"]["text"]
     assert all(row["registered"] is None for row in body["items"])
 
 
@@ -98,6 +105,7 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
         codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2)]
         community = division("410403001001", "community", codes[0])
         center = make_organization()
+        center.division_code = district
         offices = []
         for code in (*codes, None):
             office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
@@ -114,6 +122,7 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
         body = client.get(path).get_json()
     found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
     assert found == [(1, 33.3333, 100, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [47.5, 190, 4]
     assert body["additive"] is False
 
 

@@ -90,6 +90,28 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
     ]
 
 
+def test_files_say_what_a_basis_is_made_of(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        path = f"{query(center_id, basis='growth', period='2026-11-19')}"
+        table = client.get(f"/rankings.csv?{path}", headers={"Accept-Language": "en"}).get_data().decode("utf-8-sig")
+        ranking = client.get(f"/rankings?{path}").get_json()
+        sheet = openpyxl.load_workbook(io.BytesIO(client.get(f"/rankings.xlsx?{path}").get_data())).worksheets[0]
+    rows = list(csv.reader(io.StringIO(table)))
+    assert rows[0] == ["Rank", "Organizations", "Activities held growth", "Activities held", "The time before"]
+    expected = [[row["value"], row["raw"], row["before"]] for row in ranking["items"]]
+    assert [[int(cell) for cell in row[2:]] for row in rows[1:]] == expected
+    assert expected[0] == [0, 1, 1]
+    assert [[cell.value for cell in row[2:]] for row in sheet.iter_rows(min_row=5, max_row=7)] == expected
+
+
+def test_a_picture_tells_what_it_leaves_out(client: Any, center_id: UUID) -> None:
+    path = f"{query(center_id)}&level=practice_office&category=environment_protection"
+    told = texts_of(drawn(client.get(f"/rankings.svg?{path}", headers={"Accept-Language": "en"})))
+    rule = client.get(f"/rankings?{path}", headers={"Accept-Language": "en"}).get_json()["rule"]["text"]
+    assert told[0] == "卫东区实践中心 · Activities held · Environment protection · Practice offices"
+    assert " ".join(told[2 + 3 * len(NAMES) :]) == rule
+
+
 def test_bars_are_as_long_as_their_values(client: Any, center_id: UUID) -> None:
     with clock.at(NOON):
         picture = drawn(client.get(f"/rankings.svg?{query(center_id, top='2')}"))

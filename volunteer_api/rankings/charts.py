@@ -4,6 +4,7 @@ Plain functions of plain data. What people typed stands in the picture as text a
 neither scripts nor references to anything outside of itself.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -255,15 +256,33 @@ def _box(left: float, top: float, width: float, height: float, fill: str) -> str
     return f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{fill}"/>'
 
 
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """The text in lines of at most so many points, broken at spaces and between Chinese characters."""
+    lines, line = [], ""
+    for piece in re.findall(r"[!-~]+\s*|\s+|[^!-~\s]", printable(text)):
+        if line and _width(line + piece.rstrip(), size) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()]
+
+
 def _picture(caption: Caption, height: float, parts: Sequence[str]) -> str:
     title, subtitle, rule = (printable(text) for text in (caption.title, caption.subtitle, caption.rule))
+    room = WIDTH - 2 * MARGIN
+    # The rule is never cut: it is what the picture stands on.
+    rules = wrapped(rule, room, 11)
+    first_line = height - 14
+    height += 15 * (len(rules) - 1)
+    # A long title is set smaller before it is cut.
+    size = next((size for size in (22, 20, 18, 16) if _width(title, size) <= room), 14)
     body = "\n".join(
         [
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
-            _text(MARGIN, 36, fitting(title, WIDTH - 2 * MARGIN, 22), size=22, weight="700"),
-            _text(MARGIN, 60, fitting(subtitle, WIDTH - 2 * MARGIN, 14), size=14, fill=FAINT),
+            _text(MARGIN, 36, fitting(title, room, size), size=size, weight="700"),
+            _text(MARGIN, 60, fitting(subtitle, room, 14), size=14, fill=FAINT),
             *parts,
-            _text(MARGIN, height - 14, fitting(rule, WIDTH - 2 * MARGIN, 11), size=11, fill=FAINT),
+            *(_text(MARGIN, first_line + place * 15, line, size=11, fill=FAINT) for place, line in enumerate(rules)),
         ]
     )
     return (

@@ -204,22 +204,31 @@ class RankedRead(Schema):
 
 
 class RankingScopeRead(Schema):
-    """The subtree that is looked at: where `additive`, `own` + Σ of its children's values = `value`."""
+    """The subtree that is looked at, with its figures as those of a place, on the same basis.
+
+    Where `additive`, `own` + Σ of its children's values = `value`; on another basis than raw `own` is null.
+    """
 
     id = Id(required=True)
     name = Text(required=True)
-    value = fields.Integer(required=True)
-    own = fields.Integer(required=True)
+    value = Figure(required=True)
+    own = fields.Integer(required=True, allow_none=True)
+    raw = fields.Integer(required=True)
+    registered = fields.Integer(required=True, allow_none=True)
+    before = fields.Integer(required=True, allow_none=True)
 
 
 class RuleRead(Schema):
-    """How it was counted."""
+    """How it was counted. `before_from` and `before_to` are the days that growth is set against."""
 
     metric = Choice(Metric, required=True)
+    basis = Choice(Basis, required=True)
     text = Text(required=True, max_length=1000)
     attendances_for_held_shift = Count(required=True)
     first = Day(required=True, allow_none=True, data_key="from")
     last = Day(required=True, allow_none=True, data_key="to")
+    before_first = Day(required=True, allow_none=True, data_key="before_from")
+    before_last = Day(required=True, allow_none=True, data_key="before_to")
 
 
 class MyRankingRead(Schema):
