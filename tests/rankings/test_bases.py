@@ -215,6 +215,20 @@ def test_my_rank_is_among_all(
     assert (body["rank"], body["ranked"], body["above"], body["below"]) == (rank, 5, above, below)
 
 
+def test_among_few_nobody_is_told_the_values_of_others(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
+    """Of two who swept a street, one would know what the other has."""
+
+    def work() -> None:
+        center = db.session.get_one(Organization, served["center"])
+        hold(center, NOON - timedelta(days=3), 45, served["minor"])
+        hold(center, NOON - timedelta(days=3), 30, served["silent"])
+
+    with clock.at(NOON):
+        unit(work)
+        body = client.as_(served["silent"]).get("/me/ranking?period=2026-11-17").get_json()
+    assert (body["rank"], body["ranked"], body["above"], body["below"]) == (2, 2, [], [])
+
+
 def test_my_activities_count_once_a_day(client: Any, served: dict[str, UUID]) -> None:
     with clock.at(NOON):
         body = client.as_(served["silent"]).get("/me/ranking?metric=activity_count&period=2026-11").get_json()

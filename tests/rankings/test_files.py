@@ -22,6 +22,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
 from volunteer_api.rankings import report
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.schemas import Metric, Subject
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -225,6 +227,32 @@ def test_the_board_stands_still_until_something_changes(client: Any, unit: Calla
         unit(lambda: _hold_one(center_id))
         changed = client.get(path, base="", headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
+
+
+def test_a_board_that_fails_asks_again(client: Any, center_id: UUID) -> None:
+    failed = client.get(f"/board?subject=organization&scope={UUID(int=7)}", base="")
+    assert (failed.status_code, failed.headers["Refresh"]) == (404, "30")
+    assert "Refresh" not in client.get(f"/board?{query(center_id)}", base="").headers
+
+
+def test_parts_of_a_report_beyond_the_most_are_one_line(unit: Callable[..., Any], center_id: UUID) -> None:
+    """Own + parts = in all, however many parts there are."""
+
+    def work() -> list[Any]:
+        for _ in range(report.MOST_PARTS):
+            office = make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE)
+        turn = Turn(NOON - timedelta(days=40), present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), office, [make_volunteer().id])
+        question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, NOON, scope=center_id)
+        figures = [report.Figure(metric, 0, 0, 0) for metric in Metric]
+        rows: list[Any] = report._parts(question, figures)["rows"]
+        return rows
+
+    with clock.at(NOON):
+        rows = unit(work)
+    assert len(rows) == report.MOST_PARTS + 3
+    assert rows[-3][0] == "其他3个"
+    assert [sum(int(row[column]) for row in rows[:-2]) for column in (1, 2, 4)] == [6, 6, 180]
 
 
 def _hold_one(center_id: UUID) -> None:

@@ -1,6 +1,9 @@
 """Routes of rankings."""
 
+from http.client import BAD_REQUEST
 from typing import Any
+
+from flask import Response
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
@@ -40,6 +43,8 @@ from volunteer_api.rankings.statistics_schemas import StatisticsRead
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
 pages = page_blueprint("ranking_pages", __name__, "Leaderboards for the screen in the hall")
+# Counted over all that ever was, by a dozen statements: more than a hall's screens and an office's people ask for.
+FIGURES = "600/10 minutes"
 # A file of all places, or a picture that a child process sets: a second of a core each.
 FILES = "60/10 minutes"
 
@@ -52,16 +57,18 @@ def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead)
+@endpoint(
+    blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead, limit=FIGURES
+)
 def read_statistics(query: dict[str, Any]) -> Written:
     """Read the figures of a subtree, a campaign or all, in sum and in parts."""
     return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))
 
 
 @endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)
-def read_my_ranking(principal: Principal, query: dict[str, Any]) -> service.Standing:
+def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     """Read my own place among all volunteers, which nobody else is shown."""
-    return service.my_standing(principal.volunteer_id, query)
+    return Written(MyRankingRead().dump(service.my_standing(principal.volunteer_id, query)), untagged=("as_of",))
 
 
 @endpoint(
@@ -92,7 +99,7 @@ def fetch_ranking_csv(principal: Principal | None, query: dict[str, Any]) -> Dow
     return files.ranking_csv(query)
 
 
-@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG)
+@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG, limit=FIGURES)
 def draw_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars."""
     access.require_may_name(principal, query)
@@ -113,7 +120,7 @@ def draw_race(principal: Principal | None, query: dict[str, Any]) -> Download:
     return files.race_picture(query)
 
 
-@endpoint(blueprint, "GET", "/rankings/weeks.svg", access=access.to_read, query=WeeksQuery, produces=SVG)
+@endpoint(blueprint, "GET", "/rankings/weeks.svg", access=access.to_read, query=WeeksQuery, produces=SVG, limit=FIGURES)
 def draw_weeks(query: dict[str, Any]) -> Download:
     """Draw each day of some weeks, the darker the more."""
     return files.weeks_picture(query, photographed=False)
@@ -126,7 +133,14 @@ def photograph_weeks(query: dict[str, Any]) -> Download:
 
 
 @endpoint(
-    blueprint, "POST", "/ranking-snapshots", access=signed_in, body=SnapshotCreate, returns=SnapshotRead, status=201
+    blueprint,
+    "POST",
+    "/ranking-snapshots",
+    access=signed_in,
+    body=SnapshotCreate,
+    returns=SnapshotRead,
+    status=201,
+    limit=FILES,
 )
 def close_period(principal: Principal, body: dict[str, Any]) -> snapshots.SnapshotView:
     """Close a period: publish its rankings as they are now."""
@@ -155,9 +169,9 @@ def list_snapshots(query: dict[str, Any]) -> Page:
     query=SnapshotQuery,
     returns=ClosedRankingRead,
 )
-def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, with what has changed since."""
-    return snapshots.read_snapshot(snapshot, query)
+    return Written(ClosedRankingRead().dump(snapshots.read_snapshot(snapshot, query)), untagged=("as_of",))
 
 
 @endpoint(
@@ -168,9 +182,9 @@ def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots
     query=ComparisonQuery,
     returns=ComparisonRead,
 )
-def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, beside that of another snapshot."""
-    return snapshots.compare(snapshot, query)
+    return Written(ComparisonRead().dump(snapshots.compare(snapshot, query)), untagged=("as_of",))
 
 
 @endpoint(
@@ -187,7 +201,15 @@ def print_report(organization: Organization, query: dict[str, Any]) -> Download:
     return report.monthly_report(organization, query.get("month"))
 
 
-@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML)
+@pages.after_request
+def keep_asking(response: Response) -> Response:
+    """A screen that is told of a restart or of too many requests asks again, as a page that it was shown does."""
+    if response.status_code >= BAD_REQUEST:
+        response.headers["Refresh"] = str(board.SECONDS)
+    return response
+
+
+@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML, limit=FIGURES)
 def show_board(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Show the first places of a ranking on a screen, counted anew every half minute."""
     access.require_may_name(principal, query)

@@ -139,12 +139,19 @@ def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
             found.setdefault(row.id, {})[metric] = int(row.value)
     ordered = sorted(found, key=lambda one: (-found[one].get(Metric.ACTIVITY_COUNT, 0), one))
     rows_of_parts = [[names[one], *(f"{found[one].get(metric, 0):,}" for metric in Metric)] for one in ordered]
+    # So that the lines add up however many there are; of their volunteers there is no sum.
+    rest = ordered[MOST_PARTS:]
+    sums = [sum(found[one].get(metric, 0) for one in rest) for metric in Metric]
+    told = [
+        f"{value:,}" if metric is not Metric.VOLUNTEER_COUNT else "" for metric, value in zip(Metric, sums, strict=True)
+    ]
+    others = [[texts.translate("%(count)s others", count=len(rest)), *told]] if rest else []
     own = [texts.translate("Of its own"), *(f"{figure.own:,}" for figure in figures)]
     whole = [texts.translate("In all"), *(f"{figure.value:,}" for figure in figures)]
     return _table(
         texts.translate("By organization"),
         [words.subject_name(Subject.ORGANIZATION), *(words.metric_name(metric) for metric in Metric)],
-        [*rows_of_parts[:MOST_PARTS], own, whole],
+        [*rows_of_parts[:MOST_PARTS], *others, own, whole],
         note=texts.translate("Volunteers do not add up: who serves two organizations is one volunteer of both."),
     )
 

@@ -234,7 +234,8 @@ class RuleRead(Schema):
 class MyRankingRead(Schema):
     """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none.
 
-    `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are.
+    `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are; both are
+    empty where fewer than five are ranked.
     """
 
     rank = Count(required=True, allow_none=True)

@@ -33,6 +33,8 @@ TEXTS = {
 }
 
 
+# Among fewer it is known whose the values are: of two who swept one street, the other's; and she may be a child.
+FEWEST_WITH_NEIGHBORS = 5
 # What a basis adds to the rule, below organizations and below teams.
 BASIS_TEXTS = {
     Basis.PER_VOLUNTEER: "It is divided by the registered volunteers whose home lies in the organization's division.",
@@ -68,7 +70,10 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Standing:
-    """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side."""
+    """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side.
+
+    Among fewer than five no values of others are told.
+    """
 
     rank: int | None
     value: int
@@ -134,16 +139,23 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
     row = db.session.execute(volunteers.standing(question, volunteer_id)).one()
-    above, below = volunteers.values_beside(question, row.value, volunteer_id)
+    above, below = _beside(question, volunteer_id, row.value) if row.ranked >= FEWEST_WITH_NEIGHBORS else ([], [])
     return Standing(
         rank=row.ahead + 1 if row.value > 0 else None,
         value=row.value,
         ranked=row.ranked,
-        above=list(reversed([int(value) for value in db.session.scalars(above)])),
-        below=[int(value) for value in db.session.scalars(below)],
+        above=above,
+        below=below,
         rule=rule_of(question),
         as_of=question.now,
     )
+
+
+def _beside(question: Question, volunteer_id: UUID, value: int) -> tuple[list[int], list[int]]:
+    """The next two values above and below, in the order of the ranking."""
+    above, below = volunteers.values_beside(question, value, volunteer_id)
+    found = [int(one) for one in db.session.scalars(above)]
+    return found[::-1], [int(one) for one in db.session.scalars(below)]
 
 
 def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
@@ -218,9 +230,9 @@ def require_known(question: Question) -> Organization | None:
     return organization
 
 
-def rule_of(question: Question) -> dict[str, Any]:
-    """How it is counted, in words and in figures."""
-    needed = rules().attendances_for_held_shift
+def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, Any]:
+    """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now."""
+    needed = attendances or rules().attendances_for_held_shift
     text = texts.translate(TEXTS[question.metric], attendances=needed)
     before_first, before_last = question.before or (None, None)
     if question.basis is not Basis.RAW:

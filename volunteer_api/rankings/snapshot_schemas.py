@@ -33,6 +33,11 @@ class SnapshotQuery(PageQuery):
         if (data["subject"] is Subject.ORGANIZATION) != ("level" in data):
             raise fault("level_of_organizations", "Organizations are asked for by level, others without.", "level")
 
+    @validates_schema
+    def check_subject(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["subject"] is Subject.VOLUNTEER:
+            raise fault("subject_not_published", "Volunteers stand in no published ranking.", "subject")
+
 
 class ComparisonQuery(SnapshotQuery):
     """Which of its rankings, and of which other snapshot beside it."""
@@ -54,9 +59,12 @@ class SnapshotRead(Schema):
 
 
 class SnapshotRowRead(Schema):
-    """One place of then, what the ledger says now (`live`), and adjustment = live − value."""
+    """One place of then, what the ledger says now (`live`), and adjustment = live − value.
 
-    rank = Count(required=True)
+    Who had no place then and has something now has no rank, and a value of 0.
+    """
+
+    rank = Count(required=True, allow_none=True)
     subject = Nested(RankedSubject, required=True)
     value = fields.Integer(required=True)
     own = fields.Integer(required=True, allow_none=True)
@@ -88,4 +96,5 @@ class ClosedRankingRead(Schema):
 class ComparisonRead(ClosedRankingRead):
     """A page of one ranking of a snapshot, beside that of another."""
 
+    other = Nested(SnapshotRead, required=True)
     items = fields.List(fields.Nested(ComparedRowRead), required=True)
