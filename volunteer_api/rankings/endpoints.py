@@ -49,7 +49,9 @@ FIGURES = "600/10 minutes"
 FILES = "60/10 minutes"
 
 
-@endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
+@endpoint(
+    blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead, at_one_moment=True
+)
 def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
     access.require_may_name(principal, query)
@@ -58,14 +60,23 @@ def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
 
 
 @endpoint(
-    blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead, limit=FIGURES
+    blueprint,
+    "GET",
+    "/statistics",
+    access=access.to_read,
+    query=FactsFilter,
+    returns=StatisticsRead,
+    limit=FIGURES,
+    at_one_moment=True,
 )
 def read_statistics(query: dict[str, Any]) -> Written:
     """Read the figures of a subtree, a campaign or all, in sum and in parts."""
     return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)
+@endpoint(
+    blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead, at_one_moment=True
+)
 def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     """Read my own place among all volunteers, which nobody else is shown."""
     return Written(MyRankingRead().dump(service.my_standing(principal.volunteer_id, query)), untagged=("as_of",))
@@ -78,6 +89,7 @@ def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     access=to_see_campaign,
     query=ProgressQuery,
     returns=ProgressRead,
+    at_one_moment=True,
 )
 def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     """Read how far a campaign has come towards its goals, counted from the rows as they are now."""
@@ -113,7 +125,16 @@ def photograph_ranking(principal: Principal | None, query: dict[str, Any]) -> Do
     return files.ranking_picture(query, photographed=True)
 
 
-@endpoint(blueprint, "GET", "/rankings/race.svg", access=access.to_read, query=RaceQuery, produces=SVG, limit=FILES)
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings/race.svg",
+    access=access.to_read,
+    query=RaceQuery,
+    produces=SVG,
+    limit=FILES,
+    at_one_moment=True,
+)
 def draw_race(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw how the first places came about, as bars that race through the period."""
     access.require_may_name(principal, query)
@@ -141,6 +162,7 @@ def photograph_weeks(query: dict[str, Any]) -> Download:
     returns=SnapshotRead,
     status=201,
     limit=FILES,
+    at_one_moment=True,
 )
 def close_period(principal: Principal, body: dict[str, Any]) -> snapshots.SnapshotView:
     """Close a period: publish its rankings as they are now."""
@@ -168,6 +190,7 @@ def list_snapshots(query: dict[str, Any]) -> Page:
     access=access.to_see_snapshot,
     query=SnapshotQuery,
     returns=ClosedRankingRead,
+    at_one_moment=True,
 )
 def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, with what has changed since."""
@@ -195,18 +218,21 @@ def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> Writt
     query=ReportQuery,
     produces=PDF,
     limit=FILES,
+    at_one_moment=True,
 )
 def print_report(organization: Organization, query: dict[str, Any]) -> Download:
     """Print the monthly report of an organization and all below it, with pictures."""
     return report.monthly_report(organization, query.get("month"))
 
 
-@pages.after_request
 def keep_asking(response: Response) -> Response:
     """A screen that is told of a restart or of too many requests asks again, as a page that it was shown does."""
     if response.status_code >= BAD_REQUEST:
         response.headers["Refresh"] = str(board.SECONDS)
     return response
+
+
+pages.after_request(keep_asking)
 
 
 @endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML, limit=FIGURES)
