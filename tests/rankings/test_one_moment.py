@@ -22,17 +22,17 @@ NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 
 @contextmanager
-def something_between(app: Flask, count: int) -> Iterator[list[str]]:
-    """What is served in the block finds, behind so many statements over attendances, all of these rejected."""
+def something_after(app: Flask, word: str) -> Iterator[list[str]]:
+    """Of what is served in the block, the statements behind the first with this word find all attendances rejected."""
     seen: list[str] = []
     with app.app_context():
         engine = db.engine
 
     def strike(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if "attendances" not in statement:
+        if word not in statement:
             return
         seen.append(statement)
-        if len(seen) == count:
+        if len(seen) == 1:
             with engine.begin() as other:
                 other.execute(update(Attendance).values(state=State.REJECTED, credited_minutes=0))
 
@@ -63,7 +63,7 @@ def test_a_ranking_adds_up_while_others_write(
     postgresql_app: Flask, postgresql_client: Any, center: dict[str, UUID]
 ) -> None:
     path = f"/rankings?subject=organization&scope={center['id']}&metric=attendance_count"
-    with clock.at(NOON), something_between(postgresql_app, 1) as seen:
+    with clock.at(NOON), something_after(postgresql_app, "path_members") as seen:
         body = postgresql_client.get(path).get_json()
         after = postgresql_client.get(path).get_json()
     assert len(seen) > 1
@@ -75,7 +75,7 @@ def test_a_ranking_adds_up_while_others_write(
 def test_a_snapshot_is_of_one_moment(postgresql_app: Flask, postgresql_client: Any, center: dict[str, UUID]) -> None:
     phone = postgresql_client.as_(center["organizer"])
     with clock.at(NOON):
-        with something_between(postgresql_app, 3) as seen:
+        with something_after(postgresql_app, "INSERT INTO ranking_snapshot_rows") as seen:
             closed = phone.post("/ranking-snapshots", json={"scope": str(center["id"]), "period": "2026-10"})
         values = [
             postgresql_client.get(
@@ -83,5 +83,5 @@ def test_a_snapshot_is_of_one_moment(postgresql_app: Flask, postgresql_client: A
             ).get_json()["items"][0]["value"]
             for level in ("practice_center", "practice_office")
         ]
-    assert len(seen) > 3
+    assert len(seen) > 1
     assert (closed.status_code, values) == (201, [1, 1])
