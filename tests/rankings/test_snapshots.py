@@ -1,10 +1,12 @@
 """Closed periods: published as they were, with what has changed since."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import openpyxl
 import pytest
 from sqlalchemy import update
 
@@ -153,8 +155,17 @@ def test_who_counts_only_since_the_closing_is_told(client: Any, unit: Unit, cent
         path = f"/ranking-snapshots/{closed}?subject=organization"
         whole = client.get(f"{path}&level=practice_center").get_json()["items"]
         pages = [client.get(f"{path}&level=practice_office&limit=2").get_json()]
+        book = client.get(f"/ranking-snapshots/{closed}.xlsx?subject=organization&level=practice_office")
         pages.append(client.get(f"{path}&level=practice_office&limit=2&cursor={pages[0]['next_cursor']}").get_json())
     assert [row["adjustment"] for row in whole] == [1]
+    told = list(openpyxl.load_workbook(io.BytesIO(book.get_data())).worksheets[0].iter_rows(values_only=True))
+    assert told[1][0].startswith("2026-10-01 至 2026-10-31 · 结榜于2026-11-20 12:00 · ")
+    assert told[3:7] == [
+        ("名次", "实践所", "活动场次", "本级", "现值", "调整"),
+        (1, "甲", 2, 2, 2, 0),
+        (2, "乙", 0, 0, 0, 0),
+        (None, "丙", 0, None, 1, 1),
+    ]
     assert [row["subject"]["name"] for page in pages for row in page["items"]] == ["甲", "乙", "丙"]
 
 

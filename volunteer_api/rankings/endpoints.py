@@ -14,7 +14,17 @@ from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import access, board, files, progress, report, service, snapshots, statistics
+from volunteer_api.rankings import (
+    access,
+    board,
+    files,
+    progress,
+    report,
+    service,
+    snapshot_files,
+    snapshots,
+    statistics,
+)
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
     FactsFilter,
@@ -35,6 +45,7 @@ from volunteer_api.rankings.snapshot_schemas import (
     ComparisonQuery,
     ComparisonRead,
     SnapshotCreate,
+    SnapshotFileQuery,
     SnapshotListQuery,
     SnapshotQuery,
     SnapshotRead,
@@ -195,6 +206,20 @@ def list_snapshots(query: dict[str, Any]) -> Page:
 def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, with what has changed since."""
     return Written(ClosedRankingRead().dump(snapshots.read_snapshot(snapshot, query)), untagged=("as_of",))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/ranking-snapshots/<uuid:snapshot_id>.xlsx",
+    access=access.to_see_snapshot,
+    query=SnapshotFileQuery,
+    produces=XLSX,
+    limit=FILES,
+)
+def fetch_snapshot_workbook(snapshot: RankingSnapshot, query: dict[str, Any]) -> Download:
+    """Fetch all places of a ranking as it was closed, with what has changed since, as a workbook."""
+    return snapshot_files.snapshot_workbook(snapshot, query)
 
 
 @endpoint(

@@ -21,7 +21,7 @@ class SnapshotListQuery(PageQuery):
     scope = Id()
 
 
-class SnapshotQuery(PageQuery):
+class SnapshotFileQuery(Schema):
     """Which of a snapshot's rankings. Organizations have a level; volunteers are in no snapshot."""
 
     subject = Choice(Subject, required=True)
@@ -37,6 +37,10 @@ class SnapshotQuery(PageQuery):
     def check_subject(self, data: dict[str, Any], **_options: Any) -> None:
         if data["subject"] is Subject.VOLUNTEER:
             raise fault("subject_not_published", "Volunteers stand in no published ranking.", "subject")
+
+
+class SnapshotQuery(PageQuery, SnapshotFileQuery):
+    """Which page of which of a snapshot's rankings."""
 
 
 class ComparisonQuery(SnapshotQuery):

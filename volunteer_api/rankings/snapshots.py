@@ -114,8 +114,23 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
     Also of who has something now and had no place then, without a rank: so adjustments add up as values do.
     """
     question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    rows = _beside_live(snapshot, question)
+    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+    found = page(select(rows), keys, query, scope=str(snapshot.id))
+    return _page(snapshot, question, [_told_beside_live(row) for row in found.items], found.next_cursor)
+
+
+def read_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -> SnapshotPage:
+    """The same ranking with its first `most` places on one page."""
+    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    rows = _beside_live(snapshot, question)
+    found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
+    return _page(snapshot, question, [_told_beside_live(row) for row in found], None)
+
+
+def _beside_live(snapshot: RankingSnapshot, question: Question) -> Subquery:
     then, live = _rows(snapshot.id, question), ranked(question).alias("live")
-    rows = (
+    return (
         select(
             func.coalesce(then.c.id, live.c.id).label("id"),
             func.coalesce(then.c.name, live.c.name).label("name"),
@@ -129,17 +144,10 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
         .where(or_(then.c.id.is_not(None), live.c.value != 0))
         .subquery("beside")
     )
-    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
-    found = page(select(rows), keys, query, scope=str(snapshot.id))
-    return _page(
-        snapshot,
-        question,
-        [
-            {**_told(row), "own": row.own, "live": int(row.live), "adjustment": int(row.live) - row.value}
-            for row in found.items
-        ],
-        found.next_cursor,
-    )
+
+
+def _told_beside_live(row: Any) -> dict[str, Any]:
+    return {**_told(row), "own": row.own, "live": int(row.live), "adjustment": int(row.live) - int(row.value)}
 
 
 def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
