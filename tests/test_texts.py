@@ -31,7 +31,15 @@ def sources() -> set[str]:
         *BASIS_TEXTS.values(),
         TEAM_TEXT,
     }
-    for named in (words.METRICS, words.SUBJECTS, words.BASES, words.LEVELS, words.CATEGORIES, report.UNITS):
+    for named in (
+        words.METRICS,
+        words.SUBJECTS,
+        words.BASES,
+        words.LEVELS,
+        words.CATEGORIES,
+        report.UNITS,
+        report.OUTCOMES,
+    ):
         found |= {*named.values()}
     found |= {*words.WEEKDAYS}
     for problem in (Problem, *Problem.known.values()):

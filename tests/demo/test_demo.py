@@ -20,6 +20,7 @@ from volunteer_api.demo.program import THEMES
 from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 from volunteer_api.inventory.models import Movement
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import report
 from volunteer_api.stations.models import Station
 
 NEAR = "near=33.735,113.335"
@@ -224,5 +225,6 @@ def check_places(unit: Callable[..., Any]) -> None:
     assert unit(farthest) < 1000
 
 
-def test_outcomes_of_the_demo_are_in_known_units() -> None:
+def test_outcomes_of_the_demo_are_in_words_and_units_that_the_report_knows() -> None:
     assert {theme.outcome[2] for theme in THEMES} <= set(Unit)
+    assert {theme.outcome[0] for theme in THEMES} <= report.OUTCOMES.keys()

@@ -288,7 +288,7 @@ def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[
         answer = client.as_(unit(work)).get(f"/organizations/{center_id}/report.pdf?month=2026-11")
         told = unit(lambda: report._outcomes(center_id, NOON.date(), NOON.date()))["rows"]
     assert answer.status_code == 200
-    assert told == [["leaflets", "1,234,567 份", "1"]]
+    assert told == [["发放宣传品", "1,234,567 份", "1"]]
 
 
 def test_files_take_few_statements(client: Any, statements: Callable[[], Any], center_id: UUID) -> None:

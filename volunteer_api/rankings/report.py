@@ -42,6 +42,16 @@ UNITS = {
     Unit.HOUSEHOLD: "households",
     Unit.TIME: "times",
 }
+OUTCOMES = {
+    "river_cleaned": "River cleaned",
+    "waste": "Waste taken away",
+    "leaflets": "Leaflets handed out",
+    "people_guided": "People guided",
+    "people_served": "People served",
+    "households_visited": "Households visited",
+    "children": "Children looked after",
+    "audience": "Audience",
+}
 
 
 @dataclass(frozen=True)
@@ -190,13 +200,18 @@ def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
         [texts.translate("What"), texts.translate("How much"), texts.translate("Activities")],
         [
             [
-                one["kind"],
+                _outcome(one["kind"]),
                 f"{told_number(one['quantity'])} {_unit(one['unit'])}",
                 f"{one['activity_count']:,}",
             ]
             for one in sums
         ],
     )
+
+
+def _outcome(kind: str) -> str:
+    # A kind is free: what the app offers has a name in words, what somebody typed is in words.
+    return texts.translate(OUTCOMES[kind]) if kind in OUTCOMES else kind
 
 
 def _unit(unit: str) -> str:
