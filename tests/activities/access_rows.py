@@ -18,7 +18,8 @@ from tests.access_scene import (
 from tests.factories import next_number
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Template
+from volunteer_api.activities.models import Activity, Template
+from volunteer_api.core.database import db
 
 PLACE = {"lat": 33.735, "lng": 113.33}
 
@@ -43,6 +44,14 @@ def completion(world: World) -> Call:
     """One that is going on."""
     outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
     return Call(at={"activity_id": world.running_shift.activity_id}, body={"outcomes": outcomes})
+
+
+def correction_of_outcomes(world: World) -> Call:
+    """Of one that is completed."""
+    activity = db.session.get_one(Activity, world.running_shift.activity_id)
+    activities.complete(activity)
+    db.session.flush()
+    return Call(at={"activity_id": activity.id}, body={"note": "更正"}, version=activity.version)
 
 
 def campaign_of_the_office(world: World) -> Call:
@@ -110,6 +119,7 @@ ROWS: dict[str, Entry] = {
     ),
     "POST /activities/{activity_id}/cancellation": LEADS_ACTIVITY(lambda world: Call(body={"reason": "大雨"})),
     "POST /activities/{activity_id}/completion": LEADS_ACTIVITY(completion),
+    "PATCH /activities/{activity_id}/outcomes": LEADS_ACTIVITY(correction_of_outcomes),
     "GET /activities/{activity_id}/shifts": PUBLIC(),
     "GET /activities/{activity_id}/shifts · of a draft": SEES_DRAFT(
         lambda world: Call(at={"activity_id": world.draft().id})

@@ -12,6 +12,8 @@ from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
+from volunteer_api.core.audit import AuditEntry
+from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import create_team
 
@@ -219,6 +221,42 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
     expected = {"kind": "river_cleaned", "unit": "m", "quantity": 201.5, "activity_count": 2}
     assert sums == ([expected] if status == 200 else [])
     assert client.get("/activity-outcomes?to=2020-01-01").get_json()["items"] == []
+
+
+def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, unit: Unit) -> None:
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(starts_at=start))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/outcomes"
+    river = {"kind": "river_cleaned", "quantity": 3500, "unit": "m"}
+    version = organizer.get(f"/activities/{made.id}").get_json()["version"]
+    early = organizer.patch(path, json={"outcomes": [river]}, version=version)
+    assert (early.status_code, early.get_json()["code"]) == (409, "wrong_state")
+    done = organizer.post(f"/activities/{made.id}/completion", json={"outcomes": [river], "note": "顺利"}).get_json()
+    right = [river | {"quantity": 350}]
+    assert organizer.patch(path, json={"outcomes": right}).status_code == 428
+    answer = organizer.patch(path, json={"outcomes": right}, version=done["version"])
+    assert answer.status_code == 200, answer.get_json()
+    corrected = answer.get_json()
+    assert (corrected["outcomes"][0]["quantity"], corrected["completion_note"]) == (350, "顺利")
+    [total] = client.get(f"/activity-outcomes?organization_id={made.scene.center_id}").get_json()["items"]
+    assert total["quantity"] == 350
+    assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412
+    [entry] = unit(lambda: db.session.query(AuditEntry).filter_by(action="outcomes_corrected").all())
+    assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500 m", "river_cleaned 350 m")
+
+
+def test_what_is_published_is_what_was_read(client: Any, unit: Unit) -> None:
+    """A verb compares If-Match where it is sent; a draft's shift is a part of what its reader saw."""
+    made = unit(lambda: make_activity(published=False))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+    read = organizer.get(path).get_json()
+    shift = read["shifts"][0]
+    assert organizer.patch(f"/shifts/{shift['id']}", json={"capacity": 7}, version=shift["version"]).status_code == 200
+    stale = organizer.post(f"{path}/publication", json={}, version=read["version"])
+    assert (stale.status_code, stale.get_json()["code"]) == (412, "precondition_failed")
+    version = organizer.get(path).get_json()["version"]
+    assert organizer.post(f"{path}/publication", json={}, version=version).status_code == 200
 
 
 def test_who_signed_up_hears_of_another_place(client: Any, unit: Unit) -> None:

@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
-from volunteer_api.activities import recurrence
+from volunteer_api.activities import recurrence, shifts
+from volunteer_api.activities import service as activities
 from volunteer_api.core import clock, holidays
+from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
+from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups import service as sign_ups
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -325,3 +328,30 @@ def test_a_draft_forgets_what_the_new_rule_does_not_give(client: Any, unit: Unit
     new = {"rrule": "FREQ=DAILY;COUNT=2"} | {name: text_of(at) for name, at in times.items()}
     changed = organizer.patch(f"/activities/{made.id}", json={"recurrence": new}, version=1).get_json()
     assert changed["shift_count"] == 2
+
+
+def test_leaders_hear_of_holidays_that_were_announced_later(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The National Day's week of 2026, of a rule that was given when only 2025 was known."""
+    start = datetime(2026, 9, 28, 1, 0, tzinfo=UTC)
+    given_rule = rule("FREQ=DAILY;COUNT=14") | {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+    with clock.at(datetime(2025, 10, 20, 2, 0, tzinfo=UTC)):
+        scene = unit(make_scene)
+        with monkeypatch.context() as before:
+            before.setattr(holidays, "LAST_YEAR", 2025)
+            unit(
+                lambda: activities.create_activity(
+                    by=scene.organizer_id,
+                    title="清洁湛河",
+                    category="environment_protection",
+                    organization_id=scene.office_id,
+                    recurrence=given_rule | {"skip_holidays": True},
+                )
+            )
+            assert unit(shifts.tell_of_holidays) == 0
+        for _ in range(2):
+            assert unit(shifts.tell_of_holidays) == 1
+        told = unit(lambda: db.session.query(Notification).filter_by(kind="holidays_known").all())
+        # The law fixes the first three days; the four after them were not known.
+        assert [(one.volunteer_id, one.values["count"], one.values["first_on"]) for one in told] == [
+            (scene.organizer_id, "4", "2026-10-04")
+        ]

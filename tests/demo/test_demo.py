@@ -62,6 +62,7 @@ def test_the_demo_fills_every_screen(loaded: list[tuple[int, int]], client: Any,
     check_today(phones)
     check_volunteer(phones[VOLUNTEER])
     check_leader(phones[TEAM_LEADER])
+    check_paper(phones)
     check_people(unit)
     check_places(unit)
 
@@ -137,6 +138,15 @@ def check_home_desk(manager: Any, today: date) -> None:
     }
     kinds = {entry["kind"] for entry in manager.get(f"/stations/{desk['id']}/stock/entries").get_json()["items"]}
     assert {"receipt", "issue"} <= kinds
+
+
+def check_paper(phones: dict[str, Any]) -> None:
+    """Hours that wait for the organizer's word, and a volunteer who does not agree with hers."""
+    (office,) = phones[ORGANIZER].get("/me/grants").get_json()["items"]
+    waiting = phones[ORGANIZER].get(f"/service-records?organization_id={office['scope']['id']}&state=pending")
+    assert [one["recorder_name"] for one in waiting.get_json()["items"]] == ["王桂兰"]
+    (mine,) = phones[VOLUNTEER].get("/disputes").get_json()["items"]
+    assert (mine["state"], mine["claimed_minutes"]) == ("open", 120)
 
 
 def check_loans(manager: Any, volunteer: Any) -> None:

@@ -57,6 +57,12 @@ def new_duty(world: World) -> Call:
     return Call(body=body | {"minutes": 60, "reason": "手机没电"})
 
 
+def table_of_hours(world: World) -> Call:
+    """Somebody new, who did not give her phone's number wrong."""
+    content = f"手机号\n{world.stranger().phone}\n".encode()
+    return Call(at={"shift_id": held_shift(world).id}, query={"reason": "手机没电"}, file=("hours.csv", content))
+
+
 def pending(world: World) -> Backfill:
     """Hours of somebody new that the team's leader recorded."""
     return backfills.record(
@@ -96,6 +102,14 @@ ROWS: dict[str, Entry] = {
     "POST /service-records · of a duty": MANAGES_STATION(new_duty),
     # Each line of it is judged for itself, and answered for itself.
     "POST /service-records/batch": SIGNED_IN(lambda world: Call(body={"records": [new_backfill(world).body]})),
+    "GET /service-records-import-template.xlsx": SIGNED_IN(),
+    "POST /shifts/{shift_id}/service-records/import": LEADS_ACTIVITY(table_of_hours),
+    # As is each decision.
+    "POST /service-records/decisions": SIGNED_IN(
+        lambda world: Call(
+            body={"decisions": [{"service_record_id": str(pending(world).id), "decision": "reject", "reason": "无"}]}
+        )
+    ),
     "POST /service-records/{record_id}/approval": DECIDES(decision),
     "POST /service-records/{record_id}/rejection": DECIDES(decision),
     "POST /service-records/{record_id}/reversal": DECIDES(reversal),

@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
+from sqlalchemy.orm.attributes import flag_modified
+
 from volunteer_api.activities import queries
 from volunteer_api.activities.events import ShiftBefore, ShiftsChanged
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.unit_of_work import Rerun
+
+UNPUBLISHED = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 Companions = Callable[[Sequence[UUID]], Sequence[UUID]]
 
@@ -57,5 +61,8 @@ def changing(
         ShiftBefore(shift.id, shift.starts_at, shift.ends_at, shift.capacity, shift.canceled_at) for shift in own
     )
     yield own
+    if activity.state in UNPUBLISHED:
+        # Who is to publish it reads activity and shifts as one; a change of either is another version.
+        flag_modified(activity, "title")
     db.session.flush()
     publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason, asks_otherwise))

@@ -205,6 +205,21 @@ def complete_activity(principal: Principal, activity: Activity, body: dict[str, 
 
 @endpoint(
     blueprint,
+    "PATCH",
+    "/activities/<uuid:activity_id>/outcomes",
+    access=access.to_lead,
+    body=schemas.OutcomesUpdate,
+    returns=schemas.ActivityRead,
+    edits=True,
+)
+def correct_outcomes(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Correct what came of a completed activity; the audit log keeps what was said before."""
+    service.correct_outcomes(activity, by=principal, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
     "POST",
     "/activities/<uuid:activity_id>/copies",
     access=access.to_copy,

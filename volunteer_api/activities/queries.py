@@ -1,7 +1,7 @@
 """Reading campaigns, activities and shifts, and the locks under which these change."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -204,6 +204,23 @@ def shifts_at_risk(now: datetime, until: datetime) -> Select[Shift, Activity]:
         .order_by(Shift.id)
         .limit(RISKS_AT_ONCE)
         .with_for_update(of=Shift, key_share=True)
+    )
+
+
+def shifts_by_old_calendars(now: datetime, known_through: date) -> Select[Shift, Activity]:
+    """Coming shifts that a rule gave which leaves out holidays, as far as they were known before these were."""
+    known: ColumnElement[str] = Activity.recurrence["holidays_known_through"].as_string()
+    return (
+        select(Shift, Activity)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Activity.state.not_in((ActivityState.COMPLETED, ActivityState.CANCELED)),
+            known < known_through.isoformat(),
+            Shift.from_recurrence.is_not(None),
+            Shift.canceled_at.is_(None),
+            Shift.starts_at > now,
+        )
+        .order_by(Shift.activity_id, Shift.starts_at)
     )
 
 

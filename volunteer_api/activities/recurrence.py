@@ -48,7 +48,7 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     left_out = set(recurrence.get("except_on") or ())
     shifts = []
     for local_start in _starts(recurrence["rrule"], first, pointer):
-        if local_start.date() in left_out or _is_skipped(local_start.date(), recurrence):
+        if local_start.date() in left_out or is_skipped(local_start.date(), recurrence):
             continue
         starts_at = local_start.replace(tzinfo=zone).astimezone(UTC)
         ends_at = (local_start + lasts).replace(tzinfo=zone).astimezone(UTC)
@@ -77,7 +77,7 @@ def stored(recurrence: Mapping[str, Any]) -> dict[str, Any]:
         return kept
     first = recurrence["starts_at"].astimezone(settings().zone).replace(tzinfo=None)
     days = {start.date() for start in _starts(recurrence["rrule"], first, "recurrence")}
-    skipped = sorted(day for day in days if _is_skipped(day, recurrence))
+    skipped = sorted(day for day in days if is_skipped(day, recurrence))
     return kept | {"skipped_on": _plain(skipped), "holidays_known_through": _plain(holidays.known_through())}
 
 
@@ -93,7 +93,7 @@ def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**kept, **moments, **days}
 
 
-def _is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
+def is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
     """Whether the calendar of holidays leaves the day out, as far as the recurrence asks it."""
     return any(recurrence.get(name) and holidays.day_kind(day) == kind for name, kind in SKIPS.items())
 

@@ -283,6 +283,10 @@ class Completion(Schema):
     photo_ids = ListOf(Id(), max_length=9)
 
 
+class OutcomesUpdate(Completion):
+    """What is left out stays."""
+
+
 class CopiesCreate(Schema):
     """For which organizations a draft is made."""
 

@@ -31,8 +31,9 @@ from volunteer_api.activities.problems import (
 )
 from volunteer_api.activities.recurrence import stored
 from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish as publish_event
 from volunteer_api.core.problems import InvalidPayload
@@ -283,9 +284,8 @@ def complete(
     """
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
-    activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
     _move(activity, "completion")
-    db.session.add_all(_sums_of(activity, outcomes))
+    _set_outcomes(activity, outcomes)
     if by is not None and photo_ids:
         photos.replace(activity.id, PhotoOf.OUTCOME, photo_ids, by=by)
     with changing(activity, reason=note or activity.title) as held:
@@ -297,6 +297,43 @@ def complete(
                 shift.ends_at = now
         _cancel_shifts([shift for shift in shifts if shift.starts_at >= now], now)
     return activity
+
+
+def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Activity:
+    """Correct what a completed activity says of itself: `outcomes`, `note`, `photo_ids`, each as `complete` takes it.
+
+    The audit log keeps what the outcomes were. Raises WrongState (409) where it is not completed.
+    """
+    if activity.state != ActivityState.COMPLETED:
+        raise WrongState(activity.state)
+    if "outcomes" in changes:
+        before = _told(activity.outcomes)
+        _set_outcomes(activity, changes["outcomes"])
+        audit.record(
+            AuditAction.OUTCOMES_CORRECTED,
+            actor_id=by.volunteer_id,
+            organization_id=activity.organization_id,
+            activity_id=str(activity.id),
+            before=before,
+            after=_told(activity.outcomes),
+        )
+    if "note" in changes:
+        activity.completion_note = changes["note"]
+    if "photo_ids" in changes:
+        photos.replace(activity.id, PhotoOf.OUTCOME, changes["photo_ids"], by=by)
+    flag_modified(activity, "title")
+    db.session.flush()
+    return activity
+
+
+def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
+    db.session.execute(delete(Outcome).where(Outcome.activity_id == activity.id))
+    db.session.add_all(_sums_of(activity, outcomes))
+
+
+def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{one['kind']} {one['quantity']:g} {one['unit']}" for one in outcomes)
 
 
 def _move(activity: Activity, verb: str) -> Activity:

@@ -18,7 +18,7 @@ from volunteer_api.activities.problems import (
     TooManyShifts,
     WrongState,
 )
-from volunteer_api.core import clock
+from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
@@ -31,6 +31,12 @@ SHIFT_AT_RISK = register(
     "shift_at_risk",
     "A shift has too few people",
     "%(confirmed)s of the %(minimum)s people that %(activity)s needs have signed up.",
+)
+HOLIDAYS_KNOWN = register(
+    "holidays_known",
+    "Shifts fall on days to leave out",
+    "The public holidays until %(known_through)s are announced: %(count)s shifts of %(activity)s, the first on "
+    "%(first_on)s, fall on days that its rule leaves out. Give the rule again to leave them out.",
 )
 MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.
@@ -193,6 +199,34 @@ def tell_of_risk() -> int:
                 dedup_key=f"{SHIFT_AT_RISK}:{shift.id}:{shift.starts_at.isoformat()}:{volunteer_id}",
             )
     return len(risky)
+
+
+def tell_of_holidays() -> int:
+    """Tell leaders, once for each announcement, of shifts on days off that were not known when the rule was given.
+
+    The shifts stay: people may have signed up. Who leads gives the rule again, or lets them be. Returns of how many
+    activities.
+    """
+    known_through = holidays.known_through()
+    concerned: dict[Activity, list[Shift]] = {}
+    for shift, activity in db.session.execute(queries.shifts_by_old_calendars(clock.now(), known_through)):
+        if recurrence.is_skipped(clock.local_date(shift.starts_at), activity.recurrence or {}):
+            concerned.setdefault(activity, []).append(shift)
+    for activity, found in concerned.items():
+        for volunteer_id in queries.leader_ids_of(activity):
+            notify(
+                volunteer_id=volunteer_id,
+                kind=HOLIDAYS_KNOWN,
+                values={
+                    "activity": activity.title,
+                    "activity_id": str(activity.id),
+                    "count": str(len(found)),
+                    "first_on": clock.local_date(found[0].starts_at).isoformat(),
+                    "known_through": known_through.isoformat(),
+                },
+                dedup_key=f"{HOLIDAYS_KNOWN}:{activity.id}:{known_through}:{volunteer_id}",
+            )
+    return len(concerned)
 
 
 def require_some(shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -10,6 +10,12 @@ def tell_of_risk() -> None:
     shifts.tell_of_risk()
 
 
+@task("activities.tell_of_holidays", every=Every.DAY)
+def tell_of_holidays() -> None:
+    """Tell leaders of shifts on holidays that were announced after their rules were given."""
+    shifts.tell_of_holidays()
+
+
 @task(search_text.INDEX_RENAMED, every=Every.MINUTE, unit=False)
 def index_renamed() -> None:
     """Make activities found by the new names of what was renamed: nudged by the renaming, and swept every minute."""

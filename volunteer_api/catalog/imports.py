@@ -1,6 +1,6 @@
 """Items from a table: the catalogue import, and the new items that a stock import may bring."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,19 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.tables import CellError, Column, Record, Table, count_of, folded, receive, refusal, template_of
+from volunteer_api.core.tables import (
+    CellError,
+    Column,
+    Outcome,
+    Record,
+    Table,
+    count_of,
+    folded,
+    outcome,
+    receive,
+    refusal,
+    template_of,
+)
 
 NAME = Column("物品名称", ("物品", "名称", "品名", "物资名称", "物资", "商品名称", "item", "name"), required=True)
 KIND = Column("类别", ("分类", "种类", "类型", "物品类别", "物品类型", "kind"))
@@ -41,17 +53,12 @@ MAX_ROWS = 1000
 MAX_NAME, MAX_UNIT, MAX_DAYS = 100, 20, 3650
 
 
-@dataclass
-class Imported:
+@dataclass(kw_only=True)
+class Imported(Outcome):
     """What a catalogue import led to, or would lead to: `unchanged` are there already just so."""
 
-    dry_run: bool
-    rows: int
-    created: int = 0
-    unchanged: int = 0
-    ignored_columns: Sequence[str] = ()
-    errors: Sequence[CellError] = ()
-    error_count: int = 0
+    created: int
+    unchanged: int
 
 
 @dataclass
@@ -124,15 +131,7 @@ def import_items(table: Table, *, dry_run: bool) -> Imported:
         raise refusal(errors)
     if not dry_run:
         catalog.save()
-    return Imported(
-        dry_run=dry_run,
-        rows=len(table.records),
-        created=len(catalog.new),
-        unchanged=unchanged,
-        ignored_columns=table.ignored_columns,
-        errors=errors[:100],
-        error_count=len(errors),
-    )
+    return Imported(created=len(catalog.new), unchanged=unchanged, **outcome(table, errors, dry_run=dry_run))
 
 
 def item_values(record: Record) -> tuple[dict[str, Any], list[CellError]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import validates_schema
 
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
@@ -21,7 +21,7 @@ from volunteer_api.core.schema import (
     fault,
     half_width,
 )
-from volunteer_api.core.tables import CellErrorRead
+from volunteer_api.core.tables import OutcomeRead
 from volunteer_api.files.schemas import FileRead
 from volunteer_api.stations.models import StationKind
 
@@ -79,16 +79,11 @@ class ItemImportQuery(Schema):
     dry_run = FlagParameter(load_default=False)
 
 
-class ItemImportRead(Schema):
+class ItemImportRead(OutcomeRead):
     """What a table led to, or would lead to: `unchanged` were there just so. Nothing was made of `ignored_columns`."""
 
-    dry_run = Flag(required=True)
-    rows = Count(required=True)
     created = Count(required=True)
     unchanged = Count(required=True)
-    ignored_columns = fields.List(fields.String(), required=True)
-    errors = fields.List(fields.Nested(CellErrorRead), required=True)
-    error_count = Count(required=True)
 
 
 class ItemRead(Schema):

@@ -53,6 +53,7 @@ class AuditAction(StrEnum):
     STOCKTAKE_APPROVED = "stocktake_approved"
     ATTENDANCE_REVIEWED = "attendance_reviewed"
     ROLL_CALL_TAKEN = "roll_call_taken"
+    OUTCOMES_CORRECTED = "outcomes_corrected"
     STAR_LEVEL_DECIDED = "star_level_decided"
     NATIONAL_EXPORT_MADE = "national_export_made"
     NATIONAL_EXPORT_SYNCED = "national_export_synced"

@@ -37,7 +37,12 @@ def today() -> date:
 
 def start_of(day: date) -> datetime:
     """The moment, in UTC, at which a local day begins."""
-    return datetime.combine(day, time.min, settings().zone).astimezone(UTC)
+    return at_local(day, time.min)
+
+
+def at_local(day: date, told: time) -> datetime:
+    """The moment, in UTC, at which clocks of a local day show this time."""
+    return datetime.combine(day, told, settings().zone).astimezone(UTC)
 
 
 def days_between(first: date, last: date) -> tuple[datetime, datetime]:

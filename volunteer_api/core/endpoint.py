@@ -152,9 +152,9 @@ def endpoint(
     `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
     do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
     that returns a Download. `audits` lets a GET commit what it writes to the audit log.
-    `edits` asks for If-Match and compares it with the resource's version. `fingerprint` takes the parsed body and the
-    path's arguments and returns what must be equal for two requests under one key to be the same. `limit` is per
-    address, like "60/10 minutes".
+    `edits` asks for If-Match and compares it with the resource's version; other writes compare it where it is sent.
+    `fingerprint` takes the parsed body and the path's arguments and returns what must be equal for two requests under
+    one key to be the same. `limit` is per address, like "60/10 minutes".
     `in_one_statement(principal, body)` is for a call that a crowd makes: it reads, judges and says what one statement
     is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
     `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
@@ -214,7 +214,7 @@ def endpoint(
             first, resource = admit(path, principal, replayable)
             if first is not None:
                 return first
-            if edits:
+            if edits or (writes and "If-Match" in request.headers and hasattr(resource, "version")):
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}
             if query is None and not blueprint.takes_strange_parameters:

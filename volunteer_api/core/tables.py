@@ -7,16 +7,17 @@ import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 
 from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
 from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import MAX_ERRORS, Problem
-from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Phone, Schema, Text
+from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Flag, Phone, Schema, Text
 from volunteer_api.core.spreadsheets import Row, SpreadsheetTooLarge, cell_name, read_table
 from volunteer_api.core.turns import in_turn
 
@@ -36,6 +37,7 @@ DAY_FORMS = (
     re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?"),
     re.compile(r"(\d{4})(\d{2})(\d{2})"),
 )
+TIME_FORM = re.compile(r"(\d{1,2})(?::(\d{2})(?::\d{2})?|[点时](?:(\d{1,2})分?)?)", re.ASCII)
 MONTH_FORMS = (re.compile(r"(\d{4})[-/.年](\d{1,2})月?"), re.compile(r"(\d{4})(\d{2})"))
 # A day in a column that is formatted as a number: days since 1899-12-30, here from 2000 to 2099.
 SEPARATORS = re.compile(r"[\s\u00a0()\-‐-―.]")
@@ -112,6 +114,27 @@ class Record:
         return self.error(column, found.code, found.sentence())
 
 
+@dataclass(kw_only=True)
+class Outcome:
+    """What any table led to, or would lead to; a feature adds what it made of the rows."""
+
+    dry_run: bool
+    rows: int
+    ignored_columns: Sequence[str]
+    errors: Sequence[CellError]
+    error_count: int
+
+
+class OutcomeRead(Schema):
+    """What a table led to, or would lead to. Nothing was made of `ignored_columns`."""
+
+    dry_run = Flag(required=True)
+    rows = Count(required=True)
+    ignored_columns = fields.List(fields.String(), required=True)
+    errors = fields.List(fields.Nested(CellErrorRead), required=True)
+    error_count = Count(required=True)
+
+
 @dataclass
 class Table:
     """What was read: the records, and the headers that nothing was made of."""
@@ -158,10 +181,21 @@ def template_of(title: str, hints: Sequence[str], columns: Sequence[Column]) -> 
     return workbooks.write_workbook([workbooks.Sheet(title, (title, *hints), headers, rows=())])
 
 
-def refusal(errors: Sequence[CellError]) -> TableRefused:
+def refusal(errors: Sequence[CellError], kind: type[TableRefused] = TableRefused) -> TableRefused:
     """The refusal that names them."""
     members = {"errors": [vars(error) for error in errors[:MAX_ERRORS]], "error_count": len(errors)}
-    return TableRefused(members=members, count=len(errors))
+    return kind(members=members, count=len(errors))
+
+
+def outcome(table: Table, errors: Sequence[CellError], *, dry_run: bool) -> dict[str, Any]:
+    """The values of an Outcome; of the errors the first hundred are shown."""
+    return {
+        "dry_run": dry_run,
+        "rows": len(table.records),
+        "ignored_columns": table.ignored_columns,
+        "errors": errors[:MAX_ERRORS],
+        "error_count": len(errors),
+    }
 
 
 def folded(text: str) -> str:
@@ -187,6 +221,15 @@ def day_of(text: str, *, month_end: bool = False) -> date | None:
             first = _day(int(found[1]), int(found[2]), 1)
             return first and first.replace(day=calendar.monthrange(first.year, first.month)[1])
     return None
+
+
+def time_of(text: str) -> time | None:
+    """The time of day that a cell means: 8:30, 08:30:00, 8点, 8时30分, in full-width digits too; None where none."""
+    found = TIME_FORM.fullmatch(folded(text))
+    if found is None:
+        return None
+    hour, minute = int(found[1]), int(found[2] or found[3] or 0)
+    return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
 def phone_of(text: str) -> str | None:

@@ -9,7 +9,7 @@ from random import Random
 
 from volunteer_api.accounts.service import find_by_phone
 from volunteer_api.core import clock
-from volunteer_api.demo import history, lending, network, news, people, stock, today
+from volunteer_api.demo import history, lending, network, news, paper, people, stock, today
 from volunteer_api.demo.stage import ADMINISTRATOR, Stage
 
 SEED = 410403
@@ -32,6 +32,7 @@ def load_demo(report: Callable[[int, int], None]) -> bool:
         *history.steps(stage),
         lambda: lending.begin(stage),
         lambda: today.begin(stage),
+        lambda: paper.hand_in(stage),
         lambda: news.settle(stage),
     ]
     report(0, len(steps))

@@ -19,8 +19,19 @@ from volunteer_api.teams.models import Team
 
 
 @for_signed_in
+def to_record_at_shift(principal: Principal, shift_id: UUID) -> tuple[Shift, Activity]:
+    """Who leads the shift."""
+    return shift_to_record(principal, shift_id)
+
+
+@for_signed_in
 def to_decide(principal: Principal, record_id: UUID) -> Backfill:
     """Whoever has hours.review over its organization. The volunteer and the recorder see it and are refused (403)."""
+    return backfill_to_decide(principal, record_id)
+
+
+def backfill_to_decide(principal: Principal, record_id: UUID) -> Backfill:
+    """The backfill, for those who may decide on it. Raises Forbidden (403), NotFound (404)."""
     backfill = db.session.get(Backfill, record_id)
     if backfill is None:
         raise NotFound()

@@ -23,7 +23,7 @@ from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
 from volunteer_api.hours.days import minutes_by_day, whole_minutes
-from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Source
+from volunteer_api.hours.models import Backfill, HoursDecision, RecordState, ServiceRecord, Source
 from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
 from volunteer_api.hours.problems import (
     BackfillDecided,
@@ -114,7 +114,7 @@ def results_view(results: Sequence[Result]) -> dict[str, Any]:
                 "index": index,
                 "status": one.refusal.status if one.refusal is not None else 201,
                 "service_record_id": one.backfill.id if one.backfill is not None else None,
-                "refusal": {"code": one.refusal.code, "detail": one.refusal.sentence()} if one.refusal else None,
+                "refusal": _refusal_view(one.refusal),
             }
             for index, one in enumerate(results)
         ]
@@ -182,9 +182,58 @@ def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
     return backfill
 
 
+def decide_several(*, by: Principal, decisions: Sequence[Mapping[str, Any]]) -> list[Result]:
+    """Approve or turn down many, with a result for each, in the order given; what is refused stops no other.
+
+    All volunteers are held first, in the order of their ids. A line has `service_record_id`, `decision` and perhaps a
+    `reason`; what the caller may not decide on is refused as it would be alone.
+    """
+    found: list[Backfill | Problem] = []
+    for line in decisions:
+        try:
+            found.append(access.backfill_to_decide(by, line["service_record_id"]))
+        except Problem as refusal:
+            found.append(refusal)
+    lock_volunteers({one.volunteer_id for one in found if not isinstance(one, Problem)})
+    return [
+        Result(None, one) if isinstance(one, Problem) else _decided(one, by.volunteer_id, line)
+        for line, one in zip(decisions, found, strict=True)
+    ]
+
+
+def decisions_view(decisions: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> dict[str, Any]:
+    """The results of many decisions as an answer shows them."""
+    return {
+        "results": [
+            {
+                "service_record_id": line["service_record_id"],
+                "status": one.refusal.status if one.refusal is not None else 200,
+                "state": state_of(one.backfill) if one.backfill is not None else None,
+                "refusal": _refusal_view(one.refusal),
+            }
+            for line, one in zip(decisions, results, strict=True)
+        ]
+    }
+
+
 def state_of(backfill: Backfill) -> RecordState:
     """Where a backfill stands, as a service record."""
     return RecordState.RECORDED if backfill.state == APPROVED else RecordState(backfill.state)
+
+
+def _decided(backfill: Backfill, by: UUID, line: Mapping[str, Any]) -> Result:
+    try:
+        if line["decision"] == HoursDecision.APPROVE:
+            approve(backfill, by=by, reason=line.get("reason"))
+        else:
+            reject(backfill, by=by, reason=line["reason"])
+    except Problem as refusal:
+        return Result(None, refusal)
+    return Result(_as_it_is_now(backfill), None)
+
+
+def _refusal_view(refusal: Problem | None) -> dict[str, str] | None:
+    return {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None
 
 
 def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[str, Any]) -> Backfill:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from volunteer_api.activities.access import to_see_campaign
-from volunteer_api.activities.models import Campaign
+from volunteer_api.activities.models import Activity, Campaign, Shift
 from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.hours import access, backfills, listing, service, tallies
+from volunteer_api.core.tables import Table
+from volunteer_api.hours import access, backfills, imports, listing, service, tallies
 from volunteer_api.hours.models import Backfill, ServiceRecord, SubjectKind
 from volunteer_api.hours.schemas import (
     BackfillBatchCreate,
@@ -17,6 +19,10 @@ from volunteer_api.hours.schemas import (
     BackfillResultsRead,
     CampaignTallyRead,
     HoursApprovalCreate,
+    HoursDecisionsCreate,
+    HoursDecisionsRead,
+    HoursImportQuery,
+    HoursImportRead,
     HoursReasonCreate,
     OrganizationTallyQuery,
     RecordQuery,
@@ -82,6 +88,43 @@ def record_hours(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any
 def record_hours_of_many(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
     """Record hours of many people, with a result for each."""
     return backfills.results_view(backfills.record_several(by=principal, **body))
+
+
+@endpoint(blueprint, "GET", "/service-records-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_hours_template() -> Download:
+    """Fetch the empty workbook that an import of hours takes."""
+    return imports.template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/shifts/<uuid:shift_id>/service-records/import",
+    access=access.to_record_at_shift,
+    query=HoursImportQuery,
+    returns=HoursImportRead,
+    upload=True,
+    prepare=imports.receive_hours,
+)
+def import_hours(
+    principal: Principal, shift: tuple[Shift, Activity], query: dict[str, Any], upload: Table
+) -> imports.Imported:
+    """Record the hours of an xlsx or csv table, all or none; a dry run names each bad cell and records nothing."""
+    return imports.import_hours(shift, upload, by=principal, **query)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/service-records/decisions",
+    access=signed_in,
+    body=HoursDecisionsCreate,
+    returns=HoursDecisionsRead,
+    idempotency=REQUIRED,
+)
+def decide_on_hours_of_many(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
+    """Approve or turn down up to a hundred backfills, each for itself, with a result for each."""
+    return backfills.decisions_view(body["decisions"], backfills.decide_several(by=principal, **body))
 
 
 @endpoint(

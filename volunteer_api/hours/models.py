@@ -94,6 +94,13 @@ class ServiceRecord(Identified, Base):
     recorded_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
+class HoursDecision(StrEnum):
+    """What a second person says of a backfill."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
 class RecordState(StrEnum):
     """Where a service record stands. The first two are backfills that the ledger does not hold."""
 

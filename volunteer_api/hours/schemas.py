@@ -20,7 +20,8 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
-from volunteer_api.hours.models import RecordState, Source
+from volunteer_api.core.tables import OutcomeRead
+from volunteer_api.hours.models import HoursDecision, RecordState, Source
 
 # A day has no more.
 MOST_MINUTES = 24 * 60
@@ -143,6 +144,53 @@ class HoursApprovalCreate(Schema):
 
 class HoursReasonCreate(Schema):
     reason = Text(required=True, max_length=500)
+
+
+class HoursDecisionLine(HoursApprovalCreate):
+    """One decision: `reason` is what an approval or a rejection alone would take."""
+
+    service_record_id = Id(required=True)
+    decision = Choice(HoursDecision, required=True)
+
+    @validates_schema
+    def check_reason(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["decision"] == HoursDecision.REJECT and not data.get("reason"):
+            raise fault("required", "A rejection needs a reason.", "reason")
+
+
+class HoursDecisionsCreate(Schema):
+    """Each decision is judged by itself."""
+
+    decisions = ListOf(Nested(HoursDecisionLine), required=True, min_length=1, max_length=MOST_RECORDS)
+
+
+class HoursDecisionRead(Schema):
+    """What one decision alone would have answered: `status` 200 and the `state` that it led to, or a refusal."""
+
+    service_record_id = Id(required=True)
+    status = Count(required=True)
+    state = Choice(RecordState, required=True, allow_none=True)
+    refusal = Nested(HoursRefusalRead, required=True, allow_none=True)
+
+
+class HoursDecisionsRead(Schema):
+    """In the order of the request."""
+
+    results = ListOf(Nested(HoursDecisionRead), max_length=MOST_RECORDS, required=True)
+
+
+class HoursImportQuery(Schema):
+    """A dry run names each bad cell and records nothing; `reason` is that of rows without one."""
+
+    dry_run = FlagParameter(load_default=False)
+    reason = Text(max_length=500)
+
+
+class HoursImportRead(OutcomeRead):
+    """What a table of hours led to, or would lead to. What waits or was approved just so is `already_recorded`."""
+
+    recorded = Count(required=True)
+    already_recorded = Count(required=True)
 
 
 class RecordQuery(PageQuery):

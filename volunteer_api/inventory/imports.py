@@ -18,11 +18,13 @@ from volunteer_api.core.schema import Fault
 from volunteer_api.core.tables import (
     CellError,
     Column,
+    Outcome,
     Record,
     Table,
     count_of,
     day_of,
     folded,
+    outcome,
     receive,
     refusal,
     template_of,
@@ -72,17 +74,12 @@ class ImportedDocument:
     quantity: int
 
 
-@dataclass
-class Imported:
+@dataclass(kw_only=True)
+class Imported(Outcome):
     """What a stock import led to, or would lead to."""
 
-    dry_run: bool
-    rows: int
-    created_items: Sequence[str] = ()
-    documents: Sequence[ImportedDocument] = ()
-    ignored_columns: Sequence[str] = ()
-    errors: Sequence[CellError] = ()
-    error_count: int = 0
+    created_items: Sequence[str]
+    documents: Sequence[ImportedDocument]
 
 
 @dataclass
@@ -165,13 +162,9 @@ def import_stock(
         documents.append(planned)
     judged.errors.sort(key=lambda error: error.row)
     return Imported(
-        dry_run=dry_run,
-        rows=len(table.records),
         created_items=[item.name for item in judged.catalog.new],
         documents=documents,
-        ignored_columns=table.ignored_columns,
-        errors=judged.errors[:100],
-        error_count=len(judged.errors),
+        **outcome(table, judged.errors, dry_run=dry_run),
     )
 
 

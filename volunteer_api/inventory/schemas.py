@@ -23,7 +23,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
-from volunteer_api.core.tables import CellErrorRead
+from volunteer_api.core.tables import OutcomeRead
 from volunteer_api.inventory.models import (
     NEEDED,
     REASONS,
@@ -248,16 +248,11 @@ class ImportedDocumentRead(Schema):
     quantity = fields.Integer(required=True)
 
 
-class StockImportRead(Schema):
+class StockImportRead(OutcomeRead):
     """What a table led to, or would lead to. Nothing was made of `ignored_columns`."""
 
-    dry_run = Flag(required=True)
-    rows = Count(required=True)
     created_items = fields.List(fields.String(), required=True)
     documents = fields.List(fields.Nested(ImportedDocumentRead), required=True)
-    ignored_columns = fields.List(fields.String(), required=True)
-    errors = fields.List(fields.Nested(CellErrorRead), required=True)
-    error_count = Count(required=True)
 
 
 class OpeningCreate(Schema):

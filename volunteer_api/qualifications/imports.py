@@ -4,7 +4,7 @@ Somebody is known by the phone alone. Names and resident IDs that stand in such 
 only looked whether it can be one, since a column that slid by a row, or digits that Excel rounded, show there first.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -26,9 +26,11 @@ from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import (
     CellError,
     Column,
+    Outcome,
     Record,
     Table,
     day_of,
+    outcome,
     phone_of,
     receive,
     refusal,
@@ -61,17 +63,12 @@ MAX_ROWS = 2000
 EXPORTED_ROWS = 10_000
 
 
-@dataclass
-class Imported:
+@dataclass(kw_only=True)
+class Imported(Outcome):
     """What a table of people led to, or would lead to; `already_listed` are those that stood there the same before."""
 
-    dry_run: bool
-    rows: int
-    listed: int = 0
-    already_listed: int = 0
-    ignored_columns: Sequence[str] = ()
-    errors: Sequence[CellError] = ()
-    error_count: int = 0
+    listed: int
+    already_listed: int
 
 
 @dataclass
@@ -289,11 +286,7 @@ def _result(table: Table, judged: _Judged, new: Collection[str], *, dry_run: boo
     if judged.errors and not dry_run:
         raise refusal(judged.errors)
     return Imported(
-        dry_run=dry_run,
-        rows=len(table.records),
         listed=len(new),
         already_listed=len(judged.people) - len(new),
-        ignored_columns=table.ignored_columns,
-        errors=judged.errors[:100],
-        error_count=len(judged.errors),
+        **outcome(table, judged.errors, dry_run=dry_run),
     )

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import validates_schema
 
 from volunteer_api.core.schema import (
     Count,
     Day,
-    Flag,
     FlagParameter,
     Id,
     ListOf,
@@ -19,7 +18,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
-from volunteer_api.core.tables import CellErrorRead
+from volunteer_api.core.tables import OutcomeRead
 
 
 class TrainingFilter(PageQuery):
@@ -156,20 +155,15 @@ class CompletionsImportQuery(InsuredImportQuery):
     completed_on = Day()
 
 
-class PeopleImportRead(Schema):
+class PeopleImportRead(OutcomeRead):
     """What a table of people led to, or would lead to. Who stood there before for the same days is `already_listed`.
 
     Who is not registered yet is listed too, by the phone, and nobody learns who that is. Nothing was made of
     `ignored_columns`.
     """
 
-    dry_run = Flag(required=True)
-    rows = Count(required=True)
     listed = Count(required=True)
     already_listed = Count(required=True)
-    ignored_columns = fields.List(fields.String(), required=True)
-    errors = fields.List(fields.Nested(CellErrorRead), required=True)
-    error_count = Count(required=True)
 
 
 class CoverEnding(Schema):
