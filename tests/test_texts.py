@@ -14,7 +14,7 @@ from volunteer_api.core.schema import MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
 from volunteer_api.rankings import report, words
-from volunteer_api.rankings.service import TEXTS
+from volunteer_api.rankings.service import BASIS_TEXTS, TEAM_TEXT, TEXTS
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
@@ -28,8 +28,18 @@ def sources() -> set[str]:
         *REASON_SENTENCES.values(),
         *REMARK_SENTENCES.values(),
         *TEXTS.values(),
+        *BASIS_TEXTS.values(),
+        TEAM_TEXT,
     }
-    for named in (words.METRICS, words.SUBJECTS, words.BASES, report.UNITS):
+    for named in (
+        words.METRICS,
+        words.SUBJECTS,
+        words.BASES,
+        words.LEVELS,
+        words.CATEGORIES,
+        report.UNITS,
+        report.OUTCOMES,
+    ):
         found |= {*named.values()}
     found |= {*words.WEEKDAYS}
     for problem in (Problem, *Problem.known.values()):

@@ -11,14 +11,16 @@ from sqlalchemy import func, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import find_by_phone
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, Unit
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import meters_between
 from volunteer_api.demo import load_demo
+from volunteer_api.demo.program import THEMES
 from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 from volunteer_api.inventory.models import Movement
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import report
 from volunteer_api.stations.models import Station
 
 NEAR = "near=33.735,113.335"
@@ -231,3 +233,8 @@ def check_places(unit: Callable[..., Any]) -> None:
         return max(found)
 
     assert unit(farthest) < 1000
+
+
+def test_outcomes_of_the_demo_are_in_words_and_units_that_the_report_knows() -> None:
+    assert {theme.outcome[2] for theme in THEMES} <= set(Unit)
+    assert {theme.outcome[0] for theme in THEMES} <= report.OUTCOMES.keys()

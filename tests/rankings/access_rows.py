@@ -49,6 +49,7 @@ ROWS: dict[str, Entry] = {
     "POST /ranking-snapshots": CLOSES_RANKINGS(closing),
     "GET /ranking-snapshots": PUBLIC(),
     "GET /ranking-snapshots/{snapshot_id}": PUBLIC(closed),
+    "GET /ranking-snapshots/{snapshot_id}.xlsx": PUBLIC(closed),
     "GET /ranking-snapshots/{snapshot_id}/comparison": PUBLIC(compared),
     "GET /board": PUBLIC(offices),
     "GET /organizations/{organization_id}/report.pdf": READS_ATTENDANCE_BELOW(),

@@ -17,6 +17,7 @@ from volunteer_api.accounts.models import Consent, Volunteer
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 from volunteer_api.rankings.bases import period_before
@@ -87,6 +88,13 @@ def test_growth_is_against_the_month_before(client: Any, unit: Unit) -> None:
     found = [(row["rank"], row["subject"]["name"], row["value"], row["raw"], row["before"]) for row in body["items"]]
     assert found == [(1, "升", 2, 3, 1), (2, "平", 0, 1, 1), (3, "降", -2, 0, 2)]
     assert body["additive"] is False
+    assert [body["scope"][name] for name in ("value", "own", "raw", "before")] == [0, None, 4, 4]
+    assert [body["rule"][name] for name in ("basis", "before_from", "before_to")] == [
+        "growth",
+        "2026-10-01",
+        "2026-10-31",
+    ]
+    assert "2026-10-01" in body["rule"]["text"]
     assert all(row["registered"] is None for row in body["items"])
 
 
@@ -97,6 +105,7 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
         codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2)]
         community = division("410403001001", "community", codes[0])
         center = make_organization()
+        center.division_code = district
         offices = []
         for code in (*codes, None):
             office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
@@ -113,6 +122,7 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
         body = client.get(path).get_json()
     found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
     assert found == [(1, 33.3333, 100, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [47.5, 190, 4]
     assert body["additive"] is False
 
 
@@ -162,7 +172,7 @@ def served(unit: Unit) -> dict[str, UUID]:
 
 def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str, UUID]) -> None:
     with clock.at(NOON):
-        body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+        body = client.as_(served["idle"]).get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
     assert [(row["rank"], row["subject"]["name"], row["value"]) for row in body["items"]] == [
         (1, "named", 90),
         (2, "second", 50),
@@ -174,7 +184,7 @@ def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str,
 def test_a_scope_lists_who_served_there(client: Any, served: dict[str, UUID]) -> None:
     with clock.at(NOON):
         path = f"/rankings?subject=volunteer&metric=attendance_count&scope={served['center']}"
-        body = client.get(path).get_json()
+        body = client.as_(served["idle"]).get(path).get_json()
     assert {row["subject"]["name"]: row["value"] for row in body["items"]} == {"named": 1, "second": 1}
 
 
@@ -184,7 +194,7 @@ def test_a_consent_taken_back_counts_at_once(client: Any, unit: Unit, served: di
             update(Consent).where(Consent.volunteer_id == served["named"]).values(withdrawn_at=NOON)
         )
     )
-    body = client.get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+    body = client.as_(served["idle"]).get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
     assert "named" not in [row["subject"]["name"] for row in body["items"]]
 
 
@@ -203,6 +213,20 @@ def test_my_rank_is_among_all(
     with clock.at(NOON):
         body = client.as_(served[who]).get("/me/ranking").get_json()
     assert (body["rank"], body["ranked"], body["above"], body["below"]) == (rank, 5, above, below)
+
+
+def test_among_few_nobody_is_told_the_values_of_others(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
+    """Of two who swept a street, one would know what the other has."""
+
+    def work() -> None:
+        center = db.session.get_one(Organization, served["center"])
+        hold(center, NOON - timedelta(days=3), 45, served["minor"])
+        hold(center, NOON - timedelta(days=3), 30, served["silent"])
+
+    with clock.at(NOON):
+        unit(work)
+        body = client.as_(served["silent"]).get("/me/ranking?period=2026-11-17").get_json()
+    assert (body["rank"], body["ranked"], body["above"], body["below"]) == (2, 2, [], [])
 
 
 def test_my_activities_count_once_a_day(client: Any, served: dict[str, UUID]) -> None:
@@ -235,6 +259,14 @@ def test_neighbors_of_a_place(client: Any, unit: Unit) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["rankings", "rankings.csv", "rankings.xlsx", "rankings.svg", "rankings.png", "rankings/race.svg", "board"]
+)
+def test_names_are_shown_to_nobody_without_an_account(client: Any, path: str) -> None:
+    answer = client.get(f"/{path}?subject=volunteer", base="" if path == "board" else API_PREFIX)
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
     ("query", "code"),
     [
         ("subject=volunteer&metric=volunteer_count", "metric_without_subject"),
@@ -243,6 +275,7 @@ def test_neighbors_of_a_place(client: Any, unit: Unit) -> None:
         ("subject=team&basis=growth", "growth_without_period"),
         ("subject=team&basis=growth&period=all", "growth_without_period"),
         ("subject=team&basis=growth&from=2026-01-01", "growth_without_period"),
+        ("subject=team&basis=growth&from=1900-01-01&to=4000-01-01", "no_days_before"),
     ],
 )
 def test_what_cannot_be_combined_is_named(client: Any, query: str, code: str) -> None:

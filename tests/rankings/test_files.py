@@ -14,10 +14,16 @@ import pytest
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
 from tests.rankings.factories import Happening, Turn, write
+from tests.teams.factories import make_member, make_team
+from volunteer_api.activities.models import Outcome
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
-from volunteer_api.organizations.models import OrganizationKind, Role
+from volunteer_api.organizations.models import Organization, OrganizationKind, Role
+from volunteer_api.rankings import report
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.schemas import Metric, Subject
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -86,6 +92,28 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
     ]
 
 
+def test_files_say_what_a_basis_is_made_of(client: Any, center_id: UUID) -> None:
+    with clock.at(NOON):
+        path = f"{query(center_id, basis='growth', period='2026-11-19')}"
+        table = client.get(f"/rankings.csv?{path}", headers={"Accept-Language": "en"}).get_data().decode("utf-8-sig")
+        ranking = client.get(f"/rankings?{path}").get_json()
+        sheet = openpyxl.load_workbook(io.BytesIO(client.get(f"/rankings.xlsx?{path}").get_data())).worksheets[0]
+    rows = list(csv.reader(io.StringIO(table)))
+    assert rows[0] == ["Rank", "Organizations", "Activities held growth", "Activities held", "The time before"]
+    expected = [[row["value"], row["raw"], row["before"]] for row in ranking["items"]]
+    assert [[int(cell) for cell in row[2:]] for row in rows[1:]] == expected
+    assert expected[0] == [0, 1, 1]
+    assert [[cell.value for cell in row[2:]] for row in sheet.iter_rows(min_row=5, max_row=7)] == expected
+
+
+def test_a_picture_tells_what_it_leaves_out(client: Any, center_id: UUID) -> None:
+    path = f"{query(center_id)}&level=practice_office&category=environment_protection"
+    told = texts_of(drawn(client.get(f"/rankings.svg?{path}", headers={"Accept-Language": "en"})))
+    rule = client.get(f"/rankings?{path}", headers={"Accept-Language": "en"}).get_json()["rule"]["text"]
+    assert told[0] == "卫东区实践中心 · Activities held · Environment protection · Practice offices"
+    assert " ".join(told[2 + 3 * len(NAMES) :]) == rule
+
+
 def test_bars_are_as_long_as_their_values(client: Any, center_id: UUID) -> None:
     with clock.at(NOON):
         picture = drawn(client.get(f"/rankings.svg?{query(center_id, top='2')}"))
@@ -132,6 +160,32 @@ def test_a_race_of_months_has_a_frame_for_each(client: Any, center_id: UUID) -> 
     assert len(list(picture.iter(f"{SVG}animateTransform"))) == len(NAMES)
 
 
+def test_a_race_tells_values_as_people_read_them(client: Any, unit: Callable[..., Any]) -> None:
+    """Whole minutes however many, and per head what the ranking says."""
+
+    def work() -> UUID:
+        center = make_organization()
+        team = make_team(organization_id=center.id)
+        turn = Turn(NOON - timedelta(days=1), present=[(0, State.CREDITED, 1_234_567)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id], team_id=team.id)
+        make_member(team, make_volunteer())
+        return center.id
+
+    with clock.at(NOON):
+        path = f"/rankings/race.svg?subject=team&scope={unit(work)}&metric=credited_minutes&period=2026-11"
+        raw, per_head = (texts_of(drawn(client.get(f"{path}&basis={basis}"))) for basis in ("raw", "per_volunteer"))
+        growth = client.get(f"{path}&basis=growth")
+    assert "1,234,567" in raw
+    assert "617,283.5" in per_head
+    assert [error["code"] for error in growth.get_json()["errors"]] == ["basis_without_race"]
+
+
+def test_official_names_are_whole(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    name = "东工人镇街道新时代文明实践所"
+    unit(lambda: make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name=name))
+    assert name in texts_of(drawn(client.get(f"/rankings.svg?{query(center_id)}")))
+
+
 def test_a_race_of_too_many_frames_is_refused(client: Any, center_id: UUID) -> None:
     answer = client.get(f"/rankings/race.svg?{query(center_id, step='week', period='2020')}")
     assert answer.status_code == 200
@@ -175,6 +229,32 @@ def test_the_board_stands_still_until_something_changes(client: Any, unit: Calla
     assert changed.status_code == 200
 
 
+def test_a_board_that_fails_asks_again(client: Any, center_id: UUID) -> None:
+    failed = client.get(f"/board?subject=organization&scope={UUID(int=7)}", base="")
+    assert (failed.status_code, failed.headers["Refresh"]) == (404, "30")
+    assert "Refresh" not in client.get(f"/board?{query(center_id)}", base="").headers
+
+
+def test_parts_of_a_report_beyond_the_most_are_one_line(unit: Callable[..., Any], center_id: UUID) -> None:
+    """Own + parts = in all, however many parts there are."""
+
+    def work() -> list[Any]:
+        for _ in range(report.MOST_PARTS):
+            office = make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE)
+        turn = Turn(NOON - timedelta(days=40), present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), office, [make_volunteer().id])
+        question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, NOON, scope=center_id)
+        figures = [report.Figure(metric, 0, 0, 0) for metric in Metric]
+        rows: list[Any] = report._parts(question, figures)["rows"]
+        return rows
+
+    with clock.at(NOON):
+        rows = unit(work)
+    assert len(rows) == report.MOST_PARTS + 3
+    assert rows[-3][0] == "其他3个"
+    assert [sum(int(row[column]) for row in rows[:-2]) for column in (1, 2, 4)] == [6, 6, 180]
+
+
 def _hold_one(center_id: UUID) -> None:
     office = make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE)
     write(
@@ -192,6 +272,23 @@ def test_the_report_is_a_pdf_of_the_month(client: Any, unit: Callable[..., Any],
     assert answer.status_code == 200
     assert answer.get_data().startswith(b"%PDF-")
     assert (future.status_code, future.get_json()["code"]) == (409, "month_not_begun")
+
+
+def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    """Of before there was a list of units."""
+
+    def work() -> UUID:
+        center = db.session.get_one(Organization, center_id)
+        activity = write(Happening(), center, [make_volunteer().id])
+        activity.completed_at = NOON
+        db.session.add(Outcome(activity_id=activity.id, kind="leaflets", unit="份", quantity=1_234_567_000))
+        return make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id
+
+    with clock.at(NOON):
+        answer = client.as_(unit(work)).get(f"/organizations/{center_id}/report.pdf?month=2026-11")
+        told = unit(lambda: report._outcomes(center_id, NOON.date(), NOON.date()))["rows"]
+    assert answer.status_code == 200
+    assert told == [["发放宣传品", "1,234,567 份", "1"]]
 
 
 def test_files_take_few_statements(client: Any, statements: Callable[[], Any], center_id: UUID) -> None:

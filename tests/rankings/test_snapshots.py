@@ -1,10 +1,12 @@
 """Closed periods: published as they were, with what has changed since."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import openpyxl
 import pytest
 from sqlalchemy import update
 
@@ -114,6 +116,7 @@ def test_two_snapshots_side_by_side(client: Any, unit: Unit, center: dict[str, U
         path = f"/ranking-snapshots/{october}/comparison?subject=organization&level=practice_office"
         body = client.get(f"{path}&with={september}").get_json()
         unknown = client.get(f"{path}&with={center['id']}")
+    assert (body["snapshot"]["period"], body["other"]["period"]) == ("2026-10", "2026-09")
     assert [
         (row["subject"]["name"], row["rank"], row["value"], row["other_rank"], row["other_value"], row["difference"])
         for row in body["items"]
@@ -135,6 +138,51 @@ def test_pages_of_a_snapshot_hold_every_row_once(client: Any, unit: Unit, center
                 break
             cursor = f"&cursor={body['next_cursor']}"
     assert len(found) == len(set(found)) == 5
+
+
+def test_who_counts_only_since_the_closing_is_told(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
+    """So that the offices' adjustments add up to the center's."""
+
+    def hold_late() -> None:
+        office = make_organization(parent_id=center["id"], kind=OrganizationKind.PRACTICE_OFFICE, name="丙")
+        hold(office, OCTOBER)
+        make_organization(parent_id=center["id"], kind=OrganizationKind.PRACTICE_OFFICE, name="丁")
+
+    with clock.at(LATE):
+        closed = close(client, center).get_json()["id"]
+        unit(hold_late)
+        assert rows(client, closed) == [(1, "甲", 2, 2, 0), (2, "乙", 0, 0, 0), (None, "丙", 0, 1, 1)]
+        path = f"/ranking-snapshots/{closed}?subject=organization"
+        whole = client.get(f"{path}&level=practice_center").get_json()["items"]
+        pages = [client.get(f"{path}&level=practice_office&limit=2").get_json()]
+        book = client.get(f"/ranking-snapshots/{closed}.xlsx?subject=organization&level=practice_office")
+        pages.append(client.get(f"{path}&level=practice_office&limit=2&cursor={pages[0]['next_cursor']}").get_json())
+    assert [row["adjustment"] for row in whole] == [1]
+    told = list(openpyxl.load_workbook(io.BytesIO(book.get_data())).worksheets[0].iter_rows(values_only=True))
+    assert told[1][0].startswith("2026-10-01 至 2026-10-31 · 结榜于2026-11-20 12:00 · ")
+    assert told[3:7] == [
+        ("名次", "实践所", "活动场次", "本级", "现值", "调整"),
+        (1, "甲", 2, 2, 2, 0),
+        (2, "乙", 0, 0, 0, 0),
+        (None, "丙", 0, None, 1, 1),
+    ]
+    assert [row["subject"]["name"] for page in pages for row in page["items"]] == ["甲", "乙", "丙"]
+
+
+def test_a_snapshot_is_asked_again_for_nothing(client: Any, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        path = f"/ranking-snapshots/{close(client, center).get_json()['id']}?subject=organization&level=unit"
+        first = client.get(path)
+    with clock.at(LATE + timedelta(minutes=5)):
+        again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_volunteers_are_in_no_snapshot(client: Any, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        snapshot_id = close(client, center).get_json()["id"]
+        answer = client.get(f"/ranking-snapshots/{snapshot_id}?subject=volunteer")
+    assert [error["code"] for error in answer.get_json()["errors"]] == ["subject_not_published"]
 
 
 @pytest.mark.parametrize("query", ["subject=organization", "subject=team&level=unit"])

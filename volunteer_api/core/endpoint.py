@@ -142,6 +142,7 @@ def endpoint(
     produces: str | None = None,
     audits: bool = False,
     in_one_statement: Judgment | None = None,
+    at_one_moment: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
@@ -156,6 +157,7 @@ def endpoint(
     one key to be the same. `limit` is per address, like "60/10 minutes".
     `in_one_statement(principal, body)` is for a call that a crowd makes: it reads, judges and says what one statement
     is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
+    `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
     """
     if not isinstance(access, Access):
         raise TypeError(f"{method} {rule} declares no access")
@@ -200,7 +202,12 @@ def endpoint(
                 response = run_unit(lambda: perform_at_once(principal, replayable), writes=False, loose=True)
                 if response is not None:
                     return response
-            return run_unit(lambda: perform(path, principal, replayable), writes=writes, loose=not writes)
+            return run_unit(
+                lambda: perform(path, principal, replayable),
+                writes=writes,
+                loose=not writes,
+                at_one_moment=at_one_moment,
+            )
 
         def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
             g.dumped = None

@@ -33,11 +33,13 @@ class Rerun(Exception):
 LOST = (Rerun, StaleDataError, DBAPIError, PoolTimeout)
 
 
-def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False) -> Result:
+def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False, at_one_moment: bool = False) -> Result:
     """Run `work` in one transaction and commit it if it `writes`.
 
     `loose` is for what only reads, and holds no lock from one statement to the next: on PostgreSQL, where each
     statement of a transaction has a snapshot of its own anyway, it runs without one and saves two round trips.
+
+    `at_one_moment` has all statements see the rows of one moment, for figures that must add up; SQLite's do anyway.
 
     The whole of `work` runs again, after a rollback, where the database says that another transaction came between
     (serialization failure, deadlock, SQLite's busy), where a connection was found broken before COMMIT, or where a
@@ -51,7 +53,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False) -
     for attempt in range(1, ATTEMPTS + 1):
         g.after_commit = []
         try:
-            result = _run_once(work, writes, loose)
+            result = _run_once(work, writes, loose, at_one_moment)
         except Problem as problem:
             if problem.keeps_writes and writes:
                 _call_back()
@@ -135,10 +137,10 @@ def _commit() -> None:
         raise
 
 
-def _run_once(work: Callable[[], Result], writes: bool, loose: bool) -> Result:
+def _run_once(work: Callable[[], Result], writes: bool, loose: bool, at_one_moment: bool) -> Result:
     options: dict[str, Any] = {BEGIN_IMMEDIATE: writes}
-    if loose and db.engine.dialect.name == "postgresql":
-        options["isolation_level"] = "AUTOCOMMIT"
+    if (loose or at_one_moment) and db.engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ" if at_one_moment else "AUTOCOMMIT"
     try:
         db.session.connection(execution_options=options)
         result = work()

@@ -45,11 +45,11 @@ RIVER = Theme("清洁家园：{place}河道垃圾清理", Category.ENVIRONMENT_P
 GREEN = Theme("清洁家园：{place}绿化带捡拾白色垃圾", Category.ENVIRONMENT_PROTECTION, ("waste", 40, "kg"), True)
 THEMES = (
     CLEANING,
-    Theme("{place}文明交通劝导", Category.TRAFFIC_GUIDANCE, ("people_guided", 300, "人次")),
-    Theme("{place}独居老人上门探访", Category.ELDERLY_CARE, ("households_visited", 12, "户")),
+    Theme("{place}文明交通劝导", Category.TRAFFIC_GUIDANCE, ("people_guided", 300, "time")),
+    Theme("{place}独居老人上门探访", Category.ELDERLY_CARE, ("households_visited", 12, "household")),
     RIVER,
-    Theme("{place}便民服务日：理发、磨刀、量血压", Category.COMMUNITY_SERVICE, ("people_served", 80, "人次")),
-    Theme("{place}反诈与消防安全宣传", Category.PUBLIC_SAFETY, ("leaflets", 200, "份")),
+    Theme("{place}便民服务日：理发、磨刀、量血压", Category.COMMUNITY_SERVICE, ("people_served", 80, "time")),
+    Theme("{place}反诈与消防安全宣传", Category.PUBLIC_SAFETY, ("leaflets", 200, "piece")),
     GREEN,
     Theme("{place}少儿阅读陪伴", Category.CHILD_CARE, ("children", 25, "person")),
     Theme("{place}心肺复苏知识讲堂", Category.HEALTH_CARE, ("audience", 60, "person")),

@@ -1,18 +1,27 @@
 """Who may read rankings."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound
+from volunteer_api.core.problems import NotFound, Unauthorized
 from volunteer_api.organizations.access import Permission, load_organization, require
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings.models import RankingSnapshot
+from volunteer_api.rankings.schemas import Subject
 
 
 @open_to_all
 def to_read(_principal: Principal | None) -> None:
     """Anybody. A loader, and not plain `public`, because an unknown scope or campaign is answered with 404."""
+
+
+def require_may_name(principal: Principal | None, query: Mapping[str, Any]) -> None:
+    """Show the names of volunteers to those who are signed in; of all else anybody. Raises Unauthorized (401)."""
+    if query["subject"] is Subject.VOLUNTEER and principal is None:
+        raise Unauthorized()
 
 
 @open_to_all

@@ -4,6 +4,7 @@ Plain functions of plain data. What people typed stands in the picture as text a
 neither scripts nor references to anything outside of itself.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,7 +20,9 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 # From nothing to much, in even steps of lightness.
 HEATS = ("#ebedf0", "#c6dbef", "#6baed6", "#2171b5", "#08306b")
 WIDTH, MARGIN = 960, 24
-LABEL_WIDTH, VALUE_WIDTH = 220, 96
+# Labels take what they need, within bounds.
+LEAST_LABEL, MOST_LABEL, VALUE_WIDTH = 120, 360, 96
+RANK_WIDTH = 42
 ROW, BAR = 34, 22
 HEAD, FOOT = 84, 40
 SECONDS_A_FRAME = 1.2
@@ -67,15 +70,17 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> str:
     """The bars from above down, at most 50; a negative value is a bar of no length with its number beside it."""
     shown = bars[:MOST_BARS]
     longest = max((bar.value for bar in shown), default=0) or 1
+    room = _label_room(bar.label for bar in shown)
+    begin = MARGIN + RANK_WIDTH + room + 12
     parts = []
     for place, bar in enumerate(shown):
         top = HEAD + place * ROW
-        length = _length(bar.value, longest)
+        length = _length(bar.value, longest, begin)
         parts += [
             _text(MARGIN + 30, top + 16, str(bar.rank), anchor="end", fill=FAINT),
-            _text(MARGIN + 42, top + 16, fitting(bar.label, LABEL_WIDTH - 48, 15)),
-            _box(MARGIN + LABEL_WIDTH, top, length, BAR, COLORS[0]),
-            _text(MARGIN + LABEL_WIDTH + length + 8, top + 16, bar.told),
+            _text(MARGIN + RANK_WIDTH, top + 16, fitting(bar.label, room, 15)),
+            _box(begin, top, length, BAR, COLORS[0]),
+            _text(begin + length + 8, top + 16, bar.told),
         ]
     return _picture(caption, HEAD + max(1, len(shown)) * ROW + FOOT, parts)
 
@@ -91,24 +96,26 @@ def bar_race(caption: Caption, runners: Sequence[Runner], frames: Sequence[Frame
     seen = [runner for runner in runners if any(place[runner.id] < most for place in places)]
     longest = max((value for frame in frames for value in frame.values.values()), default=0) or 1
     time = _Time(len(frames))
+    room = _label_room(runner.label for runner in seen)
+    begin = MARGIN + room + 10
     parts = [f'<clipPath id="field"><rect x="0" y="{HEAD - 6}" width="{WIDTH}" height="{most * ROW}"/></clipPath>']
     parts.append('<g clip-path="url(#field)">')
     for number, runner in enumerate(seen):
         # Below the field, where it is cut off, stands who is not among the first.
         tops = [HEAD + min(place[runner.id], most) * ROW for place in places]
         values = [frame.values.get(runner.id, 0) for frame in frames]
-        lengths = [_length(value, longest) for value in values]
+        lengths = [_length(value, longest, begin) for value in values]
         color = COLORS[number % len(COLORS)]
         last = len(frames) - 1
         parts += [
             f'<g transform="translate(0 {tops[last]})">',
             time.moved([f"0 {top}" for top in tops]),
-            _text(MARGIN + LABEL_WIDTH - 10, 16, fitting(runner.label, LABEL_WIDTH - 16, 15), anchor="end"),
-            f'<rect x="{MARGIN + LABEL_WIDTH}" y="0" height="{BAR}" rx="3" fill="{color}" width="{lengths[last]:.1f}">',
+            _text(begin - 10, 16, fitting(runner.label, room, 15), anchor="end"),
+            f'<rect x="{begin:.1f}" y="0" height="{BAR}" rx="3" fill="{color}" width="{lengths[last]:.1f}">',
             time.changed("width", [f"{length:.1f}" for length in lengths]),
             "</rect>",
             *(
-                _shown_in(time, index, _text(MARGIN + LABEL_WIDTH + lengths[index] + 8, 16, f"{values[index]:,g}"))
+                _shown_in(time, index, _text(begin + lengths[index] + 8, 16, told_number(values[index])))
                 for index in range(len(frames))
             ),
             "</g>",
@@ -132,8 +139,10 @@ def heat_map(caption: Caption, values: Mapping[date, int], first: date, last: da
     weeks = (last - monday).days // WEEKDAYS + 1
     side = min(26.0, (WIDTH - 2 * MARGIN - 36) / weeks)
     largest = max(values.values(), default=0)
+    # The months stand between the line below the title and the days.
+    head = HEAD + 14
     parts = [
-        _text(MARGIN, HEAD + row * side + side * 0.72, name, size=11, fill=FAINT)
+        _text(MARGIN, head + row * side + side * 0.72, name, size=11, fill=FAINT)
         for row, name in enumerate(weekdays)
         if row % 2 == 0
     ]
@@ -141,12 +150,12 @@ def heat_map(caption: Caption, values: Mapping[date, int], first: date, last: da
         day = first + timedelta(days=number)
         column, row = divmod((day - monday).days, WEEKDAYS)
         value = values.get(day, 0)
-        left, top = MARGIN + 36 + column * side, HEAD + row * side
+        left, top = MARGIN + 36 + column * side, head + row * side
         box = f'x="{left:.1f}" y="{top:.1f}" width="{side - 2:.1f}" height="{side - 2:.1f}" rx="2"'
         parts.append(f'<rect {box} fill="{HEATS[heat(value, largest)]}"><title>{day}: {value:,}</title></rect>')
         if day.day == 1:
-            parts.append(_text(left, HEAD - 8, f"{day:%Y-%m}", size=11, fill=FAINT))
-    bottom = HEAD + WEEKDAYS * side + 22
+            parts.append(_text(left, head - 8, f"{day:%Y-%m}", size=11, fill=FAINT))
+    bottom = head + WEEKDAYS * side + 22
     legend = [_text(MARGIN + 36, bottom + 11, "0", size=11, fill=FAINT)]
     for step, color in enumerate(HEATS):
         legend.append(_box(MARGIN + 56 + step * 18, bottom, 14, 14, color))
@@ -159,6 +168,11 @@ def heat(value: int, largest: int) -> int:
     if value <= 0 or largest <= 0:
         return 0
     return min(len(HEATS) - 1, 1 + (value * (len(HEATS) - 1) - 1) // largest)
+
+
+def told_number(value: float) -> str:
+    """A number as a person reads it: its thousands apart, at most four decimals, whole where it is."""
+    return f"{round(value, 4):,}".removesuffix(".0")
 
 
 def fitting(text: str, width: float, size: float) -> str:
@@ -216,8 +230,13 @@ def _places(runners: Iterable[Runner], frame: Frame) -> dict[str, int]:
     return {runner.id: place for place, runner in enumerate(ordered)}
 
 
-def _length(value: float, longest: float) -> float:
-    return max(0.0, value) / longest * (WIDTH - 2 * MARGIN - LABEL_WIDTH - VALUE_WIDTH)
+def _length(value: float, longest: float, begin: float) -> float:
+    return max(0.0, value) / longest * (WIDTH - MARGIN - VALUE_WIDTH - begin)
+
+
+def _label_room(labels: Iterable[str]) -> float:
+    widest = max((_width(printable(label), 15) for label in labels), default=0)
+    return min(max(widest, LEAST_LABEL), MOST_LABEL)
 
 
 def _width(text: str, size: float) -> float:
@@ -237,15 +256,33 @@ def _box(left: float, top: float, width: float, height: float, fill: str) -> str
     return f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{fill}"/>'
 
 
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """The text in lines of at most so many points, broken at spaces and between Chinese characters."""
+    lines, line = [], ""
+    for piece in re.findall(r"[!-~]+\s*|\s+|[^!-~\s]", printable(text)):
+        if line and _width(line + piece.rstrip(), size) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()]
+
+
 def _picture(caption: Caption, height: float, parts: Sequence[str]) -> str:
     title, subtitle, rule = (printable(text) for text in (caption.title, caption.subtitle, caption.rule))
+    room = WIDTH - 2 * MARGIN
+    # The rule is never cut: it is what the picture stands on.
+    rules = wrapped(rule, room, 11)
+    first_line = height - 14
+    height += 15 * (len(rules) - 1)
+    # A long title is set smaller before it is cut.
+    size = next((size for size in (22, 20, 18, 16) if _width(title, size) <= room), 14)
     body = "\n".join(
         [
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
-            _text(MARGIN, 36, fitting(title, WIDTH - 2 * MARGIN, 22), size=22, weight="700"),
-            _text(MARGIN, 60, fitting(subtitle, WIDTH - 2 * MARGIN, 14), size=14, fill=FAINT),
+            _text(MARGIN, 36, fitting(title, room, size), size=size, weight="700"),
+            _text(MARGIN, 60, fitting(subtitle, room, 14), size=14, fill=FAINT),
             *parts,
-            _text(MARGIN, height - 14, fitting(rule, WIDTH - 2 * MARGIN, 11), size=11, fill=FAINT),
+            *(_text(MARGIN, first_line + place * 15, line, size=11, fill=FAINT) for place, line in enumerate(rules)),
         ]
     )
     return (

@@ -1,6 +1,9 @@
 """Routes of rankings."""
 
+from http.client import BAD_REQUEST
 from typing import Any
+
+from flask import Response
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
@@ -11,7 +14,17 @@ from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import access, board, files, progress, report, service, snapshots, statistics
+from volunteer_api.rankings import (
+    access,
+    board,
+    files,
+    progress,
+    report,
+    service,
+    snapshot_files,
+    snapshots,
+    statistics,
+)
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
     FactsFilter,
@@ -32,6 +45,7 @@ from volunteer_api.rankings.snapshot_schemas import (
     ComparisonQuery,
     ComparisonRead,
     SnapshotCreate,
+    SnapshotFileQuery,
     SnapshotListQuery,
     SnapshotQuery,
     SnapshotRead,
@@ -40,27 +54,43 @@ from volunteer_api.rankings.statistics_schemas import StatisticsRead
 
 blueprint = feature_blueprint("rankings", __name__, "Leaderboards and the rule by which they are counted")
 pages = page_blueprint("ranking_pages", __name__, "Leaderboards for the screen in the hall")
+# Counted over all that ever was, by a dozen statements: more than a hall's screens and an office's people ask for.
+FIGURES = "600/10 minutes"
 # A file of all places, or a picture that a child process sets: a second of a core each.
 FILES = "60/10 minutes"
 
 
-@endpoint(blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead)
-def read_ranking(query: dict[str, Any]) -> Written:
+@endpoint(
+    blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead, at_one_moment=True
+)
+def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
+    access.require_may_name(principal, query)
     # A screen that polls is answered with 304 until a place or a value has changed.
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/statistics", access=access.to_read, query=FactsFilter, returns=StatisticsRead)
+@endpoint(
+    blueprint,
+    "GET",
+    "/statistics",
+    access=access.to_read,
+    query=FactsFilter,
+    returns=StatisticsRead,
+    limit=FIGURES,
+    at_one_moment=True,
+)
 def read_statistics(query: dict[str, Any]) -> Written:
     """Read the figures of a subtree, a campaign or all, in sum and in parts."""
     return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead)
-def read_my_ranking(principal: Principal, query: dict[str, Any]) -> service.Standing:
+@endpoint(
+    blueprint, "GET", "/me/ranking", access=signed_in, query=MyRankingQuery, returns=MyRankingRead, at_one_moment=True
+)
+def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     """Read my own place among all volunteers, which nobody else is shown."""
-    return service.my_standing(principal.volunteer_id, query)
+    return Written(MyRankingRead().dump(service.my_standing(principal.volunteer_id, query)), untagged=("as_of",))
 
 
 @endpoint(
@@ -70,6 +100,7 @@ def read_my_ranking(principal: Principal, query: dict[str, Any]) -> service.Stan
     access=to_see_campaign,
     query=ProgressQuery,
     returns=ProgressRead,
+    at_one_moment=True,
 )
 def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     """Read how far a campaign has come towards its goals, counted from the rows as they are now."""
@@ -78,36 +109,50 @@ def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
 
 
 @endpoint(blueprint, "GET", "/rankings.xlsx", access=access.to_read, query=RankingFilter, produces=XLSX, limit=FILES)
-def fetch_ranking_workbook(query: dict[str, Any]) -> Download:
+def fetch_ranking_workbook(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as a workbook."""
+    access.require_may_name(principal, query)
     return files.ranking_workbook(query)
 
 
 @endpoint(blueprint, "GET", "/rankings.csv", access=access.to_read, query=RankingFilter, produces=CSV, limit=FILES)
-def fetch_ranking_csv(query: dict[str, Any]) -> Download:
+def fetch_ranking_csv(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as csv."""
+    access.require_may_name(principal, query)
     return files.ranking_csv(query)
 
 
-@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG)
-def draw_ranking(query: dict[str, Any]) -> Download:
+@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG, limit=FIGURES)
+def draw_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars."""
+    access.require_may_name(principal, query)
     return files.ranking_picture(query, photographed=False)
 
 
 @endpoint(blueprint, "GET", "/rankings.png", access=access.to_read, query=PictureQuery, produces=PNG, limit=FILES)
-def photograph_ranking(query: dict[str, Any]) -> Download:
+def photograph_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars, for a chat or a slide."""
+    access.require_may_name(principal, query)
     return files.ranking_picture(query, photographed=True)
 
 
-@endpoint(blueprint, "GET", "/rankings/race.svg", access=access.to_read, query=RaceQuery, produces=SVG, limit=FILES)
-def draw_race(query: dict[str, Any]) -> Download:
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings/race.svg",
+    access=access.to_read,
+    query=RaceQuery,
+    produces=SVG,
+    limit=FILES,
+    at_one_moment=True,
+)
+def draw_race(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw how the first places came about, as bars that race through the period."""
+    access.require_may_name(principal, query)
     return files.race_picture(query)
 
 
-@endpoint(blueprint, "GET", "/rankings/weeks.svg", access=access.to_read, query=WeeksQuery, produces=SVG)
+@endpoint(blueprint, "GET", "/rankings/weeks.svg", access=access.to_read, query=WeeksQuery, produces=SVG, limit=FIGURES)
 def draw_weeks(query: dict[str, Any]) -> Download:
     """Draw each day of some weeks, the darker the more."""
     return files.weeks_picture(query, photographed=False)
@@ -120,7 +165,15 @@ def photograph_weeks(query: dict[str, Any]) -> Download:
 
 
 @endpoint(
-    blueprint, "POST", "/ranking-snapshots", access=signed_in, body=SnapshotCreate, returns=SnapshotRead, status=201
+    blueprint,
+    "POST",
+    "/ranking-snapshots",
+    access=signed_in,
+    body=SnapshotCreate,
+    returns=SnapshotRead,
+    status=201,
+    limit=FILES,
+    at_one_moment=True,
 )
 def close_period(principal: Principal, body: dict[str, Any]) -> snapshots.SnapshotView:
     """Close a period: publish its rankings as they are now."""
@@ -148,10 +201,25 @@ def list_snapshots(query: dict[str, Any]) -> Page:
     access=access.to_see_snapshot,
     query=SnapshotQuery,
     returns=ClosedRankingRead,
+    at_one_moment=True,
 )
-def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, with what has changed since."""
-    return snapshots.read_snapshot(snapshot, query)
+    return Written(ClosedRankingRead().dump(snapshots.read_snapshot(snapshot, query)), untagged=("as_of",))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/ranking-snapshots/<uuid:snapshot_id>.xlsx",
+    access=access.to_see_snapshot,
+    query=SnapshotFileQuery,
+    produces=XLSX,
+    limit=FILES,
+)
+def fetch_snapshot_workbook(snapshot: RankingSnapshot, query: dict[str, Any]) -> Download:
+    """Fetch all places of a ranking as it was closed, with what has changed since, as a workbook."""
+    return snapshot_files.snapshot_workbook(snapshot, query)
 
 
 @endpoint(
@@ -162,9 +230,9 @@ def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots
     query=ComparisonQuery,
     returns=ComparisonRead,
 )
-def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> snapshots.SnapshotPage:
+def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     """Read a ranking as it was closed, beside that of another snapshot."""
-    return snapshots.compare(snapshot, query)
+    return Written(ComparisonRead().dump(snapshots.compare(snapshot, query)), untagged=("as_of",))
 
 
 @endpoint(
@@ -175,13 +243,25 @@ def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> snaps
     query=ReportQuery,
     produces=PDF,
     limit=FILES,
+    at_one_moment=True,
 )
 def print_report(organization: Organization, query: dict[str, Any]) -> Download:
     """Print the monthly report of an organization and all below it, with pictures."""
     return report.monthly_report(organization, query.get("month"))
 
 
-@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML)
-def show_board(query: dict[str, Any]) -> Download:
+def keep_asking(response: Response) -> Response:
+    """A screen that is told of a restart or of too many requests asks again, as a page that it was shown does."""
+    if response.status_code >= BAD_REQUEST:
+        response.headers["Refresh"] = str(board.SECONDS)
+    return response
+
+
+pages.after_request(keep_asking)
+
+
+@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML, limit=FIGURES)
+def show_board(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Show the first places of a ranking on a screen, counted anew every half minute."""
+    access.require_may_name(principal, query)
     return board.board_page(query)

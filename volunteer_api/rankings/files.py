@@ -43,7 +43,7 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
     sheet = Sheet(
         name=words.measure_name(question.metric, question.basis),
         titles=(caption.title, caption.subtitle, caption.rule),
-        columns=[Column(header, width) for header, width in zip(headers, (8, 40, 16, 16), strict=False)],
+        columns=[Column(header, width) for header, width in zip(headers, (8, 40, 16, 16, 16), strict=False)],
         rows=rows,
     )
 
@@ -82,7 +82,7 @@ def race_picture(query: Mapping[str, Any]) -> Download:
     for end in ends:
         rows = _first_places(replace(question, first=first, last=end), query["top"])
         names |= {str(row.id): row.name for row in rows}
-        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): row.value for row in rows}))
+        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): told_value(question, row.value) for row in rows}))
     caption = _caption(replace(question, first=first, last=last))
     runners = [Runner(*runner) for runner in sorted(names.items())]
     return _picture(charts.bar_race(caption, runners, frames, query["top"]), question.now, photographed=False)
@@ -111,10 +111,12 @@ def title_of(question: Question, *, of_all: bool = False) -> str:
     about = [words.measure_name(question.metric, question.basis)]
     if question.scope is not None:
         about.insert(0, db.session.get_one(Organization, question.scope).name)
+    if question.category is not None:
+        about.append(words.category_name(question.category))
     if question.campaign_id is not None:
         about.append(db.session.get_one(Campaign, question.campaign_id).name)
     if not of_all:
-        about.append(words.subject_name(question.subject))
+        about.append(words.subject_name(question.subject, question.level))
     return " · ".join(about)
 
 
@@ -148,24 +150,34 @@ def _in_order(question: Question) -> Rows:
 
 def _headers(question: Question) -> list[str]:
     measure = words.measure_name(question.metric, question.basis)
-    headers = [texts.translate("Rank"), words.subject_name(question.subject), measure]
-    return [*headers, texts.translate("Of its own")] if _has_own(question) else headers
+    headers = [texts.translate("Rank"), words.subject_name(question.subject, question.level), measure]
+    if question.basis is Basis.PER_VOLUNTEER:
+        return [*headers, words.metric_name(question.metric), texts.translate("Registered volunteers")]
+    if question.basis is Basis.GROWTH:
+        return [*headers, words.metric_name(question.metric), texts.translate("The time before")]
+    return [*headers, texts.translate("Of its own")] if question.subject is Subject.ORGANIZATION else headers
 
 
-def _has_own(question: Question) -> bool:
-    return question.subject is Subject.ORGANIZATION and question.basis is Basis.RAW
+def _more_cells(question: Question, row: Any) -> list[Value]:
+    """What stands beside a value, under the headers from the fourth on."""
+    match question.basis:
+        case Basis.PER_VOLUNTEER:
+            return [row.raw, row.registered]
+        case Basis.GROWTH:
+            return [row.raw, row.before]
+        case _:
+            return [row.own] if question.subject is Subject.ORGANIZATION else []
 
 
 def _table(question: Question) -> list[list[Value]]:
     rows = db.session.execute(_in_order(question).limit(MOST_ROWS + 1)).all()
     if len(rows) > MOST_ROWS:
         raise RankingTooLong(most=MOST_ROWS)
-    with_own = _has_own(question)
-    return [[row.rank, row.name, told_value(question, row.value), *([row.own] if with_own else [])] for row in rows]
+    return [[row.rank, row.name, told_value(question, row.value), *_more_cells(question, row)] for row in rows]
 
 
 def _told(question: Question, value: int) -> str:
-    return f"{told_value(question, value):,}"
+    return charts.told_number(told_value(question, value))
 
 
 def _caption(question: Question, *, of_all: bool = False, tells_moment: bool = True) -> Caption:

@@ -21,6 +21,7 @@ from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.rankings import words
+from volunteer_api.rankings.charts import told_number
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
@@ -40,6 +41,16 @@ UNITS = {
     Unit.PERSON: "persons",
     Unit.HOUSEHOLD: "households",
     Unit.TIME: "times",
+}
+OUTCOMES = {
+    "river_cleaned": "River cleaned",
+    "waste": "Waste taken away",
+    "leaflets": "Leaflets handed out",
+    "people_guided": "People guided",
+    "people_served": "People served",
+    "households_visited": "Households visited",
+    "children": "Children looked after",
+    "audience": "Audience",
 }
 
 
@@ -138,12 +149,19 @@ def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
             found.setdefault(row.id, {})[metric] = int(row.value)
     ordered = sorted(found, key=lambda one: (-found[one].get(Metric.ACTIVITY_COUNT, 0), one))
     rows_of_parts = [[names[one], *(f"{found[one].get(metric, 0):,}" for metric in Metric)] for one in ordered]
+    # So that the lines add up however many there are; of their volunteers there is no sum.
+    rest = ordered[MOST_PARTS:]
+    sums = [sum(found[one].get(metric, 0) for one in rest) for metric in Metric]
+    told = [
+        f"{value:,}" if metric is not Metric.VOLUNTEER_COUNT else "" for metric, value in zip(Metric, sums, strict=True)
+    ]
+    others = [[texts.translate("%(count)s others", count=len(rest)), *told]] if rest else []
     own = [texts.translate("Of its own"), *(f"{figure.own:,}" for figure in figures)]
     whole = [texts.translate("In all"), *(f"{figure.value:,}" for figure in figures)]
     return _table(
         texts.translate("By organization"),
         [words.subject_name(Subject.ORGANIZATION), *(words.metric_name(metric) for metric in Metric)],
-        [*rows_of_parts[:MOST_PARTS], own, whole],
+        [*rows_of_parts[:MOST_PARTS], *others, own, whole],
         note=texts.translate("Volunteers do not add up: who serves two organizations is one volunteer of both."),
     )
 
@@ -182,8 +200,8 @@ def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
         [texts.translate("What"), texts.translate("How much"), texts.translate("Activities")],
         [
             [
-                one["kind"],
-                f"{one['quantity']:,g} {_unit(one['unit'])}",
+                _outcome(one["kind"]),
+                f"{told_number(one['quantity'])} {_unit(one['unit'])}",
                 f"{one['activity_count']:,}",
             ]
             for one in sums
@@ -191,8 +209,14 @@ def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
     )
 
 
+def _outcome(kind: str) -> str:
+    # A kind is free: what the app offers has a name in words, what somebody typed is in words.
+    return texts.translate(OUTCOMES[kind]) if kind in OUTCOMES else kind
+
+
 def _unit(unit: str) -> str:
-    return texts.translate(UNITS[Unit(unit)])
+    # What was recorded in a unit of its own before there was a list keeps it.
+    return texts.translate(UNITS[Unit(unit)]) if unit in list(Unit) else unit
 
 
 def _best(question: Question) -> dict[str, Any]:

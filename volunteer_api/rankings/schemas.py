@@ -1,5 +1,6 @@
 """What rankings take and answer."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -50,6 +51,11 @@ def has_ends(data: dict[str, Any]) -> bool:
     if "period" in data:
         return data["period"].first is not None
     return {"first", "last"} <= data.keys()
+
+
+def has_days_before(first: date, last: date) -> bool:
+    """Whether there are as many days before `first` as there are from it to `last`."""
+    return first.toordinal() > (last - first).days + 1
 
 
 class Basis(StrEnum):
@@ -105,6 +111,9 @@ class RankingFilter(FactsFilter):
             raise fault("basis_without_subject", "Only organizations and teams have volunteers of their own.", "basis")
         if data["basis"] is Basis.GROWTH and not has_ends(data):
             raise fault("growth_without_period", "Growth needs a period that begins and ends.", "basis")
+        named = {"first", "last"} <= data.keys()
+        if data["basis"] is Basis.GROWTH and named and not has_days_before(data["first"], data["last"]):
+            raise fault("no_days_before", "The calendar has not as many days before this period.", "from")
 
 
 class RankingQuery(PageQuery, RankingFilter):
@@ -142,6 +151,11 @@ class RaceQuery(RankingFilter):
 
     top = CountParameter(minimum=1, maximum=20, load_default=12)
     step = Choice(Step, load_default=Step.MONTH)
+
+    @validates_schema
+    def check_race(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["basis"] is Basis.GROWTH:
+            raise fault("basis_without_race", "Growth is of a whole period; nothing races there.", "basis")
 
 
 class WeeksQuery(FactsFilter):
@@ -190,28 +204,38 @@ class RankedRead(Schema):
 
 
 class RankingScopeRead(Schema):
-    """The subtree that is looked at: where `additive`, `own` + Σ of its children's values = `value`."""
+    """The subtree that is looked at, with its figures as those of a place, on the same basis.
+
+    Where `additive`, `own` + Σ of its children's values = `value`; on another basis than raw `own` is null.
+    """
 
     id = Id(required=True)
     name = Text(required=True)
-    value = fields.Integer(required=True)
-    own = fields.Integer(required=True)
+    value = Figure(required=True)
+    own = fields.Integer(required=True, allow_none=True)
+    raw = fields.Integer(required=True)
+    registered = fields.Integer(required=True, allow_none=True)
+    before = fields.Integer(required=True, allow_none=True)
 
 
 class RuleRead(Schema):
-    """How it was counted."""
+    """How it was counted. `before_from` and `before_to` are the days that growth is set against."""
 
     metric = Choice(Metric, required=True)
+    basis = Choice(Basis, required=True)
     text = Text(required=True, max_length=1000)
     attendances_for_held_shift = Count(required=True)
     first = Day(required=True, allow_none=True, data_key="from")
     last = Day(required=True, allow_none=True, data_key="to")
+    before_first = Day(required=True, allow_none=True, data_key="before_from")
+    before_last = Day(required=True, allow_none=True, data_key="before_to")
 
 
 class MyRankingRead(Schema):
     """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none.
 
-    `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are.
+    `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are; both are
+    empty where fewer than five are ranked.
     """
 
     rank = Count(required=True, allow_none=True)

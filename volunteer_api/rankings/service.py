@@ -1,7 +1,7 @@
 """Rankings as they are now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import volunteers
-from volunteer_api.rankings.bases import PARTS, period_before, placed
+from volunteer_api.rankings.bases import PARTS, period_before, placed, registered_in
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
@@ -31,6 +31,16 @@ TEXTS = {
     Metric.VOLUNTEER_COUNT: HELD + "Everybody who attended a held shift counts once, unless all of it was rejected.",
     Metric.CREDITED_MINUTES: "The credited minutes of the hours ledger; a reversal counts on the original date.",
 }
+
+
+# Among fewer it is known whose the values are: of two who swept one street, the other's; and she may be a child.
+FEWEST_WITH_NEIGHBORS = 5
+# What a basis adds to the rule, below organizations and below teams.
+BASIS_TEXTS = {
+    Basis.PER_VOLUNTEER: "It is divided by the registered volunteers whose home lies in the organization's division.",
+    Basis.GROWTH: "From it is taken what was counted from %(first)s to %(last)s.",
+}
+TEAM_TEXT = "It is divided by the team's members."
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class RankedRow:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One page. `scope` has id, name, value and own of the subtree looked at, None for all."""
+    """One page. `scope` is the subtree looked at with its figures, on the same basis; None for all."""
 
     items: Sequence[RankedRow]
     scope: dict[str, Any] | None
@@ -60,7 +70,10 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Standing:
-    """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side."""
+    """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side.
+
+    Among fewer than five no values of others are told.
+    """
 
     rank: int | None
     value: int
@@ -126,16 +139,23 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
     row = db.session.execute(volunteers.standing(question, volunteer_id)).one()
-    above, below = volunteers.values_beside(question, row.value, volunteer_id)
+    above, below = _beside(question, volunteer_id, row.value) if row.ranked >= FEWEST_WITH_NEIGHBORS else ([], [])
     return Standing(
         rank=row.ahead + 1 if row.value > 0 else None,
         value=row.value,
         ranked=row.ranked,
-        above=list(reversed([int(value) for value in db.session.scalars(above)])),
-        below=[int(value) for value in db.session.scalars(below)],
+        above=above,
+        below=below,
         rule=rule_of(question),
         as_of=question.now,
     )
+
+
+def _beside(question: Question, volunteer_id: UUID, value: int) -> tuple[list[int], list[int]]:
+    """The next two values above and below, in the order of the ranking."""
+    above, below = volunteers.values_beside(question, value, volunteer_id)
+    found = [int(one) for one in db.session.scalars(above)]
+    return found[::-1], [int(one) for one in db.session.scalars(below)]
 
 
 def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
@@ -176,7 +196,26 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
     if organization is None:
         return None
     total = db.session.execute(scope_total(question)).one()
-    return {"id": organization.id, "name": organization.name, "value": total.value, "own": total.own}
+    found = {"id": organization.id, "name": organization.name, "raw": total.value}
+    match question.basis:
+        case Basis.GROWTH:
+            first, last = question.before or (None, None)
+            before = db.session.execute(scope_total(replace(question, first=first, last=last))).one().value
+            return {**found, "value": total.value - before, "own": None, "registered": None, "before": before}
+        case Basis.PER_VOLUNTEER:
+            registered = registered_of(organization)
+            value = told_value(question, total.value * PARTS // registered) if registered else 0
+            return {**found, "value": value, "own": None, "registered": registered, "before": None}
+        case _:
+            return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}
+
+
+def registered_of(organization: Organization) -> int | None:
+    """How many volunteers live in an organization's division, None where it has none."""
+    if organization.division_code is None:
+        return None
+    code = select(Organization.division_code).where(Organization.id == organization.id).scalar_subquery()
+    return db.session.scalar(registered_in(code))
 
 
 def require_known(question: Question) -> Organization | None:
@@ -191,13 +230,26 @@ def require_known(question: Question) -> Organization | None:
     return organization
 
 
-def rule_of(question: Question) -> dict[str, Any]:
-    """How it is counted, in words and in figures."""
-    needed = rules().attendances_for_held_shift
+def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, Any]:
+    """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now."""
+    needed = attendances or rules().attendances_for_held_shift
+    text = texts.translate(TEXTS[question.metric], attendances=needed)
+    before_first, before_last = question.before or (None, None)
+    if question.basis is not Basis.RAW:
+        on_basis = TEAM_TEXT if _is_of_members(question) else BASIS_TEXTS[question.basis]
+        addition = texts.translate(on_basis, first=before_first, last=before_last)
+        text = texts.translate("%(rule)s %(addition)s", rule=text, addition=addition)
     return {
         "metric": question.metric,
-        "text": texts.translate(TEXTS[question.metric], attendances=needed),
+        "basis": question.basis,
+        "text": text,
+        "before_first": before_first,
+        "before_last": before_last,
         "attendances_for_held_shift": needed,
         "first": question.first,
         "last": question.last,
     }
+
+
+def _is_of_members(question: Question) -> bool:
+    return question.subject is Subject.TEAM and question.basis is Basis.PER_VOLUNTEER

@@ -21,7 +21,7 @@ class SnapshotListQuery(PageQuery):
     scope = Id()
 
 
-class SnapshotQuery(PageQuery):
+class SnapshotFileQuery(Schema):
     """Which of a snapshot's rankings. Organizations have a level; volunteers are in no snapshot."""
 
     subject = Choice(Subject, required=True)
@@ -32,6 +32,15 @@ class SnapshotQuery(PageQuery):
     def check_level(self, data: dict[str, Any], **_options: Any) -> None:
         if (data["subject"] is Subject.ORGANIZATION) != ("level" in data):
             raise fault("level_of_organizations", "Organizations are asked for by level, others without.", "level")
+
+    @validates_schema
+    def check_subject(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["subject"] is Subject.VOLUNTEER:
+            raise fault("subject_not_published", "Volunteers stand in no published ranking.", "subject")
+
+
+class SnapshotQuery(PageQuery, SnapshotFileQuery):
+    """Which page of which of a snapshot's rankings."""
 
 
 class ComparisonQuery(SnapshotQuery):
@@ -54,9 +63,12 @@ class SnapshotRead(Schema):
 
 
 class SnapshotRowRead(Schema):
-    """One place of then, what the ledger says now (`live`), and adjustment = live − value."""
+    """One place of then, what the ledger says now (`live`), and adjustment = live − value.
 
-    rank = Count(required=True)
+    Who had no place then and has something now has no rank, and a value of 0.
+    """
+
+    rank = Count(required=True, allow_none=True)
     subject = Nested(RankedSubject, required=True)
     value = fields.Integer(required=True)
     own = fields.Integer(required=True, allow_none=True)
@@ -88,4 +100,5 @@ class ClosedRankingRead(Schema):
 class ComparisonRead(ClosedRankingRead):
     """A page of one ranking of a snapshot, beside that of another."""
 
+    other = Nested(SnapshotRead, required=True)
     items = fields.List(fields.Nested(ComparedRowRead), required=True)

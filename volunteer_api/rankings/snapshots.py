@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, insert, select
+from sqlalchemy import Subquery, func, insert, or_, select
 
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -43,13 +43,14 @@ class SnapshotView:
 
 @dataclass(frozen=True)
 class SnapshotPage:
-    """A page of one ranking of a snapshot."""
+    """A page of one ranking of a snapshot; `other` is the one beside it, in a comparison."""
 
     snapshot: SnapshotView
     items: Sequence[Mapping[str, Any]]
     rule: Mapping[str, Any]
     as_of: datetime
     next_cursor: str | None
+    other: SnapshotView | None = None
 
 
 def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotView:
@@ -108,22 +109,45 @@ def list_snapshots(query: Mapping[str, Any]) -> Page:
 
 
 def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
-    """One of its rankings: the values of then beside those of now; adjustment = live − value."""
+    """One of its rankings: the values of then beside those of now; adjustment = live − value.
+
+    Also of who has something now and had no place then, without a rank: so adjustments add up as values do.
+    """
     question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
-    then = _rows(snapshot.id, question)
-    live = ranked(question).alias("live")
-    statement = select(then, func.coalesce(live.c.value, 0).label("live")).outerjoin(live, live.c.id == then.c.id)
-    keys = [Key(then.c.value, attrgetter("value"), descending=True), Key(then.c.id, attrgetter("id"))]
-    found = page(statement, keys, query, scope=str(snapshot.id))
-    return _page(
-        snapshot,
-        question,
-        [
-            {**_told(row), "own": row.own, "live": int(row.live), "adjustment": int(row.live) - row.value}
-            for row in found.items
-        ],
-        found.next_cursor,
+    rows = _beside_live(snapshot, question)
+    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+    found = page(select(rows), keys, query, scope=str(snapshot.id))
+    return _page(snapshot, question, [_told_beside_live(row) for row in found.items], found.next_cursor)
+
+
+def read_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -> SnapshotPage:
+    """The same ranking with its first `most` places on one page."""
+    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    rows = _beside_live(snapshot, question)
+    found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
+    return _page(snapshot, question, [_told_beside_live(row) for row in found], None)
+
+
+def _beside_live(snapshot: RankingSnapshot, question: Question) -> Subquery:
+    then, live = _rows(snapshot.id, question), ranked(question).alias("live")
+    return (
+        select(
+            func.coalesce(then.c.id, live.c.id).label("id"),
+            func.coalesce(then.c.name, live.c.name).label("name"),
+            func.coalesce(then.c.value, 0).label("value"),
+            then.c.own.label("own"),
+            then.c.rank.label("rank"),
+            func.coalesce(live.c.value, 0).label("live"),
+        )
+        .select_from(then)
+        .join(live, live.c.id == then.c.id, full=True)
+        .where(or_(then.c.id.is_not(None), live.c.value != 0))
+        .subquery("beside")
     )
+
+
+def _told_beside_live(row: Any) -> dict[str, Any]:
+    return {**_told(row), "own": row.own, "live": int(row.live), "adjustment": int(row.live) - int(row.value)}
 
 
 def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
@@ -165,6 +189,7 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
             for row in found.items
         ],
         found.next_cursor,
+        other,
     )
 
 
@@ -222,11 +247,17 @@ def _told(row: Any) -> dict[str, Any]:
 
 
 def _page(
-    snapshot: RankingSnapshot, question: Question, items: Sequence[Mapping[str, Any]], next_cursor: str | None
+    snapshot: RankingSnapshot,
+    question: Question,
+    items: Sequence[Mapping[str, Any]],
+    next_cursor: str | None,
+    other: RankingSnapshot | None = None,
 ) -> SnapshotPage:
-    scope = db.session.get_one(Organization, snapshot.scope_id)
-    rule = {**rule_of(question), "attendances_for_held_shift": snapshot.attendances_for_held_shift}
-    return SnapshotPage(_view(snapshot, scope.name), items, rule, question.now, next_cursor)
+    rule = rule_of(question, attendances=snapshot.attendances_for_held_shift)
+    views = [
+        _view(one, db.session.get_one(Organization, one.scope_id).name) for one in (snapshot, other) if one is not None
+    ]
+    return SnapshotPage(views[0], items, rule, question.now, next_cursor, *views[1:])
 
 
 def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distinct, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distinct, func, literal, select
 from sqlalchemy.orm import aliased
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
@@ -18,7 +19,7 @@ from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.local_days import local_hour_of_week
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.service import question_of, require_known, rule_of
+from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
@@ -36,6 +37,7 @@ class Statistics:
     by_category: list[Mapping[str, Any]]
     attendances_by_hour_of_week: list[int]
     registered_count: int | None
+    active_count: int | None
     active_percent: float | None
     minutes_per_volunteer: float | None
     rules: list[Mapping[str, Any]]
@@ -52,7 +54,8 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     by_period = _by_period(question)
     totals = {metric.value: sum(part[metric] for part in by_period.values()) for metric in ADDITIVE}
     volunteers = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))
-    registered = _registered(scope)
+    registered = registered_of(scope) if scope is not None else None
+    active = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT), living_in=scope) if registered else None
     minutes = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
@@ -61,7 +64,8 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         by_category=_by_category(question),
         attendances_by_hour_of_week=_by_hour(question),
         registered_count=registered,
-        active_percent=volunteers * 1000 // registered / 10 if registered else None,
+        active_count=active,
+        active_percent=active * 1000 // registered / 10 if registered and active is not None else None,
         minutes_per_volunteer=minutes * 10 // volunteers / 10 if volunteers else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
         as_of=question.now,
@@ -116,17 +120,14 @@ def _by_hour(question: Question) -> list[int]:
     return hours
 
 
-def _volunteers(question: Question) -> int:
+def _volunteers(question: Question, living_in: Organization | None = None) -> int:
+    """How many attended; of those registered in an organization's division, where one is given."""
     attended = attended_shifts(question, Attendance.volunteer_id)
     statement: Rows = select(func.count(distinct(attended.c.volunteer_id))).select_from(attended)
+    if living_in is not None:
+        residents = registered_in(literal(living_in.division_code)).with_only_columns(Volunteer.id)
+        statement = statement.where(attended.c.volunteer_id.in_(residents))
     return int(db.session.scalars(_in_scope(statement, attended, question)).one())
-
-
-def _registered(scope: Organization | None) -> int | None:
-    if scope is None or scope.division_code is None:
-        return None
-    code = select(Organization.division_code).where(Organization.id == scope.id).scalar_subquery()
-    return db.session.scalar(registered_in(code))
 
 
 def _in_scope(statement: Rows, facts: Subquery, question: Question) -> Select[Any]:

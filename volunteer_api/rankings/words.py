@@ -2,8 +2,10 @@
 
 from datetime import date, datetime
 
+from volunteer_api.accounts.categories import Category
 from volunteer_api.core import texts
 from volunteer_api.core.settings import settings
+from volunteer_api.organizations.models import OrganizationKind
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 METRICS = {
@@ -18,6 +20,32 @@ SUBJECTS = {
     Subject.STATION: "Stations",
     Subject.VOLUNTEER: "Volunteers",
 }
+# What each level and each field of service is called, as a title names them.
+LEVELS = {
+    OrganizationKind.CITY_OFFICE: "City offices",
+    OrganizationKind.PRACTICE_CENTER: "Practice centers",
+    OrganizationKind.PRACTICE_OFFICE: "Practice offices",
+    OrganizationKind.PRACTICE_STATION: "Practice stations",
+    OrganizationKind.UNIT: "Units",
+}
+CATEGORIES = {
+    Category.POVERTY_RELIEF: "Poverty relief",
+    Category.ELDERLY_CARE: "Care for the elderly",
+    Category.CHILD_CARE: "Care for children",
+    Category.DISABILITY_SUPPORT: "Support for the disabled",
+    Category.EDUCATION_SUPPORT: "Support for education",
+    Category.HEALTH_CARE: "Health care",
+    Category.CULTURE_AND_SPORTS: "Culture and sports",
+    Category.SCIENCE_POPULARIZATION: "Popular science",
+    Category.LEGAL_SERVICE: "Legal service",
+    Category.ENVIRONMENT_PROTECTION: "Environment protection",
+    Category.COMMUNITY_SERVICE: "Community service",
+    Category.PUBLIC_SAFETY: "Public safety",
+    Category.TRAFFIC_GUIDANCE: "Traffic guidance",
+    Category.EMERGENCY_RELIEF: "Emergency relief",
+    Category.LARGE_EVENT: "Large events",
+    Category.CIVILITY_PROMOTION: "Promotion of civility",
+}
 BASES = {Basis.RAW: "", Basis.PER_VOLUNTEER: "per registered volunteer", Basis.GROWTH: "growth"}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -29,12 +57,19 @@ def metric_name(metric: Metric) -> str:
 
 def measure_name(metric: Metric, basis: Basis) -> str:
     """What is counted, and what it is set against."""
-    return " ".join(filter(None, (metric_name(metric), texts.translate(BASES[basis]))))
+    if basis is Basis.RAW:
+        return metric_name(metric)
+    return texts.translate("%(measure)s %(basis)s", measure=metric_name(metric), basis=texts.translate(BASES[basis]))
 
 
-def subject_name(subject: Subject) -> str:
-    """What is ranked."""
-    return texts.translate(SUBJECTS[subject])
+def subject_name(subject: Subject, level: str | None = None) -> str:
+    """What is ranked, at its level where one was asked for."""
+    return texts.translate(SUBJECTS[subject] if level is None else LEVELS[OrganizationKind(level)])
+
+
+def category_name(category: str) -> str:
+    """A field of service."""
+    return texts.translate(CATEGORIES[Category(category)])
 
 
 def weekday_names() -> list[str]:
