@@ -124,9 +124,12 @@ def furnish(scene: Scene) -> UUID:
     )
     organization = db.session.get_one(Organization, scene.office_id)
     yesterday = now - timedelta(days=1)
-    present = [(0, State.CREDITED, 60), (1, State.HELD, 0), (1, State.CREDITED, 30)]
+    turns = [
+        Turn(starts_at=yesterday, present=[(0, State.CREDITED, 60), (1, State.HELD, 0)]),
+        Turn(starts_at=yesterday - timedelta(hours=3), present=[(1, State.CREDITED, 30)]),
+    ]
     write(
-        Happening(turns=[Turn(starts_at=yesterday, present=present)]),
+        Happening(turns=turns),
         organization,
         [volunteer.id, scene.member_id],
         team_id=scene.team_id,
