@@ -81,7 +81,12 @@ def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID]) -
     )
     db.session.add(shift)
     db.session.flush()
+    standing: set[int] = set()
     for number, state, minutes in turn.present:
+        # Beside another one of hers stands only what somebody decided.
+        reviewed_by = volunteer_ids[number - 1] if number in standing else None
+        if state is not State.REJECTED:
+            standing.add(number)
         attendance = Attendance(
             id=ids.new_id(),
             volunteer_id=volunteer_ids[number],
@@ -93,6 +98,7 @@ def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID]) -
             checked_out_at=ends_at,
             credited_minutes=minutes,
             check_in_evidence={},
+            reviewed_by=reviewed_by,
         )
         db.session.add(attendance)
         if minutes:

@@ -162,11 +162,9 @@ def test_a_share_is_never_rounded_up(reached: int, goal: int | None, percent: fl
 
 
 STATES = st.sampled_from([State.CREDITED, State.HELD, State.REJECTED])
-# One that stands at a shift, and any that were rejected.
-PRESENT = st.lists(
-    st.tuples(st.integers(0, 2), STATES), max_size=3, unique_by=lambda one: (one[0], one[1] is State.REJECTED)
+SHIFTS = st.tuples(
+    st.integers(0, 4), st.integers(0, 2), st.lists(st.tuples(st.integers(0, 2), STATES), max_size=3), st.booleans()
 )
-SHIFTS = st.tuples(st.integers(0, 4), st.integers(0, 2), PRESENT, st.booleans())
 
 
 @given(held=st.lists(SHIFTS, max_size=5), moved=st.booleans())

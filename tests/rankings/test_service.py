@@ -40,8 +40,6 @@ PRESENT = st.lists(
         st.integers(min_value=0, max_value=90),
     ),
     max_size=4,
-    # One that stands at a shift, and any that were rejected.
-    unique_by=lambda one: (one[0], one[1] is State.REJECTED),
 )
 TURNS = st.builds(Turn, starts_at=MOMENTS, minutes=st.sampled_from([30, 120]), canceled=st.booleans(), present=PRESENT)
 HAPPENINGS = st.builds(
