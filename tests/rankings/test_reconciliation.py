@@ -48,7 +48,8 @@ SHIFTS = st.builds(
     ),
     st.integers(min_value=-12, max_value=6),
     st.sampled_from([30, 600, 600]),
-    st.lists(st.integers(min_value=0, max_value=PEOPLE - 1), min_size=1, max_size=3),
+    # Nobody attends a shift twice.
+    st.lists(st.integers(min_value=0, max_value=PEOPLE - 1), min_size=1, max_size=3, unique=True),
 )
 HELD = st.tuples(st.just("hold"), PLACES, st.lists(SHIFTS, min_size=1, max_size=2), st.booleans(), st.booleans())
 EVENTS = st.one_of(
