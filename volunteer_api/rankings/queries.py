@@ -1,5 +1,6 @@
 """How what is counted adds up to organizations, teams, stations and volunteers."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.rankings import volunteers
+from volunteer_api.rankings import sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
@@ -75,7 +76,8 @@ def ranked(question: Question) -> Subquery:
 
 def scope_total(question: Question) -> Rows:
     """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself."""
-    facts = _facts(question)
+    # What a scope has is what its paths have, whatever is ranked in it.
+    facts = _facts(replace(question, subject=Subject.ORGANIZATION))
     member = aliased(PathMember)
     statement = select(*_measures(question, facts, own=member.depth == 0))
     return statement.join_from(facts, member, member.path_id == facts.c.path_id).where(
@@ -111,7 +113,8 @@ def _values(question: Question) -> Subquery:
         if question.subject is Subject.ORGANIZATION:
             below = scope_member.depth - member.depth
             statement = statement.where(below == 1 if question.level is None else below >= 0)
-    return statement.group_by(key).subquery("by_subject")
+    value = statement.selected_columns.value
+    return statement.group_by(key).having(value != 0).subquery("by_subject")
 
 
 def _measures(
@@ -131,6 +134,8 @@ def _measures(
 
 def _facts(question: Question) -> Subquery:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors."""
+    if sums.can_tell(question):
+        return sums.amounts(question)
     match question.metric:
         case Metric.ACTIVITY_COUNT:
             return _summed(activity_days(question), func.count())

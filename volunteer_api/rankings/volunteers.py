@@ -42,7 +42,8 @@ def values(question: Question) -> Subquery:
         statement = statement.join(member, member.path_id == facts.c.path_id).where(
             member.ancestor_id == question.scope
         )
-    return statement.group_by(facts.c.volunteer_id).subquery("by_volunteer")
+    # Minutes that were all taken back are none.
+    return statement.group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
 
 
 def may_be_named(question: Question) -> ColumnElement[bool]:
