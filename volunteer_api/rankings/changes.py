@@ -14,6 +14,7 @@ from sqlalchemy import (
     Date,
     Select,
     SelectBase,
+    Subquery,
     and_,
     distinct,
     func,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     type_coerce,
     union,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
@@ -29,10 +31,11 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.facts import Question, Rows, held_shifts
 from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.models import RankingMark, RankingRecordMark, RankingShift
+from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRecordMark, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
 
 DAY_KEYS = ("activity_id", "on", "path_id", "team_id", "station_id")
+SHIFT_KEYS = ("shift_id", *DAY_KEYS, "attended")
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,57 @@ def changes(metric: Metric, what: Marked) -> SelectBase:
             ).where(ServiceRecord.id.in_(what.record_ids))
         case _:
             return _attendances(what)
+
+
+def shifts(question: Question) -> Subquery:
+    """Each shift held in the question's period and of its campaign and category, as rows of RankingShift have them."""
+    what, old = marked(question.now), RankingShift
+    folded = select(*(getattr(old, name) for name in SHIFT_KEYS)).where(old.shift_id.not_in(what.shift_ids))
+    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    return union_all(
+        folded.where(*_asked(question, old)),
+        select(*(live.c[name] for name in SHIFT_KEYS)).where(*_asked(question, live.c)),
+    ).subquery("held")
+
+
+def presences(question: Question) -> Subquery:
+    """Who attended these: `volunteer_id` with what the shift is counted for; rows may repeat."""
+    what, old = marked(question.now), RankingShift
+    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    folded = (
+        select(RankingPresence.volunteer_id, *(getattr(old, name) for name in SHIFT_KEYS))
+        .join(old, old.shift_id == RankingPresence.shift_id)
+        .where(old.shift_id.not_in(what.shift_ids), *_asked(question, old))
+    )
+    new = (
+        select(Attendance.volunteer_id, *(live.c[name] for name in SHIFT_KEYS))
+        .join(live, live.c.shift_id == Attendance.shift_id)
+        .where(Attendance.state != State.REJECTED, *_asked(question, live.c))
+        .distinct()
+    )
+    return union_all(folded, new).subquery("present")
+
+
+def activity_days(question: Question) -> Subquery:
+    """Each activity once for each day on which it held one of these shifts."""
+    held = shifts(question)
+    return select(*(held.c[key] for key in DAY_KEYS)).distinct().subquery("activity_days")
+
+
+def in_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
+    """The condition that a day is in the question's period."""
+    return [
+        *([day >= question.first] if question.first is not None else []),
+        *([day <= question.last] if question.last is not None else []),
+    ]
+
+
+def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
+    return [
+        *in_period(question, shift.on),
+        *([shift.campaign_id == question.campaign_id] if question.campaign_id is not None else []),
+        *([shift.category == question.category] if question.category is not None else []),
+    ]
 
 
 def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:

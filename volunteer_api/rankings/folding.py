@@ -28,7 +28,7 @@ from sqlalchemy.orm import aliased
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
-from volunteer_api.core.database import db
+from volunteer_api.core.database import Base, db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
 from volunteer_api.hours.models import ServiceRecord
@@ -43,6 +43,7 @@ from volunteer_api.rankings.models import (
     RankingShift,
     RankingSum,
 )
+from volunteer_api.rankings.people_folding import people_changes, rebuild_people
 from volunteer_api.rankings.schemas import Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
 from volunteer_api.rankings.sums import forget, is_folded
@@ -115,6 +116,7 @@ def _rebuild() -> None:
         db.session.execute(delete(model))
     _rebuild_shifts(now)
     _rebuild_sums()
+    rebuild_people()
     db.session.execute(
         plain_insert(RankingRule).values(
             id=1,
@@ -146,7 +148,11 @@ def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
 
 
 def _fold(what: Marked) -> None:
-    _add(_amounts(what))
+    # All of it before anything is replaced.
+    amounts, (counts, values) = _amounts(what), people_changes(what)
+    _add(RankingSum, ("slice", "unit", "starts_on", "subject_id", "path_id"), amounts)
+    _add(RankingHeadcount, ("kind", "unit", "starts_on", "subject_id"), _as_rows(counts))
+    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), _as_rows(values))
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
     db.session.execute(delete(RankingShift).where(RankingShift.shift_id.in_(what.shift_ids)))
     _keep_shifts(live_shifts(what.now, what.shift_ids))
@@ -171,13 +177,17 @@ def _amounts(what: Marked) -> Mapping[SumKey, Mapping[str, int]]:
     return sums
 
 
-def _add(sums: Mapping[SumKey, Mapping[str, int]]) -> None:
-    names = ("slice", "unit", "starts_on", "subject_id", "path_id")
-    rows = [dict(zip(names, key, strict=True)) | dict(sums[key]) for key in sorted(sums)]
+def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping[str, int]]) -> None:
+    """Add to rows by their keys."""
+    rows = [dict(zip(key_names, key, strict=True)) | dict(sums[key]) for key in sorted(sums)]
     for chunk in _chunks(rows):
-        statement = insert(RankingSum).values(chunk)
-        added = {metric.value: getattr(RankingSum, metric) + statement.excluded[metric] for metric in ADDITIVE}
-        db.session.execute(statement.on_conflict_do_update(index_elements=names, set_=added))
+        statement = insert(model).values(chunk)
+        added = {name: getattr(model, name) + statement.excluded[name] for name in chunk[0] if name not in key_names}
+        db.session.execute(statement.on_conflict_do_update(index_elements=key_names, set_=added))
+
+
+def _as_rows(counts: Mapping[Any, int]) -> Mapping[Any, Mapping[str, int]]:
+    return {key: {"volunteer_count": count} for key, count in counts.items() if count}
 
 
 def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:

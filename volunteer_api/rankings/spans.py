@@ -99,6 +99,14 @@ def runs(first: date | None, last: date | None) -> list[Run]:
     return found
 
 
+def single(first: date | None, last: date | None) -> tuple[Unit, date] | None:
+    """The one span that a period is, None where it is several."""
+    if last is None and first is not None:
+        return None
+    tiles = runs(first, last)
+    return (tiles[0].unit, tiles[0].first) if len(tiles) == 1 and tiles[0].first == tiles[0].last else None
+
+
 def within(unit: Any, starts_on: Any, tiles: list[Run]) -> ColumnElement[bool]:
     """The rows whose spans tile the period."""
     return or_(

@@ -1,10 +1,10 @@
 """What adds up, from the folded sums: read in the same time whatever was ever counted."""
 
-from sqlalchemy import ColumnElement, Subquery, Uuid, cast, null, select, union_all
+from sqlalchemy import Subquery, Uuid, cast, null, select, union_all
 
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.rankings.changes import changes, marked
+from volunteer_api.rankings.changes import changes, in_period, marked
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import RankingRule, RankingSum
 from volunteer_api.rankings.schemas import Subject
@@ -56,13 +56,6 @@ def amounts(question: Question) -> Subquery:
     )
     rows = changes(question.metric, marked(question.now)).subquery("changes")
     lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount).where(
-        *_days(question, rows.c.on)
+        *in_period(question, rows.c.on)
     )
     return union_all(folded, lacking).subquery("facts")
-
-
-def _days(question: Question, day: ColumnElement[object]) -> list[ColumnElement[bool]]:
-    return [
-        *([day >= question.first] if question.first is not None else []),
-        *([day <= question.last] if question.last is not None else []),
-    ]
