@@ -38,6 +38,7 @@ from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
+from volunteer_api.rankings import folding
 
 BAD_ENVIRONMENT = 2
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -226,6 +227,20 @@ def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tu
         raise click.ClickException(f"{found.faults} faults in {found.days} sealed days of the ledger.")
     until = f", the last one {found.last_on}" if found.last_on is not None else ""
     click.echo(f"The ledger is as it was sealed: {found.records} records on {found.days} days{until}.")
+
+
+@group.group("rankings")
+def rankings_group() -> None:
+    """The folded sums that rankings are read from."""
+
+
+@rankings_group.command("rebuild")
+def rebuild_rankings() -> None:
+    """Make them anew from what was recorded: after rows were loaded past the triggers, or restored."""
+    app = _ready_app()
+    with app.app_context():
+        run_unit(folding.rebuild, writes=True)
+    click.echo("The rankings are folded.")
 
 
 @group.group("kit-standards")
