@@ -1,12 +1,13 @@
 """A made-up district of any size, for benchmarks and for whoever wants to see the product at scale.
 
 Network, teams, campaigns and the people who run it are the demo's and the same at every size; the rest is drawn from a
-seed and written by bulk load, so that the same seed, size and last day give the same rows. Only what is encrypted differs:
-a nonce is never drawn from a seed. Everything is one transaction: there is a whole district afterwards, or none.
+seed and written by bulk load, so that the same seed, size and last day give the same rows. Only what is encrypted
+differs: a nonce is never drawn from a seed. It is one transaction: there is a whole district afterwards, or none.
 """
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -16,12 +17,14 @@ from sqlalchemy import select, text
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.hours import seals
 from volunteer_api.simulation import ground, people, program, service, totals
 from volunteer_api.simulation.loading import Loader, set_aside
 from volunteer_api.simulation.plan import MOST_ON_SQLITE, Plan, SimulationRefused
 from volunteer_api.simulation.texts import Moments
 
-__all__ = ["Plan", "Simulated", "SimulationRefused", "refresh_statistics", "simulate"]
+__all__ = ["Plan", "Simulated", "SimulationRefused", "refresh_statistics", "seal_days", "simulate"]
 
 COLUMNS = {**people.COLUMNS, **program.COLUMNS, **service.COLUMNS}
 # Their foreign keys and indexes step aside as well.
@@ -57,25 +60,42 @@ def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
     with set_aside([*COLUMNS, *ALSO_WRITTEN]):
         stage.end("indexes dropped")
         loader = Loader(COLUMNS)
-        pool = people.register(plan, base, random, loader, moments, lambda done: report(done, whole))
-        stage.end("volunteers")
-        planned = program.Program(plan, base, random, loader, moments)
-        crowd = service.Crowd(pool, len(base.communities), random)
-        served = service.Service(plan, base, crowd, random, loader, moments)
+        with closing(loader):
+            pool = people.register(plan, base, random, loader, moments, lambda done: report(done, whole))
+            stage.end("volunteers")
+            planned = program.Program(plan, base, random, loader, moments)
+            crowd = service.Crowd(pool, len(base.communities), random)
+            served = service.Service(plan, base, crowd, random, loader, moments)
 
-        def day_is_done(_: date) -> None:
-            loader.write_some()
-            report(plan.volunteers + served.records, whole)
+            def day_is_done(_: date) -> None:
+                loader.write_some()
+                report(plan.volunteers + served.records, whole)
 
-        service.fill_days(plan, planned, crowd, served, day_is_done)
-        loader.write_all()
-        stage.end("activities and service")
+            service.fill_days(plan, planned, crowd, served, day_is_done)
+            loader.write_all()
+            stage.end("activities and service")
         totals.sum_up()
         stage.end("tallies")
     stage.end("indexes and foreign keys")
     report(whole, whole)
     found.rows, found.seconds = loader.counts, stage.seconds
     return found
+
+
+def seal_days(plan: Plan, report: Callable[[int, int], None]) -> float:
+    """Seal the days of the ledger, each at its hour; returns the seconds that it took. In no unit.
+
+    Broken off, the worker seals the rest, as it does with every day.
+    """
+    begun, now = time.perf_counter(), clock.now()
+    for number, (day, _) in enumerate(plan.days(), start=1):
+        due_at = seals.due_at(day)
+        if due_at > now:
+            break
+        with clock.at(due_at):
+            run_unit(seals.seal_next_day, writes=True)
+        report(number, plan.length)
+    return time.perf_counter() - begun
 
 
 def refresh_statistics() -> None:

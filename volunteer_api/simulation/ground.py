@@ -14,9 +14,9 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.demo import network, people
 from volunteer_api.demo.program import CAMPAIGN
-from volunteer_api.demo.stage import ADMINISTRATOR, FOUNDED_DAYS_AGO, VOLUNTEER, Place, Stage
+from volunteer_api.demo.stage import ADMINISTRATOR, FOUNDED_DAYS_AGO, HOME_STATION, VOLUNTEER, Place, Stage
 from volunteer_api.organizations.models import Organization
-from volunteer_api.simulation.plan import DAYS, Plan
+from volunteer_api.simulation.plan import Plan
 from volunteer_api.teams.service import create_team
 
 FOUNDED_BEFORE = timedelta(days=60)
@@ -89,7 +89,7 @@ def build(plan: Plan, random: Random) -> Ground:
         teams=tuple((team.hex, codes[number]) for number, (team, _) in enumerate(neighbors)),
         administrator_id=stage.volunteers[ADMINISTRATOR].hex,
         volunteer_id=stage.volunteers[VOLUNTEER],
-        volunteer_home=codes.index(people.HOME_STATION),
+        volunteer_home=codes.index(HOME_STATION),
         people=len(stage.volunteers) + len(neighbors),
     )
 
@@ -101,7 +101,9 @@ def moment_of(day: date, at: time) -> int:
 
 def _found_neighbors(stage: Stage, number: int, station: Place) -> tuple[UUID, UUID]:
     """A team of a community, led by somebody of its own; the phone is invented, like all of the demo's."""
-    consents = [{"kind": kind, "version": text.version} for kind, text in current_texts().items() if kind in people.GIVEN]
+    consents = [
+        {"kind": kind, "version": text.version} for kind, text in current_texts().items() if kind in people.GIVEN
+    ]
     leader = create_volunteer(
         phone=f"+8613800000{200 + number}",
         name=stage.random.choice(people.SURNAMES) + stage.random.choice(people.GIVEN_NAMES),
@@ -119,7 +121,7 @@ def _team_name(station: Place) -> str:
 
 def _efforts(stage: Stage, plan: Plan) -> list[Effort]:
     """The campaign of the two years, and the others one after the other."""
-    each = DAYS // (len(CAMPAIGNS) - 1)
+    each = plan.length // (len(CAMPAIGNS) - 1)
     found = []
     for number, name in enumerate(CAMPAIGNS):
         first = plan.first_on + timedelta(days=each * (number - 1) if number else 0)
@@ -175,5 +177,3 @@ def _host(
         station_id=station_id,
         place=point,
     )
-
-

@@ -6,6 +6,7 @@ are made again from their own definitions, which asks every row at once what it 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,7 +38,11 @@ AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid) ORDER B
 
 
 class Loader:
-    """Gathers lines by table, and writes them as they become many. `columns` are each table's, in the lines' order."""
+    """Gathers lines by table, and writes them as they become many. `columns` are each table's, in the lines' order;
+    a table stands after those that it refers to.
+
+    PostgreSQL reads one portion while the next is made: until `write_all` is back, nobody else may use the connection.
+    """
 
     def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
         self.counts = dict.fromkeys(columns, 0)
@@ -45,19 +50,29 @@ class Loader:
         self._lines: dict[str, list[str]] = {table: [] for table in columns}
         self._is_sqlite = db.engine.dialect.name == "sqlite"
         self._driver: Any = db.session.connection().connection.driver_connection
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
 
     def lines(self, table: str) -> list[str]:
         """Where a table's lines are added; call `write_some` now and then."""
         return self._lines[table]
 
     def write_some(self) -> None:
-        """Write the tables of which many lines are there."""
-        for table, lines in self._lines.items():
-            if len(lines) >= LINES_AT_ONCE:
-                self._write(table)
+        """Write what there is, once there is much."""
+        if max(map(len, self._lines.values())) >= LINES_AT_ONCE:
+            self._write_each()
 
     def write_all(self) -> None:
-        """Write what is left."""
+        """Write what is left, and wait for it."""
+        self._write_each()
+        self._wait()
+
+    def close(self) -> None:
+        """Wait for what is being written, whatever became of it."""
+        self._thread.shutdown()
+
+    def _write_each(self) -> None:
+        # In the order of the tables, so that SQLite finds what a row refers to: it would go through all rows otherwise.
         for table in self._lines:
             self._write(table)
 
@@ -65,17 +80,27 @@ class Loader:
         lines = self._lines[table]
         if not lines:
             return
-        columns = self._columns[table]
         self.counts[table] += len(lines)
-        names = ", ".join(f'"{column}"' for column in columns)
+        names = ", ".join(f'"{column}"' for column in self._columns[table])
         if self._is_sqlite:
-            marks = ", ".join("?" * len(columns))
+            marks = ", ".join("?" * len(self._columns[table]))
             rows = [tuple(map(_value, line.split("\t"))) for line in lines]
             self._driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
         else:
-            with self._driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                copy.write("\n".join(lines) + "\n")
+            portion = "\n".join(lines) + "\n"
+            self._wait()
+            self._written = self._thread.submit(self._copy, f"COPY {table} ({names}) FROM STDIN", portion)
         lines.clear()
+
+    def _copy(self, statement: str, portion: str) -> None:
+        with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(portion)
+
+    def _wait(self) -> None:
+        """Until the portion before is written; raises what became of it."""
+        if self._written is not None:
+            written, self._written = self._written, None
+            written.result()
 
 
 @contextmanager
@@ -85,8 +110,6 @@ def set_aside(tables: Sequence[str]) -> Iterator[None]:
     All of it in the transaction of the unit: whoever looks meanwhile waits, and a failure leaves everything as it was.
     """
     if db.engine.dialect.name == "sqlite":
-        # Triggers ask there all the same; what refers to what is asked at the commit.
-        db.session.execute(text("PRAGMA defer_foreign_keys = ON"))
         yield
         return
     run = db.session.connection().exec_driver_sql

@@ -1,7 +1,7 @@
 """The volunteers of a simulated district, with their consents and teams.
 
-They have invented names and no phone at all: no number can be somebody's, and no message can go out to one. Who wants to
-sign in has the demo's accounts, which are among them.
+They have invented names and no phone at all: no number can be somebody's, and no message can go out to one. Who wants
+to sign in has the demo's accounts, which are among them.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from volunteer_api.demo.people import GIVEN_NAMES, SURNAMES
 from volunteer_api.simulation.ground import Ground, moment_of
 from volunteer_api.simulation.loading import BYTES, NULL, Loader
 from volunteer_api.simulation.plan import Plan
-from volunteer_api.simulation.texts import Moments, id_text
+from volunteer_api.simulation.texts import Kind, Moments, id_text
 
 COLUMNS = {
     "volunteers": (
@@ -24,9 +24,18 @@ COLUMNS = {
         *("skills", "service_categories", "guardian_contact"),
     ),
     "consents": ("id", "created_at", "volunteer_id", "kind", "version", "given_at"),
-    "memberships": ("id", "created_at", "version", "team_id", "volunteer_id", "role", "state", "joined_at", "is_primary"),
+    "memberships": (
+        "id",
+        "created_at",
+        "version",
+        "team_id",
+        "volunteer_id",
+        "role",
+        "state",
+        "joined_at",
+        "is_primary",
+    ),
 }
-VOLUNTEER, CONSENT, MEMBERSHIP = 1, 2, 3
 # Of a hundred: who may be named in rankings, is a member of a team, tells no date of birth, is a minor of 14 or more.
 NAMED, MEMBERS, AGELESS, MINORS = 45, 30, 4, 3
 OLDEST, YOUNGEST = 85, 21
@@ -61,7 +70,7 @@ def register(
     for number in range(count):
         second = opens + number * each
         at = moments.stored(second)
-        own = id_text(second, VOLUNTEER, number)
+        own = id_text(second, Kind.VOLUNTEER, number)
         found.append(own)
         home = number % len(ground.communities)
         chance = random.randrange(100)
@@ -78,13 +87,13 @@ def register(
         volunteers.append(
             f"{own}\t{at}\t1\t{number_text(number)}\t{name}\t{birth}\t{ground.communities[home]}\t[]\t[]\t{contact}"
         )
-        for position, (kind, version) in enumerate(
-            (*consents, named) if random.randrange(100) < NAMED else consents
-        ):
-            given.append(f"{id_text(second, CONSENT, number * 4 + position)}\t{at}\t{own}\t{kind}\t{version}\t{at}")
+        for position, (kind, version) in enumerate((*consents, named) if random.randrange(100) < NAMED else consents):
+            given.append(
+                f"{id_text(second, Kind.CONSENT, number * 4 + position)}\t{at}\t{own}\t{kind}\t{version}\t{at}"
+            )
         if random.randrange(100) < MEMBERS:
             members.append(
-                f"{id_text(second, MEMBERSHIP, number)}\t{at}\t1\t{team_of[home]}\t{own}\tmember\tactive\t{at}\t1"
+                f"{id_text(second, Kind.MEMBERSHIP, number)}\t{at}\t1\t{team_of[home]}\t{own}\tmember\tactive\t{at}\t1"
             )
         if number % REPORTED_EACH == 0:
             loader.write_some()

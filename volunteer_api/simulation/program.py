@@ -19,7 +19,7 @@ from volunteer_api.demo.program import Theme
 from volunteer_api.simulation.ground import Effort, Ground, Host, moment_of
 from volunteer_api.simulation.loading import NULL, Loader
 from volunteer_api.simulation.plan import Plan
-from volunteer_api.simulation.texts import Moments, id_text
+from volunteer_api.simulation.texts import Kind, Moments, id_text
 
 COLUMNS = {
     "activities": (
@@ -37,7 +37,6 @@ COLUMNS = {
         *("confirmed_count", "waitlisted_count"),
     ),
 }
-ACTIVITY, SHIFT = 4, 5
 # With those of the demo, every category has some.
 THEMES = (
     *OF_THE_DEMO,
@@ -136,7 +135,7 @@ class Program:
         self.shift_count += 1
         starts_at = moment_of(day, series.at)
         return Held(
-            shift_id=id_text(starts_at, SHIFT, self.shift_count),
+            shift_id=id_text(starts_at, Kind.SHIFT, self.shift_count),
             activity_id=series.activity_id,
             host=series.host,
             campaign_id=series.campaign_id,
@@ -178,17 +177,19 @@ class Program:
         title, place_name = theme.title.format(place=host.title), PLACES.format(title=host.title)
         first, last = moment_of(day, at), moment_of(later[-1] if later else day, at) + length
         published = first - int(PUBLISHED_BEFORE.total_seconds())
-        own = id_text(published, ACTIVITY, self.activity_count)
+        own = id_text(published, Kind.ACTIVITY, self.activity_count)
         completed = not canceled and self._plan.last_on - (later[-1] if later else day) >= COMPLETED_AFTER
-        state = ActivityState.CANCELED if canceled else ActivityState.COMPLETED if completed else ActivityState.PUBLISHED
+        state = (
+            ActivityState.CANCELED if canceled else ActivityState.COMPLETED if completed else ActivityState.PUBLISHED
+        )
         point = f"{host.place[0]}\t{host.place[1]}\t{cell_of(*host.place)}" if host.place else f"{NULL}\t{NULL}\t{NULL}"
         campaign_id = effort.campaign_id if effort is not None else NULL
         kind, quantity, unit = theme.outcome
         told = [{"kind": kind, "quantity": float(quantity), "unit": unit}] if completed else []
         self._lines["activities"].append(
             f"{own}\t{stored(published)}\t1\t{title}\t{theme.category}\t{host.organization_id}\t{host.path_id}"
-            f"\t{host.team_id or NULL}\t{host.station_id or NULL}\t{campaign_id}\t{point}\t{place_name}\topen\t0\t[]\t[]"
-            f"\t0\t{state}\t{self._ground.administrator_id}\t{stored(published)}"
+            f"\t{host.team_id or NULL}\t{host.station_id or NULL}\t{campaign_id}\t{point}\t{place_name}\topen\t0\t[]"
+            f"\t[]\t0\t{state}\t{self._ground.administrator_id}\t{stored(published)}"
             f"\t{stored(last + 3600) if completed else NULL}\t{stored(first - 7200) if canceled else NULL}"
             f"\t{RAIN if canceled else NULL}\t{orjson.dumps(told).decode()}\t[]"
         )

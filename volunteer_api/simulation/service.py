@@ -1,14 +1,16 @@
 """Who comes to the shifts of a simulated district, and what the hours ledger gets of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
+from typing import NamedTuple
 
 from volunteer_api.simulation.ground import Ground
 from volunteer_api.simulation.loading import NULL, Loader
 from volunteer_api.simulation.plan import Plan
 from volunteer_api.simulation.program import LARGEST, SMALLEST, Held, Program
-from volunteer_api.simulation.texts import Moments, id_text
+from volunteer_api.simulation.texts import SECONDS_A_DAY, Kind, Moments, id_text
 
 ATTRIBUTION = (
     *("volunteer_id", "team_id", "station_id", "campaign_id", "organization_id", "organization_path_id", "on"),
@@ -32,7 +34,6 @@ COLUMNS = {
     ),
     "held_attributions": ("attendance_id", *ATTRIBUTION),
 }
-SIGN_UP, ATTENDANCE, RECORD = 6, 7, 8
 # Of the volunteers, those who may come, the regulars and the frequent among them; and of a thousand turns, whose they
 # are. The rest registered and never came.
 COMING, REGULAR, FREQUENT = 0.8, 0.02, 0.18
@@ -50,7 +51,14 @@ EARLY, LATE = 15 * 60, 8 * 60
 LEFT_EARLY, LEFT_LATE = 6 * 60, 15 * 60
 ABSENT_AFTER = 73 * 3600
 SIGNED_UP_BEFORE = 4 * 24 * 3600
-CODE = '"code":"simulated"'
+# What does not simply count.
+ODD = REJECTED + REVERSED + CORRECTED + HELD
+# The minutes that a correction takes away.
+CORRECTION = 30
+CODE = "simulated"
+UNDECIDED = f"{NULL}\t{NULL}\t{NULL}"
+# As plain texts: an enumeration's member is slower to write, and these are written millions of times.
+_SIGN_UP, _ATTENDANCE, _RECORD = Kind.SIGN_UP.value, Kind.ATTENDANCE.value, Kind.RECORD.value
 DOUBTS = '["weak_evidence"]'
 SICK, NOBODY_THERE, MISTAKEN, LEFT_BEFORE = "身体不适", "负责人核实未到岗", "重复计时，予以撤销", "提前离岗，更正时长"
 
@@ -102,6 +110,26 @@ class Crowd:
         return number
 
 
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """What all lines of a shift have in common, as they end."""
+
+    record: str
+    attribution: str
+    may_be_held: bool
+
+
+class _Record(NamedTuple):
+    """What the rows of the ledger of one attendance have in common; `second` and `at` are the check-out."""
+
+    second: int
+    at: str
+    volunteer_id: str
+    attendance_id: str
+    span: str
+    frozen: str
+
+
 class Service:
     """Fills shifts: sign-ups, attendances, rows of the ledger. `records` is how many of the latter there are."""
 
@@ -110,125 +138,149 @@ class Service:
     ) -> None:
         self.records = 0
         self._plan, self._ground, self._crowd = plan, ground, crowd
-        self._random, self._moments = random, moments
+        self._draw, self._stored = random.random, moments.stored
+        self._randint = random.randint
+        self._days, self._times, self._first = moments.days, moments.times, moments.first
         self._sign_ups, self._attendances, self._records, self._held = (loader.lines(table) for table in COLUMNS)
         self._turns = 0
         self._last_second = moments.last_second
 
     def fill(self, held: Held, most: int) -> int:
         """Let people come until there are some records, at most `most`; returns how many places were taken."""
-        wanted = min(most, self._random.randint(SMALLEST, LARGEST))
-        end, confirmed = self.records + wanted, 0
-        may_be_held = self._plan.last_on - held.on <= HELD_WITHIN
-        host, campaign_id = held.host, held.campaign_id
-        station, team = host.station_id or NULL, host.team_id or NULL
-        place = f"{station}\t{team}\t{campaign_id}\t{host.organization_id}\t{host.path_id}\t{held.on}"
-        frozen = (
-            f"{held.activity_id}\t{held.shift_id}\t{place}\t{held.place_name}\t{held.title}\t{host.leader_id}"
-        )
-        attributed = f"{team}\t{station}\t{campaign_id}\t{host.organization_id}\t{host.path_id}\t{held.on}"
-        draw, person, near, shift_id = self._random.random, self._crowd.next, host.communities, held.shift_id
+        end, confirmed = self.records + min(most, self._randint(SMALLEST, LARGEST)), 0
+        frozen = self._freeze(held)
+        draw, person, near = self._draw, self._crowd.next, held.host.communities
+        days, times, first = self._days, self._times, self._first
+        sign_ups, shift_id, begins = self._sign_ups, held.shift_id, held.starts_at - 10_800
         while self.records < end:
             volunteer = person(near)
+            self._turns += 1
+            second = begins - int(draw() * SIGNED_UP_BEFORE)
+            head = (
+                f"{second * 1000:012x}{_SIGN_UP}{self._turns:015x}\t{days[second // SECONDS_A_DAY - first]}"
+                f"{times[second % SECONDS_A_DAY]}\t{shift_id}\t{volunteer}"
+            )
             chance = int(draw() * 10_000)
-            if chance < ABSENT + WITHDRAWN:
-                stays = chance < ABSENT
-                self._sign_up(held, volunteer, absent=stays, withdrawn=not stays)
-                confirmed += stays
-                continue
-            confirmed += 1
-            self._sign_up(held, volunteer)
-            self._come(held, shift_id, volunteer, frozen, attributed, end - self.records, may_be_held=may_be_held)
+            if chance >= ABSENT + WITHDRAWN:
+                sign_ups.append(f"{head}\tconfirmed\t0\t\\N\t\\N\t\\N\t0\t0")
+                self._come(held, volunteer, frozen, end - self.records)
+                confirmed += 1
+            elif chance < ABSENT:
+                sign_ups.append(f"{head}\tconfirmed\t0\t\\N\t\\N\t{self._marked_absent(held)}\t0\t0")
+                confirmed += 1
+            else:
+                sign_ups.append(f"{head}\twithdrawn\t0\t{self._stored(held.starts_at - 7200)}\t{SICK}\t\\N\t0\t0")
         return confirmed
 
-    def _sign_up(self, held: Held, volunteer: str, *, absent: bool = False, withdrawn: bool = False) -> None:
-        self._turns += 1
-        stored = self._moments.stored
-        second = held.starts_at - 10_800 - int(self._random.random() * SIGNED_UP_BEFORE)
-        state, gone, reason = "confirmed", NULL, NULL
-        if withdrawn:
-            state, gone, reason = "withdrawn", stored(held.starts_at - 7200), SICK
-        marked = NULL
-        if absent and held.ends_at + ABSENT_AFTER <= self._last_second:
-            marked = stored(held.ends_at + ABSENT_AFTER)
-        self._sign_ups.append(
-            f"{id_text(second, SIGN_UP, self._turns)}\t{stored(second)}\t{held.shift_id}\t{volunteer}\t{state}\t0"
-            f"\t{gone}\t{reason}\t{marked}\t0\t0"
+    def _freeze(self, held: Held) -> _Frozen:
+        host = held.host
+        station, team = host.station_id or NULL, host.team_id or NULL
+        rest = f"{held.campaign_id}\t{host.organization_id}\t{host.path_id}\t{held.on}"
+        return _Frozen(
+            record=(
+                f"{held.activity_id}\t{held.shift_id}\t{station}\t{team}\t{rest}\t{held.place_name}\t{held.title}"
+                f"\t{host.leader_id}"
+            ),
+            attribution=f"{team}\t{station}\t{rest}",
+            may_be_held=self._plan.last_on - held.on <= HELD_WITHIN,
         )
 
-    def _come(
-        self, held: Held, shift_id: str, volunteer: str, frozen: str, attributed: str, room: int, *, may_be_held: bool
-    ) -> None:
+    def _marked_absent(self, held: Held) -> str:
+        marked_at = held.ends_at + ABSENT_AFTER
+        return self._stored(marked_at) if marked_at <= self._last_second else NULL
+
+    def _come(self, held: Held, volunteer: str, frozen: _Frozen, room: int) -> None:
         """One attendance from check-in to what came of it; `room` is how many records it may have."""
-        draw, stored, sent = self._random.random, self._moments.stored, self._moments.sent
+        draw, days, times, first = self._draw, self._days, self._times, self._first
         starts_at, ends_at = held.starts_at, held.ends_at
         came = starts_at - EARLY + int(draw() * (EARLY + LATE))
         left = ends_at - LEFT_EARLY + int(draw() * (LEFT_EARLY + LEFT_LATE))
-        first, last = (came if came > starts_at else starts_at), (left if left < ends_at else ends_at)
-        minutes = (last - first) // 60
-        own = id_text(came, ATTENDANCE, self._turns)
-        at, gone = stored(came), stored(left)
+        begun, over = (came if came > starts_at else starts_at), (left if left < ends_at else ends_at)
+        minutes = (over - begun) // 60
+        own = f"{came * 1000:012x}{_ATTENDANCE}{self._turns:015x}"
+        at = days[came // SECONDS_A_DAY - first] + times[came % SECONDS_A_DAY]
+        gone = days[left // SECONDS_A_DAY - first] + times[left % SECONDS_A_DAY]
+        record = _Record(
+            left,
+            gone,
+            volunteer,
+            own,
+            f"{days[begun // SECONDS_A_DAY - first]}{times[begun % SECONDS_A_DAY]}"
+            f"\t{days[over // SECONDS_A_DAY - first]}{times[over % SECONDS_A_DAY]}",
+            frozen.record,
+        )
+        evidence = (
+            f'{{"client_time":"{at[:10]}T{at[11:19]}+00:00","code":"{CODE}"}}'
+            f'\t{{"client_time":"{gone[:10]}T{gone[11:19]}+00:00","code":"{CODE}"}}'
+        )
         chance = int(draw() * 10_000)
-        state, grade, code, doubts, credited, waiting = "credited", "strong", f",{CODE}", "[]", minutes, 0
-        decided = f"{NULL}\t{NULL}\t{NULL}"
-        span = f"{stored(first)}\t{stored(last)}"
-        if chance >= REJECTED + REVERSED + CORRECTED + HELD or (chance >= REJECTED + REVERSED + CORRECTED and not may_be_held):
-            self._record(left, volunteer, minutes, own, span, frozen)
-        elif chance < REJECTED:
-            state, grade, code, doubts, credited = "rejected", "weak", "", DOUBTS, 0
-            decided = self._decided(left, held.host.leader_id, NOBODY_THERE)
-        elif chance >= REJECTED + REVERSED + CORRECTED:
-            state, grade, code, doubts, credited, waiting = "held", "weak", "", DOUBTS, 0, minutes
-            self._held.append(f"{own}\t{volunteer}\t{attributed}")
-        elif chance < REJECTED + REVERSED and room >= 2:
-            state, credited = "rejected", 0
-            self._correct(left, volunteer, minutes, own, span, frozen)
-            decided = self._decided(left, self._ground.administrator_id, MISTAKEN)
-        elif room >= 3 and minutes > 30:
-            credited = minutes - 30
-            self._correct(left, volunteer, minutes, own, span, frozen, anew=credited)
-            decided = self._decided(left, self._ground.administrator_id, LEFT_BEFORE)
-        else:
-            self._record(left, volunteer, minutes, own, span, frozen)
+        if chance >= ODD:
+            self._credit(record, minutes)
+            self._attendances.append(
+                f"{own}\t{at}\t{volunteer}\t{held.shift_id}\tcredited\tstrong\tstrong\tstrong\t{at}\t{gone}\t{minutes}"
+                f"\t0\t[]\t{evidence}\t[]\t[]\t0\t[]\t[]\t{gone}\t\\N\t\\N\t\\N"
+            )
+            return
+        state, credited, waiting, decided = self._settle(held, record, frozen, minutes, chance, room)
+        grade, doubts = "strong", "[]"
+        if chance < REJECTED or waiting:
+            grade, doubts, evidence = "weak", DOUBTS, evidence.replace(f',"code":"{CODE}"', "")
         self._attendances.append(
-            f"{own}\t{at}\t{volunteer}\t{shift_id}\t{state}\t{grade}\t{grade}\t{grade}\t{at}\t{gone}\t{credited}"
-            f'\t{waiting}\t{doubts}\t{{"client_time":"{sent(came)}"{code}}}\t{{"client_time":"{sent(left)}"{code}}}'
-            f"\t[]\t[]\t0\t{doubts}\t{doubts}\t{gone}\t{decided}"
+            f"{own}\t{at}\t{volunteer}\t{held.shift_id}\t{state}\t{grade}\t{grade}\t{grade}\t{at}\t{gone}\t{credited}"
+            f"\t{waiting}\t{doubts}\t{evidence}\t[]\t[]\t0\t{doubts}\t{doubts}\t{gone}\t{decided}"
         )
 
-    def _record(self, second: int, volunteer: str, minutes: int, attendance: str, span: str, frozen: str) -> str:
+    def _settle(
+        self, held: Held, record: _Record, frozen: _Frozen, minutes: int, chance: int, room: int
+    ) -> tuple[str, int, int, str]:
+        """What came of an attendance that did not simply count: state, credited and held minutes, and the decision."""
+        administrator = self._ground.administrator_id
+        if chance < REJECTED:
+            return "rejected", 0, 0, self._decided(record.second, held.host.leader_id, NOBODY_THERE)
+        if chance < REJECTED + REVERSED and room >= 2:
+            self._reverse(record, minutes, MISTAKEN)
+            return "rejected", 0, 0, self._decided(record.second, administrator, MISTAKEN)
+        if REJECTED + REVERSED <= chance < REJECTED + REVERSED + CORRECTED and room >= 3 and minutes > CORRECTION:
+            reversal = self._reverse(record, minutes, LEFT_BEFORE)
+            self._follow(record, minutes - CORRECTION, reversal)
+            return "credited", minutes - CORRECTION, 0, self._decided(record.second, administrator, LEFT_BEFORE)
+        if chance >= REJECTED + REVERSED + CORRECTED and frozen.may_be_held:
+            self._held.append(f"{record.attendance_id}\t{record.volunteer_id}\t{frozen.attribution}")
+            return "held", 0, minutes, UNDECIDED
+        self._credit(record, minutes)
+        return "credited", minutes, 0, UNDECIDED
+
+    def _credit(self, record: _Record, minutes: int) -> str:
         """A credit, as the check-out writes it; returns its id."""
         self.records += 1
-        own, at = id_text(second, RECORD, self.records), self._moments.stored(second)
+        own = f"{record.second * 1000:012x}{_RECORD}{self.records:015x}"
         self._records.append(
-            f"{own}\t{at}\t{volunteer}\t{minutes}\tattended\t{attendance}\t{span}\t\\N\t\\N\t\\N\t\\N\t{at}\t{frozen}"
+            f"{own}\t{record.at}\t{record.volunteer_id}\t{minutes}\tattended\t{record.attendance_id}\t{record.span}"
+            f"\t\\N\t\\N\t\\N\t\\N\t{record.at}\t{record.frozen}"
         )
         return own
 
-    def _correct(
-        self, second: int, volunteer: str, minutes: int, attendance: str, span: str, frozen: str, *, anew: int = 0
-    ) -> None:
-        """A credit, the reversal that an administrator made of it on the same evening, and perhaps another credit."""
-        credit = self._record(second, volunteer, minutes, attendance, span, frozen)
-        reason = LEFT_BEFORE if anew else MISTAKEN
+    def _reverse(self, record: _Record, minutes: int, reason: str) -> str:
+        """A credit, and the reversal that an administrator made of it on the same evening; returns the latter's id."""
+        credit = self._credit(record, minutes)
+        return self._correct(record, -minutes, self._ground.administrator_id, reason, f"{credit}\t{NULL}")
+
+    def _follow(self, record: _Record, minutes: int, reversal: str) -> None:
+        """The credit that follows a reversal."""
+        self._correct(record, minutes, NULL, LEFT_BEFORE, f"{NULL}\t{reversal}")
+
+    def _correct(self, record: _Record, minutes: int, recorder_id: str, reason: str, links: str) -> str:
         self.records += 1
-        later = second + REVIEWED_AFTER
-        reversal, at = id_text(later, RECORD, self.records), self._moments.stored(later)
-        by = self._ground.administrator_id
+        second = record.second + REVIEWED_AFTER
+        own, at = id_text(second, Kind.RECORD, self.records), self._stored(second)
         self._records.append(
-            f"{reversal}\t{at}\t{volunteer}\t{-minutes}\tattended\t{attendance}\t{span}\t{by}\t{reason}\t{credit}\t\\N"
-            f"\t{at}\t{frozen}"
+            f"{own}\t{at}\t{record.volunteer_id}\t{minutes}\tattended\t{record.attendance_id}\t{record.span}"
+            f"\t{recorder_id}\t{reason}\t{links}\t{at}\t{record.frozen}"
         )
-        if anew:
-            self.records += 1
-            own = id_text(later, RECORD, self.records)
-            self._records.append(
-                f"{own}\t{at}\t{volunteer}\t{anew}\tattended\t{attendance}\t{span}\t\\N\t{reason}\t\\N\t{reversal}"
-                f"\t{at}\t{frozen}"
-            )
+        return own
 
     def _decided(self, second: int, by: str, reason: str) -> str:
-        return f"{by}\t{self._moments.stored(second + REVIEWED_AFTER)}\t{reason}"
+        return f"{by}\t{self._stored(second + REVIEWED_AFTER)}\t{reason}"
 
 
 def fill_days(plan: Plan, program: Program, crowd: Crowd, service: Service, report: Callable[[date], None]) -> None:

@@ -1,7 +1,5 @@
 """The tallies of a simulated district: what folds of two years would have left, in a few statements."""
 
-from sqlalchemy import text
-
 from volunteer_api.core.database import db
 from volunteer_api.hours.tallies import BEGINNING
 
@@ -29,10 +27,18 @@ OTHERS = {
     "campaign": "campaign_id",
     "organization_own": "organization_id",
 }
+OF_PLACES = (
+    f"{INTO} SELECT '{{kind}}', {{column}}, 'day', \"on\", sum(credited), sum(held) FROM simulated_places "  # noqa: S608
+    'WHERE {column} IS NOT NULL GROUP BY {column}, "on"'
+)
 ORGANIZATIONS = f"""{INTO}
 SELECT 'organization', ancestor_id, 'day', "on", sum(credited), sum(held) FROM simulated_places
 JOIN path_members ON path_members.path_id = simulated_places.organization_path_id GROUP BY ancestor_id, "on"
 """  # noqa: S608
+OF_SPANS = (
+    INTO + "SELECT subject_kind, subject_id, '{unit}', {start} AS span, sum(credited_minutes), sum(held_minutes) "
+    "FROM tally_totals WHERE unit = '{narrower}' GROUP BY subject_kind, subject_id, span"
+)
 # Each span is summed from the next narrower one.
 WIDER = {"month": "day", "year": "month", "all": "year"}
 
@@ -43,17 +49,11 @@ def sum_up() -> None:
     run(PLACES)
     run(VOLUNTEERS)
     for kind, column in OTHERS.items():
-        run(
-            f"{INTO} SELECT '{kind}', {column}, 'day', \"on\", sum(credited), sum(held) FROM simulated_places "
-            f'WHERE {column} IS NOT NULL GROUP BY {column}, "on"'
-        )
+        run(OF_PLACES.format(kind=kind, column=column))
     run(ORGANIZATIONS)
     run("DROP TABLE simulated_places")
     for unit, narrower in WIDER.items():
-        run(
-            f"{INTO} SELECT subject_kind, subject_id, '{unit}', {_start_of(unit)} AS span, sum(credited_minutes), "
-            f"sum(held_minutes) FROM tally_totals WHERE unit = '{narrower}' GROUP BY subject_kind, subject_id, span"
-        )
+        run(OF_SPANS.format(unit=unit, narrower=narrower, start=_start_of(unit)))
 
 
 def _start_of(unit: str) -> str:
