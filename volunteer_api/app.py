@@ -66,6 +66,7 @@ from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
 from volunteer_api.rankings import handlers as ranking_handlers
+from volunteer_api.rankings import tasks as ranking_tasks
 from volunteer_api.sign_ups import endpoints as sign_ups
 from volunteer_api.sign_ups import handlers as sign_up_handlers
 from volunteer_api.stations import endpoints as stations
@@ -122,6 +123,7 @@ TASKS = (
     attendance_tasks,
     dispute_tasks,
     feedback_tasks,
+    ranking_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (

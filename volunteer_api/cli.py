@@ -38,7 +38,8 @@ from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
-from volunteer_api.simulation import Plan, Simulated, SimulationRefused, refresh_statistics, seal_days
+from volunteer_api.rankings import folding
+from volunteer_api.simulation import Plan, Simulated, SimulationRefused, fold_rankings, refresh_statistics, seal_days
 from volunteer_api.simulation import simulate as simulate_district
 
 BAD_ENVIRONMENT = 2
@@ -230,6 +231,20 @@ def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tu
     click.echo(f"The ledger is as it was sealed: {found.records} records on {found.days} days{until}.")
 
 
+@group.group("rankings")
+def rankings_group() -> None:
+    """The folded sums that rankings are read from."""
+
+
+@rankings_group.command("rebuild")
+def rebuild_rankings() -> None:
+    """Make them anew from what was recorded: after rows were loaded past the triggers, or restored."""
+    app = _ready_app()
+    with app.app_context():
+        run_unit(folding.rebuild, writes=True)
+    click.echo("The rankings are folded.")
+
+
 @group.group("kit-standards")
 def kit_standards_group() -> None:
     """What stations must hold."""
@@ -276,6 +291,7 @@ def simulate(volunteers: int, records: int, seed: int, until: datetime | None, y
             raise click.ClickException(str(error)) from error
         except Problem as problem:
             raise click.ClickException(f"Nothing was written. {problem.sentence()}") from problem
+        found.seconds["rankings"] = fold_rankings()
         if seal:
             with _progress("Sealing the ledger") as show:
                 found.seconds["seals"] = seal_days(plan, show)

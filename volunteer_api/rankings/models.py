@@ -1,12 +1,12 @@
-"""Published rankings. They only grow: the migration's triggers refuse every UPDATE and DELETE."""
+"""Published rankings, which only grow: the migration's triggers refuse every UPDATE and DELETE. And folded sums."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import Base, Identified
+from volunteer_api.core.database import Base, Identified, one_of
 
 
 class RankingSnapshot(Identified, Base):
@@ -44,3 +44,125 @@ class RankingSnapshotRow(Identified, Base):
     name: Mapped[str]
     value: Mapped[int] = mapped_column(BigInteger)
     own: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RankingRule(Base):
+    """By which rule and in which zone the folded tables below are made; without its one row they hold nothing.
+
+    Whoever writes to them locks this table first, so that two never do at once.
+    """
+
+    __tablename__ = "ranking_rules"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attendances_for_held_shift: Mapped[int]
+    zone: Mapped[str]
+    folded_at: Mapped[datetime]
+
+
+class RankingMark(Base):
+    """A shift of which something changed that rankings count, since it was last folded. Triggers write it.
+
+    They only insert, so that a crowd that checks in to one shift never queues on a row.
+    """
+
+    __tablename__ = "ranking_marks"
+    __table_args__ = (Index("ix_ranking_marks_shift_id_id", "shift_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    shift_id: Mapped[UUID]
+
+
+class RankingRecordMark(Base):
+    """A row of the hours ledger that is not folded yet. A trigger writes it."""
+
+    __tablename__ = "ranking_record_marks"
+
+    record_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class RankingShift(Base):
+    """A held shift as it was folded: for whom it counts, on which local day, and how many attended.
+
+    Like all that is folded it has no foreign key: it is made from rows that have them, and goes with them.
+    """
+
+    __tablename__ = "ranking_shifts"
+    __table_args__ = (
+        Index("ix_ranking_shifts_activity_id_on", "activity_id", "on"),
+        Index("ix_ranking_shifts_on", "on"),
+        Index("ix_ranking_shifts_path_id_on", "path_id", "on"),
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID]
+    on: Mapped[date]
+    path_id: Mapped[UUID]
+    team_id: Mapped[UUID | None]
+    station_id: Mapped[UUID | None]
+    category: Mapped[str]
+    campaign_id: Mapped[UUID | None]
+    attended: Mapped[int]
+
+
+class RankingPresence(Base):
+    """Who attended a held shift, as it was folded."""
+
+    __tablename__ = "ranking_presences"
+    __table_args__ = (
+        Index("ix_ranking_presences_volunteer_id", "volunteer_id", "shift_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    shift_id: Mapped[UUID] = mapped_column(primary_key=True)
+    volunteer_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class RankingSum(Base):
+    """What adds up, in one span of local days: of a path, or of a team or station with the path that it had."""
+
+    __tablename__ = "ranking_sums"
+    __table_args__ = (
+        CheckConstraint(one_of("slice", ("path", "team", "station")), name="slice"),
+        {"sqlite_with_rowid": False},
+    )
+
+    slice: Mapped[str] = mapped_column(String(10), primary_key=True)
+    unit: Mapped[str] = mapped_column(String(10), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    # The path's own id where the slice is a path.
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    path_id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_count: Mapped[int] = mapped_column(BigInteger)
+    attendance_count: Mapped[int] = mapped_column(BigInteger)
+    credited_minutes: Mapped[int] = mapped_column(BigInteger)
+
+
+class RankingHeadcount(Base):
+    """How many different volunteers attended in one span: of an organization with all below it or of itself, …"""
+
+    __tablename__ = "ranking_headcounts"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", ("organization", "organization_own", "team", "station")), name="kind"),
+        {"sqlite_with_rowid": False},
+    )
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    unit: Mapped[str] = mapped_column(String(10), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    volunteer_count: Mapped[int] = mapped_column(BigInteger)
+
+
+class RankingHistogram(Base):
+    """How many volunteers have a value of a metric in one span, those without any left out."""
+
+    __tablename__ = "ranking_histograms"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    metric: Mapped[str] = mapped_column(String(20), primary_key=True)
+    unit: Mapped[str] = mapped_column(String(10), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    volunteer_count: Mapped[int] = mapped_column(BigInteger)

@@ -1,5 +1,7 @@
 """How what is counted adds up to organizations, teams, stations and volunteers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
@@ -24,7 +27,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.rankings import volunteers
+from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
@@ -75,7 +78,10 @@ def ranked(question: Question) -> Subquery:
 
 def scope_total(question: Question) -> Rows:
     """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself."""
-    facts = _facts(question)
+    if headcounts.can_tell(question):
+        return headcounts.scope_total(question)
+    # What a scope has is what its paths have, whatever is ranked in it.
+    facts = _facts(replace(question, subject=Subject.ORGANIZATION))
     member = aliased(PathMember)
     statement = select(*_measures(question, facts, own=member.depth == 0))
     return statement.join_from(facts, member, member.path_id == facts.c.path_id).where(
@@ -87,6 +93,15 @@ def _values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` of the subjects that have any."""
     if question.subject is Subject.VOLUNTEER:
         return volunteers.values(question)
+    if not headcounts.can_tell(question):
+        return _counted(question).subquery("by_subject")
+    apart = headcounts.parted(question)
+    values = headcounts.values(question, apart)
+    return union_all(select(values), _counted(question, apart)).subquery("by_subject") if apart else values
+
+
+def _counted(question: Question, only: Sequence[UUID] = ()) -> Rows:
+    """The values of all subjects, or of some `only`."""
     facts = _facts(question)
     member, scope_member = aliased(PathMember), aliased(PathMember)
     if question.subject is Subject.ORGANIZATION:
@@ -111,7 +126,9 @@ def _values(question: Question) -> Subquery:
         if question.subject is Subject.ORGANIZATION:
             below = scope_member.depth - member.depth
             statement = statement.where(below == 1 if question.level is None else below >= 0)
-    return statement.group_by(key).subquery("by_subject")
+    if only:
+        statement = statement.where(key.in_(only))
+    return statement.group_by(key).having(statement.selected_columns.value != 0)
 
 
 def _measures(
@@ -131,25 +148,28 @@ def _measures(
 
 def _facts(question: Question) -> Subquery:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors."""
+    if sums.can_tell(question):
+        return sums.amounts(question)
+    is_folded = sums.is_folded()
     match question.metric:
         case Metric.ACTIVITY_COUNT:
-            return _summed(activity_days(question), func.count())
+            days = changes.activity_days(question) if is_folded else activity_days(question)
+            return _summed(days, func.count())
         case Metric.CREDITED_MINUTES:
-            return _minutes(question)
+            rows = records(question)
+            return _summed(rows, func.sum(rows.c.minutes))
+        case Metric.VOLUNTEER_COUNT:
+            return changes.presences(question) if is_folded else attended_shifts(question, Attendance.volunteer_id)
         case _:
-            return _attendances(question)
+            return _attendances(question, is_folded)
 
 
-def _attendances(question: Question) -> Subquery:
+def _attendances(question: Question, is_folded: bool) -> Subquery:
+    if is_folded:
+        held = changes.shifts(question)
+        return _summed(held, func.sum(held.c.attended))
     # Whoever checks in to one shift twice has attended it once.
-    each: tuple[Column, ...] = (Shift.id, Attendance.volunteer_id) if question.additive else (Attendance.volunteer_id,)
-    attended = attended_shifts(question, *each)
-    return _summed(attended, func.count()) if question.additive else attended
-
-
-def _minutes(question: Question) -> Subquery:
-    rows = records(question)
-    return _summed(rows, func.sum(rows.c.minutes))
+    return _summed(attended_shifts(question, Shift.id, Attendance.volunteer_id), func.count())
 
 
 def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, cast, exists, func, literal, null, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, exists, func, literal, null, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.ages import youngest_adult
@@ -14,6 +14,7 @@ from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings import histograms
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts, records
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Metric
@@ -42,7 +43,8 @@ def values(question: Question) -> Subquery:
         statement = statement.join(member, member.path_id == facts.c.path_id).where(
             member.ancestor_id == question.scope
         )
-    return statement.group_by(facts.c.volunteer_id).subquery("by_volunteer")
+    # Minutes that were all taken back are none.
+    return statement.group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
 
 
 def may_be_named(question: Question) -> ColumnElement[bool]:
@@ -62,18 +64,39 @@ def standing(question: Question, volunteer_id: UUID) -> Rows:
     mine = func.coalesce(
         select(found.c.value).where(found.c.subject_id == volunteer_id).scalar_subquery(), literal(0, BigInteger)
     )
-    all_of_them = found.alias("all_of_them")
-    return select(
-        mine.label("value"),
-        func.count().filter(all_of_them.c.value > mine).label("ahead"),
-        func.count().label("ranked"),
-    ).select_from(all_of_them)
+    counts = histograms.counts(question) if histograms.can_tell(question) else _counted(found)
+    own = select(mine.label("value")).cte()
+    ahead = func.sum(case((counts.c.value > own.c.value, counts.c.number), else_=0))
+    return (
+        select(
+            own.c.value,
+            cast(func.coalesce(ahead, 0), BigInteger).label("ahead"),
+            cast(func.coalesce(func.sum(counts.c.number), 0), BigInteger).label("ranked"),
+        )
+        .select_from(own)
+        .outerjoin(counts, true())
+        .group_by(own.c.value)
+    )
 
 
 def values_beside(question: Question, value: int, volunteer_id: UUID) -> tuple[Rows, Rows]:
     """The next larger and the next smaller values of others, the nearest first; without a name."""
+    if histograms.can_tell(question):
+        counts = histograms.counts(question)
+        # She is one of those who have her value.
+        others = counts.c.number - case((counts.c.value == value, 1 if value != 0 else 0), else_=0)
+        places = select(literal(1).label("place")).union_all(select(literal(2))).subquery("places")
+        each = select(counts.c.value).join_from(counts, places, others >= places.c.place)
+        above = each.where(counts.c.value > value).order_by(counts.c.value)
+        below = each.where(counts.c.value <= value).order_by(counts.c.value.desc())
+        return above.limit(NEIGHBORS), below.limit(NEIGHBORS)
     found = values(question)
-    others = select(found.c.value).where(found.c.subject_id != volunteer_id)
-    above = others.where(found.c.value > value).order_by(found.c.value, found.c.subject_id).limit(NEIGHBORS)
-    below = others.where(found.c.value <= value).order_by(found.c.value.desc(), found.c.subject_id).limit(NEIGHBORS)
-    return above, below
+    several = select(found.c.value).where(found.c.subject_id != volunteer_id)
+    above = several.where(found.c.value > value).order_by(found.c.value, found.c.subject_id)
+    below = several.where(found.c.value <= value).order_by(found.c.value.desc(), found.c.subject_id)
+    return above.limit(NEIGHBORS), below.limit(NEIGHBORS)
+
+
+def _counted(found: Subquery) -> Subquery:
+    every = found.alias("every")
+    return select(every.c.value, func.count().label("number")).group_by(every.c.value).subquery("counts")

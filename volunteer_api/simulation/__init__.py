@@ -12,19 +12,21 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import seals
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.models import RankingRule
 from volunteer_api.simulation import ground, people, program, service, totals
 from volunteer_api.simulation.loading import Loader, set_aside
 from volunteer_api.simulation.plan import MOST_ON_SQLITE, Plan, SimulationRefused
 from volunteer_api.simulation.texts import Moments
 
-__all__ = ["Plan", "Simulated", "SimulationRefused", "refresh_statistics", "seal_days", "simulate"]
+__all__ = ["Plan", "Simulated", "SimulationRefused", "fold_rankings", "refresh_statistics", "seal_days", "simulate"]
 
 COLUMNS = {**people.COLUMNS, **program.COLUMNS, **service.COLUMNS}
 # Their foreign keys and indexes step aside as well.
@@ -55,6 +57,8 @@ def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
     random = Random(plan.seed)
     with ids.seeded(random, clock.now):
         base = ground.build(plan, random)
+    # The bulk load goes around the triggers that mark what rankings count: until the fold they count live.
+    db.session.execute(delete(RankingRule))
     db.session.flush()
     stage.end("network")
     with set_aside([*COLUMNS, *ALSO_WRITTEN]):
@@ -80,6 +84,16 @@ def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
     report(whole, whole)
     found.rows, found.seconds = loader.counts, stage.seconds
     return found
+
+
+def fold_rankings() -> float:
+    """Fold what rankings count; returns the seconds that it took. In no unit.
+
+    Broken off, rankings count live until the worker folds them.
+    """
+    begun = time.perf_counter()
+    run_unit(folding.rebuild, writes=True)
+    return time.perf_counter() - begun
 
 
 def seal_days(plan: Plan, report: Callable[[int, int], None]) -> float:

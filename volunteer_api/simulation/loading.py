@@ -22,13 +22,17 @@ TRIGGERS = """
 SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
 WHERE NOT tgisinternal AND tgrelid = ANY(CAST(:tables AS regclass[])) ORDER BY 1
 """
-FOREIGN_KEYS = """
+FOREIGN_  # Those that nothing refers to: a key that is made at once is made much faster.
+KEYS = """
 SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
 WHERE contype = 'f' AND conrelid = ANY(CAST(:tables AS regclass[])) ORDER BY conrelid::regclass::text, conname
 """
-UNIQUES = """
+# Those that nothing refers to: a key that is made at once is made much faster.
+KEYS = """
 SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
-WHERE contype = 'u' AND conrelid = ANY(CAST(:tables AS regclass[])) ORDER BY conrelid::regclass::text, conname
+WHERE (contype = 'u' OR contype = 'p' AND NOT EXISTS (SELECT 1 FROM pg_constraint AS other
+    WHERE other.confrelid = pg_constraint.conrelid))
+AND conrelid = ANY(CAST(:tables AS regclass[])) ORDER BY conrelid::regclass::text, conname
 """
 INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
@@ -122,18 +126,18 @@ def set_aside(tables: Sequence[str]) -> Iterator[None]:
     named = {"tables": list(tables)}
     triggers = [row[0] for row in db.session.execute(text(TRIGGERS), named)]
     foreign_keys = [tuple(row) for row in db.session.execute(text(FOREIGN_KEYS), named)]
-    uniques = [tuple(row) for row in db.session.execute(text(UNIQUES), named)]
+    keys = [tuple(row) for row in db.session.execute(text(KEYS), named)]
     indexes = [tuple(row) for row in db.session.execute(text(INDEXES), named)]
     for table in triggers:
         run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    for table, name, _ in (*foreign_keys, *uniques):
+    for table, name, _ in (*foreign_keys, *keys):
         run(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     for name, _ in indexes:
         run(f"DROP INDEX {name}")
     yield
     for _, definition in indexes:
         run(definition)
-    for table, name, definition in (*uniques, *foreign_keys):
+    for table, name, definition in (*keys, *foreign_keys):
         run(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
     for table in triggers:
         run(f"ALTER TABLE {table} ENABLE TRIGGER USER")

@@ -1,0 +1,266 @@
+"""What is folded, with what is not yet, equals the live count: after any history, with folds at any moment of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+
+from tests.factories import make_volunteer
+from tests.rankings.factories import Happening, Turn, move, write
+from tests.rankings.test_service import build_tree
+from tests.stations.factories import make_station
+from tests.teams.factories import make_team
+from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.models import Activity, ActivityState, Campaign, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings import folding, queries, sums, volunteers
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.models import RankingRule
+from volunteer_api.rankings.schemas import Metric, Subject
+
+# Histories follow one another: what was folded as held does not become unheld by a clock that goes back.
+STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) for number in count())
+SMALL = st.integers(min_value=0, max_value=5)
+TURNS = st.builds(
+    lambda quarters, minutes, present: (quarters, minutes, present),
+    st.integers(min_value=-200, max_value=12),
+    st.sampled_from([30, 120, 600]),
+    st.lists(
+        st.tuples(
+            st.integers(min_value=0, max_value=3),
+            st.sampled_from([State.CREDITED, State.HELD, State.REJECTED]),
+            st.sampled_from([0, 30, 60]),
+        ),
+        max_size=4,
+    ),
+)
+VERBS = (
+    "write",
+    "write",
+    "write",
+    "fold",
+    "fold",
+    "pass",
+    "judge",
+    "come",
+    "cancel",
+    "shift",
+    "change",
+    "move",
+    "reverse",
+)
+STEPS = st.lists(st.tuples(st.sampled_from(VERBS), SMALL, SMALL, st.lists(TURNS, max_size=3)), min_size=3, max_size=16)
+PERIODS = st.sampled_from(["all", "day", "week", "month", "quarter", "year", "range", "since", "until"])
+QUESTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(list(Subject)),
+        st.sampled_from(list(Metric)),
+        PERIODS,
+        st.sampled_from([None, 0, 1, 2]),
+        st.sampled_from([None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION]),
+        st.sampled_from([None, None, None, "category", "campaign"]),
+    ),
+    min_size=25,
+    max_size=25,
+)
+
+
+@dataclass
+class World:
+    """The ids of what a history is about."""
+
+    tree: list[UUID]
+    teams: list[UUID]
+    stations: list[UUID]
+    people: list[UUID]
+    campaign_id: UUID
+    activities: list[UUID] = field(default_factory=list)
+
+
+def make_world() -> World:
+    tree = build_tree()
+    people = [make_volunteer() for _ in range(4)]
+    campaign = Campaign(id=ids.new_id(), name="清洁家园", organization_id=tree[0].id)
+    db.session.add(campaign)
+    return World(
+        [one.id for one in tree],
+        [make_team(organization_id=tree[number].id, leader=people[0]).id for number in (1, 2)],
+        [make_station(organization_id=tree[number].id).id for number in (3, 5)],
+        [one.id for one in people],
+        campaign.id,
+    )
+
+
+def take(world: World, verb: str, first: int, second: int, turns: Sequence[Any]) -> None:
+    """One step of a history."""
+    match verb:
+        case "write":
+            team_id = [None, *world.teams][first % 3]
+            station_id = [None, *world.stations][second % 3]
+            happening = Happening(
+                [ActivityState.PUBLISHED, ActivityState.PUBLISHED, ActivityState.COMPLETED][first % 3],
+                [
+                    Turn(clock.now() + timedelta(minutes=15 * quarters), minutes, False, present)
+                    for quarters, minutes, present in turns
+                ],
+            )
+            organization = db.session.get_one(Organization, world.tree[second])
+            campaign_id = world.campaign_id if first % 2 else None
+            values = {"team_id": team_id, "station_id": station_id, "campaign_id": campaign_id}
+            world.activities.append(write(happening, organization, world.people, **values).id)
+        case "move":
+            moving, to = (db.session.get_one(Organization, world.tree[number]) for number in (3, 1 + second % 2))
+            if moving.parent_id != to.id:
+                move(moving, to)
+        case _ if world.activities:
+            change(world, verb, world.activities[first % len(world.activities)], second)
+
+
+def change(world: World, verb: str, activity_id: UUID, number: int) -> None:
+    """Change something of an activity that was written before."""
+    shift = db.session.scalars(
+        select(Shift).where(Shift.activity_id == activity_id).order_by(Shift.id).offset(number % 2).limit(1)
+    ).one_or_none()
+    match verb:
+        case "change":
+            path_id = db.session.get_one(Organization, world.tree[number]).path_id
+            values = [
+                {"state": ActivityState.COMPLETED},
+                {"category": Category.TRAFFIC_GUIDANCE},
+                {"campaign_id": world.campaign_id},
+                {"team_id": world.teams[0]},
+                {"station_id": None},
+                {"organization_path_id": path_id},
+            ][number]
+            db.session.execute(update(Activity).where(Activity.id == activity_id).values(values))
+        case "cancel" if shift is not None:
+            shift.canceled_at = None if shift.canceled_at else clock.now()
+        case "shift" if shift is not None:
+            shift.starts_at += timedelta(hours=(number - 2) * 11)
+            shift.ends_at += timedelta(hours=(number - 2) * 11)
+        case "come" if shift is not None:
+            values = {"grade": "strong", "check_in_grade": "strong", "check_in_evidence": {}}
+            db.session.add(
+                Attendance(
+                    volunteer_id=world.people[number % 4],
+                    shift_id=shift.id,
+                    state=State.HELD,
+                    checked_in_at=clock.now(),
+                    **values,
+                )
+            )
+        case "judge" if shift is not None:
+            for attendance in db.session.scalars(select(Attendance).where(Attendance.shift_id == shift.id)):
+                attendance.state = State.HELD if attendance.state == State.REJECTED else State.REJECTED
+        case "reverse":
+            reverse(activity_id)
+    db.session.flush()
+
+
+def reverse(activity_id: UUID) -> None:
+    reversed_ids = select(ServiceRecord.reverses_id).where(ServiceRecord.reverses_id.is_not(None))
+    standing = select(ServiceRecord).where(
+        ServiceRecord.activity_id == activity_id,
+        ServiceRecord.reverses_id.is_(None),
+        ServiceRecord.id.not_in(reversed_ids),
+    )
+    record = db.session.scalars(standing.order_by(ServiceRecord.id).limit(1)).one_or_none()
+    if record is not None:
+        values = {column.name: getattr(record, column.name) for column in ServiceRecord.__table__.columns}
+        db.session.add(
+            ServiceRecord(**values | {"id": ids.new_id(), "minutes": -record.minutes, "reverses_id": record.id})
+        )
+
+
+def question_of(world: World, asked: Any, start: datetime) -> Question | None:
+    """The question that was drawn, None where there is no such question."""
+    subject, metric, period, scope, level, narrowed = asked
+    if subject is Subject.VOLUNTEER and metric is Metric.VOLUNTEER_COUNT:
+        return None
+    if subject is Subject.ORGANIZATION and scope is None and level is None:
+        level = OrganizationKind.PRACTICE_STATION
+    today = clock.local_date(start)
+    days: dict[str, tuple[date | None, date | None]] = {
+        "all": (None, None),
+        "day": (today, today),
+        "week": (date(2026, 11, 23), date(2026, 11, 29)),
+        "month": (today.replace(day=1), (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)),
+        "quarter": (date(2026, 10, 1), date(2026, 12, 31)),
+        "year": (date(2026, 1, 1), date(2026, 12, 31)),
+        "range": (today - timedelta(days=1), today + timedelta(days=20)),
+        "since": (today, None),
+        "until": (None, today),
+    }
+    return Question(
+        subject,
+        metric,
+        clock.now(),
+        level=level if subject is Subject.ORGANIZATION else None,
+        scope=world.tree[scope] if scope is not None else None,
+        campaign_id=world.campaign_id if narrowed == "campaign" else None,
+        category=Category.TRAFFIC_GUIDANCE if narrowed == "category" else None,
+        first=days[period][0],
+        last=days[period][1],
+    )
+
+
+def answer(question: Question, people: Sequence[UUID]) -> Any:
+    """All that rankings tell of a question, of volunteers only where each of a few stands."""
+    if question.subject is Subject.VOLUNTEER:
+        found: list[Any] = []
+        for one in people:
+            row = db.session.execute(volunteers.standing(question, one)).one()
+            sides = volunteers.values_beside(question, row.value, one)
+            found.append([tuple(row), *([int(value) for value in db.session.scalars(side)] for side in sides)])
+        return found
+    ranked = queries.ranked(question)
+    rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]
+    total = db.session.execute(queries.scope_total(question)).one() if question.scope is not None else ()
+    return rows, tuple(total)
+
+
+def differences(world: World, asked: Sequence[Any], start: datetime) -> list[Any]:
+    """The questions that are answered otherwise from what is folded than live."""
+    chosen = [question for one in asked if (question := question_of(world, one, start)) is not None]
+    folded = [answer(question, world.people) for question in chosen]
+    assert sums.is_folded()
+    # Without it nothing counts as folded. It is there again after the rollback.
+    db.session.execute(delete(RankingRule))
+    sums.forget()
+    live = [answer(question, world.people) for question in chosen]
+    assert not sums.is_folded()
+    return [(one, was, now) for one, was, now in zip(chosen, folded, live, strict=True) if was != now]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, asked=QUESTIONS)
+def test_folded_and_not_it_equals_the_live_count(app: Flask, steps: Sequence[Any], asked: Sequence[Any]) -> None:
+    start = moment = next(STARTS)
+    with app.app_context():
+        with clock.at(start):
+            world = run_unit(make_world, writes=True)
+        for verb, first, second, turns in steps:
+            if verb == "pass":
+                moment += timedelta(hours=[1, 3, 12, 24, 48, 96][second])
+            with clock.at(moment):
+                if verb == "fold":
+                    run_unit(folding.fold, writes=True)
+                else:
+                    run_unit(lambda: take(world, verb, first, second, turns), writes=True)  # noqa: B023 - called at once
+        with clock.at(moment):
+            assert run_unit(lambda: differences(world, asked, start), writes=False) == []
+            while run_unit(folding.fold, writes=True):
+                pass
+            assert run_unit(lambda: differences(world, asked, start), writes=False) == []

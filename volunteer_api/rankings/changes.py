@@ -1,0 +1,190 @@
+"""What the folded tables lack: the marked shifts as they are now, less what was folded of them.
+
+A ranking adds this to the folded sums when it is read, and a fold adds the very same to them for good, so that the two
+can't disagree, and no reader ever waits for a fold.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    SelectBase,
+    Subquery,
+    and_,
+    distinct,
+    func,
+    literal,
+    select,
+    type_coerce,
+    union,
+    union_all,
+)
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.rankings.facts import Question, Rows, held_shifts
+from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRecordMark, RankingShift
+from volunteer_api.rankings.schemas import Metric, Subject
+
+DAY_KEYS = ("activity_id", "on", "path_id", "team_id", "station_id")
+SHIFT_KEYS = ("shift_id", *DAY_KEYS, "attended")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Which shifts and which records of the ledger are looked at, at which moment."""
+
+    now: datetime
+    shift_ids: Select[UUID]
+    record_ids: Select[UUID]
+
+
+def marked(now: datetime) -> Marked:
+    """All that is not folded yet."""
+    return Marked(now, select(RankingMark.shift_id), select(RankingRecordMark.record_id))
+
+
+def changes(metric: Metric, what: Marked) -> SelectBase:
+    """Rows of `path_id`, `team_id`, `station_id`, `on` and a signed `amount` of what adds up; keys may repeat."""
+    match metric:
+        case Metric.ACTIVITY_COUNT:
+            return _activity_days(what)
+        case Metric.CREDITED_MINUTES:
+            return select(
+                ServiceRecord.organization_path_id.label("path_id"),
+                ServiceRecord.team_id,
+                ServiceRecord.station_id,
+                ServiceRecord.on,
+                ServiceRecord.minutes.label("amount"),
+            ).where(ServiceRecord.id.in_(what.record_ids))
+        case _:
+            return _attendances(what)
+
+
+def shifts(question: Question) -> Subquery:
+    """Each shift held in the question's period and of its campaign and category, as rows of RankingShift have them."""
+    what, old = marked(question.now), RankingShift
+    folded = select(*(getattr(old, name) for name in SHIFT_KEYS)).where(old.shift_id.not_in(what.shift_ids))
+    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    return union_all(
+        folded.where(*_asked(question, old)),
+        select(*(live.c[name] for name in SHIFT_KEYS)).where(*_asked(question, live.c)),
+    ).subquery("held")
+
+
+def presences(question: Question) -> Subquery:
+    """Who attended these: `volunteer_id` with what the shift is counted for; rows may repeat."""
+    what, old = marked(question.now), RankingShift
+    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    folded = (
+        select(RankingPresence.volunteer_id, *(getattr(old, name) for name in SHIFT_KEYS))
+        .join(old, old.shift_id == RankingPresence.shift_id)
+        .where(old.shift_id.not_in(what.shift_ids), *_asked(question, old))
+    )
+    new = (
+        select(Attendance.volunteer_id, *(live.c[name] for name in SHIFT_KEYS))
+        .join(live, live.c.shift_id == Attendance.shift_id)
+        .where(Attendance.state != State.REJECTED, *_asked(question, live.c))
+        .distinct()
+    )
+    return union_all(folded, new).subquery("present")
+
+
+def activity_days(question: Question) -> Subquery:
+    """Each activity once for each day on which it held one of these shifts."""
+    held = shifts(question)
+    return select(*(held.c[key] for key in DAY_KEYS)).distinct().subquery("activity_days")
+
+
+def in_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
+    """The condition that a day is in the question's period."""
+    return [
+        *([day >= question.first] if question.first is not None else []),
+        *([day <= question.last] if question.last is not None else []),
+    ]
+
+
+def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
+    return [
+        *in_period(question, shift.on),
+        *([shift.campaign_id == question.campaign_id] if question.campaign_id is not None else []),
+        *([shift.category == question.category] if question.category is not None else []),
+    ]
+
+
+def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:
+    """The held shifts, or those of the marked ones that are held, as rows of RankingShift would have them."""
+    present = aliased(Attendance)
+    attended = (
+        select(func.count(distinct(present.volunteer_id)))
+        .where(present.shift_id == Shift.id, present.state != State.REJECTED)
+        .correlate(Shift)
+        .scalar_subquery()
+    )
+    statement = held_shifts(everything(now), *shift_columns(), attended.label("attended"))
+    return statement if shift_ids is None else statement.where(Shift.id.in_(shift_ids))
+
+
+def shift_columns() -> tuple[ColumnElement[Any], ...]:
+    """What RankingShift keeps of a shift and its activity, but for how many attended."""
+    return (
+        Shift.id.label("shift_id"),
+        Activity.id.label("activity_id"),
+        # SQLite tells the day as a text.
+        type_coerce(local_day(Shift.starts_at), Date).label("on"),
+        Activity.organization_path_id.label("path_id"),
+        Activity.team_id.label("team_id"),
+        Activity.station_id.label("station_id"),
+        Activity.category.label("category"),
+        Activity.campaign_id.label("campaign_id"),
+    )
+
+
+def everything(now: datetime) -> Question:
+    """The question of all that was held by now."""
+    return Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now)
+
+
+def _attendances(what: Marked) -> SelectBase:
+    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    old = RankingShift
+    keys = ("path_id", "team_id", "station_id", "on")
+    return select(*(live.c[key] for key in keys), live.c.attended.label("amount")).union_all(
+        select(*(getattr(old, key) for key in keys), -old.attended).where(old.shift_id.in_(what.shift_ids))
+    )
+
+
+def _activity_days(what: Marked) -> SelectBase:
+    """Of each day on which a marked shift is or was held: that its activity counts now, less that it did.
+
+    A day may have other shifts of the activity, which are not marked: it counts once, whichever of them are held.
+    """
+    live = live_shifts(what.now, what.shift_ids).cte()
+    old = aliased(RankingShift)
+    touched = union(
+        select(live.c.activity_id, live.c.on),
+        select(old.activity_id, old.on).where(old.shift_id.in_(what.shift_ids)),
+    ).cte()
+    folded = aliased(RankingShift)
+    of_day = and_(folded.activity_id == touched.c.activity_id, folded.on == touched.c.on)
+    keys = [getattr(folded, key) for key in DAY_KEYS]
+    before = select(*keys).join_from(touched, folded, of_day).distinct().subquery("before")
+    after = union(
+        select(*keys).join_from(touched, folded, of_day).where(folded.shift_id.not_in(what.shift_ids)),
+        select(*(live.c[key] for key in DAY_KEYS)),
+    ).subquery("after")
+    return _signed(after, 1).union_all(_signed(before, -1))
+
+
+def _signed(days: Any, sign: int) -> Rows:
+    return select(
+        days.c.path_id, days.c.team_id, days.c.station_id, days.c.on, literal(sign).label("amount")
+    ).select_from(days)

@@ -1,0 +1,296 @@
+"""Folding what rankings count into sums: a few shifts at a time, or all of it anew.
+
+Both lock `ranking_rules` first and see one snapshot of everything, so that a change is folded with its mark or left
+with it. Rankings are exact without either; they only take longer.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Select,
+    and_,
+    delete,
+    distinct,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.core import clock
+from volunteer_api.core.database import Base, db
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.core.statements import insert
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns
+from volunteer_api.rankings.models import (
+    RankingHeadcount,
+    RankingHistogram,
+    RankingMark,
+    RankingPresence,
+    RankingRecordMark,
+    RankingRule,
+    RankingShift,
+    RankingSum,
+)
+from volunteer_api.rankings.people_folding import people_changes, rebuild_people
+from volunteer_api.rankings.schemas import Metric
+from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
+from volunteer_api.rankings.sums import forget, is_folded
+
+# Folded in one transaction: a backlog is worked off in many short ones.
+SHIFTS_AT_ONCE = 200
+RECORDS_AT_ONCE = 2000
+ROWS_AT_ONCE = 500
+LONGEST = "60min"
+ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
+
+SumKey = tuple[str, str, Any, UUID, UUID]
+
+
+def fold() -> bool:
+    """Fold a batch of what is marked; returns whether there may be more. To be run in a unit of its own.
+
+    A shift that is not over yet keeps one mark: it will be held without a further word.
+    """
+    _alone()
+    forget()
+    if not is_folded():
+        _rebuild()
+        return False
+    newer = aliased(RankingMark)
+    again = exists().where(newer.shift_id == RankingMark.shift_id, newer.id > RankingMark.id)
+    db.session.execute(delete(RankingMark).where(again))
+    now = clock.now()
+    shift_ids = db.session.scalars(
+        select(RankingMark.shift_id)
+        .join(Shift, Shift.id == RankingMark.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(~_waits(now))
+        .order_by(RankingMark.id)
+        .limit(SHIFTS_AT_ONCE)
+    ).all()
+    record_ids = db.session.scalars(
+        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(RECORDS_AT_ONCE)
+    ).all()
+    if shift_ids or record_ids:
+        _fold(Marked(now, _these(shift_ids, RankingMark.shift_id), _these(record_ids, RankingRecordMark.record_id)))
+    return len(shift_ids) == SHIFTS_AT_ONCE or len(record_ids) == RECORDS_AT_ONCE
+
+
+def rebuild() -> None:
+    """Make all that is folded anew from the rows it is made of. To be run in a unit of its own.
+
+    Needed where rows were loaded past the triggers, and when the rule or the zone has changed. Readers see what was
+    there before until it is done; writers are not held up.
+    """
+    _alone()
+    _rebuild()
+
+
+def _rebuild() -> None:
+    forget()
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("SELECT set_config('statement_timeout', :longest, true)"), {"longest": LONGEST})
+    now = clock.now()
+    for model in (
+        RankingMark,
+        RankingRecordMark,
+        RankingShift,
+        RankingPresence,
+        RankingSum,
+        RankingHeadcount,
+        RankingHistogram,
+        RankingRule,
+    ):
+        db.session.execute(delete(model))
+    _rebuild_shifts(now)
+    _rebuild_sums()
+    rebuild_people()
+    db.session.execute(
+        plain_insert(RankingRule).values(
+            id=1,
+            attendances_for_held_shift=rules().attendances_for_held_shift,
+            zone=settings().zone.key,
+            folded_at=now,
+        )
+    )
+    if db.engine.dialect.name == "postgresql":
+        for model in (RankingShift, RankingPresence, RankingSum, RankingHeadcount, RankingHistogram):
+            db.session.execute(text(f"ANALYZE {model.__tablename__}"))
+
+
+def _alone() -> None:
+    """Take the only turn, then the snapshot that everything of this unit sees."""
+    # SQLite has one writer, and it has begun.
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
+
+
+def _waits(now: Any) -> Any:
+    """A shift that becomes held by time alone."""
+    return and_(Shift.ends_at > now, Shift.canceled_at.is_(None), Activity.state != ActivityState.COMPLETED)
+
+
+def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
+    return select(column).where(column.in_(found))
+
+
+def _fold(what: Marked) -> None:
+    # All of it before anything is replaced.
+    amounts, (counts, values) = _amounts(what), people_changes(what)
+    _add(RankingSum, ("slice", "unit", "starts_on", "subject_id", "path_id"), amounts)
+    _add(RankingHeadcount, ("kind", "unit", "starts_on", "subject_id"), _as_rows(counts))
+    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), _as_rows(values))
+    db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
+    db.session.execute(delete(RankingShift).where(RankingShift.shift_id.in_(what.shift_ids)))
+    _keep_shifts(live_shifts(what.now, what.shift_ids))
+    _keep_presences(what.shift_ids)
+    db.session.execute(delete(RankingRecordMark).where(RankingRecordMark.record_id.in_(what.record_ids)))
+    # The last: these are what the others ask for.
+    db.session.execute(delete(RankingMark).where(RankingMark.shift_id.in_(what.shift_ids)))
+
+
+def _amounts(what: Marked) -> Mapping[SumKey, Mapping[str, int]]:
+    """What is to be added to each sum."""
+    sums: defaultdict[SumKey, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
+    for metric in ADDITIVE:
+        rows = changes(metric, what).subquery("changes")
+        keys = (rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.on)
+        amount = func.sum(rows.c.amount)
+        for row in db.session.execute(select(*keys, amount.label("amount")).group_by(*keys).having(amount != 0)):
+            for name, subject_id in (("path", row.path_id), ("team", row.team_id), ("station", row.station_id)):
+                if subject_id is not None:
+                    for unit, starts_on in spans_of(row.on):
+                        sums[name, unit.value, starts_on, subject_id, row.path_id][metric] += int(row.amount)
+    return sums
+
+
+def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping[str, int]]) -> None:
+    """Add to rows by their keys."""
+    rows = [dict(zip(key_names, key, strict=True)) | dict(sums[key]) for key in sorted(sums)]
+    for chunk in _chunks(rows):
+        statement = insert(model).values(chunk)
+        added = {name: getattr(model, name) + statement.excluded[name] for name in chunk[0] if name not in key_names}
+        db.session.execute(statement.on_conflict_do_update(index_elements=key_names, set_=added))
+
+
+def _as_rows(counts: Mapping[Any, int]) -> Mapping[Any, Mapping[str, int]]:
+    return {key: {"volunteer_count": count} for key, count in counts.items() if count}
+
+
+def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:
+    left = iter(rows)
+    while chunk := list(islice(left, ROWS_AT_ONCE)):
+        yield chunk
+
+
+def _keep_shifts(rows: Select[Any]) -> None:
+    names = [column.name for column in rows.selected_columns]
+    db.session.execute(plain_insert(RankingShift).from_select(names, rows))
+
+
+def _keep_presences(shift_ids: Select[UUID] | None = None) -> None:
+    present = (
+        select(Attendance.shift_id, Attendance.volunteer_id)
+        .join(RankingShift, RankingShift.shift_id == Attendance.shift_id)
+        .where(Attendance.state != State.REJECTED)
+        .distinct()
+    )
+    if shift_ids is not None:
+        present = present.where(Attendance.shift_id.in_(shift_ids))
+    db.session.execute(plain_insert(RankingPresence).from_select(["shift_id", "volunteer_id"], present))
+
+
+def _rebuild_shifts(now: Any) -> None:
+    attended = (
+        select(Attendance.shift_id, func.count(distinct(Attendance.volunteer_id)).label("attended"))
+        .where(Attendance.shift_id.is_not(None), Attendance.state != State.REJECTED)
+        .group_by(Attendance.shift_id)
+        .having(func.count(distinct(Attendance.volunteer_id)) >= rules().attendances_for_held_shift)
+        .subquery("attended")
+    )
+    columns = [*shift_columns(), attended.c.attended]
+    held = (
+        select(*columns)
+        .select_from(Shift)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(attended, attended.c.shift_id == Shift.id)
+    )
+    _keep_shifts(held.where(Shift.canceled_at.is_(None), ~_waits(now)))
+    _keep_presences()
+    waiting = (
+        select(Shift.id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(_waits(now), exists().where(Attendance.shift_id == Shift.id))
+    )
+    db.session.execute(plain_insert(RankingMark).from_select(["shift_id"], waiting))
+
+
+def _rebuild_sums() -> None:
+    days = select(RankingShift.activity_id, *_attribution(), RankingShift.on).distinct().subquery("days")
+    sources = (
+        _source(days.c, Metric.ACTIVITY_COUNT, literal(1)),
+        _source(RankingShift, Metric.ATTENDANCE_COUNT, RankingShift.attended),
+        _source(ServiceRecord, Metric.CREDITED_MINUTES, ServiceRecord.minutes),
+    )
+    by_day = union_all(*sources).subquery("by_day")
+    names = ["slice", "unit", "starts_on", "subject_id", "path_id", *(metric.value for metric in ADDITIVE)]
+    for name, subject in (("path", by_day.c.path_id), ("team", by_day.c.team_id), ("station", by_day.c.station_id)):
+        sums = [func.sum(by_day.c[metric]) for metric in ADDITIVE]
+        keys = list(dict.fromkeys([by_day.c.on, subject, by_day.c.path_id]))
+        rows = select(literal(name), literal(Unit.DAY.value), by_day.c.on, subject, by_day.c.path_id, *sums)
+        db.session.execute(
+            plain_insert(RankingSum).from_select(names, rows.where(subject.is_not(None)).group_by(*keys))
+        )
+    for unit in Unit:
+        if unit is Unit.DAY:
+            continue
+        start = start_in_sql(unit, RankingSum.starts_on).label("start")
+        days = (
+            select(
+                RankingSum.slice,
+                start,
+                RankingSum.subject_id,
+                RankingSum.path_id,
+                *(getattr(RankingSum, metric) for metric in ADDITIVE),
+            )
+            .where(RankingSum.unit == Unit.DAY)
+            .subquery("days")
+        )
+        keys = [days.c.slice, literal(unit.value), days.c.start, days.c.subject_id, days.c.path_id]
+        rows = select(*keys, *(func.sum(days.c[metric]) for metric in ADDITIVE))
+        db.session.execute(
+            plain_insert(RankingSum).from_select(
+                names, rows.group_by(days.c.slice, days.c.start, days.c.subject_id, days.c.path_id)
+            )
+        )
+
+
+def _attribution() -> Sequence[Any]:
+    return (RankingShift.path_id, RankingShift.team_id, RankingShift.station_id)
+
+
+def _source(of: Any, metric: Metric, amount: Any) -> Select[Any]:
+    """Rows with all three amounts, of which one is not zero."""
+    path_id = getattr(of, "path_id", None)
+    path_id = of.organization_path_id if path_id is None else path_id
+    amounts = [(amount if one is metric else literal(0)).label(one) for one in ADDITIVE]
+    return select(
+        path_id.label("path_id"),
+        of.team_id.label("team_id"),
+        of.station_id.label("station_id"),
+        of.on.label("on"),
+        *amounts,
+    )

@@ -1,0 +1,49 @@
+"""How many volunteers have which value: enough to tell somebody where she stands among a million, and no name."""
+
+from sqlalchemy import BigInteger, Subquery, cast, func, literal, select, union_all
+
+from volunteer_api.rankings.changes import marked
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.models import RankingHistogram
+from volunteer_api.rankings.schemas import Subject
+from volunteer_api.rankings.spans import single
+from volunteer_api.rankings.sums import is_folded
+from volunteer_api.rankings.turnout import values_of_volunteers
+
+
+def can_tell(question: Question) -> bool:
+    """Whether it is a question about all, in one span."""
+    return (
+        question.subject is Subject.VOLUNTEER
+        and question.scope is None
+        and question.campaign_id is None
+        and question.category is None
+        and single(question.first, question.last) is not None
+        and is_folded()
+    )
+
+
+def counts(question: Question) -> Subquery:
+    """Each `value` that anybody has, and the `number` of those who have it."""
+    span = single(question.first, question.last)
+    if span is None:
+        raise ValueError("a histogram is of one span")
+    folded = select(RankingHistogram.value, RankingHistogram.volunteer_count.label("number")).where(
+        RankingHistogram.metric == question.metric.value,
+        RankingHistogram.unit == span[0].value,
+        RankingHistogram.starts_on == span[1],
+    )
+    changed = values_of_volunteers(question.metric, marked(question.now), question)
+    differs = changed.c.was != changed.c.now
+    rows = union_all(
+        folded,
+        select(changed.c.was, literal(-1)).where(differs, changed.c.was != 0),
+        select(changed.c.now, literal(1)).where(differs, changed.c.now != 0),
+    ).subquery("values")
+    number = func.sum(rows.c.number)
+    return (
+        select(cast(rows.c.value, BigInteger).label("value"), cast(number, BigInteger).label("number"))
+        .group_by(rows.c.value)
+        .having(number != 0)
+        .subquery("counts")
+    )

@@ -1,0 +1,61 @@
+"""What adds up, from the folded sums: read in the same time whatever was ever counted."""
+
+from sqlalchemy import Subquery, Uuid, cast, null, select, union_all
+
+from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules, settings
+from volunteer_api.rankings.changes import changes, in_period, marked
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.models import RankingRule, RankingSum
+from volunteer_api.rankings.schemas import Subject
+from volunteer_api.rankings.spans import runs, within
+
+KNOWN = "volunteer_api_ranking_rule"
+SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
+
+
+def is_folded() -> bool:
+    """Whether the folded tables are made, and by the rule and in the zone in use. Asked once in a session."""
+    known = db.session().info
+    if KNOWN not in known:
+        rule = db.session.execute(select(RankingRule.attendances_for_held_shift, RankingRule.zone)).one_or_none()
+        known[KNOWN] = rule is not None and tuple(rule) == (rules().attendances_for_held_shift, settings().zone.key)
+    return bool(known[KNOWN])
+
+
+def forget() -> None:
+    """Ask again: the folded tables are about to change."""
+    db.session().info.pop(KNOWN, None)
+
+
+def can_tell(question: Question) -> bool:
+    """Whether the folded sums have the answer."""
+    return (
+        question.additive
+        and question.subject in SLICES
+        and question.campaign_id is None
+        and question.category is None
+        and is_folded()
+    )
+
+
+def amounts(question: Question) -> Subquery:
+    """`path_id`, `team_id`, `station_id` and `amount` of the question's period; of the three ids those that it needs.
+
+    Rows of one key are to be added up.
+    """
+    name = SLICES[question.subject]
+    none = cast(null(), Uuid)
+    folded = select(
+        RankingSum.path_id,
+        (RankingSum.subject_id if name == "team" else none).label("team_id"),
+        (RankingSum.subject_id if name == "station" else none).label("station_id"),
+        getattr(RankingSum, question.metric).label("amount"),
+    ).where(
+        RankingSum.slice == name, within(RankingSum.unit, RankingSum.starts_on, runs(question.first, question.last))
+    )
+    rows = changes(question.metric, marked(question.now)).subquery("changes")
+    lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount).where(
+        *in_period(question, rows.c.on)
+    )
+    return union_all(folded, lacking).subquery("facts")

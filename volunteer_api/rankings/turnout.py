@@ -1,0 +1,85 @@
+"""Who attended what, where something is not folded yet: the one thing that can't be told from sums of sums.
+
+A volunteer counts once, however often she came. So whether a change matters is known only from all that she attended;
+that is little for each, and only those are looked at who attended a shift of which something changed.
+"""
+
+from sqlalchemy import Subquery, case, exists, func, literal, select, union, union_all
+from sqlalchemy.orm import aliased
+
+from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts
+from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.models import RankingPresence, RankingRecordMark, RankingShift
+from volunteer_api.rankings.schemas import Metric
+
+
+def turnout(what: Marked) -> Subquery:
+    """All that those attended who attended a marked shift, then or now.
+
+    Rows of `volunteer_id`, `activity_id`, `on`, `path_id`, `team_id`, `station_id`; `was` 1 where it is folded, `now` 1
+    where it holds at this moment, else 0. Rows may be equal: one for each shift.
+    """
+    live = live_shifts(what.now, what.shift_ids).cte()
+    present = aliased(Attendance)
+    new = (
+        select(present.volunteer_id, present.shift_id, *(live.c[name] for name in DAY_KEYS))
+        .join_from(live, present, present.shift_id == live.c.shift_id)
+        .where(present.state != State.REJECTED)
+        .distinct()
+        .cte()
+    )
+    gone = aliased(RankingPresence)
+    touched = union(
+        select(new.c.volunteer_id), select(gone.volunteer_id).where(gone.shift_id.in_(what.shift_ids))
+    ).cte()
+    presence, shift = aliased(RankingPresence), aliased(RankingShift)
+    names = ("volunteer_id", *DAY_KEYS)
+    folded = (
+        select(
+            presence.volunteer_id,
+            *(getattr(shift, name) for name in DAY_KEYS),
+            literal(1).label("was"),
+            case((presence.shift_id.in_(what.shift_ids), 0), else_=1).label("now"),
+        )
+        .join_from(touched, presence, presence.volunteer_id == touched.c.volunteer_id)
+        .join(shift, shift.shift_id == presence.shift_id)
+    )
+    return union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))).subquery("turnout")
+
+
+def minutes(what: Marked) -> Subquery:
+    """All minutes of those of whom a record is not folded: `volunteer_id`, `on`, and the minutes as `was` and `now`."""
+    fresh, record = aliased(ServiceRecord), aliased(ServiceRecord)
+    touched = select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)).distinct().cte()
+    waiting = exists().where(RankingRecordMark.record_id == record.id)
+    folded = (
+        select(record.volunteer_id, record.on, record.minutes.label("was"), record.minutes.label("now"))
+        .join_from(touched, record, record.volunteer_id == touched.c.volunteer_id)
+        .where(~waiting)
+    )
+    new = select(fresh.volunteer_id, fresh.on, literal(0), fresh.minutes).where(fresh.id.in_(what.record_ids))
+    return union_all(folded, new).subquery("minutes")
+
+
+def values_of_volunteers(metric: Metric, what: Marked, question: Question | None = None) -> Subquery:
+    """Rows of `volunteer_id`, `was` and `now`: the value in the question's period, folded and at this moment."""
+    if metric is Metric.CREDITED_MINUTES:
+        rows = minutes(what)
+    else:
+        rows = turnout(what)
+        if metric is Metric.ACTIVITY_COUNT:
+            # An activity counts once for each day, however many of its shifts she attended.
+            keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
+            rows = (
+                select(*keys, func.max(rows.c.was).label("was"), func.max(rows.c.now).label("now"))
+                .group_by(*keys)
+                .subquery("days")
+            )
+    statement: Rows = select(
+        rows.c.volunteer_id, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")
+    ).group_by(rows.c.volunteer_id)
+    if question is not None:
+        statement = statement.where(*in_period(question, rows.c.on))
+    return statement.subquery("values")
