@@ -22,8 +22,7 @@ TRIGGERS = """
 SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
 WHERE NOT tgisinternal AND tgrelid = ANY(CAST(:tables AS regclass[])) ORDER BY 1
 """
-FOREIGN_  # Those that nothing refers to: a key that is made at once is made much faster.
-KEYS = """
+FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
 WHERE contype = 'f' AND conrelid = ANY(CAST(:tables AS regclass[])) ORDER BY conrelid::regclass::text, conname
 """
