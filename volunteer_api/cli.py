@@ -291,6 +291,7 @@ def simulate(volunteers: int, records: int, seed: int, until: datetime | None, y
             raise click.ClickException(str(error)) from error
         except Problem as problem:
             raise click.ClickException(f"Nothing was written. {problem.sentence()}") from problem
+        refresh_statistics()
         found.seconds["rankings"] = fold_rankings()
         if seal:
             with _progress("Sealing the ledger") as show:
