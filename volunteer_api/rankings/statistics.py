@@ -36,6 +36,8 @@ class Statistics:
     by_category: list[Mapping[str, Any]]
     attendances_by_hour_of_week: list[int]
     registered_count: int | None
+    resident_count: int | None
+    registered_percent: float | None
     active_percent: float | None
     minutes_per_volunteer: float | None
     rules: list[Mapping[str, Any]]
@@ -52,7 +54,7 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     by_period = _by_period(question)
     totals = {metric.value: sum(part[metric] for part in by_period.values()) for metric in ADDITIVE}
     volunteers = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))
-    registered = _registered(scope)
+    registered, residents = registered_of(scope), scope.resident_count if scope is not None else None
     minutes = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
@@ -61,6 +63,8 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         by_category=_by_category(question),
         attendances_by_hour_of_week=_by_hour(question),
         registered_count=registered,
+        resident_count=residents,
+        registered_percent=registered_percent(registered, residents),
         active_percent=volunteers * 1000 // registered / 10 if registered else None,
         minutes_per_volunteer=minutes * 10 // volunteers / 10 if volunteers else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
@@ -122,11 +126,17 @@ def _volunteers(question: Question) -> int:
     return int(db.session.scalars(_in_scope(statement, attended, question)).one())
 
 
-def _registered(scope: Organization | None) -> int | None:
+def registered_of(scope: Organization | None) -> int | None:
+    """How many volunteers live in the division of an organization; None where it has none."""
     if scope is None or scope.division_code is None:
         return None
     code = select(Organization.division_code).where(Organization.id == scope.id).scalar_subquery()
     return db.session.scalar(registered_in(code))
+
+
+def registered_percent(registered: int | None, residents: int | None) -> float | None:
+    """Of a hundred residents, how many are registered volunteers, cut to a tenth; None without residents."""
+    return registered * 1000 // residents / 10 if registered is not None and residents else None
 
 
 def _in_scope(statement: Rows, facts: Subquery, question: Question) -> Select[Any]:
