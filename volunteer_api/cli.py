@@ -28,6 +28,7 @@ from volunteer_api.core.environment import check_database, check_folder, check_p
 from volunteer_api.core.health import openapi_text
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.processes import Child, supervise
+from volunteer_api.core.settings import settings as settings_in_use
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
@@ -278,8 +279,9 @@ def simulate(volunteers: int, records: int, seed: int, until: datetime | None, y
     Its accounts are those of the demo; everybody else has an invented name and no phone.
     """
     app = _ready_app()
-    if load_settings().production and not yes:
-        raise click.ClickException("This is a production database (APP_ENV); --yes fills it all the same.")
+    with app.app_context():
+        if settings_in_use().production and not yes:
+            raise click.ClickException("This is a production database (APP_ENV); --yes fills it all the same.")
     _migrate(app)
     with app.app_context(), _named_refusals():
         last_on = until.date() if until is not None else clock.today() - timedelta(days=1)
