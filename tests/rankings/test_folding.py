@@ -1,14 +1,15 @@
 """What is folded, with what is not yet, equals the live count: after any history, with folds at any moment of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from random import Random
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
@@ -32,49 +33,23 @@ from volunteer_api.rankings.schemas import Metric, Subject
 
 # Histories follow one another: what was folded as held does not become unheld by a clock that goes back.
 STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) for number in count())
-SMALL = st.integers(min_value=0, max_value=5)
-TURNS = st.builds(
-    lambda quarters, minutes, present: (quarters, minutes, present),
-    st.integers(min_value=-200, max_value=12),
-    st.sampled_from([30, 120, 600]),
-    st.lists(
-        st.tuples(
-            st.integers(min_value=0, max_value=3),
-            st.sampled_from([State.CREDITED, State.HELD, State.REJECTED]),
-            st.sampled_from([0, 30, 60]),
-        ),
-        max_size=4,
-    ),
-)
-VERBS = (
-    "write",
-    "write",
-    "write",
-    "fold",
-    "fold",
-    "pass",
-    "judge",
-    "come",
-    "cancel",
-    "shift",
-    "change",
-    "move",
-    "reverse",
-)
-STEPS = st.lists(st.tuples(st.sampled_from(VERBS), SMALL, SMALL, st.lists(TURNS, max_size=3)), min_size=3, max_size=16)
-PERIODS = st.sampled_from(["all", "day", "week", "month", "quarter", "year", "range", "since", "until"])
-QUESTIONS = st.lists(
-    st.tuples(
-        st.sampled_from(list(Subject)),
-        st.sampled_from(list(Metric)),
-        PERIODS,
-        st.sampled_from([None, 0, 1, 2]),
-        st.sampled_from([None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION]),
-        st.sampled_from([None, None, None, "category", "campaign"]),
-    ),
-    min_size=25,
-    max_size=25,
-)
+VERBS = ("write", "fold", "pass", "judge", "judge", "come", "come", "cancel", "shift", "change", "move", "reverse")
+PERIODS = ("all", "day", "week", "month", "quarter", "year", "range", "since", "until")
+LEVELS = (None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION)
+STATES = (State.CREDITED, State.HELD, State.REJECTED)
+
+
+def draw_turns(draw: Random) -> list[Turn]:
+    """A few shifts within some days of now, so that activities have several on one."""
+    return [
+        Turn(
+            clock.now() + timedelta(hours=draw.randint(-50, 3)),
+            draw.choice([30, 120, 600]),
+            False,
+            [(draw.randrange(4), draw.choice(STATES), draw.choice([0, 30, 60])) for _ in range(draw.randint(0, 4))],
+        )
+        for _ in range(draw.randint(1, 3))
+    ]
 
 
 @dataclass
@@ -103,18 +78,16 @@ def make_world() -> World:
     )
 
 
-def take(world: World, verb: str, first: int, second: int, turns: Sequence[Any]) -> None:
+def take(world: World, verb: str, draw: Random) -> None:
     """One step of a history."""
+    first, second = draw.randrange(6), draw.randrange(6)
     match verb:
         case "write":
             team_id = [None, *world.teams][first % 3]
             station_id = [None, *world.stations][second % 3]
             happening = Happening(
                 [ActivityState.PUBLISHED, ActivityState.PUBLISHED, ActivityState.COMPLETED][first % 3],
-                [
-                    Turn(clock.now() + timedelta(minutes=15 * quarters), minutes, False, present)
-                    for quarters, minutes, present in turns
-                ],
+                draw_turns(draw),
             )
             organization = db.session.get_one(Organization, world.tree[second])
             campaign_id = world.campaign_id if first % 2 else None
@@ -125,7 +98,7 @@ def take(world: World, verb: str, first: int, second: int, turns: Sequence[Any])
             if moving.parent_id != to.id:
                 move(moving, to)
         case _ if world.activities:
-            change(world, verb, world.activities[first % len(world.activities)], second)
+            change(world, verb, draw.choice(world.activities), second)
 
 
 def change(world: World, verb: str, activity_id: UUID, number: int) -> None:
@@ -231,11 +204,11 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
     return rows, tuple(total)
 
 
-def differences(world: World, asked: Sequence[Any], start: datetime) -> list[Any]:
+def differences(world: World, chosen: Sequence[Question]) -> list[Any]:
     """The questions that are answered otherwise from what is folded than live."""
-    chosen = [question for one in asked if (question := question_of(world, one, start)) is not None]
-    folded = [answer(question, world.people) for question in chosen]
+    sums.forget()
     assert sums.is_folded()
+    folded = [answer(question, world.people) for question in chosen]
     # Without it nothing counts as folded. It is there again after the rollback.
     db.session.execute(delete(RankingRule))
     sums.forget()
@@ -244,23 +217,49 @@ def differences(world: World, asked: Sequence[Any], start: datetime) -> list[Any
     return [(one, was, now) for one, was, now in zip(chosen, folded, live, strict=True) if was != now]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS, asked=QUESTIONS)
-def test_folded_and_not_it_equals_the_live_count(app: Flask, steps: Sequence[Any], asked: Sequence[Any]) -> None:
+def draw_question(world: World, draw: Random, start: datetime) -> Question | None:
+    asked = [draw.choice(one) for one in (list(Subject), list(Metric), PERIODS, (None, 0, 0, 1, 2), LEVELS)]
+    return question_of(world, [*asked, draw.choice((None, None, None, "category", "campaign"))], start)
+
+
+def run_history(draw: Random) -> None:
+    """Compare at some moments of a history, with what is not folded then, and at its end with nothing unfolded."""
     start = moment = next(STARTS)
-    with app.app_context():
-        with clock.at(start):
-            world = run_unit(make_world, writes=True)
-        for verb, first, second, turns in steps:
-            if verb == "pass":
-                moment += timedelta(hours=[1, 3, 12, 24, 48, 96][second])
-            with clock.at(moment):
-                if verb == "fold":
-                    run_unit(folding.fold, writes=True)
-                else:
-                    run_unit(lambda: take(world, verb, first, second, turns), writes=True)  # noqa: B023 - called at once
+
+    def run(work: Callable[[], Any], *, writes: bool = True) -> Any:
         with clock.at(moment):
-            assert run_unit(lambda: differences(world, asked, start), writes=False) == []
-            while run_unit(folding.fold, writes=True):
-                pass
-            assert run_unit(lambda: differences(world, asked, start), writes=False) == []
+            return run_unit(work, writes=writes)
+
+    def look() -> list[Any]:
+        questions = [draw_question(world, draw, start) for _ in range(12)]
+        return differences(world, [one for one in questions if one is not None])
+
+    def compare() -> None:
+        assert run(look, writes=False) == []
+
+    world = run(make_world)
+    for _ in range(6):
+        run(lambda: take(world, "write", draw))
+    for number in range(18):
+        verb = draw.choice(VERBS)
+        if verb == "pass":
+            moment += timedelta(hours=draw.choice([1, 3, 24]))
+        elif verb == "fold":
+            run(folding.fold)
+        else:
+            run(lambda: take(world, verb, draw))  # noqa: B023 - called at once
+        if number % 6 == 5:
+            compare()
+    while run(folding.fold):
+        pass
+    compare()
+
+
+# Hypothesis would draw short and plain ones; what goes wrong here takes several changes of one day.
+@settings(
+    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(min_value=0, max_value=2**32))
+def test_folded_and_not_it_equals_the_live_count(app: Flask, seed: int) -> None:
+    with app.app_context():
+        run_history(Random(seed))

@@ -96,7 +96,7 @@ def _sources(unit: Unit) -> Iterator[tuple[Metric, Rows]]:
         select(*keys, func.count().label("value")).join_from(RankingPresence, RankingShift, joined).group_by(*keys),
     )
     day = (
-        select(*keys, *(getattr(RankingShift, name) for name in DAY_KEYS))
+        select(*keys, RankingShift.activity_id, RankingShift.on)
         .join_from(RankingPresence, RankingShift, joined)
         .distinct()
         .subquery("day")
