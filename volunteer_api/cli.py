@@ -272,7 +272,11 @@ def issue_kit_standard(template: str, organization_id: UUID) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same district.")
 @click.option("--until", type=DAY, help="The last of its two years of days; by default yesterday.")
 @click.option("--yes", is_flag=True, help="Also in production, for good: ledgers are never emptied.")
-@click.option("--seal/--no-seal", default=True, help="Seal the ledger's days, or leave that to the worker.")
+@click.option(
+    "--seal/--no-seal",
+    default=True,
+    help="Seal the ledger's days, which takes longer than all else, or leave it to the worker.",
+)
 def simulate(volunteers: int, records: int, seed: int, until: datetime | None, yes: bool, seal: bool) -> None:
     """Fill an empty database with a made-up district of any size: all of it, or nothing.
 
