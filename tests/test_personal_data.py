@@ -17,6 +17,7 @@ from volunteer_api.accounts.export_labels import MEMBERS, SECTIONS
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, personal_data
 from volunteer_api.core.database import db
+from volunteer_api.rankings import folding
 
 PERSON = re.compile(r"(^|_)(volunteer|owner|actor|subject|leader|recorder|approver|member|person)_id$|_by(_id)?$")
 
@@ -90,6 +91,9 @@ STATED = {
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
     "passwords.volunteer_id": Stated(Fate.DELETED, "opens nothing any more", "account"),
     "pending_grants.granted_by": Stated(Fate.DELETED, "nobody vouches for it any more", "audit_entries"),
+    "ranking_presences.volunteer_id": Stated(
+        Fate.KEPT, "sums count it; an id", None, "which of the exported attendances rankings have folded"
+    ),
     "ranking_snapshots.closed_by": Stated(Fate.KEPT, "who published numbers that stand", "rankings_closed"),
     "recalls.ended_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
     "recalls.recalled_by": Stated(Fate.KEPT, "stock must be accounted for", "stock_decisions"),
@@ -176,6 +180,7 @@ def test_every_section_exists_and_has_a_name(app):
 def person(unit: Unit) -> UUID:
     """Somebody of whom every table knows something."""
     volunteer_id: UUID = unit(lambda: furnish(make_scene()))
+    unit(folding.rebuild)
     return volunteer_id
 
 

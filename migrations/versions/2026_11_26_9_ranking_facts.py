@@ -104,14 +104,14 @@ def upgrade() -> None:
         sa.Column("slice", sa.String(length=10), nullable=False),
         sa.Column("unit", sa.String(length=10), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("ranked_id", sa.Uuid(), nullable=False),
         sa.Column("path_id", sa.Uuid(), nullable=False),
         sa.Column("activity_count", sa.BigInteger(), nullable=False),
         sa.Column("attendance_count", sa.BigInteger(), nullable=False),
         sa.Column("credited_minutes", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("slice IN ('path', 'team', 'station')", name=op.f("ck_ranking_sums_slice")),
         sa.PrimaryKeyConstraint(
-            "slice", "unit", "starts_on", "subject_id", "path_id", name=op.f("pk_ranking_sums")
+            "slice", "unit", "starts_on", "ranked_id", "path_id", name=op.f("pk_ranking_sums")
         ),
         sqlite_with_rowid=False,
     )
@@ -120,12 +120,12 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("unit", sa.String(length=10), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("ranked_id", sa.Uuid(), nullable=False),
         sa.Column("volunteer_count", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('organization', 'organization_own', 'team', 'station')", name=op.f("ck_ranking_headcounts_kind")
         ),
-        sa.PrimaryKeyConstraint("kind", "unit", "starts_on", "subject_id", name=op.f("pk_ranking_headcounts")),
+        sa.PrimaryKeyConstraint("kind", "unit", "starts_on", "ranked_id", name=op.f("pk_ranking_headcounts")),
         sqlite_with_rowid=False,
     )
     op.create_table(

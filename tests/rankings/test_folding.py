@@ -11,9 +11,9 @@ from uuid import UUID
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import Date, delete, func, literal, select, union_all, update
 
-from tests.factories import make_volunteer
+from tests.factories import make_volunteer, unit_of
 from tests.rankings.factories import Happening, Turn, move, write
 from tests.rankings.test_service import build_tree
 from tests.stations.factories import make_station
@@ -26,9 +26,9 @@ from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import folding, queries, sums, volunteers
+from volunteer_api.rankings import folding, queries, spans, sums, volunteers
 from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.models import RankingRule
+from volunteer_api.rankings.models import RankingMark, RankingRule
 from volunteer_api.rankings.schemas import Metric, Subject
 
 # Histories follow one another: what was folded as held does not become unheld by a clock that goes back.
@@ -263,3 +263,134 @@ def run_history(draw: Random) -> None:
 def test_folded_and_not_it_equals_the_live_count(app: Flask, seed: int) -> None:
     with app.app_context():
         run_history(Random(seed))
+
+
+def test_spans_tile_every_period() -> None:
+    draw = Random(7)
+    for _ in range(200):
+        first = date(2023, 11, 20) + timedelta(days=draw.randrange(800))
+        last = first + timedelta(days=draw.choice([0, 6, 27, 30, 91, 400, draw.randrange(1500)]))
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        tiles = spans.runs(first, last)
+        covered = [day for day in days for tile in tiles if tile.first <= spans.start_of(tile.unit, day) <= tile.last]
+        assert covered == days
+        assert len(tiles) <= 11
+
+
+def test_both_databases_know_where_spans_begin(unit: Callable[..., Any]) -> None:
+    days = [date(2023, 12, 25) + timedelta(days=number) for number in range(0, 800, 3)]
+
+    def starts() -> Any:
+        of = union_all(*(select(literal(day, Date).label("day")) for day in days)).subquery()
+        columns = [spans.start_in_sql(one, of.c.day).label(one.value) for one in spans.Unit]
+        return [tuple(row) for row in db.session.execute(select(of.c.day, *columns).order_by(of.c.day))]
+
+    assert unit(starts) == [(day, *(spans.start_of(one, day) for one in spans.Unit)) for day in days]
+
+
+def test_a_check_out_marks_no_shift(unit: Callable[..., Any]) -> None:
+    """It is the most frequent change, and nothing that rankings count."""
+
+    def come() -> Attendance:
+        turn = Turn(clock.now() - timedelta(hours=2), present=[(0, State.OPEN, 0)])
+        write(Happening(turns=[turn]), build_tree()[0], [make_volunteer().id])
+        return db.session.scalars(select(Attendance)).one()
+
+    def go(attendance: Attendance) -> None:
+        gone = {"state": State.CREDITED, "checked_out_at": clock.now(), "credited_minutes": 60}
+        db.session.execute(update(Attendance).where(Attendance.id == attendance.id).values(gone))
+
+    attendance = unit(come)
+    assert unit(marks) == 1
+    unit(lambda: go(attendance))
+    assert unit(marks) == 1
+    assert unit(folding.fold) is False
+    assert unit(marks) == 0
+
+
+def test_a_shift_that_runs_keeps_one_mark_and_is_held_by_time_alone(unit: Callable[..., Any]) -> None:
+    now = clock.now()
+    running = Turn(now, 60, present=[(number, State.HELD, 0) for number in range(3)])
+
+    def begin() -> UUID:
+        center = build_tree()[0]
+        write(Happening(ActivityState.PUBLISHED, [running]), center, [make_volunteer().id for _ in range(3)])
+        return center.id
+
+    center_id = unit(begin)
+    unit(folding.fold)
+    assert unit(marks) == 1
+
+    def total() -> int:
+        question = Question(Subject.ORGANIZATION, Metric.VOLUNTEER_COUNT, clock.now(), scope=center_id)
+        return int(db.session.execute(queries.scope_total(question)).one().value)
+
+    assert unit(total) == 0
+    with clock.at(now + timedelta(hours=1)):
+        assert unit(total) == 3
+        unit(folding.fold)
+        assert (unit(total), unit(marks)) == (3, 0)
+
+
+def marks() -> int:
+    return db.session.scalars(select(func.count()).select_from(RankingMark)).one()
+
+
+def test_writers_folds_and_readers_at_once(
+    postgresql_app: Flask, postgresql_unit: Callable[..., Any], race: Callable[..., list[Any]]
+) -> None:
+    """What a reader sees only grows, and in the end is all there is, in each metric."""
+    postgresql_unit(folding.rebuild)
+    start = clock.now() - timedelta(hours=3)
+
+    def begin() -> tuple[UUID, UUID, list[UUID]]:
+        center = build_tree()[0]
+        people = [make_volunteer().id for _ in range(17)]
+        activity = write(Happening(turns=[Turn(start, present=[(0, State.CREDITED, 10)])]), center, people)
+        return center.id, activity.id, people
+
+    center_id, activity_id, people = postgresql_unit(begin)
+
+    def come(volunteer_id: UUID) -> None:
+        shift = db.session.scalars(select(Shift).where(Shift.activity_id == activity_id)).one()
+        example = db.session.scalars(select(ServiceRecord).where(ServiceRecord.activity_id == activity_id)).first()
+        values = {"grade": "strong", "check_in_grade": "strong", "check_in_evidence": {}}
+        attendance = Attendance(
+            id=ids.new_id(),
+            volunteer_id=volunteer_id,
+            shift_id=shift.id,
+            state=State.HELD,
+            checked_in_at=start,
+            **values,
+        )
+        db.session.add(attendance)
+        known = {column.name: getattr(example, column.name) for column in ServiceRecord.__table__.columns}
+        new = {"id": ids.new_id(), "attendance_id": attendance.id, "volunteer_id": volunteer_id}
+        db.session.add(ServiceRecord(**known | new))
+
+    def totals() -> list[int]:
+        questions = [Question(Subject.ORGANIZATION, metric, clock.now(), scope=center_id) for metric in Metric]
+        return [int(db.session.execute(queries.scope_total(one)).one().value) for one in questions]
+
+    def work(number: int) -> list[list[int]]:
+        unit = unit_of(postgresql_app)
+        if number < 4:
+            for volunteer_id in people[1 + number * 4 : 5 + number * 4]:
+                unit(lambda: come(volunteer_id))  # noqa: B023 - called at once
+            return []
+        if number < 6:
+            for _ in range(8):
+                unit(folding.fold)
+            return []
+        return [unit(totals) for _ in range(8)]
+
+    for seen in race(8, work):
+        assert isinstance(seen, list), seen
+        for column in zip(*seen, strict=True):
+            assert list(column) == sorted(column)
+    expected = {Metric.ACTIVITY_COUNT: 1, Metric.CREDITED_MINUTES: 170}
+    assert postgresql_unit(totals) == [expected.get(metric, 17) for metric in Metric]
+    while postgresql_unit(folding.fold):
+        pass
+    assert postgresql_unit(totals) == [expected.get(metric, 17) for metric in Metric]
+    assert postgresql_unit(marks) == 0

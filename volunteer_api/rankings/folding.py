@@ -56,6 +56,17 @@ ROWS_AT_ONCE = 500
 REBUILDING = {"statement_timeout": "60min", "work_mem": "256MB"}
 ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 
+FOLDED: tuple[type[Base], ...] = (
+    RankingMark,
+    RankingRecordMark,
+    RankingShift,
+    RankingPresence,
+    RankingSum,
+    RankingHeadcount,
+    RankingHistogram,
+    RankingRule,
+)
+
 SumKey = tuple[str, str, Any, UUID, UUID]
 
 
@@ -105,16 +116,7 @@ def _rebuild() -> None:
         for name, value in REBUILDING.items():
             db.session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
     now = clock.now()
-    for model in (
-        RankingMark,
-        RankingRecordMark,
-        RankingShift,
-        RankingPresence,
-        RankingSum,
-        RankingHeadcount,
-        RankingHistogram,
-        RankingRule,
-    ):
+    for model in FOLDED:
         db.session.execute(delete(model))
     _rebuild_shifts(now)
     _rebuild_sums()
@@ -127,9 +129,7 @@ def _rebuild() -> None:
             folded_at=now,
         )
     )
-    if db.engine.dialect.name == "postgresql":
-        for model in (RankingShift, RankingPresence, RankingSum, RankingHeadcount, RankingHistogram):
-            db.session.execute(text(f"ANALYZE {model.__tablename__}"))
+    _count_rows(*FOLDED)
 
 
 def _alone() -> None:
@@ -145,6 +145,12 @@ def _waits(now: Any) -> Any:
     return and_(Shift.ends_at > now, Shift.canceled_at.is_(None), Activity.state != ActivityState.COMPLETED)
 
 
+def _count_rows(*models: type[Base]) -> None:
+    if db.engine.dialect.name == "postgresql":
+        for model in models:
+            db.session.execute(text(f"ANALYZE {model.__tablename__}"))
+
+
 def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
     return select(column).where(column.in_(found))
 
@@ -152,8 +158,8 @@ def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
 def _fold(what: Marked) -> None:
     # All of it before anything is replaced.
     amounts, (counts, values) = _amounts(what), people_changes(what)
-    _add(RankingSum, ("slice", "unit", "starts_on", "subject_id", "path_id"), amounts)
-    _add(RankingHeadcount, ("kind", "unit", "starts_on", "subject_id"), _as_rows(counts))
+    _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
+    _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), _as_rows(counts))
     _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), _as_rows(values))
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
     db.session.execute(delete(RankingShift).where(RankingShift.shift_id.in_(what.shift_ids)))
@@ -162,6 +168,8 @@ def _fold(what: Marked) -> None:
     db.session.execute(delete(RankingRecordMark).where(RankingRecordMark.record_id.in_(what.record_ids)))
     # The last: these are what the others ask for.
     db.session.execute(delete(RankingMark).where(RankingMark.shift_id.in_(what.shift_ids)))
+    # Of a table that it knows nothing of PostgreSQL expects thousands of rows, and reads everything there is for them.
+    _count_rows(RankingMark, RankingRecordMark)
 
 
 def _amounts(what: Marked) -> Mapping[SumKey, Mapping[str, int]]:
@@ -248,7 +256,7 @@ def _rebuild_sums() -> None:
         _source(ServiceRecord, Metric.CREDITED_MINUTES, ServiceRecord.minutes),
     )
     by_day = union_all(*sources).subquery("by_day")
-    names = ["slice", "unit", "starts_on", "subject_id", "path_id", *(metric.value for metric in ADDITIVE)]
+    names = ["slice", "unit", "starts_on", "ranked_id", "path_id", *(metric.value for metric in ADDITIVE)]
     for name, subject in (("path", by_day.c.path_id), ("team", by_day.c.team_id), ("station", by_day.c.station_id)):
         sums = [func.sum(by_day.c[metric]) for metric in ADDITIVE]
         keys = list(dict.fromkeys([by_day.c.on, subject, by_day.c.path_id]))
@@ -264,18 +272,18 @@ def _rebuild_sums() -> None:
             select(
                 RankingSum.slice,
                 start,
-                RankingSum.subject_id,
+                RankingSum.ranked_id,
                 RankingSum.path_id,
                 *(getattr(RankingSum, metric) for metric in ADDITIVE),
             )
             .where(RankingSum.unit == Unit.DAY)
             .subquery("days")
         )
-        keys = [days.c.slice, literal(unit.value), days.c.start, days.c.subject_id, days.c.path_id]
+        keys = [days.c.slice, literal(unit.value), days.c.start, days.c.ranked_id, days.c.path_id]
         rows = select(*keys, *(func.sum(days.c[metric]) for metric in ADDITIVE))
         db.session.execute(
             plain_insert(RankingSum).from_select(
-                names, rows.group_by(days.c.slice, days.c.start, days.c.subject_id, days.c.path_id)
+                names, rows.group_by(days.c.slice, days.c.start, days.c.ranked_id, days.c.path_id)
             )
         )
 

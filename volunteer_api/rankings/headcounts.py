@@ -59,7 +59,7 @@ def parted(question: Question) -> Sequence[UUID]:
         statement = select(key).join_from(sums, member, member.path_id == sums.path_id)
         inside = case((_below(question, scope_member.depth - member.depth), inside))
     else:
-        key = sums.subject_id
+        key = sums.ranked_id
         statement = select(key).select_from(sums)
     statement = (
         statement.outerjoin(
@@ -97,7 +97,7 @@ def scope_total(question: Question) -> Rows:
         RankingHeadcount.kind.in_((Subject.ORGANIZATION.value, OWN)),
         RankingHeadcount.unit == unit,
         RankingHeadcount.starts_on == starts_on,
-        RankingHeadcount.subject_id == question.scope,
+        RankingHeadcount.ranked_id == question.scope,
     )
     rows, member = turnout(marked(question.now)), aliased(PathMember)
     seen = (
@@ -125,7 +125,7 @@ def _folded(question: Question) -> Rows:
     """The counts of the subjects that are in the scope: with all of what they did, or they are left out later."""
     unit, starts_on = _span(question)
     whole, own = aliased(RankingHeadcount), aliased(RankingHeadcount)
-    statement: Rows = select(whole.subject_id, whole.volunteer_count.label("value"))
+    statement: Rows = select(whole.ranked_id.label("subject_id"), whole.volunteer_count.label("value"))
     if question.subject is Subject.ORGANIZATION:
         statement = statement.add_columns(func.coalesce(own.volunteer_count, 0).label("own")).outerjoin(
             own,
@@ -133,13 +133,13 @@ def _folded(question: Question) -> Rows:
                 own.kind == OWN,
                 own.unit == unit,
                 own.starts_on == starts_on,
-                own.subject_id == whole.subject_id,
+                own.ranked_id == whole.ranked_id,
             ),
         )
     else:
         statement = statement.add_columns(literal(0).label("own"))
     statement = statement.where(whole.kind == question.subject.value, whole.unit == unit, whole.starts_on == starts_on)
-    return statement if question.scope is None else statement.where(whole.subject_id.in_(_in_scope(question)))
+    return statement if question.scope is None else statement.where(whole.ranked_id.in_(_in_scope(question)))
 
 
 def _in_scope(question: Question) -> Rows:
@@ -155,7 +155,7 @@ def _in_scope(question: Question) -> Rows:
             .join(scope_member, and_(within, _below(question, scope_member.depth - member.depth)))
         )
     else:
-        statement = select(sums.subject_id).join(scope_member, within)
+        statement = select(sums.ranked_id).join(scope_member, within)
     return statement.where(
         sums.slice == SLICES[question.subject],
         sums.unit == unit,

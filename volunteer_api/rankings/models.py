@@ -132,7 +132,7 @@ class RankingSum(Base):
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     # The path's own id where the slice is a path.
-    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ranked_id: Mapped[UUID] = mapped_column(primary_key=True)
     path_id: Mapped[UUID] = mapped_column(primary_key=True)
     activity_count: Mapped[int] = mapped_column(BigInteger)
     attendance_count: Mapped[int] = mapped_column(BigInteger)
@@ -151,7 +151,7 @@ class RankingHeadcount(Base):
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
-    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ranked_id: Mapped[UUID] = mapped_column(primary_key=True)
     volunteer_count: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -82,7 +82,7 @@ def _rebuild_headcounts(kind: str, unit: Unit, start: Any, subject: Any) -> None
     counted = select(literal(kind), literal(unit.value), seen.c.start, seen.c.subject_id, func.count()).group_by(
         seen.c.start, seen.c.subject_id
     )
-    names = ["kind", "unit", "starts_on", "subject_id", "volunteer_count"]
+    names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
     db.session.execute(insert(RankingHeadcount).from_select(names, counted))
 
 

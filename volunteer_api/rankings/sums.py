@@ -48,8 +48,8 @@ def amounts(question: Question) -> Subquery:
     none = cast(null(), Uuid)
     folded = select(
         RankingSum.path_id,
-        (RankingSum.subject_id if name == "team" else none).label("team_id"),
-        (RankingSum.subject_id if name == "station" else none).label("station_id"),
+        (RankingSum.ranked_id if name == "team" else none).label("team_id"),
+        (RankingSum.ranked_id if name == "station" else none).label("station_id"),
         getattr(RankingSum, question.metric).label("amount"),
     ).where(
         RankingSum.slice == name, within(RankingSum.unit, RankingSum.starts_on, runs(question.first, question.last))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts
+from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts, looked_up
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingPresence, RankingRecordMark, RankingShift
 from volunteer_api.rankings.schemas import Metric
@@ -36,16 +36,13 @@ def turnout(what: Marked) -> Subquery:
     ).cte()
     presence, shift = aliased(RankingPresence), aliased(RankingShift)
     names = ("volunteer_id", *DAY_KEYS)
-    folded = (
-        select(
-            presence.volunteer_id,
-            *(getattr(shift, name) for name in DAY_KEYS),
-            literal(1).label("was"),
-            case((presence.shift_id.in_(what.shift_ids), 0), else_=1).label("now"),
-        )
-        .join_from(touched, presence, presence.volunteer_id == touched.c.volunteer_id)
-        .join(shift, shift.shift_id == presence.shift_id)
-    )
+    every: Rows = select(
+        presence.volunteer_id,
+        *(getattr(shift, name) for name in DAY_KEYS),
+        literal(1).label("was"),
+        case((presence.shift_id.in_(what.shift_ids), 0), else_=1).label("now"),
+    ).join_from(presence, shift, shift.shift_id == presence.shift_id)
+    folded = looked_up(touched, every, presence.volunteer_id == touched.c.volunteer_id)
     return union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))).subquery("turnout")
 
 
@@ -54,11 +51,12 @@ def minutes(what: Marked) -> Subquery:
     fresh, record = aliased(ServiceRecord), aliased(ServiceRecord)
     touched = select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)).distinct().cte()
     waiting = exists().where(RankingRecordMark.record_id == record.id)
-    folded = (
+    every: Rows = (
         select(record.volunteer_id, record.on, record.minutes.label("was"), record.minutes.label("now"))
-        .join_from(touched, record, record.volunteer_id == touched.c.volunteer_id)
+        .select_from(record)
         .where(~waiting)
     )
+    folded = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id)
     new = select(fresh.volunteer_id, fresh.on, literal(0), fresh.minutes).where(fresh.id.in_(what.record_ids))
     return union_all(folded, new).subquery("minutes")
 
