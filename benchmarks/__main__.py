@@ -42,6 +42,12 @@ PARTS = (
     Part("compliance", seconds=120),
     Part("enumeration", seconds=60),
     Part("sessions", seconds=60),
+    Part(
+        "rankings",
+        {"RANKINGS_RECORDS": "100000", "RANKINGS_SMALL_RECORDS": "10000"},
+        seconds=600,
+        full_seconds=5400,
+    ),
 )
 
 

@@ -1,6 +1,11 @@
-"""The application with one more route, which only checks the access token: the yardstick of the figures."""
+"""The application with one more route, which only checks the access token: the yardstick of the figures.
 
-from flask import Flask, jsonify
+Every answer names the worker that gave it.
+"""
+
+import os
+
+from flask import Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from volunteer_api.app import create_app
@@ -16,6 +21,11 @@ def create() -> Flask:
     def token_only() -> ResponseReturnValue:
         principal = authenticate(signed_in)
         return jsonify(volunteer_id=str(principal.volunteer_id) if principal else None)
+
+    @app.after_request
+    def name_worker(response: Response) -> Response:
+        response.headers["X-Worker"] = str(os.getpid())
+        return response
 
     return app
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -22,12 +22,13 @@ from volunteer_api.app import create_app
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
-from volunteer_api.core import keyring
+from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.processes import Child, supervise
+from volunteer_api.core.settings import settings as settings_in_use
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
@@ -39,6 +40,8 @@ from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
 from volunteer_api.rankings import folding
+from volunteer_api.simulation import Plan, Simulated, SimulationRefused, fold_rankings, refresh_statistics, seal_days
+from volunteer_api.simulation import simulate as simulate_district
 
 BAD_ENVIRONMENT = 2
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -264,6 +267,46 @@ def issue_kit_standard(template: str, organization_id: UUID) -> None:
 
 
 @group.command()
+@click.option("--volunteers", type=int, default=10_000, show_default=True, help="How many there are.")
+@click.option("--records", type=int, default=100_000, show_default=True, help="How many rows the hours ledger has.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same district.")
+@click.option("--until", type=DAY, help="The last of its two years of days; by default yesterday.")
+@click.option("--yes", is_flag=True, help="Also in production, for good: ledgers are never emptied.")
+@click.option(
+    "--seal/--no-seal",
+    default=True,
+    help="Seal the ledger's days, which takes longer than all else, or leave it to the worker.",
+)
+def simulate(volunteers: int, records: int, seed: int, until: datetime | None, yes: bool, seal: bool) -> None:
+    """Fill an empty database with a made-up district of any size: all of it, or nothing.
+
+    Its accounts are those of the demo; everybody else has an invented name and no phone.
+    """
+    app = _ready_app()
+    with app.app_context():
+        if settings_in_use().production and not yes:
+            raise click.ClickException("This is a production database (APP_ENV); --yes fills it all the same.")
+    _migrate(app)
+    with app.app_context(), _named_refusals():
+        last_on = until.date() if until is not None else clock.today() - timedelta(days=1)
+        try:
+            plan = Plan(volunteers=volunteers, records=records, last_on=last_on, seed=seed)
+            with _progress("Simulating the district") as show:
+                found = run_unit(lambda: simulate_district(plan, show), writes=True)
+        except SimulationRefused as error:
+            raise click.ClickException(str(error)) from error
+        except Problem as problem:
+            raise click.ClickException(f"Nothing was written. {problem.sentence()}") from problem
+        refresh_statistics()
+        found.seconds["rankings"] = fold_rankings()
+        if seal:
+            with _progress("Sealing the ledger") as show:
+                found.seconds["seals"] = seal_days(plan, show)
+        refresh_statistics()
+    _tell_simulated(plan, found)
+
+
+@group.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail where the file differs from the code.")
 def openapi(check: bool) -> None:
     """Write openapi.json, the contract as the code has it."""
@@ -321,6 +364,15 @@ def _load_demo(app: Flask) -> None:
     with app.app_context(), _progress("Loading the demo district") as show:
         loaded = run_unit(lambda: load_demo(show), writes=True)
     click.echo("The demo district is loaded." if loaded else "The demo district was loaded before.")
+
+
+def _tell_simulated(plan: Plan, found: Simulated) -> None:
+    seconds = sum(found.seconds.values())
+    for table, count in found.rows.items():
+        click.echo(f"{count:>12,}  {table}")
+    for stage, took in found.seconds.items():
+        click.echo(f"{took:>10.1f} s  {stage}")
+    click.echo(f"{plan.volunteers:,} volunteers and {plan.records:,} records until {plan.last_on}: {seconds:.0f} s.")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """At most one attendance of a volunteer at a shift that nobody has decided on
 
 Revision ID: 2026_11_26_12_one_attendance
-Revises: 2026_11_26_8_snapshots
+Revises: 2026_11_26_10_residents
 Create Date: 2026-11-26 00:00:00+00:00
 
 Of attendances that stand twice, the one that is credited stays, else the one that is open, else the first; the others
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_26_12_one_attendance"
-down_revision = "2026_11_26_8_snapshots"
+down_revision = "2026_11_26_10_residents"
 branch_labels = None
 depends_on = None
 

@@ -78,6 +78,7 @@ def test_read_an_organization_and_an_unknown_one(client: ApiClient, district: Di
         "kind": "practice_office",
         "name": "东安路街道新时代文明实践所",
         "division_code": "410403001",
+        "resident_count": None,
         "closed_at": None,
         "closing_reason": None,
         "merged_into_id": None,
@@ -105,6 +106,18 @@ class TestSetUpAnOrganization:
         answer = client.as_(getattr(district, who)).post("/organizations", json=self.body(district))
         assert answer.status_code == 201
         assert client.get(f"/organizations/{answer.json['id']}").json == answer.json
+
+    def test_residents_are_told_and_taken_back(self, client: ApiClient, district: District) -> None:
+        organizer = client.as_(district.organizer)
+        made = organizer.post("/organizations", json=self.body(district, resident_count=1200)).json
+        assert made["resident_count"] == 1200
+        path = f"/organizations/{made['id']}"
+        for count in (1300, 0, None):
+            made = organizer.patch(path, json={"resident_count": count}, version=made["version"]).json
+            assert made["resident_count"] == count
+        refused = organizer.patch(path, json={"resident_count": -1}, version=made["version"])
+        assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/resident_count")
+        assert client.as_(district.auditor).patch(path, json={"resident_count": 1}, version=1).status_code == 403
 
     @pytest.mark.parametrize(
         ("changes", "code"),

@@ -14,7 +14,7 @@ from volunteer_api.accounts.categories import Category
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.organizations.models import Division, OrganizationKind
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 
 # A Friday; 04:00 in UTC is noon in Shanghai.
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -72,6 +72,16 @@ def test_the_parts_add_up(client: Any, center_id: UUID) -> None:
     # Two live there; of the two who attended, one does.
     assert [body[name] for name in ("registered_count", "active_count", "active_percent")] == [2, 1, 50.0]
     assert body["minutes_per_volunteer"] == 97.5
+
+
+def test_the_registered_are_set_against_the_residents(client: Any, unit: Any, center_id: UUID) -> None:
+    def told(count: int | None) -> tuple[int | None, float | None]:
+        unit(lambda: setattr(db.session.get_one(Organization, center_id), "resident_count", count))
+        body = read(client, f"scope={center_id}&period=2026")
+        return body["resident_count"], body["registered_percent"]
+
+    # Cut, not rounded: two of 700 are 0.28 percent.
+    assert [told(count) for count in (None, 0, 700, 3)] == [(None, None), (0, None), (700, 0.2), (3, 66.6)]
 
 
 def test_all_time_is_by_month(client: Any, center_id: UUID) -> None:

@@ -76,6 +76,7 @@ class OrganizationPath(Identified, Base):
 class Organization(Identified, Versioned, Base):
     """A practice center, office or station, the city's office above them, or a unit beside them.
 
+    `resident_count` is how many people live in its area, None where nobody said it.
     One that is merged is closed and stands under `merged_into_id`, whose organizers finish what it left.
     """
 
@@ -87,6 +88,7 @@ class Organization(Identified, Versioned, Base):
         UniqueConstraint("path_id"),
         Index("ix_organizations_kind", "kind"),
         CheckConstraint("merged_into_id IS NULL OR closed_at IS NOT NULL", name="merged_is_closed"),
+        CheckConstraint("resident_count >= 0", name="resident_count"),
         Index("ix_organizations_division_code", "division_code"),
         Index("ix_organizations_initials", "initials"),
         Index("ix_organizations_pinyin", "pinyin"),
@@ -96,6 +98,7 @@ class Organization(Identified, Versioned, Base):
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(100))
     division_code: Mapped[str | None] = mapped_column(ForeignKey("divisions.code"))
+    resident_count: Mapped[int | None]
     path_id: Mapped[UUID] = mapped_column(ForeignKey("organization_paths.id"))
     initials: Mapped[str]
     pinyin: Mapped[str]

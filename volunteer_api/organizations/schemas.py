@@ -78,6 +78,7 @@ class OrganizationCreate(Schema):
     kind = Choice(OrganizationKind, required=True)
     name = Text(max_length=100, required=True)
     division_code = Text(max_length=12, pattern=DIVISION_CODE, allow_none=True, load_default=None)
+    resident_count = Count(allow_none=True, load_default=None)
 
 
 class OrganizationUpdate(Schema):
@@ -86,6 +87,7 @@ class OrganizationUpdate(Schema):
     name = Text(max_length=100)
     parent_id = Id()
     division_code = Text(max_length=12, pattern=DIVISION_CODE, allow_none=True)
+    resident_count = Count(allow_none=True)
 
 
 class OrganizationMerging(Schema):
@@ -97,12 +99,15 @@ class OrganizationClosingCreate(Schema):
 
 
 class OrganizationRead(Schema):
+    """An organization. `resident_count` is how many people live in its area, null where nobody said it."""
+
     id = Id(required=True)
     version = Count(required=True)
     parent_id = Id(required=True, allow_none=True)
     kind = Choice(OrganizationKind, required=True)
     name = Text(required=True)
     division_code = Text(required=True, allow_none=True)
+    resident_count = Count(required=True, allow_none=True)
     closed_at = Moment(required=True, allow_none=True)
     closing_reason = Text(required=True, allow_none=True)
     merged_into_id = Id(required=True, allow_none=True)

@@ -44,7 +44,12 @@ def list_organizations(query: Mapping[str, Any]) -> Page:
 
 
 def create_organization(
-    *, parent_id: UUID | None, kind: OrganizationKind, name: str, division_code: str | None = None
+    *,
+    parent_id: UUID | None,
+    kind: OrganizationKind,
+    name: str,
+    division_code: str | None = None,
+    resident_count: int | None = None,
 ) -> Organization:
     """Set up an organization under `parent_id`; None makes a root, which no request can.
 
@@ -55,12 +60,13 @@ def create_organization(
         check_place(require_open(parent_id), kind, name)
     _check_division(division_code)
     organization = _new(parent_id=parent_id, kind=kind, name=name, division_code=division_code)
+    organization.resident_count = resident_count
     insert_organizations([organization])
     return organization
 
 
 def change_organization(organization: Organization, *, by: Principal, **changes: Any) -> Organization:
-    """Rename an organization, give it another division, or move it with its subtree under another `parent_id`.
+    """Rename an organization, give it another division or count of residents, or move it with its subtree.
 
     A move needs organization.manage over both the present and the new parent: who holds an office alone can't take it
     away from the district above. Raises NotFound, Forbidden, OrganizationClosed, OrganizationNameTaken,
@@ -79,6 +85,8 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
     if "division_code" in changes:
         _check_division(changes["division_code"])
         organization.division_code = changes["division_code"]
+    if "resident_count" in changes:
+        organization.resident_count = changes["resident_count"]
     if name != organization.name:
         spelling = spelled(name)
         organization.name, organization.initials, organization.pinyin = name, spelling.initials, spelling.pinyin

@@ -27,7 +27,8 @@ from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
 from volunteer_api.rankings.queries import ranked, scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.service import rule_of
+from volunteer_api.rankings.service import registered_of, rule_of
+from volunteer_api.rankings.statistics import registered_percent
 
 TEMPLATE = Path(__file__).resolve().parent / "report.typ"
 MOST_PARTS, MOST_ACTIVITIES, MOST_IDLE, MOST_BARS = 100, 20, 60, 15
@@ -83,6 +84,7 @@ def monthly_report(organization: Organization, month: str | None) -> Download:
             words.told_days(first, last),
             texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
             *([texts.translate("The month is not over yet.")] if last >= clock.local_date(now) else []),
+            *_registered(organization),
         ],
         "figures": [_told_figure(figure) for figure in figures],
         "pictures": [
@@ -108,6 +110,24 @@ def monthly_report(organization: Organization, month: str | None) -> Download:
     }
     name = f"{organization.name}-{first:%Y-%m}-{texts.translate('Monthly report of volunteer service')}.pdf"
     return Download(partial(typeset, TEMPLATE, data, made_at=now), PDF, name)
+
+
+def _registered(organization: Organization) -> list[str]:
+    """How many volunteers are registered there now, and of how many residents, where that is known."""
+    registered, residents = registered_of(organization), organization.resident_count
+    percent = registered_percent(registered, residents)
+    if registered is None:
+        return []
+    if percent is None:
+        return [texts.translate("%(count)s registered volunteers", count=f"{registered:,}")]
+    return [
+        texts.translate(
+            "%(count)s registered volunteers, %(percent)s %% of %(residents)s residents",
+            count=f"{registered:,}",
+            percent=str(percent),
+            residents=f"{residents:,}",
+        )
+    ]
 
 
 def _days_of(month: str | None, today: date) -> tuple[date, date]:

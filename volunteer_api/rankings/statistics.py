@@ -38,6 +38,8 @@ class Statistics:
     attendances_by_hour_of_week: list[int]
     registered_count: int | None
     active_count: int | None
+    resident_count: int | None
+    registered_percent: float | None
     active_percent: float | None
     minutes_per_volunteer: float | None
     rules: list[Mapping[str, Any]]
@@ -56,6 +58,7 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     volunteers = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))
     registered = registered_of(scope) if scope is not None else None
     active = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT), living_in=scope) if registered else None
+    residents = scope.resident_count if scope is not None else None
     minutes = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
@@ -66,6 +69,8 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         registered_count=registered,
         active_count=active,
         active_percent=active * 1000 // registered / 10 if registered and active is not None else None,
+        resident_count=residents,
+        registered_percent=registered_percent(registered, residents),
         minutes_per_volunteer=minutes * 10 // volunteers / 10 if volunteers else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
         as_of=question.now,
@@ -128,6 +133,11 @@ def _volunteers(question: Question, living_in: Organization | None = None) -> in
         residents = registered_in(literal(living_in.division_code)).with_only_columns(Volunteer.id)
         statement = statement.where(attended.c.volunteer_id.in_(residents))
     return int(db.session.scalars(_in_scope(statement, attended, question)).one())
+
+
+def registered_percent(registered: int | None, residents: int | None) -> float | None:
+    """Of a hundred residents, how many are registered volunteers, cut to a tenth; None without residents."""
+    return registered * 1000 // residents / 10 if registered is not None and residents else None
 
 
 def _in_scope(statement: Rows, facts: Subquery, question: Question) -> Select[Any]:

@@ -35,8 +35,9 @@ class StatisticsRead(Schema):
     """Figures of a period. `by_period` is by day where there are at most 371, else by month; it adds up to `totals`.
 
     Minutes of a duty have no category. `attendances_by_hour_of_week` has 168 numbers, from Monday midnight on the local
-    clock, by the start of the shift. `registered_count` is who lives in the scope's division, `active_count` how many
-    of these attended, `active_percent` their share; `minutes_per_volunteer` is per head of all who attended.
+    clock, by the start of the shift. `registered_count` is who lives in the scope's division, `registered_percent` sets
+    it against the `resident_count` of the scope; `active_count` is how many of the registered attended,
+    `active_percent` their share; `minutes_per_volunteer` is per head of all who attended.
     """
 
     scope = Nested(RankedSubject, required=True, allow_none=True)
@@ -46,6 +47,8 @@ class StatisticsRead(Schema):
     attendances_by_hour_of_week = fields.List(fields.Integer(), required=True)
     registered_count = Count(required=True, allow_none=True)
     active_count = Count(required=True, allow_none=True)
+    resident_count = Count(required=True, allow_none=True)
+    registered_percent = fields.Float(required=True, allow_none=True)
     active_percent = fields.Float(required=True, allow_none=True)
     minutes_per_volunteer = fields.Float(required=True, allow_none=True)
     rules = fields.List(fields.Nested(RuleRead), required=True)
