@@ -148,11 +148,21 @@ def check_shifts() -> None:
 def check_ledger(unit: Unit) -> None:
     """Reversals and what follows them, every tally, and every seal."""
     assert unit(lambda: count(ServiceRecord, ServiceRecord.reverses_id.is_not(None))) > 0
+    unit(check_attendances)
     assert verification.verify_tallies() == 0
     seal_days(PLAN, silent)
     faults: list[Any] = []
     found = seal_check.verify(first=None, last=None, known={}, tell=faults.append, show=silent)
     assert (faults, found.records, found.late) == ([], PLAN.records, 0)
+
+
+def check_attendances() -> None:
+    """What an attendance says of its minutes is what the ledger has of it."""
+    minutes = select(ServiceRecord.attendance_id, func.sum(ServiceRecord.minutes)).group_by(ServiceRecord.attendance_id)
+    recorded = dict(map(tuple, db.session.execute(minutes)))
+    credited = dict(map(tuple, db.session.execute(select(Attendance.id, Attendance.credited_minutes))))
+    assert {one: recorded.get(one, 0) for one in credited} == credited
+    assert recorded.keys() <= credited.keys()
 
 
 def check_rankings() -> None:
