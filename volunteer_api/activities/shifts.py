@@ -184,20 +184,13 @@ def tell_of_risk() -> int:
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
     for shift, activity in risky:
         shift.risk_told_at = now
-        for volunteer_id in queries.leader_ids_of(activity):
-            notify(
-                volunteer_id=volunteer_id,
-                kind=SHIFT_AT_RISK,
-                values={
-                    "activity": activity.title,
-                    "activity_id": str(activity.id),
-                    "shift_id": str(shift.id),
-                    "confirmed": str(shift.confirmed_count),
-                    "minimum": str(shift.minimum),
-                },
-                # A shift that was moved may be at risk once more.
-                dedup_key=f"{SHIFT_AT_RISK}:{shift.id}:{shift.starts_at.isoformat()}:{volunteer_id}",
-            )
+        values = {
+            "shift_id": str(shift.id),
+            "confirmed": str(shift.confirmed_count),
+            "minimum": str(shift.minimum),
+        }
+        # A shift that was moved may be at risk once more.
+        _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{shift.starts_at.isoformat()}")
     return len(risky)
 
 
@@ -213,20 +206,24 @@ def tell_of_holidays() -> int:
         if recurrence.is_skipped(clock.local_date(shift.starts_at), activity.recurrence or {}):
             concerned.setdefault(activity, []).append(shift)
     for activity, found in concerned.items():
-        for volunteer_id in queries.leader_ids_of(activity):
-            notify(
-                volunteer_id=volunteer_id,
-                kind=HOLIDAYS_KNOWN,
-                values={
-                    "activity": activity.title,
-                    "activity_id": str(activity.id),
-                    "count": str(len(found)),
-                    "first_on": clock.local_date(found[0].starts_at).isoformat(),
-                    "known_through": known_through.isoformat(),
-                },
-                dedup_key=f"{HOLIDAYS_KNOWN}:{activity.id}:{known_through}:{volunteer_id}",
-            )
+        values = {
+            "count": str(len(found)),
+            "first_on": clock.local_date(found[0].starts_at).isoformat(),
+            "known_through": known_through.isoformat(),
+        }
+        _tell_leaders(activity, HOLIDAYS_KNOWN, values, once=f"{activity.id}:{known_through}")
     return len(concerned)
+
+
+def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
+    """Tell each leader of an activity, once for all calls with the same `once`."""
+    for volunteer_id in queries.leader_ids_of(activity):
+        notify(
+            volunteer_id=volunteer_id,
+            kind=kind,
+            values={"activity": activity.title, "activity_id": str(activity.id), **values},
+            dedup_key=f"{kind}:{once}:{volunteer_id}",
+        )
 
 
 def require_some(shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None) -> list[dict[str, Any]]:
