@@ -1,5 +1,6 @@
 """How many are registered in a division: what is folded and what is not yet equal the live count at every moment."""
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
@@ -111,6 +112,29 @@ def test_what_changes_nothing_of_it_is_not_noted(app: Flask, unit: Unit) -> None
     assert (unit(unfolded), unit(kept)) == (0, {"410403001": 1})
 
 
+def test_each_change_counts_at_once(unit: Unit) -> None:
+    someone = unit(lambda: make_volunteer(home_division="410403001")).id
+    now = clock.now()
+
+    def change(**values: Any) -> tuple[int, int]:
+        unit(lambda: db.session.execute(update(Volunteer).where(Volunteer.id == someone).values(values)))
+        found = unit(told)
+        return found["410403001"], found["410404"]
+
+    assert change(name="王秀英") == (1, 0)
+    assert change(home_division="410404001") == (0, 1)
+    assert change(home_division=None) == (0, 0)
+    assert change(home_division="410403001001") == (1, 0)
+    # Erased, with what an erasure clears left as it was; and what becomes of that afterwards.
+    assert change(erased_at=now) == (0, 0)
+    assert change(home_division="410404001") == (0, 0)
+    assert change(erased_at=None) == (0, 1)
+    assert change(erased_at=now, home_division="410403001") == (0, 0)
+    assert change(erased_at=None, home_division="410403001") == (1, 0)
+    unit(lambda: db.session.execute(delete(Volunteer).where(Volunteer.id == someone)))
+    assert set(unit(told).values()) == {0}
+
+
 def test_no_volunteer_is_read_for_it(app: Flask, unit: Unit, statements: Callable[[], Any]) -> None:
     def build() -> UUID:
         code = division("4104", "city", None)
@@ -144,6 +168,23 @@ def test_a_bulk_load_makes_a_row_for_each_division(postgresql_app: Flask, postgr
     postgresql_unit(load)
     assert postgresql_unit(unfolded) == 2
     assert postgresql_unit(told)["410403"] == 200
+
+
+def test_two_that_fold_at_once_take_different_changes(postgresql_app: Flask, postgresql_unit: Unit) -> None:
+    """The second neither waits for the first nor adds the same once more; nor does it miss what came in between."""
+    postgresql_unit(lambda: make_volunteer(home_division="410403001"))
+
+    def fold_twice() -> None:
+        assert not registered.fold()
+        unit_of(postgresql_app)(lambda: make_volunteer(home_division="410403002"))
+        second = threading.Thread(target=lambda: unit_of(postgresql_app)(registered.fold))
+        second.start()
+        second.join(timeout=3)
+        assert not second.is_alive()
+
+    postgresql_unit(fold_twice)
+    assert postgresql_unit(kept) == {"410403001": 1, "410403002": 1}
+    assert postgresql_unit(unfolded) == 0
 
 
 def test_registrations_folds_rebuilds_and_readers_at_once(
