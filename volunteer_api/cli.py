@@ -39,7 +39,7 @@ from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.problems import ImportRefused
-from volunteer_api.rankings import folding
+from volunteer_api.rankings import folding, registered
 from volunteer_api.simulation import Plan, Simulated, SimulationRefused, fold_rankings, refresh_statistics, seal_days
 from volunteer_api.simulation import simulate as simulate_district
 
@@ -243,6 +243,7 @@ def rebuild_rankings() -> None:
     app = _ready_app()
     with app.app_context():
         run_unit(folding.rebuild, writes=True)
+        run_unit(registered.rebuild, writes=True, at_one_moment=True)
     click.echo("The rankings are folded.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, literal, select, text
 
 from tests.factories import current_app_is, unit_of
 from volunteer_api import cli
@@ -23,6 +23,8 @@ from volunteer_api.hours import seal_check, verification
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings import service as rankings
+from volunteer_api.rankings.models import RegisteredChange
+from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.simulation import COLUMNS, Plan, SimulationRefused, fold_rankings, seal_days, simulate
@@ -166,7 +168,9 @@ def check_attendances() -> None:
 
 
 def check_rankings() -> None:
-    """What rankings count is what the rows say: minutes, people who came, activities by day."""
+    """What rankings count is what the rows say: minutes, people who came, activities by day, who lives where."""
+    assert db.session.scalar(select(count_in(literal("41")))) == count(Volunteer, Volunteer.home_division.is_not(None))
+    assert db.session.scalars(select(RegisteredChange)).all() == []
     asked = {
         "subject": Subject.ORGANIZATION,
         "level": OrganizationKind.PRACTICE_CENTER,

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, case, cast, func, null, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, null, select
 
-from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings.facts import Column, Question
+from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.queries import ranked
+from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -95,7 +95,7 @@ def _per_volunteer(question: Question) -> Subquery:
         counted_rows: Any = rows
     else:
         code = Organization.division_code
-        registered = case((code.is_not(None), registered_in(code).correlate(Organization).scalar_subquery()))
+        registered = case((code.is_not(None), count_in(code)))
         counted_rows = rows.join(Organization, Organization.id == rows.c.id)
     counted = (
         select(rows.c.id, rows.c.name, rows.c.value, registered.label("registered"))
@@ -110,16 +110,6 @@ def _per_volunteer(question: Question) -> Subquery:
         cast(value, BigInteger),
         raw=counted.c.value,
         registered=counted.c.registered,
-    )
-
-
-def registered_in(code: Column) -> Select[int]:
-    """How many volunteers live in a division or below it, whose codes begin with its own."""
-    # Codes are digits, so that every collation has them between these two.
-    return (
-        select(func.count())
-        .select_from(Volunteer)
-        .where(Volunteer.home_division.between(code, code.concat("99999999")), Volunteer.erased_at.is_(None))
     )
 
 

@@ -46,6 +46,30 @@ class RankingSnapshotRow(Identified, Base):
     own: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class RegisteredChange(Base):
+    """How many more or fewer volunteers are registered in a division than was folded. Triggers write it.
+
+    They only insert, so that a crowd that registers never queues on a row.
+    """
+
+    __tablename__ = "registered_changes"
+    __table_args__ = (Index("ix_registered_changes_division_code", "division_code"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    division_code: Mapped[str]
+    change: Mapped[int] = mapped_column(BigInteger)
+
+
+class RegisteredCount(Base):
+    """How many volunteers are registered with exactly this code, as it was folded; those without any left out."""
+
+    __tablename__ = "registered_counts"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    division_code: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
 class RankingRule(Base):
     """By which rule and in which zone the folded tables below are made; without its one row they hold nothing.
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, select
+from sqlalchemy import Subquery, func, literal, select
 
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
@@ -17,9 +17,10 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import volunteers
-from volunteer_api.rankings.bases import PARTS, period_before, placed, registered_in
+from volunteer_api.rankings.bases import PARTS, period_before, placed
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.queries import scope_total
+from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.rankings.volunteers import NEIGHBORS
 
@@ -214,8 +215,7 @@ def registered_of(organization: Organization) -> int | None:
     """How many volunteers live in an organization's division, None where it has none."""
     if organization.division_code is None:
         return None
-    code = select(Organization.division_code).where(Organization.id == organization.id).scalar_subquery()
-    return db.session.scalar(registered_in(code))
+    return db.session.scalar(select(count_in(literal(organization.division_code))))
 
 
 def require_known(question: Question) -> Organization | None:

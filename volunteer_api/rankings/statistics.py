@@ -9,15 +9,14 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distinct, func, literal, select
 from sqlalchemy.orm import aliased
 
-from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, PathMember
-from volunteer_api.rankings.bases import registered_in
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.local_days import local_hour_of_week
+from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
 
@@ -130,7 +129,7 @@ def _volunteers(question: Question, living_in: Organization | None = None) -> in
     attended = attended_shifts(question, Attendance.volunteer_id)
     statement: Rows = select(func.count(distinct(attended.c.volunteer_id))).select_from(attended)
     if living_in is not None:
-        residents = registered_in(literal(living_in.division_code)).with_only_columns(Volunteer.id)
+        residents = residents_of(literal(living_in.division_code))
         statement = statement.where(attended.c.volunteer_id.in_(residents))
     return int(db.session.scalars(_in_scope(statement, attended, question)).one())
 

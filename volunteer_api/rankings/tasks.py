@@ -2,13 +2,20 @@
 
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import checking, folding
+from volunteer_api.rankings import checking, folding, registered
 
 
 @task("rankings.fold", every=Every.MINUTE, unit=False)
 def fold() -> None:
     """Fold what has changed since into the sums, in transactions that are short."""
     while run_unit(folding.fold, writes=True):
+        pass
+
+
+@task("rankings.fold_registered", every=Every.MINUTE, unit=False)
+def fold_registered() -> None:
+    """Fold who has registered, moved or gone since into the counts of the divisions, in transactions that are short."""
+    while run_unit(registered.fold, writes=True):
         pass
 
 
