@@ -25,8 +25,8 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import folding, queries, spans, sums, volunteers
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import by_day, folding, queries, spans, statistics, sums, volunteers
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import (
     RankingHeadcount,
@@ -44,6 +44,9 @@ STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) fo
 VERBS = ("write", "fold", "pass", "judge", "judge", "come", "come", "cancel", "shift", "change", "move", "reverse")
 PERIODS = ("all", "day", "week", "month", "quarter", "year", "range", "since", "until")
 LEVELS = (None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION)
+DIVISION = "4104"
+# Of so many questions of each comparison the statistics are compared too.
+STATISTICS = 3
 STATES = (State.CREDITED, State.HELD, State.REJECTED)
 
 
@@ -74,7 +77,12 @@ class World:
 
 def make_world() -> World:
     tree = build_tree()
-    people = [make_volunteer() for _ in range(4)]
+    if db.session.get(Division, DIVISION) is None:
+        db.session.add(Division(code=DIVISION, parent_code=None, level="city", name="市", initials="s", pinyin="shi"))
+        db.session.flush()
+    tree[0].division_code = DIVISION
+    # Every second one lives there.
+    people = [make_volunteer(home_division=code) for code in (DIVISION, None) * 2]
     campaign = Campaign(id=ids.new_id(), name="清洁家园", organization_id=tree[0].id)
     db.session.add(campaign)
     return World(
@@ -209,20 +217,32 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
     ranked = queries.ranked(question)
     rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]
     total = db.session.execute(queries.scope_total(question)).one() if question.scope is not None else ()
-    return rows, tuple(total)
+    return rows, tuple(total), by_day.values_by_day(question)
+
+
+def figures(question: Question) -> Any:
+    """The statistics of what a question asks of its period, scope, campaign and category."""
+    names = ("scope", "campaign_id", "category", "first", "last")
+    asked = {name: getattr(question, name) for name in names if getattr(question, name) is not None}
+    return statistics.read_statistics(asked)
 
 
 def differences(world: World, chosen: Sequence[Question]) -> list[Any]:
     """The questions that are answered otherwise from what is folded than live."""
+
+    def told() -> list[tuple[Question, Any]]:
+        answers = [(question, answer(question, world.people)) for question in chosen]
+        return answers + [(question, figures(question)) for question in chosen[:STATISTICS]]
+
     sums.forget()
     assert sums.is_folded()
-    folded = [answer(question, world.people) for question in chosen]
+    folded = told()
     # Without it nothing counts as folded. It is there again after the rollback.
     db.session.execute(delete(RankingRule))
     sums.forget()
-    live = [answer(question, world.people) for question in chosen]
+    live = told()
     assert not sums.is_folded()
-    return [(one, was, now) for one, was, now in zip(chosen, folded, live, strict=True) if was != now]
+    return [(was, now) for was, now in zip(folded, live, strict=True) if was != now]
 
 
 def draw_question(world: World, draw: Random, start: datetime) -> Question | None:
