@@ -43,7 +43,8 @@ from volunteer_api.rankings.models import (
     RankingShift,
     RankingSum,
 )
-from volunteer_api.rankings.people_folding import people_changes, rebuild_people
+from volunteer_api.rankings.people_folding import people_changes
+from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
 from volunteer_api.rankings.sums import forget, is_folded

@@ -6,17 +6,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, select
 
 from volunteer_api.core.database import db
-from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, Marked
-from volunteer_api.rankings.facts import Rows
 from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram, RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
+from volunteer_api.rankings.spans import Unit, spans_of
 from volunteer_api.rankings.turnout import minutes, turnout
 
 # Kind, unit, first day, subject.
@@ -45,72 +42,6 @@ def people_changes(what: Marked) -> Deltas:
     _count_values(values, Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0))
     _count_values(values, Metric.CREDITED_MINUTES, recorded, int)
     return _headcounts(found), values
-
-
-def rebuild_people() -> None:
-    """Count everybody anew, from the folded shifts and the ledger. The tables are empty."""
-    for unit in Unit:
-        start = start_in_sql(unit, RankingShift.on).label("start")
-        for kind, subject in (
-            (Subject.ORGANIZATION.value, PathMember.ancestor_id),
-            (OWN, PathMember.ancestor_id),
-            (Subject.TEAM.value, RankingShift.team_id),
-            (Subject.STATION.value, RankingShift.station_id),
-        ):
-            _rebuild_headcounts(kind, unit, start, subject)
-        for metric, rows in _sources(unit):
-            by_volunteer = rows.subquery("by_volunteer")
-            counted = (
-                select(
-                    literal(metric.value), literal(unit.value), by_volunteer.c.start, by_volunteer.c.value, func.count()
-                )
-                .where(by_volunteer.c.value != 0)
-                .group_by(by_volunteer.c.start, by_volunteer.c.value)
-            )
-            names = ["metric", "unit", "starts_on", "value", "volunteer_count"]
-            db.session.execute(insert(RankingHistogram).from_select(names, counted))
-
-
-def _rebuild_headcounts(kind: str, unit: Unit, start: Any, subject: Any) -> None:
-    each = select(subject.label("subject_id"), start, RankingPresence.volunteer_id).join_from(
-        RankingShift, RankingPresence, RankingPresence.shift_id == RankingShift.shift_id
-    )
-    if subject is PathMember.ancestor_id:
-        each = each.join(PathMember, PathMember.path_id == RankingShift.path_id)
-    each = each.where(PathMember.depth == 0) if kind == OWN else each.where(subject.is_not(None))
-    seen = each.distinct().subquery("seen")
-    counted = select(literal(kind), literal(unit.value), seen.c.start, seen.c.subject_id, func.count()).group_by(
-        seen.c.start, seen.c.subject_id
-    )
-    names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-    db.session.execute(insert(RankingHeadcount).from_select(names, counted))
-
-
-def _sources(unit: Unit) -> Iterator[tuple[Metric, Rows]]:
-    """Rows of `start`, `volunteer_id` and `value` of each metric."""
-    start = start_in_sql(unit, RankingShift.on).label("start")
-    keys = (start, RankingPresence.volunteer_id)
-    joined = RankingPresence.shift_id == RankingShift.shift_id
-    yield (
-        Metric.ATTENDANCE_COUNT,
-        select(*keys, func.count().label("value")).join_from(RankingPresence, RankingShift, joined).group_by(*keys),
-    )
-    day = (
-        select(*keys, RankingShift.activity_id, RankingShift.on)
-        .join_from(RankingPresence, RankingShift, joined)
-        .distinct()
-        .subquery("day")
-    )
-    yield (
-        Metric.ACTIVITY_COUNT,
-        select(day.c.start, day.c.volunteer_id, func.count().label("value")).group_by(day.c.start, day.c.volunteer_id),
-    )
-    start = start_in_sql(unit, ServiceRecord.on).label("start")
-    keys = (start, ServiceRecord.volunteer_id)
-    yield (
-        Metric.CREDITED_MINUTES,
-        select(*keys, func.sum(ServiceRecord.minutes).label("value")).group_by(*keys),
-    )
 
 
 def _count_values(

@@ -1,6 +1,7 @@
 """What adds up, from the folded sums: read in the same time whatever was ever counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, select, union_all
 
@@ -28,6 +29,17 @@ def is_folded() -> bool:
 def forget() -> None:
     """Ask again: the folded tables are about to change."""
     db.session().info.pop(KNOWN, None)
+
+
+@contextmanager
+def counting_live() -> Iterator[None]:
+    """Count live inside the block, whatever is folded: to compare the two."""
+    forget()
+    db.session().info[KNOWN] = False
+    try:
+        yield
+    finally:
+        forget()
 
 
 def can_tell(question: Question) -> bool:

@@ -1,0 +1,236 @@
+"""Counting anew how many different volunteers each subject had, and how many have which value.
+
+Everybody and every subject gets a small number first, and each longer span is counted from the rows of a shorter one
+that it is made of: to sort ids of sixteen bytes by the ten million, once for each kind and span, took most of the time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    cast,
+    distinct,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    union_all,
+)
+
+from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.facts import Rows
+from volunteer_api.rankings.headcounts import OWN
+from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram, RankingPresence, RankingShift
+from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.spans import Unit, start_in_sql
+
+# From which shorter span each one is put together: whole ones, so that nothing is cut.
+MADE_OF = {
+    Unit.DAY: None,
+    Unit.WEEK: Unit.DAY,
+    Unit.MONTH: Unit.DAY,
+    Unit.QUARTER: Unit.MONTH,
+    Unit.YEAR: Unit.QUARTER,
+    Unit.ALL: Unit.YEAR,
+}
+METRICS = (Metric.ATTENDANCE_COUNT, Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
+
+_aside = MetaData()
+
+
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, _aside, *columns, prefixes=["TEMPORARY"])
+
+
+PEOPLE = _table("rebuilt_people", Column("number", Integer), Column("volunteer_id", Uuid))
+# What shifts count for: few, however many shifts there are.
+COMBINATIONS = _table(
+    "rebuilt_combinations",
+    Column("number", Integer),
+    Column("path_id", Uuid),
+    Column("team_id", Uuid),
+    Column("station_id", Uuid),
+)
+SUBJECTS = _table("rebuilt_subjects", Column("combination", Integer), Column("kind", String), Column("ranked_id", Uuid))
+PLACES = _table("rebuilt_places", Column("number", Integer), Column("kind", String), Column("ranked_id", Uuid))
+
+
+def _seen(unit: Unit) -> Table:
+    """Who attended what counts for which combination, in each span."""
+    columns = (Column("combination", Integer), Column("start", Date), Column("person", Integer))
+    return _table(f"rebuilt_seen_{unit.value}", *columns)
+
+
+def _worth(unit: Unit) -> Table:
+    """What each person has in each span."""
+    values = [Column(metric.value, BigInteger) for metric in METRICS]
+    return _table(f"rebuilt_worth_{unit.value}", Column("start", Date), Column("person", Integer), *values)
+
+
+SEEN = {unit: _seen(unit) for unit in Unit}
+WORTH = {unit: _worth(unit) for unit in Unit}
+
+
+def rebuild_people() -> None:
+    """Count everybody anew, from the folded shifts and the ledger. The two tables are empty."""
+    with _tables():
+        _number()
+        for unit, narrower in MADE_OF.items():
+            if narrower is None:
+                _see_days()
+                _weigh_days()
+            else:
+                _see(unit, narrower)
+                _weigh(unit, narrower)
+            _count_heads(unit)
+            _count_values(unit)
+
+
+@contextmanager
+def _tables() -> Iterator[None]:
+    connection = db.session.connection()
+    _aside.create_all(connection, checkfirst=False)
+    yield
+    # After an error there are none: they went with the transaction.
+    _aside.drop_all(connection, checkfirst=False)
+
+
+def _fill(table: Table, rows: Rows, *, to_be_joined: bool = False) -> None:
+    connection = db.session.connection()
+    connection.execute(insert(table).from_select([column.name for column in table.columns], rows))
+    if to_be_joined and connection.dialect.name == "postgresql":
+        # Nobody else analyzes a table that only this connection sees.
+        connection.execute(text(f"ANALYZE {table.name}"))
+
+
+def _numbered(rows: Any, *columns: Any) -> Rows:
+    return select(func.row_number().over(order_by=columns), *columns).select_from(rows)
+
+
+def _number() -> None:
+    present = select(RankingPresence.volunteer_id).union(select(ServiceRecord.volunteer_id)).subquery("present")
+    _fill(PEOPLE, _numbered(present, present.c.volunteer_id), to_be_joined=True)
+    keys = (RankingShift.path_id, RankingShift.team_id, RankingShift.station_id)
+    combined = select(*keys).distinct().subquery("combined")
+    _fill(COMBINATIONS, _numbered(combined, *combined.c), to_be_joined=True)
+    on_path = PathMember.path_id == COMBINATIONS.c.path_id
+    of_path = select(COMBINATIONS.c.number, literal(Subject.ORGANIZATION.value), PathMember.ancestor_id)
+    own = select(COMBINATIONS.c.number, literal(OWN), PathMember.ancestor_id)
+    parts = [
+        of_path.join_from(COMBINATIONS, PathMember, on_path),
+        own.join_from(COMBINATIONS, PathMember, on_path).where(PathMember.depth == 0),
+        *(
+            select(COMBINATIONS.c.number, literal(kind.value), column).where(column.is_not(None))
+            for kind, column in ((Subject.TEAM, COMBINATIONS.c.team_id), (Subject.STATION, COMBINATIONS.c.station_id))
+        ),
+    ]
+    _fill(SUBJECTS, select(union_all(*parts).subquery("parts")), to_be_joined=True)
+    named = select(SUBJECTS.c.kind, SUBJECTS.c.ranked_id).distinct().subquery("named")
+    _fill(PLACES, _numbered(named, *named.c), to_be_joined=True)
+
+
+def _see_days() -> None:
+    same = (
+        (COMBINATIONS.c.path_id == RankingShift.path_id)
+        & _equal(COMBINATIONS.c.team_id, RankingShift.team_id)
+        & _equal(COMBINATIONS.c.station_id, RankingShift.station_id)
+    )
+    rows = (
+        select(COMBINATIONS.c.number, RankingShift.on, PEOPLE.c.number.label("person"))
+        .join_from(RankingShift, COMBINATIONS, same)
+        .join(RankingPresence, RankingPresence.shift_id == RankingShift.shift_id)
+        .join(PEOPLE, PEOPLE.c.volunteer_id == RankingPresence.volunteer_id)
+        .distinct()
+    )
+    _fill(SEEN[Unit.DAY], rows, to_be_joined=True)
+
+
+def _see(unit: Unit, narrower: Unit) -> None:
+    rows = SEEN[narrower]
+    start = start_in_sql(unit, rows.c.start).label("start")
+    _fill(SEEN[unit], select(rows.c.combination, start, rows.c.person).distinct(), to_be_joined=True)
+
+
+def _count_heads(unit: Unit) -> None:
+    seen = SEEN[unit]
+    same = (PLACES.c.kind == SUBJECTS.c.kind) & (PLACES.c.ranked_id == SUBJECTS.c.ranked_id)
+    standing = select(SUBJECTS.c.combination, PLACES.c.number).join_from(SUBJECTS, PLACES, same).subquery("standing")
+    counted = (
+        select(standing.c.number, seen.c.start, func.count(distinct(seen.c.person)).label("amount"))
+        .join_from(seen, standing, standing.c.combination == seen.c.combination)
+        .group_by(standing.c.number, seen.c.start)
+        .subquery("counted")
+    )
+    rows = select(PLACES.c.kind, literal(unit.value), counted.c.start, PLACES.c.ranked_id, counted.c.amount).join_from(
+        counted, PLACES, PLACES.c.number == counted.c.number
+    )
+    names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
+    db.session.execute(insert(RankingHeadcount).from_select(names, rows))
+
+
+def _weigh_days() -> None:
+    joined = RankingPresence.shift_id == RankingShift.shift_id
+    present = (
+        select(
+            RankingShift.on,
+            RankingPresence.volunteer_id,
+            func.count().label(Metric.ATTENDANCE_COUNT.value),
+            func.count(distinct(RankingShift.activity_id)).label(Metric.ACTIVITY_COUNT.value),
+            literal(0).label(Metric.CREDITED_MINUTES.value),
+        )
+        .join_from(RankingPresence, RankingShift, joined)
+        .group_by(RankingShift.on, RankingPresence.volunteer_id)
+    )
+    recorded = select(
+        ServiceRecord.on, ServiceRecord.volunteer_id, literal(0), literal(0), func.sum(ServiceRecord.minutes)
+    ).group_by(ServiceRecord.on, ServiceRecord.volunteer_id)
+    both = union_all(present, recorded).subquery("both")
+    values = [_whole(func.sum(both.c[metric.value])) for metric in METRICS]
+    rows = (
+        select(both.c.on, PEOPLE.c.number, *values)
+        .join_from(both, PEOPLE, PEOPLE.c.volunteer_id == both.c.volunteer_id)
+        .group_by(both.c.on, PEOPLE.c.number)
+    )
+    _fill(WORTH[Unit.DAY], rows)
+
+
+def _weigh(unit: Unit, narrower: Unit) -> None:
+    rows = WORTH[narrower]
+    start = start_in_sql(unit, rows.c.start).label("start")
+    parts = select(start, rows.c.person, *(rows.c[metric.value] for metric in METRICS)).subquery("parts")
+    values = [_whole(func.sum(parts.c[metric.value])) for metric in METRICS]
+    _fill(WORTH[unit], select(parts.c.start, parts.c.person, *values).group_by(parts.c.start, parts.c.person))
+
+
+def _count_values(unit: Unit) -> None:
+    rows, names = WORTH[unit], ["metric", "unit", "starts_on", "value", "volunteer_count"]
+    for metric in METRICS:
+        value = rows.c[metric.value]
+        counted = (
+            select(literal(metric.value), literal(unit.value), rows.c.start, value, func.count())
+            .where(value != 0)
+            .group_by(rows.c.start, value)
+        )
+        db.session.execute(insert(RankingHistogram).from_select(names, counted))
+
+
+def _equal(one: Any, other: Any) -> Any:
+    return or_(one == other, one.is_(None) & other.is_(None))
+
+
+def _whole(amount: Any) -> Any:
+    # PostgreSQL sums whole numbers to a decimal.
+    return cast(amount, BigInteger)
