@@ -32,6 +32,7 @@ from volunteer_api.rankings.models import (
     RankingHeadcount,
     RankingHistogram,
     RankingMark,
+    RankingMinutes,
     RankingPresence,
     RankingRule,
     RankingShift,
@@ -46,7 +47,7 @@ PERIODS = ("all", "day", "week", "month", "quarter", "year", "range", "since", "
 LEVELS = (None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION)
 DIVISION = "4104"
 # Of so many questions of each comparison the statistics are compared too.
-STATISTICS = 3
+STATISTICS = 2
 STATES = (State.CREDITED, State.HELD, State.REJECTED)
 
 
@@ -253,9 +254,9 @@ def draw_question(world: World, draw: Random, start: datetime) -> Question | Non
 def rows_folded() -> dict[str, list[Any]]:
     """All that is folded, but for sums that have come to nothing."""
     found = {}
-    for model in (RankingShift, RankingPresence, RankingSum, RankingHeadcount, RankingHistogram):
+    for model in (RankingShift, RankingPresence, RankingSum, RankingMinutes, RankingHeadcount, RankingHistogram):
         rows = [tuple(row) for row in db.session.execute(select(model.__table__))]
-        amounts = {RankingSum: 3, RankingHeadcount: 1, RankingHistogram: 1}.get(model, 0)
+        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1, RankingHistogram: 1}.get(model, 0)
         found[model.__tablename__] = sorted(
             (str(row) for row in rows if not amounts or any(row[-amounts:])),
         )
@@ -308,6 +309,12 @@ def test_folded_and_not_it_equals_the_live_count(app: Flask, seed: int) -> None:
         run_history(Random(seed))
 
 
+def covered(tiles: Sequence[spans.Run], days: Sequence[date]) -> list[date]:
+    """The days that the spans hold, once for each of these."""
+    starts = [(day, tile, spans.start_of(tile.unit, day)) for day in days for tile in tiles]
+    return [day for day, tile, start in starts if tile.first <= start and (tile.last is None or start <= tile.last)]
+
+
 def test_spans_tile_every_period() -> None:
     draw = Random(7)
     for _ in range(200):
@@ -315,9 +322,14 @@ def test_spans_tile_every_period() -> None:
         last = first + timedelta(days=draw.choice([0, 6, 27, 30, 91, 400, draw.randrange(1500)]))
         days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
         tiles = spans.runs(first, last)
-        covered = [day for day in days for tile in tiles if tile.first <= spans.start_of(tile.unit, day) <= tile.last]
-        assert covered == days
+        assert covered(tiles, days) == days
         assert len(tiles) <= 11
+        months = spans.months(first, last)
+        assert covered(months, days) == days
+        # Its ends may be beyond the days of a period that is open.
+        assert covered(spans.months(None, last), days) == covered(spans.months(first, None), days) == days
+        assert len(months) <= 3
+        assert {tile.unit for tile in months} <= {spans.Unit.DAY, spans.Unit.MONTH}
 
 
 def test_both_databases_know_where_spans_begin(unit: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ from volunteer_api.core.database import db
 from volunteer_api.rankings import changes, headcounts, sums
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import days, within
@@ -45,6 +46,10 @@ def _counted(question: Question) -> tuple[Any, Any, Any]:
     """The day, what is counted on it, and of which facts."""
     is_folded = sums.is_folded()
     match question.metric:
+        # Only of a campaign or a category, which no duty has, is it asked here.
+        case Metric.CREDITED_MINUTES if is_folded:
+            rows = minutes(question)
+            return rows.c.on, func.sum(rows.c.credited_minutes), rows
         case Metric.CREDITED_MINUTES:
             ledger = records(question)
             return ledger.c.on, func.coalesce(func.sum(ledger.c.minutes), 0), ledger

@@ -18,6 +18,7 @@ from volunteer_api.rankings.bases import registered_in
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_hour_of_week
+from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
@@ -106,16 +107,7 @@ def _by_category(question: Question) -> list[Mapping[str, Any]]:
     for statement in _held_by_category(question) if sums.is_folded() else _held_by_category_live(question):
         for row in db.session.execute(statement).mappings():
             found[row["category"]].update({metric: int(row[metric]) for metric in ADDITIVE if metric in row})
-    ledger = records(question)
-    # So few rows are joined that PostgreSQL need not sort millions.
-    minutes: Rows = select(ledger.c.activity_id, func.sum(ledger.c.minutes).label("minutes")).select_from(ledger)
-    of_activities = in_scope(minutes, ledger, question).group_by(ledger.c.activity_id).subquery("of_activities")
-    total = cast(func.sum(of_activities.c.minutes), BigInteger)
-    for category, value in db.session.execute(
-        select(Activity.category, total)
-        .join(of_activities, of_activities.c.activity_id == Activity.id)
-        .group_by(Activity.category)
-    ):
+    for category, value in db.session.execute(_minutes_by_category(question)):
         found[category][Metric.CREDITED_MINUTES] = int(value)
     with_any = [name for name, values in found.items() if any(values.values())]
     ordered = sorted(with_any, key=lambda name: (-found[name][Metric.ACTIVITY_COUNT], name))
@@ -152,6 +144,21 @@ def _held_by_category_live(question: Question) -> Iterator[Rows]:
             .join(Activity, Activity.id == activity_id)
         )
         yield in_scope(statement, facts, question).group_by(Activity.category)
+
+
+def _minutes_by_category(question: Question) -> Rows:
+    if sums.is_folded():
+        rows = minutes(question)
+        value = rows.c.credited_minutes
+    else:
+        rows = records(question)
+        value = rows.c.minutes
+    statement: Rows = (
+        select(Activity.category, cast(func.sum(value), BigInteger).label("value"))
+        .select_from(rows)
+        .join(Activity, Activity.id == rows.c.activity_id)
+    )
+    return in_scope(statement, rows, question).group_by(Activity.category)
 
 
 def _by_hour(question: Question) -> list[int]:
