@@ -26,7 +26,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
-from volunteer_api.rankings import by_day, folding, queries, spans, statistics, sums, volunteers
+from volunteer_api.rankings import by_day, folding, queries, report, spans, statistics, sums, volunteers
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import (
     RankingHeadcount,
@@ -222,10 +222,11 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
 
 
 def figures(question: Question) -> Any:
-    """The statistics of what a question asks of its period, scope, campaign and category."""
+    """The statistics and the greatest activities of what a question asks of its period, scope, campaign, category."""
     names = ("scope", "campaign_id", "category", "first", "last")
     asked = {name: getattr(question, name) for name in names if getattr(question, name) is not None}
-    return statistics.read_statistics(asked)
+    greatest = [tuple(row) for row in db.session.execute(report.attended_activities(question))]
+    return statistics.read_statistics(asked), greatest
 
 
 def differences(world: World, chosen: Sequence[Question]) -> list[Any]:

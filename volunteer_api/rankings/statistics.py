@@ -62,7 +62,7 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     registered = registered_of(scope) if scope is not None else None
     active = _active(question, scope) if registered and scope is not None else None
     residents = scope.resident_count if scope is not None else None
-    minutes = totals[Metric.CREDITED_MINUTES]
+    credited = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
         totals={**totals, Metric.VOLUNTEER_COUNT.value: volunteers},
@@ -74,7 +74,7 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         active_percent=active * 1000 // registered / 10 if registered and active is not None else None,
         resident_count=residents,
         registered_percent=registered_percent(registered, residents),
-        minutes_per_volunteer=minutes * 10 // volunteers / 10 if volunteers else None,
+        minutes_per_volunteer=credited * 10 // volunteers / 10 if volunteers else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
         as_of=question.now,
     )
