@@ -25,13 +25,14 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import folding, queries, spans, sums, volunteers
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import by_day, folding, queries, report, spans, statistics, sums, volunteers
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import (
     RankingHeadcount,
     RankingHistogram,
     RankingMark,
+    RankingMinutes,
     RankingPresence,
     RankingRule,
     RankingShift,
@@ -44,6 +45,9 @@ STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) fo
 VERBS = ("write", "fold", "pass", "judge", "judge", "come", "come", "cancel", "shift", "change", "move", "reverse")
 PERIODS = ("all", "day", "week", "month", "quarter", "year", "range", "since", "until")
 LEVELS = (None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION)
+DIVISION = "4104"
+# Of so many questions of each comparison the statistics are compared too.
+STATISTICS = 2
 STATES = (State.CREDITED, State.HELD, State.REJECTED)
 
 
@@ -74,7 +78,12 @@ class World:
 
 def make_world() -> World:
     tree = build_tree()
-    people = [make_volunteer() for _ in range(4)]
+    if db.session.get(Division, DIVISION) is None:
+        db.session.add(Division(code=DIVISION, parent_code=None, level="city", name="市", initials="s", pinyin="shi"))
+        db.session.flush()
+    tree[0].division_code = DIVISION
+    # Every second one lives there.
+    people = [make_volunteer(home_division=code) for code in (DIVISION, None) * 2]
     campaign = Campaign(id=ids.new_id(), name="清洁家园", organization_id=tree[0].id)
     db.session.add(campaign)
     return World(
@@ -209,20 +218,33 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
     ranked = queries.ranked(question)
     rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]
     total = db.session.execute(queries.scope_total(question)).one() if question.scope is not None else ()
-    return rows, tuple(total)
+    return rows, tuple(total), by_day.values_by_day(question)
+
+
+def figures(question: Question) -> Any:
+    """The statistics and the greatest activities of what a question asks of its period, scope, campaign, category."""
+    names = ("scope", "campaign_id", "category", "first", "last")
+    asked = {name: getattr(question, name) for name in names if getattr(question, name) is not None}
+    greatest = [tuple(row) for row in db.session.execute(report.attended_activities(question))]
+    return statistics.read_statistics(asked), greatest
 
 
 def differences(world: World, chosen: Sequence[Question]) -> list[Any]:
     """The questions that are answered otherwise from what is folded than live."""
+
+    def told() -> list[tuple[Question, Any]]:
+        answers = [(question, answer(question, world.people)) for question in chosen]
+        return answers + [(question, figures(question)) for question in chosen[:STATISTICS]]
+
     sums.forget()
     assert sums.is_folded()
-    folded = [answer(question, world.people) for question in chosen]
+    folded = told()
     # Without it nothing counts as folded. It is there again after the rollback.
     db.session.execute(delete(RankingRule))
     sums.forget()
-    live = [answer(question, world.people) for question in chosen]
+    live = told()
     assert not sums.is_folded()
-    return [(one, was, now) for one, was, now in zip(chosen, folded, live, strict=True) if was != now]
+    return [(was, now) for was, now in zip(folded, live, strict=True) if was != now]
 
 
 def draw_question(world: World, draw: Random, start: datetime) -> Question | None:
@@ -233,9 +255,9 @@ def draw_question(world: World, draw: Random, start: datetime) -> Question | Non
 def rows_folded() -> dict[str, list[Any]]:
     """All that is folded, but for sums that have come to nothing."""
     found = {}
-    for model in (RankingShift, RankingPresence, RankingSum, RankingHeadcount, RankingHistogram):
+    for model in (RankingShift, RankingPresence, RankingSum, RankingMinutes, RankingHeadcount, RankingHistogram):
         rows = [tuple(row) for row in db.session.execute(select(model.__table__))]
-        amounts = {RankingSum: 3, RankingHeadcount: 1, RankingHistogram: 1}.get(model, 0)
+        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1, RankingHistogram: 1}.get(model, 0)
         found[model.__tablename__] = sorted(
             (str(row) for row in rows if not amounts or any(row[-amounts:])),
         )
@@ -288,6 +310,12 @@ def test_folded_and_not_it_equals_the_live_count(app: Flask, seed: int) -> None:
         run_history(Random(seed))
 
 
+def covered(tiles: Sequence[spans.Run], days: Sequence[date]) -> list[date]:
+    """The days that the spans hold, once for each of these."""
+    starts = [(day, tile, spans.start_of(tile.unit, day)) for day in days for tile in tiles]
+    return [day for day, tile, start in starts if tile.first <= start and (tile.last is None or start <= tile.last)]
+
+
 def test_spans_tile_every_period() -> None:
     draw = Random(7)
     for _ in range(200):
@@ -295,9 +323,14 @@ def test_spans_tile_every_period() -> None:
         last = first + timedelta(days=draw.choice([0, 6, 27, 30, 91, 400, draw.randrange(1500)]))
         days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
         tiles = spans.runs(first, last)
-        covered = [day for day in days for tile in tiles if tile.first <= spans.start_of(tile.unit, day) <= tile.last]
-        assert covered == days
+        assert covered(tiles, days) == days
         assert len(tiles) <= 11
+        months = spans.months(first, last)
+        assert covered(months, days) == days
+        # Its ends may be beyond the days of a period that is open.
+        assert covered(spans.months(None, last), days) == covered(spans.months(first, None), days) == days
+        assert len(months) <= 3
+        assert {tile.unit for tile in months} <= {spans.Unit.DAY, spans.Unit.MONTH}
 
 
 def test_both_databases_know_where_spans_begin(unit: Callable[..., Any]) -> None:

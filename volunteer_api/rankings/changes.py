@@ -38,7 +38,7 @@ from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingR
 from volunteer_api.rankings.schemas import Metric, Subject
 
 DAY_KEYS = ("activity_id", "on", "path_id", "team_id", "station_id")
-SHIFT_KEYS = ("shift_id", *DAY_KEYS, "attended")
+SHIFT_KEYS = ("shift_id", *DAY_KEYS, "category", "attended")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
@@ -130,3 +131,11 @@ def filtered(statement: Rows, question: Question) -> Rows:
     if question.category is not None:
         statement = statement.where(Activity.category == question.category)
     return statement
+
+
+def in_scope(statement: Rows, facts: Subquery, question: Question) -> Rows:
+    """Of the facts that a statement is about, those that count for the question's scope, on whatever path below it."""
+    if question.scope is None:
+        return statement
+    member = aliased(PathMember)
+    return statement.join(member, member.path_id == facts.c.path_id).where(member.ancestor_id == question.scope)

@@ -33,10 +33,12 @@ from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns
+from volunteer_api.rankings.minutes import KEYS, changes_of_minutes, rebuild_minutes
 from volunteer_api.rankings.models import (
     RankingHeadcount,
     RankingHistogram,
     RankingMark,
+    RankingMinutes,
     RankingPresence,
     RankingRecordMark,
     RankingRule,
@@ -63,6 +65,7 @@ FOLDED: tuple[type[Base], ...] = (
     RankingShift,
     RankingPresence,
     RankingSum,
+    RankingMinutes,
     RankingHeadcount,
     RankingHistogram,
     RankingRule,
@@ -121,6 +124,7 @@ def _rebuild() -> None:
         db.session.execute(delete(model))
     _rebuild_shifts(now)
     _rebuild_sums()
+    rebuild_minutes()
     rebuild_people()
     db.session.execute(
         plain_insert(RankingRule).values(
@@ -160,6 +164,7 @@ def _fold(what: Marked) -> None:
     # All of it before anything is replaced.
     amounts, (counts, values) = _amounts(what), people_changes(what)
     _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
+    _add(RankingMinutes, KEYS, changes_of_minutes(what))
     _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), _as_rows(counts))
     _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), _as_rows(values))
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))

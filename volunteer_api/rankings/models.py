@@ -163,6 +163,18 @@ class RankingSum(Base):
     credited_minutes: Mapped[int] = mapped_column(BigInteger)
 
 
+class RankingMinutes(Base):
+    """The minutes of an activity on one local day, with the path that they were recorded with, as they were folded."""
+
+    __tablename__ = "ranking_minutes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    on: Mapped[date] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
+    path_id: Mapped[UUID] = mapped_column(primary_key=True)
+    credited_minutes: Mapped[int] = mapped_column(BigInteger)
+
+
 class RankingHeadcount(Base):
     """How many different volunteers attended in one span: of an organization with all below it or of itself, …"""
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import BigInteger, ColumnElement, Row, cast, func, select
 
 from volunteer_api.activities.models import Activity, Shift, Unit
 from volunteer_api.activities.queries import sum_outcomes
@@ -19,10 +18,10 @@ from volunteer_api.core.database import db
 from volunteer_api.core.documents import Picture, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.periods import parse_period
-from volunteer_api.organizations.models import Organization, PathMember
-from volunteer_api.rankings import words
+from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings import changes, sums, words
 from volunteer_api.rankings.charts import told_number
-from volunteer_api.rankings.facts import Question, Rows, attended_shifts
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
 from volunteer_api.rankings.queries import ranked, scope_total
@@ -187,7 +186,7 @@ def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
 
 
 def _activities(question: Question) -> dict[str, Any]:
-    rows = db.session.execute(_attended_activities(question)).all()
+    rows = db.session.execute(attended_activities(question)).all()
     return _table(
         texts.translate("Activities with most attendances"),
         [texts.translate("Activity"), texts.translate("Held by"), words.metric_name(Metric.ATTENDANCE_COUNT)],
@@ -196,17 +195,22 @@ def _activities(question: Question) -> dict[str, Any]:
     )
 
 
-def _attended_activities(question: Question) -> Rows:
-    member = aliased(PathMember)
-    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, Activity.id.label("activity_id"))
-    value = func.count()
-    return (
+def attended_activities(question: Question) -> Rows:
+    """The activities in a question's scope with most attendances: `title`, `organization` and `value`."""
+    if sums.is_folded():
+        held = changes.shifts(question)
+        value: ColumnElement[int] = cast(func.sum(held.c.attended), BigInteger)
+    else:
+        held = attended_shifts(question, Shift.id, Attendance.volunteer_id, Activity.id.label("activity_id"))
+        value = func.count()
+    statement: Rows = (
         select(Activity.title, Organization.name.label("organization"), value.label("value"))
-        .select_from(attended)
-        .join(member, member.path_id == attended.c.path_id)
-        .join(Activity, Activity.id == attended.c.activity_id)
+        .select_from(held)
+        .join(Activity, Activity.id == held.c.activity_id)
         .join(Organization, Organization.id == Activity.organization_id)
-        .where(member.ancestor_id == question.scope)
+    )
+    return (
+        in_scope(statement, held, question)
         .group_by(Activity.id, Activity.title, Organization.name)
         .order_by(value.desc(), Activity.id)
         .limit(MOST_ACTIVITIES)

@@ -1,24 +1,27 @@
 """Figures of a subtree, a campaign or all: in sum, by day or month, by category, by hour of the week, per head."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, cast, distinct, func, literal, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
-from volunteer_api.organizations.models import Organization, PathMember
+from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings import changes, histograms, sums
 from volunteer_api.rankings.by_day import values_by_day
-from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, records
+from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_hour_of_week
+from volunteer_api.rankings.minutes import minutes
+from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
+from volunteer_api.rankings.spans import Run, days, months
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
@@ -56,9 +59,9 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     totals = {metric.value: sum(part[metric] for part in by_period.values()) for metric in ADDITIVE}
     volunteers = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))
     registered = registered_of(scope) if scope is not None else None
-    active = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT), living_in=scope) if registered else None
+    active = _active(question, scope) if registered and scope is not None else None
     residents = scope.resident_count if scope is not None else None
-    minutes = totals[Metric.CREDITED_MINUTES]
+    credited = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
         totals={**totals, Metric.VOLUNTEER_COUNT.value: volunteers},
@@ -70,77 +73,138 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         active_percent=active * 1000 // registered / 10 if registered and active is not None else None,
         resident_count=residents,
         registered_percent=registered_percent(registered, residents),
-        minutes_per_volunteer=minutes * 10 // volunteers / 10 if volunteers else None,
+        minutes_per_volunteer=credited * 10 // volunteers / 10 if volunteers else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
         as_of=question.now,
     )
 
 
 def _by_period(question: Question) -> dict[str, dict[str, int]]:
-    """What adds up, by day where the period has at most 371, else by month."""
+    """What adds up, by day where the period has at most 371, else by month; what has none of it is left out."""
     first, last = question.first, question.last
     by_day = first is not None and last is not None and (last - first).days < MOST_DAYS
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
+    for day, metric, value in _values(question, days(first, last) if by_day else months(first, last)):
+        found[f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}"][metric] += value
+    return {name: values for name, values in found.items() if any(values.values())}
+
+
+def _values(question: Question, tiles: list[Run]) -> Iterator[tuple[date, Metric, int]]:
+    """What adds up to the period, each value with the first day of what it is of; keys may repeat."""
+    if sums.can_tell(question):
+        for row in db.session.execute(sums.by_span(question, ADDITIVE, tiles)):
+            yield from ((row.starts_on, metric, int(getattr(row, metric))) for metric in ADDITIVE)
+        return
     for metric in ADDITIVE:
         for day, value in values_by_day(replace(question, metric=metric)).items():
-            found[f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}"][metric] += value
-    return found
+            yield day, metric, value
 
 
 def _by_category(question: Question) -> list[Mapping[str, Any]]:
-    """What adds up by category, those with most activities first."""
-    days = activity_days(question)
-    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, Activity.id.label("activity_id"))
-    ledger = records(question)
-    measured: tuple[tuple[Metric, Subquery, ColumnElement[Any], ColumnElement[Any]], ...] = (
-        (Metric.ACTIVITY_COUNT, days, days.c.id, func.count()),
-        (Metric.ATTENDANCE_COUNT, attended, attended.c.activity_id, func.count()),
-        (Metric.CREDITED_MINUTES, ledger, ledger.c.activity_id, func.sum(ledger.c.minutes)),
-    )
+    """What adds up by category, those with most activities first; what has none of it is left out."""
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
-    for metric, facts, activity_id, value in measured:
+    for statement in _held_by_category(question) if sums.is_folded() else _held_by_category_live(question):
+        for row in db.session.execute(statement).mappings():
+            found[row["category"]].update({metric: int(row[metric]) for metric in ADDITIVE if metric in row})
+    for category, value in db.session.execute(_minutes_by_category(question)):
+        found[category][Metric.CREDITED_MINUTES] = int(value)
+    with_any = [name for name, values in found.items() if any(values.values())]
+    ordered = sorted(with_any, key=lambda name: (-found[name][Metric.ACTIVITY_COUNT], name))
+    return [{"category": name, **found[name]} for name in ordered]
+
+
+def _held_by_category(question: Question) -> Iterator[Rows]:
+    """Activities and attendances of each category, from the folded shifts."""
+    held = changes.shifts(question)
+    # An activity counts once for each day on which it held a shift.
+    statement: Rows = select(held.c.category, func.sum(held.c.attended).label("attended")).select_from(held)
+    by_activity = (
+        in_scope(statement, held, question)
+        .group_by(held.c.category, held.c.activity_id, held.c.on)
+        .subquery("by_activity")
+    )
+    yield select(
+        by_activity.c.category,
+        func.count().label(Metric.ACTIVITY_COUNT),
+        cast(func.sum(by_activity.c.attended), BigInteger).label(Metric.ATTENDANCE_COUNT),
+    ).group_by(by_activity.c.category)
+
+
+def _held_by_category_live(question: Question) -> Iterator[Rows]:
+    held = activity_days(question)
+    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, Activity.id.label("activity_id"))
+    for metric, facts, activity_id in (
+        (Metric.ACTIVITY_COUNT, held, held.c.id),
+        (Metric.ATTENDANCE_COUNT, attended, attended.c.activity_id),
+    ):
         statement: Rows = (
-            select(Activity.category.label("category"), cast(value, BigInteger).label("value"))
+            select(Activity.category.label("category"), func.count().label(metric))
             .select_from(facts)
             .join(Activity, Activity.id == activity_id)
-            .group_by(Activity.category)
         )
-        for row in db.session.execute(_in_scope(statement, facts, question)):
-            found[row.category][metric] = int(row.value)
-    ordered = sorted(found, key=lambda name: (-found[name][Metric.ACTIVITY_COUNT], name))
-    return [{"category": name, **found[name]} for name in ordered]
+        yield in_scope(statement, facts, question).group_by(Activity.category)
+
+
+def _minutes_by_category(question: Question) -> Rows:
+    if sums.is_folded():
+        rows = minutes(question)
+        value = rows.c.credited_minutes
+    else:
+        rows = records(question)
+        value = rows.c.minutes
+    statement: Rows = (
+        select(Activity.category, cast(func.sum(value), BigInteger).label("value"))
+        .select_from(rows)
+        .join(Activity, Activity.id == rows.c.activity_id)
+    )
+    return in_scope(statement, rows, question).group_by(Activity.category)
 
 
 def _by_hour(question: Question) -> list[int]:
     """How many attendances began in each hour of the local week, by the start of their shift."""
-    hour = local_hour_of_week(Shift.starts_at).label("hour")
-    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, hour)
-    statement: Rows = (
-        select(attended.c.hour, func.count().label("value")).select_from(attended).group_by(attended.c.hour)
-    )
+    hour: ColumnElement[int] = local_hour_of_week(Shift.starts_at).label("hour")
+    if sums.is_folded():
+        held = changes.shifts(question)
+        value: ColumnElement[int] = func.sum(held.c.attended)
+        statement: Rows = select(hour, value.label("value")).join_from(held, Shift, Shift.id == held.c.shift_id)
+    else:
+        held = attended_shifts(question, Shift.id, Attendance.volunteer_id, hour)
+        hour = held.c.hour
+        statement = select(hour, func.count().label("value")).select_from(held)
     hours = [0] * HOURS_OF_A_WEEK
-    for row in db.session.execute(_in_scope(statement, attended, question)):
+    for row in db.session.execute(in_scope(statement, held, question).group_by(hour)):
         hours[int(row.hour)] = int(row.value)
     return hours
 
 
-def _volunteers(question: Question, living_in: Organization | None = None) -> int:
-    """How many attended; of those registered in an organization's division, where one is given."""
-    attended = attended_shifts(question, Attendance.volunteer_id)
-    statement: Rows = select(func.count(distinct(attended.c.volunteer_id))).select_from(attended)
-    if living_in is not None:
-        residents = residents_of(literal(living_in.division_code))
-        statement = statement.where(attended.c.volunteer_id.in_(residents))
-    return int(db.session.scalars(_in_scope(statement, attended, question)).one())
+def _volunteers(question: Question) -> int:
+    """How many different ones attended."""
+    if question.scope is not None:
+        return int(db.session.execute(scope_total(question)).one().value)
+    # Everybody who attended has a number of attendances.
+    by_volunteer = replace(question, subject=Subject.VOLUNTEER, metric=Metric.ATTENDANCE_COUNT)
+    if histograms.can_tell(by_volunteer):
+        counts = histograms.counts(by_volunteer)
+        return int(db.session.scalars(select(func.coalesce(func.sum(counts.c.number), 0))).one())
+    present = _present(question).distinct().subquery("different")
+    return db.session.scalars(select(func.count()).select_from(present)).one()
+
+
+def _active(question: Question, organization: Organization) -> int:
+    """How many different ones of those registered in an organization's division attended."""
+    residents = residents_of(literal(organization.division_code)).subquery("residents")
+    [resident_id] = residents.c
+    active = select(func.count()).select_from(residents).where(resident_id.in_(_present(question)))
+    return db.session.scalars(active).one()
+
+
+def _present(question: Question) -> Rows:
+    """Who attended; somebody who came twice may stand there twice."""
+    present = changes.presences(question) if sums.is_folded() else attended_shifts(question, Attendance.volunteer_id)
+    statement: Rows = select(present.c.volunteer_id).select_from(present)
+    return in_scope(statement, present, question)
 
 
 def registered_percent(registered: int | None, residents: int | None) -> float | None:
     """Of a hundred residents, how many are registered volunteers, cut to a tenth; None without residents."""
     return registered * 1000 // residents / 10 if registered is not None and residents else None
-
-
-def _in_scope(statement: Rows, facts: Subquery, question: Question) -> Select[Any]:
-    if question.scope is None:
-        return statement
-    member = aliased(PathMember)
-    return statement.join(member, member.path_id == facts.c.path_id).where(member.ancestor_id == question.scope)

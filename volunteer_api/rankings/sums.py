@@ -1,17 +1,17 @@
 """What adds up, from the folded sums: read in the same time whatever was ever counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Subquery, Uuid, cast, null, select, union_all
+from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, select, union_all
 
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.rankings.changes import changes, in_period, marked
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Question, Rows, in_scope
 from volunteer_api.rankings.models import RankingRule, RankingSum
-from volunteer_api.rankings.schemas import Subject
-from volunteer_api.rankings.spans import runs, within
+from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.spans import Run, runs, within
 
 KNOWN = "volunteer_api_ranking_rule"
 SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
@@ -73,3 +73,24 @@ def amounts(question: Question) -> Subquery:
         *in_period(question, rows.c.on)
     )
     return union_all(folded, lacking).subquery("facts")
+
+
+def by_span(question: Question, metrics: Sequence[Metric], tiles: list[Run]) -> Rows:
+    """Rows of `starts_on` and each of the metrics, in the question's scope: a row for each of the spans that has any.
+
+    The tiles are those of the question's period. What is not folded yet stands at its own day.
+    """
+    folded = select(
+        RankingSum.path_id, RankingSum.starts_on, *(getattr(RankingSum, metric).label(metric) for metric in metrics)
+    ).where(RankingSum.slice == "path", within(RankingSum.unit, RankingSum.starts_on, tiles))
+    what = marked(question.now)
+    parts = [folded]
+    for metric in metrics:
+        lacking = changes(metric, what).subquery()
+        amounts_of = [(lacking.c.amount if one is metric else literal(0)).label(one) for one in metrics]
+        parts.append(select(lacking.c.path_id, lacking.c.on, *amounts_of).where(*in_period(question, lacking.c.on)))
+    rows = union_all(*parts).subquery("facts")
+    # PostgreSQL sums whole numbers to a decimal.
+    values = [cast(func.sum(rows.c[metric]), BigInteger).label(metric) for metric in metrics]
+    statement: Rows = select(rows.c.starts_on, *values).select_from(rows)
+    return in_scope(statement, rows, question).group_by(rows.c.starts_on)
