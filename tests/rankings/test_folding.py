@@ -248,7 +248,7 @@ def run_history(draw: Random) -> None:
 
     def run(work: Callable[[], Any], *, writes: bool = True) -> Any:
         with clock.at(moment):
-            return run_unit(work, writes=writes)
+            return run_unit(work, writes=writes, at_one_moment=not writes)
 
     def look() -> list[Any]:
         questions = [draw_question(world, draw, start) for _ in range(10)]

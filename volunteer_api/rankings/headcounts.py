@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import sees_one_moment
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import in_period, marked
 from volunteer_api.rankings.facts import Column, Question, Rows
@@ -45,6 +46,11 @@ def can_tell(question: Question) -> bool:
         and single(question.first, question.last) is not None
         and is_folded()
     )
+
+
+def can_tell_parts(question: Question) -> bool:
+    """Whether `parted` and `values` fit together: a fold between the two would part what was whole."""
+    return can_tell(question) and (question.scope is None or sees_one_moment())
 
 
 def parted(question: Question) -> Sequence[UUID]:
