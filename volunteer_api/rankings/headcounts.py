@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Subquery,
@@ -193,7 +194,7 @@ def _changed(question: Question) -> Rows:
     return select(seen.c.subject_id, seen.c.value, seen.c.own)
 
 
-def _flags(rows: Subquery, own: ColumnElement[bool] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _flags(rows: CTE, own: ColumnElement[bool] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """1 where she counts now and did not, −1 where she did and does not."""
     value = func.max(rows.c.now) - func.max(rows.c.was)
     if own is None:
