@@ -1,7 +1,7 @@
 """Minutes of activities, folded by day
 
 Revision ID: 2026_11_26_14_minutes
-Revises: 2026_11_26_12_one_attendance
+Revises: 2026_11_26_13_registered
 Create Date: 2026-11-26 00:00:00+00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_26_14_minutes"
-down_revision = "2026_11_26_12_one_attendance"
+down_revision = "2026_11_26_13_registered"
 branch_labels = None
 depends_on = None
 

@@ -37,10 +37,9 @@ OTHER_ACTIVITY = (
     " OR OLD.organization_path_id <> NEW.organization_path_id OR OLD.team_id IS {other} NEW.team_id"
     " OR OLD.station_id IS {other} NEW.station_id OR OLD.campaign_id IS {other} NEW.campaign_id"
 )
-# A shift that nobody attended counts nowhere, whatever becomes of it.
-ATTENDED = "EXISTS (SELECT 1 FROM attendances WHERE attendances.shift_id = shifts.id)"
-MARK_SHIFT = f"INSERT INTO ranking_marks (shift_id) SELECT id FROM shifts WHERE id = NEW.id AND {ATTENDED}"
-MARK_ACTIVITY = f"INSERT INTO ranking_marks (shift_id) SELECT id FROM shifts WHERE activity_id = NEW.id AND {ATTENDED}"
+# Attended or not: who checks in while this is not committed yet is not seen from here, nor is this seen from there.
+MARK_SHIFT = "INSERT INTO ranking_marks (shift_id) VALUES (NEW.id)"
+MARK_ACTIVITY = "INSERT INTO ranking_marks (shift_id) SELECT id FROM shifts WHERE activity_id = NEW.id"
 TRIGGERS = (
     ("attendances_mark_insert", "attendances"),
     ("attendances_mark_update", "attendances"),

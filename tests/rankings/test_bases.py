@@ -198,6 +198,14 @@ def test_a_consent_taken_back_counts_at_once(client: Any, unit: Unit, served: di
     assert "named" not in [row["subject"]["name"] for row in body["items"]]
 
 
+def test_who_has_asked_for_erasure_is_no_longer_named(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
+    asked = update(Volunteer).where(Volunteer.id == served["named"]).values(erases_at=NOON + timedelta(days=15))
+    unit(lambda: db.session.execute(asked))
+    with clock.at(NOON):
+        body = client.as_(served["idle"]).get("/rankings?subject=volunteer&metric=credited_minutes").get_json()
+    assert [row["subject"]["name"] for row in body["items"]] == ["second", "idle"]
+
+
 @pytest.mark.parametrize(
     ("who", "rank", "above", "below"),
     [

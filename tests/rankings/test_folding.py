@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -270,7 +271,7 @@ def run_history(draw: Random) -> None:
 
     def run(work: Callable[[], Any], *, writes: bool = True) -> Any:
         with clock.at(moment):
-            return run_unit(work, writes=writes)
+            return run_unit(work, writes=writes, at_one_moment=not writes)
 
     def look() -> list[Any]:
         questions = [draw_question(world, draw, start) for _ in range(10)]
@@ -331,6 +332,17 @@ def test_spans_tile_every_period() -> None:
         assert covered(spans.months(None, last), days) == covered(spans.months(first, None), days) == days
         assert len(months) <= 3
         assert {tile.unit for tile in months} <= {spans.Unit.DAY, spans.Unit.MONTH}
+
+
+def test_what_has_no_first_day_is_tiled_without_a_walk_through_all_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    fits = spans._fits
+    monkeypatch.setattr(spans, "_fits", lambda *given: tried.append(given) or fits(*given))
+    for last, year in ((date(2026, 11, 26), 2025), (date(2026, 12, 31), 2026)):
+        tiles = spans.runs(None, last)
+        assert tiles[0] == spans.Run(spans.Unit.YEAR, spans.BEGINNING, date(year, 1, 1))
+        assert tiles[1:] == (spans.runs(date(2026, 1, 1), last) if year == 2025 else [])
+    assert len(tried) < 100
 
 
 def test_both_databases_know_where_spans_begin(unit: Callable[..., Any]) -> None:

@@ -16,6 +16,8 @@ from tests.activities.factories import make_scene
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, move, write
+from tests.stations.factories import make_station
+from tests.teams.factories import make_team
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, ActivityState, Shift
@@ -29,6 +31,7 @@ from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings import service
 from volunteer_api.rankings.local_days import local_day, offsets
 from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.stations.models import StationStatus
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 # Between two shifts lie minutes or days, and the local midnight of Shanghai is at 16:00.
@@ -264,3 +267,27 @@ def test_teams_and_stations_are_credited_with_what_was_theirs(unit: Callable[...
         ]
 
     assert unit(work) == [(1, 1), (1, 1), (1, 1), (40, 1)] * 2
+
+
+@pytest.mark.parametrize("subject", [Subject.TEAM, Subject.STATION])
+def test_what_is_closed_keeps_its_place_only_with_something(unit: Callable[..., Any], subject: Subject) -> None:
+    def make() -> tuple[UUID, list[UUID]]:
+        center = make_organization()
+        if subject is Subject.TEAM:
+            several: list[Any] = [make_team(organization_id=center.id) for _ in range(3)]
+        else:
+            several = [make_station(organization_id=center.id) for _ in range(3)]
+        name = "team_id" if subject is Subject.TEAM else "station_id"
+        turn = Turn(clock.now() - timedelta(days=1), present=[(0, State.HELD, 0)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id], **{name: several[0].id})
+        for one in several[:2]:
+            if subject is Subject.TEAM:
+                one.closed_at = clock.now()
+            else:
+                one.status = StationStatus.CLOSED
+        return center.id, [one.id for one in several]
+
+    center_id, ids = unit(make)
+    query = {"scope": center_id, "subject": subject, "metric": Metric.ATTENDANCE_COUNT}
+    items = unit(lambda: service.rank(query).items)
+    assert [(row.subject["id"], row.value) for row in items] == [(ids[0], 1), (ids[2], 0)]

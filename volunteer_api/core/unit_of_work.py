@@ -70,6 +70,15 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False, a
     raise Busy()
 
 
+def sees_one_moment() -> bool:
+    """Whether all statements of this unit see the rows of one moment."""
+    connection = db.session.connection()
+    return (
+        connection.dialect.name != "postgresql"
+        or connection.get_execution_options().get("isolation_level") == "REPEATABLE READ"
+    )
+
+
 def after_commit(callback: Callable[[], None]) -> None:
     """Have `callback` called once this unit is committed, and never if it is not. It must not touch the database."""
     g.after_commit.append(callback)

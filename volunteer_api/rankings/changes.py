@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     SelectBase,
     Subquery,
+    Uuid,
     and_,
     distinct,
     func,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     union,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities.models import Activity, Shift
@@ -52,7 +54,24 @@ class Marked:
 
 def marked(now: datetime) -> Marked:
     """All that is not folded yet."""
-    return Marked(now, select(RankingMark.shift_id), select(RankingRecordMark.record_id))
+    return Marked(now, _all_of(RankingMark.shift_id), _all_of(RankingRecordMark.record_id))
+
+
+def waiting_records() -> Select[UUID]:
+    """The records of the ledger that are not folded yet."""
+    return _all_of(RankingRecordMark.record_id)
+
+
+def _all_of(column: Any) -> Select[UUID]:
+    """The marks, on PostgreSQL by way of an array, of which it expects ten whatever it was told of their number.
+
+    What it was told is of another moment: of a table that was empty then it expects one row, and goes through a crowd's
+    twenty thousand for each row beside them; of three hundred thousand that are gone it makes no hash table.
+    """
+    if db.engine.dialect.name != "postgresql":
+        return select(column)
+    every = func.array(select(column).distinct().scalar_subquery(), type_=ARRAY(Uuid))
+    return select(func.unnest(every, type_=Uuid).label(column.key))
 
 
 def changes(metric: Metric, what: Marked) -> SelectBase:
@@ -76,7 +95,7 @@ def shifts(question: Question) -> Subquery:
     """Each shift held in the question's period and of its campaign and category, as rows of RankingShift have them."""
     what, old = marked(question.now), RankingShift
     folded = select(*(getattr(old, name) for name in SHIFT_KEYS)).where(old.shift_id.not_in(what.shift_ids))
-    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    live = once(live_shifts(what.now, what.shift_ids))
     return union_all(
         folded.where(*_asked(question, old)),
         select(*(live.c[name] for name in SHIFT_KEYS)).where(*_asked(question, live.c)),
@@ -86,7 +105,7 @@ def shifts(question: Question) -> Subquery:
 def presences(question: Question) -> Subquery:
     """Who attended these: `volunteer_id` with what the shift is counted for; rows may repeat."""
     what, old = marked(question.now), RankingShift
-    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    live = once(live_shifts(what.now, what.shift_ids))
     folded = (
         select(RankingPresence.volunteer_id, *(getattr(old, name) for name in SHIFT_KEYS))
         .join(old, old.shift_id == RankingPresence.shift_id)
@@ -117,6 +136,11 @@ def looked_up(keys: CTE, rows: Rows, on: ColumnElement[bool]) -> Rows:
         return rows.join(keys, on)
     found = rows.where(on).correlate(keys).offset(0).lateral()
     return select(*found.c).select_from(keys).join(found, true())
+
+
+def once(rows: SelectBase) -> CTE:
+    """Rows that are made once for the statement: where PostgreSQL expects few, it would make them for each beside."""
+    return rows.cte().prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def in_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
@@ -169,7 +193,7 @@ def everything(now: datetime) -> Question:
 
 
 def _attendances(what: Marked) -> SelectBase:
-    live = live_shifts(what.now, what.shift_ids).subquery("live")
+    live = once(live_shifts(what.now, what.shift_ids))
     old = RankingShift
     keys = ("path_id", "team_id", "station_id", "on")
     return select(*(live.c[key] for key in keys), live.c.attended.label("amount")).union_all(
@@ -182,7 +206,7 @@ def _activity_days(what: Marked) -> SelectBase:
 
     A day may have other shifts of the activity, which are not marked: it counts once, whichever of them are held.
     """
-    live = live_shifts(what.now, what.shift_ids).cte()
+    live = once(live_shifts(what.now, what.shift_ids))
     old = aliased(RankingShift)
     touched = union(
         select(live.c.activity_id, live.c.on),

@@ -108,28 +108,64 @@ def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     return Written(ProgressRead().dump(found), untagged=("as_of",))
 
 
-@endpoint(blueprint, "GET", "/rankings.xlsx", access=access.to_read, query=RankingFilter, produces=XLSX, limit=FILES)
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings.xlsx",
+    access=access.to_read,
+    query=RankingFilter,
+    produces=XLSX,
+    limit=FILES,
+    at_one_moment=True,
+)
 def fetch_ranking_workbook(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as a workbook."""
     access.require_may_name(principal, query)
     return files.ranking_workbook(query)
 
 
-@endpoint(blueprint, "GET", "/rankings.csv", access=access.to_read, query=RankingFilter, produces=CSV, limit=FILES)
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings.csv",
+    access=access.to_read,
+    query=RankingFilter,
+    produces=CSV,
+    limit=FILES,
+    at_one_moment=True,
+)
 def fetch_ranking_csv(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as csv."""
     access.require_may_name(principal, query)
     return files.ranking_csv(query)
 
 
-@endpoint(blueprint, "GET", "/rankings.svg", access=access.to_read, query=PictureQuery, produces=SVG, limit=FIGURES)
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings.svg",
+    access=access.to_read,
+    query=PictureQuery,
+    produces=SVG,
+    limit=FIGURES,
+    at_one_moment=True,
+)
 def draw_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars."""
     access.require_may_name(principal, query)
     return files.ranking_picture(query, photographed=False)
 
 
-@endpoint(blueprint, "GET", "/rankings.png", access=access.to_read, query=PictureQuery, produces=PNG, limit=FILES)
+@endpoint(
+    blueprint,
+    "GET",
+    "/rankings.png",
+    access=access.to_read,
+    query=PictureQuery,
+    produces=PNG,
+    limit=FILES,
+    at_one_moment=True,
+)
 def photograph_ranking(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Draw the first places of a ranking as bars, for a chat or a slide."""
     access.require_may_name(principal, query)
@@ -216,6 +252,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: dict[str, Any]) -> Written:
     query=SnapshotFileQuery,
     produces=XLSX,
     limit=FILES,
+    at_one_moment=True,
 )
 def fetch_snapshot_workbook(snapshot: RankingSnapshot, query: dict[str, Any]) -> Download:
     """Fetch all places of a ranking as it was closed, with what has changed since, as a workbook."""
@@ -260,7 +297,16 @@ def keep_asking(response: Response) -> Response:
 pages.after_request(keep_asking)
 
 
-@endpoint(pages, "GET", "/board", access=access.to_read, query=PictureQuery, produces=HTML, limit=FIGURES)
+@endpoint(
+    pages,
+    "GET",
+    "/board",
+    access=access.to_read,
+    query=PictureQuery,
+    produces=HTML,
+    limit=FIGURES,
+    at_one_moment=True,
+)
 def show_board(principal: Principal | None, query: dict[str, Any]) -> Download:
     """Show the first places of a ranking on a screen, counted anew every half minute."""
     access.require_may_name(principal, query)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, distinct, exists, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, and_, distinct, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
@@ -133,7 +133,7 @@ def filtered(statement: Rows, question: Question) -> Rows:
     return statement
 
 
-def in_scope(statement: Rows, facts: Subquery, question: Question) -> Rows:
+def in_scope(statement: Rows, facts: FromClause, question: Question) -> Rows:
     """Of the facts that a statement is about, those that count for the question's scope, on whatever path below it."""
     if question.scope is None:
         return statement

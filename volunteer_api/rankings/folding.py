@@ -6,24 +6,28 @@ with it. Rankings are exact without either; they only take longer.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     Select,
+    Uuid,
     and_,
     delete,
     distinct,
     exists,
     func,
     literal,
+    or_,
     select,
     text,
     union_all,
 )
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.orm import aliased
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import OperationalError
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
@@ -51,10 +55,13 @@ from volunteer_api.rankings.schemas import Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
 from volunteer_api.rankings.sums import forget, is_folded
 
-# Folded in one transaction: a backlog is worked off in many short ones.
-SHIFTS_AT_ONCE = 200
-RECORDS_AT_ONCE = 2000
+# Shifts and records folded in one transaction: a backlog is worked off in many short ones. SQLite's keep all others
+# from writing, and it knows no faster way with many.
+AT_ONCE = {"postgresql": (200, 2000), "sqlite": (20, 200)}
+# A crowd marks one shift over and over.
+MARKS_AT_ONCE = 20_000
 ROWS_AT_ONCE = 500
+LOCK_NOT_AVAILABLE = "55P03"
 # Ten million rows take longer than a request may, and are sorted in memory rather than on disk.
 REBUILDING = {"statement_timeout": "60min", "work_mem": "256MB"}
 ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
@@ -77,31 +84,25 @@ SumKey = tuple[str, str, Any, UUID, UUID]
 def fold() -> bool:
     """Fold a batch of what is marked; returns whether there may be more. To be run in a unit of its own.
 
-    A shift that is not over yet keeps one mark: it will be held without a further word.
+    A shift that is not over yet keeps one mark: it will be held without a further word. Where somebody else folds or
+    rebuilds, nothing is done.
     """
-    _alone()
+    if not _alone(waits=False):
+        return False
     forget()
     if not is_folded():
         _rebuild()
         return False
-    newer = aliased(RankingMark)
-    again = exists().where(newer.shift_id == RankingMark.shift_id, newer.id > RankingMark.id)
-    db.session.execute(delete(RankingMark).where(again))
-    now = clock.now()
-    shift_ids = db.session.scalars(
-        select(RankingMark.shift_id)
-        .join(Shift, Shift.id == RankingMark.shift_id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(~_waits(now))
-        .order_by(RankingMark.id)
-        .limit(SHIFTS_AT_ONCE)
-    ).all()
+    now, (most_shifts, most_records) = clock.now(), AT_ONCE[db.engine.dialect.name]
+    shift_ids, is_all = _due_shifts(now, most_shifts)
     record_ids = db.session.scalars(
-        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(RECORDS_AT_ONCE)
+        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(most_records)
     ).all()
     if shift_ids or record_ids:
         _fold(Marked(now, _these(shift_ids, RankingMark.shift_id), _these(record_ids, RankingRecordMark.record_id)))
-    return len(shift_ids) == SHIFTS_AT_ONCE or len(record_ids) == RECORDS_AT_ONCE
+    if is_all:
+        _tidy(now)
+    return not is_all or len(record_ids) == most_records
 
 
 def rebuild() -> None:
@@ -110,7 +111,7 @@ def rebuild() -> None:
     Needed where rows were loaded past the triggers, and when the rule or the zone has changed. Readers see what was
     there before until it is done; writers are not held up.
     """
-    _alone()
+    _alone(waits=True)
     _rebuild()
 
 
@@ -137,12 +138,74 @@ def _rebuild() -> None:
     _count_rows(*FOLDED)
 
 
-def _alone() -> None:
-    """Take the only turn, then the snapshot that everything of this unit sees."""
+def _alone(*, waits: bool) -> bool:
+    """Take the only turn, then the snapshot that everything of this unit sees; returns whether the turn was had."""
     # SQLite has one writer, and it has begun.
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    if db.engine.dialect.name != "postgresql":
+        return True
+    db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    if waits:
         db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
+        return True
+    try:
+        with db.session.begin_nested():
+            db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE NOWAIT"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        return False
+    return True
+
+
+def _due_shifts(now: datetime, most: int) -> tuple[Sequence[UUID], bool]:
+    """The marked shifts that wait for nothing, in the order of their first marks; and whether these are all.
+
+    Also those that are gone: what was folded of them is to be taken away.
+    """
+    first = (
+        select(RankingMark.id, RankingMark.shift_id)
+        .outerjoin(Shift, Shift.id == RankingMark.shift_id)
+        .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .where(or_(Shift.id.is_(None), ~_waits(now)))
+        .order_by(RankingMark.id)
+        .limit(MARKS_AT_ONCE)
+        .subquery("first")
+    )
+    seen = func.sum(func.count()).over()
+    rows = db.session.execute(
+        select(first.c.shift_id, seen.label("seen"))
+        .group_by(first.c.shift_id)
+        .order_by(func.min(first.c.id))
+        .limit(most)
+    ).all()
+    is_all = len(rows) < most and (not rows or rows[0].seen < MARKS_AT_ONCE)
+    return [row.shift_id for row in rows], is_all
+
+
+def _tidy(now: datetime) -> None:
+    """Leave one mark of each shift that waits; none where nobody attended: who does marks it herself."""
+    attended = exists().where(Attendance.shift_id == RankingMark.shift_id)
+    is_folded = exists().where(RankingShift.shift_id == RankingMark.shift_id)
+    number, matters = func.count(), or_(attended, is_folded)
+    rows = db.session.execute(
+        select(RankingMark.shift_id, matters.label("matters"))
+        .join(Shift, Shift.id == RankingMark.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(_waits(now))
+        .group_by(RankingMark.shift_id)
+        .having(or_(number > 1, ~matters))
+    ).all()
+    for chunk in _chunks(rows):
+        _unmark(_these([row.shift_id for row in chunk], RankingMark.shift_id))
+        kept = [{"shift_id": row.shift_id} for row in chunk if row.matters]
+        if kept:
+            db.session.execute(plain_insert(RankingMark), kept)
+
+
+def _unmark(shift_ids: Select[UUID]) -> None:
+    """Delete the marks of shifts that this unit sees: what is written meanwhile stays."""
+    unseen = {"synchronize_session": False}
+    db.session.execute(delete(RankingMark).where(RankingMark.shift_id.in_(shift_ids)), execution_options=unseen)
 
 
 def _waits(now: Any) -> Any:
@@ -157,6 +220,10 @@ def _count_rows(*models: type[Base]) -> None:
 
 
 def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
+    """These marks; on PostgreSQL told with their number, which a table that fills and empties hides from it."""
+    if db.engine.dialect.name == "postgresql":
+        every = literal(list(found), ARRAY(Uuid))
+        return select(func.unnest(every, type_=Uuid).label(column.key))
     return select(column).where(column.in_(found))
 
 
@@ -173,9 +240,7 @@ def _fold(what: Marked) -> None:
     _keep_presences(what.shift_ids)
     db.session.execute(delete(RankingRecordMark).where(RankingRecordMark.record_id.in_(what.record_ids)))
     # The last: these are what the others ask for.
-    db.session.execute(delete(RankingMark).where(RankingMark.shift_id.in_(what.shift_ids)))
-    # Of a table that it knows nothing of PostgreSQL expects thousands of rows, and reads everything there is for them.
-    _count_rows(RankingMark, RankingRecordMark)
+    _unmark(what.shift_ids)
 
 
 def _amounts(what: Marked) -> Mapping[SumKey, Mapping[str, int]]:

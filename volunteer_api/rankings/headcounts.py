@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Subquery,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import sees_one_moment
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import in_period, marked
 from volunteer_api.rankings.facts import Column, Question, Rows
@@ -45,6 +47,11 @@ def can_tell(question: Question) -> bool:
         and single(question.first, question.last) is not None
         and is_folded()
     )
+
+
+def can_tell_parts(question: Question) -> bool:
+    """Whether `parted` and `values` fit together: a fold between the two would part what was whole."""
+    return can_tell(question) and (question.scope is None or sees_one_moment())
 
 
 def parted(question: Question) -> Sequence[UUID]:
@@ -187,7 +194,7 @@ def _changed(question: Question) -> Rows:
     return select(seen.c.subject_id, seen.c.value, seen.c.own)
 
 
-def _flags(rows: Subquery, own: ColumnElement[bool] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _flags(rows: CTE, own: ColumnElement[bool] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """1 where she counts now and did not, −1 where she did and does not."""
     value = func.max(rows.c.now) - func.max(rows.c.was)
     if own is None:

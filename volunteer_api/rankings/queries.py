@@ -30,7 +30,7 @@ from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.stations.models import Station
+from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.teams.models import Team
 
 SUBJECTS: dict[Subject, type[Organization] | type[Team] | type[Station] | type[Volunteer]] = {
@@ -38,6 +38,11 @@ SUBJECTS: dict[Subject, type[Organization] | type[Team] | type[Station] | type[V
     Subject.ORGANIZATION: Organization,
     Subject.TEAM: Team,
     Subject.STATION: Station,
+}
+OPEN: dict[Subject, ColumnElement[bool]] = {
+    Subject.ORGANIZATION: Organization.closed_at.is_(None),
+    Subject.TEAM: Team.closed_at.is_(None),
+    Subject.STATION: Station.status != StationStatus.CLOSED,
 }
 
 
@@ -61,9 +66,9 @@ def ranked(question: Question) -> Subquery:
         .select_from(subject)
         .outerjoin(values, values.c.subject_id == subject.id)
     )
-    if question.subject is Subject.ORGANIZATION:
+    if question.subject in OPEN:
         # What is closed keeps what it did, and has no place among those that did nothing.
-        statement = statement.where(or_(values.c.subject_id.is_not(None), Organization.closed_at.is_(None)))
+        statement = statement.where(or_(values.c.subject_id.is_not(None), OPEN[question.subject]))
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.subject is Subject.VOLUNTEER:
@@ -93,7 +98,7 @@ def _values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` of the subjects that have any."""
     if question.subject is Subject.VOLUNTEER:
         return volunteers.values(question)
-    if not headcounts.can_tell(question):
+    if not headcounts.can_tell_parts(question):
         return _counted(question).subquery("by_subject")
     apart = headcounts.parted(question)
     values = headcounts.values(question, apart)

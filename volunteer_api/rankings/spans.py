@@ -83,9 +83,13 @@ def runs(first: date | None, last: date | None) -> list[Run]:
     """The spans that tile a period: a year and a week are three or four runs, not 372 days."""
     if first is None and last is None:
         return [Run(Unit.ALL, BEGINNING, BEGINNING)]
+    found: list[Run] = []
     if first is None:
         first = BEGINNING
-    found: list[Run] = []
+        if last is not None and last.year > first.year:
+            # All years before the last one: nobody has to walk through two thousand.
+            found.append(Run(Unit.YEAR, first, date(last.year - 1, 1, 1)))
+            first = date(last.year, 1, 1)
     until = last if last is not None else _end_of(Unit.YEAR, first)
     while first <= until:
         unit = next(unit for unit in CALENDAR if _fits(unit, first, until))

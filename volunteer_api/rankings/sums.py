@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, se
 
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.rankings.changes import changes, in_period, marked
+from volunteer_api.rankings.changes import changes, in_period, marked, once
 from volunteer_api.rankings.facts import Question, Rows, in_scope
 from volunteer_api.rankings.models import RankingRule, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
@@ -68,7 +68,7 @@ def amounts(question: Question) -> Subquery:
     ).where(
         RankingSum.slice == name, within(RankingSum.unit, RankingSum.starts_on, runs(question.first, question.last))
     )
-    rows = changes(question.metric, marked(question.now)).subquery("changes")
+    rows = once(changes(question.metric, marked(question.now)))
     lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount).where(
         *in_period(question, rows.c.on)
     )

@@ -4,24 +4,24 @@ A volunteer counts once, however often she came. So whether a change matters is 
 that is little for each, and only those are looked at who attended a shift of which something changed.
 """
 
-from sqlalchemy import Subquery, case, exists, func, literal, select, union, union_all
+from sqlalchemy import CTE, FromClause, Subquery, case, func, literal, select, union, union_all
 from sqlalchemy.orm import aliased
 
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts, looked_up
+from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts, looked_up, once, waiting_records
 from volunteer_api.rankings.facts import Question, Rows
-from volunteer_api.rankings.models import RankingPresence, RankingRecordMark, RankingShift
+from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
 
-def turnout(what: Marked) -> Subquery:
+def turnout(what: Marked) -> CTE:
     """All that those attended who attended a marked shift, then or now.
 
     Rows of `volunteer_id`, `activity_id`, `on`, `path_id`, `team_id`, `station_id`; `was` 1 where it is folded, `now` 1
     where it holds at this moment, else 0. Rows may be equal: one for each shift.
     """
-    live = live_shifts(what.now, what.shift_ids).cte()
+    live = once(live_shifts(what.now, what.shift_ids))
     present = aliased(Attendance)
     new = (
         select(present.volunteer_id, present.shift_id, *(live.c[name] for name in DAY_KEYS))
@@ -36,33 +36,34 @@ def turnout(what: Marked) -> Subquery:
     ).cte()
     presence, shift = aliased(RankingPresence), aliased(RankingShift)
     names = ("volunteer_id", *DAY_KEYS)
-    every: Rows = select(
-        presence.volunteer_id,
-        *(getattr(shift, name) for name in DAY_KEYS),
+    every: Rows = select(presence.volunteer_id, *(getattr(shift, name) for name in DAY_KEYS), shift.shift_id).join_from(
+        presence, shift, shift.shift_id == presence.shift_id
+    )
+    attended = looked_up(touched, every, presence.volunteer_id == touched.c.volunteer_id).subquery("attended")
+    folded: Rows = select(
+        *(attended.c[name] for name in names),
         literal(1).label("was"),
-        case((presence.shift_id.in_(what.shift_ids), 0), else_=1).label("now"),
-    ).join_from(presence, shift, shift.shift_id == presence.shift_id)
-    folded = looked_up(touched, every, presence.volunteer_id == touched.c.volunteer_id)
-    return union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))).subquery("turnout")
+        case((attended.c.shift_id.in_(what.shift_ids), 0), else_=1).label("now"),
+    )
+    return once(union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))))
 
 
-def minutes(what: Marked) -> Subquery:
+def minutes(what: Marked) -> CTE:
     """All minutes of those of whom a record is not folded: `volunteer_id`, `on`, and the minutes as `was` and `now`."""
     fresh, record = aliased(ServiceRecord), aliased(ServiceRecord)
     touched = select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)).distinct().cte()
-    waiting = exists().where(RankingRecordMark.record_id == record.id)
-    every: Rows = (
-        select(record.volunteer_id, record.on, record.minutes.label("was"), record.minutes.label("now"))
-        .select_from(record)
-        .where(~waiting)
-    )
-    folded = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id)
+    every: Rows = select(record.volunteer_id, record.on, record.minutes, record.id).select_from(record)
+    ledger = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id).subquery("ledger")
+    folded: Rows = select(
+        ledger.c.volunteer_id, ledger.c.on, ledger.c.minutes.label("was"), ledger.c.minutes.label("now")
+    ).where(ledger.c.id.not_in(waiting_records()))
     new = select(fresh.volunteer_id, fresh.on, literal(0), fresh.minutes).where(fresh.id.in_(what.record_ids))
-    return union_all(folded, new).subquery("minutes")
+    return once(union_all(folded, new))
 
 
 def values_of_volunteers(metric: Metric, what: Marked, question: Question | None = None) -> Subquery:
     """Rows of `volunteer_id`, `was` and `now`: the value in the question's period, folded and at this moment."""
+    rows: FromClause
     if metric is Metric.CREDITED_MINUTES:
         rows = minutes(what)
     else:

@@ -55,7 +55,8 @@ def may_be_named(question: Question) -> ColumnElement[bool]:
         Consent.withdrawn_at.is_(None),
     )
     of_age = Volunteer.birth_date <= youngest_adult(clock.local_date(question.now))
-    return and_(consents, of_age, Volunteer.erased_at.is_(None))
+    # Who has asked for erasure has taken back her consent to all of it, though she may still change her mind.
+    return and_(consents, of_age, Volunteer.erases_at.is_(None), Volunteer.erased_at.is_(None))
 
 
 def standing(question: Question, volunteer_id: UUID) -> Rows:
