@@ -165,37 +165,6 @@ def test_many_marks_are_looked_up_and_not_walked_through(postgresql_unit: Callab
 
 
 @pytest.mark.usefixtures("served")
-def test_what_is_marked_is_looked_at_once_and_not_for_each_organization(postgresql_unit: Callable[..., Any]) -> None:
-    def make() -> UUID:
-        tree, people = build_tree(), [make_volunteer().id for _ in range(3)]
-        for organization in tree:
-            write(held(0, 1, 2), organization, people)
-        return tree[0].id
-
-    with clock.at(NOW):
-        center_id = postgresql_unit(make)
-        while postgresql_unit(folding.fold):
-            pass
-    postgresql_unit(lambda: mark_a_crowd(1000))
-    # Of few organizations it knows that they are few.
-    known = text("ANALYZE path_members, ranking_sums, ranking_shifts, shifts, activities, attendances")
-    postgresql_unit(lambda: db.session.execute(known))
-
-    def loops() -> list[int]:
-        found = []
-        for metric in (Metric.ATTENDANCE_COUNT, Metric.ACTIVITY_COUNT, Metric.VOLUNTEER_COUNT):
-            question = Question(Subject.ORGANIZATION, metric, NOW, scope=center_id)
-            for statement in (select(queries.ranked(question)), queries.scope_total(question)):
-                told = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
-                explain = "EXPLAIN (ANALYZE, TIMING OFF) " + told.replace(":", r"\:")
-                plan = "\n".join(db.session.scalars(text(explain)))
-                found += [int(number) for number in re.findall(r"ProjectSet .*loops=(\d+)", plan)]
-        return found
-
-    assert set(run_unit(loops, writes=False, at_one_moment=True)) == {1}
-
-
-@pytest.mark.usefixtures("served")
 def test_a_fold_between_its_two_statements_changes_no_headcount(
     postgresql_app: Flask, postgresql_unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
