@@ -29,7 +29,7 @@ BUDGET = {
     # The look-up of the session, and six.
     "home": 7,
     "complete activity": 16,
-    "ranking": 3,
+    "ranking": 4,
     "receive stock": 17,
     "ledger": 4,
 }

@@ -24,7 +24,7 @@ from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import tallies, verification
 from volunteer_api.hours.models import SubjectKind
 
-BEFORE = "2026_11_26_8_snapshots"
+BEFORE = "2026_11_26_10_residents"
 MINUTE = timedelta(minutes=1)
 
 

@@ -62,7 +62,7 @@ def _evidence(scene: Scene, at: datetime, members: dict[str, Any]) -> dict[str, 
 def records(unit: Unit, volunteer_id: Any) -> list[ServiceRecord]:
     """The ledger's rows of a volunteer."""
     found: list[ServiceRecord] = unit(
-        lambda: db.session.query(ServiceRecord).filter_by(volunteer_id=volunteer_id).all()
+        lambda: db.session.query(ServiceRecord).filter_by(volunteer_id=volunteer_id).order_by(ServiceRecord.id).all()
     )
     return found
 

@@ -22,7 +22,8 @@ from volunteer_api.stations.models import SPOT, Station
 # Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
 PLACES = [(33.735, 113.33), (0.0, 0.0), (45.0, 90.0), (45.0, -90.0), (-0.0001, -0.0001), (89.9, 179.9), (-33.9, 151.2)]
 near_one = st.tuples(st.sampled_from(PLACES), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1)).map(
-    lambda drawn: (min(drawn[0][0] + drawn[1], 90.0), min(drawn[0][1] + drawn[2], 180.0))
+    # As a request's places are rounded.
+    lambda drawn: (round(min(drawn[0][0] + drawn[1], 90.0), 9), round(min(drawn[0][1] + drawn[2], 180.0), 9))
 )
 
 

@@ -367,7 +367,8 @@ class PlaceSchema(Schema):
     @post_load
     def as_wgs84(self, data: dict[str, Any], **_options: Any) -> dict[str, float]:
         latitude, longitude = geo.to_wgs84((data["lat"], data["lng"]), data.get("datum", geo.Datum.WGS84))
-        return {"lat": latitude, "lng": longitude}
+        # A tenth of a millimeter. Of 1e-200 degrees PostgreSQL can't tell the square of a distance.
+        return {"lat": round(latitude, 9), "lng": round(longitude, 9)}
 
 
 class Place(Nested):
