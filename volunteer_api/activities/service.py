@@ -308,6 +308,7 @@ def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Ac
         raise WrongState(activity.state)
     if "outcomes" in changes:
         before = _told(activity.outcomes)
+        db.session.execute(delete(Outcome).where(Outcome.activity_id == activity.id))
         _set_outcomes(activity, changes["outcomes"])
         audit.record(
             AuditAction.OUTCOMES_CORRECTED,
@@ -328,7 +329,6 @@ def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Ac
 
 def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
     activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
-    db.session.execute(delete(Outcome).where(Outcome.activity_id == activity.id))
     db.session.add_all(_sums_of(activity, outcomes))
 
 
