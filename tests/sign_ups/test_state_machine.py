@@ -223,7 +223,7 @@ def test_sign_ups_keep_their_promises(unit: Any) -> None:
     run_state_machine_as_test(
         Program,
         settings=settings(
-            max_examples=12,
+            max_examples=9,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
