@@ -308,3 +308,13 @@ def valkey_url() -> Iterator[str]:
     server.start()
     yield f"redis://127.0.0.1:{server.port}/0"
     server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
+    """An application on a migrated database that no other test sees."""
+    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
+    app = create_app(make_settings(url, databases.own))
+    with current_app_is(app):
+        yield app
+    close(app)

@@ -1,7 +1,6 @@
 """One attendance of a volunteer at a shift: whoever tells of it at once, and in what an older release left behind."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,9 +11,8 @@ from sqlalchemy import select, true
 
 from tests.attendance.factories import NEAR, evidence, make_scene, soon
 from tests.attendance.test_batches import into, out, send, statuses
-from tests.factories import current_app_is, unit_of
-from tests.servers import Databases, close, make_settings, migrate
-from volunteer_api.app import create_app
+from tests.factories import unit_of
+from tests.servers import migrate
 from volunteer_api.attendance import batches, queries, review
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import at_once, clock, ids
@@ -112,15 +110,11 @@ def test_one_that_was_rejected_may_be_opened_beside_another(app: Flask, unit: An
     assert unit(lambda: decide(second, "credit")) == "credited"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a database of the release before."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    migrate(app, BEFORE, down=True)
-    with current_app_is(app):
-        yield app
-    close(app)
+@pytest.fixture
+def own_app(own_app: Flask) -> Flask:
+    """On a database of the release before."""
+    migrate(own_app, BEFORE, down=True)
+    return own_app
 
 
 def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> None:

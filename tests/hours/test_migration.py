@@ -1,6 +1,5 @@
 """The version that brought tallies, with rows in the ledger: its totals are the sums of what was there."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import make_scene
-from tests.factories import current_app_is, unit_of
+from tests.factories import unit_of
 from tests.hours.test_service import FIRST, credit
-from tests.servers import Databases, close, make_settings, migrate
+from tests.servers import migrate
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity
-from volunteer_api.app import create_app
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -23,16 +21,6 @@ from volunteer_api.hours import service, tallies, verification
 from volunteer_api.hours.models import SubjectKind
 
 BEFORE = "2026_11_25_12_finding"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a migrated database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    with current_app_is(app):
-        yield app
-    close(app)
 
 
 def test_the_totals_of_what_was_there(own_app: Flask) -> None:

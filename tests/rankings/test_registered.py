@@ -1,7 +1,7 @@
 """How many are registered in a division: what is folded and what is not yet equal the live count at every moment."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any
@@ -14,12 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, literal, select, text, update
 
-from tests.factories import current_app_is, make_volunteer, unit_of
+from tests.factories import make_volunteer, unit_of
 from tests.rankings.test_bases import division
-from tests.servers import Databases, close, make_settings, migrate
+from tests.servers import migrate
 from volunteer_api import cli
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import run_task
@@ -246,16 +245,6 @@ def test_the_command_counts_anew(app: Flask, unit: Unit, monkeypatch: pytest.Mon
     done = CliRunner().invoke(cli.rebuild_rankings)
     assert done.exit_code == 0, done.output
     assert unit(told) == unit(live)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a migrated database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    with current_app_is(app):
-        yield app
-    close(app)
 
 
 def test_the_version_counts_who_was_there(own_app: Flask) -> None:

@@ -1,32 +1,19 @@
 """The stations that stand when the version comes, and when it is taken back."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from tests.factories import current_app_is, unit_of
+from tests.factories import unit_of
 from tests.organizations.factories import make_district
-from tests.servers import Databases, close, make_settings, migrate
+from tests.servers import migrate
 from tests.stations.factories import make_station
-from volunteer_api.app import create_app
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import cell_of
 from volunteer_api.stations.models import Station, StationHours
 
 BEFORE = "2026_11_25_1_people"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a migrated database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    with current_app_is(app):
-        yield app
-    close(app)
 
 
 def test_there_and_back_with_stations(own_app: Flask) -> None:

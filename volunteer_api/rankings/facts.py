@@ -40,6 +40,11 @@ class Question:
     before: tuple[date, date] | None = None
 
     @property
+    def is_filtered(self) -> bool:
+        """Whether it asks for one campaign or category."""
+        return self.campaign_id is not None or self.category is not None
+
+    @property
     def additive(self) -> bool:
         """Whether the metric adds up. A person who serves two offices is one volunteer of the district."""
         return self.metric is not Metric.VOLUNTEER_COUNT
@@ -79,7 +84,7 @@ def records(question: Question, *others: Column) -> Subquery:
         statement = statement.where(ServiceRecord.on >= question.first)
     if question.last is not None:
         statement = statement.where(ServiceRecord.on <= question.last)
-    if question.campaign_id is not None or question.category is not None:
+    if question.is_filtered:
         statement = statement.join(Activity, Activity.id == ServiceRecord.activity_id)
         statement = filtered(statement, question)
     return statement.subquery("records")

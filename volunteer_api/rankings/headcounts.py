@@ -42,8 +42,7 @@ def can_tell(question: Question) -> bool:
     return (
         question.metric is Metric.VOLUNTEER_COUNT
         and question.subject in SLICES
-        and question.campaign_id is None
-        and question.category is None
+        and not question.is_filtered
         and single(question.first, question.last) is not None
         and is_folded()
     )

@@ -16,8 +16,7 @@ def can_tell(question: Question) -> bool:
     return (
         question.subject is Subject.VOLUNTEER
         and question.scope is None
-        and question.campaign_id is None
-        and question.category is None
+        and not question.is_filtered
         and single(question.first, question.last) is not None
         and is_folded()
     )

@@ -31,7 +31,7 @@ def minutes(question: Question) -> Subquery:
     ]
     found = union_all(*every).subquery("minutes")
     statement: Rows = select(*(found.c[name] for name in names))
-    if question.campaign_id is not None or question.category is not None:
+    if question.is_filtered:
         statement = filtered(statement.join(Activity, Activity.id == found.c.activity_id), question)
     return statement.subquery("minutes_of_activities")
 

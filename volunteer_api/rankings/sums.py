@@ -44,13 +44,7 @@ def counting_live() -> Iterator[None]:
 
 def can_tell(question: Question) -> bool:
     """Whether the folded sums have the answer."""
-    return (
-        question.additive
-        and question.subject in SLICES
-        and question.campaign_id is None
-        and question.category is None
-        and is_folded()
-    )
+    return question.additive and question.subject in SLICES and not question.is_filtered and is_folded()
 
 
 def amounts(question: Question) -> Subquery:
