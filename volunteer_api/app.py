@@ -11,7 +11,7 @@ from volunteer_api.accounts import endpoints as accounts
 from volunteer_api.accounts import handlers as account_handlers
 from volunteer_api.accounts import tasks as account_tasks
 from volunteer_api.accounts.senders import configure_outbox
-from volunteer_api.accounts.sessions import session_is_open
+from volunteer_api.accounts.sessions import SESSION_IS_OPEN
 from volunteer_api.activities import endpoints as activities
 from volunteer_api.activities import handlers as activity_handlers
 from volunteer_api.activities import tasks as activity_tasks
@@ -173,7 +173,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ],
     )
     configure_logs(app, settings)
-    configure_tokens(app, settings, session_is_open)
+    configure_tokens(app, settings, SESSION_IS_OPEN)
     configure_outbox(app, settings)
     configure_store(app, settings)
     db.init_app(app)

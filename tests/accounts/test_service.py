@@ -15,6 +15,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import SessionEnded
+from volunteer_api.core.tokens import require_open_session
 
 
 @pytest.fixture
@@ -98,18 +99,23 @@ def test_sixty_idle_days_end_a_session_and_each_refresh_begins_them_anew(unit, s
 
 def test_a_session_counts_only_for_its_volunteer(unit, session):
     mine = Principal(volunteer_id=session.volunteer_id, session_id=session.id)
-    assert unit(lambda: sessions.session_is_open(mine))
-    assert not unit(lambda: sessions.session_is_open(Principal(volunteer_id=uuid4(), session_id=session.id)))
-    assert not unit(lambda: sessions.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=uuid4())))
+
+    def ends(principal: Principal) -> None:
+        with pytest.raises(SessionEnded):
+            unit(lambda: require_open_session(principal))
+
+    unit(lambda: require_open_session(mine))
+    ends(Principal(volunteer_id=uuid4(), session_id=session.id))
+    ends(Principal(volunteer_id=session.volunteer_id, session_id=uuid4()))
     with clock.at(clock.now() + timedelta(days=61)):
-        assert not unit(lambda: sessions.session_is_open(mine))
+        ends(mine)
     unit(lambda: sessions.end_session(session.id))
-    assert not unit(lambda: sessions.session_is_open(mine))
+    ends(mine)
 
 
 def test_asking_whether_a_session_is_open_is_one_look_up(app, unit, session, statements):
     with statements() as seen:
-        unit(lambda: sessions.session_is_open(Principal(volunteer_id=session.volunteer_id, session_id=session.id)))
+        unit(lambda: require_open_session(Principal(volunteer_id=session.volunteer_id, session_id=session.id)))
     assert len(seen) == 1
 
 

@@ -13,6 +13,7 @@ from tests.attendance.factories import NEAR, evidence, make_scene, soon
 from tests.attendance.test_batches import into, out, send, statuses
 from tests.factories import unit_of
 from tests.servers import migrate
+from volunteer_api.accounts import sessions
 from volunteer_api.attendance import batches, queries, review
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import at_once, clock, ids
@@ -64,6 +65,27 @@ def test_a_batch_that_ends_while_a_check_in_is_written(
     assert late.status_code == 409
     assert late.json["code"] == "already_checked_in"
     postgresql_unit(lambda: db.session.scalars(select(Attendance)).one())
+
+
+def test_a_session_that_ends_before_the_check_in_is_written(
+    postgresql_client: Any, postgresql_unit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement that writes asks for the session itself."""
+    scene = postgresql_unit(make_scene)
+    phone = postgresql_client.as_(scene.volunteer)
+    write, outcomes = at_once.write, []
+
+    def write_late(*given: Any) -> bool:
+        postgresql_unit(lambda: sessions.end_sessions_of(scene.volunteer.id))
+        outcomes.append(write(*given))
+        return outcomes[-1]
+
+    monkeypatch.setattr(at_once, "write", write_late)
+    body = {"shift_id": str(scene.shift.id), "evidence": evidence(clock.now(), place=NEAR)}
+    answer = phone.post("/attendances", json=body, key=str(ids.new_id()))
+    assert (answer.status_code, answer.json["code"]) == (401, "session_ended")
+    assert outcomes == [False]
+    assert postgresql_unit(lambda: db.session.query(Attendance).count()) == 0
 
 
 def test_phones_that_tell_alone_and_in_batches(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:

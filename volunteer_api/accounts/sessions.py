@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Uuid, bindparam, exists, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
@@ -22,16 +22,19 @@ from volunteer_api.accounts.problems import (
 )
 from volunteer_api.core import audit, clock, keys
 from volunteer_api.core.access import Principal
-from volunteer_api.core.database import db
+from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.problems import SessionEnded
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import issue_access_token
 
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
-# Built once: building it on each call would cost as much as asking the database.
-_SESSION = select(DeviceSession.volunteer_id, DeviceSession.ended_at, DeviceSession.expires_at).where(
-    DeviceSession.id == bindparam("session_id")
+# That the session behind an access token still counts, as SQL of core's `session_values`: one look-up by primary key.
+SESSION_IS_OPEN = exists().where(
+    DeviceSession.id == bindparam("session_id", type_=Uuid()),
+    DeviceSession.volunteer_id == bindparam("session_volunteer_id", type_=Uuid()),
+    DeviceSession.ended_at.is_(None),
+    DeviceSession.expires_at > bindparam("session_moment", type_=UtcDateTime()),
 )
 
 
@@ -104,18 +107,6 @@ def refresh(*, refresh_token: str) -> Tokens:
     if volunteer is None:
         raise SessionEnded()
     return _tokens(volunteer, session_id, generation + 1)
-
-
-def session_is_open(principal: Principal) -> bool:
-    """Whether the device session behind an access token still counts: one look-up by primary key."""
-    # Past the session's own machinery: this is asked on every call.
-    found = db.session.connection().execute(_SESSION, {"session_id": principal.session_id}).one_or_none()
-    return (
-        found is not None
-        and found.volunteer_id == principal.volunteer_id
-        and found.ended_at is None
-        and found.expires_at > clock.now()
-    )
 
 
 def end_session(session_id: UUID, *, reason: str = "signed_out") -> None:

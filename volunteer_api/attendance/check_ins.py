@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene, timeline, waiting
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told, judge, told
-from volunteer_api.attendance.memory import Memory, NotPlain, Seen
+from volunteer_api.attendance.memory import Memory, NotPlain, Seen, draft
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.attendance.scene import Scene
@@ -19,6 +21,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
+from volunteer_api.core.prepared import first_row
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.hours.days import MINUTE
@@ -70,7 +73,7 @@ def check_in(
     if known is not None and memory is not None:
         raise NotPlain()
     judged = judge(here, end, _window(here))
-    made = Attendance if memory is None else memory.begin
+    made = Attendance if memory is None else draft
     attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
     # What the tap of the wrong day had closed may have gone on.
     since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
@@ -90,7 +93,7 @@ def check_in(
     return attendance
 
 
-def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | None:
+def check_in_at_once(principal: Principal, body: dict[str, Any], connection: Connection) -> AtOnce | None:
     """The same for the plain case, which a crowd is at the start of a shift: it changes nothing that is there.
 
     None for all others. The judgment is the one of `check_in`; the volunteer's lock, which orders what happens to her,
@@ -101,15 +104,16 @@ def check_in_at_once(principal: Principal, body: dict[str, Any]) -> AtOnce | Non
         return None
     end = told(body["evidence"], clock.now())
     values = {"volunteer_id": volunteer_id, "shift_id": shift_id, "moment": end.tapped.moment}
-    row = db.session.execute(queries.plain_scene_of_check_in(), values).one_or_none()
+    row: Any = first_row(connection, queries.plain_scene_of_check_in(), values)
     if row is None or row.busy:
         return None
-    _require_open_to_attendance(row.Shift, row.Activity, knows=False)
-    here = scene.of_shift(row)
-    attendance = _new(volunteer_id, end, shift_id=shift_id)
+    # No name is in both: one row has the shift's columns and the activity's.
+    _require_open_to_attendance(row, row, knows=False)
+    here = scene.of_columns(row)
+    attendance = _new(volunteer_id, end, shift_id=shift_id, made=draft)
     _begin(attendance, here, end, judge(here, end, _window(here)), None)
     reopen(attendance)
-    return AtOnce(attendance, queries.is_plain())
+    return AtOnce(Attendance, attendance, queries.is_plain())
 
 
 def _in_window(here: Scene, moment: datetime) -> bool:

@@ -51,10 +51,15 @@ class Seen:
 
 
 class Draft:
-    """An attendance that a batch has begun and not written yet: the columns, without what the ORM keeps beside them."""
+    """An attendance that has begun and is not written yet: the columns, without what the ORM keeps beside them."""
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(dict.fromkeys(COLUMNS) | given)
+
+
+def draft(**given: Any) -> Attendance:
+    """A new attendance of these columns, which is none of the session's: whoever asks for it has it written."""
+    return cast(Attendance, Draft(**given))
 
 
 class Gathered:
@@ -102,10 +107,6 @@ class Beside:
     @property
     def entries(self) -> Entries:
         return self.gathered.entries
-
-    def begin(self, **given: Any) -> Attendance:
-        """A new attendance of these columns, which is none of the session's: it is written with what is gathered."""
-        return cast(Attendance, Draft(**given))
 
     def keep(self, attendance: Attendance) -> None:
         """Remember an attendance as it is now."""

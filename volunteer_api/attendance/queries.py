@@ -14,7 +14,7 @@ from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, Grade, RollCallMark, RollCallStatus, State, WaitingCheckOut
 from volunteer_api.core import clock
-from volunteer_api.core.database import UtcDateTime
+from volunteer_api.core.database import Base, UtcDateTime
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -75,7 +75,7 @@ def plain_scene_of_check_in() -> Rows:
         _is_busy(VOLUNTEER_ID, bindparam("shift_id", type_=Uuid()), bindparam("moment", type_=UtcDateTime())).label(
             "busy"
         ),
-        of=_columns(SHIFT_COLUMNS, ACTIVITY_COLUMNS),
+        of=(*_of(Shift, SHIFT_COLUMNS), *_of(Activity, ACTIVITY_COLUMNS)),
     ).where(Shift.id == bindparam("shift_id"))
 
 
@@ -343,13 +343,14 @@ def _others(volunteer_id: UUID) -> Label[bool]:
 
 def _columns(of_shift: Sequence[str], of_activity: Sequence[str]) -> tuple[Bundle[Any], Bundle[Any]]:
     """Some columns of a shift and of its activity, in the place of both."""
-    return (
-        Bundle("Shift", *(getattr(Shift, name) for name in of_shift)),
-        Bundle("Activity", *(getattr(Activity, name) for name in of_activity)),
-    )
+    return Bundle("Shift", *_of(Shift, of_shift)), Bundle("Activity", *_of(Activity, of_activity))
 
 
-def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, Any] = (Shift, Activity)) -> Rows:
+def _of(model: type[Base], names: Sequence[str]) -> list[Any]:
+    return [getattr(model, name) for name in names]
+
+
+def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, ...] = (Shift, Activity)) -> Rows:
     return (
         select(
             *of,

@@ -78,8 +78,15 @@ class Scene:
 
 def of_shift(row: Any) -> Scene:
     """The scene of a shift from a row of `queries.scene_of_check_in` or `queries.scene_of_check_out`."""
-    shift: Shift = row.Shift
-    activity: Activity = row.Activity
+    return _at(row.Shift, row.Activity, row)
+
+
+def of_columns(row: Any) -> Scene:
+    """The same from a row of `queries.plain_scene_of_check_in`, which has the columns of both."""
+    return _at(row, row, row)
+
+
+def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
     center = place_of(activity)
     return Scene(
         activity=activity,

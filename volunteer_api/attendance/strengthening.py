@@ -9,6 +9,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import timeline
 from volunteer_api.attendance.grading import weaker
+from volunteer_api.attendance.memory import draft
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
 from volunteer_api.attendance.problems import AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
@@ -72,7 +73,7 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
     doubts = set() if here.expected else {Reason.NOT_SIGNED_UP}
     # One that is open ends at what began elsewhere after it, which may change too.
     beside = person.beside if left_at is not None or person.elsewhere is None else None
-    attendance = (Attendance if beside is None else beside.begin)(
+    attendance = (Attendance if beside is None else draft)(
         id=ids.new_id(),
         volunteer_id=person.id,
         shift_id=call.shift.id,

@@ -42,7 +42,7 @@ from volunteer_api.core.problems import (
 from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import authenticate, require_open_session
-from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.core.unit_of_work import LOST, run_unit
 from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
@@ -155,8 +155,8 @@ def endpoint(
     `edits` asks for If-Match and compares it with the resource's version; other writes compare it where it is sent.
     `fingerprint` takes the parsed body and the path's arguments and returns what must be equal for two requests under
     one key to be the same. `limit` is per address, like "60/10 minutes".
-    `in_one_statement(principal, body)` is for a call that a crowd makes: it reads, judges and says what one statement
-    is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
+    `in_one_statement(principal, body, connection)` is for a call that a crowd makes: it reads, judges and says what one
+    statement is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
     `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
     """
     if not isinstance(access, Access):
@@ -199,7 +199,7 @@ def endpoint(
                     return first
                 g.upload = prepare(principal, g.upload)
             if in_one_statement is not None and replayable is not None and at_once.is_possible():
-                response = run_unit(lambda: perform_at_once(principal, replayable), writes=False, loose=True)
+                response = perform_at_once(principal, replayable)
                 if response is not None:
                     return response
             return run_unit(
@@ -231,18 +231,19 @@ def endpoint(
         def perform_at_once(principal: Principal | None, replayable: Replayable) -> Response | None:
             if principal is None or in_one_statement is None or given is None or answered is None:
                 return None
-            require_open_session(principal)
             try:
-                effect = in_one_statement(principal, given.load(g.json))
-            except (ValidationError, Problem):
-                # Whoever refuses by the general way gives the reasons.
+                loaded = given.load(g.json)
+                with at_once.connected() as connection:
+                    effect = in_one_statement(principal, loaded, connection)
+                    if effect is None:
+                        return None
+                    g.dumped = answered.dump(effect.row)
+                    response: Response = current_app.json.response(g.dumped)  # type: ignore[assignment]  # typed as werkzeug's
+                    response.status_code = status
+                    return response if at_once.write(connection, effect, principal, replayable, response) else None
+            except (ValidationError, Problem, *LOST):
+                # The general way gives the reasons, or waits; what was written nevertheless it finds by its key.
                 return None
-            if effect is None:
-                return None
-            g.dumped = answered.dump(effect.row)
-            response: Response = current_app.json.response(g.dumped)  # type: ignore[assignment]  # typed as werkzeug's
-            response.status_code = status
-            return response if at_once.write(effect, replayable, response) else None
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:

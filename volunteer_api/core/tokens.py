@@ -2,18 +2,20 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask import Flask, Response, current_app, request
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
+from sqlalchemy import ColumnElement, Select, select
 
 from volunteer_api.config import Settings
-from volunteer_api.core import keyring
+from volunteer_api.core import clock, keyring
 from volunteer_api.core.access import Access, Principal
+from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem, SessionEnded, TokenExpired, TokenInvalid, Unauthorized, render
 from volunteer_api.core.schema import UUID_TEXT
 from volunteer_api.core.settings import settings as present_settings
@@ -46,8 +48,11 @@ class _Subject:
     key: keyring.Key
 
 
-def configure_tokens(app: Flask, settings: Settings, session_is_open: Callable[[Principal], bool]) -> None:
-    """Pin algorithm, issuer, audience and lifetime; `session_is_open` is asked inside each request's transaction."""
+def configure_tokens(app: Flask, settings: Settings, session_is_open: ColumnElement[bool]) -> None:
+    """Pin algorithm, issuer, audience and lifetime.
+
+    `session_is_open` is asked inside each request's transaction: a condition of the parameters in `session_values`.
+    """
     app.config.update(
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],
@@ -115,8 +120,31 @@ def authenticate(access: Access) -> Principal | None:
 
 def require_open_session(principal: Principal) -> None:
     """Raise SessionEnded (401) where the device was signed out after the token was issued."""
-    if not current_app.extensions[SESSION_CHECK](principal):
+    # Past the session's own machinery: this is asked on every call.
+    asked = _asked(session_is_open())
+    if not db.session.connection().execute(asked, session_values(principal)).scalar_one():
         raise SessionEnded()
+
+
+def session_is_open() -> ColumnElement[bool]:
+    """The condition that `require_open_session` asks, to be part of another statement."""
+    condition: ColumnElement[bool] = current_app.extensions[SESSION_CHECK]
+    return condition
+
+
+def session_values(principal: Principal) -> dict[str, Any]:
+    """The parameters of `session_is_open`."""
+    return {
+        "session_id": principal.session_id,
+        "session_volunteer_id": principal.volunteer_id,
+        "session_moment": clock.now(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _asked(condition: ColumnElement[bool]) -> Select[bool]:
+    # Built once: building it on each call would cost as much as asking the database.
+    return select(condition)
 
 
 def _verifying_secret(key_id: Any) -> bytes:
