@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
-from tests.servers import processes_of
+from tests.servers import Databases, processes_of
+from volunteer_api.cli import main
 from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_settings
 
 PATIENCE_SECONDS = 60
@@ -100,8 +102,11 @@ def end(server: Server) -> int:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("var")
+def folder(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
+    """A folder with a migrated database, which a start would need seconds for."""
+    path = tmp_path_factory.mktemp("var")
+    Path(str(make_url(databases.sqlite()).database)).rename(path / "volunteer.db")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -270,18 +275,26 @@ def test_a_connection_is_kept_for_the_next_request_after_a_pause(impatient: Serv
     connection.close()
 
 
-def test_the_port_of_a_running_server_is_taken(server: Server, tmp_path: Path) -> None:
-    refused(start(tmp_path, PORT=str(server.port)), "port")
+def test_the_port_of_a_running_server_is_taken(server: Server, tmp_path: Path, refusal_of: Callable[..., str]) -> None:
+    assert "port" in refusal_of("serve", PORT=str(server.port), VAR_DIR=str(tmp_path))
 
 
-def refused(process: subprocess.Popen[str], *words: str) -> None:
-    """One clear line, exit code 2, no traceback."""
-    errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
-    assert process.returncode == 2, errors
-    assert len(errors.splitlines()) == 1, errors
-    assert errors.startswith("volunteer-api: ")
-    for word in words:
-        assert word in errors
+@pytest.fixture
+def refusal_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`refusal_of("serve", NAME="value")`: the one line that a command ends with, its exit code 2, no traceback."""
+
+    def run(command: str, **environment: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["volunteer-api", command])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("volunteer-api: ")
+        return line
+
+    return run
 
 
 # What only the start finds out, and one that reading the settings finds.
@@ -294,9 +307,10 @@ def refused(process: subprocess.Popen[str], *words: str) -> None:
         ({"VAR_DIR": "/dev/null/var"}, "VAR_DIR"),
     ],
 )
-def test_a_bad_environment_is_one_line(tmp_path: Path, environment: dict[str, str], word: str) -> None:
-    process = start(tmp_path, **({"PORT": str(free_port())} | environment))
-    refused(process, word)
+def test_a_bad_environment_is_one_line(
+    refusal_of: Callable[..., str], tmp_path: Path, environment: dict[str, str], word: str
+) -> None:
+    assert word in refusal_of("serve", **({"PORT": str(free_port()), "VAR_DIR": str(tmp_path)} | environment))
 
 
 @pytest.mark.parametrize(
@@ -344,8 +358,8 @@ def test_a_line_names_no_password(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["worker", "migrate", "openapi"])
-def test_every_command_refuses_a_bad_environment(tmp_path: Path, command: str) -> None:
-    refused(start(tmp_path, command, DATABASE_URL="mysql://somewhere/volunteers"), "DATABASE_URL")
+def test_every_command_refuses_a_bad_environment(refusal_of: Callable[..., str], tmp_path: Path, command: str) -> None:
+    assert "DATABASE_URL" in refusal_of(command, DATABASE_URL="mysql://somewhere/volunteers", VAR_DIR=str(tmp_path))
 
 
 def test_gunicorn_alone_refuses_a_missing_file_too(tmp_path: Path) -> None:
@@ -377,7 +391,7 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
     ]
 
 
-def test_sigterm_ends_everything_and_the_next_start_finds_its_data(tmp_path: Path) -> None:
+def test_the_next_start_finds_its_data_and_a_killed_worker_is_started_again(tmp_path: Path) -> None:
     first = serve(tmp_path)
     assert len(processes_of(first.process.pid)) >= 4, (
         "the supervisor, gunicorn's two workers with their master, our worker"
@@ -386,22 +400,19 @@ def test_sigterm_ends_everything_and_the_next_start_finds_its_data(tmp_path: Pat
     database = tmp_path / "volunteer.db"
     written = database.stat().st_ino
     second = serve(tmp_path)
-    assert second.get("/readyz")[0] == 200
-    assert end(second) == 0
-    assert database.stat().st_ino == written
-
-
-def test_a_killed_worker_is_started_again(tmp_path: Path) -> None:
-    running = serve(tmp_path)
     try:
-        worker = worker_of(running)
+        assert second.get("/readyz")[0] == 200
+        worker = worker_of(second)
+        assert worker is not None
         os.kill(worker, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while worker_of(running) in (None, worker):
+        while worker_of(second) in (None, worker):
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
-        end(running)
+        ended = end(second)
+    assert ended == 0
+    assert database.stat().st_ino == written
 
 
 def worker_of(server: Server) -> int | None:

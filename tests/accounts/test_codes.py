@@ -106,8 +106,9 @@ class TestPurposes:
 
 class TestGuessing:
     def test_a_thousand_guesses_end_in_a_lock_but_not_for_the_owners_device(
-        self, client, unit, capsys, change_settings
+        self, postgresql_client, postgresql_unit, capsys, change_settings
     ):
+        client, unit = postgresql_client, postgresql_unit
         unit(lambda: make_volunteer(phone=PHONE))
         assert sign_in(client, ask_code(client, capsys)).status_code == 200
         change_settings(client.app, limits=True)

@@ -248,7 +248,7 @@ def test_nothing_vanishes_between_two_stations(client: Any, unit: Any) -> None:
         run_state_machine_as_test(
             Traffic,
             settings=settings(
-                max_examples=6,
+                max_examples=4,
                 stateful_step_count=35,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
