@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from tests.organizations.factories import make_district
 from volunteer_api.core import geo, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.nearby import Nearest
-from volunteer_api.core.paging import Key, Narrowed, page
+from volunteer_api.core.paging import Key, Wanted, page
 from volunteer_api.stations.models import SPOT, Station
 
 # Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
@@ -138,10 +139,12 @@ def test_a_row_that_goes_between_the_two_statements_ends_no_list(unit: Callable[
         narrow = Nearest(SPOT, Station.id, (33.7, 113.3))
         statement = select(Station.id).add_columns(narrow.distance.label("square"))
 
-        def slow(given: Any, wanted: int, values: Any) -> Narrowed:
-            narrowed = narrow(given, wanted, values)
-            db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
-            return narrowed
+        def slow(wanted: Wanted) -> Any:
+            def late(circle: Any, values: Any) -> Any:
+                db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
+                return wanted.first_rows(circle, values)
+
+            return narrow(replace(wanted, first_rows=late))
 
         keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
         found = page(statement, keys, {"limit": 3}, narrow=slow, values=narrow.values)

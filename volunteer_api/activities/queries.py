@@ -32,6 +32,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
@@ -357,26 +358,27 @@ def _cannot_have_one() -> ColumnElement[int]:
 def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
     """The next shifts of each activity by their start, and canceled or past ones where not so many are to come.
 
-    Rows of Shift.
+    Rows of SHIFT_MEMBERS.
     """
     values = {"activity_ids": activity_ids, "now": now, "most": most}
     shifts: dict[UUID, list[Any]] = {activity_id: [] for activity_id in activity_ids}
-    for shift in db.session.connection().execute(_next_shifts(), values):
+    connection = db.session.connection()
+    for shift in connection.execute(_next_shifts(connection.dialect.name), values):
         shifts[shift.activity_id].append(shift)
     return shifts
 
 
 @cache
-def _next_shifts() -> Select[*tuple[Any, ...]]:
+def _next_shifts(dialect: str) -> Select[*tuple[Any, ...]]:
     over = case((and_(Shift.ends_at > bindparam("now"), Shift.canceled_at.is_(None)), 0), else_=1)
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
     numbered = (
-        select(*Shift.__table__.c, place.label("place_in_line"))
-        .where(Shift.activity_id.in_(bindparam("activity_ids", expanding=True)))
+        select(*(getattr(Shift, name) for name in SHIFT_MEMBERS), place.label("place_in_line"))
+        .where(among_given(Shift.activity_id, "activity_ids", dialect))
         .subquery()
     )
     return (
-        select(numbered)
+        select(*(numbered.c[name] for name in SHIFT_MEMBERS))
         .where(numbered.c.place_in_line <= bindparam("most"))
         .order_by(numbered.c.starts_at, numbered.c.id)
     )
@@ -400,9 +402,12 @@ def place_of(row: Any) -> dict[str, float] | None:
 
 
 def shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
-    """Shifts as they are answered to the caller, in their order."""
+    """Shifts, rows of `shifts_for_list`, as they are answered to the caller, in their order."""
     found = prospects(caller_id, planned, now)
-    return [_shift_view(shift, prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
+    return [
+        dict(zip(SHIFT_MEMBERS, shift, strict=True)) | _prospect_view(prospect)
+        for (_, shift), prospect in zip(planned, found, strict=True)
+    ]
 
 
 def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
