@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select, union_all
@@ -73,19 +73,25 @@ ACTIVITY_MEMBERS = [
     "copied_from_id",
 ]
 ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
-SHIFT_MEMBERS = [
-    "id",
-    "version",
-    "activity_id",
-    "starts_at",
-    "ends_at",
-    "sign_up_closes_at",
-    "canceled_at",
-    "capacity",
-    "minimum",
-    "confirmed_count",
-    "waitlisted_count",
-]
+
+
+class ListedShift(NamedTuple):
+    """What a list reads of a shift. The judgment looks at forty of them, and half of its time went to rows' members."""
+
+    id: UUID
+    version: int
+    activity_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    sign_up_closes_at: datetime | None
+    canceled_at: datetime | None
+    capacity: int | None
+    minimum: int | None
+    confirmed_count: int
+    waitlisted_count: int
+
+
+SHIFT_MEMBERS = ListedShift._fields
 _shift_members = attrgetter(*SHIFT_MEMBERS)
 
 
@@ -355,15 +361,14 @@ def _cannot_have_one() -> ColumnElement[int]:
     )
 
 
-def shifts_for_list(activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST) -> dict[UUID, list[Any]]:
-    """The next shifts of each activity by their start, and canceled or past ones where not so many are to come.
-
-    Rows of SHIFT_MEMBERS.
-    """
+def shifts_for_list(
+    activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST
+) -> dict[UUID, list[ListedShift]]:
+    """The next shifts of each activity by their start, and canceled or past ones where not so many are to come."""
     values = {"activity_ids": activity_ids, "now": now, "most": most}
-    shifts: dict[UUID, list[Any]] = {activity_id: [] for activity_id in activity_ids}
+    shifts: dict[UUID, list[ListedShift]] = {activity_id: [] for activity_id in activity_ids}
     connection = db.session.connection()
-    for shift in connection.execute(_next_shifts(connection.dialect.name), values):
+    for shift in map(ListedShift._make, connection.execute(_next_shifts(connection.dialect.name), values)):
         shifts[shift.activity_id].append(shift)
     return shifts
 
@@ -401,13 +406,12 @@ def place_of(row: Any) -> dict[str, float] | None:
     return None if row.latitude is None else {"lat": row.latitude, "lng": row.longitude}
 
 
-def shift_views(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
-    """Shifts, rows of `shifts_for_list`, as they are answered to the caller, in their order."""
+def shift_views(
+    planned: Sequence[tuple[Any, ListedShift]], caller_id: UUID | None, now: datetime
+) -> list[dict[str, Any]]:
+    """Shifts as they are answered to the caller, in their order."""
     found = prospects(caller_id, planned, now)
-    return [
-        dict(zip(SHIFT_MEMBERS, shift, strict=True)) | _prospect_view(prospect)
-        for (_, shift), prospect in zip(planned, found, strict=True)
-    ]
+    return [shift._asdict() | _prospect_view(prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
 
 
 def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, DateTime, Engine, MetaData, String, TypeDecorator, event
@@ -48,7 +49,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        # PostgreSQL's are read in UTC, which is the connection's zone: to look at each of them is a list's dearest loop.
+        # PostgreSQL's are read in UTC, the connection's zone: to look at each of them would be a list's dearest loop.
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -104,6 +105,23 @@ class Versioned:
 db = SQLAlchemy(model_class=Base, session_options={"autoflush": False, "expire_on_commit": False})
 
 
+class LeanCursor(psycopg.Cursor[Any]):
+    """A cursor that describes a column by its name and type, which is all that SQLAlchemy reads.
+
+    psycopg makes an object for each column of each statement: a list has sixty of them.
+    """
+
+    @property
+    def description(self) -> Any:
+        result = self.pgresult
+        if result is None or not result.nfields:
+            return None
+        return [
+            ((result.fname(number) or b"").decode(), result.ftype(number), None, None, None, None, None)
+            for number in range(result.nfields)
+        ]
+
+
 def engine_options(settings: Settings) -> dict[str, Any]:
     """SQLAlchemy's engine options for the configured database."""
     if make_url(settings.database_url).get_backend_name() == "sqlite":
@@ -122,6 +140,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 8,
         "pool_recycle": 1800,
         "connect_args": {
+            "cursor_factory": LeanCursor,
             "connect_timeout": 5,
             "options": "-c timezone=UTC -c lock_timeout=5000 -c statement_timeout=30000 "
             "-c idle_in_transaction_session_timeout=60000",

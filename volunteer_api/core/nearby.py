@@ -43,8 +43,10 @@ from volunteer_api.core.paging import STATEMENTS_KEPT, Wanted
 SMALL_M = 500.0
 # How many bits of a cell don't tell in which square, of about 2.5 km by 3.5 km in China, it lies.
 NEIGHBORHOOD = 2 * 11
-# By how much the square of a radius grows from one reader to the next, so that seldom too few rows are inside.
-WIDER = 1.8
+# A circle is looked through that is somewhat larger than the largest that was needed there of late: one in twenty
+# readers then finds too few rows in it, and as many again as she needs are in it.
+WIDER = 1.5
+FADING = 0.9
 CIRCLES_KEPT = 4096
 # PostgreSQL takes an array that it does not know for so long. With arrays as long as that, a plan for any circle costs
 # no more than a plan for this one: it keeps the one, and planning, which takes longer than looking, is done once.
@@ -91,14 +93,14 @@ class Nearest:
         """
         limit = math.inf if self.radius_m is None else self.radius_m**2
         told, around = _circles(wanted.statement), (wanted.count, geo.cell_of(*self.origin) >> NEIGHBORHOOD)
-        guess = limit if limit <= SMALL_M**2 else min(told.get(around, 0.0), limit)
+        guess = limit if limit <= SMALL_M**2 else min(WIDER * told.get(around, 0.0), limit)
         found = self._inside(wanted, guess) if guess else []
         if len(found) < wanted.count and guess < limit:
             found = self._after_a_walk(wanted, limit)
         if len(found) == wanted.count:
             if len(told) >= CIRCLES_KEPT:
                 told.clear()
-            told[around] = WIDER * found[-1].square
+            told[around] = max(found[-1].square, FADING * told.get(around, 0.0))
         return found
 
     def _after_a_walk(self, wanted: Wanted, limit: float) -> Sequence[Row[Any]]:
@@ -120,7 +122,7 @@ class Nearest:
     def _inside(self, wanted: Wanted, squared_m: float) -> Sequence[Row[Any]]:
         """The first rows inside a circle."""
         ranges = geo.cell_ranges(self.origin, math.sqrt(squared_m))
-        given = {"rows_wanted": wanted.count, "squared_limit": squared_m}
+        given: dict[str, Any] = {"rows_wanted": wanted.count, "squared_limit": squared_m}
         if db.engine.dialect.name == "postgresql":
             ranges += [NOWHERE] * (ARRAY_LENGTH - len(ranges))
             given |= {"cells_first": [first for first, _ in ranges], "cells_last": [last for _, last in ranges]}
@@ -192,7 +194,7 @@ def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _circles(_statement: Rows) -> dict[tuple[int, int], float]:
-    """The squared radius that should hold so many rows, in such a neighborhood. It only saves time: no page trusts it."""
+    """The squared radius that held so many rows, by their number and neighborhood. No page relies on it."""
     return {}
 
 

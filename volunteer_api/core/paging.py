@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from itsdangerous import BadSignature, URLSafeSerializer
+import orjson
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, false, or_
 
 from volunteer_api.core.database import db
@@ -74,9 +76,9 @@ def page(
 
     `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a
     cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
-    of one entity gives that entity's objects, one of several columns gives rows. `narrow` spares the database what can't
-    be on the page. `values` are those of the parameters in statement and keys; those that many
-    requests share are put together once.
+    of one entity gives that entity's objects, one of several columns gives rows. `narrow` spares the database what
+    can't be on the page. `values` are those of the parameters in statement and keys; those that many requests share are
+    put together once.
 
     Raises InvalidCursor (400).
     """
@@ -156,22 +158,23 @@ def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _serializer(*secrets: str) -> URLSafeSerializer:
+def _signer(*secrets: str) -> Signer:
     # The library signs with the last, and takes any.
-    return URLSafeSerializer([derive_key(secret, "cursor") for secret in reversed(secrets)])
+    return Signer([derive_key(secret, "cursor") for secret in reversed(secrets)])
 
 
 def _make_cursor(values: Sequence[Any], binding: str) -> str:
-    return str(_serializer(*secrets_known()).dumps([binding, *(_pack(value) for value in values)]))
+    content = orjson.dumps([binding, *(_pack(value) for value in values)])
+    return _signer(*secrets_known()).sign(base64_encode(content)).decode()
 
 
 def _open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
     try:
-        found_binding, *values = _serializer(*secrets_known()).loads(cursor)
+        found_binding, *values = orjson.loads(base64_decode(_signer(*secrets_known()).unsign(cursor)))
         if found_binding != binding or len(values) != length:
             raise InvalidCursor()
         return [_unpack(value) for value in values]
-    except (BadSignature, ValueError, TypeError, UnicodeError) as error:
+    except (BadData, ValueError, TypeError, UnicodeError) as error:
         raise InvalidCursor() from error
 
 

@@ -75,9 +75,9 @@ class Question(NamedTuple):
 
         While free places promote, whoever still waits beside one can't have it. Later each who could keeps one.
         """
-        if waitlist_is_open(self.shift, self.now):
-            return has_place(self.shift, self.role)
-        return has_place_for_newcomer(self.shift, self.role, self.kept)
+        if has_place_for_newcomer(self.shift, self.role, self.kept):
+            return True
+        return has_place(self.shift, self.role) and waitlist_is_open(self.shift, self.now)
 
 
 class Judgment(NamedTuple):
@@ -166,7 +166,8 @@ def _refuse_place(question: Question, standing: Standing, *, has_room: bool) -> 
     in_the_way = overlapping(question.shift, standing.engagements)
     if in_the_way is not None:
         return in_the_way
-    return None if has_room or waitlist_is_open(question.shift, question.now) else ShiftFull()
+    full = not has_room and not waitlist_is_open(question.shift, question.now)
+    return ShiftFull() if full else None
 
 
 def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingShift | None:
