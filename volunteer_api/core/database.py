@@ -142,7 +142,8 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "connect_args": {
             "cursor_factory": LeanCursor,
             "connect_timeout": 5,
-            "options": "-c timezone=UTC -c lock_timeout=5000 -c statement_timeout=30000 "
+            # jit: a kept plan is estimated for any values, and compiling it would outlast all of its statements.
+            "options": "-c timezone=UTC -c jit=off -c lock_timeout=5000 -c statement_timeout=30000 "
             "-c idle_in_transaction_session_timeout=60000",
         },
         "json_serializer": _dump_json,

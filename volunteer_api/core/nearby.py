@@ -47,7 +47,7 @@ NEIGHBORHOOD = 2 * 11
 # readers then finds too few rows in it, and as many again as she needs are in it.
 WIDER = 1.5
 FADING = 0.9
-CIRCLES_KEPT = 4096
+CIRCLES_KEPT = 1024
 # PostgreSQL takes an array that it does not know for so long. With arrays as long as that, a plan for any circle costs
 # no more than a plan for this one: it keeps the one, and planning, which takes longer than looking, is done once.
 ARRAY_LENGTH = 10
