@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +17,8 @@ from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.core import geo, ids
 from volunteer_api.core.database import db
-from volunteer_api.core.nearby import Nearest
-from volunteer_api.core.paging import Key, Narrowed, page
+from volunteer_api.core.nearby import Nearest, _circles, distance_to
+from volunteer_api.core.paging import Key, Wanted, page
 from volunteer_api.stations.models import SPOT, Station
 
 # Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
@@ -47,15 +49,20 @@ def rows_at(places: list[geo.Place], organization_id: UUID, kinds: tuple[str, ..
     ]
 
 
+@cache
+def stations_of(kind: str | None) -> Any:
+    """One statement for all readers, as lists have it: what was told of their circles is kept with it."""
+    of_kind = Station.kind == kind if kind else Station.kind.is_not(None)
+    return select(Station.id, distance_to(SPOT).label("square")).where(of_kind)
+
+
 def all_pages(statement: Any, narrow: Nearest, limit: int) -> list[tuple[float, UUID]]:
     keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
     found: list[tuple[float, UUID]] = []
     cursor = None
     while True:
         query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
-        part = page(
-            statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow, values=narrow.values
-        )
+        part = page(statement, keys, query, narrow=narrow, values=narrow.values)
         found += [(row.square, row.id) for row in part.items]
         cursor = part.next_cursor
         if cursor is None:
@@ -79,10 +86,10 @@ def test_the_pages_are_a_plain_sort(
         if places:
             db.session.execute(insert(Station), rows_at([*places, places[0]], organization_id, ("desk", "post")))
         narrow = Nearest(SPOT, Station.id, origin, radius_m)
-        statement = select(Station.id).where(Station.kind == kind if kind else Station.kind.is_not(None))
-        plain = statement.add_columns(narrow.distance.label("square"))
-        everything = sorted((row.square, row.id) for row in db.session.execute(plain, narrow.values))
+        statement = stations_of(kind)
+        everything = sorted((row.square, row.id) for row in db.session.execute(statement, narrow.values))
         wanted = [one for one in everything if radius_m is None or one[0] <= radius_m**2]
+        # With the circles that other examples told of.
         assert all_pages(statement, narrow, limit) == wanted
         db.session.rollback()
 
@@ -138,10 +145,12 @@ def test_a_row_that_goes_between_the_two_statements_ends_no_list(unit: Callable[
         narrow = Nearest(SPOT, Station.id, (33.7, 113.3))
         statement = select(Station.id).add_columns(narrow.distance.label("square"))
 
-        def slow(given: Any, wanted: int, values: Any) -> Narrowed:
-            narrowed = narrow(given, wanted, values)
-            db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
-            return narrowed
+        def slow(wanted: Wanted) -> Any:
+            def late(circle: Any, values: Any) -> Any:
+                db.session.execute(Station.__table__.delete().where(Station.__table__.c.id == rows[1]["id"]))
+                return wanted.first_rows(circle, values)
+
+            return narrow(replace(wanted, first_rows=late))
 
         keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
         found = page(statement, keys, {"limit": 3}, narrow=slow, values=narrow.values)
@@ -150,3 +159,32 @@ def test_a_row_that_goes_between_the_two_statements_ends_no_list(unit: Callable[
     items, cursor, made = unit(work)
     assert items == [made[0], made[2], made[3]]
     assert cursor is not None
+
+
+def test_the_next_reader_nearby_needs_no_walk(unit: Callable[[Callable[[], Any]], Any], statements: Any) -> None:
+    statement = stations_of("post")
+
+    def read(latitude: float) -> list[UUID]:
+        narrow = Nearest(SPOT, Station.id, (latitude, 113.3))
+        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
+        return [row.id for row in page(statement, keys, {"limit": 2}, narrow=narrow, values=narrow.values).items]
+
+    def work() -> tuple[list[int], list[list[UUID]], list[UUID]]:
+        places = [(33.7 + number / 1000, 113.3) for number in range(6)]
+        rows = rows_at(places, make_district().center.id, ("post",))
+        db.session.execute(insert(Station), rows)
+        spent, found = [], []
+        for step in range(3):
+            if step == 2:
+                # Fewer are left inside the circle that was told of.
+                gone = [row["id"] for row in rows[1:4]]
+                db.session.execute(Station.__table__.delete().where(Station.__table__.c.id.in_(gone)))
+            with statements() as seen:
+                found.append(read(33.7 + step / 100_000))
+            spent.append(len(seen))
+        return spent, found, [row["id"] for row in rows]
+
+    _circles.cache_clear()
+    spent, found, made = unit(work)
+    assert spent == [2, 1, 3]
+    assert found == [made[:2], made[:2], [made[0], made[4]]]

@@ -1,10 +1,10 @@
 """Lists of activities: which, in which order, and how few of 100,000 a page has to look at."""
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from operator import attrgetter
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +35,8 @@ from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
-from volunteer_api.core.paging import STATEMENTS_KEPT, Key, Narrow, Narrowed, Page, page
+from volunteer_api.core.paging import STATEMENTS_KEPT, Key, Narrow, Page, Wanted, page
+from volunteer_api.core.statements import among_given
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
@@ -49,8 +50,11 @@ PUBLISHED = Activity.state == ActivityState.PUBLISHED
 # What the answer's members read as they stand.
 MADE_HERE = ("place", "shifts", "distance_m")
 SUMMARY_COLUMNS = tuple(name for name in ActivitySummary().fields if name not in MADE_HERE)
-
-_summary_columns = attrgetter(*SUMMARY_COLUMNS)
+# What else the members that are made here need.
+OTHER_COLUMNS = ("latitude", "longitude", "organization_path_id")
+# As with `queries.ListedShift`, to spare the judgment a row's members; typed loosely, as the schema names them.
+_named_row: Any = namedtuple
+Listed = _named_row("Listed", (*SUMMARY_COLUMNS, *OTHER_COLUMNS))
 
 Rows = Select[*tuple[Any, ...]]
 
@@ -122,15 +126,18 @@ class Soonest:
 
     times: Times
 
-    def __call__(self, statement: Rows, wanted: int, values: Mapping[str, Any]) -> Narrowed:
-        """One statement, or two at the end of the list."""
-        met = self._ids(walk(statement, self.times), wanted, values)
-        if len(met) < wanted:
-            met += self._ids(_rest(statement, self.times), wanted - len(met), values)
-        return Narrowed(_among(statement), len(met), statement, {"met": met})
+    def __call__(self, wanted: Wanted) -> Sequence[Any]:
+        """Two statements, or three at the end of the list."""
+        met = self._ids(walk(wanted.statement, self.times), wanted, wanted.count)
+        if len(met) < wanted.count:
+            met += self._ids(_rest(wanted.statement, self.times), wanted, wanted.count - len(met))
+        among_met = _among(wanted.statement, db.session.connection().dialect.name)
+        found = wanted.first_rows(among_met, {"met": met})
+        # If one that was there a moment ago is gone, it is not certain that the others are the first.
+        return found if len(found) == len(met) else wanted.first_rows(wanted.statement, {})
 
-    def _ids(self, statement: Select[UUID], wanted: int, values: Mapping[str, Any]) -> list[UUID]:
-        return list(db.session.connection().execute(statement, {**values, "rows_wanted": wanted}).scalars())
+    def _ids(self, statement: Select[UUID], wanted: Wanted, count: int) -> list[UUID]:
+        return list(db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).scalars())
 
 
 # These three are kept by the statement's identity: one that was built for a single request falls out again.
@@ -168,8 +175,8 @@ def _rest(statement: Rows, times: Times) -> Select[UUID]:
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
-def _among(statement: Rows) -> Rows:
-    return statement.where(Activity.id.in_(bindparam("met", expanding=True)))
+def _among(statement: Rows, dialect: str) -> Rows:
+    return statement.where(among_given(ACTIVITY_ID, "met", dialect))
 
 
 def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
@@ -215,7 +222,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 def _listing(shape: Shape) -> Listing:
     times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
     state = _state_asked(shape)
-    statement = activities_with_names().where(*_conditions(shape, state, times))
+    statement = summary_rows().where(*_conditions(shape, state, times))
     if "near" in shape.asked:
         distance = distance_to(SPOT)
         statement = statement.add_columns(distance.label("square")).where(Activity.cell.is_not(None))
@@ -230,20 +237,29 @@ def _listing(shape: Shape) -> Listing:
     return Listing(statement, keys, times, state)
 
 
+@cache
+def summary_rows() -> Rows:
+    """What `summaries` needs of each activity, in the order of `Listed`."""
+    named = activities_with_names()
+    columns = [named.selected_columns[name] for name in Listed._fields]
+    return named.with_only_columns(*columns, maintain_column_froms=True)
+
+
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
-    """Activities in the form of `ActivitySummary`; rows of `activities_with_names`, with `square` or without."""
-    shifts = shifts_for_list([row.id for row in rows], now)
-    planned = [(row, shift) for row in rows for shift in shifts[row.id]]
-    views = iter(shift_views(planned, caller_id, now))
+    """Activities in the form of `ActivitySummary`; rows of `summary_rows`, with `square` or without."""
+    listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
+    shifts = shifts_for_list([one.id for one in listed], now)
+    views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now))
     return [
-        _summary(row, [next(views) for _ in shifts[row.id]])
+        _summary(one, [next(views) for _ in shifts[one.id]])
         | ({"distance_m": meters(row.square)} if hasattr(row, "square") else {})
-        for row in rows
+        for one, row in zip(listed, rows, strict=True)
     ]
 
 
-def _summary(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
-    return dict(zip(SUMMARY_COLUMNS, _summary_columns(row), strict=True)) | {"place": place_of(row), "shifts": shifts}
+def _summary(listed: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
+    members = dict(zip(SUMMARY_COLUMNS, listed, strict=False))
+    return members | {"place": place_of(listed), "shifts": shifts}
 
 
 def open_for_sign_up(times: Times) -> ColumnElement[bool]:

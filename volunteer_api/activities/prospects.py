@@ -4,10 +4,9 @@ Activities can't import sign-ups, so these register here the one judgment that t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
@@ -22,12 +21,14 @@ class WouldBe(StrEnum):
     WAITLISTED = "waitlisted"
 
 
-@dataclass(frozen=True)
-class Prospect:
+class Prospect(Protocol):
     """Either the state that a sign-up would get, or the first of the reasons why there would be none."""
 
-    would_be: str | None
-    refusal: Problem | None
+    @property
+    def would_be(self) -> str | None: ...
+
+    @property
+    def refusal(self) -> Problem | None: ...
 
 
 # Objects, or rows with all the columns of one: lists are read as rows.

@@ -169,13 +169,14 @@ def endpoint(
     writes = method not in SAFE_METHODS or audits
 
     def decorate(view: View) -> View:
-        given, answered = (schema() if schema is not None else None for schema in (body, returns))
+        # Made once: to make a schema for a request takes longer than to load a query by it.
+        asked, given, answered = (schema() if schema is not None else None for schema in (query, body, returns))
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
             needed = not _needs_nothing(body)
-            inner = blueprint.arguments(body, location="json", arg_name="body", required=needed)(inner)
+            inner = blueprint.arguments(given, location="json", arg_name="body", required=needed)(inner)
         if query is not None:
-            inner = blueprint.arguments(query, location="query", arg_name="query")(inner)
+            inner = blueprint.arguments(asked, location="query", arg_name="query")(inner)
         binary = {"type": "string", "format": "binary"}
         answer = (
             blueprint.response(status, returns)(inner)

@@ -1,40 +1,59 @@
 """The nearest first, exactly and page by page, as fast among 100,000 places as among a hundred.
 
-Ordering by a computed distance reads every row. So two statements: the first walks the index on cells from where the
-reader stands, up and down the curve, until it has met as many rows as the page needs. They are near, though not always
-the nearest; but the page can't reach further than the farthest of them, so the second statement orders only what lies
-within that circle. Both apply the list's own filters and start behind the cursor, so the page is exact whatever the
-filters leave and however dense the places are.
+Ordering by a computed distance reads every row. Inside a circle that holds as many rows as the page needs, only what
+lies in it has to be ordered: ranges of an index on cells find that. How wide such a circle is around here, the last
+reader's page told; if fewer rows are inside it now, or nobody asked here before, a walk along the index finds one: from
+where the reader stands, up and down the curve, until it has met as many rows as the page needs. These are near, though
+not always the nearest; but the page can't reach further than the farthest of them. All of these statements apply the
+list's own filters and start behind the cursor, so the page is exact whatever the filters leave and however dense the
+places are.
 
 A statement that many requests share, as it is, is built around once: where the reader stands is bound to it by name.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     BindParameter,
     ColumnElement,
     CompoundSelect,
     Float,
     Integer,
+    Row,
     Select,
     bindparam,
+    func,
     select,
+    true,
     union_all,
 )
 
 from volunteer_api.core import geo
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Column, Place, Spot
-from volunteer_api.core.paging import STATEMENTS_KEPT, Narrowed
+from volunteer_api.core.paging import STATEMENTS_KEPT, Wanted
 
 # A circle so small that sorting all of it is quicker than a walk, which rare rows would make long.
 SMALL_M = 500.0
+# How many bits of a cell don't tell in which square, of about 2.5 km by 3.5 km in China, it lies.
+NEIGHBORHOOD = 2 * 11
+# Squares of radii. A circle is looked through that is somewhat wider than the widest that was needed there of late: one
+# in fifteen readers then finds too few rows in it. But it is soon forgotten where far more rows are inside than before.
+WIDER = 1.5
+FADING = 0.9
+FORGOTTEN = 2.0
+CIRCLES_KEPT = 1024
+# PostgreSQL takes an array that it does not know for so long. With arrays as long as that, a plan for any circle costs
+# no more than a plan for this one: it keeps the one, and planning, which takes longer than looking, is done once.
+ARRAY_LENGTH = 10
+# A range without a cell in it, which costs nothing.
+NOWHERE = (0, -1)
 WANTED = bindparam("rows_wanted", type_=Integer())
 HERE = bindparam("origin_cell", type_=BigInteger())
 SQUARED_LIMIT = bindparam("squared_limit", type_=Float())
@@ -68,33 +87,51 @@ class Nearest:
             zip(("meters_north", "meters_east"), geo.meters_per_degree(self.origin[0]), strict=True)
         )
 
-    def __call__(self, statement: Rows, wanted: int, values: Mapping[str, Any]) -> Narrowed:
-        """At most one statement. `statement` has its filters and starts behind its cursor; `wanted` rows are needed."""
+    def __call__(self, wanted: Wanted) -> Sequence[Row[Any]]:
+        """One statement where the last reader's circle serves, two or three where it does not.
+
+        Its rows have their distance as `square`.
+        """
         limit = math.inf if self.radius_m is None else self.radius_m**2
-        if limit <= SMALL_M**2:
-            return self._first(statement, wanted, limit, promised=0)
-        given = {**values, **self.values, "rows_wanted": wanted, "origin_cell": geo.cell_of(*self.origin)}
+        told, around = _circles(wanted.statement), (wanted.count, geo.cell_of(*self.origin) >> NEIGHBORHOOD)
+        guess = limit if limit <= SMALL_M**2 else min(WIDER * told.get(around, 0.0), limit)
+        found = self._inside(wanted, guess) if guess else []
+        if len(found) < wanted.count and guess < limit:
+            found = self._after_a_walk(wanted, limit)
+        if len(found) == wanted.count:
+            if len(told) >= CIRCLES_KEPT:
+                told.clear()
+            needed = found[-1].square
+            told[around] = min(max(needed, FADING * told.get(around, 0.0)), FORGOTTEN * needed)
+        return found
+
+    def _after_a_walk(self, wanted: Wanted, limit: float) -> Sequence[Row[Any]]:
+        given = {**wanted.values, **self.values, "rows_wanted": wanted.count, "origin_cell": geo.cell_of(*self.origin)}
         if self.radius_m is not None:
             ranges = geo.cell_ranges(self.origin, self.radius_m)
             given |= {"cell_first": ranges[0][0], "cell_last": ranges[-1][1]}
-        walks = _walks(statement, self.spot, self.key, bounded=self.radius_m is not None)
-        rows = db.session.connection().execute(walks, given).all()
-        found = sorted(rows, key=lambda row: row.square)
-        met = [row for row in found[:wanted] if row.square <= limit]
-        if len(found) < wanted:
+        walks = _walks(wanted.statement, self.spot, self.key, bounded=self.radius_m is not None)
+        met = sorted(db.session.connection().execute(walks, given).all(), key=lambda row: row.square)
+        promised = [row for row in met[: wanted.count] if row.square <= limit]
+        if len(met) < wanted.count:
             # Both walks came to their end: there are no others.
-            alone = statement.where(self.key.in_([row.key for row in met]))
-            return Narrowed(alone, len(met), self._whole(statement), {})
-        return self._first(statement, wanted, min(found[wanted - 1].square, limit), promised=len(met))
+            found = wanted.first_rows(wanted.statement.where(self.key.in_([row.key for row in promised])), {})
+        else:
+            found = self._inside(wanted, min(met[wanted.count - 1].square, limit))
+        # If a row that was there a moment ago is gone, it is not certain that the others are the first.
+        return found if len(found) >= len(promised) else wanted.first_rows(self._whole(wanted.statement), {})
 
-    def _first(self, statement: Rows, wanted: int, squared_m: float, *, promised: int) -> Narrowed:
-        """The same statement with only its first rows inside a circle."""
+    def _inside(self, wanted: Wanted, squared_m: float) -> Sequence[Row[Any]]:
+        """The first rows inside a circle."""
         ranges = geo.cell_ranges(self.origin, math.sqrt(squared_m))
-        given = {"rows_wanted": wanted, "squared_limit": squared_m}
+        given: dict[str, Any] = {"rows_wanted": wanted.count, "squared_limit": squared_m}
+        if db.engine.dialect.name == "postgresql":
+            ranges += [NOWHERE] * (ARRAY_LENGTH - len(ranges))
+            given |= {"cells_first": [first for first, _ in ranges], "cells_last": [last for _, last in ranges]}
+            return wanted.first_rows(_circle_of_arrays(wanted.statement, self.spot, self.key), given)
         for number, (first, last) in enumerate(ranges):
             given |= {f"cell_first_{number}": first, f"cell_last_{number}": last}
-        circle = _circle(statement, self.spot, self.key, self.only, len(ranges))
-        return Narrowed(circle, promised, self._whole(statement), given)
+        return wanted.first_rows(_circle(wanted.statement, self.spot, self.key, self.only, len(ranges)), given)
 
     def _whole(self, statement: Rows) -> Rows:
         if self.radius_m is None:
@@ -113,7 +150,7 @@ def distance_to(spot: Spot) -> Any:
     return geo.squared_length(spot.latitude, spot.longitude, (latitude, longitude), (north, east))
 
 
-# The two below are kept by the statement's identity: one that was built for a single request falls out again.
+# These are kept by the statement's identity: one that was built for a single request falls out again.
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _walks(statement: Rows, spot: Spot, key: Column, *, bounded: bool) -> CompoundSelect[Any]:
     cell = spot.cell
@@ -134,6 +171,33 @@ def _circle(statement: Rows, spot: Spot, key: Column, only: ColumnElement[bool] 
     distance = distance_to(spot)
     keys = _only(statement, key).where(geo.in_cells(spot.cell, ranges, only), distance <= SQUARED_LIMIT)
     return statement.where(key.in_(keys.order_by(distance, key).limit(WANTED)))
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
+    """The same for PostgreSQL: its SQL is the same however many ranges there are.
+
+    Each of them is looked through by itself, or the planner, who can't know that they are short, would read the table.
+    """
+    first, last = (bindparam(name, type_=ARRAY(BigInteger())) for name in ("cells_first", "cells_last"))
+    ranges = func.unnest(first, last).table_valued("first", "last").render_derived()
+    distance = distance_to(spot)
+    square = distance.label("square")
+    inside = (
+        _only(statement, key.label("key"), square)
+        .where(spot.cell.between(ranges.c.first, ranges.c.last), distance <= SQUARED_LIMIT)
+        .order_by(square, key)
+        .limit(WANTED)
+        .lateral()
+    )
+    keys = select(inside.c.key).select_from(ranges.join(inside, true()))
+    return statement.where(key.in_(keys.order_by(inside.c.square, inside.c.key).limit(WANTED)))
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _circles(_statement: Rows) -> dict[tuple[int, int], float]:
+    """The squared radius that holds so many rows, by their number and the neighborhood. No page relies on it."""
+    return {}
 
 
 def _only(statement: Rows, *columns: Any) -> Rows:

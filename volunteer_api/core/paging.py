@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from itsdangerous import BadSignature, URLSafeSerializer
+import orjson
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, false, or_
 
 from volunteer_api.core.database import db
@@ -45,20 +47,20 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Narrowed:
-    """A statement that begins with the same rows as `whole`, but reads fewer; at least `promised` of them are there.
+class Wanted:
+    """The first `count` rows of `statement`, which starts behind the cursor; `values` are those of its parameters.
 
-    `values` are those of the parameters that it has beside the ones of `whole`.
+    `first_rows` reads so many of it, or of a statement made from it, with the values that this one has beside.
     """
 
     statement: Select[*tuple[Any, ...]]
-    promised: int
-    whole: Select[*tuple[Any, ...]]
+    count: int
     values: Mapping[str, Any]
+    first_rows: Callable[[Select[*tuple[Any, ...]], Mapping[str, Any]], Sequence[Row[Any]]]
 
 
-# Takes the statement, behind its cursor, how many rows of it are needed, and the values of its parameters.
-Narrow = Callable[[Select[*tuple[Any, ...]], int, Mapping[str, Any]], Narrowed]
+# Gives the same rows as `wanted.first_rows(wanted.statement, {})`, and has the database read fewer to find them.
+Narrow = Callable[[Wanted], Sequence[Row[Any]]]
 
 
 def page(
@@ -74,9 +76,9 @@ def page(
 
     `query` has `limit` and `cursor` beside the filters; `scope` names what the path or the caller fixes, so that a
     cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
-    of one entity gives that entity's objects, one of several columns gives rows. `narrow` may look before, to spare the
-    database what can't be on the page. `values` are those of the parameters in statement and keys; those that many
-    requests share are put together once.
+    of one entity gives that entity's objects, one of several columns gives rows. `narrow` spares the database what
+    can't be on the page. `values` are those of the parameters in statement and keys; those that many requests share are
+    put together once.
 
     Raises InvalidCursor (400).
     """
@@ -86,16 +88,11 @@ def page(
         statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        return db.session.execute(_in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}).all()
+        # The session would only look for objects to make.
+        reader = db.session if _gives_objects(statement) else db.session.connection()
+        return reader.execute(_in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}).all()
 
-    if narrow is None:
-        found = first_rows(statement, {})
-    else:
-        narrowed = narrow(statement, limit + 1, values)
-        found = first_rows(narrowed.statement, narrowed.values)
-        if len(found) < min(narrowed.promised, limit + 1):
-            # A row that was there a moment ago is gone, and with it the certainty that the others are the first.
-            found = first_rows(narrowed.whole, {})
+    found = first_rows(statement, {}) if narrow is None else narrow(Wanted(statement, limit + 1, values, first_rows))
     rows = [row[0] if len(row) == 1 else row for row in found]
     items = rows[:limit]
     more = len(rows) > limit
@@ -107,6 +104,11 @@ def _in_order(statement: Select[*tuple[Any, ...]], keys: tuple[Key, ...]) -> Sel
     # Kept by identity: one that was built for a single request falls out again.
     order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
     return statement.order_by(*order).limit(bindparam("page_rows", type_=Integer()))
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT)
+def _gives_objects(statement: Select[*tuple[Any, ...]]) -> bool:
+    return any(column["expr"] is column.get("entity") for column in statement.column_descriptions)
 
 
 def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:
@@ -155,22 +157,24 @@ def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _serializer() -> URLSafeSerializer:
+@lru_cache(maxsize=4)
+def _signer(*secrets: str) -> Signer:
     # The library signs with the last, and takes any.
-    return URLSafeSerializer([derive_key(secret, "cursor") for secret in reversed(secrets_known())])
+    return Signer([derive_key(secret, "cursor") for secret in reversed(secrets)])
 
 
 def _make_cursor(values: Sequence[Any], binding: str) -> str:
-    return str(_serializer().dumps([binding, *(_pack(value) for value in values)]))
+    content = orjson.dumps([binding, *(_pack(value) for value in values)])
+    return _signer(*secrets_known()).sign(base64_encode(content)).decode()
 
 
 def _open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
     try:
-        found_binding, *values = _serializer().loads(cursor)
+        found_binding, *values = orjson.loads(base64_decode(_signer(*secrets_known()).unsign(cursor)))
         if found_binding != binding or len(values) != length:
             raise InvalidCursor()
         return [_unpack(value) for value in values]
-    except (BadSignature, ValueError, TypeError, UnicodeError) as error:
+    except (BadData, ValueError, TypeError, UnicodeError) as error:
         raise InvalidCursor() from error
 
 

@@ -80,6 +80,13 @@ def _fold_on_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> 
     return f"upper(regexp_replace(normalize({compiler.process(element.clauses, **options)}, NFKC), '\\s', '', 'g'))"
 
 
+def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
+    """The same for the values of the parameter `name`, in a statement that is kept for the database in use."""
+    if dialect == "postgresql":
+        return cast(ColumnElement[bool], column == any_(bindparam(name, type_=ARRAY(column.type))))
+    return cast(ColumnElement[bool], column.in_(bindparam(name, expanding=True)))
+
+
 def row_count(result: Result[Any]) -> int:
     """How many rows an UPDATE or DELETE touched: what a conditional UPDATE is judged by."""
     return int(cast(CursorResult[Any], result).rowcount)

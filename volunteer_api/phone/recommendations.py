@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, exists, select, union
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import listing
 from volunteer_api.activities.models import SPOT, Activity, Shift
-from volunteer_api.activities.queries import activities_with_names, place_of
+from volunteer_api.activities.queries import place_of
 from volunteer_api.activities.search_text import fold
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
@@ -72,7 +72,7 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
     wanted = listing.open_for_sign_up(listing.times_of({}, now)), ~_goes_to(volunteer.id)
     found = _near_ids(taste, wanted) | set(db.session.scalars(_candidates(taste, wanted)))
     rows = db.session.execute(
-        activities_with_names().add_columns(Organization.division_code).where(Activity.id.in_(found))
+        listing.summary_rows().add_columns(Organization.division_code).where(Activity.id.in_(found))
     ).all()
     reasons = {row.id: _reasons(row, taste) for row in rows}
     best = sorted(rows, key=lambda row: (-_weight(reasons[row.id]), row.id))[: limit * SPARE]

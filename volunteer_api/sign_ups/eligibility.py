@@ -92,6 +92,8 @@ def _age_faults(activity: Activity, person: Person, day: date) -> list[Fault]:
 
 
 def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
+    if not activity.required_skills:
+        return []
     own = {skill.casefold() for skill in person.skills}
     missing = [skill for skill in activity.required_skills if skill.casefold() not in own]
     if not missing:

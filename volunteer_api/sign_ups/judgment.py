@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole, SignUpMode
@@ -48,8 +49,7 @@ class Standing:
     person: Person = field(default_factory=Person)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A place in a shift, or in a role of it, that somebody would have.
 
     `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `by_team`: it was a leader of
@@ -75,13 +75,12 @@ class Question:
 
         While free places promote, whoever still waits beside one can't have it. Later each who could keeps one.
         """
-        if waitlist_is_open(self.shift, self.now):
-            return has_place(self.shift, self.role)
-        return has_place_for_newcomer(self.shift, self.role, self.kept)
+        if has_place_for_newcomer(self.shift, self.role, self.kept):
+            return True
+        return has_place(self.shift, self.role) and waitlist_is_open(self.shift, self.now)
 
 
-@dataclass(frozen=True)
-class Judgment:
+class Judgment(NamedTuple):
     """Either the state that a sign-up would get, or the first of the reasons why there would be none.
 
     `waiting_id` is the caller's own waitlisted sign-up where that one would take the place.
@@ -105,14 +104,17 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
     if standing is None:
         return Judgment(None, SignInRequired())
     waiting = _taking(question, standing)
-    refusal = refuse(question, standing, waiting) or _refuse_place(question, standing, waiting)
+    has_room = question.has_room
+    refusal = refuse(question, standing, waiting)
+    if refusal is None:
+        refusal = _refuse_place(question, standing, has_room=has_room or waiting is not None)
     if refusal is not None:
         return Judgment(None, refusal)
     if waiting is not None:
         return Judgment(SignUpState.CONFIRMED, None, waiting.sign_up_id)
     if (question.by_team or not question.chosen) and _needs_approval(question, standing.person):
         return Judgment(SignUpState.PENDING, None)
-    return Judgment(SignUpState.CONFIRMED if question.has_room else SignUpState.WAITLISTED, None)
+    return Judgment(SignUpState.CONFIRMED if has_room else SignUpState.WAITLISTED, None)
 
 
 def refuse(question: Question, standing: Standing, waiting: Engagement | None = None) -> Problem | None:
@@ -160,12 +162,12 @@ def may_be_promoted(question: Question, person: Person) -> bool:
     return not _faults(question, person)
 
 
-def _refuse_place(question: Question, standing: Standing, waiting: Engagement | None) -> Problem | None:
+def _refuse_place(question: Question, standing: Standing, *, has_room: bool) -> Problem | None:
     in_the_way = overlapping(question.shift, standing.engagements)
     if in_the_way is not None:
         return in_the_way
-    full = waiting is None and not question.has_room
-    return ShiftFull() if full and not waitlist_is_open(question.shift, question.now) else None
+    full = not has_room and not waitlist_is_open(question.shift, question.now)
+    return ShiftFull() if full else None
 
 
 def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingShift | None:

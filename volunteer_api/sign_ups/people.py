@@ -6,19 +6,21 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, exists, func, join, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
-from volunteer_api.activities.prospects import Planned, Prospect
+from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.roles import roles_of
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among, among_given
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.qualifications.queries import Credentials, credentials_of
 from volunteer_api.sign_ups.eligibility import Demands, Person
 from volunteer_api.sign_ups.judgment import (
     Engagement,
+    Judgment,
     Question,
     Standing,
     has_place,
@@ -32,7 +34,7 @@ from volunteer_api.teams.models import Membership, MembershipState
 
 def prospects(
     caller_id: UUID | None, planned: Planned, now: datetime, roles: Sequence[ShiftRole | None] = ()
-) -> list[Prospect]:
+) -> list[Judgment]:
     """What would come of the caller's signing up for each of these shifts, in the role beside it where one is.
 
     One statement for somebody, none for nobody; some more where an activity asks for members, trainings or insurance,
@@ -43,13 +45,12 @@ def prospects(
     demands = demands_of(activities if caller_id is not None else ())
     none = Demands()
     kept = kept_places([shift for _, shift in planned], now) if caller_id is not None else {}
-    judged = [
+    return [
         judge(
             Question(activity, shift, demands.get(activity.id, none), now, role=role, kept=kept.get(shift.id)), standing
         )
         for (activity, shift), role in zip(planned, roles or [None] * len(planned), strict=True)
     ]
-    return [Prospect(one.would_be, one.refusal) for one in judged]
 
 
 def standing_of(volunteer_id: UUID, activity: Activity, now: datetime, team_id: UUID | None = None) -> Standing:
@@ -97,12 +98,10 @@ def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
         members = select(PathMember.path_id, PathMember.ancestor_id).where(PathMember.path_id.in_(paths))
         for row in db.session.execute(members):
             insurers[row.path_id].append(row.ancestor_id)
+    absences, turns_away = rules().no_show_limit or None, rules().no_shows_refuse
+    plain = Demands(absences=absences, turns_away=turns_away)
     return {
-        one.id: Demands(
-            insurer_ids=insurers.get(one.organization_path_id, ()) if one.hazardous else (),
-            absences=rules().no_show_limit or None,
-            turns_away=rules().no_shows_refuse,
-        )
+        one.id: Demands(insurers[one.organization_path_id], absences, turns_away) if one.hazardous else plain
         for one in activities
     }
 
@@ -133,21 +132,21 @@ def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[An
     since = now - timedelta(minutes=rules().rest_minutes)
     values = {"volunteer_ids": list(volunteer_ids), "since": since}
     rows: dict[UUID, list[Any]] = {}
-    for row in db.session.connection().execute(_people(), values):
+    connection = db.session.connection()
+    for row in connection.execute(_people(connection.dialect.name), values):
         rows.setdefault(row.id, []).append(row)
     return rows
 
 
 @cache
-def _people() -> Select[*tuple[Any, ...]]:
+def _people(dialect: str) -> Select[*tuple[Any, ...]]:
     """Each of the volunteers with each of the engagements that end after `since`."""
-    volunteer_ids: BindParameter[Any] = bindparam("volunteer_ids", expanding=True)
     guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
     role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
     counted = and_(
         SignUp.volunteer_id == Volunteer.id,
-        SignUp.volunteer_id.in_(volunteer_ids),
-        SignUp.state.in_([*ACTIVE_SIGN_UPS, SignUpState.REJECTED]),
+        among_given(SignUp.volunteer_id, "volunteer_ids", dialect),
+        among(SignUp.state, [*ACTIVE_SIGN_UPS, SignUpState.REJECTED]),
         Shift.ends_at > bindparam("since"),
         Shift.canceled_at.is_(None),
     )
@@ -168,7 +167,7 @@ def _people() -> Select[*tuple[Any, ...]]:
         .select_from(Volunteer)
         .outerjoin(join(SignUp, Shift, Shift.id == SignUp.shift_id), counted)
         .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
-        .where(Volunteer.id.in_(volunteer_ids), Volunteer.erased_at.is_(None))
+        .where(among_given(Volunteer.id, "volunteer_ids", dialect), Volunteer.erased_at.is_(None))
         .order_by(Shift.starts_at, SignUp.id)
     )
 

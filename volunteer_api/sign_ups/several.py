@@ -119,7 +119,7 @@ def _results(by: UUID, volunteer_id: UUID, standing: Standing, asked: Sequence[Q
 def _enter(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
     if volunteer_id != by:
         return enter_invited(question, standing, volunteer_id, by)
-    return enter(replace(question, chosen=False), standing, volunteer_id)
+    return enter(question._replace(chosen=False), standing, volunteer_id)
 
 
 def _with(standing: Standing, made: SignUp, shift: Shift) -> Standing:
