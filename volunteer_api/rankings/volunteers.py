@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, exists, func, literal, null, select, true
-from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.ages import youngest_adult
 from volunteer_api.accounts.consent_texts import ConsentKind
@@ -13,38 +12,44 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings import histograms
-from volunteer_api.rankings.facts import Question, Rows, attended_shifts, records
+from volunteer_api.rankings import changes, histograms
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Metric
+from volunteer_api.rankings.sums import is_folded
 
 NEIGHBORS = 2
 
 
 def values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not."""
-    match question.metric:
-        case Metric.CREDITED_MINUTES:
-            facts = records(question, ServiceRecord.volunteer_id)
-            value: ColumnElement[Any] = func.sum(facts.c.minutes)
-        case Metric.ATTENDANCE_COUNT:
-            facts = attended_shifts(question, Shift.id, Attendance.volunteer_id)
-            value = func.count()
-        case _:
-            day = local_day(Shift.starts_at).label("day")
-            facts = attended_shifts(question, Activity.id, Attendance.volunteer_id, day)
-            value = func.count()
+    facts, amount = _facts(question)
+    value: ColumnElement[Any] = func.sum(amount) if amount is not None else func.count()
     statement: Rows = select(
         facts.c.volunteer_id.label("subject_id"), cast(value, BigInteger).label("value"), null().label("own")
     ).select_from(facts)
-    if question.scope is not None:
-        member = aliased(PathMember)
-        statement = statement.join(member, member.path_id == facts.c.path_id).where(
-            member.ancestor_id == question.scope
-        )
     # Minutes that were all taken back are none.
-    return statement.group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
+    return (
+        in_scope(statement, facts, question).group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
+    )
+
+
+def _facts(question: Question) -> tuple[Subquery, ColumnElement[int] | None]:
+    """What is counted, each row with its `volunteer_id` and `path_id`; and what is summed of it, None for the rows."""
+    if question.metric is Metric.CREDITED_MINUTES:
+        ledger = records(question, ServiceRecord.volunteer_id)
+        return ledger, ledger.c.minutes
+    is_shift = question.metric is Metric.ATTENDANCE_COUNT
+    if not is_folded():
+        day = local_day(Shift.starts_at).label("day")
+        each = (Shift.id,) if is_shift else (Activity.id, day)
+        return attended_shifts(question, Attendance.volunteer_id, *each), None
+    present = changes.presences(question)
+    if is_shift:
+        return present, None
+    # An activity counts once for each day, however many of its shifts she attended.
+    keys = [present.c[name] for name in ("volunteer_id", "path_id", "activity_id", "on")]
+    return select(*keys).distinct().subquery("activity_days"), None
 
 
 def may_be_named(question: Question) -> ColumnElement[bool]:
