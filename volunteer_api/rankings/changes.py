@@ -54,19 +54,19 @@ class Marked:
 
 def marked(now: datetime) -> Marked:
     """All that is not folded yet."""
-    return Marked(now, _all_of(RankingMark.shift_id), _all_of(RankingRecordMark.record_id))
+    return Marked(now, all_of(RankingMark.shift_id), all_of(RankingRecordMark.record_id))
 
 
 def waiting_records() -> Select[UUID]:
     """The records of the ledger that are not folded yet."""
-    return _all_of(RankingRecordMark.record_id)
+    return all_of(RankingRecordMark.record_id)
 
 
-def _all_of(column: Any) -> Select[UUID]:
-    """The marks, on PostgreSQL by way of an array, of which it expects ten whatever it was told of their number.
+def all_of(column: Any) -> Select[UUID]:
+    """Whom or what marks name, on PostgreSQL by way of an array, of which it expects ten whatever their number.
 
-    What it was told is of another moment: of a table that was empty then it expects one row, and goes through a crowd's
-    twenty thousand for each row beside them; of three hundred thousand that are gone it makes no hash table.
+    What it was told of that is of another moment: of a table that was empty then it expects one row, and goes through a
+    crowd's twenty thousand for each row beside them; of three hundred thousand that are gone it makes no hash table.
     """
     if db.engine.dialect.name != "postgresql":
         return select(column)

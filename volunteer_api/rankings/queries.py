@@ -30,6 +30,7 @@ from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.minutes import minutes
+from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.teams.models import Team
@@ -73,7 +74,7 @@ def ranked(question: Question) -> Subquery:
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.subject is Subject.VOLUNTEER:
-        statement = statement.where(volunteers.may_be_named(question))
+        statement = statement.where(may_be_named(adults_born_by(question.now)))
         if question.scope or question.is_filtered:
             statement = statement.where(values.c.subject_id.is_not(None))
         return statement.subquery("ranked")

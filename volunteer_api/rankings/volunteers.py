@@ -3,14 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, exists, func, literal, null, select, true
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, null, select, true
 
-from volunteer_api.accounts.ages import youngest_adult
-from volunteer_api.accounts.consent_texts import ConsentKind
-from volunteer_api.accounts.models import Consent, Volunteer
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.core import clock
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings import changes, histograms
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope, records
@@ -50,18 +46,6 @@ def _facts(question: Question) -> tuple[Subquery, ColumnElement[int] | None]:
     # An activity counts once for each day, however many of its shifts she attended.
     keys = [present.c[name] for name in ("volunteer_id", "path_id", "activity_id", "on")]
     return select(*keys).distinct().subquery("activity_days"), None
-
-
-def may_be_named(question: Question) -> ColumnElement[bool]:
-    """Who consents to be named, and is known to be of age: of somebody without a date of birth nobody knows it."""
-    consents = exists().where(
-        Consent.volunteer_id == Volunteer.id,
-        Consent.kind == ConsentKind.RANKING_NAME,
-        Consent.withdrawn_at.is_(None),
-    )
-    of_age = Volunteer.birth_date <= youngest_adult(clock.local_date(question.now))
-    # Who has asked for erasure has taken back her consent to all of it, though she may still change her mind.
-    return and_(consents, of_age, Volunteer.erases_at.is_(None), Volunteer.erased_at.is_(None))
 
 
 def standing(question: Question, volunteer_id: UUID) -> Rows:
