@@ -95,11 +95,14 @@ def around(question: Question, volunteer_id: UUID, most: int) -> Subquery | None
     return _placed(source, once(union_all(her, *(select(side) for side in sides))))
 
 
-def everybody(question: Question) -> Subquery:
-    """All who are named, with `volunteer_id` and `value`: in no order, for comparisons."""
+def everybody(question: Question) -> tuple[Subquery, Subquery]:
+    """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
     source = _source(question)
     parts = [source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
-    return union_all(*parts).subquery("everybody")
+    rows = source.counts.subquery("rows")
+    number = func.sum(rows.c.number)
+    counts = select(rows.c.value, number.label("number")).group_by(rows.c.value).having(number != 0)
+    return union_all(*parts).subquery("everybody"), counts.subquery("counts")
 
 
 def _source(question: Question) -> Source:
