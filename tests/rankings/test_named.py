@@ -184,8 +184,9 @@ def test_ties_share_a_rank_on_whatever_page_and_those_with_nothing_come_last(
 ) -> None:
     days = {"first": first, "last": NOW.date()} if first else {}
     with clock.at(NOW):
-        people = unit(lambda: make_people(*[ADULT] * 6))
-        expected = [(1, people[0], 60), (1, people[1], 60), (3, people[2], 30)] + [(4, one, 0) for one in people[3:]]
+        # The second page begins with the last of three who have as much, and ends with somebody who has less.
+        people = unit(lambda: make_people(*[ADULT] * 7, minutes=(60, 60, 60, 30)))
+        expected = [(1, one, 60) for one in people[:3]] + [(4, people[3], 30)] + [(5, one, 0) for one in people[4:]]
         assert listed(unit, **days) == expected
         unit(folding.fold)
         assert listed(unit, **days) == expected
