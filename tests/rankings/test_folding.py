@@ -213,9 +213,8 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
     if question.subject is Subject.VOLUNTEER:
         found: list[Any] = []
         for one in people:
-            row = db.session.execute(volunteers.standing(question, one)).one()
-            sides = volunteers.values_beside(question, row.value, one)
-            found.append([tuple(row), *([int(value) for value in db.session.scalars(side)] for side in sides)])
+            rows = db.session.execute(volunteers.standing(question, one))
+            found.append(sorted(tuple(row) for row in rows))
         return found
     ranked = queries.ranked(question)
     rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]

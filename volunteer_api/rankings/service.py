@@ -135,24 +135,22 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
-    row = db.session.execute(volunteers.standing(question, volunteer_id)).one()
-    above, below = _beside(question, volunteer_id, row.value) if row.ranked >= FEWEST_WITH_NEIGHBORS else ([], [])
+    rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
+    [own] = [row for row in rows if row.side == volunteers.OWN]
+    sides: dict[str, list[int]] = {volunteers.ABOVE: [], volunteers.BELOW: []}
+    if own.ranked >= FEWEST_WITH_NEIGHBORS:
+        for row in sorted(rows, key=attrgetter("value"), reverse=True):
+            if row is not own:
+                sides[row.side].append(row.value)
     return Standing(
-        rank=row.ahead + 1 if row.value > 0 else None,
-        value=row.value,
-        ranked=row.ranked,
-        above=above,
-        below=below,
+        rank=own.ahead + 1 if own.value > 0 else None,
+        value=own.value,
+        ranked=own.ranked,
+        above=sides[volunteers.ABOVE],
+        below=sides[volunteers.BELOW],
         rule=rule_of(question),
         as_of=question.now,
     )
-
-
-def _beside(question: Question, volunteer_id: UUID, value: int) -> tuple[list[int], list[int]]:
-    """The next two values above and below, in the order of the ranking."""
-    above, below = volunteers.values_beside(question, value, volunteer_id)
-    found = [int(one) for one in db.session.scalars(above)]
-    return found[::-1], [int(one) for one in db.session.scalars(below)]
 
 
 def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
