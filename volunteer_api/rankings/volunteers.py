@@ -1,11 +1,9 @@
 """What each volunteer did, by the rule of the rankings, and where one of them stands among all."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Subquery,
     and_,
     case,
@@ -34,33 +32,31 @@ OWN, ABOVE, BELOW = "own", "above", "below"
 
 def values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not."""
-    facts, amount = _facts(question)
-    value: ColumnElement[Any] = func.sum(amount) if amount is not None else func.count()
+    facts = _facts(question).subquery("facts")
+    value = func.sum(facts.c.amount)
     statement: Rows = select(
         facts.c.volunteer_id.label("subject_id"), cast(value, BigInteger).label("value"), null().label("own")
-    ).select_from(facts)
-    # Minutes that were all taken back are none.
-    return (
-        in_scope(statement, facts, question).group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
     )
+    # Minutes that were all taken back are none.
+    return statement.group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
 
 
-def _facts(question: Question) -> tuple[Subquery, ColumnElement[int] | None]:
-    """What is counted, each row with its `volunteer_id` and `path_id`; and what is summed of it, None for the rows."""
+def _facts(question: Question) -> Rows:
+    """What is counted of each in the question's scope: `volunteer_id` and `amount`."""
     if question.metric is Metric.CREDITED_MINUTES:
         ledger = records(question, ServiceRecord.volunteer_id)
-        return ledger, ledger.c.minutes
-    is_shift = question.metric is Metric.ATTENDANCE_COUNT
-    if not is_folded():
-        day = local_day(Shift.starts_at).label("day")
-        each = (Shift.id,) if is_shift else (Activity.id, day)
-        return attended_shifts(question, Attendance.volunteer_id, *each), None
-    present = changes.presences(question)
-    if is_shift:
-        return present, None
-    # An activity counts once for each day, however many of its shifts she attended.
-    keys = [present.c[name] for name in ("volunteer_id", "path_id", "activity_id", "on")]
-    return select(*keys).distinct().subquery("activity_days"), None
+        return in_scope(select(ledger.c.volunteer_id, ledger.c.minutes.label("amount")), ledger, question)
+    if is_folded():
+        rows = changes.presences(question)
+    else:
+        day = local_day(Shift.starts_at).label("on")
+        each = (Shift.id, Activity.id.label("activity_id"), day)
+        rows = attended_shifts(question, Attendance.volunteer_id, *each)
+    each_once: Rows = select(rows.c.volunteer_id, literal(1).label("amount"))
+    if question.metric is Metric.ACTIVITY_COUNT:
+        # It counts once for each day, however many of its shifts she attended.
+        each_once = each_once.add_columns(rows.c.activity_id, rows.c.on).distinct()
+    return in_scope(each_once, rows, question)
 
 
 def standing(question: Question, volunteer_id: UUID) -> Rows:
