@@ -181,6 +181,9 @@ def pages(found: dict[str, District]) -> Iterator[tuple[str, dict[str, str]]]:
                 continue
             asked = {"subject": subject, "metric": metric, **level}
             yield each(f"{subject} by {metric}, all time", **asked)
+            if subject == "volunteer":
+                for period in ("day", "month", "year"):
+                    yield each(f"{subject} by {metric}, {period}", **asked, period=period)
             yield each(f"{subject} by {metric}, month, in a district", **asked, scope="center", period="month")
             yield each(f"{subject} by {metric}, year, in an office", **asked, scope="office", period="year")
     children = {"subject": "organization", "scope": "center"}

@@ -18,6 +18,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, personal_data
 from volunteer_api.core.database import db
 from volunteer_api.rankings import folding
+from volunteer_api.rankings.models import RankingNameMark
 
 PERSON = re.compile(r"(^|_)(volunteer|owner|actor|subject|leader|recorder|approver|member|person)_id$|_by(_id)?$")
 
@@ -91,6 +92,12 @@ STATED = {
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
     "passwords.volunteer_id": Stated(Fate.DELETED, "opens nothing any more", "account"),
     "pending_grants.granted_by": Stated(Fate.DELETED, "nobody vouches for it any more", "audit_entries"),
+    "ranking_name_marks.volunteer_id": Stated(
+        Fate.DELETED, "nobody is to be asked about", None, "that it is to be asked whether she is named, for a minute"
+    ),
+    "ranking_named.volunteer_id": Stated(
+        Fate.DELETED, "she is named no more", None, "sums of what is exported, of who consented to be named"
+    ),
     "ranking_presences.volunteer_id": Stated(
         Fate.KEPT, "sums count it; an id", None, "which of the exported attendances rankings have folded"
     ),
@@ -181,6 +188,7 @@ def person(unit: Unit) -> UUID:
     """Somebody of whom every table knows something."""
     volunteer_id: UUID = unit(lambda: furnish(make_scene()))
     unit(folding.rebuild)
+    unit(lambda: db.session.add(RankingNameMark(volunteer_id=volunteer_id)))
     return volunteer_id
 
 
@@ -200,6 +208,9 @@ def test_erasure_does_what_is_stated(app, unit, person):
     before = {column.name: value for column, value in account(unit, person)}
     with app.app_context():
         tasks.erase()
+    # Rankings name her no more at once; what they kept of it goes within the minute.
+    while unit(folding.fold):
+        pass
     left = {name for name, column in columns_about_people().items() if count(unit, column, person)}
     assert left == {name for name, stated in STATED.items() if stated.fate is Fate.KEPT}
     for column, value in account(unit, person):

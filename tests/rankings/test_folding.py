@@ -34,6 +34,7 @@ from volunteer_api.rankings.models import (
     RankingHistogram,
     RankingMark,
     RankingMinutes,
+    RankingNamed,
     RankingPresence,
     RankingRule,
     RankingShift,
@@ -212,9 +213,8 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
     if question.subject is Subject.VOLUNTEER:
         found: list[Any] = []
         for one in people:
-            row = db.session.execute(volunteers.standing(question, one)).one()
-            sides = volunteers.values_beside(question, row.value, one)
-            found.append([tuple(row), *([int(value) for value in db.session.scalars(side)] for side in sides)])
+            rows = db.session.execute(volunteers.standing(question, one))
+            found.append(sorted(tuple(row) for row in rows))
         return found
     ranked = queries.ranked(question)
     rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]
@@ -256,9 +256,10 @@ def draw_question(world: World, draw: Random, start: datetime) -> Question | Non
 def rows_folded() -> dict[str, list[Any]]:
     """All that is folded, but for sums that have come to nothing."""
     found = {}
-    for model in (RankingShift, RankingPresence, RankingSum, RankingMinutes, RankingHeadcount, RankingHistogram):
+    models = (RankingShift, RankingPresence, RankingSum, RankingMinutes, RankingHeadcount, RankingHistogram)
+    for model in (*models, RankingNamed):
         rows = [tuple(row) for row in db.session.execute(select(model.__table__))]
-        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1, RankingHistogram: 1}.get(model, 0)
+        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1, RankingHistogram: 2}.get(model, 0)
         found[model.__tablename__] = sorted(
             (str(row) for row in rows if not amounts or any(row[-amounts:])),
         )

@@ -39,6 +39,7 @@ class Volunteer(Identified, Versioned, Base):
     __table_args__ = (
         UniqueConstraint("volunteer_number", name="uq_volunteers_volunteer_number"),
         UniqueConstraint("phone", name="uq_volunteers_phone"),
+        Index("ix_volunteers_birth_date", "birth_date"),
         Index("ix_volunteers_home_division", "home_division"),
         Index("ix_volunteers_photo_id", "photo_id"),
         Index(

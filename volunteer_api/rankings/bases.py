@@ -8,7 +8,9 @@ from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, nu
 
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
+from volunteer_api.rankings import named
 from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import ranked
 from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Subject
@@ -18,11 +20,14 @@ from volunteer_api.teams.models import Membership, MembershipState
 PARTS = 10_000
 
 
-def placed(question: Question) -> Subquery:
+def placed(question: Question, part: Part | None = None) -> Subquery:
     """Every subject with `id`, `name`, `rank`, `value`, `own`, `raw`, `registered`, `before` on the question's basis.
 
-    `value` is in ten-thousandths where it is per volunteer.
+    Of these at least the `part` that is asked for, in the order of values, the largest first, and of ids. `value` is in
+    ten-thousandths where it is per volunteer.
     """
+    if part is not None and named.can_tell(question):
+        return named.places(question, part)
     match question.basis:
         case Basis.RAW:
             rows = ranked(question)

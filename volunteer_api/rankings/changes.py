@@ -34,6 +34,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.facts import Question, Rows, held_shifts
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRecordMark, RankingShift
@@ -54,19 +55,19 @@ class Marked:
 
 def marked(now: datetime) -> Marked:
     """All that is not folded yet."""
-    return Marked(now, _all_of(RankingMark.shift_id), _all_of(RankingRecordMark.record_id))
+    return Marked(now, all_of(RankingMark.shift_id), all_of(RankingRecordMark.record_id))
 
 
 def waiting_records() -> Select[UUID]:
     """The records of the ledger that are not folded yet."""
-    return _all_of(RankingRecordMark.record_id)
+    return all_of(RankingRecordMark.record_id)
 
 
-def _all_of(column: Any) -> Select[UUID]:
-    """The marks, on PostgreSQL by way of an array, of which it expects ten whatever it was told of their number.
+def all_of(column: Any) -> Select[UUID]:
+    """Whom or what marks name, on PostgreSQL by way of an array, of which it expects ten whatever their number.
 
-    What it was told is of another moment: of a table that was empty then it expects one row, and goes through a crowd's
-    twenty thousand for each row beside them; of three hundred thousand that are gone it makes no hash table.
+    What it was told of that is of another moment: of a table that was empty then it expects one row, and goes through a
+    crowd's twenty thousand for each row beside them; of three hundred thousand that are gone it makes no hash table.
     """
     if db.engine.dialect.name != "postgresql":
         return select(column)
@@ -92,7 +93,7 @@ def changes(metric: Metric, what: Marked) -> SelectBase:
 
 
 def shifts(question: Question) -> Subquery:
-    """Each shift held in the question's period and of its campaign and category, as rows of RankingShift have them."""
+    """Each shift held in the question's period, scope, campaign and category, as rows of RankingShift have them."""
     what, old = marked(question.now), RankingShift
     folded = select(*(getattr(old, name) for name in SHIFT_KEYS)).where(old.shift_id.not_in(what.shift_ids))
     live = once(live_shifts(what.now, what.shift_ids))
@@ -152,7 +153,10 @@ def in_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
 
 
 def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
+    # By its path, too, before who attended is joined to it: an office has few of the shifts.
+    paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
     return [
+        *([shift.path_id.in_(paths)] if question.scope is not None else []),
         *in_period(question, shift.on),
         *([shift.campaign_id == question.campaign_id] if question.campaign_id is not None else []),
         *([shift.category == question.category] if question.category is not None else []),

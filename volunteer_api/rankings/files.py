@@ -21,7 +21,8 @@ from volunteer_api.rankings import charts, words
 from volunteer_api.rankings.bases import placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
-from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
 from volunteer_api.rankings.schemas import Basis, Step, Subject
 from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of, told_value
@@ -140,12 +141,8 @@ def _question(query: Mapping[str, Any]) -> Question:
 
 
 def _first_places(question: Question, top: int) -> Sequence[Any]:
-    return db.session.execute(_in_order(question).limit(top)).all()
-
-
-def _in_order(question: Question) -> Rows:
-    rows = placed(question)
-    return select(rows).order_by(rows.c.value.desc(), rows.c.id)
+    rows = placed(question, Part(top))
+    return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
 
 
 def _headers(question: Question) -> list[str]:
@@ -170,7 +167,7 @@ def _more_cells(question: Question, row: Any) -> list[Value]:
 
 
 def _table(question: Question) -> list[list[Value]]:
-    rows = db.session.execute(_in_order(question).limit(MOST_ROWS + 1)).all()
+    rows = _first_places(question, MOST_ROWS + 1)
     if len(rows) > MOST_ROWS:
         raise RankingTooLong(most=MOST_ROWS)
     return [[row.rank, row.name, told_value(question, row.value), *_more_cells(question, row)] for row in rows]

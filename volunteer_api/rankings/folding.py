@@ -29,6 +29,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import OperationalError
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
@@ -43,20 +44,25 @@ from volunteer_api.rankings.models import (
     RankingHistogram,
     RankingMark,
     RankingMinutes,
+    RankingNamed,
+    RankingNameMark,
     RankingPresence,
     RankingRecordMark,
     RankingRule,
     RankingShift,
     RankingSum,
 )
+from volunteer_api.rankings.named_folding import KEYS as KEYS_OF_NAMED
+from volunteer_api.rankings.named_folding import Naming, drop_empty, forget_gone, naming
+from volunteer_api.rankings.names import adults_born_by
 from volunteer_api.rankings.people_folding import people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
-from volunteer_api.rankings.sums import forget, is_folded
+from volunteer_api.rankings.sums import forget, names_are_folded
 
-# Shifts and records folded in one transaction: a backlog is worked off in many short ones. SQLite's keep all others
-# from writing, and it knows no faster way with many.
+# Shifts, and records and marks of names, folded in one transaction: a backlog is worked off in many short ones.
+# SQLite's keep all others from writing, and it knows no faster way with many.
 AT_ONCE = {"postgresql": (200, 2000), "sqlite": (20, 200)}
 # A crowd marks one shift over and over.
 MARKS_AT_ONCE = 20_000
@@ -75,6 +81,8 @@ FOLDED: tuple[type[Base], ...] = (
     RankingMinutes,
     RankingHeadcount,
     RankingHistogram,
+    RankingNamed,
+    RankingNameMark,
     RankingRule,
 )
 
@@ -90,7 +98,7 @@ def fold() -> bool:
     if not _alone(waits=False):
         return False
     forget()
-    if not is_folded():
+    if not names_are_folded():
         _rebuild()
         return False
     now, (most_shifts, most_records) = clock.now(), AT_ONCE[db.engine.dialect.name]
@@ -98,11 +106,14 @@ def fold() -> bool:
     record_ids = db.session.scalars(
         select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(most_records)
     ).all()
-    if shift_ids or record_ids:
-        _fold(Marked(now, _these(shift_ids, RankingMark.shift_id), _these(record_ids, RankingRecordMark.record_id)))
+    named = naming(now, most_records)
+    if shift_ids or record_ids or named.changes_any:
+        what = Marked(now, _these(shift_ids, RankingMark.shift_id), _these(record_ids, RankingRecordMark.record_id))
+        _fold(what, named)
+    forget_gone(named)
     if is_all:
         _tidy(now)
-    return not is_all or len(record_ids) == most_records
+    return not (is_all and named.is_all) or len(record_ids) == most_records
 
 
 def rebuild() -> None:
@@ -126,13 +137,14 @@ def _rebuild() -> None:
     _rebuild_shifts(now)
     _rebuild_sums()
     rebuild_minutes()
-    rebuild_people()
+    rebuild_people(now)
     db.session.execute(
         plain_insert(RankingRule).values(
             id=1,
             attendances_for_held_shift=rules().attendances_for_held_shift,
             zone=settings().zone.key,
             folded_at=now,
+            adults_born_by=adults_born_by(now),
         )
     )
     _count_rows(*FOLDED)
@@ -227,13 +239,18 @@ def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
     return select(column).where(column.in_(found))
 
 
-def _fold(what: Marked) -> None:
+def _fold(what: Marked, named: Naming) -> None:
     # All of it before anything is replaced.
-    amounts, (counts, values) = _amounts(what), people_changes(what)
+    amounts = _amounts(what)
+    people = people_changes(what, named, _these(list(named.come), Volunteer.id))
     _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
     _add(RankingMinutes, KEYS, changes_of_minutes(what))
-    _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), _as_rows(counts))
-    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), _as_rows(values))
+    headcounts = {key: {"volunteer_count": count} for key, count in people.headcounts.items() if count}
+    _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), headcounts)
+    histograms = {key: counts for key, counts in people.histograms.items() if any(counts.values())}
+    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), histograms)
+    _add(RankingNamed, KEYS_OF_NAMED, people.named)
+    drop_empty(people.named)
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
     db.session.execute(delete(RankingShift).where(RankingShift.shift_id.in_(what.shift_ids)))
     _keep_shifts(live_shifts(what.now, what.shift_ids))
@@ -265,10 +282,6 @@ def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping
         statement = insert(model).values(chunk)
         added = {name: getattr(model, name) + statement.excluded[name] for name in chunk[0] if name not in key_names}
         db.session.execute(statement.on_conflict_do_update(index_elements=key_names, set_=added))
-
-
-def _as_rows(counts: Mapping[Any, int]) -> Mapping[Any, Mapping[str, int]]:
-    return {key: {"volunteer_count": count} for key, count in counts.items() if count}
 
 
 def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:

@@ -32,7 +32,7 @@ def counts(question: Question) -> Subquery:
         RankingHistogram.unit == span[0].value,
         RankingHistogram.starts_on == span[1],
     )
-    changed = values_of_volunteers(question.metric, marked(question.now), question)
+    changed = values_of_volunteers(question, marked(question.now))
     differs = changed.c.was != changed.c.now
     rows = union_all(
         folded,

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core.database import Base, Identified, one_of
@@ -83,6 +83,8 @@ class RankingRule(Base):
     attendances_for_held_shift: Mapped[int]
     zone: Mapped[str]
     folded_at: Mapped[datetime]
+    # Who was born later is folded as a minor; None where names are not folded yet.
+    adults_born_by: Mapped[date | None]
 
 
 class RankingMark(Base):
@@ -192,7 +194,10 @@ class RankingHeadcount(Base):
 
 
 class RankingHistogram(Base):
-    """How many volunteers have a value of a metric in one span, those without any left out."""
+    """How many volunteers have a value of a metric in one span, those without any left out.
+
+    `named_count` of them are named in rankings; it is kept for the units of RankingNamed.
+    """
 
     __tablename__ = "ranking_histograms"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -202,3 +207,52 @@ class RankingHistogram(Base):
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     volunteer_count: Mapped[int] = mapped_column(BigInteger)
+    named_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class RankingNamed(Base):
+    """What somebody who may be named has in one span of a month or longer, as it was folded.
+
+    A span in which she has nothing is left out, but for that of all time: those are everybody who is named.
+    """
+
+    __tablename__ = "ranking_named"
+    __table_args__ = (
+        Index(
+            "ix_ranking_named_everybody",
+            "volunteer_id",
+            postgresql_where=text("unit = 'all'"),
+            sqlite_where=text("unit = 'all'"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit: Mapped[str] = mapped_column(String(10), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    activity_count: Mapped[int] = mapped_column(BigInteger)
+    attendance_count: Mapped[int] = mapped_column(BigInteger)
+    credited_minutes: Mapped[int] = mapped_column(BigInteger)
+
+
+for _metric in (RankingNamed.activity_count, RankingNamed.attendance_count, RankingNamed.credited_minutes):
+    # In the order of a ranking: the largest first, and by their ids those who have as much.
+    Index(
+        f"ix_ranking_named_{_metric.key}",
+        RankingNamed.unit,
+        RankingNamed.starts_on,
+        _metric.desc(),
+        RankingNamed.volunteer_id,
+    )
+
+
+class RankingNameMark(Base):
+    """Somebody of whom something changed since it was last folded that decides whether she is named.
+
+    Triggers write it. Nobody who only grows older is marked: that is known from her date of birth.
+    """
+
+    __tablename__ = "ranking_name_marks"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    volunteer_id: Mapped[UUID]

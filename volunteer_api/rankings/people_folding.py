@@ -1,19 +1,25 @@
-"""Folding what is counted of volunteers: how many different ones each subject had, and how many have which value."""
+"""Folding what is counted of volunteers: how many different ones each subject had, and how many have which value.
+
+Of those who are named also what each of them has.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, Marked
 from volunteer_api.rankings.headcounts import OWN
+from volunteer_api.rankings.named import UNITS
+from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Unit, spans_of
+from volunteer_api.rankings.spans import BEGINNING, Unit, spans_of
 from volunteer_api.rankings.turnout import minutes, turnout
 
 # Kind, unit, first day, subject.
@@ -21,36 +27,69 @@ CountKey = tuple[str, str, date, UUID]
 # Metric, unit, first day, value.
 ValueKey = tuple[str, str, date, int]
 Span = tuple[Unit, date]
-Deltas = tuple[Mapping[CountKey, int], Mapping[ValueKey, int]]
+METRICS = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
+Amounts = dict[str, int]
 
 
-def people_changes(what: Marked) -> Deltas:
-    """What is to be added to the headcounts and to the histograms, by their keys."""
-    rows = turnout(what)
+@dataclass
+class PeopleChanges:
+    """What is to be added, by the keys of each table."""
+
+    headcounts: Mapping[CountKey, int]
+    histograms: defaultdict[ValueKey, Amounts] = field(
+        default_factory=lambda: defaultdict(lambda: {"volunteer_count": 0, "named_count": 0})
+    )
+    named: defaultdict[NamedKey, Amounts] = field(
+        default_factory=lambda: defaultdict(lambda: dict.fromkeys(METRICS, 0))
+    )
+
+
+def people_changes(what: Marked, naming: Naming, come: Select[UUID]) -> PeopleChanges:
+    """What is to be added to the headcounts, the histograms and what each of the named has.
+
+    `come` are the ids of who is named from now on, each a row. Who is named no more is to be taken away whole.
+    """
+    rows = turnout(what, come)
     keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
     found = db.session.execute(
         select(*keys, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")).group_by(*keys)
     ).all()
-    ledger = minutes(what)
+    ledger = minutes(what, come)
     days = [ledger.c.volunteer_id, ledger.c.on]
     recorded = db.session.execute(
         select(*days, func.sum(ledger.c.was).label("was"), func.sum(ledger.c.now).label("now")).group_by(*days)
     ).all()
-    values: defaultdict[ValueKey, int] = defaultdict(int)
-    _count_values(values, Metric.ATTENDANCE_COUNT, found, int)
-    # One row is one activity on one day.
-    _count_values(values, Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0))
-    _count_values(values, Metric.CREDITED_MINUTES, recorded, int)
-    return _headcounts(found), values
+    stay = named_of({row.volunteer_id for row in (*found, *recorded)}) - naming.gone
+    changes = PeopleChanges(_headcounts(found))
+    for metric, of_metric, amount in (
+        (Metric.ATTENDANCE_COUNT, found, int),
+        # One row is one activity on one day.
+        (Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0)),
+        (Metric.CREDITED_MINUTES, recorded, int),
+    ):
+        _count_values(changes, metric, of_metric, amount, stay, naming.come)
+    for volunteer_id in naming.come:
+        # Those who have nothing have a row of all time too.
+        changes.named[volunteer_id, Unit.ALL.value, BEGINNING].update({})
+    for row in rows_of(naming.gone):
+        for metric in METRICS:
+            if value := getattr(row, metric):
+                changes.histograms[metric.value, row.unit, row.starts_on, value]["named_count"] -= 1
+    return changes
 
 
 def _count_values(
-    values: defaultdict[ValueKey, int], metric: Metric, rows: Sequence[Any], amount: Callable[[int], int]
+    changes: PeopleChanges,
+    metric: Metric,
+    rows: Sequence[Any],
+    amount: Callable[[int], int],
+    stay: Set[UUID],
+    come: Set[UUID],
 ) -> None:
     """Take each volunteer out of where her value was, and put her where it is; in the spans that changed for her."""
     changed: defaultdict[UUID, set[Span]] = defaultdict(set)
     for row in rows:
-        if amount(row.was) != amount(row.now):
+        if row.volunteer_id in come or amount(row.was) != amount(row.now):
             changed[row.volunteer_id].update(spans_of(row.on))
     totals: defaultdict[tuple[UUID, Span], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
@@ -58,10 +97,21 @@ def _count_values(
             total = totals[row.volunteer_id, span]
             total[0] += amount(row.was)
             total[1] += amount(row.now)
-    for (_, (unit, starts_on)), (was, now) in totals.items():
-        for value, step in ((was, -1), (now, 1)):
-            if value != 0 and was != now:
-                values[metric.value, unit.value, starts_on, value] += step
+    for (volunteer_id, (unit, starts_on)), (was, now) in totals.items():
+        steps = ((was, -1), (now, 1))
+        _step(changes, "volunteer_count", (metric, unit, starts_on), steps if was != now else ())
+        if unit in UNITS and (volunteer_id in stay or volunteer_id in come):
+            had = was if volunteer_id in stay else 0
+            _step(changes, "named_count", (metric, unit, starts_on), ((had, -1), (now, 1)) if had != now else ())
+            changes.named[volunteer_id, unit.value, starts_on][metric] += now - had
+
+
+def _step(changes: PeopleChanges, name: str, of: tuple[Metric, Unit, date], steps: Sequence[tuple[int, int]]) -> None:
+    """Count one more or fewer with a value, unless that is none."""
+    metric, unit, starts_on = of
+    for value, step in steps:
+        if value != 0:
+            changes.histograms[metric.value, unit.value, starts_on, value][name] += step
 
 
 def _headcounts(rows: Sequence[Any]) -> Mapping[CountKey, int]:

@@ -1,4 +1,4 @@
-"""Counting anew how many different volunteers each subject had, and how many have which value.
+"""Counting anew how many different volunteers each subject had, and how many have which value; of the named, who.
 
 Everybody and every subject gets a small number first, and each longer span is counted from the rows of a shorter one
 that it is made of: to sort ids of sixteen bytes by the ten million, once for each kind and span, took most of the time.
@@ -6,10 +6,12 @@ that it is made of: to sort ids of sixteen bytes by the ten million, once for ea
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     Integer,
@@ -17,25 +19,38 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    case,
     cast,
     distinct,
+    exists,
+    false,
     func,
     insert,
     literal,
     or_,
     select,
     text,
+    true,
     union_all,
 )
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.facts import Rows
 from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram, RankingPresence, RankingShift
+from volunteer_api.rankings.models import (
+    RankingHeadcount,
+    RankingHistogram,
+    RankingNamed,
+    RankingPresence,
+    RankingShift,
+)
+from volunteer_api.rankings.named import UNITS
+from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Unit, start_in_sql
+from volunteer_api.rankings.spans import BEGINNING, Unit, start_in_sql
 
 # From which shorter span each one is put together: whole ones, so that nothing is cut.
 MADE_OF = {
@@ -46,6 +61,7 @@ MADE_OF = {
     Unit.YEAR: Unit.QUARTER,
     Unit.ALL: Unit.YEAR,
 }
+NAMED = ["volunteer_id", "unit", "starts_on", "attendance_count", "activity_count", "credited_minutes"]
 METRICS = (Metric.ATTENDANCE_COUNT, Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
 
 _aside = MetaData()
@@ -55,7 +71,7 @@ def _table(name: str, *columns: Column[Any]) -> Table:
     return Table(name, _aside, *columns, prefixes=["TEMPORARY"])
 
 
-PEOPLE = _table("rebuilt_people", Column("number", Integer), Column("volunteer_id", Uuid))
+PEOPLE = _table("rebuilt_people", Column("number", Integer), Column("volunteer_id", Uuid), Column("is_named", Boolean))
 # What shifts count for: few, however many shifts there are.
 COMBINATIONS = _table(
     "rebuilt_combinations",
@@ -84,10 +100,10 @@ SEEN = {unit: _seen(unit) for unit in Unit}
 WORTH = {unit: _worth(unit) for unit in Unit}
 
 
-def rebuild_people() -> None:
-    """Count everybody anew, from the folded shifts and the ledger. The two tables are empty."""
+def rebuild_people(now: datetime) -> None:
+    """Count everybody anew, from the folded shifts and the ledger. The three tables are empty."""
     with _tables():
-        _number()
+        _number(now)
         for unit, narrower in MADE_OF.items():
             if narrower is None:
                 _see_days()
@@ -97,6 +113,9 @@ def rebuild_people() -> None:
                 _weigh(unit, narrower)
             _count_heads(unit)
             _count_values(unit)
+            if unit in UNITS:
+                _name(unit)
+        _name_idle(now)
 
 
 @contextmanager
@@ -120,9 +139,12 @@ def _numbered(rows: Any, *columns: Any) -> Rows:
     return select(func.row_number().over(order_by=columns), *columns).select_from(rows)
 
 
-def _number() -> None:
+def _number(now: datetime) -> None:
     present = select(RankingPresence.volunteer_id).union(select(ServiceRecord.volunteer_id)).subquery("present")
-    _fill(PEOPLE, _numbered(present, present.c.volunteer_id), to_be_joined=True)
+    numbered = _numbered(present, present.c.volunteer_id).subquery("numbered")
+    is_named = case((may_be_named(adults_born_by(now)), true()), else_=false())
+    people = select(*numbered.c, is_named).join_from(numbered, Volunteer, Volunteer.id == numbered.c.volunteer_id)
+    _fill(PEOPLE, people, to_be_joined=True)
     keys = (RankingShift.path_id, RankingShift.team_id, RankingShift.station_id)
     combined = select(*keys).distinct().subquery("combined")
     _fill(COMBINATIONS, _numbered(combined, *combined.c), to_be_joined=True)
@@ -216,15 +238,39 @@ def _weigh(unit: Unit, narrower: Unit) -> None:
 
 
 def _count_values(unit: Unit) -> None:
-    rows, names = WORTH[unit], ["metric", "unit", "starts_on", "value", "volunteer_count"]
+    rows, names = WORTH[unit], ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
+    named: Any = func.sum(case((PEOPLE.c.is_named, 1), else_=0)) if unit in UNITS else literal(0)
     for metric in METRICS:
         value = rows.c[metric.value]
         counted = (
-            select(literal(metric.value), literal(unit.value), rows.c.start, value, func.count())
+            select(literal(metric.value), literal(unit.value), rows.c.start, value, func.count(), named)
+            .join_from(rows, PEOPLE, PEOPLE.c.number == rows.c.person)
             .where(value != 0)
             .group_by(rows.c.start, value)
         )
         db.session.execute(insert(RankingHistogram).from_select(names, counted))
+
+
+def _name(unit: Unit) -> None:
+    """Keep what each of the named has; who has nothing in a span has no row of it."""
+    rows = WORTH[unit]
+    values = [rows.c[metric.value] for metric in METRICS]
+    named = (
+        select(PEOPLE.c.volunteer_id, literal(unit.value), rows.c.start, *values)
+        .join_from(rows, PEOPLE, PEOPLE.c.number == rows.c.person)
+        .where(PEOPLE.c.is_named, or_(literal(unit is Unit.ALL), *(value != 0 for value in values)))
+        # In the order of the key, or its index would be written all over.
+        .order_by(PEOPLE.c.number, rows.c.start)
+    )
+    db.session.execute(insert(RankingNamed).from_select(NAMED, named))
+
+
+def _name_idle(now: datetime) -> None:
+    """Who is named and never did anything has one row, of all time."""
+    nothing = [literal(0) for _ in METRICS]
+    known = exists().where(PEOPLE.c.volunteer_id == Volunteer.id)
+    idle: Rows = select(Volunteer.id, literal(Unit.ALL.value), literal(BEGINNING, Date), *nothing)
+    db.session.execute(insert(RankingNamed).from_select(NAMED, idle.where(~known, may_be_named(adults_born_by(now)))))
 
 
 def _equal(one: Any, other: Any) -> Any:

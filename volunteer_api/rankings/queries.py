@@ -29,6 +29,8 @@ from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
+from volunteer_api.rankings.minutes import minutes
+from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.teams.models import Team
@@ -72,8 +74,8 @@ def ranked(question: Question) -> Subquery:
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.subject is Subject.VOLUNTEER:
-        statement = statement.where(volunteers.may_be_named(question))
-        if question.scope or question.campaign_id or question.category:
+        statement = statement.where(may_be_named(adults_born_by(question.now)))
+        if question.scope or question.is_filtered:
             statement = statement.where(values.c.subject_id.is_not(None))
         return statement.subquery("ranked")
     if question.scope is not None:
@@ -152,7 +154,10 @@ def _measures(
 
 
 def _facts(question: Question) -> Subquery:
-    """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors."""
+    """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors.
+
+    For organizations the path alone may be there.
+    """
     if sums.can_tell(question):
         return sums.amounts(question)
     is_folded = sums.is_folded()
@@ -160,6 +165,10 @@ def _facts(question: Question) -> Subquery:
         case Metric.ACTIVITY_COUNT:
             days = changes.activity_days(question) if is_folded else activity_days(question)
             return _summed(days, func.count())
+        case Metric.CREDITED_MINUTES if is_folded and question.subject is Subject.ORGANIZATION:
+            found = minutes(question)
+            amount = func.sum(found.c.credited_minutes).label("amount")
+            return select(found.c.path_id, amount).group_by(found.c.path_id).subquery("facts")
         case Metric.CREDITED_MINUTES:
             rows = records(question)
             return _summed(rows, func.sum(rows.c.minutes))

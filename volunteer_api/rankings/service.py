@@ -7,18 +7,19 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, literal, select
+from sqlalchemy import FromClause, column, func, literal, select, table
 
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.paging import DEFAULT_LIMIT, Key, Page, cursor_values, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import volunteers
+from volunteer_api.rankings import named, volunteers
 from volunteer_api.rankings.bases import PARTS, period_before, placed
 from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
@@ -33,7 +34,8 @@ TEXTS = {
     Metric.CREDITED_MINUTES: "The credited minutes of the hours ledger; a reversal counts on the original date.",
 }
 
-
+# By what a cursor is bound, before there are rows to read behind it.
+PLACED = table("placed", column("value"), column("id"))
 # Among fewer it is known whose the values are: of two who swept one street, the other's; and she may be a child.
 FEWEST_WITH_NEIGHBORS = 5
 # What a basis adds to the rule, below organizations and below teams.
@@ -93,13 +95,7 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     """
     question = question_of(query)
     scope = _scope(question, require_known(question))
-    rows = placed(question)
-    if "around" in query:
-        found = Page(_around(rows, query["around"]), None)
-    else:
-        # Their id breaks the tie of equal values, so that pages never tear.
-        keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
-        found = page(select(rows), keys, query)
+    found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
     return Ranking(
         items=[_row(question, row) for row in found.items],
         scope=scope,
@@ -139,24 +135,22 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
-    row = db.session.execute(volunteers.standing(question, volunteer_id)).one()
-    above, below = _beside(question, volunteer_id, row.value) if row.ranked >= FEWEST_WITH_NEIGHBORS else ([], [])
+    rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
+    [own] = [row for row in rows if row.side == volunteers.OWN]
+    sides: dict[str, list[int]] = {volunteers.ABOVE: [], volunteers.BELOW: []}
+    if own.ranked >= FEWEST_WITH_NEIGHBORS:
+        for row in sorted(rows, key=attrgetter("value"), reverse=True):
+            if row is not own:
+                sides[row.side].append(row.value)
     return Standing(
-        rank=row.ahead + 1 if row.value > 0 else None,
-        value=row.value,
-        ranked=row.ranked,
-        above=above,
-        below=below,
+        rank=own.ahead + 1 if own.value > 0 else None,
+        value=own.value,
+        ranked=own.ranked,
+        above=sides[volunteers.ABOVE],
+        below=sides[volunteers.BELOW],
         rule=rule_of(question),
         as_of=question.now,
     )
-
-
-def _beside(question: Question, volunteer_id: UUID, value: int) -> tuple[list[int], list[int]]:
-    """The next two values above and below, in the order of the ranking."""
-    above, below = volunteers.values_beside(question, value, volunteer_id)
-    found = [int(one) for one in db.session.scalars(above)]
-    return found[::-1], [int(one) for one in db.session.scalars(below)]
 
 
 def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
@@ -178,8 +172,26 @@ def _row(question: Question, row: Any) -> RankedRow:
     )
 
 
-def _around(rows: Subquery, subject_id: UUID) -> Sequence[Any]:
+def _page(question: Question, query: Mapping[str, Any]) -> Page:
+    """The page that a query asks for. Raises InvalidCursor (400)."""
+    behind = cursor_values(_keys(PLACED), query)
+    rows = placed(question, Part((query.get("limit") or DEFAULT_LIMIT) + 1, (behind[0], behind[1]) if behind else None))
+    return page(select(rows), _keys(rows), query)
+
+
+def _keys(rows: FromClause) -> list[Key]:
+    # Their id breaks the tie of equal values, so that pages never tear.
+    return [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+
+
+def _around(question: Question, subject_id: UUID) -> Sequence[Any]:
     """One subject's place and two neighbors on each side. Raises NotFound (404) where it has no place."""
+    if named.can_tell(question):
+        near = named.around(question, subject_id, NEIGHBORS)
+        if near is None:
+            raise NotFound()
+        return db.session.execute(select(near).order_by(near.c.value.desc(), near.c.id)).all()
+    rows = placed(question)
     place = func.row_number().over(order_by=(rows.c.value.desc(), rows.c.id))
     placed_rows = select(rows, place.label("place")).cte("numbered")
     own = select(placed_rows.c.place).where(placed_rows.c.id == subject_id).scalar_subquery()

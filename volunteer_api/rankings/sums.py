@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, select, union_all
 
@@ -17,13 +18,32 @@ KNOWN = "volunteer_api_ranking_rule"
 SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
 
 
+class Known(NamedTuple):
+    """What is folded by the rule in use."""
+
+    sums: bool
+    names: bool
+
+
 def is_folded() -> bool:
     """Whether the folded tables are made, and by the rule and in the zone in use. Asked once in a session."""
+    return _known().sums
+
+
+def names_are_folded() -> bool:
+    """Whether what named volunteers have is folded too."""
+    return _known().names
+
+
+def _known() -> Known:
     known = db.session().info
     if KNOWN not in known:
-        rule = db.session.execute(select(RankingRule.attendances_for_held_shift, RankingRule.zone)).one_or_none()
-        known[KNOWN] = rule is not None and tuple(rule) == (rules().attendances_for_held_shift, settings().zone.key)
-    return bool(known[KNOWN])
+        columns = (RankingRule.attendances_for_held_shift, RankingRule.zone, RankingRule.adults_born_by)
+        rule = db.session.execute(select(*columns)).one_or_none()
+        is_ours = rule is not None and tuple(rule)[:2] == (rules().attendances_for_held_shift, settings().zone.key)
+        known[KNOWN] = Known(is_ours, is_ours and rule is not None and rule.adults_born_by is not None)
+    found: Known = known[KNOWN]
+    return found
 
 
 def forget() -> None:
@@ -35,7 +55,7 @@ def forget() -> None:
 def counting_live() -> Iterator[None]:
     """Count live inside the block, whatever is folded: to compare the two."""
     forget()
-    db.session().info[KNOWN] = False
+    db.session().info[KNOWN] = Known(sums=False, names=False)
     try:
         yield
     finally:

@@ -4,7 +4,24 @@ A volunteer counts once, however often she came. So whether a change matters is 
 that is little for each, and only those are looked at who attended a shift of which something changed.
 """
 
-from sqlalchemy import CTE, FromClause, Subquery, case, func, literal, select, union, union_all
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    FromClause,
+    Select,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    union,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 
 from volunteer_api.attendance.models import Attendance, State
@@ -15,8 +32,8 @@ from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
 
-def turnout(what: Marked) -> CTE:
-    """All that those attended who attended a marked shift, then or now.
+def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
+    """All that those attended who attended a marked shift, then or now, or who are asked for `also`.
 
     Rows of `volunteer_id`, `activity_id`, `on`, `path_id`, `team_id`, `station_id`; `was` 1 where it is folded, `now` 1
     where it holds at this moment, else 0. Rows may be equal: one for each shift.
@@ -32,7 +49,7 @@ def turnout(what: Marked) -> CTE:
     )
     gone = aliased(RankingPresence)
     touched = union(
-        select(new.c.volunteer_id), select(gone.volunteer_id).where(gone.shift_id.in_(what.shift_ids))
+        select(new.c.volunteer_id), select(gone.volunteer_id).where(gone.shift_id.in_(what.shift_ids)), *_each(also)
     ).cte()
     presence, shift = aliased(RankingPresence), aliased(RankingShift)
     names = ("volunteer_id", *DAY_KEYS)
@@ -48,10 +65,13 @@ def turnout(what: Marked) -> CTE:
     return once(union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))))
 
 
-def minutes(what: Marked) -> CTE:
-    """All minutes of those of whom a record is not folded: `volunteer_id`, `on`, and the minutes as `was` and `now`."""
+def minutes(what: Marked, also: Select[UUID] | None = None) -> CTE:
+    """All minutes of those of whom a record is not folded, or who are asked for `also`.
+
+    Rows of `volunteer_id`, `on`, and the minutes as `was` and `now`.
+    """
     fresh, record = aliased(ServiceRecord), aliased(ServiceRecord)
-    touched = select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)).distinct().cte()
+    touched = union(select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)), *_each(also)).cte()
     every: Rows = select(record.volunteer_id, record.on, record.minutes, record.id).select_from(record)
     ledger = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id).subquery("ledger")
     folded: Rows = select(
@@ -61,13 +81,17 @@ def minutes(what: Marked) -> CTE:
     return once(union_all(folded, new))
 
 
-def values_of_volunteers(metric: Metric, what: Marked, question: Question | None = None) -> Subquery:
-    """Rows of `volunteer_id`, `was` and `now`: the value in the question's period, folded and at this moment."""
+def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | None = None) -> Subquery:
+    """Each of those once: `volunteer_id`, and her value in the question's period as it was folded and is, 0 with none.
+
+    `was` is of all that she did, named or not.
+    """
+    metric = question.metric
     rows: FromClause
     if metric is Metric.CREDITED_MINUTES:
-        rows = minutes(what)
+        rows = minutes(what, also)
     else:
-        rows = turnout(what)
+        rows = turnout(what, also)
         if metric is Metric.ACTIVITY_COUNT:
             # An activity counts once for each day, however many of its shifts she attended.
             keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
@@ -76,9 +100,16 @@ def values_of_volunteers(metric: Metric, what: Marked, question: Question | None
                 .group_by(*keys)
                 .subquery("days")
             )
-    statement: Rows = select(
-        rows.c.volunteer_id, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")
-    ).group_by(rows.c.volunteer_id)
-    if question is not None:
-        statement = statement.where(*in_period(question, rows.c.on))
-    return statement.subquery("values")
+    in_time = and_(true(), *in_period(question, rows.c.on))
+    each = [
+        select(rows.c.volunteer_id, *(case((in_time, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
+        *(one.add_columns(literal(0), literal(0)) for one in _each(also)),
+    ]
+    every = union_all(*each).subquery("every")
+    # PostgreSQL sums whole numbers to a decimal.
+    sums = [cast(func.sum(every.c[name]), BigInteger).label(name) for name in ("was", "now")]
+    return select(every.c.volunteer_id, *sums).group_by(every.c.volunteer_id).subquery("values")
+
+
+def _each(also: Select[UUID] | None) -> list[Select[UUID]]:
+    return [] if also is None else [also]

@@ -1,0 +1,277 @@
+"""The places of named volunteers: a few of them, in order from anywhere, however many there are.
+
+What they have in a month or longer is folded in that order, and how many have more is told by a histogram. Of any other
+time they are counted; then, too, those who have nothing follow one another by their ids.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.orm import aliased
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.database import db
+from volunteer_api.rankings import volunteers
+from volunteer_api.rankings.changes import marked, once
+from volunteer_api.rankings.facts import Column, Question, Rows
+from volunteer_api.rankings.models import RankingHistogram, RankingNamed
+from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
+from volunteer_api.rankings.schemas import Basis, Subject
+from volunteer_api.rankings.spans import BEGINNING, Unit, single
+from volunteer_api.rankings.sums import names_are_folded
+from volunteer_api.rankings.turnout import values_of_volunteers
+
+# Of shorter spans, what volunteers have is counted: it is little.
+UNITS = (Unit.MONTH, Unit.QUARTER, Unit.YEAR, Unit.ALL)
+
+
+@dataclass(frozen=True)
+class Part:
+    """At most so many places: those behind a value and an id, or from the first on."""
+
+    most: int
+    behind: tuple[int, UUID] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Of whom places are made, each with `volunteer_id` and `value`.
+
+    `ordered` are to be had in order, and `zeros` by their ids, where these are not among the former; `others` are few.
+    `counts` has a `value` and the `number` of those who have it.
+    """
+
+    ordered: Rows
+    zeros: Rows | None
+    others: Rows
+    counts: Rows
+
+
+def can_tell(question: Question) -> bool:
+    """Whether it is a question about all who are named, as they stand and not as they grew."""
+    return (
+        question.subject is Subject.VOLUNTEER
+        and question.basis is Basis.RAW
+        and question.scope is None
+        and not question.is_filtered
+        and names_are_folded()
+    )
+
+
+def places(question: Question, part: Part) -> Subquery:
+    """A part of the ranking: rows as those of `bases.placed`."""
+    source = _source(question)
+    return _placed(source, once(_walk(source, part.most, part.behind)))
+
+
+def around(question: Question, volunteer_id: UUID, most: int) -> Subquery | None:
+    """One volunteer's place and at most so many on each side, as `places`; None where she is not named."""
+    value = _value_of(question, volunteer_id)
+    if value is None:
+        return None
+    source, own = _source(question), (value, volunteer_id)
+    sides = [_walk(source, most, own, down=down).subquery() for down in (False, True)]
+    # Whose id it is, and what she has: as columns, which a bare value is not on every database.
+    her = select(Volunteer.id.label("volunteer_id"), cast(literal(value), BigInteger).label("value")).where(
+        Volunteer.id == volunteer_id
+    )
+    return _placed(source, once(union_all(her, *(select(side) for side in sides))))
+
+
+def everybody(question: Question) -> tuple[Subquery, Subquery]:
+    """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
+    source = _source(question)
+    parts = [source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
+    rows = source.counts.subquery("rows")
+    number = func.sum(rows.c.number)
+    counts = select(rows.c.value, number.label("number")).group_by(rows.c.value).having(number != 0)
+    return union_all(*parts).subquery("everybody"), counts.subquery("counts")
+
+
+def _source(question: Question) -> Source:
+    span = single(question.first, question.last)
+    return _folded(question, *span) if span is not None and span[0] in UNITS else _counted(question)
+
+
+def _folded(question: Question, unit: Unit, starts_on: Any) -> Source:
+    own = aliased(RankingNamed)
+    metric: Column = getattr(own, question.metric)
+    of_span = and_(own.unit == unit.value, own.starts_on == starts_on)
+    changed = values_of_volunteers(question, marked(question.now), noted(question.now))
+    may = may_be_named(adults_born_by(question.now))
+    # Those of whom something is not folded: what is folded of them is taken away, and what they have now is added.
+    beside = once(
+        select(
+            changed.c.volunteer_id,
+            func.coalesce(metric, 0).label("was"),
+            case((may, changed.c.now)).label("now"),
+        )
+        .join_from(changed, Volunteer, Volunteer.id == changed.c.volunteer_id)
+        .outerjoin(own, and_(own.volunteer_id == changed.c.volunteer_id, of_span))
+    )
+    settled = own.volunteer_id.not_in(select(beside.c.volunteer_id))
+    # Judged again, though it was when it was folded: a name is not to be told for want of a mark.
+    ordered: Rows = (
+        select(own.volunteer_id.label("volunteer_id"), metric.label("value"))
+        .join_from(own, Volunteer, Volunteer.id == own.volunteer_id)
+        .where(of_span, settled, may)
+    )
+    folded = select(RankingHistogram.value.label("value"), RankingHistogram.named_count.label("number")).where(
+        RankingHistogram.metric == question.metric.value,
+        RankingHistogram.unit == unit.value,
+        RankingHistogram.starts_on == starts_on,
+    )
+    counts = union_all(
+        folded,
+        select(beside.c.was, literal(-1)).where(beside.c.was != 0),
+        select(beside.c.now, literal(1)).where(beside.c.now != 0),
+    ).subquery("counts")
+    has_any = select(own.volunteer_id).where(of_span, metric != 0)
+    return Source(
+        # Of all time everybody has a row, those with nothing too.
+        ordered if unit is Unit.ALL else ordered.where(metric != 0),
+        None if unit is Unit.ALL else _zeros(question, has_any, select(beside.c.volunteer_id)),
+        select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None)),
+        select(counts.c.value, counts.c.number),
+    )
+
+
+def _counted(question: Question) -> Source:
+    may = may_be_named(adults_born_by(question.now))
+    found = volunteers.values(question)
+    named = once(
+        select(found.c.subject_id.label("volunteer_id"), found.c.value)
+        .join_from(found, Volunteer, Volunteer.id == found.c.subject_id)
+        .where(may)
+    )
+    beside = noted(question.now).subquery("noted")
+    others = (
+        select(beside.c.volunteer_id, literal(0, BigInteger).label("value"))
+        .join_from(beside, Volunteer, Volunteer.id == beside.c.volunteer_id)
+        .where(may, beside.c.volunteer_id.not_in(select(named.c.volunteer_id)))
+    )
+    return Source(
+        select(named.c.volunteer_id, named.c.value),
+        _zeros(question, select(named.c.volunteer_id), select(beside.c.volunteer_id)),
+        others,
+        select(named.c.value, literal(1).label("number")),
+    )
+
+
+def _zeros(question: Question, with_any: Rows, beside: Rows) -> Rows:
+    """Those named who have nothing, but for who stands beside the folded ones. To be had in the order of their ids."""
+    every = aliased(RankingNamed)
+    [has] = with_any.selected_columns
+    nothing = with_any.where(has == every.volunteer_id).correlate(every).exists()
+    return (
+        select(every.volunteer_id.label("volunteer_id"), literal(0, BigInteger).label("value"))
+        .join_from(every, Volunteer, Volunteer.id == every.volunteer_id)
+        .where(
+            every.unit == Unit.ALL.value,
+            every.starts_on == BEGINNING,
+            ~nothing,
+            every.volunteer_id.not_in(beside),
+            may_be_named(adults_born_by(question.now)),
+        )
+    )
+
+
+def _walk(source: Source, most: int, behind: tuple[int, UUID] | None, *, down: bool = True) -> Rows:
+    """The next so many behind a value and an id, or up from there; without these, the first of all."""
+    # An index is entered by one condition on its value: equal values and others are walked apart.
+    parts, others = [source.ordered], source.others
+    if behind is not None:
+        parts = [source.ordered.where(one(source.ordered, behind, down)) for one in (_equal, _further)]
+        others = others.where(or_(_equal(others, behind, down), _further(others, behind, down)))
+    walked = [once(_first(part, most, down)) for part in parts]
+    found: list[Rows] = [select(one.c.volunteer_id, one.c.value) for one in walked]
+    if source.zeros is not None and (down or (behind is not None and behind[0] == 0)):
+        zeros = source.zeros
+        lacking: ColumnElement[int] = literal(most)
+        if behind is not None and behind[0] == 0:
+            zeros = zeros.where(_equal(zeros, behind, down))
+        elif down:
+            # Nobody looks for those with nothing while there are enough of the others.
+            there = sum((select(func.count()).select_from(one).scalar_subquery() for one in walked), literal(0))
+            lacking = case((there < most, most - there), else_=0)
+        found.append(select(_first(zeros, lacking, down).subquery("idle")))
+    every = union_all(*found, others).subquery("every")
+    return _first(select(every.c.volunteer_id, every.c.value), most, down)
+
+
+def _equal(rows: Rows, behind: tuple[int, UUID], down: bool) -> ColumnElement[bool]:
+    """That a row has the same value, and a later id; an earlier one on the way up."""
+    columns, (value, volunteer_id) = rows.selected_columns, behind
+    is_behind = columns.volunteer_id > volunteer_id if down else columns.volunteer_id < volunteer_id
+    return and_(columns.value == value, is_behind)
+
+
+def _further(rows: Rows, behind: tuple[int, UUID], down: bool) -> ColumnElement[bool]:
+    column, (value, _) = rows.selected_columns.value, behind
+    found: ColumnElement[bool] = column < value if down else column > value
+    return found
+
+
+def _first(rows: Rows, most: Any, down: bool) -> Rows:
+    columns = rows.selected_columns
+    order = (columns.value.desc(), columns.volunteer_id) if down else (columns.value, columns.volunteer_id.desc())
+    return rows.order_by(*order).limit(most)
+
+
+def _placed(source: Source, page: CTE) -> Subquery:
+    """These rows, which follow one another, with their ranks: from how many are ahead of the first of them."""
+    first = select(func.max(page.c.value)).scalar_subquery()
+    counts = source.counts.subquery("counts")
+    numbers = [
+        cast(func.coalesce(func.sum(case((is_so, counts.c.number), else_=0)), 0), BigInteger).label(name)
+        for name, is_so in (("ahead", counts.c.value > first), ("level", counts.c.value == first))
+    ]
+    tops = select(*numbers).where(counts.c.value >= first).subquery("tops")
+    # Of those level with the first, some may stand before it; of all others, everybody is among these rows.
+    among = func.rank().over(order_by=page.c.value.desc())
+    level_here = func.sum(case((page.c.value == first, 1), else_=0)).over()
+    rank = 1 + tops.c.ahead + case((page.c.value == first, 0), else_=tops.c.level + among - 1 - level_here)
+    nothing = cast(null(), BigInteger)
+    return (
+        select(
+            Volunteer.id.label("id"),
+            Volunteer.name.label("name"),
+            cast(page.c.value, BigInteger).label("value"),
+            nothing.label("own"),
+            cast(page.c.value, BigInteger).label("raw"),
+            nothing.label("registered"),
+            nothing.label("before"),
+            cast(rank, BigInteger).label("rank"),
+        )
+        .join_from(page, Volunteer, Volunteer.id == page.c.volunteer_id)
+        .join(tops, true())
+        .subquery("placed")
+    )
+
+
+def _value_of(question: Question, volunteer_id: UUID) -> int | None:
+    """What somebody has, 0 with nothing; None where she is not named."""
+    found = volunteers.values(question)
+    return db.session.scalars(
+        select(func.coalesce(found.c.value, 0))
+        .select_from(Volunteer)
+        .outerjoin(found, found.c.subject_id == Volunteer.id)
+        .where(Volunteer.id == volunteer_id, may_be_named(adults_born_by(question.now)))
+    ).one_or_none()
