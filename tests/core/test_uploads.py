@@ -15,9 +15,10 @@ from tests.factories import current_app_is, make_volunteer
 from tests.servers import Databases, close, make_settings
 from volunteer_api.app import create_app
 from volunteer_api.core.access import open_to_all, signed_in
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import PDF, Download
-from volunteer_api.core.endpoint import REQUIRED, Upload, endpoint, feature_blueprint
+from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.schema import Count, Schema, Text
 

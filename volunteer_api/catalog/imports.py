@@ -9,9 +9,9 @@ from sqlalchemy import or_, select
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import new_item, plain
 from volunteer_api.core.access import Principal
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.tables import (
     CellError,

@@ -7,11 +7,8 @@ store the answer under its key → commit → respond
 import functools
 import hashlib
 import inspect
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
-from io import BytesIO
 from typing import Any
 
 from flask import Response, current_app, g, request
@@ -21,37 +18,28 @@ from marshmallow import ValidationError
 from sqlalchemy.orm.exc import StaleDataError
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
 
-from volunteer_api.core import at_once, etags, strict_json, texts
+from volunteer_api.core import at_once, etags, texts
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.at_once import AtOnce
+from volunteer_api.core.bodies import needs_nothing, read_body, receive_upload, take_file
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download, complete, respond_with
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import (
-    BodyTooLarge,
     InvalidPayload,
     PreconditionFailed,
     Problem,
-    UnsupportedMediaType,
     render,
 )
 from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
-from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import authenticate, require_open_session
 from volunteer_api.core.unit_of_work import LOST, run_unit
 from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
 SAFE_METHODS = ("GET",)
-# Of a multipart body: one is taken, a few more can be named in a refusal.
-MOST_PARTS = 10
-MOST_DELIMITERS = 100
-MOST_HEAD_BYTES = 8192
-END_OF_HEAD = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 View = Callable[..., Any]
 Preparation = Callable[..., Any]
 Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
@@ -67,14 +55,6 @@ class Idempotency(Enum):
 
 
 OPTIONAL, REQUIRED, NONE = Idempotency.OPTIONAL, Idempotency.REQUIRED, Idempotency.NONE
-
-
-@dataclass(frozen=True)
-class Upload:
-    """The one file of an upload. `file_name` is what the phone called it: to be shown, never to be trusted."""
-
-    content: bytes
-    file_name: str
 
 
 class StrictParser(FlaskParser):
@@ -173,7 +153,7 @@ def endpoint(
         asked, given, answered = (schema() if schema is not None else None for schema in (query, body, returns))
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
-            needed = not _needs_nothing(body)
+            needed = not needs_nothing(body)
             inner = blueprint.arguments(given, location="json", arg_name="body", required=needed)(inner)
         if query is not None:
             inner = blueprint.arguments(asked, location="query", arg_name="query")(inner)
@@ -248,13 +228,13 @@ def endpoint(
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
-            raw = _receive_upload() if upload else _read_body(method, body)
+            raw = receive_upload() if upload else read_body(body, safe=method in SAFE_METHODS)
             if limit is not None:
                 check_limit(limit, f"{method} {rule}")
             principal = authenticate(access)
             if upload:
                 # Hostile parts cost seconds: only for those who have a token and a try left.
-                _take_file(raw)
+                take_file(raw)
             replayable = None
             if keyed is not Idempotency.NONE and principal is not None:
                 compared = _compared(fingerprint, path, upload)
@@ -324,95 +304,12 @@ def _load(access: Access, principal: Principal | None, path: dict[str, Any]) -> 
     return access.load(principal, **path) if access.load is not None else None
 
 
-def _read_body(method: str, body: type[Schema] | None) -> bytes:
-    """The whole body, before anything is locked: a slow client must hold nothing."""
-    raw = _receive(settings().body_bytes)
-    g.json = None
-    if method in SAFE_METHODS:
-        return raw
-    if not raw and _needs_nothing(body):
-        g.json = {}
-        return raw
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType()
-    g.json = strict_json.parse(raw)
-    if body is None and g.json != {}:
-        # A verb without a body takes an empty one; anything else would be lost without a word.
-        names = g.json if isinstance(g.json, dict) else ["_schema"]
-        raise InvalidPayload(error_list({name: [Fault("unknown")] for name in names}))
-    return raw
-
-
-def _receive(limit: int) -> bytes:
-    """The whole body, of at most `limit` bytes. Raises BodyTooLarge."""
-    # One byte more than allowed: werkzeug cuts a chunked body at its limit and calls it whole.
-    request.max_content_length = limit + 1
-    try:
-        raw = request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise BodyTooLarge(limit=limit) from error
-    if len(raw) > limit:
-        raise BodyTooLarge(limit=limit)
-    return raw
-
-
-def _receive_upload() -> bytes:
-    """The whole of a multipart body. Raises BodyTooLarge, UnsupportedMediaType."""
-    if request.mimetype != "multipart/form-data":
-        raise UnsupportedMediaType(expected="multipart/form-data")
-    return _receive(settings().upload_bytes)
-
-
-def _take_file(raw: bytes) -> None:
-    """Leave the one file of a multipart body in `g.upload`. Raises BodyTooLarge, InvalidPayload."""
-    limit = settings().upload_bytes
-    if _has_long_head(raw):
-        raise InvalidPayload(error_list({"file": [Fault("required")]}))
-    try:
-        # In memory, where the body is already: the request's own parser spools to files that a refusal leaves open.
-        parser = FormDataParser(stream_factory=_in_memory, max_form_memory_size=limit, max_form_parts=MOST_PARTS)
-        _, others, files = parser.parse(BytesIO(raw), request.mimetype, len(raw), request.mimetype_params)
-    except RequestEntityTooLarge as error:
-        raise BodyTooLarge(limit=limit) from error
-    unknown = [name for name in (*files, *others) if name != "file"]
-    if unknown or len(files.getlist("file")) != 1 or "file" in others:
-        faults = {name: [Fault("unknown")] for name in unknown} or {"file": [Fault("required")]}
-        raise InvalidPayload(error_list(faults))
-    sent = files["file"]
-    g.json = None
-    g.upload = Upload(content=sent.read(), file_name=(sent.filename or "")[:200])
-
-
-def _has_long_head(raw: bytes) -> bool:
-    """Whether a part's headers are longer than any phone's: werkzeug reads ten megabytes of them for seconds."""
-    boundary = re.escape(request.mimetype_params.get("boundary", "").encode("utf-8", "replace"))
-    # As werkzeug knows a delimiter, also within a line: before the first part it takes it there too.
-    marks = re.finditer(rb"--" + boundary + rb"[^\S\r\n]*[\r\n]", raw)
-    return any(
-        number > MOST_DELIMITERS or END_OF_HEAD.search(raw, mark.end() - 1, mark.end() + MOST_HEAD_BYTES) is None
-        for number, mark in enumerate(marks)
-    )
-
-
-def _in_memory(
-    total_content_length: int | None,
-    content_type: str | None,
-    filename: str | None,
-    content_length: int | None = None,
-) -> BytesIO:
-    return BytesIO()
-
-
 def _compared(fingerprint: Fingerprint | None, path: dict[str, Any], upload: bool) -> tuple[Any, ...] | None:
     """What makes two requests under one key the same; None for method, address and body."""
     if upload:
         # The boundary between the parts is another in every try; the file is what counts.
         return request.method, request.full_path, hashlib.sha256(g.upload.content).digest()
     return fingerprint(g.json, path) if fingerprint is not None else None
-
-
-def _needs_nothing(body: type[Schema] | None) -> bool:
-    return body is None or not any(field.required for field in body().fields.values())
 
 
 def _single_values(arguments: MultiDict[str, str], allowed: tuple[str, ...] | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields
 
 from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
-from volunteer_api.core.endpoint import Upload
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import MAX_ERRORS, Problem
 from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Flag, Phone, Schema, Text

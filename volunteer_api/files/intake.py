@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from volunteer_api.core.access import Principal
-from volunteer_api.core.endpoint import Upload
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.turns import in_turn
 from volunteer_api.files import images

@@ -19,9 +19,9 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.tables import (

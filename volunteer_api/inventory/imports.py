@@ -10,9 +10,9 @@ from volunteer_api.catalog.imports import KIND, NAME, UNIT, Catalog, item_values
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ProhibitedItem
 from volunteer_api.core.access import Principal
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.codes import fold
 from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.problems import Conflict
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.tables import (

@@ -18,9 +18,9 @@ from volunteer_api.accounts.resident_numbers import normalized
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.endpoint import Upload
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import (

@@ -42,6 +42,9 @@ from volunteer_api.rankings.schemas import Metric, Subject
 
 DAY_KEYS = ("activity_id", "on", "path_id", "team_id", "station_id")
 SHIFT_KEYS = ("shift_id", *DAY_KEYS, "category", "attended")
+# Beside the one in `held_shifts`.
+_PRESENT = aliased(Attendance)
+_OLD, _FOLDED = aliased(RankingShift), aliased(RankingShift)
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
 
 def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:
     """The held shifts, or those of the marked ones that are held, as rows of RankingShift would have them."""
-    present = aliased(Attendance)
+    present = _PRESENT
     attended = (
         select(func.count(distinct(present.volunteer_id)))
         .where(present.shift_id == Shift.id, present.state != State.REJECTED)
@@ -211,12 +214,12 @@ def _activity_days(what: Marked) -> SelectBase:
     A day may have other shifts of the activity, which are not marked: it counts once, whichever of them are held.
     """
     live = once(live_shifts(what.now, what.shift_ids))
-    old = aliased(RankingShift)
+    old = _OLD
     touched = union(
         select(live.c.activity_id, live.c.on),
         select(old.activity_id, old.on).where(old.shift_id.in_(what.shift_ids)),
     ).cte()
-    folded = aliased(RankingShift)
+    folded = _FOLDED
     of_day = and_(folded.activity_id == touched.c.activity_id, folded.on == touched.c.on)
     every: Rows = select(folded.shift_id, *(getattr(folded, key) for key in DAY_KEYS)).select_from(folded)
     of_days = looked_up(touched, every, of_day).cte()

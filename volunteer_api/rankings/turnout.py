@@ -31,6 +31,10 @@ from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
+_PRESENT, _GONE = aliased(Attendance), aliased(RankingPresence)
+_PRESENCE, _SHIFT = aliased(RankingPresence), aliased(RankingShift)
+_FRESH, _RECORD = aliased(ServiceRecord), aliased(ServiceRecord)
+
 
 def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
     """All that those attended who attended a marked shift, then or now, or who are asked for `also`.
@@ -39,7 +43,7 @@ def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
     where it holds at this moment, else 0. Rows may be equal: one for each shift.
     """
     live = once(live_shifts(what.now, what.shift_ids))
-    present = aliased(Attendance)
+    present = _PRESENT
     new = (
         select(present.volunteer_id, present.shift_id, *(live.c[name] for name in DAY_KEYS))
         .join_from(live, present, present.shift_id == live.c.shift_id)
@@ -47,11 +51,10 @@ def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
         .distinct()
         .cte()
     )
-    gone = aliased(RankingPresence)
     touched = union(
-        select(new.c.volunteer_id), select(gone.volunteer_id).where(gone.shift_id.in_(what.shift_ids)), *_each(also)
+        select(new.c.volunteer_id), select(_GONE.volunteer_id).where(_GONE.shift_id.in_(what.shift_ids)), *_each(also)
     ).cte()
-    presence, shift = aliased(RankingPresence), aliased(RankingShift)
+    presence, shift = _PRESENCE, _SHIFT
     names = ("volunteer_id", *DAY_KEYS)
     every: Rows = select(presence.volunteer_id, *(getattr(shift, name) for name in DAY_KEYS), shift.shift_id).join_from(
         presence, shift, shift.shift_id == presence.shift_id
@@ -70,7 +73,7 @@ def minutes(what: Marked, also: Select[UUID] | None = None) -> CTE:
 
     Rows of `volunteer_id`, `on`, and the minutes as `was` and `now`.
     """
-    fresh, record = aliased(ServiceRecord), aliased(ServiceRecord)
+    fresh, record = _FRESH, _RECORD
     touched = union(select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)), *_each(also)).cte()
     every: Rows = select(record.volunteer_id, record.on, record.minutes, record.id).select_from(record)
     ledger = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id).subquery("ledger")

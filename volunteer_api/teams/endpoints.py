@@ -4,8 +4,9 @@ from typing import Any
 
 from volunteer_api.accounts.profile import Contact
 from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.downloads import HTML, XLSX, Download
-from volunteer_api.core.endpoint import Upload, endpoint, feature_blueprint, page_blueprint
+from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.organizations import access as organizations
