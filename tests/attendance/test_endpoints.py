@@ -275,6 +275,26 @@ def test_statements_of_the_main_calls(app: Flask, client: Any, scene: Scene, sta
     assert len(seen) <= 2, seen
 
 
+def test_lists_name_whose_and_where(client: Any, scene: Scene) -> None:
+    phone = client.as_(scene.volunteer)
+    arrived = check_in(phone, scene, place=NEAR, delay_ms=20 * 60_000)
+    assert check_out(phone, arrived.json["id"], place=NEAR).status_code == 200
+    [attended] = client.as_(scene.leader).get(f"/shifts/{scene.shift.id}/attendances").json["items"]
+    assert attended["volunteer"] == {"id": str(scene.volunteer.id), "name": scene.volunteer.name}
+    [record] = phone.get("/me/service-records").json["items"]
+    assert record["organization"]["id"] == str(scene.activity.organization_id)
+    [record] = client.as_(scene.organizer).get("/service-records?state=recorded").json["items"]
+    assert record["organization"]["id"] == str(scene.activity.organization_id)
+    assert record["volunteer"]["id"] == str(scene.volunteer.id)
+
+
+def test_a_check_in_takes_no_parameters(client: Any, unit: Any, scene: Scene) -> None:
+    body = {"shift_id": str(scene.shift.id), "evidence": evidence(clock.now(), place=NEAR)}
+    answer = client.as_(scene.volunteer).post("/attendances?foo=1", json=body, key="once")
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "unknown")
+    assert count(unit, Attendance) == 0
+
+
 def test_twenty_taps_at_once_make_one_attendance(
     postgresql_app: Flask, postgresql_client: Any, postgresql_unit: Any, race: Callable[..., list[Any]]
 ) -> None:

@@ -188,3 +188,26 @@ def test_the_next_reader_nearby_needs_no_walk(unit: Callable[[Callable[[], Any]]
     spent, found, made = unit(work)
     assert spent == [2, 1, 3]
     assert found == [made[:2], made[:2], [made[0], made[4]]]
+
+
+def test_only_readers_amid_the_places_tell_others_of_them(
+    unit: Callable[[Callable[[], Any]], Any], statements: Any
+) -> None:
+    """From far off, the circle that holds enough holds nearly all; and lists of other rows lie otherwise."""
+    statement = stations_of("post")
+
+    def spent(origin: geo.Place, filters: tuple[str, ...] = ()) -> int:
+        narrow = Nearest(SPOT, Station.id, origin, filters=filters)
+        keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.id)]
+        with statements() as seen:
+            page(statement, keys, {"limit": 2}, narrow=narrow, values=narrow.values)
+        return len(seen)
+
+    def work() -> list[int]:
+        places = [(33.7 + number / 1000, 113.3) for number in range(6)]
+        db.session.execute(insert(Station), rows_at(places, make_district().center.id, ("post",)))
+        here, beijing = (33.7, 113.3), (39.9, 116.4)
+        return [spent(beijing), spent(beijing), spent(here, ("a",)), spent(here, ("b",)), spent(here, ("a",))]
+
+    _circles.cache_clear()
+    assert unit(work) == [2, 2, 2, 2, 1]

@@ -180,7 +180,7 @@ def _among(statement: Rows, dialect: str) -> Rows:
 
 
 def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
-    """Activities, soonest first by their next shift, or nearest first where `near` is asked; at most six statements.
+    """Activities, soonest first by their next shift, or nearest first where `near` is asked; in some six statements.
 
     Nearest first, only those that are published and have a shift to come are shown, where neither a state nor days are
     asked for.
@@ -193,7 +193,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     statement, text = listing.statement, search_text.search(query["q"]) if query.get("q") else None
     narrow: Narrow | None
     if near is not None:
-        narrow = nearest = Nearest(SPOT, ACTIVITY_ID, near, query.get("radius_m"), listing.only)
+        filters = tuple(query.get(name) for name in (*VALUES, "first_day", "last_day"))
+        narrow = nearest = Nearest(SPOT, ACTIVITY_ID, near, query.get("radius_m"), listing.only, filters)
         values |= nearest.values
     else:
         narrow = Soonest(listing.times)

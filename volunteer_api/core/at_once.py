@@ -68,6 +68,6 @@ def _statement(table: Table, names: frozenset[str], *guards: ColumnElement[bool]
 
 
 def _inserted(table: Table, prefix: str, names: Iterable[str], source: CTE) -> Any:
-    """An INSERT of parameters where the source has its row; columns that are not named get their defaults."""
+    """An INSERT of parameters where the source has its row; the database fills in the columns that are not named."""
     values = [bindparam(f"{prefix}{name}", type_=table.columns[name].type) for name in names]
-    return insert(table).from_select(list(names), select(*values).select_from(source))
+    return insert(table).from_select(list(names), select(*values).select_from(source), include_defaults=False)

@@ -138,6 +138,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         # At least as many connections as threads in a worker, so that no request waits for one.
         "pool_size": 8,
         "max_overflow": 8,
+        "pool_timeout": 5,
         "pool_recycle": 1800,
         "connect_args": {
             "cursor_factory": LeanCursor,
@@ -161,6 +162,7 @@ def configure_engine(app: Flask) -> None:
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return
+    event.listen(engine, "connect", _speak_in_utc)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
 
@@ -176,6 +178,14 @@ def library_version(engine: Engine) -> str:
 def has_wal_reset_bug(engine: Engine) -> bool:
     """Whether this is a SQLite library (3.7.0 to 3.51.2) that can corrupt a database in WAL mode."""
     return engine.dialect.name == "sqlite" and (3, 7, 0) <= sqlite_driver.sqlite_version_info <= (3, 51, 2)
+
+
+def _speak_in_utc(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    """Moments are taken as they come. A pooler between may have dropped what the connection asked for."""
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        connection.autocommit = True
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.autocommit = False
 
 
 def _note_use(_connection: Any, entry: ConnectionPoolEntry) -> None:

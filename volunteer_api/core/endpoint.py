@@ -35,7 +35,7 @@ from volunteer_api.core.problems import (
 )
 from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
 from volunteer_api.core.tokens import authenticate, require_open_session
-from volunteer_api.core.unit_of_work import LOST, run_unit
+from volunteer_api.core.unit_of_work import LOST, judge, run_unit
 from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
@@ -210,7 +210,7 @@ def endpoint(
             return response
 
         def perform_at_once(principal: Principal | None, replayable: Replayable) -> Response | None:
-            if principal is None or in_one_statement is None or given is None or answered is None:
+            if principal is None or in_one_statement is None or given is None or answered is None or request.args:
                 return None
             try:
                 loaded = given.load(g.json)
@@ -222,8 +222,12 @@ def endpoint(
                     response: Response = current_app.json.response(g.dumped)  # type: ignore[assignment]  # typed as werkzeug's
                     response.status_code = status
                     return response if at_once.write(connection, effect, principal, replayable, response) else None
-            except (ValidationError, Problem, *LOST):
-                # The general way gives the reasons, or waits; what was written nevertheless it finds by its key.
+            except (ValidationError, Problem):
+                # Whoever refuses by the general way gives the reasons.
+                return None
+            except LOST as error:
+                judge(error)
+                # Lost to another, or with the connection: what was written nevertheless, the general way finds.
                 return None
 
         @functools.wraps(answer)

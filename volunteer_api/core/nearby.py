@@ -48,7 +48,8 @@ NEIGHBORHOOD = 2 * 11
 WIDER = 1.5
 FADING = 0.9
 FORGOTTEN = 2.0
-CIRCLES_KEPT = 1024
+AMID = 4.0
+CIRCLES_KEPT = 256
 # PostgreSQL takes an array that it does not know for so long. With arrays as long as that, a plan for any circle costs
 # no more than a plan for this one: it keeps the one, and planning, which takes longer than looking, is done once.
 ARRAY_LENGTH = 10
@@ -67,6 +68,7 @@ class Nearest:
 
     `spot` has the table's columns of place, with an index on `cell`; `radius_m` is None where all the world counts.
     `only` is the condition on the column before `cell` in that index, where it has one; the statement has it too.
+    `filters` are the values by which lists of one statement differ in how dense their rows lie.
     """
 
     spot: Spot
@@ -74,6 +76,7 @@ class Nearest:
     origin: Place
     radius_m: float | None = None
     only: ColumnElement[bool] | None = None
+    filters: tuple[Any, ...] = ()
 
     @property
     def distance(self) -> Any:
@@ -93,13 +96,15 @@ class Nearest:
         Its rows have their distance as `square`.
         """
         limit = math.inf if self.radius_m is None else self.radius_m**2
-        told, around = _circles(wanted.statement), (wanted.count, geo.cell_of(*self.origin) >> NEIGHBORHOOD)
+        told = _circles(wanted.statement)
+        around = (wanted.count, geo.cell_of(*self.origin) >> NEIGHBORHOOD, self.filters)
         guess = limit if limit <= SMALL_M**2 else min(WIDER * told.get(around, 0.0), limit)
         found = self._inside(wanted, guess) if guess else []
         if len(found) < wanted.count and guess < limit:
             found = self._after_a_walk(wanted, limit)
-        if len(found) == wanted.count:
-            if len(told) >= CIRCLES_KEPT:
+        # Who stands far off all of them needs a circle that holds the most of them if it is a bit wider.
+        if len(found) == wanted.count and AMID * found[0].square <= found[-1].square:
+            if around not in told and len(told) >= CIRCLES_KEPT:
                 told.clear()
             needed = found[-1].square
             told[around] = min(max(needed, FADING * told.get(around, 0.0)), FORGOTTEN * needed)
@@ -195,8 +200,8 @@ def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
-def _circles(_statement: Rows) -> dict[tuple[int, int], float]:
-    """The squared radius that holds so many rows, by their number and the neighborhood. No page relies on it."""
+def _circles(_statement: Rows) -> dict[tuple[int, int, tuple[Any, ...]], float]:
+    """The squared radius that holds so many rows, by their number, neighborhood and filters. No page relies on it."""
     return {}
 
 

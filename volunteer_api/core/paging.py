@@ -88,8 +88,8 @@ def page(
         statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        # The session would only look for objects to make.
-        reader = db.session if _gives_objects(statement) else db.session.connection()
+        # Of columns the session would make nothing else.
+        reader = db.session.connection() if _is_of_columns(statement) else db.session
         return reader.execute(_in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}).all()
 
     found = first_rows(statement, {}) if narrow is None else narrow(Wanted(statement, limit + 1, values, first_rows))
@@ -107,8 +107,9 @@ def _in_order(statement: Select[*tuple[Any, ...]], keys: tuple[Key, ...]) -> Sel
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
-def _gives_objects(statement: Select[*tuple[Any, ...]]) -> bool:
-    return any(column["expr"] is column.get("entity") for column in statement.column_descriptions)
+def _is_of_columns(statement: Select[*tuple[Any, ...]]) -> bool:
+    """Whether it reads plain columns, and no entity or bundle, which only the session puts together."""
+    return all(isinstance(column["expr"], SQLColumnExpression) for column in statement.column_descriptions)
 
 
 def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:

@@ -49,4 +49,6 @@ def _prepared(statement: ClauseElement, dialect: Dialect, names: tuple[str, ...]
         for name, value in whole.parameters.items()
         if name not in names
     }
+    if lacking := [name for name, value in constants.items() if value is None]:
+        raise ValueError(f"the statement needs values of {lacking}")
     return Prepared(whole.statement, constants, {name: conversions[name] for name in names if name in conversions})

@@ -29,7 +29,7 @@ class Rerun(Exception):
     """The unit lost a race that its own look-ups could not see; run again, it will see the winner."""
 
 
-# What a unit can fail of without a fault of its own; `_judge` tells what follows.
+# What a unit can fail of without a fault of its own; `judge` tells what follows.
 LOST = (Rerun, StaleDataError, DBAPIError, PoolTimeout)
 
 
@@ -59,7 +59,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False, a
                 _call_back()
             raise
         except LOST as error:
-            _judge(error)
+            judge(error)
             if attempt == ATTEMPTS or time.monotonic() > deadline:
                 raise (Conflict() if isinstance(error, IntegrityError) else Busy()) from error
             # Several losers of one race must not meet again in step.
@@ -167,8 +167,8 @@ def _run_once(work: Callable[[], Result], writes: bool, loose: bool, at_one_mome
         db.session.rollback()
 
 
-def _judge(error: Exception) -> None:
-    """Return where the unit should run again; raise the problem that its failure is where it should not."""
+def judge(error: Exception) -> None:
+    """Return where the unit should run again; raise the problem that its failure is where it should not, or itself."""
     if isinstance(error, PoolTimeout):
         raise Busy() from error
     if not isinstance(error, DBAPIError):
