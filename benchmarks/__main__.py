@@ -48,6 +48,12 @@ PARTS = (
         seconds=600,
         full_seconds=5400,
     ),
+    Part(
+        "check_outs",
+        {"RANKINGS_RECORDS": "20000", "RANKINGS_SMALL_RECORDS": "5000"},
+        seconds=120,
+        full_seconds=5400,
+    ),
 )
 
 
