@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from tests.access_matrix import MATRIX
 from tests.access_scene import ACTORS, CODE, PASSES, Call, Entry, World, rows_of_all_tables
 from tests.access_table import render
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, Backend, clean, database_for
 from tests.factories import unit_of
 from volunteer_api.attendance.schemas import SentOperation
 from volunteer_api.core import ids
@@ -140,8 +140,10 @@ def with_codes(value: Any, codes: dict[str, str]) -> Any:
 
 
 @pytest.fixture
-def stage(app: Flask, client: Any, unit: Unit, capsys: pytest.CaptureFixture[str], row: str) -> Stage:
-    return Stage(app, client, unit, capsys, row)
+def stage(backends: Callable[[str], Backend], capsys: pytest.CaptureFixture[str], row: str) -> Iterator[Stage]:
+    """On one of the databases: who may is decided by the same statements on both, and features' own tests try both."""
+    with clean(backends(database_for(row))) as app:
+        yield Stage(app, ApiClient(app), unit_of(app), capsys, row)
 
 
 @pytest.fixture

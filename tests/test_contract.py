@@ -1,9 +1,6 @@
 """The code and the committed openapi.json are one contract, and every operation keeps it under any input."""
 
 import json
-import os
-import random
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import Backend, bearer_token, clean
+from tests.conftest import Backend, bearer_token, clean, database_for
 from tests.factories import make_volunteer
 from volunteer_api.app import create_app
 from volunteer_api.core.texts import LANGUAGES
@@ -61,15 +58,9 @@ def test_names_in_the_contract_are_snake_case(app: Flask) -> None:
             assert member == member.lower(), f"{name}.{member}"
 
 
-def database_for(operation: str) -> str:
-    """The database on which an operation is tried: every second one's is SQLite. HUNT=1 draws it for each example."""
-    chance = random.randrange(2) if os.environ.get("HUNT") == "1" else zlib.crc32(operation.encode()) % 2
-    return ("sqlite", "postgresql")[chance]
-
-
 @schema.parametrize()
 @hypothesis.settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
     derandomize=True,
