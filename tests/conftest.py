@@ -27,7 +27,7 @@ from tests.factories import current_app_is, unit_of
 from tests.servers import Databases, Sweeper, close, make_settings
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.app import create_app
-from volunteer_api.core import clock, ids
+from volunteer_api.core import clock, ids, keyring
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
@@ -275,6 +275,9 @@ def change_settings() -> Iterator[Callable[..., None]]:
     yield change
     for application, settings in reversed(before):
         application.extensions[SETTINGS] = settings
+        # What was read under another secret is not open under this one, nor the other way round.
+        with application.app_context():
+            keyring.forget()
 
 
 @pytest.fixture

@@ -204,14 +204,14 @@ def _walk(source: Source, most: int, behind: tuple[int, UUID] | None, *, down: b
     found: list[Rows] = [select(one.c.volunteer_id, one.c.value) for one in walked]
     if source.zeros is not None and (down or (behind is not None and behind[0] == 0)):
         zeros = source.zeros
-        lacking: ColumnElement[int] = literal(most)
         if behind is not None and behind[0] == 0:
             zeros = zeros.where(_equal(zeros, behind, down))
         elif down:
-            # Nobody looks for those with nothing while there are enough of the others.
+            # Nobody looks for those with nothing while there are enough of the others. A limit that is itself counted
+            # would have PostgreSQL expect a tenth of all, and sort them.
             there = sum((select(func.count()).select_from(one).scalar_subquery() for one in walked), literal(0))
-            lacking = case((there < most, most - there), else_=0)
-        found.append(select(_first(zeros, lacking, down).subquery("idle")))
+            zeros = zeros.where(there < most)
+        found.append(select(_first(zeros, most, down).subquery("idle")))
     every = union_all(*found, others).subquery("every")
     return _first(select(every.c.volunteer_id, every.c.value), most, down)
 

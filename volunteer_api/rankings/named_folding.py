@@ -89,7 +89,9 @@ def forget_gone(found: Naming) -> None:
     for statement in (
         delete(RankingNamed).where(among(RankingNamed.volunteer_id, found.gone)),
         delete(RankingNameMark).where(among(RankingNameMark.id, found.mark_ids)),
-        update(RankingRule).values(adults_born_by=found.adults_born_by),
+        update(RankingRule)
+        .where(RankingRule.adults_born_by.is_distinct_from(found.adults_born_by))
+        .values(adults_born_by=found.adults_born_by),
     ):
         db.session.execute(statement, execution_options=unseen)
 
