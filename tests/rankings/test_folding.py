@@ -266,6 +266,16 @@ def rows_folded() -> dict[str, list[Any]]:
     return found
 
 
+def end_history(run: Callable[..., Any], compare: Callable[[], None]) -> None:
+    """Compare when nothing is unfolded, and hold all that was folded step by step to what is folded anew."""
+    while run(folding.fold):
+        pass
+    compare()
+    before = run(rows_folded, writes=False)
+    run(folding.rebuild)
+    assert run(rows_folded, writes=False) == before
+
+
 def run_history(draw: Random) -> None:
     """Compare at some moments of a history, with what is not folded then, and at its end with nothing unfolded."""
     start = moment = next(STARTS)
@@ -294,12 +304,7 @@ def run_history(draw: Random) -> None:
             run(lambda: take(world, verb, draw))  # noqa: B023 - called at once
         if number % 6 == 5:
             compare()
-    while run(folding.fold):
-        pass
-    compare()
-    before = run(rows_folded, writes=False)
-    run(folding.rebuild)
-    assert run(rows_folded, writes=False) == before
+    end_history(run, compare)
 
 
 # Hypothesis would draw short and plain ones; what goes wrong here takes several changes of one day.

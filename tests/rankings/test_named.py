@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
-from tests.rankings.test_folding import STARTS, World, make_world, question_of, rows_folded, take
+from tests.rankings.test_folding import STARTS, World, end_history, make_world, question_of, take
 from tests.rankings.test_service import NOW, build_tree
 from volunteer_api.accounts import consents
 from volunteer_api.accounts.consent_texts import ConsentKind
@@ -138,12 +138,7 @@ def run_history(draw: Random) -> None:
             run(lambda: take(world, verb, draw))  # noqa: B023 - called at once
         if number % 7 == 6:
             run(compare, writes=False)
-    while run(folding.fold):
-        pass
-    run(compare, writes=False)
-    before = run(rows_folded, writes=False)
-    run(folding.rebuild)
-    assert run(rows_folded, writes=False) == before
+    end_history(run, lambda: run(compare, writes=False))
 
 
 @settings(

@@ -132,9 +132,7 @@ class Soonest:
         if len(met) < wanted.count:
             met += self._ids(_rest(wanted.statement, self.times), wanted, wanted.count - len(met))
         among_met = _among(wanted.statement, db.session.connection().dialect.name)
-        found = wanted.first_rows(among_met, {"met": met})
-        # If one that was there a moment ago is gone, it is not certain that the others are the first.
-        return found if len(found) == len(met) else wanted.first_rows(wanted.statement, {})
+        return wanted.unless_gone(wanted.first_rows(among_met, {"met": met}), len(met), lambda: wanted.statement)
 
     def _ids(self, statement: Select[UUID], wanted: Wanted, count: int) -> list[UUID]:
         return list(db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).scalars())

@@ -123,8 +123,7 @@ class Nearest:
             found = wanted.first_rows(wanted.statement.where(self.key.in_([row.key for row in promised])), {})
         else:
             found = self._inside(wanted, min(met[wanted.count - 1].square, limit))
-        # If a row that was there a moment ago is gone, it is not certain that the others are the first.
-        return found if len(found) >= len(promised) else wanted.first_rows(self._whole(wanted.statement), {})
+        return wanted.unless_gone(found, len(promised), lambda: self._whole(wanted.statement))
 
     def _inside(self, wanted: Wanted, squared_m: float) -> Sequence[Row[Any]]:
         """The first rows inside a circle."""

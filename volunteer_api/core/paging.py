@@ -58,6 +58,15 @@ class Wanted:
     values: Mapping[str, Any]
     first_rows: Callable[[Select[*tuple[Any, ...]], Mapping[str, Any]], Sequence[Row[Any]]]
 
+    def unless_gone(
+        self, found: Sequence[Row[Any]], promised: int, whole: Callable[[], Select[*tuple[Any, ...]]]
+    ) -> Sequence[Row[Any]]:
+        """What was found of the rows that were there a moment ago, else the first rows of the `whole` statement.
+
+        If one of those is gone, it is not certain that the others are the first.
+        """
+        return found if len(found) >= promised else self.first_rows(whole(), {})
+
 
 # Gives the same rows as `wanted.first_rows(wanted.statement, {})`, and has the database read fewer to find them.
 Narrow = Callable[[Wanted], Sequence[Row[Any]]]

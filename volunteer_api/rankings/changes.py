@@ -168,10 +168,9 @@ def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
 
 def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:
     """The held shifts, or those of the marked ones that are held, as rows of RankingShift would have them."""
-    present = _PRESENT
     attended = (
-        select(func.count(distinct(present.volunteer_id)))
-        .where(present.shift_id == Shift.id, present.state != State.REJECTED)
+        select(func.count(distinct(_PRESENT.volunteer_id)))
+        .where(_PRESENT.shift_id == Shift.id, _PRESENT.state != State.REJECTED)
         .correlate(Shift)
         .scalar_subquery()
     )
@@ -214,14 +213,12 @@ def _activity_days(what: Marked) -> SelectBase:
     A day may have other shifts of the activity, which are not marked: it counts once, whichever of them are held.
     """
     live = once(live_shifts(what.now, what.shift_ids))
-    old = _OLD
     touched = union(
         select(live.c.activity_id, live.c.on),
-        select(old.activity_id, old.on).where(old.shift_id.in_(what.shift_ids)),
+        select(_OLD.activity_id, _OLD.on).where(_OLD.shift_id.in_(what.shift_ids)),
     ).cte()
-    folded = _FOLDED
-    of_day = and_(folded.activity_id == touched.c.activity_id, folded.on == touched.c.on)
-    every: Rows = select(folded.shift_id, *(getattr(folded, key) for key in DAY_KEYS)).select_from(folded)
+    of_day = and_(_FOLDED.activity_id == touched.c.activity_id, _FOLDED.on == touched.c.on)
+    every: Rows = select(_FOLDED.shift_id, *(getattr(_FOLDED, key) for key in DAY_KEYS)).select_from(_FOLDED)
     of_days = looked_up(touched, every, of_day).cte()
     keys = [of_days.c[key] for key in DAY_KEYS]
     before = select(*keys).distinct().subquery("before")

@@ -20,7 +20,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import folding, named, queries
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import RankingRule
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import Unit, start_of
 from volunteer_api.rankings.sums import counting_live
 
@@ -28,7 +28,6 @@ from volunteer_api.rankings.sums import counting_live
 LOOKED_BACK = 400
 DRAWN = 4
 SUBJECTS = (Subject.ORGANIZATION, Subject.TEAM, Subject.STATION)
-NAMED = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 
 
 def check() -> Sequence[date]:
@@ -68,7 +67,7 @@ def names_differ(day: date) -> bool:
     """
     first = start_of(Unit.MONTH, day)
     last = start_of(Unit.MONTH, first + timedelta(days=31)) - timedelta(days=1)
-    metric = NAMED[day.toordinal() % len(NAMED)]
+    metric = ADDITIVE[day.toordinal() % len(ADDITIVE)]
     question = Question(Subject.VOLUNTEER, metric, clock.now(), first=first, last=last)
     if not named.can_tell(question):
         return False

@@ -106,13 +106,12 @@ def held_shifts(question: Question, *columns: Column) -> Rows:
 
     A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
     """
-    present = _PRESENT
-    attended = and_(present.shift_id == Shift.id, present.state != State.REJECTED)
+    attended = and_(_PRESENT.shift_id == Shift.id, _PRESENT.state != State.REJECTED)
     needed = rules().attendances_for_held_shift
     enough = (
         exists().where(attended)
         if needed == 1
-        else select(func.count(distinct(present.volunteer_id))).where(attended).scalar_subquery() >= needed
+        else select(func.count(distinct(_PRESENT.volunteer_id))).where(attended).scalar_subquery() >= needed
     )
     statement = (
         select(*columns)

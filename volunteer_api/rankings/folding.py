@@ -57,7 +57,7 @@ from volunteer_api.rankings.named_folding import Naming, drop_empty, forget_gone
 from volunteer_api.rankings.names import adults_born_by
 from volunteer_api.rankings.people_folding import people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
-from volunteer_api.rankings.schemas import Metric
+from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
 from volunteer_api.rankings.sums import forget, names_are_folded
 
@@ -70,7 +70,6 @@ ROWS_AT_ONCE = 500
 LOCK_NOT_AVAILABLE = "55P03"
 # Ten million rows take longer than a request may, and are sorted in memory rather than on disk.
 REBUILDING = {"statement_timeout": "60min", "work_mem": "256MB"}
-ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 
 FOLDED: tuple[type[Base], ...] = (
     RankingMark,

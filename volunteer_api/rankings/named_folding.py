@@ -16,11 +16,11 @@ from volunteer_api.core.database import db
 from volunteer_api.core.statements import among
 from volunteer_api.rankings.models import RankingNamed, RankingNameMark, RankingRule
 from volunteer_api.rankings.names import adults_born_by, born_between, may_be_named
+from volunteer_api.rankings.schemas import ADDITIVE
 from volunteer_api.rankings.spans import BEGINNING, Unit
 
 # Of how many days those who came of age are folded at once.
 BIRTHDAYS_AT_ONCE = timedelta(days=31)
-METRICS = ("activity_count", "attendance_count", "credited_minutes")
 KEYS = ("volunteer_id", "unit", "starts_on")
 # Her id, unit, first day.
 NamedKey = tuple[UUID, str, date]
@@ -98,7 +98,7 @@ def forget_gone(found: Naming) -> None:
 
 def drop_empty(changed: Mapping[NamedKey, Any]) -> None:
     """Leave no row of a span in which somebody has nothing, of those that were changed; but that of all time."""
-    nothing = [getattr(RankingNamed, metric) == 0 for metric in METRICS]
+    nothing = [getattr(RankingNamed, metric) == 0 for metric in ADDITIVE]
     db.session.execute(
         delete(RankingNamed).where(
             among(RankingNamed.volunteer_id, {key[0] for key in changed}), RankingNamed.unit != Unit.ALL.value, *nothing

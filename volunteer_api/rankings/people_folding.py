@@ -18,7 +18,7 @@ from volunteer_api.rankings.changes import DAY_KEYS, Marked
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.named import UNITS
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, spans_of
 from volunteer_api.rankings.turnout import minutes, turnout
 
@@ -27,7 +27,6 @@ CountKey = tuple[str, str, date, UUID]
 # Metric, unit, first day, value.
 ValueKey = tuple[str, str, date, int]
 Span = tuple[Unit, date]
-METRICS = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 Amounts = dict[str, int]
 
 
@@ -40,7 +39,7 @@ class PeopleChanges:
         default_factory=lambda: defaultdict(lambda: {"volunteer_count": 0, "named_count": 0})
     )
     named: defaultdict[NamedKey, Amounts] = field(
-        default_factory=lambda: defaultdict(lambda: dict.fromkeys(METRICS, 0))
+        default_factory=lambda: defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
     )
 
 
@@ -72,7 +71,7 @@ def people_changes(what: Marked, naming: Naming, come: Select[UUID]) -> PeopleCh
         # Those who have nothing have a row of all time too.
         changes.named[volunteer_id, Unit.ALL.value, BEGINNING].update({})
     for row in rows_of(naming.gone):
-        for metric in METRICS:
+        for metric in ADDITIVE:
             if value := getattr(row, metric):
                 changes.histograms[metric.value, row.unit, row.starts_on, value]["named_count"] -= 1
     return changes

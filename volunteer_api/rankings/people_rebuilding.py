@@ -48,8 +48,9 @@ from volunteer_api.rankings.models import (
     RankingShift,
 )
 from volunteer_api.rankings.named import UNITS
+from volunteer_api.rankings.named_folding import KEYS
 from volunteer_api.rankings.names import adults_born_by, may_be_named
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, start_in_sql
 
 # From which shorter span each one is put together: whole ones, so that nothing is cut.
@@ -61,8 +62,7 @@ MADE_OF = {
     Unit.YEAR: Unit.QUARTER,
     Unit.ALL: Unit.YEAR,
 }
-NAMED = ["volunteer_id", "unit", "starts_on", "attendance_count", "activity_count", "credited_minutes"]
-METRICS = (Metric.ATTENDANCE_COUNT, Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
+NAMED = [*KEYS, *(metric.value for metric in ADDITIVE)]
 
 _aside = MetaData()
 
@@ -92,7 +92,7 @@ def _seen(unit: Unit) -> Table:
 
 def _worth(unit: Unit) -> Table:
     """What each person has in each span."""
-    values = [Column(metric.value, BigInteger) for metric in METRICS]
+    values = [Column(metric.value, BigInteger) for metric in ADDITIVE]
     return _table(f"rebuilt_worth_{unit.value}", Column("start", Date), Column("person", Integer), *values)
 
 
@@ -209,8 +209,8 @@ def _weigh_days() -> None:
         select(
             RankingShift.on,
             RankingPresence.volunteer_id,
-            func.count().label(Metric.ATTENDANCE_COUNT.value),
             func.count(distinct(RankingShift.activity_id)).label(Metric.ACTIVITY_COUNT.value),
+            func.count().label(Metric.ATTENDANCE_COUNT.value),
             literal(0).label(Metric.CREDITED_MINUTES.value),
         )
         .join_from(RankingPresence, RankingShift, joined)
@@ -220,7 +220,7 @@ def _weigh_days() -> None:
         ServiceRecord.on, ServiceRecord.volunteer_id, literal(0), literal(0), func.sum(ServiceRecord.minutes)
     ).group_by(ServiceRecord.on, ServiceRecord.volunteer_id)
     both = union_all(present, recorded).subquery("both")
-    values = [_whole(func.sum(both.c[metric.value])) for metric in METRICS]
+    values = [_whole(func.sum(both.c[metric.value])) for metric in ADDITIVE]
     rows = (
         select(both.c.on, PEOPLE.c.number, *values)
         .join_from(both, PEOPLE, PEOPLE.c.volunteer_id == both.c.volunteer_id)
@@ -232,15 +232,15 @@ def _weigh_days() -> None:
 def _weigh(unit: Unit, narrower: Unit) -> None:
     rows = WORTH[narrower]
     start = start_in_sql(unit, rows.c.start).label("start")
-    parts = select(start, rows.c.person, *(rows.c[metric.value] for metric in METRICS)).subquery("parts")
-    values = [_whole(func.sum(parts.c[metric.value])) for metric in METRICS]
+    parts = select(start, rows.c.person, *(rows.c[metric.value] for metric in ADDITIVE)).subquery("parts")
+    values = [_whole(func.sum(parts.c[metric.value])) for metric in ADDITIVE]
     _fill(WORTH[unit], select(parts.c.start, parts.c.person, *values).group_by(parts.c.start, parts.c.person))
 
 
 def _count_values(unit: Unit) -> None:
     rows, names = WORTH[unit], ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
     named: Any = func.sum(case((PEOPLE.c.is_named, 1), else_=0)) if unit in UNITS else literal(0)
-    for metric in METRICS:
+    for metric in ADDITIVE:
         value = rows.c[metric.value]
         counted = (
             select(literal(metric.value), literal(unit.value), rows.c.start, value, func.count(), named)
@@ -254,7 +254,7 @@ def _count_values(unit: Unit) -> None:
 def _name(unit: Unit) -> None:
     """Keep what each of the named has; who has nothing in a span has no row of it."""
     rows = WORTH[unit]
-    values = [rows.c[metric.value] for metric in METRICS]
+    values = [rows.c[metric.value] for metric in ADDITIVE]
     named = (
         select(PEOPLE.c.volunteer_id, literal(unit.value), rows.c.start, *values)
         .join_from(rows, PEOPLE, PEOPLE.c.number == rows.c.person)
@@ -267,7 +267,7 @@ def _name(unit: Unit) -> None:
 
 def _name_idle(now: datetime) -> None:
     """Who is named and never did anything has one row, of all time."""
-    nothing = [literal(0) for _ in METRICS]
+    nothing = [literal(0) for _ in ADDITIVE]
     known = exists().where(PEOPLE.c.volunteer_id == Volunteer.id)
     idle: Rows = select(Volunteer.id, literal(Unit.ALL.value), literal(BEGINNING, Date), *nothing)
     db.session.execute(insert(RankingNamed).from_select(NAMED, idle.where(~known, may_be_named(adults_born_by(now)))))

@@ -46,6 +46,10 @@ class Metric(StrEnum):
     CREDITED_MINUTES = "credited_minutes"
 
 
+# A person who serves two offices is one volunteer of the district; all the others add up.
+ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
+
+
 def has_ends(data: dict[str, Any]) -> bool:
     """Whether a query's period has a first and a last day."""
     if "period" in data:

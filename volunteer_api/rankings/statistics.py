@@ -19,14 +19,13 @@ from volunteer_api.rankings.local_days import local_hour_of_week
 from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.registered import residents_of
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
 from volunteer_api.rankings.spans import Run, days, months
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
 HOURS_OF_A_WEEK = 7 * 24
-ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 
 
 @dataclass(frozen=True)

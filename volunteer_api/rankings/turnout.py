@@ -43,23 +43,21 @@ def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
     where it holds at this moment, else 0. Rows may be equal: one for each shift.
     """
     live = once(live_shifts(what.now, what.shift_ids))
-    present = _PRESENT
     new = (
-        select(present.volunteer_id, present.shift_id, *(live.c[name] for name in DAY_KEYS))
-        .join_from(live, present, present.shift_id == live.c.shift_id)
-        .where(present.state != State.REJECTED)
+        select(_PRESENT.volunteer_id, _PRESENT.shift_id, *(live.c[name] for name in DAY_KEYS))
+        .join_from(live, _PRESENT, _PRESENT.shift_id == live.c.shift_id)
+        .where(_PRESENT.state != State.REJECTED)
         .distinct()
         .cte()
     )
     touched = union(
         select(new.c.volunteer_id), select(_GONE.volunteer_id).where(_GONE.shift_id.in_(what.shift_ids)), *_each(also)
     ).cte()
-    presence, shift = _PRESENCE, _SHIFT
     names = ("volunteer_id", *DAY_KEYS)
-    every: Rows = select(presence.volunteer_id, *(getattr(shift, name) for name in DAY_KEYS), shift.shift_id).join_from(
-        presence, shift, shift.shift_id == presence.shift_id
-    )
-    attended = looked_up(touched, every, presence.volunteer_id == touched.c.volunteer_id).subquery("attended")
+    every: Rows = select(
+        _PRESENCE.volunteer_id, *(getattr(_SHIFT, name) for name in DAY_KEYS), _SHIFT.shift_id
+    ).join_from(_PRESENCE, _SHIFT, _SHIFT.shift_id == _PRESENCE.shift_id)
+    attended = looked_up(touched, every, _PRESENCE.volunteer_id == touched.c.volunteer_id).subquery("attended")
     folded: Rows = select(
         *(attended.c[name] for name in names),
         literal(1).label("was"),
@@ -73,14 +71,13 @@ def minutes(what: Marked, also: Select[UUID] | None = None) -> CTE:
 
     Rows of `volunteer_id`, `on`, and the minutes as `was` and `now`.
     """
-    fresh, record = _FRESH, _RECORD
-    touched = union(select(fresh.volunteer_id).where(fresh.id.in_(what.record_ids)), *_each(also)).cte()
-    every: Rows = select(record.volunteer_id, record.on, record.minutes, record.id).select_from(record)
-    ledger = looked_up(touched, every, record.volunteer_id == touched.c.volunteer_id).subquery("ledger")
+    touched = union(select(_FRESH.volunteer_id).where(_FRESH.id.in_(what.record_ids)), *_each(also)).cte()
+    every: Rows = select(_RECORD.volunteer_id, _RECORD.on, _RECORD.minutes, _RECORD.id).select_from(_RECORD)
+    ledger = looked_up(touched, every, _RECORD.volunteer_id == touched.c.volunteer_id).subquery("ledger")
     folded: Rows = select(
         ledger.c.volunteer_id, ledger.c.on, ledger.c.minutes.label("was"), ledger.c.minutes.label("now")
     ).where(ledger.c.id.not_in(waiting_records()))
-    new = select(fresh.volunteer_id, fresh.on, literal(0), fresh.minutes).where(fresh.id.in_(what.record_ids))
+    new = select(_FRESH.volunteer_id, _FRESH.on, literal(0), _FRESH.minutes).where(_FRESH.id.in_(what.record_ids))
     return once(union_all(folded, new))
 
 
