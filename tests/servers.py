@@ -177,19 +177,26 @@ class Sweeper:
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute("PRAGMA foreign_keys = OFF")
         run = self._connection.execute
-        rows = run("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')").fetchall()
-        triggers = [(name, sql) for kind, name, sql in rows if kind == "trigger"]
+        rows = run("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')").fetchall()
         kept = ("sqlite_", "alembic_", *KEPT)
-        tables = [name for kind, name, _ in rows if kind == "table" and not name.startswith(kept)]
-        full = [name for name in tables if run(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]]
-        if not full:
-            return
+        tables = [name for kind, name, _, _ in rows if kind == "table" and not name.startswith(kept)]
+
+        def full() -> list[str]:
+            return [name for name in tables if run(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]]
+
+        deleted = full()
+        # Only these are dropped: after that every connection has to read the schema anew.
+        refusing = [
+            (name, sql) for kind, name, table, sql in rows if kind == "trigger" and table in deleted and "RAISE" in sql
+        ]
         run("BEGIN IMMEDIATE")
-        for name, _ in triggers:
+        for name, _ in refusing:
             run(f'DROP TRIGGER "{name}"')
-        for name in full:
-            run(f'DELETE FROM "{name}"')
-        for _, sql in triggers:
+        # A second time what the triggers of the first wrote.
+        for _ in range(2):
+            for name in full():
+                run(f'DELETE FROM "{name}"')
+        for _, sql in refusing:
             run(sql)
         run("COMMIT")
 
