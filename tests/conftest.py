@@ -1,6 +1,7 @@
 """What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL."""
 
 import dataclasses
+import gc
 import os
 import random
 import shutil
@@ -66,6 +67,13 @@ class ShareFolder:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Register the hook above."""
     session.config.pluginmanager.register(ShareFolder())
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector, which would look through all of it again and again, leaves it out."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
