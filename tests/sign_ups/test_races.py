@@ -343,14 +343,14 @@ def test_whole_days_race_single_sign_ups(postgresql_client: Any, postgresql_unit
     path = f"/activities/{made.id}/sign-ups"
 
     def act(number: int) -> list[int]:
-        if number == 16:
+        if number == 0:
             body = {"all": True, "whole_team": True, "team_id": str(made.scene.team_id)}
             return [int(leader.post(path, json=body, key="a").status_code)]
         if number % 2:
             shift_ids = [str(one) for one in (made.shift_ids if number % 4 == 1 else reversed(made.shift_ids))]
-            return [int(phones[number].post(path, json={"shift_ids": shift_ids}, key="a").status_code)]
+            return [int(phones[number - 1].post(path, json={"shift_ids": shift_ids}, key="a").status_code)]
         return [
-            int(phones[number].post(f"/shifts/{one}/sign-ups", json={}, key=str(one)).status_code)
+            int(phones[number - 1].post(f"/shifts/{one}/sign-ups", json={}, key=str(one)).status_code)
             for one in made.shift_ids[:: 1 if number % 4 else -1]
         ]
 
