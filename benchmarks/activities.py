@@ -1,7 +1,7 @@
-"""`python -m benchmarks.activities`: lists of 20 among 100,000 activities, against the token-only endpoint.
+"""`python -m benchmarks.activities`: lists of 20 among 100,000 activities, against the yardsticks.
 
 On PostgreSQL, two gunicorn workers. One city, a third of the activities over but never completed; every request for
-what is near asks from another place. Each round's yardstick is measured beside it.
+what is near asks from another place. Each round's yardsticks are measured beside it.
 """
 
 import http.client
@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import insert, text
 
 from benchmarks.figures import note
-from benchmarks.load import Outcome, request_bytes, send
+from benchmarks.load import YARDSTICKS, Outcome, request_bytes, send
 from benchmarks.server import gunicorn, migrated
 from benchmarks.stations import place, prepare
 from volunteer_api.accounts import service as accounts
@@ -49,14 +49,15 @@ UNCHANGED = "soonest, unchanged (304)"
 
 def main() -> None:
     """Measure and print."""
-    table = Table("call", "p50 ms", "p95 ms", "requests/s", "÷ token only")
+    table = Table("call", "p50 ms", "p95 ms", "requests/s", *(f"÷ {name}" for name in YARDSTICKS))
     with migrated():
         organization_id, token = prepare()
         fill(organization_id, NUMBER)
         with gunicorn() as port:
             for row in measure(port, token):
                 table.add_row(*row)
-                note(f"list of 20: {row[0]}", float(row[-1]), "× token only", size=f"{NUMBER:,} activities")
+                for name, ratio in zip(YARDSTICKS, row[-len(YARDSTICKS) :], strict=True):
+                    note(f"list of 20: {row[0]}", float(ratio), f"× {name}", size=f"{NUMBER:,} activities")
     Console().print(table)
 
 
@@ -112,15 +113,14 @@ def rows_of(number: int, chance: random.Random, values: dict[str, Any]) -> tuple
 
 
 def measure(port: int, token: str) -> list[tuple[str, ...]]:
-    """The yardstick and each call in turns: name, p50, p95, requests a second, ratio to the yardstick's."""
+    """The yardsticks and each call in turns: name, p50, p95, requests a second, ratio to each yardstick's."""
     chance = random.Random(1)
-    names = ("token only", *CALLS, UNCHANGED)
+    names = (*YARDSTICKS, *CALLS, UNCHANGED)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-    ratios: dict[str, list[float]] = {name: [] for name in names}
     tag = etag(port, token, CALLS["soonest"])
 
     def requests(name: str, count: int) -> list[bytes]:
-        path = CALLS["soonest"] if name == UNCHANGED else CALLS.get(name, "/token-only")
+        path = CALLS["soonest"] if name == UNCHANGED else {**YARDSTICKS, **CALLS}[name]
         places = (place(chance, dense=True) for _ in range(count))
         made = [request_bytes("GET", path.format(f"{one[0]:.5f},{one[1]:.5f}"), token) for one in places]
         condition = f"\r\nIf-None-Match: {tag}\r\n\r\n".encode()
@@ -131,15 +131,19 @@ def measure(port: int, token: str) -> list[tuple[str, ...]]:
     for _ in range(ROUNDS):
         for name in names:
             outcomes[name].append(send(port, requests(name, REQUESTS), CONNECTIONS))
-            ratios[name].append(outcomes[name][-1].per_second / outcomes["token only"][-1].per_second)
     for name in names:
         assert all(set(one.statuses) == {304 if name == UNCHANGED else 200} for one in outcomes[name]), name
+
+    def ratio(name: str, yardstick: str) -> float:
+        pairs = zip(outcomes[name], outcomes[yardstick], strict=True)
+        return statistics.median(one.per_second / other.per_second for one, other in pairs)
+
     return [
         (
             name,
             *(f"{statistics.median(one.percentile(share) for one in found):.2f}" for share in (0.5, 0.95)),
             f"{statistics.median(one.per_second for one in found):.0f}",
-            f"{statistics.median(ratios[name]):.2f}",
+            *(f"{ratio(name, yardstick):.2f}" for yardstick in YARDSTICKS),
         )
         for name, found in outcomes.items()
     ]

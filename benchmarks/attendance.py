@@ -1,9 +1,9 @@
-"""`python -m benchmarks.attendance`: a check-in against the token-only endpoint, and 500 people within one minute.
+"""`python -m benchmarks.attendance`: a check-in against the yardsticks, and 500 people within one minute.
 
-On PostgreSQL, two gunicorn workers. First check-ins, as many as the server takes, in turns with the yardstick. Then 500
-people check in to one activity within half a minute and out within the next, each at their own moment on a connection
-of their own, whether the server keeps up or not. Fails where an answer of theirs is a 5xx or their 99th percentile is
-over one second.
+On PostgreSQL, two gunicorn workers. First check-ins, as many as the server takes, in turns with the yardsticks. Then
+500 people check in to one activity within half a minute and out within the next, each at their own moment on a
+connection of their own, whether the server keeps up or not. Fails where an answer of theirs is a 5xx or their 99th
+percentile is over one second.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from benchmarks.arrivals import come, percentile
 from benchmarks.figures import note
-from benchmarks.load import request_bytes, send
+from benchmarks.load import YARDSTICKS, request_bytes, send
 from benchmarks.people import signed_in
 from benchmarks.server import gunicorn, migrated
 from volunteer_api.accounts import service as accounts
@@ -106,25 +106,28 @@ def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
 
 
 def compare(port: int, shift_id: UUID, tokens: list[str]) -> None:
-    """The yardstick and the check-in in turns, so that a drift of the machine meets both."""
-    send(port, [request_bytes("GET", "/token-only", tokens[0])] * 500)
+    """The yardsticks and the check-in in turns, so that a drift of the machine meets both."""
+    for path in YARDSTICKS.values():
+        send(port, [request_bytes("GET", path, tokens[0])] * 500)
     # Every connection of each worker prepares a statement once it has seen it some times.
     send(port, [check_in(shift_id, token) for token in tokens[:WARM]])
     tokens = tokens[WARM:]
     share = len(tokens) // ROUNDS
-    ratios = []
+    ratios: dict[str, list[float]] = {name: [] for name in YARDSTICKS}
     for turn in range(ROUNDS):
         those = tokens[turn * share : (turn + 1) * share]
-        yardstick = send(port, [request_bytes("GET", "/token-only", token) for token in those * 3])
+        yardsticks = {
+            name: send(port, [request_bytes("GET", path, token) for token in those * 3])
+            for name, path in YARDSTICKS.items()
+        }
         measured = send(port, [check_in(shift_id, token) for token in those])
         assert set(measured.statuses) == {201}, measured.statuses
-        ratios.append(measured.per_second / yardstick.per_second)
-    note(
-        "check-in, requests a second",
-        statistics.median(ratios),
-        "× token only",
-        size=f"{len(tokens):,} check-ins, 16 connections",
-    )
+        for name, yardstick in yardsticks.items():
+            assert set(yardstick.statuses) == {200}, yardstick.statuses
+            ratios[name].append(measured.per_second / yardstick.per_second)
+    for name, found in ratios.items():
+        size = f"{len(tokens):,} check-ins, 16 connections"
+        note("check-in, requests a second", statistics.median(found), f"× {name}", size=size)
 
 
 def in_and_out(port: int, shift_id: UUID, tokens: list[str]) -> bool:

@@ -34,6 +34,10 @@ def request_bytes(method: str, path: str, token: str, body: bytes = b"", key: st
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
+# What a ratio is of: a route that only checks what a token says, and one that lets in whoever is signed in.
+YARDSTICKS = {"token only": "/token-only", "signed in only": "/api/v1/signed-in-only"}
+
+
 def send(port: int, requests: list[bytes], connections: int = 16, limit_seconds: float = 60) -> Outcome:
     """Send every request once over `connections` connections and wait for the answers, at most `limit_seconds`."""
     return asyncio.run(asyncio.wait_for(_send(port, requests, connections), limit_seconds))
