@@ -5,6 +5,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# What a ratio is of: a route that only checks what a token says, and one that lets in whoever is signed in.
+YARDSTICKS = {"token only": "/token-only", "signed in only": "/api/v1/signed-in-only"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -32,10 +35,6 @@ def request_bytes(method: str, path: str, token: str, body: bytes = b"", key: st
     if key:
         lines.append(f"Idempotency-Key: {key}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-
-
-# What a ratio is of: a route that only checks what a token says, and one that lets in whoever is signed in.
-YARDSTICKS = {"token only": "/token-only", "signed in only": "/api/v1/signed-in-only"}
 
 
 def send(port: int, requests: list[bytes], connections: int = 16, limit_seconds: float = 60) -> Outcome:

@@ -15,7 +15,7 @@ from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.schema import Schema
 from volunteer_api.core.tokens import authenticate
 
-blueprint = feature_blueprint("bench", __name__, "A yardstick.")
+blueprint = feature_blueprint("yardsticks", __name__, "What ratios are of.")
 
 
 @endpoint(blueprint, "GET", "/signed-in-only", access=signed_in, returns=Schema)

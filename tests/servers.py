@@ -181,21 +181,24 @@ class Sweeper:
         kept = ("sqlite_", "alembic_", *KEPT)
         tables = [name for kind, name, _, _ in rows if kind == "table" and not name.startswith(kept)]
 
-        def full() -> list[str]:
+        def find_full() -> list[str]:
             return [name for name in tables if run(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]]
 
-        deleted = full()
+        run("BEGIN IMMEDIATE")
+        full = find_full()
         # Only these are dropped: after that every connection has to read the schema anew.
         refusing = [
-            (name, sql) for kind, name, table, sql in rows if kind == "trigger" and table in deleted and "RAISE" in sql
+            (name, sql)
+            for kind, name, table, sql in rows
+            if kind == "trigger" and table in full and "BEFORE DELETE" in sql
         ]
-        run("BEGIN IMMEDIATE")
         for name, _ in refusing:
             run(f'DROP TRIGGER "{name}"')
-        # A second time what the triggers of the first wrote.
-        for _ in range(2):
-            for name in full():
-                run(f'DELETE FROM "{name}"')
+        for name in full:
+            run(f'DELETE FROM "{name}"')
+        # What triggers wrote meanwhile.
+        for name in find_full():
+            run(f'DELETE FROM "{name}"')
         for _, sql in refusing:
             run(sql)
         run("COMMIT")

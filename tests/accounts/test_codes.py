@@ -199,7 +199,7 @@ class TestEnumeration:
         assert known == unknown
 
 
-def test_of_twenty_requests_at_once_one_sends(postgresql_app, postgresql_client, race, capsys, change_settings):
+def test_of_many_requests_at_once_one_sends(postgresql_app, postgresql_client, race, capsys, change_settings):
     change_settings(postgresql_app, limits=True)
     answers = race(20, lambda _number: postgresql_client.post("/auth/codes", json=BODY))
     assert sorted(answer.status_code for answer in answers) == [202] + [429] * 19

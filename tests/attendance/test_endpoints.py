@@ -295,7 +295,7 @@ def test_a_check_in_takes_no_parameters(client: Any, unit: Any, scene: Scene) ->
     assert count(unit, Attendance) == 0
 
 
-def test_twenty_taps_at_once_make_one_attendance(
+def test_many_taps_at_once_make_one_attendance(
     postgresql_app: Flask, postgresql_client: Any, postgresql_unit: Any, race: Callable[..., list[Any]]
 ) -> None:
     scene = make_scene()

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from tests.factories import make_volunteer
@@ -83,6 +84,14 @@ def test_a_race_that_is_never_won_ends(app: Flask, monkeypatch: pytest.MonkeyPat
 
     with app.app_context(), pytest.raises(Busy):
         run_unit(work, writes=True)
+
+
+def test_a_pool_without_a_free_connection_is_busy(app: Flask) -> None:
+    def work() -> None:
+        raise PoolTimeout()
+
+    with app.app_context(), pytest.raises(Busy):
+        run_unit(work, writes=False)
 
 
 def test_a_callback_that_fails_hides_nothing(app: Flask, volunteer: Volunteer) -> None:

@@ -309,16 +309,16 @@ def test_a_crowd_checks_out_while_it_is_folded(
     postgresql_app: Flask, postgresql_unit: Unit, race: Callable[[int, Callable[..., Any]], list[Any]]
 ) -> None:
     scene = make_scene(starts_at=FIRST)
-    people = [make_volunteer().id for _ in range(13)]
+    people = [make_volunteer().id for _ in range(9)]
     seen: list[int] = []
 
     def work(number: int) -> Any:
-        if number < 13:
+        if number < 9:
             for day in range(3):
                 postgresql_unit(partial(credit, scene, people[number], 10, FIRST + timedelta(days=day)))
             return None
         for _ in range(8):
-            if number == 13:
+            if number == 9:
                 tally = postgresql_unit(
                     lambda: tallies.tally(SubjectKind.ORGANIZATION, scene.organization.id, ALL_TIME)
                 )
@@ -327,17 +327,17 @@ def test_a_crowd_checks_out_while_it_is_folded(
                 postgresql_unit(tallies.fold)
         return None
 
-    assert race(16, work) == [None] * 16
+    assert race(12, work) == [None] * 12
     # Never too much at any moment, and never less than before: a fold shows no minute twice and loses none.
     assert seen == sorted(seen)
-    assert all(minutes <= 390 for minutes in seen)
+    assert all(minutes <= 270 for minutes in seen)
     for _ in range(2):
         for kind, subject_id in (
             (SubjectKind.ORGANIZATION, scene.organization.id),
             (SubjectKind.ORGANIZATION_OWN, scene.organization.id),
             (SubjectKind.STATION, scene.station.id),
         ):
-            assert postgresql_unit(partial(tallies.tally, kind, subject_id, ALL_TIME)).credited_minutes == 390
+            assert postgresql_unit(partial(tallies.tally, kind, subject_id, ALL_TIME)).credited_minutes == 270
         assert postgresql_unit(lambda: tallies.tally(SubjectKind.VOLUNTEER, people[7], ALL_TIME)).credited_minutes == 30
         while postgresql_unit(tallies.fold):
             pass

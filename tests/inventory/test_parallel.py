@@ -1,4 +1,4 @@
-"""A hundred people take from one shelf at once."""
+"""A hundred people take from one shelf, a dozen at a time."""
 
 from collections import Counter
 from typing import Any

@@ -165,7 +165,7 @@ def test_a_cancellation_races_sign_ups(postgresql_client: Any, postgresql_unit: 
 
 
 def test_places_in_a_role_and_in_the_shift(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
-    """Forty at once, every other one as a guide: five guides at most, and twelve people at most."""
+    """Forty, a dozen at a time, every other one as a guide: five guides at most, and twelve people at most."""
 
     def prepare() -> Any:
         start = clock.now() + timedelta(days=1)

@@ -59,7 +59,7 @@ def test_a_team_needs_an_organization_and_a_leader(unit: Unit) -> None:
             )
 
 
-def test_twenty_requests_at_once_are_one_membership(
+def test_many_requests_at_once_are_one_membership(
     postgresql_client: ApiClient,
     postgresql_unit: Unit,
     race: Callable[[int, Callable[[int], Any]], list[Any]],

@@ -16,14 +16,13 @@ from volunteer_api.core.settings import rules
 from volunteer_api.rankings import progress_queries as queries
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.progress_queries import Counted
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import TEXTS
 
 MOST_ORGANIZATIONS = 100
 MOST_DAYS = 366
 # A goal's name, and what is counted towards it.
 GOALS = {"activities": "activity_count", "attendances": "attendance_count", "minutes": "credited_minutes"}
-ADDITIVE = tuple(GOALS.values())
 
 
 @dataclass(frozen=True)
