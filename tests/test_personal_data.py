@@ -72,6 +72,7 @@ STATED = {
     "files.owner_id": Stated(Fate.DELETED, "photos go, or stay without their sender where others use them", "files"),
     "grants.granted_by": Stated(Fate.KEPT, "who gave a right that others still have", "audit_entries"),
     "grants.volunteer_id": Stated(Fate.KEPT, "history of an office; revoked", "grants"),
+    "given_codes.volunteer_id": Stated(Fate.DELETED, "what proves nothing of her any more", "given_codes"),
     "guardians.volunteer_id": Stated(Fate.DELETED, "another person's name and phone", "guardians"),
     "held_attributions.volunteer_id": Stated(
         Fate.KEPT, "sums count it", None, "where the minutes of the exported attendance are counted"

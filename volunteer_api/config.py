@@ -54,7 +54,7 @@ class Rules:
     # So far outside the fence, a valid code is somebody else's that was passed on.
     code_elsewhere_m: int = 1000
     # What the server has so long after the tap was told late.
-    told_late_seconds: int = 600
+    told_late_seconds: int = 180
     promotion_closes_minutes: int = 120
     late_withdrawal_minutes: int = 180
     promotion_grace_minutes: int = 60

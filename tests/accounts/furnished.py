@@ -14,7 +14,7 @@ from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
 from volunteer_api.activities.models import Activity
-from volunteer_api.attendance.models import Attendance, RollCallMark, State, WaitingCheckOut
+from volunteer_api.attendance.models import Attendance, GivenCodes, RollCallMark, State, WaitingCheckOut
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.templates import KitTemplate
@@ -152,6 +152,7 @@ def furnish(scene: Scene) -> UUID:
             volunteer_id=volunteer.id, key="out", check_in_key="in", evidence={"note": NAME}, received_at=now
         )
     )
+    db.session.add(GivenCodes(volunteer_id=volunteer.id, target_id=scene.station_id, good_until=now))
     db.session.flush()
     activity = make_activity(scene=scene)
     mine = sign_ups.sign_up(shift_id=activity.shift_id, volunteer_id=volunteer.id)

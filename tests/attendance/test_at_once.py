@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from tests.attendance.factories import FAR, NEAR, PLACE, Scene, evidence, loaded_evidence, make_scene, soon
 from tests.factories import unit_of
 from volunteer_api.attendance import service
+from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.schemas import AttendanceRead
 from volunteer_api.core import clock, ids
@@ -78,6 +79,24 @@ def test_both_ways_are_one_rule(
     fast, general, told = unit(by_the_general_way)
     assert fast == general
     assert {**answer.json, "id": None} == {**told, "id": None}
+
+
+def test_who_once_forgot_to_check_out_is_as_quick(
+    postgresql_client: Any, postgresql_unit: Any, statements: Any
+) -> None:
+    starts_at = soon() - 600 * MINUTE
+    before, scene = make_scene(starts_at=starts_at), make_scene()
+
+    def forget() -> int:
+        with clock.at(starts_at):
+            sent = loaded_evidence(starts_at, place=NEAR, accuracy_m=5)
+            service.check_in(volunteer_id=before.volunteer.id, shift_id=before.shift.id, evidence=sent)
+        return close_forgotten()
+
+    assert postgresql_unit(forget) == 1
+    with statements() as seen:
+        assert check_in(postgresql_client.as_(before.volunteer), scene, evidence(clock.now())).status_code == 201
+    assert any(statement.startswith("WITH plain") for statement in seen)
 
 
 def test_two_phones_of_one_volunteer(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from tests.attendance.factories import NEAR, Scene, loaded_evidence, make_scene, make_shift
+from tests.attendance.factories import FAR, NEAR, TWO_KM, Scene, loaded_evidence, make_scene, make_shift
 from tests.factories import unit_of
 from volunteer_api.attendance import presence_code, review, service
 from volunteer_api.attendance.models import Attendance
@@ -48,16 +48,23 @@ def rules_are(app: Flask, **changes: Any) -> Iterator[None]:
         app.extensions[EXTENSION] = before
 
 
-def serve(volunteer_id: UUID, shift_id: UUID, arrives: datetime, leaves: datetime, told: datetime | None = None) -> Any:
-    """Check in and out with codes; `told` is when the server has both, in one go."""
+def serve(
+    volunteer_id: UUID,
+    shift_id: UUID,
+    arrives: datetime,
+    leaves: datetime,
+    told: datetime | None = None,
+    **sent: Any,
+) -> Any:
+    """Check in and out with codes and what is sent beside; `told` is when the server has both, in one go."""
     with clock.at(told or arrives):
         code = presence_code.code_at(shift_id, arrives).code
         attendance = service.check_in(
-            volunteer_id=volunteer_id, shift_id=shift_id, evidence=loaded_evidence(arrives, code=code)
+            volunteer_id=volunteer_id, shift_id=shift_id, evidence=loaded_evidence(arrives, code=code, **sent)
         )
     with clock.at(told or leaves):
         code = presence_code.code_at(shift_id, leaves).code
-        return service.check_out(attendance=attendance, evidence=loaded_evidence(leaves, code=code))
+        return service.check_out(attendance=attendance, evidence=loaded_evidence(leaves, code=code, **sent))
 
 
 def another(scene: Scene, starts_at: datetime, hours: float = 2, **values: Any) -> UUID:
@@ -153,6 +160,29 @@ def test_what_is_drawn_by_lot_is_credited_and_flagged(sqlite_app: Flask, unit: A
     for one in (drawn, late):
         assert (one.state, one.reasons, one.flagged, one.credited_minutes) == ("credited", ["sampled"], True, 60)
     assert (online.reasons, online.flagged) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "reasons"),
+    [
+        # Outside of the fence, though not so far off that the code must have been passed on.
+        ({"place": FAR, "accuracy_m": 5}, "credited", ["sampled"]),
+        ({"place": NEAR, "accuracy_m": 5}, "credited", []),
+        # A phone that says that it knows nothing is not nearer for that.
+        ({"place": TWO_KM, "accuracy_m": 1e7}, "held", ["code_elsewhere"]),
+    ],
+)
+def test_a_place_outside_spares_no_late_code_the_lot(
+    sqlite_app: Flask, unit: Any, sent: dict[str, Any], state: str, reasons: list[str]
+) -> None:
+    scene = make_scene(starts_at=EIGHT)
+    with rules_are(sqlite_app, sampled_percent=100):
+        late = unit(
+            lambda: serve(
+                scene.volunteer.id, scene.shift.id, EIGHT, EIGHT + HOUR, told=EIGHT + HOUR + 30 * MINUTE, **sent
+            )
+        )
+    assert (late.state, late.reasons) == (state, reasons)
 
 
 def test_the_lot_draws_its_share_and_the_same_each_time(sqlite_app: Flask) -> None:

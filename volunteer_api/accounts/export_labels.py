@@ -50,6 +50,7 @@ SECTIONS = {
     "station_status_changes": "我变更的服务站状态",
     "transfers": "我经手的物资调拨",
     "waiting_check_outs": "等待签到的签退",
+    "given_codes": "我领取过到岗码的班次和站点",
 }
 
 MEMBERS = {
@@ -98,6 +99,8 @@ MEMBERS = {
     "check_out_grade": "签退凭据等级",
     "key": "操作键",
     "check_in_key": "签到操作键",
+    "target_id": "班次或站点",
+    "good_until": "有效至",
     "evidence": "凭据",
     "received_at": "收到时间",
     "check_in_reasons": "签到存疑原因",

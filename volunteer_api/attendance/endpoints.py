@@ -6,7 +6,18 @@ from volunteer_api.accounts.access import own_account
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import to_lead_shift
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import access, batches, claims, review, review_queue, roll_call, scans, service, views
+from volunteer_api.attendance import (
+    access,
+    batches,
+    claims,
+    given_codes,
+    review,
+    review_queue,
+    roll_call,
+    scans,
+    service,
+    views,
+)
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.pages import code_page
 from volunteer_api.attendance.presence_code import CodeKind
@@ -126,18 +137,30 @@ def list_shift_attendances(shift: Shift, query: dict[str, Any]) -> Page:
     return views.attendances_at(shift, query)
 
 
-@endpoint(blueprint, "GET", "/shifts/<uuid:shift_id>/presence-code", access=to_lead_shift, returns=PresenceCodeRead)
-def read_presence_code(shift: Shift) -> views.ShownCodes:
-    """Read the presence codes to show at a shift, for those who lead."""
-    return views.codes_of_shift(shift)
+@endpoint(
+    blueprint,
+    "GET",
+    "/shifts/<uuid:shift_id>/presence-code",
+    access=to_lead_shift,
+    returns=PresenceCodeRead,
+    audits=True,
+)
+def read_presence_code(shift: Shift, principal: Principal) -> views.ShownCodes:
+    """Read the presence codes to show at a shift, for those who lead. They prove nothing of whoever has read them."""
+    return given_codes.give(views.codes_of_shift(shift), target_id=shift.id, to=principal.volunteer_id)
 
 
 @endpoint(
-    blueprint, "GET", "/stations/<uuid:station_id>/presence-code", access=to_manage_station, returns=PresenceCodeRead
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/presence-code",
+    access=to_manage_station,
+    returns=PresenceCodeRead,
+    audits=True,
 )
-def read_station_presence_code(station: Station) -> views.ShownCodes:
-    """Read the presence codes to show at a station, for those who manage it."""
-    return views.codes_of_station(station)
+def read_station_presence_code(station: Station, principal: Principal) -> views.ShownCodes:
+    """Read the presence codes to show at a station, for those who manage it; as those of a shift."""
+    return given_codes.give(views.codes_of_station(station), target_id=station.id, to=principal.volunteer_id)
 
 
 @endpoint(blueprint, "GET", "/me/presence-code", access=own_account, returns=PresenceCodeRead)

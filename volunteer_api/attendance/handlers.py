@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.attendance.models import Attendance, Reason, RollCallMark, State, WaitingCheckOut
+from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -35,7 +35,8 @@ def strip_evidence(event: VolunteerErased) -> None:
         # Why she forgot to check out is in her own words; why a leader decided so is about her.
         attendance.claim_reason = attendance.decision_reason = None
     db.session.flush()
-    db.session.execute(delete(WaitingCheckOut).where(WaitingCheckOut.volunteer_id == event.volunteer_id))
+    for model in (WaitingCheckOut, GivenCodes):
+        db.session.execute(delete(model).where(model.volunteer_id == event.volunteer_id))
 
 
 @on(RecordReversed)
@@ -67,6 +68,16 @@ def waiting_check_outs(volunteer_id: UUID) -> list[dict[str, Any]]:
         select(*WaitingCheckOut.__table__.columns)
         .where(WaitingCheckOut.volunteer_id == volunteer_id)
         .order_by(WaitingCheckOut.received_at, WaitingCheckOut.key)
+    )
+
+
+@exported("given_codes")
+def given_codes(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The shifts and stations whose presence codes the person was given, the latest first."""
+    return rows(
+        select(*GivenCodes.__table__.columns)
+        .where(GivenCodes.volunteer_id == volunteer_id)
+        .order_by(GivenCodes.good_until.desc(), GivenCodes.target_id)
     )
 
 

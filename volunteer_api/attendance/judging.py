@@ -144,7 +144,9 @@ def _is_far(scene: Scene, given: Usable) -> bool:
     fence, place = scene.fence, given.place
     if fence is None or place is None or _fits_another_datum(scene, given):
         return False
-    return meters_between(fence.center, place) > fence.radius_m + rules().code_elsewhere_m + (given.accuracy_m or 0.0)
+    # Its own doubt is believed as far as at the fence, or a phone that claims to know nothing could be anywhere.
+    doubt = min(given.accuracy_m or 0.0, rules().accuracy_cap_m)
+    return meters_between(fence.center, place) > fence.radius_m + rules().code_elsewhere_m + doubt
 
 
 def _known_place(scene: Scene, given: Usable, graded: Grade) -> Place | None:

@@ -202,7 +202,8 @@ class Memory(Beside):
         return [
             one
             for one in self.attendances
-            if one.checked_out_at is None or one.checked_out_at > moment or one.checked_in_at >= moment
+            if one.checked_in_at >= moment
+            or (one.state == State.OPEN if one.checked_out_at is None else one.checked_out_at > moment)
         ]
 
     def keep(self, attendance: Attendance) -> None:

@@ -241,6 +241,23 @@ class WaitingCheckOut(Base):
     received_at: Mapped[datetime]
 
 
+class GivenCodes(Base):
+    """That somebody was given presence codes of a shift or a station to show, and until when these are good.
+
+    What she could have kept is no evidence for her, whoever she is by the time she uses it.
+    """
+
+    __tablename__ = "given_codes"
+    __table_args__ = (
+        Index("ix_given_codes_good_until", "good_until"),
+        {"sqlite_with_rowid": False},
+    )
+
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    target_id: Mapped[UUID] = mapped_column(primary_key=True)
+    good_until: Mapped[datetime]
+
+
 class RollCallMark(Identified, Base):
     """What the last roll-call of a shift said of a volunteer; the attendance that it made or strengthened stands apart.
 

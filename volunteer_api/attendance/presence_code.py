@@ -23,6 +23,8 @@ DIGITS = 8
 # The step before and the one after are accepted too: phones' clocks differ, and a queue moves slowly.
 STEPS_AROUND = 1
 MAXIMUM_CODES = 24 * 60 + 1
+# For so long after it was shown a code is taken.
+LONGEST_GOOD = timedelta(seconds=STEP_SECONDS * STEPS_AROUND)
 LAST_YEAR = 9000
 # A code that was shown so many steps before, or will be so many after, is told from one that was never shown.
 STEPS_BEFORE, STEPS_AFTER = 24 * 60, 2 * 60

@@ -12,7 +12,15 @@ from sqlalchemy.orm import Bundle, aliased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
-from volunteer_api.attendance.models import Attendance, Grade, RollCallMark, RollCallStatus, State, WaitingCheckOut
+from volunteer_api.attendance.models import (
+    Attendance,
+    GivenCodes,
+    Grade,
+    RollCallMark,
+    RollCallStatus,
+    State,
+    WaitingCheckOut,
+)
 from volunteer_api.core import clock
 from volunteer_api.core.database import Base, UtcDateTime
 from volunteer_api.core.settings import rules
@@ -112,7 +120,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
     return (
-        _duty(volunteer_id, Same, *_besides(volunteer_id, moment))
+        _duty(volunteer_id, moment, Same, *_besides(volunteer_id, moment))
         .outerjoin(
             Same,
             and_(
@@ -131,7 +139,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
 def scene_of_duty_check_out(volunteer_id: UUID, attendance_id: UUID) -> Rows:
     """All that a check-out of a duty looks at, in one row, with the attendance as it is under the volunteer's lock."""
     return (
-        _duty(volunteer_id, Attendance, _others(volunteer_id))
+        _duty(volunteer_id, Attendance.frame_starts_at, Attendance, _others(volunteer_id))
         .join(Attendance, Attendance.station_id == Station.id)
         .where(Attendance.id == attendance_id)
         .execution_options(populate_existing=True)
@@ -303,10 +311,13 @@ def _touched(attendance: Any, volunteer_id: Any, moment: Any) -> Select[Any]:
 
 
 def _reaches(attendance: Any, moment: Any, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether an attendance began at a moment or later, or was not over then."""
+    """Whether an attendance began at a moment or later, or was not over then.
+
+    One that nobody checked out of is over once it is closed: what follows leaves it as it is.
+    """
     return or_(
         attendance.checked_in_at >= moment,
-        attendance.checked_out_at.is_(None),
+        and_(attendance.checked_out_at.is_(None), attendance.state == State.OPEN),
         attendance.checked_out_at > moment,
         *or_else,
     )
@@ -357,6 +368,7 @@ def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, ...] = (Shift, Activi
             SignUp.id.label("sign_up_id"),
             SignUp.team_id.label("team_id"),
             led_by(volunteer_id).label("leads"),
+            _was_given(volunteer_id, Shift.id).label("has_codes"),
             *others,
         )
         .select_from(Shift)
@@ -370,7 +382,13 @@ def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, ...] = (Shift, Activi
     )
 
 
-def _duty(volunteer_id: UUID, *others: Any) -> Rows:
+def _was_given(volunteer_id: Any, target_id: Any, *those: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether somebody was given presence codes of a shift or a station."""
+    return exists().where(GivenCodes.volunteer_id == volunteer_id, GivenCodes.target_id == target_id, *those)
+
+
+def _duty(volunteer_id: UUID, moment: Any, *others: Any) -> Rows:
+    """`has_codes`: she was given codes of the station that were good at the moment."""
     above = select(PathMember.ancestor_id).where(PathMember.path_id == Organization.path_id).scalar_subquery()
     manages = exists().where(
         Grant.volunteer_id == volunteer_id,
@@ -391,6 +409,7 @@ def _duty(volunteer_id: UUID, *others: Any) -> Rows:
         select(
             Station,
             manages.label("manages"),
+            _was_given(volunteer_id, Station.id, GivenCodes.good_until > moment).label("has_codes"),
             ours.correlate(Station, Organization).exists().label("belongs"),
             # One team gets the minutes: her primary one, if it is a team of here, and else no other.
             ours.where(Membership.is_primary).correlate(Station, Organization).scalar_subquery().label("team_id"),

@@ -126,6 +126,7 @@ def scene_of(shift_id: UUID) -> Scene:
             null().label("sign_up_id"),
             null().label("team_id"),
             false().label("leads"),
+            false().label("has_codes"),
             leader.label("leader_id"),
         )
         .join(Activity, Activity.id == Shift.activity_id)

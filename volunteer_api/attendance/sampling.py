@@ -7,6 +7,9 @@ from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, Grade, Remark
 from volunteer_api.core import keys
 
+# What a place is worth nothing with.
+NOT_THERE = frozenset({Remark.PLACE_OUTSIDE, Remark.PLACE_OF_ANOTHER_DATUM})
+
 
 def is_sampled(attendance: Attendance, percent: int) -> bool:
     """Whether this attendance is one of the `percent` of a hundred of those that are drawn from."""
@@ -15,7 +18,7 @@ def is_sampled(attendance: Attendance, percent: int) -> bool:
 
 
 def _is_drawn_from(attendance: Attendance) -> bool:
-    """What no code proves at one end; and codes told late by a phone that never said where it was.
+    """What no code proves at one end; and codes told late by a phone that at neither end said that it was there.
 
     Such codes may have been photographed by somebody else.
     """
@@ -25,4 +28,7 @@ def _is_drawn_from(attendance: Attendance) -> bool:
     if not any(Remark.TOLD_LATE in remarks and Remark.SCANNED not in remarks for remarks in ends):
         return False
     sent = (attendance.check_in_evidence, attendance.check_out_evidence)
-    return all(usable(evidence).place is None for evidence in sent if evidence)
+    return not any(
+        evidence and usable(evidence).place is not None and NOT_THERE.isdisjoint(remarks)
+        for evidence, remarks in zip(sent, ends, strict=True)
+    )

@@ -24,9 +24,9 @@ class Scene:
     """The frame of an attendance, in which its minutes count, and the volunteer's part in it.
 
     Of a shift with its activity, or of a duty with its station. `sees_code` where the volunteer can see the presence
-    code without being there. `expected` where a place proves something of her: a confirmed sign-up; at a station, to
-    be in a team of its organization or of one above, or to manage it. `out_of_service`: a shift that was canceled
-    meanwhile, or a station that is closed at that time.
+    code without being there, or was given it to show. `expected` where a place proves something of her: a confirmed
+    sign-up; at a station, to be in a team of its organization or of one above, or to manage it. `out_of_service`: a
+    shift that was canceled meanwhile, or a station that is closed at that time.
     """
 
     activity: Activity | None
@@ -96,7 +96,7 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         ends_at=shift.ends_at,
         fence=Fence((center["lat"], center["lng"]), activity.radius_m or rules().fence_m) if center else None,
         expected=row.sign_up_id is not None,
-        sees_code=bool(row.leads),
+        sees_code=bool(row.leads or row.has_codes),
         out_of_service=shift.canceled_at is not None,
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
@@ -148,7 +148,7 @@ def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: b
         ends_at=ends_at,
         fence=Fence((station.latitude, station.longitude), rules().fence_m),
         expected=bool(row.belongs or row.manages),
-        sees_code=bool(row.manages),
+        sees_code=bool(row.manages or row.has_codes),
         out_of_service=out_of_service,
         team_id=row.team_id,
         leader_id=None,

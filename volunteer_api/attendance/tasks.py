@@ -1,6 +1,6 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences, closing, queries, waiting
+from volunteer_api.attendance import absences, closing, given_codes, queries, waiting
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.hours.verification import register_held
 
@@ -23,6 +23,12 @@ def close_forgotten() -> int:
 def remind_of_reviews() -> int:
     """Remind leaders of what must be decided soon."""
     return closing.remind_of_reviews()
+
+
+@task("attendance.forget_given_codes", every=Every.DAY)
+def forget_given_codes() -> int:
+    """Forget who was given codes that no tap can bring any more."""
+    return given_codes.forget()
 
 
 @task("attendance.tell_unmatched_check_outs", every=Every.HOUR)

@@ -131,7 +131,7 @@ def endpoint(
     multipart/form-data, under the name "file".
     `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
     do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
-    that returns a Download. `audits` lets a GET commit what it writes to the audit log.
+    that returns a Download. `audits` lets a GET commit what it notes of who read.
     `edits` asks for If-Match and compares it with the resource's version; other writes compare it where it is sent.
     `fingerprint` takes the parsed body and the path's arguments and returns what must be equal for two requests under
     one key to be the same. `limit` is per address, like "60/10 minutes".
