@@ -258,6 +258,16 @@ def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) 
     assert client.as_(scene.administrator_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is True
 
 
+@pytest.mark.parametrize("end", ["check_in_scanned_by", "check_out_scanned_by"])
+def test_nobody_decides_whose_desk_read_the_code(client: Any, unit: Unit, served: Served, end: str) -> None:
+    scene = served.scene
+    made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    scanned = update(Attendance).where(Attendance.id == served.attendance_id).values({end: scene.organizer_id})
+    unit(lambda: db.session.execute(scanned))
+    assert refused(decide(client, scene.organizer_id, made, "rejected")) == (403, "involved")
+    assert decide(client, scene.administrator_id, made, "rejected").status_code == 200
+
+
 def test_a_duty_is_disputed_as_a_shift_is(client: Any, unit: Unit, served: Served) -> None:
     volunteer_id = served.unknown_id
     attendance_id = unit(lambda: make_duty(served))

@@ -10,6 +10,8 @@ from volunteer_api.disputes.models import Dispute
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.hours.models import ServiceRecord
 
+WHO_SAID_SO = ("check_in_recorder_id", "check_out_recorder_id", "check_in_scanned_by", "check_out_scanned_by")
+
 
 @dataclass(frozen=True)
 class Parties:
@@ -28,8 +30,8 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     """The parties to what a volunteer disputes, as its rows name them now.
 
     Of a row that takes another one back, also those of that one. Who leads by name or by the team leads; where nobody
-    does, who planned the activity. Who said at a roll-call whether the volunteer was there recorded that. Grants from
-    above make nobody a party, or nobody would be left to decide.
+    does, who planned the activity. Who said at a roll-call whether the volunteer was there recorded that, and so did
+    who read her code at a desk. Grants from above make nobody a party, or nobody would be left to decide.
     """
     records = [matter.record] if matter.record is not None else []
     if matter.record is not None and matter.record.reverses_id is not None:
@@ -38,7 +40,7 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     approvers = [record.approver_id for record in records]
     leaders = [record.leader_id for record in records]
     if matter.attendance is not None:
-        recorders += [matter.attendance.check_in_recorder_id, matter.attendance.check_out_recorder_id]
+        recorders += [getattr(matter.attendance, name) for name in WHO_SAID_SO]
         approvers.append(matter.attendance.reviewed_by)
     if matter.shift is not None:
         recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
