@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from tests.attendance.factories import NEAR, Scene, evidence, make_scene, make_shift, soon
-from volunteer_api.attendance import batches, waiting
+from volunteer_api.attendance import batches, tasks, waiting
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
@@ -219,6 +219,40 @@ def test_what_waits_too_long_is_told(client: Any, unit: Any, scene: Scene) -> No
     local = left_at.astimezone(ZoneInfo("Asia/Shanghai"))
     assert told.values["time"] == f"{local:%Y-%m-%d %H:%M}"
     assert told.volunteer_id == scene.volunteer.id
+
+
+@pytest.mark.parametrize("then", [tasks.close_forgotten, tasks.tell_unmatched_check_outs])
+def test_what_missed_its_check_in_is_carried_out(client: Any, unit: Any, scene: Scene, then: Any) -> None:
+    phone, began = client.as_(scene.volunteer), scene.shift.starts_at
+    left_at = began + 50 * MINUTE
+    assert statuses(send(phone, out("out", left_at, of="in"))) == [202]
+    names = ("volunteer_id", "key", "check_in_key", "evidence", "received_at")
+
+    # As a check-in of one statement leaves it, which looked before the batch ended and wrote after it.
+    def take() -> dict[str, Any]:
+        waited = db.session.query(WaitingCheckOut).one()
+        db.session.delete(waited)
+        return {name: getattr(waited, name) for name in names}
+
+    kept = unit(take)
+    line = into("in", scene.shift.id, began)
+    body = {"shift_id": line["shift_id"], "evidence": line["evidence"]}
+    assert phone.post("/attendances", json=body, key="in").status_code == 201
+    unit(lambda: db.session.add(WaitingCheckOut(**kept)))
+
+    def later() -> None:
+        with clock.at(clock.now() + 80 * HOUR):
+            then()
+
+    unit(later)
+    unit(later)
+    attendance = unit(lambda: db.session.query(Attendance).one())
+    assert (attendance.checked_out_at, attendance.closed_at) == (left_at, None)
+    assert attendance.check_out_evidence is not None
+    assert count(unit, WaitingCheckOut) == 0
+    assert "check_out_unmatched" not in {one.kind for one in unit(lambda: db.session.query(Notification).all())}
+    # Its phone asks again and has the same answer, in both words.
+    assert statuses(send(phone, out("out", left_at, attendance_id=str(attendance.id)))) == [202]
 
 
 def test_too_many_wait(client: Any, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

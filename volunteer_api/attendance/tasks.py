@@ -15,7 +15,8 @@ def record_absences() -> int:
 
 @task("attendance.close_forgotten", every=Every.MINUTE)
 def close_forgotten() -> int:
-    """Close what nobody checked out of."""
+    """Close what nobody checked out of; before, carry out what only missed its check-in."""
+    waiting.carry_out_stranded()
     return closing.close_forgotten()
 
 

@@ -2,10 +2,12 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+import orjson
+from sqlalchemy import Select, delete, func, select, tuple_
 
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
@@ -17,10 +19,14 @@ from volunteer_api.attendance.schemas import CheckOutCreate
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, idempotency
 from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import IdempotencyKey
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
+from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.notifications import service as notifications
 from volunteer_api.notifications.templates import register
+from volunteer_api.sign_ups.queries import lock_volunteers
 
 CHECK_OUT_UNMATCHED = register(
     "check_out_unmatched",
@@ -30,6 +36,7 @@ CHECK_OUT_UNMATCHED = register(
 # More than any phone collects in three days; without a bound a broken one would fill the table.
 MOST_WAITING = 300
 BATCH = 1000
+CREATED = 201
 
 
 def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str, Any], received_at: datetime) -> None:
@@ -71,8 +78,67 @@ def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | 
         )
 
 
+def carry_out_stranded() -> int:
+    """Carry out what waits for a check-in that is there; returns for how many check-ins.
+
+    A check-in of one statement looks for what waits before it holds the volunteer: a batch that ends between the two
+    leaves its check-out to nobody. The check-in's kept answer says which attendance it began.
+    """
+    count, last = 0, None
+    while found := db.session.execute(_arrived(last)).all():
+        lock_volunteers({row.volunteer_id for row in found})
+        for volunteer_id, check_in_key in sorted({(row.volunteer_id, row.check_in_key) for row in found}):
+            answers = idempotency.kept_answers(volunteer_id, [check_in_key])
+            attendance = _begun(volunteer_id, answers[check_in_key].body) if check_in_key in answers else None
+            if attendance is None:
+                continue
+            # What can't be carried out now keeps nobody else's waiting.
+            with suppress(Problem):
+                attempt(partial(carry_out, check_in_key, attendance))
+                count += 1
+        last = (found[-1].volunteer_id, found[-1].key)
+    return count
+
+
+def _arrived(last: tuple[UUID, str] | None) -> Select[UUID, str, str]:
+    """The next check-outs that wait although something was made under the key that they name.
+
+    What is no check-in of hers stays until it is given up, and never stands before the others.
+    """
+    statement = (
+        select(WaitingCheckOut.volunteer_id, WaitingCheckOut.key, WaitingCheckOut.check_in_key)
+        .join(
+            IdempotencyKey,
+            (IdempotencyKey.owner_id == WaitingCheckOut.volunteer_id)
+            & (IdempotencyKey.key == WaitingCheckOut.check_in_key),
+        )
+        .where(IdempotencyKey.status == CREATED)
+        .order_by(WaitingCheckOut.volunteer_id, WaitingCheckOut.key)
+        .limit(BATCH)
+    )
+    return (
+        statement if last is None else statement.where(tuple_(WaitingCheckOut.volunteer_id, WaitingCheckOut.key) > last)
+    )
+
+
+def _begun(volunteer_id: UUID, body: bytes) -> Attendance | None:
+    """The volunteer's attendance that an answer shows; None where it shows something else."""
+    with suppress(ValueError, TypeError, KeyError):
+        attendance_id = UUID(orjson.loads(body)["id"])
+        return db.session.scalars(
+            select(Attendance)
+            .where(Attendance.id == attendance_id, Attendance.volunteer_id == volunteer_id)
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+    return None
+
+
 def tell_unmatched() -> int:
-    """Give up the check-outs that have waited for 72 hours and let their volunteers hear of it; returns how many."""
+    """Give up the check-outs that have waited for 72 hours and let their volunteers hear of it; returns how many.
+
+    Of none whose check-in is there: that is carried out before.
+    """
+    carry_out_stranded()
     latest = clock.now() - timedelta(hours=rules().late_evidence_hours)
     due = (
         select(WaitingCheckOut.volunteer_id, WaitingCheckOut.key)
