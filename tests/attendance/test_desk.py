@@ -10,6 +10,7 @@ from flask import Flask
 
 from tests.attendance.factories import TWO_KM, Scene, evidence, make_scene, soon
 from volunteer_api.attendance import presence_code
+from volunteer_api.attendance import scans as desk_scans
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.core import clock
@@ -120,6 +121,27 @@ def test_her_number_alone_checks_nobody_in(app: Flask, client: Any, unit: Any, s
     results = send(client.as_(scene.leader), scene, stale, guessed)
     assert [one["problem"]["code"] for one in results] == ["personal_code_invalid"] * 2
     assert unit(lambda: db.session.query(Attendance).count()) == 0
+
+
+def test_wrong_codes_hold_nobody_and_come_to_an_end(
+    app: Flask, client: Any, scene: Scene, monkeypatch: pytest.MonkeyPatch, change_settings: Any
+) -> None:
+    held: list[set[UUID]] = []
+    monkeypatch.setattr(desk_scans, "lock_volunteers", held.append)
+    monkeypatch.setattr(desk_scans, "WRONG_CODES", "2/hour")
+    change_settings(app, limits=True)
+    with app.app_context():
+        wrong = presence_code.qr_text(scene.unsigned.volunteer_number, "00000000", CodeKind.VOLUNTEER)
+    guesses = [scan(app, scene.unsigned, ago, code=wrong) for ago in (9, 8, 7)]
+    desk = client.as_(scene.leader)
+    results = send(desk, scene, *guesses)
+    assert [one["status"] for one in results] == [409, 409, 429]
+    assert {one["volunteer"] and one["volunteer"]["name"] for one in results} == {None}
+    assert held == []
+    # Who came is taken all the same, and alone held.
+    results = send(desk, scene, *guesses, scan(app, scene.volunteer, 5))
+    assert [one["status"] for one in results] == [429, 429, 429, 201]
+    assert held == [{scene.volunteer.id}]
 
 
 def test_nobody_scans_her_own(app: Flask, client: Any, unit: Any, scene: Scene) -> None:

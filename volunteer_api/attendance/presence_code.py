@@ -77,7 +77,7 @@ def codes_between(
 
 def is_valid(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeKind.SHIFT) -> bool:
     """Whether a bare code, or the whole text of a QR code, was this target's at the moment, one step around it."""
-    return read(given, target_id, moment, kind) is Reading.VALID
+    return _read(given, target_id, moment, kind) is Reading.VALID
 
 
 def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeKind.SHIFT) -> Reading:
@@ -85,6 +85,17 @@ def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeK
 
     Also a code that the former secret made counts: a phone may tell of it after the secret changed.
     """
+    reading = _read(given, target_id, moment, kind)
+    if reading is not None:
+        return reading
+    match, present = GIVEN.fullmatch(given.strip()), _step(moment)
+    steps = range(present - STEPS_BEFORE, present + STEPS_AFTER)
+    shown = match is not None and _was_shown(_secrets(target_id, kind)[0], match["code"], steps)
+    return Reading.OF_ANOTHER_TIME if shown else Reading.WRONG
+
+
+def _read(given: str, target_id: object, moment: datetime, kind: CodeKind) -> Reading | None:
+    """The same, None where only the codes of other times can tell: a day of them is what costs."""
     match = GIVEN.fullmatch(given.strip())
     if match is None:
         return Reading.WRONG
@@ -96,11 +107,8 @@ def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeK
     if moment.timestamp() < (STEPS_BEFORE + 1) * STEP_SECONDS or moment.year > LAST_YEAR:
         return Reading.WRONG
     generators = _generators(target_id, kind)
-    if any(one.verify(match["code"], for_time=moment, valid_window=STEPS_AROUND) for one in generators):
-        return Reading.VALID
-    present = _step(moment)
-    steps = range(present - STEPS_BEFORE, present + STEPS_AFTER)
-    return Reading.OF_ANOTHER_TIME if _was_shown(_secrets(target_id, kind)[0], match["code"], steps) else Reading.WRONG
+    valid = any(one.verify(match["code"], for_time=moment, valid_window=STEPS_AROUND) for one in generators)
+    return Reading.VALID if valid else None
 
 
 def volunteer_named(given: str) -> str | None:

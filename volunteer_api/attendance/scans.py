@@ -22,10 +22,14 @@ from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCodeInvalid
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.sign_ups.queries import lock_volunteers
 from volunteer_api.stations.models import Station
+
+# Of one desk. Valid codes are taken after it too; a tablet that sends a day's scans late has few wrong ones.
+WRONG_CODES = "300/hour"
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,21 @@ def _take(target: Mapping[str, UUID], scans: Sequence[Mapping[str, Any]], by: UU
     received_at = clock.now()
     named = [_volunteer_number(scan) for scan in scans]
     people = {one.volunteer_number: one for one in db.session.scalars(queries.numbered({n for n in named if n}))}
-    if people:
-        lock_volunteers({one.id for one in people.values()})
+    # Judged before anybody is held: who only knows numbers holds up nobody. A code of its moment stays one.
+    shown = {
+        number for number, scan in enumerate(scans) if _is_shown(scan, people.get(named[number] or ""), received_at)
+    }
+    if shown:
+        lock_volunteers({people[named[number] or ""].id for number in shown})
 
     def moment(number: int) -> tuple[datetime, bool, int]:
         scan = scans[number]
         return told(scan["evidence"], received_at).tapped.moment, scan["kind"] == ScanKind.CHECK_OUT, number
 
     results = {
-        number: _result(scans[number], people.get(named[number] or ""), target, by, received_at)
+        number: _result(
+            scans[number], people[named[number] or ""] if number in shown else None, target, by, received_at
+        )
         for number in sorted(range(len(scans)), key=moment)
     }
     return [results[number] for number in range(len(scans))]
@@ -73,21 +83,28 @@ def _result(
 ) -> Scanned:
     verb = _check_in if scan["kind"] == ScanKind.CHECK_IN else _check_out
     try:
-        whose = _shown(scan, volunteer, by, received_at)
+        whose = _named(volunteer, by)
         status, attendance = attempt(lambda: verb(scan, whose, target, by, received_at))
     except Problem as problem:
-        # Who only has somebody's number does not learn by it who that is.
-        shown = None if isinstance(problem, PersonalCodeInvalid) else volunteer
-        return Scanned(scan["key"], problem.status, shown, None, problem.body())
+        return Scanned(scan["key"], problem.status, volunteer, None, problem.body())
     return Scanned(scan["key"], status, volunteer, attendance, None)
 
 
-def _shown(scan: Mapping[str, Any], volunteer: Volunteer | None, by: UUID, received_at: datetime) -> Volunteer:
-    """The volunteer whose phone showed the code at that moment. Raises PersonalCodeInvalid (409), OwnScan (403)."""
+def _is_shown(scan: Mapping[str, Any], volunteer: Volunteer | None, received_at: datetime) -> bool:
+    """Whether the volunteer's phone showed the code at that moment."""
     end = told(scan["evidence"], received_at)
-    if volunteer is None or not presence_code.is_valid(
+    return volunteer is not None and presence_code.is_valid(
         str(end.usable.code), volunteer.volunteer_number, end.tapped.said_at, CodeKind.VOLUNTEER
-    ):
+    )
+
+
+def _named(volunteer: Volunteer | None, by: UUID) -> Volunteer:
+    """Whose code was shown; None where it was nobody's, and who has somebody's number learns nothing by it.
+
+    Raises PersonalCodeInvalid (409), TooManyRequests (429) after too many of these, OwnScan (403).
+    """
+    if volunteer is None:
+        spend(WRONG_CODES, "wrong personal codes", who=str(by))
         raise PersonalCodeInvalid()
     if volunteer.id == by:
         raise OwnScan()
