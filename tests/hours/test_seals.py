@@ -121,6 +121,18 @@ def test_a_row_that_is_committed_late_is_in_the_next_seal_and_named(app: Flask, 
     ]
 
 
+def test_a_row_of_a_time_to_come_is_named(app: Flask, unit: Unit) -> None:
+    scene = make_scene(starts_at=FIRST)
+    record(unit, scene, FIRST)
+    now = clock_start(app, DAYS[1]) + HOUR
+    seal(app, now)
+    record(unit, scene, now + timedelta(seconds=50))
+    slipped_in = record(unit, scene, now + timedelta(days=400))
+    with app.app_context():
+        on = clock.local_date(now + timedelta(days=400))
+    assert verify(app, at=now) == [Fault(FaultKind.RECORD_IN_FUTURE, on, slipped_in)]
+
+
 def test_what_is_changed_by_hand_is_found(own_app: Flask) -> None:
     unit = unit_of(own_app)
     with current_app_is(own_app):

@@ -27,6 +27,8 @@ from volunteer_api.hours.seals import MAKE_UP, due_at, kept_roots, overdue_day, 
 CHUNK = 5_000
 # Every sealed day is looked at once in so many days.
 ROUND_DAYS = 30
+# How far the clocks of two servers may be apart.
+CLOCKS_APART = timedelta(minutes=1)
 
 
 class FaultKind(StrEnum):
@@ -38,6 +40,8 @@ class FaultKind(StrEnum):
     RECORD_INSERTED_LATE = "record_inserted_late"
     # It claims to be from a sealed day, whose seal does not have it.
     RECORD_NOT_SEALED = "record_not_sealed"
+    # It claims to be from a time that has not come, which no seal would look at for as long.
+    RECORD_IN_FUTURE = "record_in_future"
     # The rows' digests and the day's root: somebody changed the one or the other.
     SEAL_CHANGED = "seal_changed"
     SEAL_MISSING = "seal_missing"
@@ -126,6 +130,10 @@ def _verify(
     for on in run_unit(partial(_without_seal, roots, days), writes=False):
         faults += 1
         tell(Fault(FaultKind.SEAL_MISSING, on))
+    for rows in _chunks(_recorded_after, clock.now() + CLOCKS_APART):
+        for row in rows:
+            faults += 1
+            tell(Fault(FaultKind.RECORD_IN_FUTURE, clock.local_date(row.recorded_at), row.id))
     return Verified(len(numbers), records, faults, last_on, len(late), max(late, default=None))
 
 
@@ -236,6 +244,19 @@ def _leaves(seal_id: int, last: Row[*tuple[Any, ...]] | None) -> Sequence[Row[*t
         .order_by(SealLeaf.position)
         .limit(CHUNK)
     ).all()
+
+
+def _recorded_after(moment: datetime, last: Row[*tuple[Any, ...]] | None) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The next rows recorded after a moment."""
+    rows = (
+        select(ServiceRecord.id, ServiceRecord.recorded_at)
+        .where(ServiceRecord.recorded_at > moment)
+        .order_by(ServiceRecord.recorded_at, ServiceRecord.id)
+        .limit(CHUNK)
+    )
+    if last is not None:
+        rows = rows.where(tuple_(ServiceRecord.recorded_at, ServiceRecord.id) > (last.recorded_at, last.id))
+    return db.session.execute(rows).all()
 
 
 def _without_leaf(
