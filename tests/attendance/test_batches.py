@@ -221,8 +221,7 @@ def test_what_waits_too_long_is_told(client: Any, unit: Any, scene: Scene) -> No
     assert told.volunteer_id == scene.volunteer.id
 
 
-@pytest.mark.parametrize("then", [tasks.close_forgotten, tasks.tell_unmatched_check_outs])
-def test_what_missed_its_check_in_is_carried_out(client: Any, unit: Any, scene: Scene, then: Any) -> None:
+def test_what_missed_its_check_in_is_carried_out(client: Any, unit: Any, scene: Scene) -> None:
     phone, began = client.as_(scene.volunteer), scene.shift.starts_at
     left_at = began + 50 * MINUTE
     assert statuses(send(phone, out("out", left_at, of="in"))) == [202]
@@ -242,9 +241,10 @@ def test_what_missed_its_check_in_is_carried_out(client: Any, unit: Any, scene: 
 
     def later() -> None:
         with clock.at(clock.now() + 80 * HOUR):
-            then()
+            tasks.close_forgotten()
+            tasks.tell_unmatched_check_outs()
 
-    unit(later)
+    assert [unit(tasks.carry_out_stranded) for _ in range(2)] == [1, 0]
     unit(later)
     attendance = unit(lambda: db.session.query(Attendance).one())
     assert (attendance.checked_out_at, attendance.closed_at) == (left_at, None)

@@ -168,8 +168,9 @@ def test_what_is_drawn_by_lot_is_credited_and_flagged(sqlite_app: Flask, unit: A
         # Outside of the fence, though not so far off that the code must have been passed on.
         ({"place": FAR, "accuracy_m": 5}, "credited", ["sampled"]),
         ({"place": NEAR, "accuracy_m": 5}, "credited", []),
-        # A phone that says that it knows nothing is not nearer for that.
-        ({"place": TWO_KM, "accuracy_m": 1e7}, "held", ["code_elsewhere"]),
+        ({"place": TWO_KM, "accuracy_m": 5}, "held", ["code_elsewhere"]),
+        # Who says that she knows nothing has told no place.
+        ({"place": TWO_KM, "accuracy_m": 1e7}, "credited", ["sampled"]),
     ],
 )
 def test_a_place_outside_spares_no_late_code_the_lot(

@@ -144,8 +144,10 @@ def _is_far(scene: Scene, given: Usable) -> bool:
     fence, place = scene.fence, given.place
     if fence is None or place is None or _fits_another_datum(scene, given):
         return False
-    # Its own doubt is believed as far as at the fence, or a phone that claims to know nothing could be anywhere.
-    doubt = min(given.accuracy_m or 0.0, rules().accuracy_cap_m)
+    # A fix of a kilometer's doubt is no place: it tells neither that she was there nor that she was elsewhere.
+    doubt = given.accuracy_m or 0.0
+    if doubt > rules().travel_slack_m:
+        return False
     return meters_between(fence.center, place) > fence.radius_m + rules().code_elsewhere_m + doubt
 
 

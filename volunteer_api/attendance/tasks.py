@@ -15,9 +15,14 @@ def record_absences() -> int:
 
 @task("attendance.close_forgotten", every=Every.MINUTE)
 def close_forgotten() -> int:
-    """Close what nobody checked out of; before, carry out what only missed its check-in."""
-    waiting.carry_out_stranded()
+    """Close what nobody checked out of."""
     return closing.close_forgotten()
+
+
+@task("attendance.carry_out_stranded", every=Every.MINUTE)
+def carry_out_stranded() -> int:
+    """Carry out check-outs that only missed their check-in."""
+    return waiting.carry_out_stranded()
 
 
 @task("attendance.remind_of_reviews", every=Every.DAY)

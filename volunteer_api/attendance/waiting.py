@@ -20,10 +20,10 @@ from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, idempotency
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
-from volunteer_api.core.problems import Problem
+from volunteer_api.core.logs import logger
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
-from volunteer_api.core.unit_of_work import attempt
+from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit
 from volunteer_api.notifications import service as notifications
 from volunteer_api.notifications.templates import register
 from volunteer_api.sign_ups.queries import lock_volunteers
@@ -86,18 +86,28 @@ def carry_out_stranded() -> int:
     """
     count, last = 0, None
     while found := db.session.execute(_arrived(last)).all():
-        lock_volunteers({row.volunteer_id for row in found})
         for volunteer_id, check_in_key in sorted({(row.volunteer_id, row.check_in_key) for row in found}):
-            answers = idempotency.kept_answers(volunteer_id, [check_in_key])
-            attendance = _begun(volunteer_id, answers[check_in_key].body) if check_in_key in answers else None
-            if attendance is None:
-                continue
-            # What can't be carried out now keeps nobody else's waiting.
-            with suppress(Problem):
-                attempt(partial(carry_out, check_in_key, attendance))
-                count += 1
+            # Whom somebody else holds is looked at again in a minute.
+            if lock_volunteers({volunteer_id}, wait=False):
+                count += _is_carried_out(volunteer_id, check_in_key)
         last = (found[-1].volunteer_id, found[-1].key)
     return count
+
+
+def _is_carried_out(volunteer_id: UUID, check_in_key: str) -> bool:
+    """Carry out what waits for one check-in, if that is one; what can't be keeps nobody else's waiting."""
+    answers = idempotency.kept_answers(volunteer_id, [check_in_key])
+    attendance = _begun(volunteer_id, answers[check_in_key].body) if check_in_key in answers else None
+    if attendance is None:
+        return False
+    try:
+        attempt(partial(carry_out, check_in_key, attendance))
+    except Exception as error:
+        if concerns_whole_unit(error):
+            raise
+        logger().warning("stranded_check_out_failed", error=type(error).__name__)
+        return False
+    return True
 
 
 def _arrived(last: tuple[UUID, str] | None) -> Select[UUID, str, str]:
@@ -123,7 +133,7 @@ def _arrived(last: tuple[UUID, str] | None) -> Select[UUID, str, str]:
 
 def _begun(volunteer_id: UUID, body: bytes) -> Attendance | None:
     """The volunteer's attendance that an answer shows; None where it shows something else."""
-    with suppress(ValueError, TypeError, KeyError):
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
         attendance_id = UUID(orjson.loads(body)["id"])
         return db.session.scalars(
             select(Attendance)
@@ -134,11 +144,7 @@ def _begun(volunteer_id: UUID, body: bytes) -> Attendance | None:
 
 
 def tell_unmatched() -> int:
-    """Give up the check-outs that have waited for 72 hours and let their volunteers hear of it; returns how many.
-
-    Of none whose check-in is there: that is carried out before.
-    """
-    carry_out_stranded()
+    """Give up the check-outs that have waited for 72 hours and let their volunteers hear of it; returns how many."""
     latest = clock.now() - timedelta(hours=rules().late_evidence_hours)
     due = (
         select(WaitingCheckOut.volunteer_id, WaitingCheckOut.key)
