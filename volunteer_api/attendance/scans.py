@@ -59,20 +59,19 @@ def _take(target: Mapping[str, UUID], scans: Sequence[Mapping[str, Any]], by: UU
     named = [_volunteer_number(scan) for scan in scans]
     people = {one.volunteer_number: one for one in db.session.scalars(queries.numbered({n for n in named if n}))}
     # Judged before anybody is held: who only knows numbers holds up nobody. A code of its moment stays one.
-    shown = {
-        number for number, scan in enumerate(scans) if _is_shown(scan, people.get(named[number] or ""), received_at)
-    }
-    if shown:
-        lock_volunteers({people[named[number] or ""].id for number in shown})
+    shown = [
+        one if _is_shown(scan, one, received_at) else None
+        for scan, one in zip(scans, (people.get(number or "") for number in named), strict=True)
+    ]
+    if held := {one.id for one in shown if one is not None}:
+        lock_volunteers(held)
 
     def moment(number: int) -> tuple[datetime, bool, int]:
         scan = scans[number]
         return told(scan["evidence"], received_at).tapped.moment, scan["kind"] == ScanKind.CHECK_OUT, number
 
     results = {
-        number: _result(
-            scans[number], people[named[number] or ""] if number in shown else None, target, by, received_at
-        )
+        number: _result(scans[number], shown[number], target, by, received_at)
         for number in sorted(range(len(scans)), key=moment)
     }
     return [results[number] for number in range(len(scans))]
