@@ -88,12 +88,17 @@ def test_a_tablet_that_was_without_network(
     assert [remark["code"] for remark in left["check_in_remarks"]] == ["told_late", "scanned"]
     walk_in = results[4]["attendance"]
     assert (walk_in["state"], [one["code"] for one in walk_in["reasons"]]) == ("held", ["not_signed_up"])
+    # Whose scans they are does not also decide that they count: an organizer does.
+    review = {"decision": "credit", "reason": "全程在场。"}
+    path = f"/attendances/{walk_in['id']}/review"
+    assert desk.post(path, json=review, key="own").json["code"] == "recorded_by_you"
     # The answer got lost: the same scans again are the same, in another order too.
     again = send(desk, scene, *reversed(scans))
     assert [one["status"] for one in again] == [201, 200, 409, 201, 201, 200]
     assert again[5]["attendance"] == left
     assert unit(lambda: db.session.query(Attendance).count()) == 2
     assert unit(lambda: [row.minutes for row in db.session.query(ServiceRecord)]) == [60]
+    assert client.as_(scene.organizer).post(path, json=review, key="organizer").json["credited_minutes"] == 50
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ from volunteer_api.disputes.models import Dispute
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.hours.models import ServiceRecord
 
-WHO_SAID_SO = ("check_in_recorder_id", "check_out_recorder_id", "check_in_scanned_by", "check_out_scanned_by")
-
 
 @dataclass(frozen=True)
 class Parties:
@@ -40,7 +38,7 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     approvers = [record.approver_id for record in records]
     leaders = [record.leader_id for record in records]
     if matter.attendance is not None:
-        recorders += [getattr(matter.attendance, name) for name in WHO_SAID_SO]
+        recorders += matter.attendance.vouched_by
         approvers.append(matter.attendance.reviewed_by)
     if matter.shift is not None:
         recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
