@@ -66,14 +66,16 @@ def test_hours_are_certified_and_verified(client: Any, district: District, volun
     assert [len(group) for group in number.split("-")] == [4, 4, 4]
     assert not set(number) & set("0O1IL")
     assert (certificate["credited_minutes"], certificate["organization_name"]) == (215, district.office.name)
+    assert (certificate["from"], certificate["to"]) == ("2026-03-02", "2026-03-09")
     seen = verified(client, number)
     assert seen == {
         "state": "valid",
         "number": number,
         "masked_name": "王*",
         "credited_minutes": 215,
-        "from": "2026-03-01",
-        "to": "2026-03-31",
+        # Of the records, not of what was asked for.
+        "from": "2026-03-02",
+        "to": "2026-03-09",
         "issuer": district.office.name,
         "issued_on": clock_today(client),
         "revoked_on": None,
@@ -203,7 +205,7 @@ def test_paper_in_two_languages_is_the_same_each_time(client: Any, district: Dis
     assert phone.get(path).data == first.data
     assert set(fonts_of(first.data)) == {"NotoSansSC-Regular"}
     text = text_of(first.data)
-    facts = ("志愿服务记录证明", certificate["number"], "王翠花", volunteer.volunteer_number, "2026-03-01至2026-03-31")
+    facts = ("志愿服务记录证明", certificate["number"], "王翠花", volunteer.volunteer_number, "2026-03-02至2026-03-02")
     for fact in (*facts, "1小时30分钟", district.office.name, "09:00–10:30", "#panic()$清洁$湛河", "河西广场", "盖章"):
         assert "".join(fact.split()) in text, fact
     english = text_of(phone.get(f"{path}?language=en", headers={"Accept-Language": "zh-CN"}).data)
