@@ -1,5 +1,6 @@
 """Certificates: from the ledger, by whoever recorded, frozen, verified by anybody, revoked with their hours."""
 
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from tests.accounts.furnished import RESIDENT_ID
 from tests.certificates.factories import DAY, make_record, take_back
@@ -356,9 +357,12 @@ def test_hours_taken_back_while_a_certificate_is_made(postgresql_client: Any, po
     """Whichever is first: no certificate stays good with hours that are gone."""
     made: District = postgresql_unit(make_district)
     person = make_volunteer()
-    kept = make_record(person.id, made.office.id, minutes=60)
-    records = [make_record(person.id, made.office.id, minutes=30) for _ in range(6)]
+    make_record(person.id, made.office.id, minutes=60)
+    records = [make_record(person.id, made.office.id, minutes=30, on=DAY + timedelta(days=1)) for _ in range(6)]
     phone = postgresql_client.as_(person)
+    for last, minutes in ((DAY, 60), (DAY + timedelta(days=1), 240)):
+        body = PERIOD | {"to": last.isoformat()}
+        assert phone.post("/me/certificates", json=body).json["credited_minutes"] == minutes
 
     def act(number: int) -> Any:
         if number % 2:
@@ -369,7 +373,31 @@ def test_hours_taken_back_while_a_certificate_is_made(postgresql_client: Any, po
     assert set(outcomes[::2]) == {201}, outcomes
     assert set(outcomes[1::2]) == {None}, outcomes
     certificates = postgresql_unit(lambda: db.session.query(Certificate).all())
-    assert len({one.number for one in certificates}) == 6
-    good = [one.minutes for one in certificates if one.revoked_at is None]
-    assert set(good) <= {60}
-    assert kept is not None
+    assert len({one.number for one in certificates}) == 8
+    # What has a record that is gone is good no more, and nothing else was revoked.
+    assert all((one.revoked_at is None) == (one.minutes == 60) for one in certificates), [
+        (one.minutes, one.revocation) for one in certificates
+    ]
+
+
+def test_a_certificate_waits_for_what_is_being_taken_back(postgresql_client: Any, postgresql_unit: Unit) -> None:
+    """Without that, it would certify what is about to be gone, and nobody would revoke it."""
+    made: District = postgresql_unit(make_district)
+    person = make_volunteer()
+    make_record(person.id, made.office.id, minutes=60)
+    gone = make_record(person.id, made.office.id, minutes=30)
+    phone, answers = postgresql_client.as_(person), []
+    asking = threading.Thread(target=lambda: answers.append(phone.post("/me/certificates", json=PERIOD)))
+    waiting = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid)))")
+
+    def take_back_meanwhile() -> None:
+        take_back(gone)
+        own = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as beside:
+            asking.start()
+            while asking.is_alive() and not beside.scalar(waiting, {"own": own}):
+                asking.join(0.01)
+
+    postgresql_unit(take_back_meanwhile)
+    asking.join(30)
+    assert [one.json["credited_minutes"] for one in answers] == [60]
