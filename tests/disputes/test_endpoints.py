@@ -416,3 +416,30 @@ def test_hours_that_the_ledger_took_back_are_given_again_with_their_attendance(
     other = unit(lambda: make_administrator(scene.center_id))
     assert decide(client, other, second).get_json()["credited_minutes"] == 50
     assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (50, 50)
+
+
+def test_a_recorded_duty_that_was_longer_is_confirmed_by_the_manager(client: Any, unit: Unit, served: Served) -> None:
+    scene, volunteer_id, began = served.scene, served.unknown_id, unit(clock.now) - timedelta(days=2)
+
+    def prepare() -> tuple[UUID, UUID]:
+        manager = make_volunteer()
+        make_grant(manager, Role.STATION_MANAGER, scene.station_id)
+        return manager.id, served.duty(30, began, recorder_id=scene.leader_id, approver_id=scene.organizer_id)
+
+    manager_id, record_id = unit(prepare)
+    made = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=90)
+    assert "dispute_to_confirm" in kinds(client, manager_id)
+    assert can_confirm(client, manager_id, made)
+    assert client.as_(scene.leader_id).get(f"/disputes/{made['id']}").status_code == 404
+    too_long = post(client, manager_id, made, "confirmation", minutes=481, text="在岗")
+    assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", 480)
+    assert post(client, manager_id, made, "confirmation", minutes=90, text="在岗到十一点半").status_code == 200
+    # The manager has no right to decide.
+    assert refused(decide(client, manager_id, made)) == (403, "forbidden")
+    answer = decide(client, scene.administrator_id, made)
+    assert answer.status_code == 200, answer.get_json()
+    record = unit(lambda: db.session.scalars(select(ServiceRecord).order_by(ServiceRecord.id.desc()).limit(1)).one())
+    assert (record.minutes, record.station_id, record.shift_id) == (90, scene.station_id, None)
+    assert (record.starts_at, record.ends_at) == (began, began + timedelta(minutes=90))
+    assert (record.recorder_id, record.approver_id) == (manager_id, scene.administrator_id)
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (90, 90)

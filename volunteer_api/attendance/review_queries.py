@@ -34,7 +34,7 @@ def reviewed_by(volunteer_id: UUID) -> ColumnElement[bool]:
     return or_(
         led_by(volunteer_id),
         Activity.organization_id.in_(organizes),
-        Attendance.station_id.in_(_managed_stations(volunteer_id)),
+        Attendance.station_id.in_(managed_stations(volunteer_id)),
         Attendance.station_id.is_not(None) & Station.organization_id.in_(organizes),
     )
 
@@ -140,7 +140,8 @@ def volunteer_of(attendance_id: UUID) -> UUID | None:
     return db.session.scalar(select(Attendance.volunteer_id).where(Attendance.id == attendance_id))
 
 
-def _managed_stations(volunteer_id: UUID) -> Select[UUID]:
+def managed_stations(volunteer_id: UUID) -> Select[UUID]:
+    """The stations that the volunteer manages by a grant of her own."""
     return select(Grant.scope_id).where(
         Grant.volunteer_id == volunteer_id,
         Grant.revoked_at.is_(None),

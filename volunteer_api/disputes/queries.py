@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import Attendance, RollCallMark
+from volunteer_api.attendance.review_queries import managed_stations, managers_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -39,6 +41,19 @@ class Matter:
     shift: Shift | None
     activity: Activity | None
     station: Station | None
+
+    @property
+    def frame(self) -> tuple[datetime, datetime] | None:
+        """Inside which somebody may vouch for service: the shift; of a recorded duty, as long as one may last from its
+        beginning on. None of an attendance, whose ends say it."""
+        if self.attendance is not None:
+            return None
+        if self.shift is not None:
+            return self.shift.starts_at, self.shift.ends_at
+        if self.record is None:
+            return None
+        longest = self.record.starts_at + timedelta(minutes=rules().duty_minutes)
+        return self.record.starts_at, max(self.record.ends_at, min(longest, clock.now()))
 
 
 def matter(
@@ -126,6 +141,25 @@ def leaders_of(activity: Activity) -> list[UUID]:
     )
     found = sorted({one for one in db.session.scalars(named.union(of_team)) if one is not None})
     return found or [activity.created_by]
+
+
+def witnesses_of(matter: Matter) -> list[UUID]:
+    """Who can say whether somebody served: who leads the activity, or who manages the station of a duty."""
+    if matter.activity is not None:
+        return leaders_of(matter.activity)
+    return managers_of([matter.station.id])[matter.station.id] if matter.station is not None else []
+
+
+def witnessed_by(volunteer_id: UUID) -> ColumnElement[bool]:
+    """The disputes about shifts of activities that the volunteer leads, and about duty at stations that she manages."""
+    shift = exists().where(Shift.id == Dispute.matter_shift_id, Activity.id == Shift.activity_id, led_by(volunteer_id))
+    duties = [
+        exists().where(
+            about.id == named, about.shift_id.is_(None), about.station_id.in_(managed_stations(volunteer_id))
+        )
+        for about, named in ((ServiceRecord, Dispute.service_record_id), (Attendance, Dispute.attendance_id))
+    ]
+    return or_(shift, *duties)
 
 
 def locked(dispute_id: UUID) -> Dispute:

@@ -53,8 +53,8 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     step = write_step(dispute, StepKind.FILED, by.volunteer_id, text)
     notices.tell_volunteer(notices.FILED, dispute, step.id)
     notices.tell_deciders(notices.WAITS, dispute, dispute.id)
-    if matter.activity is not None and _needs_word(matter, claimed_minutes):
-        notices.ask_to_confirm(dispute, queries.leaders_of(matter.activity))
+    if _needs_word(matter, claimed_minutes):
+        notices.ask_to_confirm(dispute, queries.witnesses_of(matter))
     return dispute
 
 
@@ -79,11 +79,10 @@ def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
     Raises DisputeOver, NothingToConfirm, BeyondService (409).
     """
     held = hold_open(dispute)
-    matter = queries.subject_of(held)
-    frame = matter.shift or matter.record
-    if frame is None or matter.attendance is not None or held.confirmed_by is not None:
+    frame = queries.subject_of(held).frame
+    if frame is None or held.confirmed_by is not None:
         raise problems.NothingToConfirm()
-    most = whole_minutes(frame.starts_at, frame.ends_at)
+    most = whole_minutes(*frame)
     if minutes > most:
         raise problems.BeyondService(most)
     held.confirmed_by, held.confirmed_minutes = by, minutes
