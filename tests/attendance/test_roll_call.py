@@ -16,6 +16,7 @@ from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.problems import TimeIsOver
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
@@ -150,8 +151,14 @@ def test_absent_against_an_attendance_holds_it_and_shows_both(client: Any, unit:
     # It was a mistake: what was proven counts again. And again it was none.
     assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
     assert unit(lambda: sums(scene.volunteer)) == (120, 0)
-    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("held", True)]
+    body = {"entries": [{"volunteer_id": str(scene.volunteer.id), "status": "absent"}]}
+    path, headers = f"/shifts/{scene.shift.id}/roll-call", {"Accept-Language": "en"}
+    [result] = client.as_(scene.leader).put(path, json=body, key="absent", headers=headers).json["results"]
+    assert (result["attendance"]["state"], result["changed"]) == ("held", True)
     assert unit(lambda: sums(scene.volunteer)) == (0, 120)
+    # In the language of the records, not in that of the leader's phone.
+    reversal = unit(lambda: db.session.query(ServiceRecord).filter(ServiceRecord.reverses_id.is_not(None)).one())
+    assert reversal.reason == "点名时登记为缺席。"
     assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == ["attended"]
 
 

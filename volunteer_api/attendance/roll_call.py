@@ -29,7 +29,7 @@ from volunteer_api.attendance.problems import (
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, set_held
-from volunteer_api.core import audit, clock, texts
+from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -43,6 +43,8 @@ from volunteer_api.sign_ups.queries import lock_volunteers
 
 # Who is there by a roll-call hears of it; that many numbers of others may be tried without a word.
 UNKNOWN_PHONES = "100/hour"
+# What the ledger keeps is in the language of the records, whoever took the roll-call.
+ABSENT = "点名时登记为缺席。"
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,7 @@ def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     here = call.scene_of(person)
     waits = attendance.credited_minutes + attendance.held_minutes
     if attendance.credited_minutes:
-        hours.take_back(
-            attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by
-        )
+        hours.take_back(attendance_id=attendance.id, reason=ABSENT, actor_id=call.by)
         attendance.credited_minutes = 0
     if strengthening.is_leaders_word(attendance):
         # A name that was ticked by mistake: nobody but the leader ever said that she was there.

@@ -9,13 +9,15 @@ from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.core import clock, texts
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
+# What the ledger keeps is in the language of the records, whoever sent the tap.
+EARLIER_TAP = "有一次较早的签到或签退较晚才上传。"
 ORDER = {reason: number for number, reason in enumerate(Reason)}
 
 
@@ -143,8 +145,7 @@ def _credit(
             moved = max(abs(standing.starts_at - starts_at), abs(standing.ends_at - ends_at))
             if standing.minutes == credited and moved < MINUTE:
                 return
-            reason = texts.translate("A check-in or check-out that was made earlier arrived later.")
-            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None, minutes_to_follow=credited)
+            hours.take_back(attendance_id=attendance.id, reason=EARLIER_TAP, actor_id=None, minutes_to_follow=credited)
     attendance.credited_minutes = credited
     hours.credit(
         volunteer_id=attendance.volunteer_id,
