@@ -60,11 +60,12 @@ def may_decide(principal: Principal, dispute: Dispute) -> bool:
 
 
 def may_confirm(principal: Principal, dispute: Dispute) -> bool:
-    """Whether the caller, who sees the dispute, could vouch for the service now: nobody has, and no attendance does."""
+    """Whether the caller, who sees the dispute, could vouch for the service now, or say it again: nobody else has, and
+    no attendance does."""
     return (
         dispute.state == DisputeState.OPEN
         and dispute.volunteer_id != principal.volunteer_id
-        and dispute.confirmed_by is None
+        and dispute.confirmed_by in (None, principal.volunteer_id)
         and queries.subject_of(dispute).frame is not None
     )
 

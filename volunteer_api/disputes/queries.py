@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -196,14 +196,20 @@ def to_remind(today: date) -> list[Dispute]:
 
 
 def page_of_disputes(query: Mapping[str, Any], caller_id: UUID) -> Page:
-    """One's own disputes, and those that one may decide on: the open ones first, by the day they are due."""
-    to_answer = Dispute.organization_id.in_(permitted_organization_ids(caller_id, Permission.HOURS_REVIEW))
+    """One's own disputes, and those that one may decide on or confirm: the open ones first, by the day they are due."""
+    to_answer = or_(
+        Dispute.organization_id.in_(permitted_organization_ids(caller_id, Permission.HOURS_REVIEW)),
+        witnessed_by(caller_id),
+    )
     own = Dispute.volunteer_id == caller_id
     whose = {None: or_(own, to_answer), True: own, False: to_answer & ~own}
     today = clock.today()
     statement = _rows().where(whose[query.get("mine")])
     if "state" in query:
         statement = statement.where(Dispute.state == query["state"])
+    if "unconfirmed" in query:
+        unconfirmed = _is_unconfirmed() & ~own
+        statement = statement.where(unconfirmed if query["unconfirmed"] else ~unconfirmed)
     if "overdue" in query:
         overdue = (Dispute.state == DisputeState.OPEN) & (Dispute.due_on < today)
         statement = statement.where(overdue if query["overdue"] else ~overdue)
@@ -239,6 +245,17 @@ def read(dispute_id: UUID) -> dict[str, Any]:
         for step in db.session.execute(steps)
     ]
     return _view(row, clock.today()) | {"steps": trail}
+
+
+def _is_unconfirmed() -> ColumnElement[bool]:
+    """An open dispute for whose service nobody has vouched, and no attendance does."""
+    attended = exists().where(ServiceRecord.id == Dispute.service_record_id, ServiceRecord.attendance_id.is_not(None))
+    return and_(
+        Dispute.state == DisputeState.OPEN,
+        Dispute.confirmed_by.is_(None),
+        Dispute.attendance_id.is_(None),
+        ~attended,
+    )
 
 
 def _rows() -> Rows:
