@@ -209,8 +209,9 @@ def test_paper_in_two_languages_is_the_same_each_time(client: Any, district: Dis
     facts = ("志愿服务记录证明", certificate["number"], "王翠花", volunteer.volunteer_number, "2026-03-02至2026-03-02")
     for fact in (*facts, "1小时30分钟", district.office.name, "09:00–10:30", "#panic()$清洁$湛河", "河西广场", "盖章"):
         assert "".join(fact.split()) in text, fact
+    assert all(line in text for line in ("负责人（签字）", "经办人（签字）", "联系电话"))
     english = text_of(phone.get(f"{path}?language=en", headers={"Accept-Language": "zh-CN"}).data)
-    assert "CertificateofVolunteerServiceRecords" in english
+    assert all(words in english for words in ("CertificateofVolunteerServiceRecords", "Handledby(signed)"))
     assert "official" not in english.lower()
     assert "官方" not in text
     assert phone.get(f"{path}?language=fr").status_code == 422
