@@ -11,7 +11,8 @@ from tests.attendance.test_review import attend, sums, told
 from tests.factories import make_volunteer, next_number
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import absences, roll_call, service
+from volunteer_api.attendance import absences, claims, roll_call, service
+from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.problems import TimeIsOver
 from volunteer_api.core import clock
@@ -48,6 +49,71 @@ def take(scene: Scene, *entries: dict[str, Any], **options: Any) -> list[Any]:
 def is_absent(scene: Scene, volunteer: Volunteer) -> bool:
     found = db.session.query(SignUp).filter_by(shift_id=scene.shift.id, volunteer_id=volunteer.id).one()
     return found.absent_at is not None
+
+
+@pytest.mark.parametrize(
+    ("came", "left", "minutes"),
+    [
+        # Whose clock was odd at one end is believed at the other: nobody is given what she does not claim.
+        ((90, None), (120, -1), 30),
+        ((0, -1), (30, None), 30),
+        ((0, None), (30, None), 30),
+        # Only where neither says anything, it was the whole shift.
+        ((90, -1), (120, -1), 120),
+    ],
+)
+def test_present_without_times_is_what_she_says_herself(
+    unit: Any, scene: Scene, came: tuple[int, int | None], left: tuple[int, int | None], minutes: int
+) -> None:
+    def tap() -> None:
+        ends = [
+            loaded_evidence(scene.shift.starts_at + after * MINUTE, **({} if delay is None else {"delay_ms": delay}))
+            for after, delay in (came, left)
+        ]
+        mine = service.check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=ends[0])
+        service.check_out(attendance=mine, evidence=ends[1])
+
+    unit(tap)
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (minutes, 0)
+
+
+def test_a_check_in_elsewhere_forgets_no_absence(unit: Any, scene: Scene) -> None:
+    starts_at = scene.shift.starts_at
+
+    def into(shift_id: UUID, at: Any) -> Attendance:
+        with clock.at(at):
+            return service.check_in(volunteer_id=scene.volunteer.id, shift_id=shift_id, evidence=loaded_evidence(at))
+
+    mine = unit(lambda: into(scene.shift.id, starts_at))
+    with clock.at(starts_at + MINUTE):
+        assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("open", True)]
+    other = unit(
+        lambda: make_shift(
+            organization=scene.organization, created_by=scene.organizer, starts_at=starts_at + 30 * MINUTE
+        )
+    )
+    unit(lambda: into(other.id, starts_at + HOUR))
+    left = unit(lambda: db.session.get_one(Attendance, mine.id))
+    assert (left.state, {"checked_in_elsewhere", "marked_absent"} <= {*left.reasons}) == ("held", True)
+
+
+def test_present_without_times_goes_not_beyond_her_claim(unit: Any, scene: Scene) -> None:
+    starts_at = scene.shift.starts_at
+
+    def forget() -> Attendance:
+        with clock.at(starts_at):
+            return service.check_in(
+                volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=loaded_evidence(starts_at)
+            )
+
+    mine = unit(forget)
+    with clock.at(scene.shift.ends_at + 2 * HOUR):
+        assert unit(close_forgotten) == 1
+    with clock.at(scene.shift.ends_at + 3 * HOUR):
+        unit(lambda: claims.claim(attendance=mine, left_at=starts_at + 30 * MINUTE, reason="家里有事"))
+        assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (30, 0)
 
 
 def test_a_paper_list_typed_in_the_evening(client: Any, unit: Any, scene: Scene, statements: Any) -> None:

@@ -12,6 +12,8 @@ from volunteer_api.hours import deadlines
 
 CLOSED_AT_ONCE = 100
 REMINDED_AT_ONCE = 1000
+# A phone that tells late of a check-in may have its check-out in the next call.
+TOLD_NOW = timedelta(minutes=15)
 # How many days before the deadline leaders are reminded, and for how long a run that failed is made up for.
 REMINDED_BEFORE = 3
 REMINDED_DAYS = 14
@@ -27,7 +29,7 @@ def close_forgotten() -> int:
     now = clock.now()
     ended_by = now - timedelta(minutes=rules().check_out_closes_minutes)
     closed = 0
-    for attendance_id, volunteer_id in review_queries.hold_forgotten(ended_by, CLOSED_AT_ONCE):
+    for attendance_id, volunteer_id in review_queries.hold_forgotten(ended_by, now - TOLD_NOW, CLOSED_AT_ONCE):
         attendance, here = scene.load(volunteer_id, attendance_id)
         if attendance.state != State.OPEN or here.ends_at > ended_by:
             continue

@@ -111,9 +111,8 @@ class Attendance(Identified, Base):
 
     `check_in_recorder_id` and `check_out_recorder_id` name the leader on whose roll-call that end stands. `closed_at`
     is when it was closed because nobody had checked out; `claimed_left_at` is when the volunteer says that she left.
-    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has, and again once somebody marks
-    it absent after that. Nobody reviews or records her own, and nobody credits what rests on her own word
-    (`vouched_by`).
+    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has. Nobody reviews or records her
+    own, and nobody credits what rests on her own word (`vouched_by`).
     """
 
     __tablename__ = "attendances"

@@ -58,15 +58,15 @@ def reviewable(volunteer_id: UUID, attendance_ids: Collection[UUID]) -> dict[UUI
     return {row.id: row.volunteer_id for row in db.session.execute(found)}
 
 
-def hold_forgotten(ended_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """The open attendances whose frame ended by then, oldest first, each with its volunteer, who is held.
+def hold_forgotten(ended_by: datetime, told_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """The open attendances whose frame ended and that were told by then, oldest first, each with its volunteer, held.
 
     Those whom somebody else holds are left out.
     """
     found = (
         placed(Attendance.id, Attendance.volunteer_id)
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
-        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT)
+        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT, Attendance.created_at <= told_by)
         .order_by(ENDED_AT, Attendance.id)
         .limit(limit)
         .with_for_update(of=Volunteer, key_share=True, skip_locked=True)

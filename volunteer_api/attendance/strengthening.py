@@ -157,14 +157,13 @@ def _ends(
     named_left_at: datetime | None,
     left_at: datetime | None,
 ) -> _Ends:
-    clock_is_odd = Reason.CLOCK_ODD in attendance.reasons
     came = attendance.checked_in_at
     own_roll_call = attendance.check_in_recorder_id is not None and not attendance.check_in_evidence
     vouches_arrival = attendance.check_in_grade != Grade.STRONG or (
         own_roll_call and arrived_at not in (None, attendance.checked_in_at)
     )
     if vouches_arrival and attendance.check_in_grade != Grade.MEDIUM:
-        came = arrived_at or (call.shift.starts_at if clock_is_odd else came)
+        came = arrived_at or (call.shift.starts_at if Reason.CLOCK_ODD in attendance.check_in_reasons else came)
     went = attendance.checked_out_at
     closed_at = went if Reason.CHECKED_IN_ELSEWHERE in attendance.reasons else None
     own_roll_call = attendance.check_out_recorder_id is not None and not attendance.check_out_evidence
@@ -173,12 +172,19 @@ def _ends(
         or (own_roll_call and named_left_at not in (None, attendance.checked_out_at))
     )
     if vouches_leaving and attendance.check_out_grade != Grade.MEDIUM:
-        said_herself = attendance.check_out_evidence is not None and not clock_is_odd
-        went = named_left_at or (went if said_herself else left_at)
+        said = _said_herself(attendance)
+        went = named_left_at or (left_at if said is None else max(said, came))
     if closed_at is not None and went is not None:
         went = min(went, closed_at)
     in_order = closed_at is None or (named_left_at is not None and named_left_at <= closed_at)
     return _Ends(came, went, vouches_arrival, vouches_leaving, in_order)
+
+
+def _said_herself(attendance: Attendance) -> datetime | None:
+    """When the volunteer says that she left, by a check-out whose clock can be believed or a claim."""
+    if attendance.check_out_evidence is None:
+        return attendance.claimed_left_at
+    return None if Reason.CLOCK_ODD in (attendance.check_out_reasons or ()) else attendance.check_out_tapped_at
 
 
 def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) -> None:
