@@ -1,5 +1,6 @@
 """The verbs of feedback: give, change, approve, reject, answer, report, ask."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,8 @@ def give(
         raise problems.FeedbackNotOpen()
     if now >= closes_at:
         raise problems.FeedbackClosed(days=days)
-    _require_crowd(activity.id, anonymous=anonymous)
+    if anonymous:
+        _require_crowd(activity.id, now)
     feedback = Feedback(
         activity_id=activity.id,
         volunteer_id=volunteer_id,
@@ -59,7 +61,7 @@ def change(feedback: Feedback, **changes: Any) -> Feedback:
     if clock.now() >= edit_ends_at(feedback.created_at, rules().feedback_edit_days):
         raise problems.FeedbackFrozen(days=rules().feedback_edit_days)
     if changes.get("anonymous") and not feedback.anonymous:
-        _require_crowd(feedback.activity_id, anonymous=True)
+        _require_crowd(feedback.activity_id, feedback.created_at)
     words_change = "words" in changes and changes["words"] != feedback.words
     for name, value in changes.items():
         setattr(feedback, name, value)
@@ -121,9 +123,9 @@ def ask() -> int:
     return len(found)
 
 
-def _require_crowd(activity_id: UUID, *, anonymous: bool) -> None:
+def _require_crowd(activity_id: UUID, moment: datetime) -> None:
     minimum = rules().feedback_minimum_count
-    if anonymous and queries.attended_count(activity_id) < minimum:
+    if queries.crowd_count(activity_id, moment) < minimum:
         raise problems.TooFewToBeAnonymous(minimum=minimum)
 
 
