@@ -238,6 +238,17 @@ def test_who_leads_by_name_decides_nothing_but_answers_once(client: Any, unit: U
     assert "feedback_replied" in kinds(client, past.people[0])
 
 
+def test_an_answer_does_not_stay_under_other_words(client: Any, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    post(client, past.scene.leader_id, made, "reply", text="谢谢肯定！")
+    giver, path = client.as_(past.people[0]), f"/feedback/{made['id']}"
+    stars = giver.patch(path, json={"stars": 1}, version=2).get_json()
+    assert stars["reply"] == "谢谢肯定！"
+    words = giver.patch(path, json={"words": "领队收钱。"}, version=3).get_json()
+    assert (words["reply"], words["replied_at"]) == (None, None)
+    assert post(client, past.scene.leader_id, made, "reply", text="没有这回事。").status_code == 200
+
+
 def test_three_reports_take_approved_words_down_until_somebody_looks(client: Any, unit: Unit, past: Past) -> None:
     made = give(client, past, 0, words=WORDS)
     give(client, past, 1)

@@ -54,7 +54,7 @@ def give(
 
 
 def change(feedback: Feedback, **changes: Any) -> Feedback:
-    """Change one's stars, words or name for a while; changed words wait for an organizer again.
+    """Change one's stars, words or name for a while; changed words wait for an organizer again, and for an answer.
 
     Raises FeedbackFrozen, TooFewToBeAnonymous (409).
     """
@@ -68,6 +68,8 @@ def change(feedback: Feedback, **changes: Any) -> Feedback:
     if words_change:
         feedback.words_state = WordsState.PENDING if feedback.words is not None else None
         feedback.moderated_by = feedback.moderated_at = feedback.moderation_reason = None
+        # It answered other words.
+        feedback.reply = feedback.replied_by = feedback.replied_at = None
         if feedback.words is not None:
             notices.tell_of_words(db.session.get_one(Activity, feedback.activity_id))
     db.session.flush()
