@@ -68,6 +68,36 @@ def test_a_running_shift_can_only_end_later(client: Any, unit: Unit) -> None:
     assert leader.patch(path, json={"ends_at": text_of(start + 4 * HOUR)}, version=1).status_code == 200
 
 
+def test_who_leads_plans_nothing_of_long_ago(client: Any, unit: Unit) -> None:
+    """A shift that began yesterday, a friend and a roll-call would be a backfill by one person."""
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    leader, organizer = client.as_(scene.leader_id), client.as_(scene.organizer_id)
+    now, shift = clock.now().replace(microsecond=0), f"/shifts/{made.shift_id}"
+
+    def times(began: timedelta) -> dict[str, str]:
+        return {"starts_at": text_of(now - began), "ends_at": text_of(now + HOUR / 6)}
+
+    for refused in (
+        leader.post(f"/activities/{made.id}/shifts", json=times(20 * HOUR)),
+        leader.patch(shift, json=times(20 * HOUR), version=1),
+    ):
+        fault = refused.get_json()["errors"][0]
+        assert (refused.status_code, fault["pointer"], fault["code"]) == (422, "/starts_at", "begun_long_ago")
+    assert leader.post(f"/activities/{made.id}/shifts", json=times(HOUR)).status_code == 201
+    rule = {"rrule": "FREQ=DAILY;COUNT=2"} | times(20 * HOUR)
+    path = f"/activities/{made.id}"
+    version = leader.get(path).get_json()["version"]
+    again = leader.patch(path, json={"recurrence": rule}, version=version).get_json()
+    starts = {one["starts_at"] for one in again["shifts"]}
+    assert starts >= {text_of(now + 4 * HOUR)}
+    assert text_of(now - 20 * HOUR) not in starts
+    # Who could publish it stands for it; and what is not published, somebody else will look at.
+    assert organizer.post(f"/activities/{made.id}/shifts", json=times(20 * HOUR)).status_code == 201
+    draft = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, published=False))
+    assert leader.post(f"/activities/{draft.id}/shifts", json=times(20 * HOUR)).status_code == 201
+
+
 def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     start = clock.now() + 24 * HOUR
     shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(2)]

@@ -10,7 +10,7 @@ from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLea
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.organizations.access import Permission, permitted_organization_ids, require
+from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
 from volunteer_api.teams.access import leads
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
@@ -146,6 +146,12 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
             raise Forbidden() from None
         raise
     return activity
+
+
+def publishes(principal: Principal, activity_id: UUID) -> bool:
+    """Whether the caller publishes for the organization of an activity that she has seen. One statement."""
+    organization_id = db.session.get_one(Activity, activity_id).organization_id
+    return can(principal.volunteer_id, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
 
 
 @open_to_all

@@ -135,7 +135,7 @@ def export_activity(activity: Activity) -> Download:
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Change an activity that is not over."""
     access.require_team(principal, activity, body.get("team_id"))
-    service.update_activity(activity, by=principal, **body)
+    service.update_activity(activity, by=principal, publishes=access.publishes(principal, activity.id), **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -343,7 +343,7 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Add a shift to an activity that is not over."""
-    shift = shifts.add_shift(activity, **body)
+    shift = shifts.add_shift(activity, publishes=access.publishes(principal, activity.id), **body)
     return queries.read_shift(shift, principal.volunteer_id)
 
 
@@ -358,7 +358,8 @@ def create_shift(principal: Principal, activity: Activity, body: dict[str, Any])
 )
 def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
     """Change when a shift is, or how many it takes; who signed up is asked again where it moves."""
-    return queries.read_shift(shifts.change_shift(shift, **body), principal.volunteer_id)
+    changed = shifts.change_shift(shift, publishes=access.publishes(principal, shift.activity_id), **body)
+    return queries.read_shift(changed, principal.volunteer_id)
 
 
 @endpoint(

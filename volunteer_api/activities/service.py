@@ -190,9 +190,12 @@ def create_activity(
     return activity
 
 
-def update_activity(activity: Activity, *, by: Principal | None = None, **changes: Any) -> Activity:
+def update_activity(
+    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
+) -> Activity:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
+    `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), InvalidPayload (422) for unknown references.
     """
     if activity.state in OVER:
@@ -210,7 +213,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     if (given := changes.pop("recurrence", None)) is not None:
-        repeat(activity, given)
+        repeat(activity, given, publishes=publishes)
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
