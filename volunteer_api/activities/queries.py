@@ -373,10 +373,16 @@ def shifts_for_list(
     return shifts
 
 
+def next_first(now: Any) -> tuple[Any, ...]:
+    """The order in which as many shifts are taken as there is room for: canceled and past ones behind those to come."""
+    is_over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
+    return is_over, Shift.starts_at, Shift.id
+
+
 @cache
 def _next_shifts(dialect: str) -> Select[*tuple[Any, ...]]:
-    over = case((and_(Shift.ends_at > bindparam("now"), Shift.canceled_at.is_(None)), 0), else_=1)
-    place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
+    order = next_first(bindparam("now"))
+    place = func.row_number().over(partition_by=Shift.activity_id, order_by=order)
     numbered = (
         select(*(getattr(Shift, name) for name in SHIFT_MEMBERS), place.label("place_in_line"))
         .where(among_given(Shift.activity_id, "activity_ids", dialect))

@@ -250,7 +250,9 @@ def _require_going_on(activity: Activity) -> None:
 
 def _require_recent(activity: Activity, starts_at: datetime, *, publishes: bool) -> None:
     if not _is_recent(activity, starts_at, publishes=publishes):
-        fault = Fault("begun_long_ago", "It would have begun long ago; an organizer can plan it, or hours be backfilled.")
+        fault = Fault(
+            "begun_long_ago", "It would have begun long ago; an organizer can plan it, or hours be backfilled."
+        )
         raise InvalidPayload(error_list({"starts_at": [fault]}))
 
 
