@@ -156,9 +156,7 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
 
 def _leave_canceled(activity: Activity, shifts: Sequence[Shift], wanted: dict[datetime, Any]) -> None:
     """Take out of what is wanted what somebody canceled; not what an earlier rule left out and this one gives again."""
-    if activity.recurrence is None:
-        return
-    before = {shift["from_recurrence"] for shift in recurrence.expand(recurrence.loaded(activity.recurrence) or {})}
+    before = recurrence.gave(activity.recurrence)
     alive = {shift.from_recurrence for shift in shifts if shift.canceled_at is None}
     for shift in shifts:
         if shift.from_recurrence in before - alive and shift.from_recurrence is not None:

@@ -87,9 +87,9 @@ def take(
     other entry. Who is `present` gets an attendance, or hers becomes strong at the ends that the leader vouches for:
     the arrival, and the leaving where it is named or the list was written (`taken_at`, by default now) after the end.
     Strong at both ends is credited; somebody without a sign-up, or with one that came long after her arrival, is held
-    until another person looks at it, for a leader alone must not make hours. `absent` is recorded with the sign-up; against an attendance it holds that. `excused` is
-    an absence that is no no-show. The same list again changes nothing. All volunteers are held first, by one statement
-    in the order of their ids.
+    until another person looks at it, for a leader alone must not make hours. `absent` is recorded with the sign-up;
+    against an attendance it holds that. `excused` is an absence that is no no-show. The same list again changes
+    nothing. All volunteers are held first, by one statement in the order of their ids.
 
     Raises NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
     """
