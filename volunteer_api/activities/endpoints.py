@@ -135,7 +135,9 @@ def export_activity(activity: Activity) -> Download:
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Change an activity that is not over."""
     access.require_team(principal, activity, body.get("team_id"))
-    service.update_activity(activity, by=principal, publishes=access.publishes(principal, activity.id), **body)
+    publishes = access.publishes(principal, activity.id)
+    access.require_partners(activity, body.get("co_organizer_ids"), publishes=publishes)
+    service.update_activity(activity, by=principal, publishes=publishes, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -144,7 +146,7 @@ def update_activity(principal: Principal, activity: Activity, body: dict[str, An
 )
 def submit_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
     """Ask the organizers to publish a draft."""
-    service.submit(activity)
+    service.submit(activity, by=principal.volunteer_id)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -171,7 +173,7 @@ def return_activity(principal: Principal, activity: Activity, body: dict[str, An
 )
 def publish_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
     """Publish a submitted activity, or a draft directly."""
-    service.publish(activity)
+    service.publish(activity, by=principal.volunteer_id)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 

@@ -186,6 +186,11 @@ def _related_ids(activity_id: UUID) -> dict[str, list[UUID]]:
     return related
 
 
+def partner_ids_of(activity_id: UUID) -> set[UUID]:
+    """The organizations that hold the activity beside its own."""
+    return set(db.session.scalars(select(CoOrganizer.organization_id).where(CoOrganizer.activity_id == activity_id)))
+
+
 def open_organizations(organization_ids: Collection[UUID]) -> list[UUID]:
     """Those of the organizations that are there and not closed."""
     return list(

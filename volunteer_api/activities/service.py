@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, literal, or_, select, union_
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities import photos, queries, search_text
+from volunteer_api.activities import notices, photos, queries, search_text
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.events import ActivityChanged
 from volunteer_api.activities.models import (
@@ -38,7 +38,6 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish as publish_event
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
-from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.access import require_open
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import ancestor_ids
@@ -217,7 +216,7 @@ def update_activity(
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
-        _replace_co_organizers(activity, changes.pop("co_organizer_ids"))
+        _replace_co_organizers(activity, changes.pop("co_organizer_ids"), by=by)
     if "place" in changes:
         place = changes.pop("place")
         activity.stand_at((place["lat"], place["lng"]) if place else None)
@@ -237,29 +236,32 @@ def update_activity(
     return activity
 
 
-def submit(activity: Activity) -> Activity:
-    """Ask for publication. Raises WrongState (409)."""
-    return _move(activity, "submission")
+def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
+    """Ask for publication; those who could publish it hear of it. Raises WrongState (409)."""
+    _move(activity, "submission")
+    notices.tell_of_submission(activity, by=by)
+    return activity
 
 
 def send_back(activity: Activity, *, reason: str) -> Activity:
     """Return a submitted activity to its maker, who hears why. Raises WrongState (409)."""
     _move(activity, "return")
-    notify(
-        volunteer_id=activity.created_by,
-        kind="activity_returned",
-        values={"activity": activity.title, "activity_id": str(activity.id), "reason": reason},
-        dedup_key=f"activity_returned:{activity.id}:{activity.version}",
-    )
+    notices.tell_of_return(activity, reason=reason)
     return activity
 
 
-def publish(activity: Activity) -> Activity:
-    """Make it public, for the organizations that now stand above its own. Raises WrongState (409)."""
+def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
+    """Make it public, for the organizations that now stand above its own. Raises WrongState (409).
+
+    Its maker hears of it, where it was somebody else, and the organizations that hold it too.
+    """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
     activity.organization_path_id = organization.path_id
-    return _move(activity, "publication")
+    _move(activity, "publication")
+    notices.tell_of_publication(activity, by=by)
+    notices.tell_partners(activity, queries.partner_ids_of(activity.id), by=by)
+    return activity
 
 
 def cancel(activity: Activity, *, reason: str) -> Activity:
@@ -373,9 +375,13 @@ def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:
     campaign.goal_minutes = goals.get("minutes")
 
 
-def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID]) -> None:
+def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID], *, by: Principal | None) -> None:
+    known, partners = queries.partner_ids_of(activity.id), _partners(activity, organization_ids)
     db.session.execute(delete(CoOrganizer).where(CoOrganizer.activity_id == activity.id))
-    db.session.add_all(_partners(activity, organization_ids))
+    db.session.add_all(partners)
+    if activity.state == ActivityState.PUBLISHED:
+        added = {partner.organization_id for partner in partners} - known
+        notices.tell_partners(activity, added, by=by.volunteer_id if by is not None else None)
 
 
 def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOrganizer]:
