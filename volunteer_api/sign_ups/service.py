@@ -47,10 +47,16 @@ def sign_up_or_invite(
     leading: bool,
     shift_id: UUID,
     volunteer_id: UUID | None = None,
+    volunteer_number: str | None = None,
     team_id: UUID | None = None,
     role_id: UUID | None = None,
 ) -> SignUp:
-    """Sign oneself up, or ask somebody else to take part. Raises what `sign_up` and `invite` raise."""
+    """Sign oneself up, or ask somebody else to take part, who is named by id or by number.
+
+    Raises what `sign_up` and `invite` raise, InvalidPayload (422) for an unknown number.
+    """
+    if volunteer_number is not None:
+        volunteer_id = stand_ins.volunteer_of(volunteer_number)
     if volunteer_id is None or volunteer_id == by:
         return sign_up(shift_id=shift_id, volunteer_id=by, team_id=team_id, role_id=role_id)
     return invite(
