@@ -330,3 +330,22 @@ def test_changed_words_are_not_approved_by_a_race(postgresql_client: Any, postgr
     assert statuses in ([200, 409], [200, 412])
     found = giver.get(f"/feedback/{made['id']}").get_json()
     assert (found["words"], found["words_state"]) in ((WORDS, "approved"), ("骂人的话", "pending"))
+
+
+def test_reports_at_once_are_all_counted(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
+    past = postgresql_unit(lambda: make_past(people=6))
+    phones = [postgresql_client.as_(one) for one in postgresql_unit(lambda: make_volunteers(3))]
+    given = [give(postgresql_client, past, number, words=WORDS) for number in range(6)]
+    for made in given:
+        post(postgresql_client, past.scene.organizer_id, made, "approval", version=1)
+
+    def report(made: Any) -> str:
+        path, body = f"/feedback/{made['id']}/reports", {"reason": "骂人"}
+        answers = race(3, lambda who: phones[who].post(path, json=body))
+        assert [answer.status_code for answer in answers] == [204] * 3
+        state: str = (
+            postgresql_client.as_(past.scene.leader_id).get(f"/feedback/{made['id']}").get_json()["words_state"]
+        )
+        return state
+
+    assert [report(made) for made in given] == ["pending"] * 6

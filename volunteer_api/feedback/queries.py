@@ -126,6 +126,16 @@ def reports_of(feedback_id: UUID) -> list[FeedbackReport]:
     )
 
 
+def locked(feedback_id: UUID) -> Feedback:
+    """The feedback, held until the unit ends, as it is now."""
+    return db.session.scalars(
+        select(Feedback)
+        .where(Feedback.id == feedback_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
 def has_reported(feedback_id: UUID, volunteer_id: UUID) -> bool:
     """Whether the volunteer has reported the feedback before."""
     mine = and_(FeedbackReport.feedback_id == feedback_id, FeedbackReport.reported_by == volunteer_id)

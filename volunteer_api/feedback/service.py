@@ -102,6 +102,8 @@ def report(feedback: Feedback, *, by: UUID, reason: str) -> None:
     Organizers hear of it; at so many reports by different people approved words wait for them anew. Raises NoWords,
     AlreadyReported (409).
     """
+    # Of two at once the second counts the first, or both would stay below the number that takes words down.
+    feedback = queries.locked(feedback.id)
     if feedback.words is None:
         raise problems.NoWords()
     if queries.has_reported(feedback.id, by):

@@ -43,7 +43,7 @@ def require_word_for(
 
     `others` are the people named, by id or by number, None for the whole team: who calls that learns whom it has, and
     so must lead it. That each is a member of the team is the judgment's matter. Returns whether the word is that of a
-    leader of the activity, who decides whom it takes. Raises Forbidden (403): nobody speaks for somebody else's account.
+    leader of the activity, who decides whom it takes. Raises Forbidden (403): nobody speaks for others' accounts.
     """
     if others is not None and not set(others).difference({principal.volunteer_id}):
         return False
