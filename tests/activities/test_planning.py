@@ -258,7 +258,7 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     with clock.at(start - HOUR):
         made = unit(lambda: make_activity(starts_at=start))
     organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/outcomes"
-    river = {"kind": "river_cleaned", "quantity": 3500, "unit": "m"}
+    river = {"kind": "river_cleaned", "quantity": 3500123.5, "unit": "m"}
     version = organizer.get(f"/activities/{made.id}").get_json()["version"]
     early = organizer.patch(path, json={"outcomes": [river]}, version=version)
     assert (early.status_code, early.get_json()["code"]) == (409, "wrong_state")
@@ -273,7 +273,7 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     assert total["quantity"] == 350
     assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412
     [entry] = unit(lambda: db.session.query(AuditEntry).filter_by(action="outcomes_corrected").all())
-    assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500 m", "river_cleaned 350 m")
+    assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500123.5 m", "river_cleaned 350 m")
 
 
 def test_what_is_published_is_what_was_read(client: Any, unit: Unit) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -338,7 +339,8 @@ def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> 
 
 
 def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{one['kind']} {one['quantity']:g} {one['unit']}" for one in outcomes)
+    # Every digit that was given, and no power of ten.
+    return ", ".join(f"{one['kind']} {Decimal(str(one['quantity'])).normalize():f} {one['unit']}" for one in outcomes)
 
 
 def _move(activity: Activity, verb: str) -> Activity:
