@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
@@ -188,12 +189,14 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
 def tell_of_risk() -> int:
     """Tell the leaders of every shift that begins soon with fewer people than its minimum, once; returns of how many.
 
-    The leaders are those named, the team's, and who planned it.
+    The leaders are those named, the team's, and who planned it. It is no change of the shift: its version stays, and a
+    form that a leader has open.
     """
     now = clock.now()
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
+    told = update(Shift).where(Shift.id.in_([shift.id for shift, _ in risky])).values(risk_told_at=now)
+    db.session.execute(told.execution_options(synchronize_session=False))
     for shift, activity in risky:
-        shift.risk_told_at = now
         values = {
             "shift_id": str(shift.id),
             "confirmed": str(shift.confirmed_count),
