@@ -10,10 +10,12 @@ import pytest
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
+from volunteer_api.activities import service as activities
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.qualifications.service import create_training
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import create_team
 
@@ -127,8 +129,11 @@ def test_leaders_hear_of_a_risk_once(app: Any, client: Any, unit: Unit) -> None:
     later = [{"starts_at": start + 48 * HOUR, "ends_at": start + 49 * HOUR, "minimum": 2}]
     unit(lambda: make_activity(shifts=later, scene=made.scene))
     fill(unit, made.shift_id, 1)
+    read = client.get(f"/shifts/{made.shift_id}").get_json()
     for _ in range(2):
         unit(tell_of_risk)
+    # It is no change of the shift, whose form a leader may have open.
+    assert client.get(f"/shifts/{made.shift_id}").get_json()["version"] == read["version"]
     told = client.as_(made.scene.organizer_id).get("/me/notifications").get_json()["items"]
     assert [(one["kind"], one["values"]["confirmed"]) for one in told] == [("shift_at_risk", "1")]
 
@@ -147,6 +152,28 @@ def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
     assert [shift["capacity"] for shift in copy["shifts"]] == [7]
     # The refused call left nothing.
     assert len(administrator.get("/activities?state=draft").get_json()["items"]) == 2
+
+
+def test_a_copy_for_another_branch_leaves_out_what_is_not_theirs(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+
+    def prepare() -> tuple[Any, str]:
+        both = (scene.office_id, scene.center_id)
+        own, common = [create_training(organization_id=one, name=f"急救{ids.new_id()}") for one in both]
+        campaign = activities.create_campaign(name="清洁家园", organization_id=scene.office_id)
+        made = make_activity(scene=scene, campaign_id=campaign.id, required_training_ids=[own.id, common.id])
+        return made, str(common.id)
+
+    made, common = unit(prepare)
+    administrator = client.as_(scene.administrator_id)
+    targets = [str(scene.office_id), str(scene.other_office_id)]
+    answer = administrator.post(f"/activities/{made.id}/copies", json={"organization_ids": targets})
+    assert answer.status_code == 201, answer.get_json()
+    own, sibling = answer.get_json()["items"]
+    assert (own["left_out"], sibling["left_out"]) == ([], ["campaign_id", "required_training_ids"])
+    copy = administrator.get(f"/activities/{sibling['id']}").get_json()
+    assert (copy["campaign_id"], copy["required_training_ids"]) == (None, [common])
+    assert administrator.get(f"/activities/{own['id']}").get_json()["campaign_id"] is not None
 
 
 def test_what_is_over_is_not_copied(client: Any, unit: Unit) -> None:

@@ -296,6 +296,14 @@ class CopiesCreate(Schema):
 class Copy(Schema):
     id = Id(required=True)
     organization_id = Id(required=True)
+    left_out = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "`campaign_id` or `required_training_ids`, where what the original names belongs to an "
+            "organization that is neither above nor below this one: the copy names its own."
+        },
+    )
 
 
 class Copies(Schema):
