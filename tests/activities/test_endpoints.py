@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers, take_grants_away
-from tests.sign_ups.factories import kinds
+from tests.sign_ups.factories import born, kinds, make_person
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service
 from volunteer_api.core import clock
@@ -87,6 +87,19 @@ def test_no_organization_is_named_a_partner_without_a_publisher(client: Any, uni
     assert organizer.patch(path, json=more, version=version + 1).status_code == 200
     assert kinds(client, scene.administrator_id) == ["co_organizer_named"]
     assert kinds(client, scene.other_organizer_id) == ["co_organizer_named"]
+
+
+def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    adult, minor = unit(lambda: (make_person(name="王小明"), make_person(name="李小红", birth_date=born(16))))
+    made = unit(lambda: make_activity(scene=scene, leader_ids=[adult, minor]))
+    path = f"/activities/{made.id}"
+
+    def names(phone: Any) -> dict[str, str]:
+        return {one["id"]: one["name"] for one in phone.get(path).get_json()["leaders"]}
+
+    assert names(client.as_(scene.outsider_id)) == {str(adult): "王小明", str(minor): "李*"}
+    assert names(client) == {str(adult): "王*", str(minor): "李*"}
 
 
 def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:
