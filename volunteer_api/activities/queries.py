@@ -54,7 +54,7 @@ from volunteer_api.core.statements import among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import Team
 
 SHIFTS_IN_A_LIST = 10
 SHIFTS_OF_ONE = 100
@@ -265,18 +265,6 @@ def shifts_by_old_calendars(now: datetime, known_through: date) -> Select[Shift,
         )
         .order_by(Shift.activity_id, Shift.starts_at)
     )
-
-
-def leader_ids_of(activity: Activity) -> set[UUID]:
-    """Who planned the activity, who is named to lead it, and the leaders and deputies of its team."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    of_the_team = select(Membership.volunteer_id).where(
-        Membership.team_id == activity.team_id,
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    found = {one for one in db.session.scalars(named.union(of_the_team)) if one is not None}
-    return found | {activity.created_by}
 
 
 def page_of_templates(query: Mapping[str, Any]) -> Page:

@@ -10,6 +10,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import LATEST_WORD, LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import (
     CapacityBelowConfirmed,
@@ -189,8 +190,7 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
 def tell_of_risk() -> int:
     """Tell the leaders of every shift that begins soon with fewer people than its minimum, once; returns of how many.
 
-    The leaders are those named, the team's, and who planned it. It is no change of the shift: its version stays, and a
-    form that a leader has open.
+    It is no change of the shift: its version stays, and a form that a leader has open.
     """
     now = clock.now()
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
@@ -230,7 +230,7 @@ def tell_of_holidays() -> int:
 
 def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
     """Tell each leader of an activity, once for all calls with the same `once`."""
-    for volunteer_id in queries.leader_ids_of(activity):
+    for volunteer_id in leaders_of_one(activity):
         notify(
             volunteer_id=volunteer_id,
             kind=kind,

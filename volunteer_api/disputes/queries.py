@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, RollCallMark
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -21,7 +21,6 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 REMINDED_AT_ONCE = 100
 MOST_STEPS = 200
@@ -113,19 +112,6 @@ def open_about(volunteer_id: UUID, subject: Mapping[str, UUID], shift_id: UUID |
         same.append(Dispute.matter_shift_id == shift_id)
     mine = (Dispute.volunteer_id == volunteer_id) & (Dispute.state == DisputeState.OPEN)
     return db.session.scalar(select(Dispute.id).where(mine, or_(*same)).order_by(Dispute.id).limit(1))
-
-
-def leaders_of(activity: Activity) -> list[UUID]:
-    """Who leads an activity: by name or as a leader of its team; where nobody does, who planned it."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    of_team = select(Membership.volunteer_id).where(
-        Membership.team_id == activity.team_id,
-        Membership.volunteer_id.is_not(None),
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    found = sorted({one for one in db.session.scalars(named.union(of_team)) if one is not None})
-    return found or [activity.created_by]
 
 
 def locked(dispute_id: UUID) -> Dispute:

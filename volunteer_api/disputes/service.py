@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.access import seen_shift
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -54,7 +55,7 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     notices.tell_volunteer(notices.FILED, dispute, step.id)
     notices.tell_deciders(notices.WAITS, dispute, dispute.id)
     if matter.activity is not None and _needs_word(matter, claimed_minutes):
-        notices.ask_to_confirm(dispute, queries.leaders_of(matter.activity))
+        notices.ask_to_confirm(dispute, leaders_of_one(matter.activity))
     return dispute
 
 

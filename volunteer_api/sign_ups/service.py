@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -290,5 +291,5 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
 
 def _tell_leaders(shift: Shift, activity: Activity, now: datetime) -> None:
     day = clock.local_date(now)
-    for leader_id in queries.leaders_of(activity):
+    for leader_id in leaders_of_one(activity):
         notices.tell_of_requests(leader_id, shift, activity, day)

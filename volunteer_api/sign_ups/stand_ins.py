@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import SignUpMode
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -76,7 +77,7 @@ def accept(held: places.Held, now: datetime) -> SignUp:
         return mine
     _require_fit(held, now)
     places.move(mine, held.shift, SignUpState.PENDING)
-    for leader_id in queries.leaders_of(held.activity):
+    for leader_id in leaders_of_one(held.activity):
         notices.tell_of_requests(leader_id, held.shift, held.activity, clock.local_date(now))
     return mine
 
