@@ -1,6 +1,7 @@
 """Who leads an activity, and so decides at it and hears of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import literal, select, union_all
@@ -29,7 +30,7 @@ def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
         )
     )
     planned = select(Activity.id, Activity.created_by, literal(False)).where(Activity.id.in_(activity_ids))
-    rows = db.session.execute(union_all(named, of_team, planned)).all()
+    rows: Sequence[Any] = db.session.execute(union_all(named, of_team, planned)).all()
     leading: dict[UUID, set[UUID]] = {one: set() for one in activity_ids}
     for row in rows:
         if row.leads:
