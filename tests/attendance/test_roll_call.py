@@ -236,6 +236,33 @@ def test_a_name_ticked_by_mistake(unit: Any, scene: Scene) -> None:
     assert unit(lambda: (sums(scene.volunteer), is_absent(scene, scene.volunteer))) == ((120, 0), False)
 
 
+def test_a_sign_up_after_the_fact_is_none(unit: Any) -> None:
+    """A leader and a friend who signs up at the end make no hours of the day that is over."""
+    scene = unit(lambda: make_scene(starts_at=soon() - 5 * HOUR, hours=6))
+    friend, latecomer, tapped = unit(lambda: [make_volunteer() for _ in range(3)])
+    unit(
+        lambda: [sign_ups.sign_up(shift_id=scene.shift.id, volunteer_id=one.id) for one in (friend, latecomer, tapped)]
+    )
+    began, ends_at = scene.shift.starts_at, scene.shift.ends_at
+
+    def of(volunteer_id: UUID) -> Attendance:
+        return db.session.query(Attendance).filter_by(volunteer_id=volunteer_id).one()
+
+    unit(
+        lambda: service.check_in(volunteer_id=tapped.id, shift_id=scene.shift.id, evidence=loaded_evidence(clock.now()))
+    )
+    told = [entry(friend, arrived_at=began), entry(latecomer, arrived_at=clock.now()), entry(tapped, arrived_at=began)]
+    assert unit(lambda: take(scene, *told)) == [("open", True)] * 3
+    with clock.at(ends_at):
+        for one in (friend, latecomer, tapped):
+            left = loaded_evidence(clock.now(), code=unit(lambda: scene.code(clock.now())))
+            unit(lambda who=one.id, end=left: service.check_out(attendance=of(who), evidence=end))
+        found = unit(lambda: {one.volunteer_id: one for one in db.session.query(Attendance)})
+    assert [found[one.id].state for one in (friend, latecomer, tapped)] == [State.HELD, State.CREDITED, State.HELD]
+    assert "not_signed_up" in found[friend.id].reasons
+    assert "not_signed_up" in found[tapped.id].reasons
+
+
 def test_who_is_excused_is_no_no_show(unit: Any, scene: Scene) -> None:
     with clock.at(scene.shift.starts_at - 2 * HOUR):
         assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == ["not_yet"]

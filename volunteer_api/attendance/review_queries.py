@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
@@ -96,24 +97,10 @@ def due(last_day: date, days: int, limit: int) -> Sequence[Any]:
     ).all()
 
 
-def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
-    """Who hears of what waits at these activities: the leaders named, or else who planned it."""
-    found: dict[UUID, list[UUID]] = {one: [] for one in activity_ids}
-    rows = db.session.execute(
-        select(Activity.id, ActivityLeader.volunteer_id, Activity.created_by)
-        .outerjoin(ActivityLeader, ActivityLeader.activity_id == Activity.id)
-        .where(Activity.id.in_(activity_ids))
-        .order_by(Activity.id, ActivityLeader.volunteer_id)
-    )
-    for row in rows:
-        found[row.id].append(row.volunteer_id or row.created_by)
-    return found
-
-
 def responsible_for(here: Scene) -> list[UUID]:
     """Who hears of what waits at one shift or station."""
     if here.activity is not None:
-        return leaders_of([here.activity.id])[here.activity.id]
+        return leaders_of_one(here.activity)
     return managers_of([here.target_id])[here.target_id]
 
 

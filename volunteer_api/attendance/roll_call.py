@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Shift
+from volunteer_api.activities.models import LATEST_WORD, Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
@@ -72,11 +72,12 @@ class Call:
     def opens_at(self) -> datetime:
         return self.shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
 
-    def scene_of(self, person: Person) -> Scene:
-        """What the person's attendance is judged by."""
+    def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene:
+        """What the person's attendance is judged by; nobody was expected who signed up long after she arrived."""
         sign_up = person.sign_up
         team_id = sign_up.team_id if sign_up is not None else None
-        return replace(self.here, expected=sign_up is not None, team_id=team_id)
+        expected = sign_up is not None and (arrived_at is None or sign_up.created_at <= arrived_at + LATEST_WORD)
+        return replace(self.here, expected=expected, team_id=team_id)
 
 
 def take(
@@ -87,10 +88,10 @@ def take(
     An entry is {volunteer_id | phone, status, arrived_at?, left_at?}, or what is wrong with it; a refusal costs no
     other entry. Who is `present` gets an attendance, or hers becomes strong at the ends that the leader vouches for:
     the arrival, and the leaving where it is named or the list was written (`taken_at`, by default now) after the end.
-    Strong at both ends is credited; somebody without a sign-up is held until another person looks at it, for a leader
-    alone must not make hours. `absent` is recorded with the sign-up; against an attendance it holds that. `excused` is
-    an absence that is no no-show. The same list again changes nothing. All volunteers are held first, by one statement
-    in the order of their ids.
+    Strong at both ends is credited; somebody without a sign-up, or with one that came long after her arrival, is held
+    until another person looks at it, for a leader alone must not make hours. `absent` is recorded with the sign-up;
+    against an attendance it holds that. `excused` is an absence that is no no-show. The same list again changes
+    nothing. All volunteers are held first, by one statement in the order of their ids.
 
     Raises NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
     """

@@ -32,7 +32,7 @@ INT64 = 2**63
 
 REASON_SENTENCES: dict[str, str] = {
     Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
-    Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift.",
+    Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift, or it came long after the arrival.",
     Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
     Reason.CLOCK_ODD: "The phone's time is too far from the server's.",
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",

@@ -42,7 +42,7 @@ class RollCall(Protocol):
     def by(self) -> UUID: ...
     @property
     def now(self) -> datetime: ...
-    def scene_of(self, person: Person) -> Scene: ...
+    def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def is_leaders_word(attendance: Attendance) -> bool:
 
 def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetime | None) -> Attendance:
     """The attendance of somebody who gave no sign herself; open where nobody said when she left."""
-    here = call.scene_of(person)
+    here = call.scene_of(person, arrived_at)
     doubts = set() if here.expected else {Reason.NOT_SIGNED_UP}
     # One that is open ends at what began elsewhere after it, which may change too.
     beside = person.beside if left_at is not None or person.elsewhere is None else None
@@ -188,14 +188,17 @@ def _said_herself(attendance: Attendance) -> datetime | None:
 
 
 def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) -> None:
-    here = call.scene_of(person)
+    here = call.scene_of(person, ends.arrived_at)
     doubts = {Reason(code) for code in attendance.reasons} - JUDGED_ANEW
     if not here.expected:
         doubts.add(Reason.NOT_SIGNED_UP)
     if ends.vouches_arrival:
         attendance.checked_in_at, attendance.check_in_grade = ends.arrived_at, Grade.STRONG
         attendance.check_in_recorder_id = call.by
+        # What came after the roll-call, as her own check-out, is judged beside this.
         came = {Reason(code) for code in attendance.check_in_reasons} - OF_EVIDENCE
+        if not here.expected:
+            came.add(Reason.NOT_SIGNED_UP)
         attendance.check_in_reasons = in_order(came)
     if ends.vouches_leaving:
         attendance.checked_out_at, attendance.check_out_grade = ends.left_at, Grade.STRONG

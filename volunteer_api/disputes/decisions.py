@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.attendance import review
 from volunteer_api.attendance.problems import MinutesMissing
 from volunteer_api.core import audit, clock
@@ -140,7 +141,7 @@ def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason
                 None,
                 starts_at,
                 db.session.scalar(team_signed_up_for(held.volunteer_id, matter.shift.id)),
-                queries.leaders_of(matter.activity)[0],
+                leaders_of_one(matter.activity)[0],
             ),
         )
     return minutes

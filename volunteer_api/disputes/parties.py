@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.core.database import db
 from volunteer_api.disputes import queries
 from volunteer_api.disputes.models import Dispute
@@ -43,7 +44,7 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     if matter.shift is not None:
         recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
     if matter.activity is not None:
-        leaders += queries.leaders_of(matter.activity)
+        leaders += leaders_of_one(matter.activity)
     return Parties(_known(recorders), _known(approvers), _known(leaders))
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, RollCallMark
 from volunteer_api.attendance.review_queries import managed_stations, managers_of
 from volunteer_api.core import clock
@@ -23,7 +24,6 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 REMINDED_AT_ONCE = 100
 MOST_STEPS = 200
@@ -130,23 +130,10 @@ def open_about(volunteer_id: UUID, subject: Mapping[str, UUID], shift_id: UUID |
     return db.session.scalar(select(Dispute.id).where(mine, or_(*same)).order_by(Dispute.id).limit(1))
 
 
-def leaders_of(activity: Activity) -> list[UUID]:
-    """Who leads an activity: by name or as a leader of its team; where nobody does, who planned it."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    of_team = select(Membership.volunteer_id).where(
-        Membership.team_id == activity.team_id,
-        Membership.volunteer_id.is_not(None),
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    found = sorted({one for one in db.session.scalars(named.union(of_team)) if one is not None})
-    return found or [activity.created_by]
-
-
 def witnesses_of(matter: Matter) -> list[UUID]:
     """Who can say whether somebody served: who leads the activity, or who manages the station of a duty."""
     if matter.activity is not None:
-        return leaders_of(matter.activity)
+        return leaders_of_one(matter.activity)
     return managers_of([matter.station.id])[matter.station.id] if matter.station is not None else []
 
 

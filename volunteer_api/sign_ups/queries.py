@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, fun
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift, ShiftRole
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
@@ -132,12 +132,6 @@ def by_number(volunteer_number: str) -> UUID | None:
     return db.session.scalar(
         select(Volunteer.id).where(Volunteer.volunteer_number == volunteer_number, Volunteer.erased_at.is_(None))
     )
-
-
-def leaders_of(activity: Activity) -> list[UUID]:
-    """Who decides on its sign-ups and hears of them: its named leaders, or else who planned it."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    return list(db.session.scalars(named.order_by(ActivityLeader.volunteer_id))) or [activity.created_by]
 
 
 def active_members(team_id: UUID, limit: int) -> list[UUID]:
