@@ -15,8 +15,9 @@ from sqlalchemy import update
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.settings import rules, settings
@@ -269,6 +270,7 @@ def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[st
     _judge_day(volunteer_id, backfill, by.volunteer_id, approved_with="")
     db.session.add(backfill)
     db.session.flush()
+    _audit(AuditAction.HOURS_RECORDED, backfill, by.volunteer_id)
     return backfill
 
 
@@ -373,6 +375,19 @@ def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> Non
     )
     if not row_count(changed):
         raise BackfillDecided(state_of(_as_it_is_now(backfill)))
+    _audit(AuditAction.HOURS_DECIDED, backfill, by, decision=state)
+
+
+def _audit(action: AuditAction, backfill: Backfill, actor_id: UUID, **details: str) -> None:
+    audit.record(
+        action,
+        actor_id=actor_id,
+        subject_id=backfill.volunteer_id,
+        organization_id=backfill.organization_id,
+        service_record_id=str(backfill.id),
+        minutes=backfill.minutes,
+        **details,
+    )
 
 
 def _as_it_is_now(backfill: Backfill) -> Backfill:

@@ -54,9 +54,10 @@ def list_my_service_records(principal: Principal, query: dict[str, Any]) -> Page
     access=signed_in,
     query=RecordQuery,
     returns=page_of(VolunteersRecordRead),
+    audits=True,
 )
 def list_service_records(principal: Principal, query: dict[str, Any]) -> Page:
-    """List the records of an organization, an activity or a station, for those who answer for it."""
+    """List records of an organization, an activity or a station, for who answers for it; each reading is audited."""
     access.require_reading(principal, query)
     return listing.records(query, reader_id=principal.volunteer_id)
 

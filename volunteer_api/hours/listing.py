@@ -13,7 +13,8 @@ from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.hours.deadlines import due_on, last_day_overdue
@@ -42,23 +43,20 @@ def records_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
 def records(query: Mapping[str, Any], *, reader_id: UUID) -> Page:
     """The records that the filters choose, of what `access.require_reading` let the reader see.
 
-    The latest day of service comes first; of what waits, the earliest, which is due first.
+    The latest day of service comes first; of what waits, the earliest, which is due first. That hours of others were
+    read with their names is kept in the audit log.
     """
-    state = query.get("state")
-    if state in OUTSIDE_OF_THE_LEDGER or query.get("late"):
-        chosen = _backfills().where(Backfill.state == (state or RecordState.PENDING), *_filters(Backfill, query))
-        statement = _of_reader(chosen, Backfill, query, reader_id)
-        is_queue = state != RecordState.REJECTED
-        keys = [
-            Key(Backfill.on, read=lambda row: row.on, descending=not is_queue),
-            Key(Backfill.id, read=lambda row: row.id, descending=not is_queue),
-        ]
-        return _shown(page(statement, keys, query, scope=str(reader_id)))
-    chosen = _records().where(*_filters(ServiceRecord, query))
-    if state is not None:
-        chosen = chosen.where(_has_state(state))
-    statement = _of_reader(chosen, ServiceRecord, query, reader_id)
-    return _shown(page(statement, _latest_first(ServiceRecord), query, scope=str(reader_id)))
+    found = _chosen(query, reader_id)
+    if found.items:
+        audit.record(
+            AuditAction.DATA_READ,
+            actor_id=reader_id,
+            subject_id=query.get("volunteer_id"),
+            organization_id=query.get("organization_id"),
+            what="service_records",
+            service_record_ids=",".join(str(row.id) for row in found.items),
+        )
+    return _shown(found)
 
 
 def read_record(record_id: UUID) -> Mapping[str, Any]:
@@ -68,6 +66,24 @@ def read_record(record_id: UUID) -> Mapping[str, Any]:
     if row is None:
         row = db.session.execute(_backfills().where(Backfill.id == record_id)).one()
     return _view(row)
+
+
+def _chosen(query: Mapping[str, Any], reader_id: UUID) -> Page:
+    state = query.get("state")
+    if state in OUTSIDE_OF_THE_LEDGER or query.get("late"):
+        chosen = _backfills().where(Backfill.state == (state or RecordState.PENDING), *_filters(Backfill, query))
+        statement = _of_reader(chosen, Backfill, query, reader_id)
+        is_queue = state != RecordState.REJECTED
+        keys = [
+            Key(Backfill.on, read=lambda row: row.on, descending=not is_queue),
+            Key(Backfill.id, read=lambda row: row.id, descending=not is_queue),
+        ]
+        return page(statement, keys, query, scope=str(reader_id))
+    chosen = _records().where(*_filters(ServiceRecord, query))
+    if state is not None:
+        chosen = chosen.where(_has_state(state))
+    statement = _of_reader(chosen, ServiceRecord, query, reader_id)
+    return page(statement, _latest_first(ServiceRecord), query, scope=str(reader_id))
 
 
 def _records() -> Rows:
