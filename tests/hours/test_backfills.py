@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import Scene, make_scene, make_shift, soon
@@ -18,6 +18,7 @@ from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core import clock, events, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
+from volunteer_api.core.limits import RateCounter
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.tasks import run_task
@@ -380,3 +381,60 @@ def test_the_service_refuses_too(unit: Unit, scene: Scene) -> None:
     for who, problem in ((scene.volunteer, OwnHours), (scene.leader, OwnBackfill)):
         with pytest.raises(problem):
             unit(lambda who=who: backfills.approve(db.session.get_one(Backfill, made.id), by=who.id))
+
+
+def test_whoever_looks_people_up_by_phone_is_counted(
+    client: Any, change_settings: Any, scene: Scene, unit: Unit
+) -> None:
+    """Else refusals would tell without an end whose phone is registered, in which team, and who served elsewhere."""
+    change_settings(client.app, limits=True)
+    stranger = scene.stranger
+    make_backfill(scene, volunteer_id=stranger.id)
+    begins = unit(lambda: clock.start_of(clock.today() - 3 * DAY)) + 8 * HOUR
+    with clock.at(begins - 3 * HOUR):
+        long = make_shift(
+            organization=scene.organization,
+            created_by=scene.organizer,
+            starts_at=begins,
+            hours=14,
+            leader_ids=[scene.leader.id],
+        )
+    team = make_team(organization_id=scene.organization.id, leader=scene.leader)
+
+    def refusal(**given: Any) -> Any:
+        return post(client, scene.leader, "/service-records", line(scene, volunteer_id=None, **given))[1].get("code")
+
+    def looked_up() -> int:
+        return unit(lambda: sum(db.session.scalars(select(RateCounter.count)))) or 0
+
+    # What can't be recorded of anybody tells nothing of her.
+    assert refusal(phone=stranger.phone, minutes=121) == "backfill_outside_shift"
+    assert refusal(phone=stranger.phone, shift_id=str(ids.new_id())) == "not_found"
+    assert looked_up() == 0
+    for count, (code, given) in enumerate(
+        (
+            ("phone_unknown", {"phone": "13700000000"}),
+            ("hours_overlap", {"phone": stranger.phone}),
+            ("team_not_served", {"phone": scene.unsigned.phone, "team_id": str(team.id)}),
+            ("over_daily_maximum", {"phone": stranger.phone, "shift_id": str(long.id), "minutes": 13 * 60}),
+        ),
+        start=1,
+    ):
+        assert refusal(**given) == code
+        assert looked_up() == count
+
+
+def test_who_signed_up_is_named_by_phone_without_an_end(
+    client: Any, change_settings: Any, scene: Scene, unit: Unit
+) -> None:
+    """Forty strangers are too many for a call, and all of it is asked again later: a 429 is no outcome to keep."""
+    change_settings(client.app, limits=True)
+    known = {"phone": scene.volunteer.phone, "volunteer_id": None, "minutes": 1}
+    records = [line(scene, **known, starts_at=sent(scene.shift.starts_at, minutes=minute)) for minute in range(40)]
+    status, answer = post(client, scene.leader, "/service-records/batch", {"records": records})
+    assert (status, {one["status"] for one in answer["results"]}) == (200, {201})
+    strangers = [line(scene, volunteer_id=None, phone=f"1370000{number:04d}") for number in range(31)]
+    fresh = line(scene, volunteer_id=str(scene.stranger.id))
+    status, answer = post(client, scene.leader, "/service-records/batch", {"records": [fresh, *strangers]})
+    assert (status, answer["code"]) == (429, "too_many_requests")
+    assert unit(lambda: db.session.query(Backfill).count()) == 40

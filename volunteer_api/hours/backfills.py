@@ -4,7 +4,7 @@ Bought hours were a national scandal: nobody records or approves their own, and 
 is recorded waits outside of the ledger, which only grows; what is approved is in it for ever marked as backfilled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound, Problem
+from volunteer_api.core.problems import NotFound, Problem, TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
@@ -63,6 +63,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What is to be recorded: whose service at what, and from when to when."""
+
+    target: Target
+    starts_at: datetime
+    ends_at: datetime
+    volunteer_id: UUID
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of one line of many: the backfill, or the refusal."""
 
@@ -73,35 +83,39 @@ class Result:
 def record(*, by: Principal, **given: Any) -> Backfill:
     """Record hours of somebody else, for a second person to decide on.
 
-    `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
-    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
-    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
+    `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), what for
+    (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong, ServiceNotOver, BackfillTooLate), whose (TooManyRequests,
+    PhoneUnknown, VolunteerUnknown, OwnHours), and against what is known (TeamNotServed, HoursOverlap,
+    OverDailyMaximum): nobody is looked up by phone for what can't be recorded of anybody.
     """
-    target = _target(by, given)
-    volunteer_id = _volunteer_id(by, given)
-    lock_volunteer(volunteer_id)
-    return _record(by, target, volunteer_id, given)
+    asked = _asked(by, given)
+    lock_volunteer(asked.volunteer_id)
+    return _record(by, asked, given)
 
 
 def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
     """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
 
-    All volunteers are held first, in the order of their ids: two such calls never lock each other out.
+    All volunteers are held first, in the order of their ids: two such calls never lock each other out. Raises
+    TooManyRequests (429), and records nothing, where they name more strangers by phone than anybody may look up.
     """
-    found: list[tuple[Target, UUID] | Problem] = []
+    found: list[Asked | Problem] = []
     for given in records:
         try:
-            found.append((_target(by, given), _volunteer_id(by, given)))
+            found.append(_asked(by, given))
+        except TooManyRequests:
+            # No outcome that a line could have: the same call is made once more, later.
+            raise
         except Problem as refusal:
             found.append(refusal)
-    lock_volunteers({one[1] for one in found if not isinstance(one, Problem)})
+    lock_volunteers({one.volunteer_id for one in found if not isinstance(one, Problem)})
     results = []
     for given, one in zip(records, found, strict=True):
         if isinstance(one, Problem):
             results.append(Result(None, one))
             continue
         try:
-            results.append(Result(_record(by, *one, given), None))
+            results.append(Result(_record(by, one, given), None))
         except Problem as refusal:
             results.append(Result(None, refusal))
     return results
@@ -237,12 +251,17 @@ def _refusal_view(refusal: Problem | None) -> dict[str, str] | None:
     return {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None
 
 
-def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[str, Any]) -> Backfill:
-    """Judge one, whose volunteer is held, and write it down."""
+def _asked(by: Principal, given: Mapping[str, Any]) -> Asked:
+    target = _target(by, given)
+    _require_held(target)
+    return Asked(target, *_interval(target, given), _volunteer_id(by, target, given))
+
+
+def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
+    """Judge one against what is known of its volunteer, who is held, and write it down."""
+    target, starts_at, ends_at, volunteer_id = asked.target, asked.starts_at, asked.ends_at, asked.volunteer_id
     if volunteer_id == by.volunteer_id:
         raise OwnHours()
-    _require_held(target)
-    starts_at, ends_at = _interval(target, given)
     backfill = Backfill(
         volunteer_id=volunteer_id,
         activity_id=target.activity.id if target.activity is not None else None,
@@ -307,9 +326,18 @@ def _leader_id(target: Target) -> UUID | None:
     return db.session.scalar(queries.leader_id_of(target.activity.id)) if target.activity is not None else None
 
 
-def _volunteer_id(by: Principal, given: Mapping[str, Any]) -> UUID:
+def known_at(shift: Shift, activity: Activity, phones: Collection[str]) -> dict[str, Volunteer]:
+    """Whom of these whoever leads the shift knows, by phone: she needs no look-up for them."""
+    found = db.session.scalars(queries.known_at(shift.id, activity.team_id, phones))
+    return {str(volunteer.phone): volunteer for volunteer in found}
+
+
+def _volunteer_id(by: Principal, target: Target, given: Mapping[str, Any]) -> UUID:
     if "phone" in given:
-        found = accounts.look_up(given["phone"], by=by)
+        phone, found = given["phone"], None
+        if target.shift is not None and target.activity is not None:
+            found = known_at(target.shift, target.activity, [phone]).get(phone)
+        found = found or accounts.look_up(phone, by=by)
         if found is None:
             raise PhoneUnknown()
         return found.id

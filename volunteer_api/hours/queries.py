@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, exists, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
@@ -15,8 +16,9 @@ from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.teams.models import Membership
+from volunteer_api.teams.models import Membership, MembershipState
 
+SIGNED_UP = (SignUpState.PENDING, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
 
 
@@ -100,6 +102,27 @@ def team_signed_up_for(volunteer_id: UUID, shift_id: UUID) -> Select[UUID | None
     return select(SignUp.team_id).where(
         SignUp.volunteer_id == volunteer_id, SignUp.shift_id == shift_id, SignUp.state == SignUpState.CONFIRMED
     )
+
+
+def is_known_at(volunteer_id: Any, shift_id: Any, team_id: Any) -> ColumnElement[bool]:
+    """Whether whoever leads the shift knows the volunteer: she signed up for it, or is of the activity's team.
+
+    Columns or values. Whom a leader invited, and who did not say yes, she does not know.
+    """
+    signed_up = exists().where(
+        SignUp.shift_id == shift_id, SignUp.volunteer_id == volunteer_id, SignUp.state.in_(SIGNED_UP)
+    )
+    member = exists().where(
+        Membership.team_id == team_id,
+        Membership.volunteer_id == volunteer_id,
+        Membership.state == MembershipState.ACTIVE,
+    )
+    return or_(signed_up, member)
+
+
+def known_at(shift_id: UUID, team_id: UUID | None, phones: Collection[str]) -> Select[Volunteer]:
+    """Who of the owners of these phones is known at a shift."""
+    return select(Volunteer).where(Volunteer.phone.in_(phones), is_known_at(Volunteer.id, shift_id, team_id))
 
 
 def leader_id_of(activity_id: UUID) -> Select[UUID]:
