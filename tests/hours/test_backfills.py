@@ -28,6 +28,7 @@ from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import Backfill, ServiceRecord
 from volunteer_api.hours.problems import BackfillDecided, OwnBackfill, OwnHours
 from volunteer_api.notifications.models import Notification
+from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -438,3 +439,50 @@ def test_who_signed_up_is_named_by_phone_without_an_end(
     status, answer = post(client, scene.leader, "/service-records/batch", {"records": [fresh, *strangers]})
     assert (status, answer["code"]) == (429, "too_many_requests")
     assert unit(lambda: db.session.query(Backfill).count()) == 40
+
+
+def test_a_phone_number_does_not_tell_who_she_is(client: Any, unit: Unit, scene: Scene) -> None:
+    """Whom nobody knows at the shift is named to who decides, and to all once she has the hours."""
+    shift, stranger = scene.shift.id, scene.stranger
+    with clock.at(scene.shift.starts_at - HOUR):
+        unit(lambda: sign_ups.invite(shift_id=shift, volunteer_id=stranger.id, by=scene.leader.id))
+    stranger_named = {"id": str(stranger.id), "name": "stranger"}
+    made = {
+        phone: post(client, scene.leader, "/service-records", line(scene, volunteer_id=None, phone=phone))[1]
+        for phone in (stranger.phone, scene.volunteer.phone)
+    }
+    assert made[stranger.phone]["volunteer"] == {"id": None, "name": "s*"}
+    assert made[scene.volunteer.phone]["volunteer"]["name"] == "volunteer"
+
+    def named(person: Any, state: str) -> list[Any]:
+        answer = client.as_(person).get(f"/service-records?activity_id={scene.activity.id}&state={state}")
+        return [item["volunteer"] for item in answer.json["items"] if item["id"] == made[stranger.phone]["id"]]
+
+    assert named(scene.leader, "pending") == [{"id": None, "name": "s*"}]
+    assert named(scene.organizer, "pending") == [stranger_named]
+    path = f"/service-records/{made[stranger.phone]['id']}/rejection"
+    assert post(client, scene.organizer, path, {"reason": "无人见到"})[1]["volunteer"] == stranger_named
+    assert named(scene.leader, "rejected") == [{"id": None, "name": "s*"}]
+    assert told(unit, scene.leader)["backfill_rejected"]["name"] == "s*"
+    # An organizer who records is no second person.
+    mine = post(client, scene.organizer, "/service-records", line(scene, volunteer_id=None, phone=stranger.phone))[1]
+    assert mine["volunteer"] == {"id": None, "name": "s*"}
+    second = make_organizer(scene.organization.id)
+    assert post(client, second, f"/service-records/{mine['id']}/approval", {})[1]["volunteer"] == stranger_named
+    [recorded] = client.as_(scene.leader).get(f"/service-records?activity_id={scene.activity.id}").json["items"]
+    assert recorded["volunteer"] == stranger_named
+
+
+def test_she_hears_of_hours_that_others_record_for_her(client: Any, unit: Unit, scene: Scene) -> None:
+    made = make_backfill(scene)
+    phone = client.as_(scene.volunteer)
+    assert told(unit, scene.volunteer)["hours_recorded"]["service_record_id"] == str(made.id)
+    [mine] = phone.get("/me/service-records?state=pending").json["items"]
+    assert (mine["id"], mine["recorder_name"], mine["recorded_at"]) == (str(made.id), "leader", None)
+    assert client.as_(scene.leader).get("/me/service-records?state=pending").json["items"] == []
+    unit(lambda: backfills.reject(db.session.get_one(Backfill, made.id), by=scene.organizer.id, reason="无人见到"))
+    assert told(unit, scene.volunteer)["hours_not_approved"]["reason"] == "无人见到"
+    assert phone.get("/me/service-records?state=pending").json["items"] == []
+    [mine] = phone.get("/me/service-records?state=rejected").json["items"]
+    assert (mine["id"], mine["state"]) == (str(made.id), "rejected")
+    assert phone.get("/me/service-records").json["items"] == []

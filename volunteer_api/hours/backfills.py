@@ -25,7 +25,13 @@ from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
 from volunteer_api.hours.days import minutes_by_day, whole_minutes
 from volunteer_api.hours.models import Backfill, HoursDecision, RecordState, ServiceRecord, Source
-from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
+from volunteer_api.hours.notices import (
+    BACKFILL_REJECTED,
+    HOURS_BACKFILLED,
+    HOURS_NOT_APPROVED,
+    HOURS_RECORDED,
+    to_volunteer,
+)
 from volunteer_api.hours.problems import (
     BackfillDecided,
     BackfillOutsideShift,
@@ -90,7 +96,9 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     """
     asked = _asked(by, given)
     lock_volunteer(asked.volunteer_id)
-    return _record(by, asked, given)
+    backfill = _record(by, asked, given)
+    _tell_of_recorded([(backfill, asked)])
+    return backfill
 
 
 def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
@@ -109,15 +117,19 @@ def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> li
         except Problem as refusal:
             found.append(refusal)
     lock_volunteers({one.volunteer_id for one in found if not isinstance(one, Problem)})
-    results = []
+    results, recorded = [], []
     for given, one in zip(records, found, strict=True):
         if isinstance(one, Problem):
             results.append(Result(None, one))
             continue
         try:
-            results.append(Result(_record(by, one, given), None))
+            backfill = _record(by, one, given)
         except Problem as refusal:
             results.append(Result(None, refusal))
+        else:
+            results.append(Result(backfill, None))
+            recorded.append((backfill, one))
+    _tell_of_recorded(recorded)
     return results
 
 
@@ -184,16 +196,20 @@ def approve(backfill: Backfill, *, by: UUID, reason: str | None = None) -> Servi
 
 
 def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
-    """Turn it down, and tell who recorded it why. Raises OwnHours, OwnBackfill (403), BackfillDecided (409)."""
+    """Turn it down, and tell who recorded it and its volunteer why.
+
+    Raises OwnHours, OwnBackfill (403), BackfillDecided (409).
+    """
     _require_another(backfill, by)
     _decide(backfill, REJECTED, by, reason)
-    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
+    title = _known_target(backfill).title
     notifications.notify(
         volunteer_id=backfill.recorder_id,
         kind=BACKFILL_REJECTED,
-        values={"name": name, "activity": _known_target(backfill).title, "reason": reason},
+        values={"name": _name_for_recorder(backfill), "activity": title, "reason": reason},
         dedup_key=f"{BACKFILL_REJECTED}:{backfill.id}",
     )
+    notifications.notify_all([to_volunteer(HOURS_NOT_APPROVED, backfill, title, reason=reason)])
     return backfill
 
 
@@ -291,6 +307,12 @@ def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
     db.session.flush()
     _audit(AuditAction.HOURS_RECORDED, backfill, by.volunteer_id)
     return backfill
+
+
+def _tell_of_recorded(recorded: Sequence[tuple[Backfill, Asked]]) -> None:
+    notifications.notify_all(
+        [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
+    )
 
 
 def _target(by: Principal, given: Mapping[str, Any]) -> Target:
@@ -404,6 +426,11 @@ def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> Non
     if not row_count(changed):
         raise BackfillDecided(state_of(_as_it_is_now(backfill)))
     _audit(AuditAction.HOURS_DECIDED, backfill, by, decision=state)
+
+
+def _name_for_recorder(backfill: Backfill) -> str:
+    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
+    return name if db.session.scalar(queries.is_known_of(backfill.id)) else accounts.masked_name(name)
 
 
 def _audit(action: AuditAction, backfill: Backfill, actor_id: UUID, **details: str) -> None:

@@ -1,9 +1,22 @@
 """What volunteers hear of their hours."""
 
+from volunteer_api.hours.models import Backfill
 from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.notifications.service import Notice
 from volunteer_api.notifications.templates import register
 
 HOURS_CREDITED = NotificationKind.HOURS_CREDITED.value
+HOURS_RECORDED = register(
+    "hours_recorded",
+    "Somebody recorded service time for you",
+    "%(minutes)s minutes for %(activity)s. They count once a second person approves them.",
+)
+HOURS_NOT_APPROVED = register(
+    "hours_not_approved",
+    "Service time not approved",
+    "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason)s. If that is "
+    "wrong, dispute it in the app.",
+)
 HOURS_BACKFILLED = register(
     "hours_backfilled",
     "Service time recorded for you",
@@ -24,3 +37,9 @@ HOURS_REVERSED = register(
     "Service time taken back",
     "%(minutes)s minutes for %(activity)s were taken back: %(reason)s. If that is wrong, dispute it in the app.",
 )
+
+
+def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) -> Notice:
+    """What its volunteer hears of a backfill, once for each kind."""
+    values = {"minutes": str(backfill.minutes), "activity": activity, "service_record_id": str(backfill.id), **values}
+    return Notice(backfill.volunteer_id, kind, values, dedup_key=f"{kind}:{backfill.id}")

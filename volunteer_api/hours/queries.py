@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, exis
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import LONGEST_SHIFT, ActivityLeader
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
@@ -118,6 +118,16 @@ def is_known_at(volunteer_id: Any, shift_id: Any, team_id: Any) -> ColumnElement
         Membership.state == MembershipState.ACTIVE,
     )
     return or_(signed_up, member)
+
+
+def is_known_of(backfill_id: UUID) -> Select[bool]:
+    """Whether the volunteer of a backfill is known at its shift."""
+    known = is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id)
+    return (
+        select(known)
+        .outerjoin_from(Backfill, Activity, Activity.id == Backfill.activity_id)
+        .where(Backfill.id == backfill_id)
+    )
 
 
 def known_at(shift_id: UUID, team_id: UUID | None, phones: Collection[str]) -> Select[Volunteer]:

@@ -34,7 +34,12 @@ class OrganizationName(Schema):
 
 
 class ServedVolunteer(Schema):
-    id = Id(required=True)
+    """Of a backfill that is not approved, whoever is not known there is named only to those who decide on it.
+
+    Others see no id and a name like 王*; known are who signed up for the shift and who is of the activity's team.
+    """
+
+    id = Id(required=True, allow_none=True)
     name = Text(required=True)
 
 
@@ -191,6 +196,12 @@ class HoursImportRead(OutcomeRead):
 
     recorded = Count(required=True)
     already_recorded = Count(required=True)
+
+
+class MyRecordQuery(PageQuery):
+    """`state` pending and rejected are what others recorded for me outside of the ledger; without it, the ledger."""
+
+    state = Choice(RecordState)
 
 
 class RecordQuery(PageQuery):
