@@ -15,7 +15,7 @@ from tests.hours.factories import acting, line, make_backfill, make_organizer, s
 from tests.hours.test_service import credit
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.core import clock, events, ids
+from volunteer_api.core import clock, events, holidays, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.limits import RateCounter
@@ -211,6 +211,12 @@ def test_long_days_need_a_reason_and_very_long_ones_two_organizers(client: Any, 
     )
     approval = {"reason": "防汛"}
     assert post(client, scene.organizer, f"/service-records/{made['id']}/approval", approval)[0] == 200
+    for person, path in (
+        (scene.leader, f"/service-records?activity_id={scene.activity.id}"),
+        (scene.volunteer, "/me/service-records"),
+    ):
+        [shown] = client.as_(person).get(path).json["items"]
+        assert (shown["decision_reason"], shown["reason"]) == ("防汛", "手机没电")
     # The same day goes on: its minutes are added up.
     more = line(scene, starts_at=sent(start, minutes=540), minutes=4 * 60)
     status, refused = post(client, scene.leader, "/service-records", more)
@@ -276,7 +282,9 @@ def test_the_lists_of_those_who_answer_for_it(client: Any, unit: Unit, scene: Sc
     assert client.as_(scene.organizer).get("/service-records?late=true&state=recorded").status_code == 422
 
 
-def test_what_waits_too_long_is_late_and_reminded_of(app: Flask, client: Any, unit: Unit) -> None:
+def test_what_waits_too_long_is_late_and_reminded_of(
+    app: Flask, client: Any, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.app_context():
         ended = clock.start_of(last_day_overdue()) + 10 * HOUR
     scene = make_scene(starts_at=ended)
@@ -285,8 +293,13 @@ def test_what_waits_too_long_is_late_and_reminded_of(app: Flask, client: Any, un
     make_backfill(in_time)
     [late] = client.as_(scene.organizer).get("/service-records?late=true").json["items"]
     assert (late["id"], late["late"]) == (str(made.id), True)
-    [waiting] = client.as_(in_time.organizer).get("/service-records?state=pending").json["items"]
-    assert waiting["late"] is False
+    path = "/service-records?state=pending"
+    [waiting] = client.as_(in_time.organizer).get(path).json["items"]
+    assert (waiting["late"], waiting["due_on_is_certain"]) == (False, True)
+    # Of a year whose holidays nobody has announced, the day may still move, and the answer says so.
+    with monkeypatch.context() as unannounced:
+        unannounced.setattr(holidays, "LAST_YEAR", holidays.FIRST_YEAR)
+        assert client.as_(in_time.organizer).get(path).json["items"][0]["due_on_is_certain"] is False
     for _ in range(2):
         run_task(app, "hours.remind_of_late")
     assert told(unit, scene.organizer)["backfills_late"]["count"] == "1"

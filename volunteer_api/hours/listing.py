@@ -102,7 +102,7 @@ def _records() -> Rows:
                 (_reversal.id.is_not(None), RecordState.REVERSED.value),
                 else_=RecordState.RECORDED.value,
             ).label("state"),
-            null().label("decision_reason"),
+            Backfill.decision_reason,
             true().label("is_named"),
             *_names(),
         )
@@ -113,6 +113,7 @@ def _records() -> Rows:
         .outerjoin(_recorder, _recorder.id == ServiceRecord.recorder_id)
         .outerjoin(_approver, _approver.id == ServiceRecord.approver_id)
         .outerjoin(_reversal, _reversal.reverses_id == ServiceRecord.id)
+        .outerjoin(Backfill, Backfill.id == ServiceRecord.id)
     )
 
 
@@ -206,5 +207,6 @@ def _view(row: Any) -> Mapping[str, Any]:
         **row._mapping,
         "volunteer": row.volunteer if row.is_named else {"id": None, "name": masked_name(row.volunteer.name)},
         "due_on": deadline.on if deadline is not None else None,
+        "due_on_is_certain": deadline.is_certain if deadline is not None else None,
         "late": deadline is not None and deadline.is_past(),
     }

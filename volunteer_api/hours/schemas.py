@@ -47,6 +47,7 @@ class ServiceRecordRead(Schema):
     """One row of the ledger. `minutes` is negative in a reversal; `on` is the local day of the shift's start.
 
     `source` backfilled stays for ever: then `recorder_name` recorded and `approver_name` approved it afterwards.
+    `decision_reason` is why it was turned down, or approved over a day's limit.
     """
 
     id = Id(required=True)
@@ -75,19 +76,20 @@ class ServiceRecordRead(Schema):
     reverses_id = Id(required=True, allow_none=True)
     follows_id = Id(required=True, allow_none=True)
     recorded_at = Moment(required=True, allow_none=True)
+    decision_reason = Text(required=True, allow_none=True)
 
 
 class VolunteersRecordRead(ServiceRecordRead):
     """A record as those see it who answer for it; what waits or was turned down has no `recorded_at`.
 
     A backfill and the record that it becomes have one id. `due_on` is the last day on which it is decided in time (10
-    working days after the service), `decision_reason` why it was turned down.
+    working days after the service); `due_on_is_certain` is false where the holidays of that time are not announced yet.
     """
 
     volunteer = Nested(ServedVolunteer, required=True)
     due_on = Day(required=True, allow_none=True)
+    due_on_is_certain = fields.Boolean(required=True, allow_none=True)
     late = fields.Boolean(required=True)
-    decision_reason = Text(required=True, allow_none=True)
 
 
 class BackfillCreate(Schema):
