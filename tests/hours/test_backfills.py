@@ -111,6 +111,15 @@ def test_nobody_records_or_approves_their_own(client: Any, unit: Unit, scene: Sc
     assert (status, refused["code"]) == (403, "own_hours")
 
 
+def test_whoever_recorded_hours_takes_them_back_alone(client: Any, scene: Scene) -> None:
+    """Two people make hours; one who answers for them is enough to say that they were wrong."""
+    made = make_backfill(scene, by=scene.organizer)
+    second = make_organizer(scene.organization.id)
+    assert post(client, second, f"/service-records/{made.id}/approval", {})[0] == 200
+    status, reversal = post(client, scene.organizer, f"/service-records/{made.id}/reversal", {"reason": "登记错人"})
+    assert (status, reversal["minutes"], reversal["recorder_name"]) == (201, -60, "organizer")
+
+
 @pytest.mark.parametrize("column", ["recorder_id", "decided_by", "both"])
 def test_the_database_refuses_one_pair_of_hands(app: Flask, scene: Scene, column: str) -> None:
     made = make_backfill(scene)
@@ -237,6 +246,7 @@ def test_thirty_people_in_one_call(client: Any, unit: Unit, scene: Scene, statem
     assert status == 200
     refusals = {one["index"]: (one["status"], one["refusal"]["code"]) for one in answer["results"] if one["refusal"]}
     assert refusals == {7: (403, "own_hours"), 8: (409, "hours_overlap"), 9: (404, "not_found")}
+    assert answer["results"][8]["refusal"]["service_record_id"] == answer["results"][6]["service_record_id"]
     assert [one["index"] for one in answer["results"]] == list(range(30))
     assert unit(lambda: db.session.query(Backfill).count()) == 27
     assert post(client, scene.leader, "/service-records/batch", {"records": []})[0] == 422

@@ -263,8 +263,8 @@ def _decided(backfill: Backfill, by: UUID, line: Mapping[str, Any]) -> Result:
     return Result(_as_it_is_now(backfill), None)
 
 
-def _refusal_view(refusal: Problem | None) -> dict[str, str] | None:
-    return {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None
+def _refusal_view(refusal: Problem | None) -> dict[str, Any] | None:
+    return {"code": refusal.code, "detail": refusal.sentence(), **refusal.members} if refusal is not None else None
 
 
 def _asked(by: Principal, given: Mapping[str, Any]) -> Asked:

@@ -124,8 +124,14 @@ class BackfillBatchCreate(Schema):
 
 
 class HoursRefusalRead(Schema):
+    """Why one line was refused, with the members that its `code` has."""
+
     code = Text(required=True)
     detail = Text(required=True)
+    service_record_id = Id()
+    minutes = Count()
+    limit_minutes = Count()
+    state = Choice(RecordState)
 
 
 class BackfillResultRead(Schema):
