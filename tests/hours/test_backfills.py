@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import Scene, make_scene, make_shift, soon
@@ -18,7 +18,6 @@ from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core import clock, events, holidays, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
-from volunteer_api.core.limits import RateCounter
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.tasks import run_task
@@ -28,7 +27,6 @@ from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import Backfill, ServiceRecord
 from volunteer_api.hours.problems import BackfillDecided, OwnBackfill, OwnHours
 from volunteer_api.notifications.models import Notification
-from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -405,107 +403,3 @@ def test_the_service_refuses_too(unit: Unit, scene: Scene) -> None:
     for who, problem in ((scene.volunteer, OwnHours), (scene.leader, OwnBackfill)):
         with pytest.raises(problem):
             unit(lambda who=who: backfills.approve(db.session.get_one(Backfill, made.id), by=who.id))
-
-
-def test_whoever_looks_people_up_by_phone_is_counted(
-    client: Any, change_settings: Any, scene: Scene, unit: Unit
-) -> None:
-    """Else refusals would tell without an end whose phone is registered, in which team, and who served elsewhere."""
-    change_settings(client.app, limits=True)
-    stranger = scene.stranger
-    make_backfill(scene, volunteer_id=stranger.id)
-    begins = unit(lambda: clock.start_of(clock.today() - 3 * DAY)) + 8 * HOUR
-    with clock.at(begins - 3 * HOUR):
-        long = make_shift(
-            organization=scene.organization,
-            created_by=scene.organizer,
-            starts_at=begins,
-            hours=14,
-            leader_ids=[scene.leader.id],
-        )
-    team = make_team(organization_id=scene.organization.id, leader=scene.leader)
-
-    def refusal(**given: Any) -> Any:
-        return post(client, scene.leader, "/service-records", line(scene, volunteer_id=None, **given))[1].get("code")
-
-    def looked_up() -> int:
-        return unit(lambda: sum(db.session.scalars(select(RateCounter.count)))) or 0
-
-    # What can't be recorded of anybody tells nothing of her.
-    assert refusal(phone=stranger.phone, minutes=121) == "backfill_outside_shift"
-    assert refusal(phone=stranger.phone, shift_id=str(ids.new_id())) == "not_found"
-    assert looked_up() == 0
-    for count, (code, given) in enumerate(
-        (
-            ("phone_unknown", {"phone": "13700000000"}),
-            ("hours_overlap", {"phone": stranger.phone}),
-            ("team_not_served", {"phone": scene.unsigned.phone, "team_id": str(team.id)}),
-            ("over_daily_maximum", {"phone": stranger.phone, "shift_id": str(long.id), "minutes": 13 * 60}),
-        ),
-        start=1,
-    ):
-        assert refusal(**given) == code
-        assert looked_up() == count
-
-
-def test_who_signed_up_is_named_by_phone_without_an_end(
-    client: Any, change_settings: Any, scene: Scene, unit: Unit
-) -> None:
-    """Forty strangers are too many for a call, and all of it is asked again later: a 429 is no outcome to keep."""
-    change_settings(client.app, limits=True)
-    known = {"phone": scene.volunteer.phone, "volunteer_id": None, "minutes": 1}
-    records = [line(scene, **known, starts_at=sent(scene.shift.starts_at, minutes=minute)) for minute in range(40)]
-    status, answer = post(client, scene.leader, "/service-records/batch", {"records": records})
-    assert (status, {one["status"] for one in answer["results"]}) == (200, {201})
-    strangers = [line(scene, volunteer_id=None, phone=f"1370000{number:04d}") for number in range(31)]
-    fresh = line(scene, volunteer_id=str(scene.stranger.id))
-    status, answer = post(client, scene.leader, "/service-records/batch", {"records": [fresh, *strangers]})
-    assert (status, answer["code"]) == (429, "too_many_requests")
-    assert unit(lambda: db.session.query(Backfill).count()) == 40
-
-
-def test_a_phone_number_does_not_tell_who_she_is(client: Any, unit: Unit, scene: Scene) -> None:
-    """Whom nobody knows at the shift is named to who decides, and to all once she has the hours."""
-    shift, stranger = scene.shift.id, scene.stranger
-    with clock.at(scene.shift.starts_at - HOUR):
-        unit(lambda: sign_ups.invite(shift_id=shift, volunteer_id=stranger.id, by=scene.leader.id))
-    stranger_named = {"id": str(stranger.id), "name": "stranger"}
-    made = {
-        phone: post(client, scene.leader, "/service-records", line(scene, volunteer_id=None, phone=phone))[1]
-        for phone in (stranger.phone, scene.volunteer.phone)
-    }
-    assert made[stranger.phone]["volunteer"] == {"id": None, "name": "s*"}
-    assert made[scene.volunteer.phone]["volunteer"]["name"] == "volunteer"
-
-    def named(person: Any, state: str) -> list[Any]:
-        answer = client.as_(person).get(f"/service-records?activity_id={scene.activity.id}&state={state}")
-        return [item["volunteer"] for item in answer.json["items"] if item["id"] == made[stranger.phone]["id"]]
-
-    assert named(scene.leader, "pending") == [{"id": None, "name": "s*"}]
-    assert named(scene.organizer, "pending") == [stranger_named]
-    path = f"/service-records/{made[stranger.phone]['id']}/rejection"
-    assert post(client, scene.organizer, path, {"reason": "无人见到"})[1]["volunteer"] == stranger_named
-    assert named(scene.leader, "rejected") == [{"id": None, "name": "s*"}]
-    assert told(unit, scene.leader)["backfill_rejected"]["name"] == "s*"
-    # An organizer who records is no second person.
-    mine = post(client, scene.organizer, "/service-records", line(scene, volunteer_id=None, phone=stranger.phone))[1]
-    assert mine["volunteer"] == {"id": None, "name": "s*"}
-    second = make_organizer(scene.organization.id)
-    assert post(client, second, f"/service-records/{mine['id']}/approval", {})[1]["volunteer"] == stranger_named
-    [recorded] = client.as_(scene.leader).get(f"/service-records?activity_id={scene.activity.id}").json["items"]
-    assert recorded["volunteer"] == stranger_named
-
-
-def test_she_hears_of_hours_that_others_record_for_her(client: Any, unit: Unit, scene: Scene) -> None:
-    made = make_backfill(scene)
-    phone = client.as_(scene.volunteer)
-    assert told(unit, scene.volunteer)["hours_recorded"]["service_record_id"] == str(made.id)
-    [mine] = phone.get("/me/service-records?state=pending").json["items"]
-    assert (mine["id"], mine["recorder_name"], mine["recorded_at"]) == (str(made.id), "leader", None)
-    assert client.as_(scene.leader).get("/me/service-records?state=pending").json["items"] == []
-    unit(lambda: backfills.reject(db.session.get_one(Backfill, made.id), by=scene.organizer.id, reason="无人见到"))
-    assert told(unit, scene.volunteer)["hours_not_approved"]["reason"] == "无人见到"
-    assert phone.get("/me/service-records?state=pending").json["items"] == []
-    [mine] = phone.get("/me/service-records?state=rejected").json["items"]
-    assert (mine["id"], mine["state"]) == (str(made.id), "rejected")
-    assert phone.get("/me/service-records").json["items"] == []

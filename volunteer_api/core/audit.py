@@ -50,6 +50,7 @@ class AuditAction(StrEnum):
     LOT_RECALLED = "lot_recalled"
     RECALL_ENDED = "recall_ended"
     HOURS_RECORDED = "hours_recorded"
+    HOURS_WITHDRAWN = "hours_withdrawn"
     HOURS_DECIDED = "hours_decided"
     HOURS_REVERSED = "hours_reversed"
     DISPUTE_DECIDED = "dispute_decided"

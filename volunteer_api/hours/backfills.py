@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -30,6 +30,7 @@ from volunteer_api.hours.notices import (
     HOURS_BACKFILLED,
     HOURS_NOT_APPROVED,
     HOURS_RECORDED,
+    HOURS_WITHDRAWN,
     to_volunteer,
 )
 from volunteer_api.hours.problems import (
@@ -211,6 +212,24 @@ def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
     )
     notifications.notify_all([to_volunteer(HOURS_NOT_APPROVED, backfill, title, reason=reason)])
     return backfill
+
+
+def withdraw(backfill: Backfill) -> None:
+    """Let it be as if its recorder had recorded nothing, and tell the volunteer: the right hours may be recorded then.
+
+    It never became anything; the audit log keeps it. Raises BackfillDecided (409).
+    """
+    _require_pending(backfill)
+    title = _known_target(backfill).title
+    gone = db.session.execute(
+        delete(Backfill)
+        .where(Backfill.id == backfill.id, Backfill.state == PENDING)
+        .execution_options(synchronize_session=False)
+    )
+    if not row_count(gone):
+        raise BackfillDecided(state_of(_as_it_is_now(backfill)))
+    _audit(AuditAction.HOURS_WITHDRAWN, backfill, backfill.recorder_id)
+    notifications.notify_all([to_volunteer(HOURS_WITHDRAWN, backfill, title)])
 
 
 def decide_several(*, by: Principal, decisions: Sequence[Mapping[str, Any]]) -> list[Result]:

@@ -162,6 +162,19 @@ def reject_hours(backfill: Backfill, principal: Principal, body: dict[str, Any])
 @endpoint(
     blueprint,
     "POST",
+    "/service-records/<uuid:record_id>/withdrawal",
+    access=access.to_withdraw,
+    status=204,
+    idempotency=REQUIRED,
+)
+def withdraw_hours(backfill: Backfill) -> None:
+    """Withdraw hours that I recorded by mistake, as long as nobody decided on them."""
+    backfills.withdraw(backfill)
+
+
+@endpoint(
+    blueprint,
+    "POST",
     "/service-records/<uuid:record_id>/reversal",
     access=access.to_reverse,
     body=HoursReasonCreate,

@@ -11,6 +11,11 @@ HOURS_RECORDED = register(
     "Somebody recorded service time for you",
     "%(minutes)s minutes for %(activity)s. They count once a second person approves them.",
 )
+HOURS_WITHDRAWN = register(
+    "hours_withdrawn",
+    "Recorded service time withdrawn",
+    "Whoever recorded %(minutes)s minutes for you for %(activity)s took them back before they counted.",
+)
 HOURS_NOT_APPROVED = register(
     "hours_not_approved",
     "Service time not approved",
