@@ -315,6 +315,31 @@ def test_what_waits_too_long_is_late_and_reminded_of(
     assert "backfills_late" not in told(unit, scene.inspector)
 
 
+def test_who_decides_hears_that_hours_wait_and_when_they_are_due(app: Flask, client: Any, unit: Unit) -> None:
+    """At once, but for who recorded them herself; and from three days before the deadline on."""
+    scene = make_scene(starts_at=soon() - DAY)
+    second = make_organizer(scene.organization.id)
+    for minutes in (0, 60):
+        body = line(scene, starts_at=sent(scene.shift.starts_at, minutes=minutes))
+        assert post(client, scene.organizer, "/service-records", body)[0] == 201
+    [waits] = unit(lambda: db.session.query(Notification).filter_by(volunteer_id=second.id).all())
+    assert (waits.kind, waits.values["organization"]) == ("backfills_wait", scene.organization.name)
+    assert "backfills_wait" not in told(unit, scene.organizer)
+    with app.app_context():
+        ended_on = clock.local_date(scene.shift.starts_at + HOUR)
+        due = due_on(ended_on).on
+        at = {ahead: clock.start_of(due - ahead * DAY) + 9 * HOUR for ahead in (4, 3, 1, -1)}
+    heard = []
+    for moment in at.values():
+        with clock.at(moment):
+            run_task(app, "hours.remind_of_due")
+        heard.append(told(unit, second).get("backfills_due", {}).get("due_on"))
+    assert heard == [None, due.isoformat(), due.isoformat(), due.isoformat()]
+    kinds = unit(lambda: [row.kind for row in db.session.query(Notification).filter_by(volunteer_id=second.id)])
+    assert sorted(kinds) == ["backfills_due", "backfills_wait"]
+    assert told(unit, second)["backfills_due"]["count"] == "2"
+
+
 def test_a_team_is_named_for_who_was_in_it(unit: Unit, scene: Scene) -> None:
     def arrange() -> Any:
         team = make_team(organization_id=scene.organization.id, leader=scene.leader)

@@ -27,10 +27,12 @@ from volunteer_api.hours.days import minutes_by_day, whole_minutes
 from volunteer_api.hours.models import Backfill, HoursDecision, RecordState, ServiceRecord, Source
 from volunteer_api.hours.notices import (
     BACKFILL_REJECTED,
+    BACKFILLS_WAIT,
     HOURS_BACKFILLED,
     HOURS_NOT_APPROVED,
     HOURS_RECORDED,
     HOURS_WITHDRAWN,
+    to_reviewers,
     to_volunteer,
 )
 from volunteer_api.hours.problems import (
@@ -98,7 +100,7 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     asked = _asked(by, given)
     lock_volunteer(asked.volunteer_id)
     backfill = _record(by, asked, given)
-    _tell_of_recorded([(backfill, asked)])
+    _tell_of_recorded(by.volunteer_id, [(backfill, asked)])
     return backfill
 
 
@@ -130,7 +132,7 @@ def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> li
         else:
             results.append(Result(backfill, None))
             recorded.append((backfill, one))
-    _tell_of_recorded(recorded)
+    _tell_of_recorded(by.volunteer_id, recorded)
     return results
 
 
@@ -328,10 +330,13 @@ def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
     return backfill
 
 
-def _tell_of_recorded(recorded: Sequence[tuple[Backfill, Asked]]) -> None:
-    notifications.notify_all(
-        [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
-    )
+def _tell_of_recorded(by: UUID, recorded: Sequence[tuple[Backfill, Asked]]) -> None:
+    """Tell each volunteer, and once a day those who decide."""
+    told = [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
+    for organization_id in sorted({backfill.organization_id for backfill, _ in recorded}):
+        organization = db.session.get_one(Organization, organization_id)
+        told += to_reviewers(BACKFILLS_WAIT, organization, once=clock.today(), without=[by])
+    notifications.notify_all(told)
 
 
 def _target(by: Principal, given: Mapping[str, Any]) -> Target:

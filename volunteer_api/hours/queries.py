@@ -13,8 +13,7 @@ from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityLea
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
-from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -145,31 +144,16 @@ def leader_id_of(activity_id: UUID) -> Select[UUID]:
     )
 
 
-def late_by_organization(last_on: date) -> Select[UUID, str, int]:
-    """Where backfills wait of service that ended on the local day `last_on` or before: id, name, how many."""
+def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int]:
+    """Where backfills wait of service that ended on these local days (None: ever), both included, and how many."""
+    since, until = clock.days_between(first_on or last_on, last_on)
+    ended = Backfill.ends_at < until if first_on is None else (Backfill.ends_at >= since) & (Backfill.ends_at < until)
     return (
-        select(Organization.id, Organization.name, func.count())
+        select(Organization, func.count())
         .join(Backfill, Backfill.organization_id == Organization.id)
-        .where(Backfill.state == RecordState.PENDING, Backfill.ends_at < clock.days_between(last_on, last_on)[1])
-        .group_by(Organization.id, Organization.name)
+        .where(Backfill.state == RecordState.PENDING, ended)
+        .group_by(Organization.id)
         .order_by(Organization.id)
-    )
-
-
-def reviewers_of(organization_id: UUID) -> Select[UUID, int]:
-    """Who has hours.review over an organization now, and how far above it."""
-    return (
-        select(Grant.volunteer_id, func.min(PathMember.depth))
-        .join(PathMember, PathMember.ancestor_id == Grant.scope_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .where(
-            Organization.id == organization_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.role.in_(roles_with(Permission.HOURS_REVIEW)),
-            Grant.revoked_at.is_(None),
-        )
-        .group_by(Grant.volunteer_id)
-        .order_by(Grant.volunteer_id)
     )
 
 
