@@ -121,6 +121,17 @@ def test_who_tells_late_of_a_check_in_has_time_for_the_check_out(unit: Any) -> N
         assert unit(closing.close_forgotten) == 1
 
 
+def test_reviewers_hear_before_it_is_late_and_daily_after(unit: Any, scene: Scene) -> None:
+    unit(lambda: attend(scene, scene.volunteer))
+    due_on = unit(lambda: deadlines.due_on(clock.local_date(scene.shift.ends_at)).on)
+    for day, due, late in ((-4, 0, 0), (-3, 1, 0), (-2, 1, 0), (0, 1, 0), (1, 1, 1), (2, 1, 2)):
+        with clock.at(unit(lambda day=day: clock.start_of(due_on + timedelta(days=day))) + HOUR):
+            for _ in range(2):
+                unit(closing.remind_reviewers)
+        kinds = unit(lambda: told(scene.organizer))
+        assert (kinds.count("attendances_due"), kinds.count("attendances_late")) == (due, late), day
+
+
 def test_leaders_are_reminded_once_before_it_is_late(unit: Any, scene: Scene) -> None:
     unit(lambda: attend(scene, scene.volunteer))
     due_on = unit(lambda: deadlines.due_on(clock.local_date(scene.shift.ends_at)).on)

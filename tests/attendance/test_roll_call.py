@@ -11,10 +11,10 @@ from tests.attendance.test_review import attend, sums, told
 from tests.factories import make_volunteer, next_number
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import absences, claims, roll_call, service
+from volunteer_api.attendance import absences, claims, review, roll_call, service
 from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
-from volunteer_api.attendance.problems import TimeIsOver
+from volunteer_api.attendance.problems import NeedsOrganizer, TimeIsOver
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
@@ -190,6 +190,27 @@ def test_a_leader_makes_weak_evidence_strong(unit: Any, scene: Scene) -> None:
     assert unit(lambda: sums(scene.volunteer)) == (0, 120)
     assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
     assert unit(lambda: sums(scene.volunteer)) == (120, 0)
+
+
+def test_who_took_proven_minutes_back_does_not_reject_them_alone(unit: Any, scene: Scene) -> None:
+    def reject(by: Volunteer) -> str:
+        return str(review.decide(attendance_id=proven, reviewer_id=by.id, decision="reject", reason="没看到人").state)
+
+    ends = (scene.shift.starts_at, scene.shift.ends_at)
+    codes = unit(lambda: [scene.code(moment) for moment in ends])
+
+    def prove() -> UUID:
+        came, left = (loaded_evidence(moment, code=code) for moment, code in zip(ends, codes, strict=True))
+        made = service.check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=came)
+        assert service.check_out(attendance=made, evidence=left).state == State.CREDITED
+        return made.id
+
+    proven = unit(prove)
+    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("held", True)]
+    with pytest.raises(NeedsOrganizer):
+        unit(lambda: reject(scene.leader))
+    assert unit(lambda: sums(scene.volunteer)) == (0, 120)
+    assert unit(lambda: reject(scene.organizer)) == "rejected"
 
 
 def test_absent_against_an_attendance_holds_it_and_shows_both(client: Any, unit: Any, scene: Scene) -> None:

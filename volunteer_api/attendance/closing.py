@@ -1,6 +1,6 @@
 """Check-outs that were forgotten, and reviews that nobody came to."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from volunteer_api.activities.leaders import leaders_of
 from volunteer_api.attendance import review_notices as notices
@@ -8,15 +8,17 @@ from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Reason, State
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
+from volunteer_api.hours.notices import to_reviewers
+from volunteer_api.notifications.service import notify_all
 
 CLOSED_AT_ONCE = 100
 REMINDED_AT_ONCE = 1000
 # A phone that tells late of a check-in may have its check-out in the next call.
 TOLD_NOW = timedelta(minutes=15)
-# How many days before the deadline leaders are reminded, and for how long a run that failed is made up for.
-REMINDED_BEFORE = 3
+# For how long a run that failed is made up for.
 REMINDED_DAYS = 14
 
 
@@ -48,7 +50,7 @@ def remind_of_reviews() -> int:
 
     At most a thousand of these in one run, the oldest first.
     """
-    first_spared = clock.today() + timedelta(days=REMINDED_BEFORE + 1)
+    first_spared = clock.today() + timedelta(days=deadlines.REMINDED_BEFORE + 1)
     found = review_queries.due(deadlines.last_day_overdue(first_spared), REMINDED_DAYS, REMINDED_AT_ONCE)
     leaders = leaders_of({row.activity_id for row in found if row.activity_id is not None})
     leaders |= review_queries.managers_of({row.station_id for row in found if row.station_id is not None})
@@ -66,3 +68,18 @@ def remind_of_reviews() -> int:
             )
             reminded += 1
     return reminded
+
+
+def remind_reviewers() -> None:
+    """Tell the nearest reviewers of each organization how many attendances wait: those due soon, and daily those late.
+
+    They are told beside the leaders, who may be the volunteers themselves, or may not decide on what waits.
+    """
+    _remind(notices.ALL_LATE, None, deadlines.last_day_overdue(), once=clock.today())
+    for due_on, first, last in deadlines.falling_due(deadlines.REMINDED_BEFORE):
+        _remind(notices.ALL_DUE, first, last, once=due_on, due_on=due_on.isoformat())
+
+
+def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
+    for organization, count in db.session.execute(review_queries.waiting_by_organization(first_on, last_on)).all():
+        notify_all(to_reviewers(kind, organization, once=once, without=(), count=str(count), **values))

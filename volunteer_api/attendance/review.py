@@ -238,7 +238,12 @@ def _require_decidable(
         raise AlreadyReviewed(attendance)
     if decision is Decision.CREDIT and reviewer_id in attendance.vouched_by:
         raise RecordedByYou()
-    if not waits:
+    # Whoever took credited minutes back by a roll-call does not make that final alone.
+    if not waits or (
+        decision is Decision.REJECT
+        and Reason.MARKED_ABSENT in attendance.reasons
+        and hours.was_taken_back_by(reviewer_id, attendance.id)
+    ):
         _require_organizer(here, reviewer_id)
 
 

@@ -48,6 +48,16 @@ DUE = register(
     "Attendances wait for your review",
     "Attendances of %(activity)s must be decided by %(due_on)s.",
 )
+ALL_DUE = register(
+    "attendances_due",
+    "Attendances must be decided soon",
+    "%(count)s attendances at %(organization)s must be decided by %(due_on)s.",
+)
+ALL_LATE = register(
+    "attendances_late",
+    "Attendances wait for too long",
+    "%(count)s attendances at %(organization)s wait for a decision past the ten working days. Decide on them.",
+)
 
 
 def tell(kind: str, attendance: Attendance, here: Scene, *, once: str = "", **values: str) -> None:

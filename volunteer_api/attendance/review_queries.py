@@ -16,7 +16,7 @@ from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
-from volunteer_api.organizations.models import Grant, Role, ScopeType
+from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.stations.models import Station
 
 # When the frame of an attendance ended, and when it began: that of a shift, or that of a duty.
@@ -95,6 +95,18 @@ def due(last_day: date, days: int, limit: int) -> Sequence[Any]:
         .order_by(ended, Attendance.shift_id, Attendance.station_id)
         .limit(limit)
     ).all()
+
+
+def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int]:
+    """Where attendances wait of service that ended on these local days (None: ever), both included, and how many."""
+    since, until = clock.days_between(first_on or last_on, last_on)
+    return (
+        placed(Organization, func.count())
+        .join(Organization, Organization.id == func.coalesce(Activity.organization_id, Station.organization_id))
+        .where(Attendance.state == State.HELD, until > ENDED_AT, *([] if first_on is None else [since <= ENDED_AT]))
+        .group_by(Organization.id)
+        .order_by(Organization.id)
+    )
 
 
 def responsible_for(here: Scene) -> list[UUID]:

@@ -31,6 +31,12 @@ def remind_of_reviews() -> int:
     return closing.remind_of_reviews()
 
 
+@task("attendance.remind_reviewers", every=Every.DAY)
+def remind_reviewers() -> None:
+    """Tell reviewers of what must be decided soon, and of what is late."""
+    closing.remind_reviewers()
+
+
 @task("attendance.forget_given_codes", every=Every.DAY)
 def forget_given_codes() -> int:
     """Forget who was given codes that no tap can bring any more."""

@@ -8,6 +8,7 @@ nearer. Once the announcement is known, the same call gives the certain day. The
 next year's announcement: for 2019 the Saturday 29 December 2018 was worked, and the Monday after it free.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -15,6 +16,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.holidays import DayKind, day_kind, is_known
 
 WORKING_DAYS = 10
+# How many days before a deadline people are reminded of it.
+REMINDED_BEFORE = 3
 SATURDAY = 6
 # So many days before New Year its holiday moves workdays at most.
 NEW_YEARS_REACH = timedelta(days=7)
@@ -46,6 +49,18 @@ def due_on(day: date, working_days: int = WORKING_DAYS) -> Deadline:
         left -= is_working_day(day)
         is_certain = is_certain and is_known(day) and is_known(day + NEW_YEARS_REACH)
     return Deadline(day, is_certain)
+
+
+def falling_due(days: int) -> Iterator[tuple[date, date, date]]:
+    """The deadlines of today and so many days after it: each with the first and last local day of what falls due then.
+
+    Nothing falls due on a day of rest, and after one what ended on several days.
+    """
+    for ahead in range(days + 1):
+        on = clock.today() + timedelta(days=ahead)
+        first, last = last_day_overdue(on) + timedelta(days=1), last_day_overdue(on + timedelta(days=1))
+        if first <= last:
+            yield on, first, last
 
 
 def last_day_overdue(today: date | None = None) -> date:

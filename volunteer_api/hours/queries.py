@@ -157,6 +157,19 @@ def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Orga
     )
 
 
+def taken_back_by(person_id: UUID, attendance_id: UUID) -> Select[UUID]:
+    """A reversal of the attendance's minutes that this person made, if there is one."""
+    return (
+        select(ServiceRecord.id)
+        .where(
+            ServiceRecord.attendance_id == attendance_id,
+            ServiceRecord.reverses_id.is_not(None),
+            ServiceRecord.recorder_id == person_id,
+        )
+        .limit(1)
+    )
+
+
 def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     """How many activities have minutes left in the ledger, after all reversals."""
     counted = (

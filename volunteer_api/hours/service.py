@@ -263,6 +263,11 @@ def standing_of(attendance_id: UUID) -> ServiceRecord | None:
     return db.session.get(ServiceRecord, standing) if standing is not None else None
 
 
+def was_taken_back_by(person_id: UUID, attendance_id: UUID) -> bool:
+    """Whether this person let the ledger take minutes of the attendance back."""
+    return db.session.scalar(queries.taken_back_by(person_id, attendance_id)) is not None
+
+
 def take_back(
     *, attendance_id: UUID, reason: str, actor_id: UUID | None, minutes_to_follow: int = 0
 ) -> ServiceRecord | None:

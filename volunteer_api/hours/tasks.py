@@ -1,18 +1,15 @@
 """Background work of the hours ledger."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from volunteer_api.core import clock, health
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, finding_of, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import queries, seal_check, seals, tallies, verification
-from volunteer_api.hours.deadlines import last_day_overdue
+from volunteer_api.hours.deadlines import REMINDED_BEFORE, falling_due, last_day_overdue
 from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, to_reviewers
 from volunteer_api.notifications import service as notifications
-
-# How many days before the deadline reviewers are reminded.
-REMINDED_BEFORE = 3
 
 
 @task("hours.fold_tallies", every=Every.MINUTE, unit=False)
@@ -37,11 +34,8 @@ def remind_of_late() -> None:
 @task("hours.remind_of_due", every=Every.DAY)
 def remind_of_due() -> None:
     """Tell them of what must be decided within three days, once for each of these days."""
-    for ahead in range(REMINDED_BEFORE + 1):
-        due_on = clock.today() + timedelta(days=ahead)
-        first, last = last_day_overdue(due_on) + timedelta(days=1), last_day_overdue(due_on + timedelta(days=1))
-        if first <= last:
-            _remind(BACKFILLS_DUE, first, last, once=due_on, due_on=due_on.isoformat())
+    for due_on, first, last in falling_due(REMINDED_BEFORE):
+        _remind(BACKFILLS_DUE, first, last, once=due_on, due_on=due_on.isoformat())
 
 
 def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
