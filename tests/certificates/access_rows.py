@@ -66,6 +66,12 @@ def to_reject(world: World) -> Call:
     return Call(at={"application_id": applied(world).id}, body={"reason": "时长有疑问"})
 
 
+def to_withdraw(world: World) -> Call:
+    make_record(world.member.id, world.office.id, minutes=100 * 60)
+    application = star_levels.apply(volunteer_id=world.member.id, organization_id=world.office.id)
+    return Call(at={"application_id": application.id})
+
+
 def to_export(world: World) -> Call:
     """There is something that no batch has."""
     make_record(world.member.id, world.office.id)
@@ -92,6 +98,7 @@ ROWS: dict[str, Entry] = {
     "GET /organizations/{organization_id}/star-level-applications": ORGANIZES(),
     "POST /star-level-applications/{application_id}/approval": ORGANIZES(to_approve),
     "POST /star-level-applications/{application_id}/rejection": ORGANIZES(to_reject),
+    "POST /star-level-applications/{application_id}/withdrawal": OWNER(to_withdraw),
     "GET /organizations/{organization_id}/national-exports": ORGANIZES(),
     "POST /organizations/{organization_id}/national-exports": ORGANIZES(to_export),
     "GET /national-exports/{export_id}.xlsx": ORGANIZES(exported),

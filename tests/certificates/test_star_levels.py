@@ -13,9 +13,11 @@ from tests.disputes.factories import make_served
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district, make_grant
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.certificates import star_levels
 from volunteer_api.certificates.models import StarLevel, StarState
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.core.problems import NotFound
 from volunteer_api.organizations.models import Role
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -76,6 +78,25 @@ def test_from_hours_to_a_level_and_back(client: Any, district: District, volunte
     kinds = [one["kind"] for one in phone.get("/me/notifications").json["items"]]
     assert {"star_level_granted", "star_level_withdrawn"} <= set(kinds)
     assert applied(client, volunteer, district).json["level"] == 1
+
+
+def test_an_application_is_told_of_and_can_be_withdrawn(client: Any, district: District, volunteer: Volunteer) -> None:
+    """One that lies with an office where nobody decides must not stand in the way of another."""
+    serve(volunteer, district, 100)
+    first = applied(client, volunteer, district).json
+    for person, count in ((district.organizer, 1), (district.administrator, 0), (volunteer, 0)):
+        kinds = [one["kind"] for one in client.as_(person).get("/me/notifications").json["items"]]
+        assert kinds.count("star_level_applied") == count
+    path = f"/star-level-applications/{first['id']}/withdrawal"
+    assert client.as_(district.organizer).post(path).status_code == 404
+    assert client.as_(volunteer).post(path).status_code == 204
+    assert client.as_(volunteer).get("/me/star-level").json["application"] is None
+    second = applied(client, volunteer, district)
+    assert second.status_code == 201
+    decide(client, district.organizer, second.json["id"])
+    late = client.as_(volunteer).post(f"/star-level-applications/{second.json['id']}/withdrawal")
+    assert (late.status_code, late.json["code"]) == (409, "already_decided")
+    assert client.as_(volunteer).get("/me/star-level").json["level"] == 1
 
 
 def test_a_lower_level_stays_when_the_higher_falls(client: Any, district: District, volunteer: Volunteer) -> None:
@@ -179,3 +200,16 @@ def test_two_grant_and_the_ledger_takes_back_at_once(postgresql_client: Any, pos
     assert sorted(outcomes[:4]) in ([200, 409, 409, 409], [409] * 4)
     # Whichever came first, no level stands without its hours.
     assert postgresql_client.as_(person).get("/me/star-level").json["level"] == 0
+
+
+def test_what_was_withdrawn_a_moment_ago_is_not_there(unit: Unit, district: District, volunteer: Volunteer) -> None:
+    """Whoever read it before and decides after finds nothing."""
+    serve(volunteer, district, 100)
+    made = unit(lambda: star_levels.apply(volunteer_id=volunteer.id, organization_id=district.office.id))
+    unit(lambda: star_levels.withdraw(db.session.get_one(StarLevel, made.id)))
+    for late in (
+        lambda: star_levels.withdraw(made),
+        lambda: star_levels.approve(made, by=district.organizer.id),
+    ):
+        with pytest.raises(NotFound):
+            unit(late)

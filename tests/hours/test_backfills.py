@@ -317,7 +317,9 @@ def test_what_waits_too_long_is_late_and_reminded_of(
 
 def test_who_decides_hears_that_hours_wait_and_when_they_are_due(app: Flask, client: Any, unit: Unit) -> None:
     """At once, but for who recorded them herself; and from three days before the deadline on."""
-    scene = make_scene(starts_at=soon() - DAY)
+    with app.app_context():
+        begins = clock.start_of(clock.today() - DAY) + 10 * HOUR
+    scene = make_scene(starts_at=begins)
     second = make_organizer(scene.organization.id)
     for minutes in (0, 60):
         body = line(scene, starts_at=sent(scene.shift.starts_at, minutes=minutes))

@@ -54,6 +54,15 @@ def to_decide(principal: Principal, application_id: UUID) -> StarLevel:
 
 
 @for_signed_in
+def to_withdraw(principal: Principal, application_id: UUID) -> StarLevel:
+    """Only who applied."""
+    application = db.session.get(StarLevel, application_id)
+    if application is None or application.volunteer_id != principal.volunteer_id:
+        raise NotFound()
+    return application
+
+
+@for_signed_in
 def to_export(principal: Principal, organization_id: UUID) -> Organization:
     """Whoever may take the organization's records out."""
     require(principal, Permission.HOURS_EXPORT, organization_id=organization_id)

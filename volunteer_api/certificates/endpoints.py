@@ -168,6 +168,18 @@ def reject_star_level(principal: Principal, application: StarLevel, body: dict[s
 
 @endpoint(
     blueprint,
+    "POST",
+    "/star-level-applications/<uuid:application_id>/withdrawal",
+    access=access.to_withdraw,
+    status=204,
+)
+def withdraw_star_level(application: StarLevel) -> None:
+    """Withdraw my application for a star level, as long as nobody decided on it."""
+    star_levels.withdraw(application)
+
+
+@endpoint(
+    blueprint,
     "GET",
     "/organizations/<uuid:organization_id>/national-exports",
     access=access.to_export,

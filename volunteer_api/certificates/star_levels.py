@@ -20,12 +20,19 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.core.problems import Forbidden
+from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications import service as notifications
+from volunteer_api.notifications.service import Notice
 from volunteer_api.notifications.templates import register
+from volunteer_api.organizations.access import Permission, holders_near
 from volunteer_api.organizations.models import Organization
 
+APPLIED = register(
+    "star_level_applied",
+    "Somebody applies for a star level",
+    "A volunteer of %(organization)s applies for star level %(level)s. Decide on it.",
+)
 GRANTED = register("star_level_granted", "You have a new star level", "Your star level %(level)s was granted.")
 REJECTED = register(
     "star_level_rejected", "Your application was turned down", "Star level %(level)s was not granted: %(reason)s"
@@ -99,7 +106,17 @@ def apply(*, volunteer_id: UUID, organization_id: UUID) -> StarLevel:
     )
     db.session.add(application)
     db.session.flush()
+    _tell_reviewers(application)
     return application
+
+
+def withdraw(application: StarLevel) -> None:
+    """Take an application of one's own back: another one may be made, perhaps elsewhere.
+
+    Raises NotFound (404) where that was just done, AlreadyDecided (409).
+    """
+    db.session.delete(_held(application))
+    db.session.flush()
 
 
 def approve(application: StarLevel, *, by: UUID) -> StarLevel:
@@ -146,12 +163,30 @@ def withdraw_unearned(volunteer_id: UUID, *, minutes_to_follow: int = 0) -> None
     db.session.flush()
 
 
+def _tell_reviewers(application: StarLevel) -> None:
+    organization = db.session.get_one(Organization, application.organization_id)
+    near = holders_near(organization.id, Permission.HOURS_REVIEW, without=[application.volunteer_id])
+    values = {
+        "organization": organization.name,
+        "organization_id": str(organization.id),
+        "level": str(application.level),
+        "application_id": str(application.id),
+    }
+    notifications.notify_all([Notice(one, APPLIED, values, f"{APPLIED}:{application.id}:{one}") for one in near])
+
+
 def _undecided(application: StarLevel, by: UUID) -> StarLevel:
-    """The application, locked after its volunteer, as whoever changes her hours does it."""
     if application.volunteer_id == by:
         raise Forbidden()
+    return _held(application)
+
+
+def _held(application: StarLevel) -> StarLevel:
+    """The application, undecided, locked after its volunteer, as whoever changes her hours does it."""
     db.session.execute(queries.held_volunteer(application.volunteer_id)).one()
-    held = db.session.scalars(queries.held_application(application.id)).one()
+    held = db.session.scalars(queries.held_application(application.id)).one_or_none()
+    if held is None:
+        raise NotFound()
     if held.state != StarState.PENDING:
         raise AlreadyDecided()
     return held
