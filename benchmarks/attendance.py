@@ -53,7 +53,7 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
+def prepare(phones: str = "+861370000", volunteers: int = VOLUNTEERS) -> tuple[UUID, list[str]]:
     """One published activity with a running shift, and volunteers who signed up, each with a session.
 
     `phones` is what their numbers begin with, all but the last four digits, and nobody else's.
@@ -91,14 +91,14 @@ def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
             shift_id: UUID = shift_ids_of(activity.id)[0]
             people = [
                 accounts.create_volunteer(phone=f"{phones}{number:04d}", name=f"V{number}")
-                for number in range(VOLUNTEERS)
+                for number in range(volunteers)
             ]
             db.session.flush()
             for volunteer in people:
                 principals.append(signed_in(volunteer.id))
                 # As the verb would leave it, which for each of a crowd would look at all the world.
                 db.session.add(SignUp(shift_id=shift_id, volunteer_id=volunteer.id, state=SignUpState.CONFIRMED))
-            db.session.get_one(Shift, shift_id).confirmed_count = VOLUNTEERS
+            db.session.get_one(Shift, shift_id).confirmed_count = volunteers
             return shift_id
 
         shift_id = run_unit(build, writes=True)
