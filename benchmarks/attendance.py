@@ -31,6 +31,7 @@ from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
+from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 PEOPLE = int(os.environ.get("ATTENDANCE_PEOPLE", "500"))
@@ -64,14 +65,14 @@ def prepare(phones: str = "+861370000", volunteers: int = VOLUNTEERS) -> tuple[U
 
         def build() -> UUID:
             office = organizations.create_organization(
-                parent_id=None, kind="practice_center", name="Bench", division_code=None
+                parent_id=None, kind=OrganizationKind.PRACTICE_CENTER, name="Bench", division_code=None
             )
             organizer = accounts.create_volunteer(phone=f"{phones}9999", name="Organizer")
             db.session.flush()
             grants.grant(
                 volunteer_id=organizer.id,
-                role="administrator",
-                scope_type="organization",
+                role=Role.ADMINISTRATOR,
+                scope_type=ScopeType.ORGANIZATION,
                 scope_id=office.id,
                 granted_by=None,
             )
