@@ -25,7 +25,7 @@ from volunteer_api.hours.days import whole_minutes
 from volunteer_api.hours.models import Source
 
 # So little that the limits of a day matter.
-LIMITS = {"credited_minutes_a_day": 150, "most_minutes_a_day": 240}
+LIMITS = {"credited_minutes_a_day": 30, "most_minutes_a_day": 90}
 
 
 @dataclass
