@@ -199,8 +199,8 @@ class Story(Machine):
         with self.world.app.app_context():
             code = presence_code.code_at(number, tap.made_at - stale * 24 * 60 * MINUTE, CodeKind.VOLUNTEER).code
             text = presence_code.qr_text(number, code, CodeKind.VOLUNTEER)
-        scan = {"key": tag, "kind": f"check_{kind}", "evidence": evidence(tap.made_at, code=text, tag=tag)}
-        self.sent[tag] = scan["evidence"]
+        self.sent[tag] = evidence(tap.made_at, code=text, tag=tag)
+        scan = {"key": tag, "kind": f"check_{kind}", "evidence": self.sent[tag]}
         first, second = self.send_scans(by, where, [scan, scan])
         assert first["status"] in (200, 201, 403, 409)
         if by == who or stale:
