@@ -31,6 +31,7 @@ from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations import grants
 from volunteer_api.organizations import service as organizations
+from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 PEOPLE = int(os.environ.get("ATTENDANCE_PEOPLE", "500"))
@@ -53,7 +54,7 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
+def prepare(phones: str = "+861370000", volunteers: int = VOLUNTEERS) -> tuple[UUID, list[str]]:
     """One published activity with a running shift, and volunteers who signed up, each with a session.
 
     `phones` is what their numbers begin with, all but the last four digits, and nobody else's.
@@ -64,14 +65,14 @@ def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
 
         def build() -> UUID:
             office = organizations.create_organization(
-                parent_id=None, kind="practice_center", name="Bench", division_code=None
+                parent_id=None, kind=OrganizationKind.PRACTICE_CENTER, name="Bench", division_code=None
             )
             organizer = accounts.create_volunteer(phone=f"{phones}9999", name="Organizer")
             db.session.flush()
             grants.grant(
                 volunteer_id=organizer.id,
-                role="administrator",
-                scope_type="organization",
+                role=Role.ADMINISTRATOR,
+                scope_type=ScopeType.ORGANIZATION,
                 scope_id=office.id,
                 granted_by=None,
             )
@@ -91,14 +92,14 @@ def prepare(phones: str = "+861370000") -> tuple[UUID, list[str]]:
             shift_id: UUID = shift_ids_of(activity.id)[0]
             people = [
                 accounts.create_volunteer(phone=f"{phones}{number:04d}", name=f"V{number}")
-                for number in range(VOLUNTEERS)
+                for number in range(volunteers)
             ]
             db.session.flush()
             for volunteer in people:
                 principals.append(signed_in(volunteer.id))
                 # As the verb would leave it, which for each of a crowd would look at all the world.
                 db.session.add(SignUp(shift_id=shift_id, volunteer_id=volunteer.id, state=SignUpState.CONFIRMED))
-            db.session.get_one(Shift, shift_id).confirmed_count = VOLUNTEERS
+            db.session.get_one(Shift, shift_id).confirmed_count = volunteers
             return shift_id
 
         shift_id = run_unit(build, writes=True)

@@ -11,7 +11,7 @@ from tests.attendance.factories import NEAR, Scene, loaded_evidence, make_scene,
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import review, service
+from volunteer_api.attendance import review, roll_call, service
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.problems import (
     AlreadyReviewed,
@@ -421,3 +421,30 @@ def test_what_an_organizer_took_back_nobody_below_gives_again(client: Any, unit:
     )
     assert (answer.status_code, answer.json["code"]) == (403, "needs_organizer")
     assert unit(lambda: decide(attendance_id, scene.organizer, credited_minutes=most)).credited_minutes == most
+
+
+def test_no_minute_is_given_twice_where_nobody_knows_when_she_left(scene: Scene, unit: Any) -> None:
+    start, minute, volunteer_id = scene.shift.starts_at, HOUR / 60, scene.volunteer.id
+
+    def attend_three() -> UUID:
+        entry = {"volunteer_id": volunteer_id, "status": "present", "arrived_at": start, "left_at": start + HOUR}
+        roll_call.take(shift=scene.shift, by=scene.leader.id, entries=[entry])
+        # Told late: she checked in elsewhere meanwhile, and went on from there without a check-out.
+        for passed in (20, 60):
+            moment = start + passed * minute
+            with clock.at(start - HOUR):
+                other = make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=start)
+            made = service.check_in(volunteer_id=volunteer_id, shift_id=other.id, evidence=loaded_evidence(moment))
+        found = db.session.query(Attendance).filter_by(volunteer_id=volunteer_id, state=State.HELD).one()
+        assert found.held_minutes == 40
+        assert made.state == State.OPEN
+        return found.id
+
+    attendance_id = unit(attend_three)
+    decision = {"attendance_id": attendance_id, "reviewer_id": scene.leader.id, "decision": "credit", "reason": "核实"}
+    with pytest.raises(MinutesMissing):
+        unit(lambda: review.decide(**decision))
+    unit(lambda: review.decide(**decision, credited_minutes=30))
+    row = unit(lambda: db.session.query(ServiceRecord).filter_by(attendance_id=attendance_id).one())
+    # Beside the forty that the first has of that time.
+    assert (row.minutes, row.starts_at, row.ends_at) == (30, start + 20 * minute, start + 90 * minute)

@@ -60,10 +60,17 @@ class Countable:
 
     def interval(self, minutes: int) -> tuple[datetime, datetime]:
         """When so many of its minutes were."""
-        if minutes <= whole_minutes(*self.told):
+        if minutes <= self.room(*self.told):
             return self.told
-        # Where nobody knows when she left, no more is said than is given.
-        return self.starts_at, self.ends_at if self.is_known else self.starts_at + minutes * MINUTE
+        ends_at = self.ends_at if self.is_known else self.starts_at
+        # Where nobody knows when she left, no more is said than is given beside what the ledger has for anything else.
+        while (missing := minutes - self.room(self.starts_at, ends_at)) > 0 and ends_at < self.ends_at:
+            ends_at = min(ends_at + missing * MINUTE, self.ends_at)
+        return self.starts_at, ends_at
+
+    def room(self, starts_at: datetime, ends_at: datetime) -> int:
+        """How many minutes of an interval the ledger does not hold for anything else."""
+        return _room(self.others, starts_at, ends_at)
 
 
 def decide(
@@ -132,13 +139,17 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
     told = counting.clip(attendance.checked_in_at, shown_until, *frame)
     days = clock.local_date(starts_at), clock.local_date(ends_at)
     others = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id})
+    most = _room(others, starts_at, ends_at)
+    is_known = came_at is not None and left_at is not None
+    return Countable(starts_at, ends_at, most, others, is_known, told)
+
+
+def _room(others: Sequence[Credited], starts_at: datetime, ends_at: datetime) -> int:
     taken = sum(
         min(record.minutes, whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)))
         for record in others
     )
-    most = max(0, whole_minutes(starts_at, ends_at) - taken)
-    is_known = came_at is not None and left_at is not None
-    return Countable(starts_at, ends_at, most, others, is_known, told)
+    return max(0, whole_minutes(starts_at, ends_at) - taken)
 
 
 def _came_at(attendance: Attendance) -> datetime | None:
@@ -250,6 +261,9 @@ def _require_decidable(
 def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int:
     if asked is None:
         waits = attendance.credited_minutes + attendance.held_minutes
+        if not could.is_known and waits > could.room(*could.told):
+            # What it shows is credited for another one: whether it was before or after that, nobody knows.
+            raise MinutesMissing()
         if attendance.state != State.REJECTED and (waits or could.is_known):
             asked = waits
         elif could.is_known:
