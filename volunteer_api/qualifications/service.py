@@ -14,9 +14,11 @@ from volunteer_api.core import audit, clock, ids, statements
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.paging import Page
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, require_open
 from volunteer_api.qualifications import queries
+from volunteer_api.qualifications.events import CredentialsWithdrawn
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.qualifications.problems import (
     AlreadyRecorded,
@@ -140,6 +142,7 @@ def revoke(record: TrainingRecord, *, by: Principal, reason: str) -> TrainingRec
         training_id=str(training.id),
         revoked=1,
     )
+    publish(CredentialsWithdrawn())
     return record
 
 
@@ -204,6 +207,7 @@ def end_cover(insured: Insured, *, on: date) -> Insured:
     if not insured.starts_on <= on <= insured.ends_on:
         raise _outside(db.session.get_one(Policy, insured.policy_id))
     insured.ends_on = on
+    publish(CredentialsWithdrawn())
     return insured
 
 
@@ -262,6 +266,8 @@ def _move_end(policy: Policy, ends_on: date) -> None:
             .values(ends_on=ends_on)
             .execution_options(synchronize_session=False)
         )
+    else:
+        publish(CredentialsWithdrawn())
     # One that ends earlier covers nobody beyond: whoever reads looks at both days.
     policy.ends_on = ends_on
 

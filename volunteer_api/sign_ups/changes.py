@@ -1,19 +1,17 @@
 """What a change of shifts does to the sign-ups for them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftBefore, ShiftsChanged
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import RoleTaken
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.unit_of_work import Rerun
-from volunteer_api.sign_ups import notices, places, queries
-from volunteer_api.sign_ups.judgment import Question, may_be_promoted, overlapping
+from volunteer_api.sign_ups import notices, places, queries, unfit
+from volunteer_api.sign_ups.judgment import overlapping
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import demands_of, standings_of
+from volunteer_api.sign_ups.people import standings_of
 
 
 def follow(event: ShiftsChanged) -> None:
@@ -104,62 +102,25 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> N
     """Tell everybody that the activity asks for something else; who can't take part any more loses the place."""
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
-    confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
-    _hold_people({one.volunteer_id for one in confirmed})
-    unfit = _unfit(confirmed, by_id, activity, now)
+    unfit.take_places(found, by_id, activity, now)
     for one in found:
-        shift = by_id[one.shift_id]
-        if one.id in unfit:
-            one.asked_at = now
-            _invite_anew(one, shift, now)
-        notices.send(notices.DEMANDS_CHANGED, one, shift, activity, once=str(activity.version))
+        notices.send(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=str(activity.version))
     db.session.flush()
-
-
-def _unfit(
-    confirmed: Sequence[SignUp], shifts: Mapping[UUID, Shift], activity: Activity, now: datetime
-) -> Collection[UUID]:
-    """Those of the sign-ups whose volunteers can't take part in their shifts as these are now."""
-    if not confirmed:
-        return ()
-    named = {one.team_id for one in confirmed if one.team_id is not None}
-    standings = standings_of({one.volunteer_id for one in confirmed}, [activity], now, named)
-    demands = demands_of([activity])[activity.id]
-    found: set[UUID] = set()
-    for one in confirmed:
-        question = Question(activity, shifts[one.shift_id], demands, now, team_id=one.team_id, chosen=True)
-        if not may_be_promoted(question, standings[one.volunteer_id].person):
-            found.add(one.id)
-    return found
 
 
 def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
     by_id = {shift.id: shift for shift in shifts}
     found = queries.active_in(by_id)
+    unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
-    _hold_people({one.volunteer_id for one in confirmed})
     standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
-    unfit = _unfit(confirmed, by_id, activity, now)
+    for one in confirmed:
+        one.asked_at = now
+        others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
+        if overlapping(by_id[one.shift_id], others) is not None:
+            unfit.invite_anew(one, by_id[one.shift_id], now)
     for one in found:
         shift = by_id[one.shift_id]
-        if one.state == SignUpState.CONFIRMED:
-            one.asked_at = now
-            engagements = standings[one.volunteer_id].engagements
-            others = [other for other in engagements if other.sign_up_id != one.id]
-            if one.id in unfit or overlapping(shift, others) is not None:
-                _invite_anew(one, shift, now)
         moment = f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}"
         notices.send(notices.SHIFT_MOVED, one, shift, activity, once=moment)
     db.session.flush()
-
-
-def _hold_people(volunteer_ids: Collection[UUID]) -> None:
-    """Here the shifts are held before the volunteers, who are only tried, as in `places.promote`."""
-    if volunteer_ids and not queries.lock_volunteers(volunteer_ids, wait=False):
-        raise Rerun()
-
-
-def _invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
-    places.end_offer(mine, shift, now)
-    mine.stands_in_for_id = None
-    places.move(mine, shift, SignUpState.INVITED)

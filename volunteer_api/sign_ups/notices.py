@@ -1,6 +1,6 @@
 """What people hear of sign-ups. The kinds that are older than this feature stand in notifications.templates."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
@@ -31,6 +31,16 @@ DEMANDS_CHANGED = register(
     "demands_changed",
     "Who can take part has changed",
     "%(activity)s asks for something else of those who take part. See whether you still have your place.",
+)
+PLACE_LOST = register(
+    "sign_up_place_lost",
+    "You have no place any more",
+    "Something that you need for %(activity)s is no longer there. Say yes again to see what, or once you have it.",
+)
+PLACES_LOST = register(
+    "shift_places_lost",
+    "Somebody can't take part any more",
+    "%(count)s people lost their places in %(activity)s: an insurance, a training or a consent is no longer there.",
 )
 ACTIVITY_CHANGED = register(
     "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
@@ -84,4 +94,19 @@ def tell_of_requests(leader_id: UUID, shift: Shift, activity: Activity, day: dat
         kind=REQUESTED,
         values={"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id)},
         dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
+    )
+
+
+def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count: int, now: datetime) -> None:
+    """Tell a leader that so many who had a place in the shift can't take part any more."""
+    notify(
+        volunteer_id=leader_id,
+        kind=PLACES_LOST,
+        values={
+            "activity": activity.title,
+            "activity_id": str(activity.id),
+            "shift_id": str(shift.id),
+            "count": str(count),
+        },
+        dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
     )

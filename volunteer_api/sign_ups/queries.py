@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, fun
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift, ShiftRole
+from volunteer_api.activities.models import Activity, ActivityLeader, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.prospects import Planned
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
@@ -90,6 +92,27 @@ def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
     """The shifts of an activity that are neither over nor canceled, by their start."""
     statement = select(Shift).where(Shift.activity_id == activity_id, Shift.ends_at > now, Shift.canceled_at.is_(None))
     return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+
+
+def coming_shifts_with_people() -> Sequence[UUID]:
+    """The shifts of published activities that have not begun and in which somebody has a place."""
+    statement = (
+        select(Shift.id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Shift.starts_at > clock.now(),
+            Shift.canceled_at.is_(None),
+            Shift.confirmed_count > 0,
+            Activity.state == ActivityState.PUBLISHED,
+        )
+    )
+    return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+
+
+def planned(shift_ids: Collection[UUID]) -> list[Planned]:
+    """The shifts, each with its activity."""
+    statement = select(Activity, Shift).join(Shift, Shift.activity_id == Activity.id).where(Shift.id.in_(shift_ids))
+    return [(row.Activity, row.Shift) for row in db.session.execute(statement)]
 
 
 def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
