@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -179,28 +179,25 @@ def active_members(team_id: UUID, limit: int) -> list[UUID]:
 
 
 def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) -> list[UUID]:
-    """The shifts with a free place for which somebody waits whom a confirmed sign-up for one of `shift_ids` keeps away.
+    """The shifts for which somebody waits who has a place in one of `shift_ids`; of `volunteer_id` alone where given.
 
-    Only the waits of one volunteer where `volunteer_id` is given. Where rest is asked for, waits at other times count
-    too: more are held than must be, and each of them is looked at again.
+    Also those that are full, or at another time: another unit may be giving a place back, or moving the shift, and had
+    seen this volunteer as busy. More are held than must be, and each of them is looked at again.
     """
-    left, left_shift = aliased(SignUp), aliased(Shift)
+    left = aliased(SignUp)
     statement = (
         select(Shift.id)
         .distinct()
         .join(SignUp, SignUp.shift_id == Shift.id)
         .join(left, left.volunteer_id == SignUp.volunteer_id)
-        .join(left_shift, left_shift.id == left.shift_id)
         .where(
-            left_shift.id.in_(shift_ids),
+            left.shift_id.in_(shift_ids),
             left.state == SignUpState.CONFIRMED,
             SignUp.state == SignUpState.WAITLISTED,
             Shift.canceled_at.is_(None),
-            or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
+            Shift.starts_at > clock.now(),
         )
     )
-    if not rules().rest_minutes:
-        statement = statement.where(Shift.starts_at < left_shift.ends_at, Shift.ends_at > left_shift.starts_at)
     if volunteer_id is not None:
         statement = statement.where(SignUp.volunteer_id == volunteer_id)
     return list(db.session.scalars(statement))
