@@ -7,7 +7,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole, SignUpMode
-from volunteer_api.core import clock
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.settings import rules
@@ -153,8 +152,7 @@ def _why_not(question: Question, standing: Standing, waiting: Engagement | None)
 
 def _faults(question: Question, person: Person) -> list[Fault]:
     demands = Demands(question.demands.insurer_ids) if question.chosen else question.demands
-    day = clock.local_date(question.shift.starts_at)
-    return faults(question.activity, demands, person, team_id=question.team_id, day=day)
+    return faults(question.activity, demands, person, team_id=question.team_id, shift=question.shift)
 
 
 def may_be_promoted(question: Question, person: Person) -> bool:
