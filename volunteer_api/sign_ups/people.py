@@ -159,6 +159,7 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
             Volunteer.guardian_contact.is_not(None).label("has_guardian_contact"),
             SignUp.id.label("sign_up_id"),
             SignUp.shift_id,
+            SignUp.role_id,
             SignUp.state,
             Shift.starts_at,
             Shift.ends_at,
@@ -174,7 +175,13 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
 
 def _engagement(row: Any) -> Engagement:
     return Engagement(
-        row.sign_up_id, row.shift_id, row.state, row.starts_at, row.ends_at, role_has_place=bool(row.role_has_place)
+        row.sign_up_id,
+        row.shift_id,
+        row.state,
+        row.starts_at,
+        row.ends_at,
+        role_has_place=bool(row.role_has_place),
+        role_id=row.role_id,
     )
 
 
