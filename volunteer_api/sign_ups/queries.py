@@ -151,10 +151,9 @@ def name_of(volunteer_id: UUID) -> str:
 
 
 def by_number(volunteer_number: str) -> UUID | None:
-    """The volunteer of this number, None where there is none."""
-    return db.session.scalar(
-        select(Volunteer.id).where(Volunteer.volunteer_number == volunteer_number, Volunteer.erased_at.is_(None))
-    )
+    """The volunteer of this number, in letters of either case; None where there is none."""
+    number = Volunteer.volunteer_number == volunteer_number.upper()
+    return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
 
 
 def leaders_of(activity: Activity) -> list[UUID]:
