@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, exists, func, select
 
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -97,6 +97,12 @@ def list_policies(reach: Select[UUID], query: Mapping[str, Any], caller_id: UUID
 def count_insured(policy_id: UUID) -> int:
     """How many people a policy lists."""
     return db.session.scalar(select(func.count()).where(Insured.policy_id == policy_id)) or 0
+
+
+def reaches_beyond(policy: Policy) -> bool:
+    """Whether it was ended early: then who is listed to that very day may have ended her own cover on it."""
+    beyond = exists().where(Insured.policy_id == policy.id, Insured.ends_on > policy.ends_on)
+    return bool(db.session.scalar(select(beyond)))
 
 
 def list_records(training: Training, query: Mapping[str, Any]) -> Page:

@@ -161,6 +161,7 @@ def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **
 def change_policy(policy: Policy, *, ends_on: date | None = None, **changes: Any) -> Policy:
     """Change the note, or end the policy on another day: who was covered to its end is so still.
 
+    Where an earlier end is taken back, covers end as they did before, and no later (see `end_cover`).
     Raises OutsidePolicy where it would end before it starts (409).
     """
     if ends_on is not None and ends_on != policy.ends_on:
@@ -203,9 +204,13 @@ def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: 
 
 
 def end_cover(insured: Insured, *, on: date) -> Insured:
-    """Let the cover of one person end with that day. Raises OutsidePolicy (409) where it was not covered anyway."""
-    if not insured.starts_on <= on <= insured.ends_on:
-        raise _outside(db.session.get_one(Policy, insured.policy_id))
+    """Let the cover of one person end with that day of the policy: earlier, or later where it was ended by mistake.
+
+    Raises OutsidePolicy (409).
+    """
+    policy = db.session.get_one(Policy, insured.policy_id)
+    if not insured.starts_on <= on <= policy.ends_on:
+        raise _outside(policy)
     insured.ends_on = on
     publish(CredentialsWithdrawn())
     return insured
@@ -259,15 +264,15 @@ def _insert(model: type[RowT], rows: Sequence[dict[str, Any]]) -> list[RowT]:
 def _move_end(policy: Policy, ends_on: date) -> None:
     if ends_on < policy.starts_on:
         raise _outside(policy)
-    if ends_on > policy.ends_on:
+    if ends_on < policy.ends_on:
+        publish(CredentialsWithdrawn())
+    elif not queries.reaches_beyond(policy):
         db.session.execute(
             update(Insured)
             .where(Insured.policy_id == policy.id, Insured.ends_on == policy.ends_on)
             .values(ends_on=ends_on)
             .execution_options(synchronize_session=False)
         )
-    else:
-        publish(CredentialsWithdrawn())
     # One that ends earlier covers nobody beyond: whoever reads looks at both days.
     policy.ends_on = ends_on
 
