@@ -8,6 +8,7 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift, Shif
 from volunteer_api.activities.problems import RoleTaken
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.sign_ups import notices, places, queries, unfit
 from volunteer_api.sign_ups.judgment import overlapping
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -54,8 +55,12 @@ def tell(event: ActivityChanged) -> None:
         kinds.append((notices.MODE_CHANGED, [one for one in there if one.state == SignUpState.PENDING]))
     for kind, concerned in kinds:
         first_of_each = {one.volunteer_id: one for one in reversed(concerned)}.values()
-        for sign_up in sorted(first_of_each, key=lambda one: one.id):
-            notices.send(kind, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version))
+        notify_all(
+            [
+                notices.notice(kind, one, coming[one.shift_id], activity, once=str(activity.version))
+                for one in sorted(first_of_each, key=lambda one: one.id)
+            ]
+        )
 
 
 def change_roles(event: RolesChanging) -> None:
@@ -71,17 +76,19 @@ def change_roles(event: RolesChanging) -> None:
     queries.let_go_of_roles(event.removed)
     names = {role_id: (before, now) for role_id, before, now in event.renamed}
     shift, activity = db.session.get_one(Shift, event.shift_id), db.session.get_one(Activity, event.activity_id)
+    told: list[Notice] = []
     for one in queries.in_roles(names) if names else ():
         before, now = names[one.role_id] if one.role_id is not None else ("", "")
         once = f"{one.role_id}:{shift.version}"
-        notices.send(notices.ROLE_RENAMED, one, shift, activity, once=once, role=now, before=before)
+        told.append(notices.notice(notices.ROLE_RENAMED, one, shift, activity, once=once, role=now, before=before))
+    notify_all(told)
 
 
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
-    for sign_up in queries.active_in(by_id):
-        notices.send(kind, sign_up, by_id[sign_up.shift_id], activity, reason=reason)
+    there = queries.active_in(by_id)
+    notify_all([notices.notice(kind, one, by_id[one.shift_id], activity, reason=reason) for one in there])
 
 
 def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: datetime) -> bool:
@@ -93,9 +100,13 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
 def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
     by_id = {shift.id: shift for shift in shifts}
-    for one in queries.active_in(by_id):
-        shift = by_id[one.shift_id]
-        notices.send(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+    told = [(one, by_id[one.shift_id]) for one in queries.active_in(by_id)]
+    notify_all(
+        [
+            notices.notice(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+            for one, shift in told
+        ]
+    )
 
 
 def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
@@ -103,8 +114,10 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> N
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
     unfit.take_places(found, by_id, activity, now)
-    for one in found:
-        notices.send(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=str(activity.version))
+    once = str(activity.version)
+    notify_all(
+        [notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once) for one in found]
+    )
     db.session.flush()
 
 
@@ -119,8 +132,11 @@ def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> No
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
-    for one in found:
-        shift = by_id[one.shift_id]
-        moment = f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}"
-        notices.send(notices.SHIFT_MOVED, one, shift, activity, once=moment)
+    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in shifts}
+    notify_all(
+        [
+            notices.notice(notices.SHIFT_MOVED, one, by_id[one.shift_id], activity, once=moments[one.shift_id])
+            for one in found
+        ]
+    )
     db.session.flush()

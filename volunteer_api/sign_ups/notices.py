@@ -5,7 +5,7 @@ from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
 from volunteer_api.sign_ups.models import SignUp
 
@@ -69,11 +69,18 @@ NO_REASON = "—"
 def send(
     kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
 ) -> None:
-    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up.
+    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
+    notify_all([notice(kind, about, shift, activity, to=to, once=once, **values)])
+
+
+def notice(
+    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+) -> Notice:
+    """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
     `once` makes a second telling of the same kind and sign-up another one.
     """
-    notify(
+    return Notice(
         volunteer_id=to or about.volunteer_id,
         kind=kind,
         values={

@@ -188,7 +188,7 @@ def _engagement(row: Any) -> Engagement:
 def _teams(volunteer_ids: Mapping[UUID, Any], team_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     found: dict[UUID, set[UUID]] = {}
     memberships = select(Membership.volunteer_id, Membership.team_id).where(
-        Membership.volunteer_id.in_(volunteer_ids),
+        among(Membership.volunteer_id, volunteer_ids),
         Membership.team_id.in_(team_ids),
         Membership.state == MembershipState.ACTIVE,
     )
@@ -202,7 +202,7 @@ def _absences(volunteer_ids: Mapping[UUID, Any], now: datetime) -> dict[UUID, in
         select(SignUp.volunteer_id, func.count().label("absences"))
         .join(Shift, Shift.id == SignUp.shift_id)
         .where(
-            SignUp.volunteer_id.in_(volunteer_ids),
+            among(SignUp.volunteer_id, volunteer_ids),
             SignUp.absent_at.is_not(None),
             Shift.starts_at >= now - timedelta(days=rules().no_show_days),
         )

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -16,6 +16,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among_given
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -31,16 +32,17 @@ def lock_volunteers(volunteer_ids: Collection[UUID], *, wait: bool = True) -> bo
     Without `wait`, those whom somebody else holds are left out. The lock is PostgreSQL's FOR NO KEY UPDATE, which lets
     others refer to the row; SQLite has one writer anyway.
     """
-    locked = db.session.scalars(_volunteers(wait), {"volunteer_ids": [*volunteer_ids]}).all()
+    dialect = db.engine.dialect.name
+    locked = db.session.scalars(_volunteers(dialect, wait), {"volunteer_ids": [*volunteer_ids]}).all()
     return len(locked) == len(set(volunteer_ids))
 
 
 @cache
-def _volunteers(wait: bool) -> Select[UUID]:
+def _volunteers(dialect: str, wait: bool) -> Select[UUID]:
     # Built once: nearly all that is written begins with it.
     return (
         select(Volunteer.id)
-        .where(Volunteer.id.in_(bindparam("volunteer_ids", type_=Uuid(), expanding=True)))
+        .where(among_given(Volunteer.id, "volunteer_ids", dialect))
         .order_by(Volunteer.id)
         .with_for_update(key_share=True, skip_locked=not wait)
     )

@@ -14,6 +14,7 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.queries import fresh_activity
 from volunteer_api.core import clock
 from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, places, queries
 from volunteer_api.sign_ups.judgment import Question, may_be_promoted
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -86,8 +87,8 @@ def look_again(shift_id: UUID) -> None:
         if shift.starts_at <= now or shift.canceled_at is not None or activity.state != ActivityState.PUBLISHED:
             return
         taken = take_places(queries.active_in([shift.id]), {shift.id: shift}, activity, now)
-        for one in taken:
-            notices.send(notices.PLACE_LOST, one, shift, activity, once=now.isoformat())
+        once = now.isoformat()
+        notify_all([notices.notice(notices.PLACE_LOST, one, shift, activity, once=once) for one in taken])
         if taken:
             for leader_id in queries.leaders_of(activity):
                 notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)
