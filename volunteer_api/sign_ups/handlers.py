@@ -17,9 +17,7 @@ from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.qualifications.events import CredentialsWithdrawn
 from volunteer_api.sign_ups import changes, people, queries, service, unfit
-from volunteer_api.sign_ups.models import SignUp, SignUpState
-
-PLACELESS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.WAITLISTED)
+from volunteer_api.sign_ups.models import PLACELESS, SignUp, SignUpState
 
 register_judge(people.prospects)
 register_companions(queries.waits_freed_by)

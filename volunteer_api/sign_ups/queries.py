@@ -17,7 +17,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among_given
-from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, PLACELESS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
 
@@ -230,8 +230,13 @@ def page_of_shift_sign_ups(shift: Shift, query: Mapping[str, Any]) -> Page:
 
 
 def page_of_own_sign_ups(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
-    """A volunteer's sign-ups, the latest shift first."""
+    """A volunteer's sign-ups, the latest shift first.
+
+    Asked for what is pending, invited or waitlisted, those alone whose shift is not over: the others wait for nothing.
+    """
     statement = _sign_ups().where(SignUp.volunteer_id == volunteer_id, *_sign_up_filters(query))
+    if query.get("state") in PLACELESS:
+        statement = statement.where(Shift.ends_at > clock.now())
     keys = [
         Key(Shift.starts_at, read=lambda row: row.Shift.starts_at, descending=True),
         Key(SignUp.id, read=lambda row: row.SignUp.id, descending=True),
