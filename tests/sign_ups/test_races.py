@@ -191,6 +191,35 @@ def test_a_place_comes_free_while_who_waits_for_it_leaves_another_shift(
     assert [row.state for row in rows if row.volunteer_id == person] == ["confirmed"]
 
 
+def test_a_smaller_shift_races_sign_ups(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Whichever comes first: the leader hears of those confirmed, or the newcomers wait."""
+    made = postgresql_unit(lambda: make_activity(capacity=8))
+    people = postgresql_unit(lambda: make_volunteers(14))
+    path, wanted = f"/shifts/{made.shift_id}", {2: 5, 6: 3, 9: 4}
+
+    def act(number: int) -> tuple[int, str]:
+        if number in wanted:
+            leader = postgresql_client.as_(made.scene.organizer_id)
+            version = leader.get(path).get_json()["version"]
+            answer = leader.patch(path, json={"capacity": wanted[number]}, version=version)
+        else:
+            answer = postgresql_client.as_(people[number]).post(f"{path}/sign-ups", json={}, key="a")
+        body = answer.get_json()
+        return answer.status_code, body.get("code") or body.get("state") or "changed"
+
+    outcomes = race(14, act)
+    left = [one for number, one in enumerate(outcomes) if number in wanted]
+    assert set(left) <= {(200, "changed"), (409, "capacity_below_confirmed"), (412, "precondition_failed")}
+    assert {one for number, one in enumerate(outcomes) if number not in wanted} <= {
+        (201, "confirmed"),
+        (201, "waitlisted"),
+    }
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    # As many as there are places, whatever came between.
+    assert (shift.confirmed_count, len(rows)) == (shift.capacity, 11)
+
+
 def test_a_cancellation_races_sign_ups(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
     made = postgresql_unit(lambda: make_activity(capacity=50))
     organizer = postgresql_client.as_(made.scene.organizer_id)
