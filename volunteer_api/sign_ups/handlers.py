@@ -43,9 +43,14 @@ def keep_roles_with_people(event: RolesChanging) -> None:
 
 
 @on(CredentialsWithdrawn)
-@on(GuardianWithdrew)
-def look_at_people(_event: CredentialsWithdrawn | GuardianWithdrew) -> None:
+def look_at_the_uncovered(_event: CredentialsWithdrawn) -> None:
     """Who can't take part any more has no place; a policy may cover thousands, so the worker looks."""
+    enqueue(unfit.LOOK_AT_PEOPLE)
+
+
+@on(GuardianWithdrew)
+def look_at_the_minor(_event: GuardianWithdrew) -> None:
+    """A minor without a guardian has no place."""
     enqueue(unfit.LOOK_AT_PEOPLE)
 
 

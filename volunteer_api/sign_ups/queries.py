@@ -111,7 +111,7 @@ def coming_shifts_with_people() -> Sequence[UUID]:
     return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
 
 
-def planned(shift_ids: Collection[UUID]) -> list[Planned]:
+def planned(shift_ids: Collection[UUID]) -> Planned:
     """The shifts, each with its activity."""
     statement = select(Activity, Shift).join(Shift, Shift.activity_id == Activity.id).where(Shift.id.in_(shift_ids))
     return [(row.Activity, row.Shift) for row in db.session.execute(statement)]
