@@ -228,8 +228,14 @@ def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tu
         )
     if found.faults:
         raise click.ClickException(f"{found.faults} faults in {found.days} sealed days of the ledger.")
-    until = f", the last one {found.last_on}" if found.last_on is not None else ""
-    click.echo(f"The ledger is as it was sealed: {found.records} records on {found.days} days{until}.")
+    if not found.days and (first or last):
+        raise click.ClickException("No day of this time is sealed: nothing was compared.")
+    if not found.days:
+        click.echo("No day is sealed yet: nothing was compared.")
+        return
+    click.echo(
+        f"The ledger is as it was sealed: {found.records} records on {found.days} days, the last one {found.last_on}."
+    )
 
 
 @group.group("rankings")

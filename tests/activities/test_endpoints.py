@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers, take_grants_away
+from tests.sign_ups.factories import born, kinds, make_person
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import service
 from volunteer_api.core import clock
@@ -58,11 +59,47 @@ def test_a_leader_submits_and_hears_of_the_return(client: Any, unit: Any) -> Non
     path = f"/activities/{made.get_json()['id']}"
     assert leader.post(f"{path}/publication").status_code == 403
     assert leader.post(f"{path}/submission").get_json()["state"] == "submitted"
+    waits = organizer.get("/me/notifications").get_json()["items"]
+    assert [one["kind"] for one in waits] == ["activity_submitted"]
     returned = organizer.post(f"{path}/return", json={"reason": "时间冲突"})
     assert returned.status_code == 200, returned.get_json()
     assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_returned"
     assert leader.post(f"{path}/submission").status_code == 200
     assert organizer.post(f"{path}/publication").get_json()["state"] == "published"
+    assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_published"
+    assert [one["kind"] for one in organizer.get("/me/notifications").get_json()["items"]] == ["activity_submitted"] * 2
+
+
+def test_no_organization_is_named_a_partner_without_a_publisher(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    partner = {"co_organizer_ids": [str(scene.other_office_id)]}
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, published=False))
+    path, leader, organizer = f"/activities/{made.id}", client.as_(scene.leader_id), client.as_(scene.organizer_id)
+    assert leader.patch(path, json=partner, version=1).status_code == 200
+    assert kinds(client, scene.other_organizer_id) == []
+    assert organizer.post(f"{path}/publication").status_code == 200
+    assert kinds(client, scene.other_organizer_id) == ["co_organizer_named"]
+    # What is public, who leads it lists among nobody else's.
+    more = {"co_organizer_ids": [str(scene.other_office_id), str(scene.center_id)]}
+    version = leader.get(path).get_json()["version"]
+    assert leader.patch(path, json=more, version=version).status_code == 403
+    assert leader.patch(path, json=partner, version=version).status_code == 200
+    assert organizer.patch(path, json=more, version=version + 1).status_code == 200
+    assert kinds(client, scene.administrator_id) == ["co_organizer_named"]
+    assert kinds(client, scene.other_organizer_id) == ["co_organizer_named"]
+
+
+def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    adult, minor = unit(lambda: (make_person(name="王小明"), make_person(name="李小红", birth_date=born(16))))
+    made = unit(lambda: make_activity(scene=scene, leader_ids=[adult, minor]))
+    path = f"/activities/{made.id}"
+
+    def names(phone: Any) -> dict[str, str]:
+        return {one["id"]: one["name"] for one in phone.get(path).get_json()["leaders"]}
+
+    assert names(client.as_(scene.outsider_id)) == {str(adult): "王小明", str(minor): "李*"}
+    assert names(client) == {str(adult): "王*", str(minor): "李*"}
 
 
 def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:

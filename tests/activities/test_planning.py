@@ -10,10 +10,12 @@ import pytest
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
+from volunteer_api.activities import service as activities
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.qualifications.service import create_training
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import create_team
 
@@ -68,6 +70,36 @@ def test_a_running_shift_can_only_end_later(client: Any, unit: Unit) -> None:
     assert leader.patch(path, json={"ends_at": text_of(start + 4 * HOUR)}, version=1).status_code == 200
 
 
+def test_who_leads_plans_nothing_of_long_ago(client: Any, unit: Unit) -> None:
+    """A shift that began yesterday, a friend and a roll-call would be a backfill by one person."""
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    leader, organizer = client.as_(scene.leader_id), client.as_(scene.organizer_id)
+    now, shift = clock.now().replace(microsecond=0), f"/shifts/{made.shift_id}"
+
+    def times(began: timedelta) -> dict[str, str]:
+        return {"starts_at": text_of(now - began), "ends_at": text_of(now + HOUR / 6)}
+
+    for refused in (
+        leader.post(f"/activities/{made.id}/shifts", json=times(20 * HOUR)),
+        leader.patch(shift, json=times(20 * HOUR), version=1),
+    ):
+        fault = refused.get_json()["errors"][0]
+        assert (refused.status_code, fault["pointer"], fault["code"]) == (422, "/starts_at", "begun_long_ago")
+    assert leader.post(f"/activities/{made.id}/shifts", json=times(HOUR)).status_code == 201
+    rule = {"rrule": "FREQ=DAILY;COUNT=2"} | times(20 * HOUR)
+    path = f"/activities/{made.id}"
+    version = leader.get(path).get_json()["version"]
+    again = leader.patch(path, json={"recurrence": rule}, version=version).get_json()
+    starts = {one["starts_at"] for one in again["shifts"]}
+    assert starts >= {text_of(now + 4 * HOUR)}
+    assert text_of(now - 20 * HOUR) not in starts
+    # Who could publish it stands for it; and what is not published, somebody else will look at.
+    assert organizer.post(f"/activities/{made.id}/shifts", json=times(20 * HOUR)).status_code == 201
+    draft = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, published=False))
+    assert leader.post(f"/activities/{draft.id}/shifts", json=times(20 * HOUR)).status_code == 201
+
+
 def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     start = clock.now() + 24 * HOUR
     shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(2)]
@@ -97,8 +129,11 @@ def test_leaders_hear_of_a_risk_once(app: Any, client: Any, unit: Unit) -> None:
     later = [{"starts_at": start + 48 * HOUR, "ends_at": start + 49 * HOUR, "minimum": 2}]
     unit(lambda: make_activity(shifts=later, scene=made.scene))
     fill(unit, made.shift_id, 1)
+    read = client.get(f"/shifts/{made.shift_id}").get_json()
     for _ in range(2):
         unit(tell_of_risk)
+    # It is no change of the shift, whose form a leader may have open.
+    assert client.get(f"/shifts/{made.shift_id}").get_json()["version"] == read["version"]
     told = client.as_(made.scene.organizer_id).get("/me/notifications").get_json()["items"]
     assert [(one["kind"], one["values"]["confirmed"]) for one in told] == [("shift_at_risk", "1")]
 
@@ -117,6 +152,28 @@ def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
     assert [shift["capacity"] for shift in copy["shifts"]] == [7]
     # The refused call left nothing.
     assert len(administrator.get("/activities?state=draft").get_json()["items"]) == 2
+
+
+def test_a_copy_for_another_branch_leaves_out_what_is_not_theirs(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+
+    def prepare() -> tuple[Any, str]:
+        both = (scene.office_id, scene.center_id)
+        own, common = [create_training(organization_id=one, name=f"急救{ids.new_id()}") for one in both]
+        campaign = activities.create_campaign(name="清洁家园", organization_id=scene.office_id)
+        made = make_activity(scene=scene, campaign_id=campaign.id, required_training_ids=[own.id, common.id])
+        return made, str(common.id)
+
+    made, common = unit(prepare)
+    administrator = client.as_(scene.administrator_id)
+    targets = [str(scene.office_id), str(scene.other_office_id)]
+    answer = administrator.post(f"/activities/{made.id}/copies", json={"organization_ids": targets})
+    assert answer.status_code == 201, answer.get_json()
+    own, sibling = answer.get_json()["items"]
+    assert (own["left_out"], sibling["left_out"]) == ([], ["campaign_id", "required_training_ids"])
+    copy = administrator.get(f"/activities/{sibling['id']}").get_json()
+    assert (copy["campaign_id"], copy["required_training_ids"]) == (None, [common])
+    assert administrator.get(f"/activities/{own['id']}").get_json()["campaign_id"] is not None
 
 
 def test_what_is_over_is_not_copied(client: Any, unit: Unit) -> None:
@@ -228,7 +285,7 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     with clock.at(start - HOUR):
         made = unit(lambda: make_activity(starts_at=start))
     organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/outcomes"
-    river = {"kind": "river_cleaned", "quantity": 3500, "unit": "m"}
+    river = {"kind": "river_cleaned", "quantity": 3500123.5, "unit": "m"}
     version = organizer.get(f"/activities/{made.id}").get_json()["version"]
     early = organizer.patch(path, json={"outcomes": [river]}, version=version)
     assert (early.status_code, early.get_json()["code"]) == (409, "wrong_state")
@@ -243,7 +300,7 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     assert total["quantity"] == 350
     assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412
     [entry] = unit(lambda: db.session.query(AuditEntry).filter_by(action="outcomes_corrected").all())
-    assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500 m", "river_cleaned 350 m")
+    assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500123.5 m", "river_cleaned 350 m")
 
 
 def test_what_is_published_is_what_was_read(client: Any, unit: Unit) -> None:

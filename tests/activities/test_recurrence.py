@@ -17,6 +17,7 @@ from tests.activities.factories import make_activity, make_scene, make_volunteer
 from tests.activities.test_endpoints import body_of, text_of
 from volunteer_api.activities import recurrence, shifts
 from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
@@ -355,3 +356,22 @@ def test_leaders_hear_of_holidays_that_were_announced_later(unit: Unit, monkeypa
         assert [(one.volunteer_id, one.values["count"], one.values["first_on"]) for one in told] == [
             (scene.organizer_id, "4", "2026-10-04")
         ]
+
+
+def test_a_rule_of_which_the_holidays_left_nothing_is_given_again(
+    client: Any, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5 to 7 October 2026, known to be days off only after the rule was given."""
+    start = datetime(2026, 10, 5, 1, 0, tzinfo=UTC)
+    given_rule = rule("FREQ=DAILY;COUNT=3") | {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+    with clock.at(datetime(2025, 10, 20, 2, 0, tzinfo=UTC)):
+        scene = unit(make_scene)
+        with monkeypatch.context() as before:
+            before.setattr(holidays, "LAST_YEAR", 2025)
+            made = unit(lambda: make_activity(scene=scene, recurrence=given_rule | {"skip_holidays": True}, shifts=[]))
+        anew = given_rule | {"rrule": "FREQ=DAILY;COUNT=5", "skip_holidays": True}
+        unit(lambda: activities.update_activity(db.session.get_one(Activity, made.id), recurrence=anew))
+        standing = unit(
+            lambda: db.session.query(Shift).filter_by(activity_id=made.id, canceled_at=None).order_by("starts_at").all()
+        )
+    assert [one.starts_at.date() for one in standing] == [date(2026, 10, 8), date(2026, 10, 9)]

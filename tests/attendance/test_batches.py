@@ -37,8 +37,9 @@ def out(key: str, at: datetime, **members: Any) -> dict[str, Any]:
     return {"key": key, "kind": "check_out", **named, "evidence": evidence(at, **({"place": NEAR} | members))}
 
 
-def send(phone: Any, *lines: Any, status: int = 200) -> list[dict[str, Any]]:
-    answer = phone.post("/attendances/batch", json={"operations": list(lines)})
+def send(phone: Any, *lines: Any, status: int = 200, language: str = "zh-CN") -> list[dict[str, Any]]:
+    headers = {"Accept-Language": language}
+    answer = phone.post("/attendances/batch", json={"operations": list(lines)}, headers=headers)
     assert answer.status_code == status, answer.json
     results: list[dict[str, Any]] = answer.json.get("results", [])
     return results
@@ -305,14 +306,18 @@ def test_the_earlier_of_two_taps_counts(client: Any, unit: Any, scene: Scene) ->
     phone = client.as_(scene.volunteer)
     began, shift_id = scene.shift.starts_at, scene.shift.id
     send(phone, into("late", shift_id, began + 20 * MINUTE), out("later", began + 50 * MINUTE, of="late"))
-    early, left = send(phone, into("early", shift_id, began + 5 * MINUTE), out("left", began + 45 * MINUTE, of="early"))
+    earlier = into("early", shift_id, began + 5 * MINUTE), out("left", began + 45 * MINUTE, of="early")
+    early, left = send(phone, *earlier, language="en")
     assert (early["status"], early["problem"]["attendance"]["checked_in_at"]) == (
         409,
         (began + 5 * MINUTE).isoformat().replace("+00:00", "Z"),
     )
     assert (left["status"], left["problem"]["attendance"]["credited_minutes"]) == (409, 40)
-    minutes = unit(lambda: [record.minutes for record in db.session.query(ServiceRecord).order_by(ServiceRecord.id)])
-    assert sum(minutes) == 40
+    records = unit(lambda: db.session.query(ServiceRecord).all())
+    assert sum(record.minutes for record in records) == 40
+    # In the language of the records, not in that of the phone.
+    reasons = {record.reason for record in records if record.reverses_id is not None}
+    assert reasons == {"有一次较早的签到或签退较晚才上传。"}
     assert phone.get("/me/tally").json["credited_minutes"] == 40
 
 

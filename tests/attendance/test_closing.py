@@ -112,6 +112,15 @@ def test_an_open_attendance_can_be_claimed_once_the_shift_is_over(client: Any, u
     assert unit(closing.close_forgotten) == 0
 
 
+def test_who_tells_late_of_a_check_in_has_time_for_the_check_out(unit: Any) -> None:
+    scene = make_scene(starts_at=soon() - 6 * HOUR)
+    sent = loaded_evidence(scene.shift.starts_at)
+    unit(lambda: service.check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=sent))
+    assert unit(closing.close_forgotten) == 0
+    with clock.at(clock.now() + HOUR / 4):
+        assert unit(closing.close_forgotten) == 1
+
+
 def test_leaders_are_reminded_once_before_it_is_late(unit: Any, scene: Scene) -> None:
     unit(lambda: attend(scene, scene.volunteer))
     due_on = unit(lambda: deadlines.due_on(clock.local_date(scene.shift.ends_at)).on)

@@ -11,13 +11,15 @@ from flask import Flask
 from tests.attendance.factories import TWO_KM, Scene, evidence, make_scene, soon
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance import scans as desk_scans
+from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.attendance.scans import Scanned
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -88,12 +90,17 @@ def test_a_tablet_that_was_without_network(
     assert [remark["code"] for remark in left["check_in_remarks"]] == ["told_late", "scanned"]
     walk_in = results[4]["attendance"]
     assert (walk_in["state"], [one["code"] for one in walk_in["reasons"]]) == ("held", ["not_signed_up"])
+    # Whose scans they are does not also decide that they count: an organizer does.
+    review = {"decision": "credit", "reason": "全程在场。"}
+    path = f"/attendances/{walk_in['id']}/review"
+    assert desk.post(path, json=review, key="own").json["code"] == "recorded_by_you"
     # The answer got lost: the same scans again are the same, in another order too.
     again = send(desk, scene, *reversed(scans))
     assert [one["status"] for one in again] == [201, 200, 409, 201, 201, 200]
     assert again[5]["attendance"] == left
     assert unit(lambda: db.session.query(Attendance).count()) == 2
     assert unit(lambda: [row.minutes for row in db.session.query(ServiceRecord)]) == [60]
+    assert client.as_(scene.organizer).post(path, json=review, key="organizer").json["credited_minutes"] == 50
 
 
 @pytest.mark.parametrize(
@@ -167,6 +174,50 @@ def test_a_desk_at_a_station(app: Flask, client: Any, scene: Scene) -> None:
     [result] = client.as_(scene.station_manager).post(path, json=body).json["results"]
     assert (result["status"], result["attendance"]["station_id"]) == (201, str(scene.station.id))
     assert result["attendance"]["frame_ends_at"] is not None
+
+
+def code_of(scanned: Scanned) -> str | None:
+    return None if scanned.problem is None else str(scanned.problem["code"])
+
+
+def id_of(scanned: Scanned) -> UUID | None:
+    return None if scanned.attendance is None else scanned.attendance.id
+
+
+def test_a_check_out_at_a_station_ends_the_duty_it_was_of(unit: Any) -> None:
+    now = unit(lambda: clock.start_of(clock.today())) + 11 * HOUR
+    scene = make_scene(starts_at=now - HOUR)
+
+    def at(moment: datetime, *scans: tuple[str, datetime]) -> list[Scanned]:
+        """What comes of scans of some moments that are sent at another."""
+
+        def take() -> list[Scanned]:
+            taken = [
+                {"key": f"{kind}-{when}", "kind": kind, "evidence": {"client_time": when, "code": text_of(who, when)}}
+                for kind, when in scans
+            ]
+            return desk_scans.scan_at_station(scene.station, taken, by=scene.station_manager.id)
+
+        who = scene.stranger
+        with clock.at(moment):
+            found: list[Scanned] = unit(take)
+            return found
+
+    yesterday, noon, three = now - 22 * HOUR, now + HOUR, now + 4 * HOUR
+    [forgotten] = at(yesterday, ("check_in", yesterday))
+    with clock.at(now):
+        assert unit(close_forgotten) == 1
+    # Neither what was forgotten yesterday nor what began later is ended by it: it waits for its check-in.
+    [unmatched] = at(noon, ("check_out", noon))
+    assert code_of(unmatched) == "not_checked_in"
+    [afternoon] = at(three - HOUR, ("check_in", three - HOUR))
+    [unmatched] = at(three - HOUR, ("check_out", noon))
+    assert code_of(unmatched) == "not_checked_in"
+    came, left = at(three - HOUR, ("check_in", now), ("check_out", noon))
+    assert (came.status, id_of(left)) == (201, id_of(came))
+    [left] = at(three, ("check_out", three))
+    assert id_of(left) == id_of(afternoon)
+    assert unit(lambda: db.session.get_one(Attendance, id_of(forgotten))).check_out_tapped_at is None
 
 
 def test_the_list_is_bounded_and_its_lines_are_named(app: Flask, client: Any, scene: Scene) -> None:

@@ -155,11 +155,14 @@ def test_what_is_drawn_by_lot_is_credited_and_flagged(sqlite_app: Flask, unit: A
                 scene.volunteer.id, late_id, EIGHT + 3 * HOUR, EIGHT + 4 * HOUR, told=EIGHT + 4 * HOUR + 30 * MINUTE
             )
         )
-        online_id = unit(lambda: another(scene, EIGHT + 6 * HOUR))
-        online = unit(lambda: serve(scene.volunteer.id, online_id, EIGHT + 6 * HOUR, EIGHT + 7 * HOUR))
-    for one in (drawn, late):
+        sent_on_id = unit(lambda: another(scene, EIGHT + 6 * HOUR))
+        sent_on = unit(lambda: serve(scene.volunteer.id, sent_on_id, EIGHT + 6 * HOUR, EIGHT + 7 * HOUR))
+        there_id = unit(lambda: another(scene, EIGHT + 9 * HOUR))
+        here = {"place": NEAR, "accuracy_m": 5}
+        there = unit(lambda: serve(scene.volunteer.id, there_id, EIGHT + 9 * HOUR, EIGHT + 10 * HOUR, **here))
+    for one in (drawn, late, sent_on):
         assert (one.state, one.reasons, one.flagged, one.credited_minutes) == ("credited", ["sampled"], True, 60)
-    assert (online.reasons, online.flagged) == ([], False)
+    assert (there.grade, there.reasons, there.flagged) == ("strong", [], False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from tests.attendance.factories import NEAR, Scene, evidence, loaded_evidence, m
 from tests.attendance.test_batches import into, out, send, statuses
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import presence_code, queries, review, service, waiting
+from volunteer_api.attendance import check_ins, presence_code, queries, review, service, waiting
+from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, Decision
 from volunteer_api.attendance.problems import AlreadyCheckedIn, BeyondAttendance, MinutesMissing
 from volunteer_api.core import clock
@@ -69,6 +70,78 @@ def test_what_was_rejected_is_not_got_by_saying_it_again(client: Any, unit: Any,
     body = {"entries": [{"volunteer_id": str(scene.volunteer.id), "status": "present"}]}
     client.as_(scene.leader).put(f"/shifts/{scene.shift.id}/roll-call", json=body)
     assert unit(lambda: sums(scene)) == (0, 120)
+
+
+@pytest.mark.parametrize("way", ["batch", "alone", "roll-call"])
+def test_a_rejection_stands_whenever_it_was_tapped(client: Any, unit: Any, way: str) -> None:
+    scene = make_scene(starts_at=soon() - 45 * HOUR)
+    phone, began, late = client.as_(scene.volunteer), scene.shift.starts_at, soon() - 12 * HOUR
+    first = send(phone, into("a", scene.shift.id, late), out("b", late + MINUTE, of="a"))
+    assert first[1]["attendance"]["state"] == "held"
+    unit(lambda: decide(scene, first[0]["attendance"]["id"], Decision.REJECT))
+    came, left = evidence(began, place=NEAR), evidence(began + 2 * HOUR, place=NEAR)
+    if way == "batch":
+        send(phone, into("c", scene.shift.id, began), out("d", began + 2 * HOUR, of="c"))
+    else:
+        made = phone.post("/attendances", json={"shift_id": str(scene.shift.id), "evidence": came}, key="c").json
+        if way == "alone":
+            phone.post(f"/attendances/{made['id']}/check-out", json={"evidence": left}, key="d")
+        else:
+            body = {"entries": [{"volunteer_id": str(scene.volunteer.id), "status": "present"}]}
+            client.as_(scene.leader).put(f"/shifts/{scene.shift.id}/roll-call", json=body)
+    again = unit(lambda: next(one for one in mine(scene) if one.state != "rejected"))
+    assert (again.state, again.credited_minutes, again.reasons) == ("held", 0, ["rejected_before"])
+
+
+def test_a_rejected_duty_of_an_odd_clock_may_have_been_at_any_time(client: Any, unit: Any) -> None:
+    scene = make_scene(starts_at=soon() - DAY)
+    noon = unit(lambda: clock.start_of(clock.local_date(scene.shift.starts_at))) + 12 * HOUR
+    phone = client.as_(scene.station_manager)
+
+    def serve(key: str, at: Any, **odd: Any) -> Any:
+        begin = {"station_id": str(scene.station.id), "evidence": evidence(at, place=NEAR) | odd}
+        made = phone.post("/attendances", json=begin, key=key).json
+        end = {"evidence": evidence(at + HOUR, place=NEAR) | odd}
+        return phone.post(f"/attendances/{made['id']}/check-out", json=end, key=f"{key}-out").json
+
+    first = serve("a", noon, delay_ms=-1)
+    assert "clock_odd" in [one["code"] for one in first["reasons"]]
+    unit(
+        lambda: review.decide(
+            attendance_id=UUID(first["id"]), reviewer_id=scene.organizer.id, decision="reject", reason="没有来过"
+        )
+    )
+    assert [one["code"] for one in serve("b", noon)["reasons"]] == ["rejected_before"]
+
+
+def test_a_check_out_that_waited_too_long_is_told_of(client: Any, unit: Any, scene: Scene) -> None:
+    phone, other, began = client.as_(scene.volunteer), client.as_(scene.volunteer), scene.shift.starts_at
+    first = send(phone, into("a", scene.shift.id, began))
+    with clock.at(scene.shift.ends_at + 2 * HOUR):
+        assert unit(close_forgotten) == 1
+        unit(lambda: decide(scene, first[0]["attendance"]["id"], Decision.CREDIT, 60))
+    assert send(other, out("d", began + 90 * MINUTE, of="c"))[0]["status"] == 202
+    assert send(other, into("c", scene.shift.id, began))[0]["status"] == 409
+    [told] = unit(lambda: db.session.query(Notification).filter_by(kind=waiting.CHECK_OUT_TOO_LATE).all())
+    assert (told.volunteer_id, told.values["attendance_id"]) == (scene.volunteer.id, first[0]["attendance"]["id"])
+    shown = phone.get("/me/attendances").json["items"][0]
+    assert (shown["decision_reason"], shown["reviewed_at"] is None) == ("看过了", False)
+
+
+def test_a_day_has_no_more_duties_than_anybody_can_serve(client: Any, unit: Any, monkeypatch: Any) -> None:
+    scene = make_scene(starts_at=soon() - DAY)
+    noon = unit(lambda: clock.start_of(clock.local_date(scene.shift.starts_at))) + 12 * HOUR
+    monkeypatch.setattr(check_ins, "MOST_DUTIES_A_DAY", 2)
+
+    def serve(number: int, noon: Any = noon) -> Any:
+        at = noon + 10 * number * MINUTE
+        begin = {"key": f"in-{number}", "kind": "check_in", "station_id": str(scene.station.id)}
+        lines = [begin | {"evidence": evidence(at)}, out(f"out-{number}", at + MINUTE, of=f"in-{number}")]
+        return send(client.as_(scene.volunteer), *lines)[0]
+
+    assert [serve(number)["status"] for number in range(2)] == [201, 201]
+    assert serve(2)["problem"]["code"] == "too_many_attendances"
+    assert serve(3, noon - DAY)["status"] == 201
 
 
 def test_a_rejected_duty_does_not_hold_that_of_another_day(unit: Any) -> None:

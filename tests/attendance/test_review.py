@@ -367,3 +367,57 @@ def test_who_took_the_roll_call_does_not_also_review_it(unit: Any, scene: Scene)
     with pytest.raises(RecordedByYou):
         unit(lambda: decide(attendance_id, scene.leader))
     assert unit(lambda: decide(attendance_id, scene.organizer)).credited_minutes == 120
+
+
+@pytest.mark.parametrize("is_duty", [False, True])
+def test_what_an_organizer_took_back_nobody_below_gives_again(client: Any, unit: Any, app: Any, is_duty: bool) -> None:
+    """An attendance that is credited in part, for the day's limit, waits with the rest; it does so no more then."""
+    yesterday = unit(lambda: clock.today()) - timedelta(days=1)
+    began = unit(lambda: clock.days_between(yesterday, yesterday)[0]) + 8 * HOUR
+    scene = make_scene(starts_at=began, hours=10)
+    reviewer = scene.station_manager if is_duty else scene.leader
+
+    def serve() -> UUID:
+        target = {"shift_id": scene.shift.id}
+        if is_duty:
+            target = {"station_id": scene.station.id}
+            make_grant(scene.volunteer, Role.STATION_MANAGER, scene.station.id)
+            # A duty alone is no longer than the limit: an hour elsewhere on the same day goes before.
+            hours.credit(
+                volunteer_id=scene.volunteer.id,
+                minutes=60,
+                activity=scene.activity,
+                shift=scene.shift,
+                starts_at=began + 9 * HOUR,
+                ends_at=began + 10 * HOUR,
+            )
+        evidence = {"place": NEAR, "accuracy_m": 20}
+        with clock.at(began):
+            made = service.check_in(
+                volunteer_id=scene.volunteer.id, evidence=loaded_evidence(began, **evidence), **target
+            )
+        left_at = began + (8 if is_duty else 10) * HOUR
+        with clock.at(left_at):
+            return service.check_out(attendance=made, evidence=loaded_evidence(left_at, **evidence)).id
+
+    attendance_id = unit(serve)
+    attendance = unit(lambda: db.session.get_one(Attendance, attendance_id))
+    assert (attendance.state, attendance.reasons) == (State.HELD, ["daily_limit"])
+    most = attendance.credited_minutes + attendance.held_minutes
+    assert attendance.held_minutes > 0
+    record = unit(lambda: db.session.query(ServiceRecord).filter_by(attendance_id=attendance_id).one())
+    path = f"/service-records/{record.id}/reversal"
+    answer = client.as_(scene.organizer).post(path, json={"reason": "当天不在场。"}, key="reversal")
+    assert answer.status_code == 201, answer.json
+    attendance = unit(lambda: db.session.get_one(Attendance, attendance_id))
+    assert (attendance.state, attendance.credited_minutes, attendance.held_minutes) == (State.REJECTED, 0, 0)
+    assert unit(lambda: sums(scene.volunteer)) == (60 if is_duty else 0, 0)
+    assert unit(lambda: told(scene.volunteer))[-2:] == ["hours_reversed", "attendance_rejected"]
+    body = {"decision": "credit", "credited_minutes": most, "reason": "我看见他了。"}
+    answer = client.as_(reviewer).post(f"/attendances/{attendance_id}/review", json=body, key="review")
+    assert (answer.status_code, answer.json["code"]) == (409, "already_reviewed")
+    answer = client.as_(reviewer).post(
+        f"/attendances/{attendance_id}/review", json=body | {"correction": True}, key="review-2"
+    )
+    assert (answer.status_code, answer.json["code"]) == (403, "needs_organizer")
+    assert unit(lambda: decide(attendance_id, scene.organizer, credited_minutes=most)).credited_minutes == most

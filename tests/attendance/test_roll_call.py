@@ -11,11 +11,13 @@ from tests.attendance.test_review import attend, sums, told
 from tests.factories import make_volunteer, next_number
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import absences, roll_call, service
+from volunteer_api.attendance import absences, claims, roll_call, service
+from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.problems import TimeIsOver
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
@@ -47,6 +49,71 @@ def take(scene: Scene, *entries: dict[str, Any], **options: Any) -> list[Any]:
 def is_absent(scene: Scene, volunteer: Volunteer) -> bool:
     found = db.session.query(SignUp).filter_by(shift_id=scene.shift.id, volunteer_id=volunteer.id).one()
     return found.absent_at is not None
+
+
+@pytest.mark.parametrize(
+    ("came", "left", "minutes"),
+    [
+        # Whose clock was odd at one end is believed at the other: nobody is given what she does not claim.
+        ((90, None), (120, -1), 30),
+        ((0, -1), (30, None), 30),
+        ((0, None), (30, None), 30),
+        # Only where neither says anything, it was the whole shift.
+        ((90, -1), (120, -1), 120),
+    ],
+)
+def test_present_without_times_is_what_she_says_herself(
+    unit: Any, scene: Scene, came: tuple[int, int | None], left: tuple[int, int | None], minutes: int
+) -> None:
+    def tap() -> None:
+        ends = [
+            loaded_evidence(scene.shift.starts_at + after * MINUTE, **({} if delay is None else {"delay_ms": delay}))
+            for after, delay in (came, left)
+        ]
+        mine = service.check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=ends[0])
+        service.check_out(attendance=mine, evidence=ends[1])
+
+    unit(tap)
+    assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (minutes, 0)
+
+
+def test_a_check_in_elsewhere_forgets_no_absence(unit: Any, scene: Scene) -> None:
+    starts_at = scene.shift.starts_at
+
+    def into(shift_id: UUID, at: Any) -> Attendance:
+        with clock.at(at):
+            return service.check_in(volunteer_id=scene.volunteer.id, shift_id=shift_id, evidence=loaded_evidence(at))
+
+    mine = unit(lambda: into(scene.shift.id, starts_at))
+    with clock.at(starts_at + MINUTE):
+        assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("open", True)]
+    other = unit(
+        lambda: make_shift(
+            organization=scene.organization, created_by=scene.organizer, starts_at=starts_at + 30 * MINUTE
+        )
+    )
+    unit(lambda: into(other.id, starts_at + HOUR))
+    left = unit(lambda: db.session.get_one(Attendance, mine.id))
+    assert (left.state, {"checked_in_elsewhere", "marked_absent"} <= {*left.reasons}) == ("held", True)
+
+
+def test_present_without_times_goes_not_beyond_her_claim(unit: Any, scene: Scene) -> None:
+    starts_at = scene.shift.starts_at
+
+    def forget() -> Attendance:
+        with clock.at(starts_at):
+            return service.check_in(
+                volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=loaded_evidence(starts_at)
+            )
+
+    mine = unit(forget)
+    with clock.at(scene.shift.ends_at + 2 * HOUR):
+        assert unit(close_forgotten) == 1
+    with clock.at(scene.shift.ends_at + 3 * HOUR):
+        unit(lambda: claims.claim(attendance=mine, left_at=starts_at + 30 * MINUTE, reason="家里有事"))
+        assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
+    assert unit(lambda: sums(scene.volunteer)) == (30, 0)
 
 
 def test_a_paper_list_typed_in_the_evening(client: Any, unit: Any, scene: Scene, statements: Any) -> None:
@@ -150,8 +217,14 @@ def test_absent_against_an_attendance_holds_it_and_shows_both(client: Any, unit:
     # It was a mistake: what was proven counts again. And again it was none.
     assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
     assert unit(lambda: sums(scene.volunteer)) == (120, 0)
-    assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("held", True)]
+    body = {"entries": [{"volunteer_id": str(scene.volunteer.id), "status": "absent"}]}
+    path, headers = f"/shifts/{scene.shift.id}/roll-call", {"Accept-Language": "en"}
+    [result] = client.as_(scene.leader).put(path, json=body, key="absent", headers=headers).json["results"]
+    assert (result["attendance"]["state"], result["changed"]) == ("held", True)
     assert unit(lambda: sums(scene.volunteer)) == (0, 120)
+    # In the language of the records, not in that of the leader's phone.
+    reversal = unit(lambda: db.session.query(ServiceRecord).filter(ServiceRecord.reverses_id.is_not(None)).one())
+    assert reversal.reason == "点名时登记为缺席。"
     assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == ["attended"]
 
 
@@ -161,6 +234,33 @@ def test_a_name_ticked_by_mistake(unit: Any, scene: Scene) -> None:
     assert unit(lambda: (sums(scene.volunteer), is_absent(scene, scene.volunteer))) == ((0, 0), True)
     assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
     assert unit(lambda: (sums(scene.volunteer), is_absent(scene, scene.volunteer))) == ((120, 0), False)
+
+
+def test_a_sign_up_after_the_fact_is_none(unit: Any) -> None:
+    """A leader and a friend who signs up at the end make no hours of the day that is over."""
+    scene = unit(lambda: make_scene(starts_at=soon() - 5 * HOUR, hours=6))
+    friend, latecomer, tapped = unit(lambda: [make_volunteer() for _ in range(3)])
+    unit(
+        lambda: [sign_ups.sign_up(shift_id=scene.shift.id, volunteer_id=one.id) for one in (friend, latecomer, tapped)]
+    )
+    began, ends_at = scene.shift.starts_at, scene.shift.ends_at
+
+    def of(volunteer_id: UUID) -> Attendance:
+        return db.session.query(Attendance).filter_by(volunteer_id=volunteer_id).one()
+
+    unit(
+        lambda: service.check_in(volunteer_id=tapped.id, shift_id=scene.shift.id, evidence=loaded_evidence(clock.now()))
+    )
+    told = [entry(friend, arrived_at=began), entry(latecomer, arrived_at=clock.now()), entry(tapped, arrived_at=began)]
+    assert unit(lambda: take(scene, *told)) == [("open", True)] * 3
+    with clock.at(ends_at):
+        for one in (friend, latecomer, tapped):
+            left = loaded_evidence(clock.now(), code=unit(lambda: scene.code(clock.now())))
+            unit(lambda who=one.id, end=left: service.check_out(attendance=of(who), evidence=end))
+        found = unit(lambda: {one.volunteer_id: one for one in db.session.query(Attendance)})
+    assert [found[one.id].state for one in (friend, latecomer, tapped)] == [State.HELD, State.CREDITED, State.HELD]
+    assert "not_signed_up" in found[friend.id].reasons
+    assert "not_signed_up" in found[tapped.id].reasons
 
 
 def test_who_is_excused_is_no_no_show(unit: Any, scene: Scene) -> None:

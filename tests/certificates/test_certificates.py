@@ -1,5 +1,6 @@
 """Certificates: from the ledger, by whoever recorded, frozen, verified by anybody, revoked with their hours."""
 
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from tests.accounts.furnished import RESIDENT_ID
 from tests.certificates.factories import DAY, make_record, take_back
@@ -66,14 +67,16 @@ def test_hours_are_certified_and_verified(client: Any, district: District, volun
     assert [len(group) for group in number.split("-")] == [4, 4, 4]
     assert not set(number) & set("0O1IL")
     assert (certificate["credited_minutes"], certificate["organization_name"]) == (215, district.office.name)
+    assert (certificate["from"], certificate["to"]) == ("2026-03-02", "2026-03-09")
     seen = verified(client, number)
     assert seen == {
         "state": "valid",
         "number": number,
         "masked_name": "王*",
         "credited_minutes": 215,
-        "from": "2026-03-01",
-        "to": "2026-03-31",
+        # Of the records, not of what was asked for.
+        "from": "2026-03-02",
+        "to": "2026-03-09",
         "issuer": district.office.name,
         "issued_on": clock_today(client),
         "revoked_on": None,
@@ -203,11 +206,12 @@ def test_paper_in_two_languages_is_the_same_each_time(client: Any, district: Dis
     assert phone.get(path).data == first.data
     assert set(fonts_of(first.data)) == {"NotoSansSC-Regular"}
     text = text_of(first.data)
-    facts = ("志愿服务记录证明", certificate["number"], "王翠花", volunteer.volunteer_number, "2026-03-01至2026-03-31")
+    facts = ("志愿服务记录证明", certificate["number"], "王翠花", volunteer.volunteer_number, "2026-03-02至2026-03-02")
     for fact in (*facts, "1小时30分钟", district.office.name, "09:00–10:30", "#panic()$清洁$湛河", "河西广场", "盖章"):
         assert "".join(fact.split()) in text, fact
+    assert all(line in text for line in ("负责人（签字）", "经办人（签字）", "联系电话"))
     english = text_of(phone.get(f"{path}?language=en", headers={"Accept-Language": "zh-CN"}).data)
-    assert "CertificateofVolunteerServiceRecords" in english
+    assert all(words in english for words in ("CertificateofVolunteerServiceRecords", "Handledby(signed)"))
     assert "official" not in english.lower()
     assert "官方" not in text
     assert phone.get(f"{path}?language=fr").status_code == 422
@@ -354,9 +358,12 @@ def test_hours_taken_back_while_a_certificate_is_made(postgresql_client: Any, po
     """Whichever is first: no certificate stays good with hours that are gone."""
     made: District = postgresql_unit(make_district)
     person = make_volunteer()
-    kept = make_record(person.id, made.office.id, minutes=60)
-    records = [make_record(person.id, made.office.id, minutes=30) for _ in range(6)]
+    make_record(person.id, made.office.id, minutes=60)
+    records = [make_record(person.id, made.office.id, minutes=30, on=DAY + timedelta(days=1)) for _ in range(6)]
     phone = postgresql_client.as_(person)
+    for last, minutes in ((DAY, 60), (DAY + timedelta(days=1), 240)):
+        body = PERIOD | {"to": last.isoformat()}
+        assert phone.post("/me/certificates", json=body).json["credited_minutes"] == minutes
 
     def act(number: int) -> Any:
         if number % 2:
@@ -367,7 +374,31 @@ def test_hours_taken_back_while_a_certificate_is_made(postgresql_client: Any, po
     assert set(outcomes[::2]) == {201}, outcomes
     assert set(outcomes[1::2]) == {None}, outcomes
     certificates = postgresql_unit(lambda: db.session.query(Certificate).all())
-    assert len({one.number for one in certificates}) == 6
-    good = [one.minutes for one in certificates if one.revoked_at is None]
-    assert set(good) <= {60}
-    assert kept is not None
+    assert len({one.number for one in certificates}) == 8
+    # What has a record that is gone is good no more, and nothing else was revoked.
+    assert all((one.revoked_at is None) == (one.minutes == 60) for one in certificates), [
+        (one.minutes, one.revocation) for one in certificates
+    ]
+
+
+def test_a_certificate_waits_for_what_is_being_taken_back(postgresql_client: Any, postgresql_unit: Unit) -> None:
+    """Without that, it would certify what is about to be gone, and nobody would revoke it."""
+    made: District = postgresql_unit(make_district)
+    person = make_volunteer()
+    make_record(person.id, made.office.id, minutes=60)
+    gone = make_record(person.id, made.office.id, minutes=30)
+    phone, answers = postgresql_client.as_(person), []
+    asking = threading.Thread(target=lambda: answers.append(phone.post("/me/certificates", json=PERIOD)))
+    waiting = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid)))")
+
+    def take_back_meanwhile() -> None:
+        take_back(gone)
+        own = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as beside:
+            asking.start()
+            while asking.is_alive() and not beside.scalar(waiting, {"own": own}):
+                asking.join(0.01)
+
+    postgresql_unit(take_back_meanwhile)
+    asking.join(30)
+    assert [one.json["credited_minutes"] for one in answers] == [60]

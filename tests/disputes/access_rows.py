@@ -13,7 +13,7 @@ from volunteer_api.disputes import service
 from volunteer_api.disputes.models import Dispute
 
 DECIDES = Rule("organizers of the organization who have no part in what is disputed", "organizer")
-CONFIRMS = Rule("those who lead the activity", "leader")
+CONFIRMS = Rule("those who lead the activity, or manage the station of a duty", "leader")
 
 
 def past_shift(world: World) -> Shift:

@@ -1,7 +1,7 @@
 """Service that can be disputed. Call them inside a unit."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,12 @@ from sqlalchemy import func, select
 from tests.feedback.factories import Past, make_past
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME
 from volunteer_api.hours import service as hours
-from volunteer_api.hours import tallies
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.hours.notices import HOURS_CREDITED
+from volunteer_api.stations.models import Station
 
 SHIFT_MINUTES = 120
 
@@ -39,20 +38,27 @@ class Served:
         """A record of somebody of whom nothing else is known."""
         shift = db.session.get_one(Shift, self.shift_id)
         activity = db.session.get_one(Activity, shift.activity_id)
+        told = hours.described(activity, shift, None, shift.starts_at, None, None) | {"leader_id": None}
+        return self._write(
+            minutes, shift.starts_at, shift.ends_at, told, recorder_id=recorder_id, approver_id=approver_id
+        )
+
+    def duty(self, minutes: int, starts_at: datetime, **people: UUID) -> UUID:
+        """The same of a duty at the scene's station."""
+        station = db.session.get_one(Station, self.scene.station_id)
+        told = hours.described(None, None, station, starts_at, None, None)
+        return self._write(minutes, starts_at, starts_at + timedelta(minutes=minutes), told, **people)
+
+    def _write(self, minutes: int, starts_at: datetime, ends_at: datetime, told: Any, **people: UUID) -> UUID:
         record = ServiceRecord(
             volunteer_id=self.unknown_id,
             minutes=minutes,
             source=Source.BACKFILLED,
-            activity_id=activity.id,
-            shift_id=shift.id,
-            on=clock.local_date(shift.starts_at),
-            starts_at=shift.starts_at,
-            ends_at=shift.ends_at,
-            content=activity.title,
-            recorder_id=recorder_id,
-            approver_id=approver_id,
+            starts_at=starts_at,
+            ends_at=ends_at,
             reason="补录",
-            **tallies.place_of(activity, None, None),
+            **people,
+            **told,
         )
         hours.write(record, told=HOURS_CREDITED)
         return record.id

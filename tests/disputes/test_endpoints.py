@@ -97,8 +97,12 @@ def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit:
     assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)
     assert refused(post(client, volunteer_id, made, "confirmation", minutes=60, text="我在")) == (403, "own_dispute")
     assert (made["can_confirm"], can_confirm(client, scene.leader_id, made)) == (False, True)
-    assert post(client, scene.leader_id, made, "confirmation", minutes=100, text="在场").status_code == 200
+    assert post(client, scene.leader_id, made, "confirmation", minutes=10, text="在场").status_code == 200
     assert not can_confirm(client, scene.organizer_id, made)
+    # A slip of the finger: until the decision, who confirmed says it again.
+    amended = post(client, scene.leader_id, made, "confirmation", minutes=100, text="打错了，一百分钟").get_json()
+    assert (amended["confirmed_minutes"], amended["can_confirm"]) == (100, True)
+    assert [step["kind"] for step in amended["steps"]] == ["filed", "confirmed", "confirmed"]
     again = post(client, scene.organizer_id, made, "confirmation", minutes=60, text="也在场")
     assert refused(again) == (409, "nothing_to_confirm")
     # The leader has no right to decide; the organizer has, and is the second person.
@@ -373,7 +377,13 @@ def test_lists_begin_with_what_is_overdue(client: Any, unit: Unit, statements: A
     assert listed("?overdue=true") == [second["id"]]
     assert listed("?mine=true") == []
     assert client.as_(served.volunteer_id).get("/disputes").get_json()["items"][0]["id"] == first["id"]
-    assert client.as_(served.scene.leader_id).get("/disputes").get_json()["items"] == []
+    # Who led the shift finds what waits for her word.
+    leader = client.as_(served.scene.leader_id)
+    assert [item["id"] for item in leader.get("/disputes").get_json()["items"]] == [second["id"], first["id"]]
+    waits = leader.get("/disputes?unconfirmed=true").get_json()["items"]
+    assert [item["id"] for item in waits] == [second["id"]]
+    assert leader.get("/disputes?unconfirmed=false").get_json()["items"][0]["id"] == first["id"]
+    assert client.as_(served.scene.other_organizer_id).get("/disputes").get_json()["items"] == []
     with statements() as many:
         assert listed(f"?organization_id={served.scene.center_id}&mine=false") == [second["id"], first["id"]]
     decide(client, served.scene.organizer_id, second, "rejected")
@@ -416,3 +426,33 @@ def test_hours_that_the_ledger_took_back_are_given_again_with_their_attendance(
     other = unit(lambda: make_administrator(scene.center_id))
     assert decide(client, other, second).get_json()["credited_minutes"] == 50
     assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (50, 50)
+
+
+def test_a_recorded_duty_that_was_longer_is_confirmed_by_the_manager(client: Any, unit: Unit, served: Served) -> None:
+    scene, volunteer_id, began = served.scene, served.unknown_id, unit(clock.now) - timedelta(days=2)
+
+    def prepare() -> tuple[UUID, UUID]:
+        manager = make_volunteer()
+        make_grant(manager, Role.STATION_MANAGER, scene.station_id)
+        return manager.id, served.duty(30, began, recorder_id=scene.leader_id, approver_id=scene.organizer_id)
+
+    manager_id, record_id = unit(prepare)
+    made = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=90)
+    assert "dispute_to_confirm" in kinds(client, manager_id)
+    assert can_confirm(client, manager_id, made)
+    listed = client.as_(manager_id).get("/disputes?unconfirmed=true").get_json()["items"]
+    assert [item["id"] for item in listed] == [made["id"]]
+    assert client.as_(volunteer_id).get("/disputes?unconfirmed=true").get_json()["items"] == []
+    assert client.as_(scene.leader_id).get(f"/disputes/{made['id']}").status_code == 404
+    too_long = post(client, manager_id, made, "confirmation", minutes=481, text="在岗")
+    assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", 480)
+    assert post(client, manager_id, made, "confirmation", minutes=90, text="在岗到十一点半").status_code == 200
+    # The manager has no right to decide.
+    assert refused(decide(client, manager_id, made)) == (403, "forbidden")
+    answer = decide(client, scene.administrator_id, made)
+    assert answer.status_code == 200, answer.get_json()
+    record = unit(lambda: db.session.scalars(select(ServiceRecord).order_by(ServiceRecord.id.desc()).limit(1)).one())
+    assert (record.minutes, record.station_id, record.shift_id) == (90, scene.station_id, None)
+    assert (record.starts_at, record.ends_at) == (began, began + timedelta(minutes=90))
+    assert (record.recorder_id, record.approver_id) == (manager_id, scene.administrator_id)
+    assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (90, 90)

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from tests.activities.factories import Scene, make_scene, make_volunteers
 from tests.rankings.factories import Happening, Turn, write
-from volunteer_api.attendance.models import State
+from volunteer_api.activities.models import Shift
+from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,39 @@ def make_past(
     office = db.session.get_one(Organization, scene.office_id)
     made = write(Happening(turns=[turn]), office, [scene.organizer_id, *present], **{"team_id": scene.team_id} | values)
     return Past(made.id, scene, present)
+
+
+def come(
+    past: Past, volunteer_id: UUID, state: State = State.HELD, *, signed_up: bool = False, ago: timedelta = timedelta()
+) -> UUID:
+    """An attendance that somebody told of so long ago; its id."""
+    shift = db.session.query(Shift).filter_by(activity_id=past.activity_id).one()
+    if signed_up:
+        db.session.add(SignUp(shift_id=shift.id, volunteer_id=volunteer_id, state=SignUpState.CONFIRMED))
+    attendance = Attendance(
+        volunteer_id=volunteer_id,
+        shift_id=shift.id,
+        created_at=clock.now() - ago,
+        state=state,
+        grade=Grade.WEAK,
+        check_in_grade=Grade.WEAK,
+        checked_in_at=shift.starts_at,
+        checked_out_at=shift.ends_at,
+        check_in_evidence={},
+    )
+    db.session.add(attendance)
+    db.session.flush()
+    return attendance.id
+
+
+def decide(attendance_id: UUID, state: State) -> None:
+    """Let a reviewer come to this now."""
+    attendance = db.session.get_one(Attendance, attendance_id)
+    attendance.state, attendance.reviewed_at = state, clock.now()
+    db.session.flush()
+
+
+def decide_on(past: Past, volunteer_id: UUID, state: State) -> None:
+    """The same, of the volunteer's only attendance."""
+    found = db.session.query(Attendance).join(Shift, Shift.id == Attendance.shift_id)
+    decide(found.filter(Shift.activity_id == past.activity_id, Attendance.volunteer_id == volunteer_id).one().id, state)

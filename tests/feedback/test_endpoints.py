@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from tests.activities.factories import make_volunteers
 from tests.factories import make_volunteer
-from tests.feedback.factories import Past, make_past
+from tests.feedback.factories import Past, come, decide, decide_on, make_past
 from tests.sign_ups.factories import born, kinds
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import ActivityLeader
@@ -90,6 +91,55 @@ def test_the_anonymous_are_named_to_nobody_and_read_only_among_enough(client: An
     assert public(client, past)["count"] == 3
 
 
+def test_nobody_brings_people_afterwards_to_read_who_is_hidden(client: Any, unit: Unit) -> None:
+    """A leader may call the roll, and review it, when the feedback is there: these people hide nobody."""
+    past = unit(lambda: make_past(people=4))
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    give(client, past, 1)
+    give(client, past, 2)
+    unit(lambda: [come(past, person, signed_up=True) for person in make_volunteers(3)])
+    leader = client.as_(past.scene.leader_id)
+    assert leader.get(f"/feedback/{made['id']}").status_code == 404
+    assert len(leader.get("/feedback").get_json()["items"]) == 2
+    # Who was there before, and no reviewer had believed it, hides nobody either.
+    early = unit(lambda: [come(past, person, ago=timedelta(minutes=30)) for person in make_volunteers(3)])
+    unit(lambda: [decide(one, State.CREDITED) for one in early])
+    assert leader.get(f"/feedback/{made['id']}").status_code == 404
+
+
+def test_who_leads_is_nobody_to_hide_behind(client: Any, unit: Unit) -> None:
+    past = unit(lambda: make_past(people=2))
+    unit(lambda: come(past, past.scene.leader_id, State.CREDITED))
+    answer = client.as_(past.people[0]).post(
+        f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True}
+    )
+    assert refused(answer) == (409, "too_few_to_be_anonymous")
+
+
+def test_a_doubtful_check_in_gives_no_feedback_without_a_sign_up(client: Any, unit: Unit, past: Past) -> None:
+    path = f"/activities/{past.activity_id}/feedback"
+    stranger, expected = unit(lambda: make_volunteers(2))
+    unit(lambda: (come(past, stranger), come(past, expected, signed_up=True)))
+    assert refused(client.as_(stranger).post(path, json={"stars": 1})) == (403, "not_attended")
+    assert client.as_(expected).post(path, json={"stars": 5}).status_code == 201
+
+
+def test_a_rejected_attendance_takes_its_signed_stars_back(client: Any, unit: Unit) -> None:
+    past = unit(lambda: make_past(people=5))
+    for number in range(3):
+        give(client, past, number, stars=1 + number)
+    fourth = give(client, past, 3, stars=5, words=WORDS)
+    give(client, past, 4, stars=5, anonymous=True)
+    post(client, past.scene.organizer_id, fourth, "approval", version=1)
+    unit(lambda: decide_on(past, past.people[3], State.REJECTED))
+    told = public(client, past)
+    assert (told["count"], told["items"]) == (4, [])
+    assert told["distribution"][4] == {"stars": 5, "count": 0}
+    # Whose anonymous stars went away could be told from whose attendance did.
+    unit(lambda: decide_on(past, past.people[4], State.REJECTED))
+    assert public(client, past)["count"] == 4
+
+
 def test_two_people_can_not_be_anonymous(client: Any, unit: Unit) -> None:
     past = unit(lambda: make_past(people=2))
     body = {"stars": 1, "anonymous": True}
@@ -122,7 +172,7 @@ def test_refusals_of_giving(client: Any, unit: Unit, past: Past) -> None:
         assert client.as_(past.people[1]).post(path, json={"stars": stars}).status_code == 422
     assert client.as_(past.people[1]).post(path, json={"stars": 5, "words": "字" * 1001}).status_code == 422
     cases = {
-        "feedback_not_open": {"ended": timedelta(minutes=-30), "state": State.OPEN, "people": 1},
+        "feedback_not_open": {"ended": timedelta(minutes=-30), "people": 1},
         "feedback_closed": {"ended": timedelta(days=31)},
         "not_attended": {"state": State.REJECTED},
     }
@@ -186,6 +236,17 @@ def test_who_leads_by_name_decides_nothing_but_answers_once(client: Any, unit: U
     assert refused(post(client, scene.organizer_id, made, "reply", text="我也说一句")) == (409, "already_replied")
     assert post(client, past.people[0], made, "reply", text="谢谢").status_code == 403
     assert "feedback_replied" in kinds(client, past.people[0])
+
+
+def test_an_answer_does_not_stay_under_other_words(client: Any, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS)
+    post(client, past.scene.leader_id, made, "reply", text="谢谢肯定！")
+    giver, path = client.as_(past.people[0]), f"/feedback/{made['id']}"
+    stars = giver.patch(path, json={"stars": 1}, version=2).get_json()
+    assert stars["reply"] == "谢谢肯定！"
+    words = giver.patch(path, json={"words": "领队收钱。"}, version=3).get_json()
+    assert (words["reply"], words["replied_at"]) == (None, None)
+    assert post(client, past.scene.leader_id, made, "reply", text="没有这回事。").status_code == 200
 
 
 def test_three_reports_take_approved_words_down_until_somebody_looks(client: Any, unit: Unit, past: Past) -> None:
@@ -269,3 +330,22 @@ def test_changed_words_are_not_approved_by_a_race(postgresql_client: Any, postgr
     assert statuses in ([200, 409], [200, 412])
     found = giver.get(f"/feedback/{made['id']}").get_json()
     assert (found["words"], found["words_state"]) in ((WORDS, "approved"), ("骂人的话", "pending"))
+
+
+def test_reports_at_once_are_all_counted(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:
+    past = postgresql_unit(lambda: make_past(people=6))
+    phones = [postgresql_client.as_(one) for one in postgresql_unit(lambda: make_volunteers(3))]
+    given = [give(postgresql_client, past, number, words=WORDS) for number in range(6)]
+    for made in given:
+        post(postgresql_client, past.scene.organizer_id, made, "approval", version=1)
+
+    def report(made: Any) -> str:
+        path, body = f"/feedback/{made['id']}/reports", {"reason": "骂人"}
+        answers = race(3, lambda who: phones[who].post(path, json=body))
+        assert [answer.status_code for answer in answers] == [204] * 3
+        state: str = (
+            postgresql_client.as_(past.scene.leader_id).get(f"/feedback/{made['id']}").get_json()["words_state"]
+        )
+        return state
+
+    assert [report(made) for made in given] == ["pending"] * 6

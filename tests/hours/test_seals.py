@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select, text
@@ -18,7 +20,7 @@ from volunteer_api import cli
 from volunteer_api.app import create_app
 from volunteer_api.certificates import service as certificates
 from volunteer_api.certificates.models import Certificate
-from volunteer_api.core import clock
+from volunteer_api.core import clock, logs
 from volunteer_api.core.database import db
 from volunteer_api.hours import seal_check, seals
 from volunteer_api.hours.leaves import COLUMNS, FORMAT, record_leaf
@@ -121,6 +123,24 @@ def test_a_row_that_is_committed_late_is_in_the_next_seal_and_named(app: Flask, 
     ]
 
 
+def test_a_root_is_logged_once_it_stands(app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = StringIO()
+    monkeypatch.setitem(app.extensions, logs.EXTENSION, structlog.wrap_logger(structlog.PrintLogger(shown)))
+    record(unit, make_scene(starts_at=FIRST), FIRST)
+    at = clock_start(app, DAYS[1]) + HOUR
+
+    def seal_and_fail() -> None:
+        assert seals.seal_next_day() is not None
+        raise LookupError
+
+    with clock.at(at), pytest.raises(LookupError):
+        unit(seal_and_fail)
+    assert "day_sealed" not in shown.getvalue()
+    assert seal(app, at) == 1
+    root = unit(lambda: db.session.scalars(select(DaySeal.root)).one()).hex()
+    assert (shown.getvalue().count("day_sealed"), shown.getvalue().count(root)) == (1, 1)
+
+
 def test_a_row_of_a_time_to_come_is_named(app: Flask, unit: Unit) -> None:
     scene = make_scene(starts_at=FIRST)
     record(unit, scene, FIRST)
@@ -217,19 +237,33 @@ def test_the_worker_looks_at_each_day_once_a_month(own_app: Flask) -> None:
     made = record(unit, scene, FIRST)
     end = clock_start(own_app, DAYS[1]) + HOUR
     seal(own_app, end)
-    by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))
+    name = stored(own_app, made)
+    [content] = unit(lambda: db.session.scalars(select(ServiceRecord.content)).all())
+    by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=name)
 
-    def look(day: int) -> tuple[int, date | None]:
+    def look(day: int) -> int:
+        seal(own_app, end + timedelta(days=day))
         with own_app.app_context(), clock.at(end + timedelta(days=day)):
-            return seal_check.verify_some(), unit(seals.overdue_day)
+            return seal_check.verify_some()
 
-    found = [look(day) for day in range(31)]
-    # From the second day on a seal is missing as well, and each look says so.
-    missing = [int(on is not None) for _, on in found]
-    changed = [count - more for (count, _), more in zip(found, missing, strict=True)]
-    assert sum(changed[:30]) == sum(changed[1:]) == 1
+    def warnings() -> list[str]:
+        told: list[str] = own_app.test_client().get("/readyz").json["warnings"]
+        return [one for one in told if "does not fit its seals" in one]
+
+    night = next(night for night in range(30) if look(night))
+    assert night > 0, "each night looks at some of the days"
+    # From then on it is told, and each night looks at all of them until nothing is found.
+    assert warnings() == [
+        "The hours ledger does not fit its seals: 1 faults, the first one record_changed of 2026-01-01; see "
+        "`volunteer-api ledger verify`."
+    ]
+    assert [look(night + 1), look(night + 2), len(warnings())] == [1, 1, 1]
+    by_hand(own_app, "UPDATE service_records SET content = :content WHERE id = :id", content=content, id=name)
+    assert (look(night + 3), warnings()) == (0, [])
     # Nothing was sealed since: who asks whether the worker is well is told from the second day on.
-    assert [on for _, on in found] == [None, None, *[DAYS[1]] * 29]
+    for more, on in ((4, None), (5, DAYS[1] + timedelta(days=night + 3))):
+        with own_app.app_context(), clock.at(end + timedelta(days=night + more)):
+            assert unit(seals.overdue_day) == on
 
 
 def test_a_proof_leads_to_the_root(client: Any, app: Flask, unit: Unit) -> None:
@@ -292,6 +326,8 @@ def test_the_command_names_what_was_changed(own_app: Flask, monkeypatch: Any) ->
     arguments = ["ledger", "verify", "--from", "2026-01-01", "--to", "2026-01-01"]
     good = CliRunner().invoke(cli.group, arguments)
     assert (good.exit_code, good.stdout.count("1 records on 1 days, the last one 2026-01-01")) == (0, 1)
+    nothing = CliRunner().invoke(cli.group, ["ledger", "verify", "--from", "2030-01-01"])
+    assert (nothing.exit_code, "nothing was compared" in nothing.output) == (1, True)
     by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))
     bad = CliRunner().invoke(cli.group, arguments)
     assert bad.exit_code == 1

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from icalendar import Calendar, Event
 
-from tests.activities.factories import PLACE, make_activity
+from tests.activities.factories import PLACE, make_activity, make_scene
+from tests.activities.test_shifts_of_long_ones import again, plan, rule
 from volunteer_api.activities import service, shifts
 from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
@@ -72,6 +73,18 @@ def test_an_activity_is_a_calendar(client: Any, made: Any, unit: Unit) -> None:
     assert list(first.walk("VALARM")) == []
     again = client.get(f"/activities/{made.id}.ics", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_a_calendar_has_what_is_to_come_whatever_a_former_rule_left(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    start = (clock.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+    made = plan(client, scene, rule(start, 366, 1))
+    later = start + timedelta(days=400)
+    assert again(client, scene, made, rule(later, 10, 1)).status_code == 200
+    _, events = parsed(client.get(f"/activities/{made}.ics"))
+    standing = [event.decoded("DTSTART") for event in events if event["STATUS"] == "CONFIRMED"]
+    assert standing == [later + timedelta(days=day) for day in range(10)]
+    assert len(events) == 366
 
 
 def test_a_draft_is_a_calendar_for_its_makers_alone(client: Any, unit: Unit) -> None:

@@ -148,11 +148,12 @@ def test_the_place_goes_to_who_waits_and_everybody_hears(
     assert [row(unit, one).state for one in (mine, waiting)] == ["invited", "confirmed"]
     # Who serves is there.
     assert row(unit, serving).state == "confirmed"
-    heard = [kinds(client, one) for one in (people.losing, people.keeping, people.scene.organizer_id)]
+    concerned = (*both(people), people.scene.leader_id if "team_id" in values else people.scene.organizer_id)
+    heard = [kinds(client, one) for one in concerned]
     assert (heard[0].count("sign_up_place_lost"), heard[1][0]) == (1, "sign_up_promoted")
     assert heard[2].count("shift_places_lost") == 1
     run_task(app, unfit.LOOK_AT_PEOPLE)
-    assert [kinds(client, one) for one in (people.losing, people.keeping, people.scene.organizer_id)] == heard
+    assert [kinds(client, one) for one in concerned] == heard
     refused = post(client, people.losing, f"/sign-ups/{mine}/acceptance").get_json()
     assert refused["code"] == "not_eligible"
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
-from tests.sign_ups.factories import HOUR, kinds, move_shift, post, row
+from tests.sign_ups.factories import HOUR, kinds, move_shift, number_of, post, row
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.changes import changing
@@ -196,6 +196,22 @@ def test_nobody_speaks_for_somebody_else(client: Any, unit: Any) -> None:
     assert post(client, one, path, volunteer_id=str(one)).get_json()["state"] == "confirmed"
     unknown = post(client, made.scene.organizer_id, path, volunteer_id=str(uuid4()))
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_id")
+
+
+def test_a_leader_invites_by_the_number_that_she_is_told(client: Any, unit: Any) -> None:
+    leader = unit(lambda: make_volunteers(1))[0]
+    made = unit(lambda: make_activity(leader_ids=[leader]))
+    number, path = unit(lambda: number_of(made.scene.member_id)), f"/shifts/{made.shift_id}/sign-ups"
+    # Whether a number is anybody's is told to nobody who may not ask.
+    for named in (number, "000000"):
+        answer = post(client, made.scene.outsider_id, path, volunteer_number=named)
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "forbidden")
+    unknown = post(client, leader, path, volunteer_number="000000")
+    assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_number")
+    both = post(client, leader, path, volunteer_number=number, volunteer_id=str(made.scene.member_id))
+    assert both.get_json()["errors"][0]["code"] == "one_of"
+    asked = post(client, leader, path, volunteer_number=number).get_json()
+    assert (asked["state"], asked["volunteer"]["id"]) == ("invited", str(made.scene.member_id))
 
 
 def shift_with_roles(**values: Any) -> MadeActivity:

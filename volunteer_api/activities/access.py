@@ -1,16 +1,18 @@
 """Who sees, leads and publishes activities."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
+from volunteer_api.activities import queries
+from volunteer_api.activities.changes import UNPUBLISHED
 from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift, Template
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.organizations.access import Permission, permitted_organization_ids, require
+from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
 from volunteer_api.teams.access import leads
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
@@ -72,6 +74,17 @@ def require_team(principal: Principal, activity: Activity, team_id: UUID | None)
         require_creation(principal, organization_id=activity.organization_id, team_id=team_id)
     except NotFound:
         raise Forbidden() from None
+
+
+def require_partners(activity: Activity, organization_ids: Collection[UUID] | None, *, publishes: bool) -> None:
+    """Let pass co-organizers as they are, and others that are to be published, or are named by who could publish.
+
+    Raises Forbidden (403): who leads does not list a public activity among those of anybody's organization.
+    """
+    if organization_ids is None or publishes or activity.state in UNPUBLISHED:
+        return
+    if set(organization_ids) - {activity.organization_id} != queries.partner_ids_of(activity.id):
+        raise Forbidden()
 
 
 def require_campaign_creation(principal: Principal, *, organization_id: UUID) -> None:
@@ -146,6 +159,12 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
             raise Forbidden() from None
         raise
     return activity
+
+
+def publishes(principal: Principal, activity_id: UUID) -> bool:
+    """Whether the caller publishes for the organization of an activity that she has seen. One statement."""
+    organization_id = db.session.get_one(Activity, activity_id).organization_id
+    return can(principal.volunteer_id, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
 
 
 @open_to_all

@@ -15,9 +15,10 @@ from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vDuration
 from sqlalchemy import select
 
+from volunteer_api.activities import queries
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.recurrence import MOST_OCCURRENCES
-from volunteer_api.core import texts
+from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.settings import settings
@@ -48,15 +49,19 @@ class Entry:
 
 
 def activity_calendar(activity: Activity) -> Download:
-    """An activity's shifts, to be put into a calendar once. Two statements."""
+    """An activity's shifts, to be put into a calendar once. Two statements.
+
+    As many as an activity may have beside the canceled ones, which a rule that is given anew leaves behind.
+    """
     shifts = db.session.scalars(
         select(Shift)
         .where(Shift.activity_id == activity.id)
-        .order_by(Shift.starts_at, Shift.id)
+        .order_by(*queries.next_first(clock.now()))
         .limit(MOST_OCCURRENCES)
     )
     names = names_of([activity.id])[activity.id]
-    content = written(activity.title, [Entry(activity, shift, names) for shift in shifts])
+    in_order = sorted(shifts, key=lambda shift: (shift.starts_at, shift.id))
+    content = written(activity.title, [Entry(activity, shift, names) for shift in in_order])
     return Download(content, MEDIA_TYPE, file_name=f"{activity.title}.ics")
 
 

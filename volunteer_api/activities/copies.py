@@ -1,13 +1,14 @@
 """One activity planned for many organizations, and activities kept as patterns for days to come."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from volunteer_api.activities import queries, roles, service
+from volunteer_api.activities import queries, references, roles, service
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
@@ -35,12 +36,21 @@ COPIED = (
 )
 
 
-def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Activity]:
+@dataclass(frozen=True)
+class Copy:
+    """A draft for an organization; `left_out` are the members that another branch keeps to itself."""
+
+    id: UUID
+    organization_id: UUID
+    left_out: list[str]
+
+
+def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Copy]:
     """A draft like this activity for each of the organizations, all or none, with its next hundred shifts to come.
 
     The place, the campaign and the photos' absence go with it: who holds the copy names its own team, station and
-    leaders. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409), InvalidPayload (422)
-    where the campaign is not theirs.
+    leaders. The campaign and required trainings of an organization that is neither above nor below the copy's are left
+    out. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409).
     """
     # A canceled activity may be planned anew; of another one, a canceled shift is not wanted.
     coming = _shifts(activity, Shift.starts_at > clock.now(), whatever=activity.state == ActivityState.CANCELED)
@@ -52,21 +62,23 @@ def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Princip
         | {"roles": parts[shift.id]}
         for shift in coming
     ]
-    made = [
-        service.create_activity(
-            by=by,
-            organization_id=organization_id,
-            campaign_id=activity.campaign_id,
-            place=activity.place,
-            shifts=shifts,
-            **_copied({name: getattr(activity, name) for name in COPIED}),
-        )
-        for organization_id in dict.fromkeys(organization_ids)
-    ]
-    for one in made:
-        one.copied_from_id = activity.id
+    made = [_copy(activity, one, shifts, by=by) for one in dict.fromkeys(organization_ids)]
     db.session.flush()
     return made
+
+
+def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[str, Any]], *, by: Principal) -> Copy:
+    members = _copied({name: getattr(activity, name) for name in COPIED})
+    members |= {"campaign_id": activity.campaign_id, "place": activity.place}
+    wanted = set(members["required_training_ids"])
+    members["required_training_ids"] = theirs = references.trainings_on_one_branch(organization_id, wanted)
+    left_out = ["required_training_ids"] if theirs != wanted else []
+    if not references.on_one_branch(organization_id, {"campaign_id": activity.campaign_id}):
+        members["campaign_id"] = None
+        left_out += ["campaign_id"] if activity.campaign_id is not None else []
+    made = service.create_activity(by=by, organization_id=organization_id, shifts=shifts, **members)
+    made.copied_from_id = activity.id
+    return Copy(made.id, organization_id, sorted(left_out))
 
 
 def keep_as_template(activity: Activity, *, organization_id: UUID, name: str) -> Template:

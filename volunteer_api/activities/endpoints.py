@@ -135,7 +135,9 @@ def export_activity(activity: Activity) -> Download:
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Change an activity that is not over."""
     access.require_team(principal, activity, body.get("team_id"))
-    service.update_activity(activity, by=principal, **body)
+    publishes = access.publishes(principal, activity.id)
+    access.require_partners(activity, body.get("co_organizer_ids"), publishes=publishes)
+    service.update_activity(activity, by=principal, publishes=publishes, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -144,7 +146,7 @@ def update_activity(principal: Principal, activity: Activity, body: dict[str, An
 )
 def submit_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
     """Ask the organizers to publish a draft."""
-    service.submit(activity)
+    service.submit(activity, by=principal.volunteer_id)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -171,7 +173,7 @@ def return_activity(principal: Principal, activity: Activity, body: dict[str, An
 )
 def publish_activity(principal: Principal, activity: Activity) -> dict[str, Any]:
     """Publish a submitted activity, or a draft directly."""
-    service.publish(activity)
+    service.publish(activity, by=principal.volunteer_id)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 
@@ -343,7 +345,7 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Add a shift to an activity that is not over."""
-    shift = shifts.add_shift(activity, **body)
+    shift = shifts.add_shift(activity, publishes=access.publishes(principal, activity.id), **body)
     return queries.read_shift(shift, principal.volunteer_id)
 
 
@@ -358,7 +360,8 @@ def create_shift(principal: Principal, activity: Activity, body: dict[str, Any])
 )
 def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
     """Change when a shift is, or how many it takes; who signed up is asked again where it moves."""
-    return queries.read_shift(shifts.change_shift(shift, **body), principal.volunteer_id)
+    changed = shifts.change_shift(shift, publishes=access.publishes(principal, shift.activity_id), **body)
+    return queries.read_shift(changed, principal.volunteer_id)
 
 
 @endpoint(

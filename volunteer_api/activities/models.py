@@ -33,6 +33,9 @@ class ActivityState(StrEnum):
 
 
 LONGEST_SHIFT = timedelta(hours=24)
+# So long after something began one person's word still plans it, or signs up for it. Hours of what is longer ago are a
+# backfill, behind which two people stand.
+LATEST_WORD = timedelta(hours=2)
 # Quantities of outcomes are kept in thousandths: whole numbers add up without a rest.
 THOUSANDTHS = 1000
 PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)

@@ -7,8 +7,26 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
+from volunteer_api.accounts.ages import is_under_age
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
     THOUSANDTHS,
@@ -36,7 +54,7 @@ from volunteer_api.core.statements import among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import Team
 
 SHIFTS_IN_A_LIST = 10
 SHIFTS_OF_ONE = 100
@@ -155,35 +173,53 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
         activities_with_names().add_columns(shift_count.label("shift_count")).where(Activity.id == activity_id)
     ).one()
     shifts = shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
-    related = _related_ids(activity_id)
+    rows = _related(activity_id)
+    related = {what: [one.id for one in rows if one.what == what] for what in ("leader", "partner", *PhotoOf)}
+    leaders = [one for one in rows if one.what == "leader"]
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
     views = _shift_views_with_roles([(row, shift) for shift in shifts], caller_id, now)
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
+        "leaders": [_leader_view(row, caller_id) for row in leaders],
         "co_organizer_ids": related["partner"],
         "photos": [shown[one] for one in related[PhotoOf.PLAN] if one in shown],
         "outcome_photos": [shown[one] for one in related[PhotoOf.OUTCOME] if one in shown],
     }
 
 
-def _related_ids(activity_id: UUID) -> dict[str, list[UUID]]:
+def _leader_view(leader: Any, caller_id: UUID | None) -> dict[str, Any]:
+    """A named leader: whole names are for who is signed in, and those of minors for nobody."""
+    named = caller_id is not None and not is_under_age(leader.birth_date, clock.today())
+    return {"id": leader.id, "name": leader.name if named else masked_name(leader.name)}
+
+
+def _related(activity_id: UUID) -> list[Any]:
     """Leaders, partners and photos of an activity, each in its order; one statement for all of them."""
+    nobody = cast(null(), String), cast(null(), Date)
     found = union_all(
         select(
-            literal("leader").label("what"), ActivityLeader.volunteer_id.label("id"), literal(0).label("position")
-        ).where(ActivityLeader.activity_id == activity_id),
-        select(literal("partner"), CoOrganizer.organization_id, literal(0)).where(
+            literal("leader").label("what"),
+            Volunteer.id.label("id"),
+            literal(0).label("position"),
+            Volunteer.name.label("name"),
+            Volunteer.birth_date.label("birth_date"),
+        )
+        .join(ActivityLeader, ActivityLeader.volunteer_id == Volunteer.id)
+        .where(ActivityLeader.activity_id == activity_id),
+        select(literal("partner"), CoOrganizer.organization_id, literal(0), *nobody).where(
             CoOrganizer.activity_id == activity_id
         ),
-        select(ActivityPhoto.shows, ActivityPhoto.file_id, ActivityPhoto.position).where(
+        select(ActivityPhoto.shows, ActivityPhoto.file_id, ActivityPhoto.position, *nobody).where(
             ActivityPhoto.activity_id == activity_id
         ),
     ).subquery()
-    related: dict[str, list[UUID]] = {what: [] for what in ("leader", "partner", *PhotoOf)}
-    for row in db.session.execute(select(found).order_by(found.c.what, found.c.position, found.c.id)):
-        related[row.what].append(row.id)
-    return related
+    return list(db.session.execute(select(found).order_by(found.c.what, found.c.position, found.c.id)))
+
+
+def partner_ids_of(activity_id: UUID) -> set[UUID]:
+    """The organizations that hold the activity beside its own."""
+    return set(db.session.scalars(select(CoOrganizer.organization_id).where(CoOrganizer.activity_id == activity_id)))
 
 
 def open_organizations(organization_ids: Collection[UUID]) -> list[UUID]:
@@ -229,18 +265,6 @@ def shifts_by_old_calendars(now: datetime, known_through: date) -> Select[Shift,
         )
         .order_by(Shift.activity_id, Shift.starts_at)
     )
-
-
-def leader_ids_of(activity: Activity) -> set[UUID]:
-    """Who planned the activity, who is named to lead it, and the leaders and deputies of its team."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    of_the_team = select(Membership.volunteer_id).where(
-        Membership.team_id == activity.team_id,
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    found = {one for one in db.session.scalars(named.union(of_the_team)) if one is not None}
-    return found | {activity.created_by}
 
 
 def page_of_templates(query: Mapping[str, Any]) -> Page:
@@ -373,10 +397,16 @@ def shifts_for_list(
     return shifts
 
 
+def next_first(now: Any) -> tuple[Any, ...]:
+    """The order in which as many shifts are taken as there is room for: canceled and past ones behind those to come."""
+    is_over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
+    return is_over, Shift.starts_at, Shift.id
+
+
 @cache
 def _next_shifts(dialect: str) -> Select[*tuple[Any, ...]]:
-    over = case((and_(Shift.ends_at > bindparam("now"), Shift.canceled_at.is_(None)), 0), else_=1)
-    place = func.row_number().over(partition_by=Shift.activity_id, order_by=(over, Shift.starts_at, Shift.id))
+    order = next_first(bindparam("now"))
+    place = func.row_number().over(partition_by=Shift.activity_id, order_by=order)
     numbered = (
         select(*(getattr(Shift, name) for name in SHIFT_MEMBERS), place.label("place_in_line"))
         .where(among_given(Shift.activity_id, "activity_ids", dialect))

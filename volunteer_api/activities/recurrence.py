@@ -43,8 +43,8 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, too_far, no_shift.
     """
     zone = settings().zone
-    first = recurrence["starts_at"].astimezone(zone).replace(tzinfo=None)
-    lasts = recurrence["ends_at"].astimezone(zone).replace(tzinfo=None) - first
+    first = _local(recurrence["starts_at"])
+    lasts = _local(recurrence["ends_at"]) - first
     left_out = set(recurrence.get("except_on") or ())
     shifts = []
     for local_start in _starts(recurrence["rrule"], first, pointer):
@@ -75,8 +75,7 @@ def stored(recurrence: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: _plain(value) for name, value in recurrence.items()}
     if not any(recurrence.get(name) for name in SKIPS):
         return kept
-    first = recurrence["starts_at"].astimezone(settings().zone).replace(tzinfo=None)
-    days = {start.date() for start in _starts(recurrence["rrule"], first, "recurrence")}
+    days = {start.date() for start in _starts(recurrence["rrule"], _local(recurrence["starts_at"]))}
     skipped = sorted(day for day in days if is_skipped(day, recurrence))
     return kept | {"skipped_on": _plain(skipped), "holidays_known_through": _plain(holidays.known_through())}
 
@@ -93,6 +92,17 @@ def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**kept, **moments, **days}
 
 
+def gave(kept: Mapping[str, Any] | None) -> set[datetime]:
+    """When the shifts begin that a stored rule gave, by the holidays that were known then: it may be none at all."""
+    recurrence = loaded(kept)
+    if recurrence is None:
+        return set()
+    left_out = {*recurrence["except_on"], *recurrence.get("skipped_on", ())}
+    zone = settings().zone
+    starts = _starts(recurrence["rrule"], _local(recurrence["starts_at"]))
+    return {start.replace(tzinfo=zone).astimezone(UTC) for start in starts if start.date() not in left_out}
+
+
 def is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
     """Whether the calendar of holidays leaves the day out, as far as the recurrence asks it."""
     return any(recurrence.get(name) and holidays.day_kind(day) == kind for name, kind in SKIPS.items())
@@ -106,7 +116,11 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
-def _starts(text: str, first: datetime, pointer: str) -> list[datetime]:
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(settings().zone).replace(tzinfo=None)
+
+
+def _starts(text: str, first: datetime, pointer: str = "recurrence") -> list[datetime]:
     rule = _rule(text, first, pointer)
     count, until = rule._count, rule._until
     if count is None and until is None:

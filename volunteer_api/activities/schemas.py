@@ -221,14 +221,23 @@ class ActivitySummary(Schema):
     shifts = fields.List(fields.Nested(ShiftSummary), required=True)
 
 
+class LeaderRead(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+
+
 class ActivityRead(ActivitySummary):
-    """An activity with its next hundred shifts, by their start; `shift_count` is of all."""
+    """An activity with its next hundred shifts, by their start; `shift_count` is of all.
+
+    `leaders` are whom `leader_ids` name, by names like 王* for who is not signed in; so are minors for everybody.
+    """
 
     shifts = fields.List(fields.Nested(ShiftRead), required=True)
     shift_count = Count(required=True)
     recurrence = Nested(RecurrenceRead, required=True, allow_none=True)
     copied_from_id = Id(required=True, allow_none=True)
     leader_ids = fields.List(Id(), required=True)
+    leaders = fields.List(fields.Nested(LeaderRead), required=True)
     co_organizer_ids = fields.List(Id(), required=True)
     photos = fields.List(fields.Nested(FileRead), required=True)
     outcome_photos = fields.List(fields.Nested(FileRead), required=True)
@@ -296,6 +305,14 @@ class CopiesCreate(Schema):
 class Copy(Schema):
     id = Id(required=True)
     organization_id = Id(required=True)
+    left_out = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "`campaign_id` or `required_training_ids`, where what the original names belongs to an "
+            "organization that is neither above nor below this one: the copy names its own."
+        },
+    )
 
 
 class Copies(Schema):

@@ -1,15 +1,15 @@
 """The verbs of campaigns and activities."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select, union_all
+from sqlalchemy import delete
 from sqlalchemy.orm.attributes import flag_modified
 
-from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities import photos, queries, search_text
+from volunteer_api.activities import notices, photos, queries, references, search_text
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.events import ActivityChanged
 from volunteer_api.activities.models import (
@@ -38,13 +38,9 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish as publish_event
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
-from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.access import require_open
-from volunteer_api.organizations.models import Organization, PathMember
-from volunteer_api.organizations.queries import ancestor_ids
-from volunteer_api.qualifications.models import Training
+from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.models import Station
-from volunteer_api.teams.models import Team
 
 # Every move that an activity can make: from which states, to which.
 TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
@@ -62,14 +58,7 @@ FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 TOLD = ("title", "place", "place_name")
 # What it asks of those who take part: who signed up before and can't any more has no place.
 DEMANDS = ("minimum_age", "maximum_age", "members_only", "required_skills", "required_training_ids", "hazardous")
-# What belongs to an organization above or below the activity's own.
-OF_ONE_BRANCH: dict[str, type[Team] | type[Station] | type[Campaign]] = {
-    "team_id": Team,
-    "station_id": Station,
-    "campaign_id": Campaign,
-}
 AGES_IN_ORDER = "The lowest age is above the highest."
-UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
 def create_campaign(
@@ -142,7 +131,7 @@ def create_activity(
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
     given = require_some(shifts, recurrence)
-    references = {
+    referred = {
         "team_id": team_id,
         "station_id": station_id,
         "campaign_id": campaign_id,
@@ -150,7 +139,7 @@ def create_activity(
         "co_organizer_ids": co_organizer_ids,
         "required_training_ids": required_training_ids,
     }
-    _check_references(organization_id, references)
+    references.require_known(organization_id, referred)
     _check_members_only(members_only, team_id)
     if place is None and station_id is not None:
         place = _place_of_station(station_id)
@@ -190,9 +179,12 @@ def create_activity(
     return activity
 
 
-def update_activity(activity: Activity, *, by: Principal | None = None, **changes: Any) -> Activity:
+def update_activity(
+    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
+) -> Activity:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
+    `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), InvalidPayload (422) for unknown references.
     """
     if activity.state in OVER:
@@ -200,7 +192,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     frozen = [name for name in FROZEN_AT_PUBLICATION if name in changes and changes[name] != getattr(activity, name)]
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
-    _check_references(activity.organization_id, changes)
+    references.require_known(activity.organization_id, changes)
     ages = [changes.get(name, getattr(activity, name)) for name in ("minimum_age", "maximum_age")]
     if None not in ages and ages[0] > ages[1]:
         raise InvalidPayload(error_list({"maximum_age": [Fault("ages_in_order", AGES_IN_ORDER)]}))
@@ -210,11 +202,11 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     if (given := changes.pop("recurrence", None)) is not None:
-        repeat(activity, given)
+        repeat(activity, given, publishes=publishes)
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
-        _replace_co_organizers(activity, changes.pop("co_organizer_ids"))
+        _replace_co_organizers(activity, changes.pop("co_organizer_ids"), by=by)
     if "place" in changes:
         place = changes.pop("place")
         activity.stand_at((place["lat"], place["lng"]) if place else None)
@@ -234,29 +226,32 @@ def update_activity(activity: Activity, *, by: Principal | None = None, **change
     return activity
 
 
-def submit(activity: Activity) -> Activity:
-    """Ask for publication. Raises WrongState (409)."""
-    return _move(activity, "submission")
+def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
+    """Ask for publication; those who could publish it hear of it. Raises WrongState (409)."""
+    _move(activity, "submission")
+    notices.tell_of_submission(activity, by=by)
+    return activity
 
 
 def send_back(activity: Activity, *, reason: str) -> Activity:
     """Return a submitted activity to its maker, who hears why. Raises WrongState (409)."""
     _move(activity, "return")
-    notify(
-        volunteer_id=activity.created_by,
-        kind="activity_returned",
-        values={"activity": activity.title, "activity_id": str(activity.id), "reason": reason},
-        dedup_key=f"activity_returned:{activity.id}:{activity.version}",
-    )
+    notices.tell_of_return(activity, reason=reason)
     return activity
 
 
-def publish(activity: Activity) -> Activity:
-    """Make it public, for the organizations that now stand above its own. Raises WrongState (409)."""
+def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
+    """Make it public, for the organizations that now stand above its own. Raises WrongState (409).
+
+    Its maker hears of it, where it was somebody else, and the organizations that hold it too.
+    """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
     activity.organization_path_id = organization.path_id
-    return _move(activity, "publication")
+    _move(activity, "publication")
+    notices.tell_of_publication(activity, by=by)
+    notices.tell_partners(activity, queries.partner_ids_of(activity.id), by=by)
+    return activity
 
 
 def cancel(activity: Activity, *, reason: str) -> Activity:
@@ -333,7 +328,8 @@ def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> 
 
 
 def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{one['kind']} {one['quantity']:g} {one['unit']}" for one in outcomes)
+    # Every digit that was given, and no power of ten.
+    return ", ".join(f"{one['kind']} {Decimal(str(one['quantity'])).normalize():f} {one['unit']}" for one in outcomes)
 
 
 def _move(activity: Activity, verb: str) -> Activity:
@@ -370,9 +366,13 @@ def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:
     campaign.goal_minutes = goals.get("minutes")
 
 
-def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID]) -> None:
+def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID], *, by: Principal | None) -> None:
+    known, partners = queries.partner_ids_of(activity.id), _partners(activity, organization_ids)
     db.session.execute(delete(CoOrganizer).where(CoOrganizer.activity_id == activity.id))
-    db.session.add_all(_partners(activity, organization_ids))
+    db.session.add_all(partners)
+    if activity.state == ActivityState.PUBLISHED:
+        added = {partner.organization_id for partner in partners} - known
+        notices.tell_partners(activity, added, by=by.volunteer_id if by is not None else None)
 
 
 def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOrganizer]:
@@ -401,59 +401,3 @@ def _check_members_only(members_only: bool, team_id: UUID | None) -> None:
 def _place_of_station(station_id: UUID) -> dict[str, float]:
     station = db.session.get_one(Station, station_id)
     return {"lat": station.latitude, "lng": station.longitude}
-
-
-def _check_references(organization_id: UUID, references: Mapping[str, Any]) -> None:
-    """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch.
-
-    An activity counts for its team, station and campaign: a stranger must not be able to credit theirs with it.
-    """
-    faults: dict[str, list[Fault]] = {}
-    named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
-    for name in sorted(set(named) - _on_one_branch(named, organization_id)):
-        faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
-    leader_ids = set(references.get("leader_ids") or ())
-    found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
-    training_ids = set(references.get("required_training_ids") or ())
-    if training_ids and not _are_known_trainings(training_ids, organization_id):
-        faults["required_training_ids"] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
-    if found != len(leader_ids):
-        faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
-    partner_ids = set(references.get("co_organizer_ids") or ())
-    if partner_ids and len(queries.open_organizations(partner_ids)) != len(partner_ids):
-        faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
-    if faults:
-        raise InvalidPayload(error_list(faults))
-
-
-def _are_known_trainings(training_ids: Collection[UUID], organization_id: UUID) -> bool:
-    owners = db.session.scalars(select(Training.organization_id).where(Training.id.in_(training_ids))).all()
-    return len(owners) == len(training_ids) and all(_are_related(one, organization_id) for one in set(owners))
-
-
-def _on_one_branch(named: Mapping[str, UUID], organization_id: UUID) -> set[str]:
-    """Those of the references that are there, with an organization above or below this one. One statement, or none."""
-    looks = [
-        select(literal(name)).where(OF_ONE_BRANCH[name].id == referred_id, _is_related(name, organization_id))
-        for name, referred_id in named.items()
-    ]
-    return set(db.session.scalars(union_all(*looks) if len(looks) > 1 else looks[0])) if looks else set()
-
-
-def _is_related(name: str, organization_id: UUID) -> ColumnElement[bool]:
-    model = OF_ONE_BRANCH[name]
-    owner_id = model.organization_id
-    below = (
-        select(PathMember.ancestor_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .where(Organization.id == owner_id)
-        .correlate(model)
-    )
-    return or_(owner_id.in_(ancestor_ids(organization_id)), literal(organization_id).in_(below))
-
-
-def _are_related(owner_id: UUID, organization_id: UUID) -> bool:
-    related = or_(
-        literal(owner_id).in_(ancestor_ids(organization_id)), literal(organization_id).in_(ancestor_ids(owner_id))
-    )
-    return bool(db.session.scalar(select(related)))

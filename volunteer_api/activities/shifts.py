@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
-from volunteer_api.activities.changes import changing, taken
-from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import LATEST_WORD, LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import (
     CapacityBelowConfirmed,
     EndsInThePast,
@@ -44,21 +46,28 @@ MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 
 
-def add_shift(activity: Activity, **shift: Any) -> Shift:
-    """Add a shift. Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366."""
+def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Shift:
+    """Add a shift; `publishes`: whether who adds it could publish the activity.
+
+    Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366, InvalidPayload (422) where it
+    would have begun long ago.
+    """
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
+    _require_recent(activity, shift["starts_at"], publishes=publishes)
     alive, kept = queries.shift_counts(activity.id)
     _require_few(alive + 1, kept + 1)
     return shifts_of(activity.id, [shift])[0]
 
 
-def change_shift(shift: Shift, **changes: Any) -> Shift:
+def change_shift(shift: Shift, *, publishes: bool = True, **changes: Any) -> Shift:
     """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again.
 
+    `publishes`: whether who changes it could publish the activity.
     Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
     begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, what `roles.replace` raises (409),
-    PreconditionFailed (412) where somebody else changed it meanwhile.
+    PreconditionFailed (412) where somebody else changed it meanwhile, InvalidPayload (422) for what can't be, and where
+    it would have begun long ago.
     """
     known_version, now = shift.version, clock.now()
     wanted = changes.pop("roles", None)
@@ -69,6 +78,7 @@ def change_shift(shift: Shift, **changes: Any) -> Shift:
             raise PreconditionFailed()
         _require_changeable(held, changes, now)
         if changes.get("starts_at", held.starts_at) != held.starts_at:
+            _require_recent(activity, changes["starts_at"], publishes=publishes)
             held.risk_told_at = None
         for name, value in changes.items():
             setattr(held, name, value)
@@ -91,12 +101,12 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
     return held
 
 
-def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
+def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = True) -> None:
     """Make the activity's recurring shifts anew; those that somebody signed up for stay as they are, and past ones.
 
     A shift that the new rule gives too, at the same local start, stays and takes its length and numbers; one that the
     old rule gave and somebody canceled stays canceled. Others that nobody signed up for go: out of a draft altogether,
-    of a published activity they are canceled.
+    of a published activity they are canceled. What began long ago is not made by somebody who could not publish it.
     Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
     known_version = activity.version
@@ -108,7 +118,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
     wanted = {shift["from_recurrence"]: shift for shift in recurrence.expand(given)}
     now = clock.now()
     # Nobody can have signed up for a draft.
-    is_draft = activity.state in (ActivityState.DRAFT, ActivityState.SUBMITTED)
+    is_draft = activity.state in UNPUBLISHED
     gone: list[Shift] = []
     with changing(activity) as shifts:
         kept = taken([shift.id for shift in shifts])
@@ -120,7 +130,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
             again = wanted.pop(shift.from_recurrence, None) if shift.from_recurrence else None
             if shift.from_recurrence is None or shift.starts_at <= now or shift.id in kept:
                 continue
-            if again is not None:
+            if again is not None and _is_recent(activity, again["starts_at"], publishes=publishes):
                 for name in ("starts_at", "ends_at", "capacity", "minimum"):
                     setattr(shift, name, again[name])
                 roles.replace(shift, again["roles"], there[shift.id])
@@ -128,7 +138,11 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
                 gone.append(shift)
             else:
                 shift.canceled_at = now
-        coming = [shift for shift in wanted.values() if shift["ends_at"] > now]
+        coming = [
+            shift
+            for shift in wanted.values()
+            if shift["ends_at"] > now and _is_recent(activity, shift["starts_at"], publishes=publishes)
+        ]
         alive = sum(shift.canceled_at is None for shift in shifts)
         _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
         shifts_of(activity.id, coming)
@@ -144,9 +158,7 @@ def repeat(activity: Activity, given: Mapping[str, Any]) -> None:
 
 def _leave_canceled(activity: Activity, shifts: Sequence[Shift], wanted: dict[datetime, Any]) -> None:
     """Take out of what is wanted what somebody canceled; not what an earlier rule left out and this one gives again."""
-    if activity.recurrence is None:
-        return
-    before = {shift["from_recurrence"] for shift in recurrence.expand(recurrence.loaded(activity.recurrence) or {})}
+    before = recurrence.gave(activity.recurrence)
     alive = {shift.from_recurrence for shift in shifts if shift.canceled_at is None}
     for shift in shifts:
         if shift.from_recurrence in before - alive and shift.from_recurrence is not None:
@@ -178,12 +190,13 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
 def tell_of_risk() -> int:
     """Tell the leaders of every shift that begins soon with fewer people than its minimum, once; returns of how many.
 
-    The leaders are those named, the team's, and who planned it.
+    It is no change of the shift: its version stays, and a form that a leader has open.
     """
     now = clock.now()
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
+    told = update(Shift).where(Shift.id.in_([shift.id for shift, _ in risky])).values(risk_told_at=now)
+    db.session.execute(told.execution_options(synchronize_session=False))
     for shift, activity in risky:
-        shift.risk_told_at = now
         values = {
             "shift_id": str(shift.id),
             "confirmed": str(shift.confirmed_count),
@@ -217,7 +230,7 @@ def tell_of_holidays() -> int:
 
 def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
     """Tell each leader of an activity, once for all calls with the same `once`."""
-    for volunteer_id in queries.leader_ids_of(activity):
+    for volunteer_id in leaders_of_one(activity):
         notify(
             volunteer_id=volunteer_id,
             kind=kind,
@@ -234,6 +247,19 @@ def require_some(shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str,
 def _require_going_on(activity: Activity) -> None:
     if activity.state in OVER:
         raise WrongState(activity.state)
+
+
+def _require_recent(activity: Activity, starts_at: datetime, *, publishes: bool) -> None:
+    if not _is_recent(activity, starts_at, publishes=publishes):
+        fault = Fault(
+            "begun_long_ago", "It would have begun long ago; an organizer can plan it, or hours be backfilled."
+        )
+        raise InvalidPayload(error_list({"starts_at": [fault]}))
+
+
+def _is_recent(activity: Activity, starts_at: datetime, *, publishes: bool) -> bool:
+    """Whether a shift may begin then: whoever leads makes no hours backwards alone; a draft has yet to be published."""
+    return publishes or activity.state in UNPUBLISHED or starts_at >= clock.now() - LATEST_WORD
 
 
 def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime) -> None:

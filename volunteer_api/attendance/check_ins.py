@@ -13,7 +13,7 @@ from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain, Seen, draft
 from volunteer_api.attendance.models import Attendance, Grade, State
-from volunteer_api.attendance.problems import AlreadyCheckedIn
+from volunteer_api.attendance.problems import AlreadyCheckedIn, TooManyAttendances
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, reopen
 from volunteer_api.attendance.timeline import Followers
@@ -28,6 +28,8 @@ from volunteer_api.hours.days import MINUTE
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
+# Nobody is on duty so often; whoever is by mistake or for fun must not fill the list of those who review it.
+MOST_DUTIES_A_DAY = 24
 NOT_YET_PUBLIC = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 
@@ -47,9 +49,9 @@ def check_in(
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
-    which the caller has judged. Raises NotFound (404), NotPublished, Canceled or AlreadyCheckedIn (409); of two
-    check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one that was
-    not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
+    which the caller has judged. Raises NotFound (404), NotPublished, Canceled, TooManyAttendances or AlreadyCheckedIn
+    (409); of two check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one
+    that was not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
     are carried out with it. `followers` has a batch look once at what comes after.
 
     With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
@@ -192,6 +194,8 @@ def _at_station(volunteer_id: UUID, station_id: UUID, moment: datetime, memory: 
     row = db.session.execute(queries.scene_of_duty(volunteer_id, station_id, moment)).one_or_none()
     if row is None:
         raise NotFound()
+    if row.same is None and row.duties >= MOST_DUTIES_A_DAY:
+        raise TooManyAttendances()
     return row, scene.of_duty(row, moment)
 
 

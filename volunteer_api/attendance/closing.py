@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from volunteer_api.activities.leaders import leaders_of
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Reason, State
@@ -12,6 +13,8 @@ from volunteer_api.hours import deadlines
 
 CLOSED_AT_ONCE = 100
 REMINDED_AT_ONCE = 1000
+# A phone that tells late of a check-in may have its check-out in the next call.
+TOLD_NOW = timedelta(minutes=15)
 # How many days before the deadline leaders are reminded, and for how long a run that failed is made up for.
 REMINDED_BEFORE = 3
 REMINDED_DAYS = 14
@@ -27,7 +30,7 @@ def close_forgotten() -> int:
     now = clock.now()
     ended_by = now - timedelta(minutes=rules().check_out_closes_minutes)
     closed = 0
-    for attendance_id, volunteer_id in review_queries.hold_forgotten(ended_by, CLOSED_AT_ONCE):
+    for attendance_id, volunteer_id in review_queries.hold_forgotten(ended_by, now - TOLD_NOW, CLOSED_AT_ONCE):
         attendance, here = scene.load(volunteer_id, attendance_id)
         if attendance.state != State.OPEN or here.ends_at > ended_by:
             continue
@@ -47,7 +50,7 @@ def remind_of_reviews() -> int:
     """
     first_spared = clock.today() + timedelta(days=REMINDED_BEFORE + 1)
     found = review_queries.due(deadlines.last_day_overdue(first_spared), REMINDED_DAYS, REMINDED_AT_ONCE)
-    leaders = review_queries.leaders_of({row.activity_id for row in found if row.activity_id is not None})
+    leaders = leaders_of({row.activity_id for row in found if row.activity_id is not None})
     leaders |= review_queries.managers_of({row.station_id for row in found if row.station_id is not None})
     reminded = 0
     for row in found:

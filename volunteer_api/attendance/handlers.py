@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.attendance import review_notices as notices
+from volunteer_api.attendance import scene
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
-from volunteer_api.attendance.settling import hold
+from volunteer_api.attendance.settling import hold, set_held
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -41,21 +43,20 @@ def strip_evidence(event: VolunteerErased) -> None:
 
 @on(RecordReversed)
 def lose_minutes(event: RecordReversed) -> None:
-    """Let an attendance whose minutes the ledger took back say so, and by whom; what waits of it goes on waiting.
+    """Let an attendance whose minutes the ledger took back say so, and by whom; what waited of it is lost with them.
 
-    It reads as one that a review turned down: no late tap credits it again, and an organizer or a dispute can.
+    It is one that a review turned down: no late tap credits it again, and a leader alone does not either; an organizer
+    or a dispute can.
     """
-    if event.attendance_id is None:
+    if event.attendance_id is None or db.session.get(Attendance, event.attendance_id) is None:
         return
-    attendance = db.session.get(
-        Attendance, event.attendance_id, with_for_update={"key_share": True}, populate_existing=True
-    )
+    attendance, here = scene.load(event.volunteer_id, event.attendance_id)
     reversal = db.session.get_one(ServiceRecord, event.reversal_id)
-    if attendance is None:
-        return
-    attendance.credited_minutes, attendance.flagged = 0, False
-    if attendance.state == State.CREDITED:
-        attendance.state = State.REJECTED
+    if attendance.held_minutes:
+        # Of what was credited the ledger's own notice tells.
+        notices.tell(notices.REJECTED, attendance, here, once=str(event.reversal_id), reason=reversal.reason or "")
+    set_held(attendance, here, 0)
+    attendance.state, attendance.credited_minutes, attendance.flagged = State.REJECTED, 0, False
     attendance.reviewed_by, attendance.reviewed_at = reversal.recorder_id, reversal.recorded_at
     attendance.decision_reason = reversal.reason
     db.session.flush()

@@ -91,8 +91,8 @@ class Gathered:
 class Beside:
     """What an attendance is settled beside: its volunteer's others and her hours. She is locked; nobody changes them.
 
-    `attendances` are those that began from a day before the attendance to a day after its end, without what nobody
-    decided to reject, and `recorded` what the ledger has of her on its days.
+    `attendances` are those that began from a day before the attendance to a day after its end and all that somebody
+    decided to reject at its shift, and `recorded` what the ledger has of her on its days.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class Beside:
     def around(self, attendance: Attendance, left_at: datetime) -> list[Attendance]:
         """As `queries.around`."""
         first, last = attendance.checked_in_at - queries.ONE_DAY, left_at + queries.ONE_DAY
-        known = [*self.attendances, *self.rejected]
-        found = [one for one in known if one is not attendance and first < one.checked_in_at < last]
-        found.sort(key=lambda one: one.id)
-        found.sort(key=lambda one: one.checked_in_at, reverse=True)
-        return found[: queries.MOST_AROUND]
+        near = [one for one in self.attendances if one is not attendance and first < one.checked_in_at < last]
+        near.sort(key=lambda one: one.id)
+        near.sort(key=lambda one: one.checked_in_at, reverse=True)
+        rejected = [one for one in self.rejected if one.shift_id == attendance.shift_id]
+        return [*rejected, *near][: queries.MOST_AROUND]
 
     def credited_on(self, first: date, last: date, *, besides: Collection[UUID]) -> list[Credited]:
         """As `hours.credited_on`."""

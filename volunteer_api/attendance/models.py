@@ -111,8 +111,8 @@ class Attendance(Identified, Base):
 
     `check_in_recorder_id` and `check_out_recorder_id` name the leader on whose roll-call that end stands. `closed_at`
     is when it was closed because nobody had checked out; `claimed_left_at` is when the volunteer says that she left.
-    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has, and again once somebody marks
-    it absent after that. Nobody reviews or records her own, and nobody credits what rests on her own roll-call.
+    `reviewed_by` decided last, with `decision_reason`; both are empty while nobody has. Nobody reviews or records her
+    own, and nobody credits what rests on her own word (`vouched_by`).
     """
 
     __tablename__ = "attendances"
@@ -220,6 +220,17 @@ class Attendance(Identified, Base):
     reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     reviewed_at: Mapped[datetime | None]
     decision_reason: Mapped[str | None]
+
+    @property
+    def vouched_by(self) -> list[UUID]:
+        """Who said that the volunteer was there, each once: at a roll-call, or by reading her code at a desk."""
+        said = (
+            self.check_in_recorder_id,
+            self.check_out_recorder_id,
+            self.check_in_scanned_by,
+            self.check_out_scanned_by,
+        )
+        return list(dict.fromkeys(one for one in said if one is not None))
 
 
 class WaitingCheckOut(Base):

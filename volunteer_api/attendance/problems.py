@@ -52,7 +52,7 @@ class OwnRollCall(Forbidden):
 
 
 class RecordedByYou(Forbidden):
-    title = "It rests on your own roll-call; somebody else has to credit it."
+    title = "It rests on your own roll-call or scan; somebody else has to credit it."
 
 
 class NeedsOrganizer(Forbidden):

@@ -111,7 +111,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
 
     The station, the volunteer's part in it, a duty of hers at this station in which the moment lies (`same`), if any:
     an open one in whose frame, or in the half hour before whose beginning, it lies; whether she has `others` that the
-    check-in may change, and whether a check-out of hers `waits` for its check-in.
+    check-in may change, whether a check-out of hers `waits` for its check-in, and how many `duties` she has that day.
     """
     # What was told of earlier than that may be a duty of its own, whose check-out is on its way.
     before = moment + timedelta(minutes=rules().check_in_opens_minutes)
@@ -120,7 +120,7 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
     return (
-        _duty(volunteer_id, moment, Same, *_besides(volunteer_id, moment))
+        _duty(volunteer_id, moment, Same, *_besides(volunteer_id, moment), _duties_on(volunteer_id, moment))
         .outerjoin(
             Same,
             and_(
@@ -173,13 +173,10 @@ def scenes_of_batch() -> Rows:
 def known_to_batch() -> Select[Attendance]:
     """A volunteer's attendances as they are under the lock, of parameters `volunteer_id`, `moment` and `shift_ids`.
 
-    As `line_since`, those at the shifts named whenever they were; with them those that began later than the moment and
-    that somebody decided to reject.
+    As `line_since`, those at the shifts named whenever they were; with them all that somebody decided to reject.
     """
     moment: BindParameter[datetime] = bindparam("moment", type_=UtcDateTime())
-    rejected = and_(
-        Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None), Attendance.checked_in_at > moment
-    )
+    rejected = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
     standing = and_(
         Attendance.state != State.REJECTED, _reaches(Attendance, moment, Attendance.shift_id.in_(SHIFT_IDS))
     )
@@ -201,21 +198,36 @@ def line_since(volunteer_id: UUID, moment: datetime) -> Select[Attendance]:
     return _touched(Attendance, volunteer_id, moment).execution_options(populate_existing=True)
 
 
-def around(volunteer_id: UUID, attendance_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[Attendance]:
-    """Her other attendances that began at most a day before or after, but those that nobody decided to reject.
+def around(attendance: Attendance, ends_at: datetime) -> Select[Attendance]:
+    """What an attendance that ends then is judged beside: the volunteer's others, the latest hundred.
 
-    The latest hundred.
+    Those that began at most a day before or after. Before them, what somebody decided to reject at the same shift,
+    whenever it was tapped, or of duties at the same station, as long after as evidence is believed.
     """
+    begins_at = attendance.checked_in_at
+    near = and_(
+        Attendance.state != State.REJECTED,
+        Attendance.checked_in_at > begins_at - ONE_DAY,
+        Attendance.checked_in_at < ends_at + ONE_DAY,
+    )
+    here = (
+        Attendance.shift_id == attendance.shift_id
+        if attendance.shift_id is not None
+        else and_(
+            Attendance.station_id == attendance.station_id,
+            Attendance.checked_in_at > begins_at - ONE_DAY,
+            Attendance.checked_in_at < ends_at + timedelta(hours=rules().late_evidence_hours),
+        )
+    )
+    rejected = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
     return (
         select(Attendance)
         .where(
-            Attendance.volunteer_id == volunteer_id,
-            Attendance.id != attendance_id,
-            or_(Attendance.state != State.REJECTED, Attendance.reviewed_by.is_not(None)),
-            Attendance.checked_in_at > starts_at - ONE_DAY,
-            Attendance.checked_in_at < ends_at + ONE_DAY,
+            Attendance.volunteer_id == attendance.volunteer_id,
+            Attendance.id != attendance.id,
+            or_(near, and_(rejected, here)),
         )
-        .order_by(Attendance.checked_in_at.desc(), Attendance.id)
+        .order_by(rejected.desc(), Attendance.checked_in_at.desc(), Attendance.id)
         .limit(MOST_AROUND)
     )
 
@@ -345,6 +357,18 @@ def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[b
         _touched(Others, volunteer_id, moment).exists().label("others"),
         exists().where(WaitingCheckOut.volunteer_id == volunteer_id).label("waits"),
     )
+
+
+def _duties_on(volunteer_id: UUID, moment: datetime) -> Label[int]:
+    day = clock.local_date(moment)
+    begins_at, ends_at = clock.days_between(day, day)
+    duties = select(func.count()).where(
+        Others.volunteer_id == volunteer_id,
+        Others.station_id.is_not(None),
+        Others.checked_in_at >= begins_at,
+        Others.checked_in_at < ends_at,
+    )
+    return duties.scalar_subquery().label("duties")
 
 
 def _others(volunteer_id: UUID) -> Label[bool]:

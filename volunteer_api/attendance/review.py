@@ -236,8 +236,7 @@ def _require_decidable(
     waits = attendance.state == State.HELD or attendance.flagged
     if not waits and not correction:
         raise AlreadyReviewed(attendance)
-    recorders = (attendance.check_in_recorder_id, attendance.check_out_recorder_id)
-    if decision is Decision.CREDIT and reviewer_id in recorders:
+    if decision is Decision.CREDIT and reviewer_id in attendance.vouched_by:
         raise RecordedByYou()
     if not waits:
         _require_organizer(here, reviewer_id)

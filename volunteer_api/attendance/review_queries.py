@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
@@ -34,7 +35,7 @@ def reviewed_by(volunteer_id: UUID) -> ColumnElement[bool]:
     return or_(
         led_by(volunteer_id),
         Activity.organization_id.in_(organizes),
-        Attendance.station_id.in_(_managed_stations(volunteer_id)),
+        Attendance.station_id.in_(managed_stations(volunteer_id)),
         Attendance.station_id.is_not(None) & Station.organization_id.in_(organizes),
     )
 
@@ -58,15 +59,15 @@ def reviewable(volunteer_id: UUID, attendance_ids: Collection[UUID]) -> dict[UUI
     return {row.id: row.volunteer_id for row in db.session.execute(found)}
 
 
-def hold_forgotten(ended_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """The open attendances whose frame ended by then, oldest first, each with its volunteer, who is held.
+def hold_forgotten(ended_by: datetime, told_by: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """The open attendances whose frame ended and that were told by then, oldest first, each with its volunteer, held.
 
     Those whom somebody else holds are left out.
     """
     found = (
         placed(Attendance.id, Attendance.volunteer_id)
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
-        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT)
+        .where(Attendance.state == State.OPEN, ended_by >= ENDED_AT, Attendance.created_at <= told_by)
         .order_by(ENDED_AT, Attendance.id)
         .limit(limit)
         .with_for_update(of=Volunteer, key_share=True, skip_locked=True)
@@ -96,24 +97,10 @@ def due(last_day: date, days: int, limit: int) -> Sequence[Any]:
     ).all()
 
 
-def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
-    """Who hears of what waits at these activities: the leaders named, or else who planned it."""
-    found: dict[UUID, list[UUID]] = {one: [] for one in activity_ids}
-    rows = db.session.execute(
-        select(Activity.id, ActivityLeader.volunteer_id, Activity.created_by)
-        .outerjoin(ActivityLeader, ActivityLeader.activity_id == Activity.id)
-        .where(Activity.id.in_(activity_ids))
-        .order_by(Activity.id, ActivityLeader.volunteer_id)
-    )
-    for row in rows:
-        found[row.id].append(row.volunteer_id or row.created_by)
-    return found
-
-
 def responsible_for(here: Scene) -> list[UUID]:
     """Who hears of what waits at one shift or station."""
     if here.activity is not None:
-        return leaders_of([here.activity.id])[here.activity.id]
+        return leaders_of_one(here.activity)
     return managers_of([here.target_id])[here.target_id]
 
 
@@ -140,7 +127,8 @@ def volunteer_of(attendance_id: UUID) -> UUID | None:
     return db.session.scalar(select(Attendance.volunteer_id).where(Attendance.id == attendance_id))
 
 
-def _managed_stations(volunteer_id: UUID) -> Select[UUID]:
+def managed_stations(volunteer_id: UUID) -> Select[UUID]:
+    """The stations that the volunteer manages by a grant of her own."""
     return select(Grant.scope_id).where(
         Grant.volunteer_id == volunteer_id,
         Grant.revoked_at.is_(None),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Shift
+from volunteer_api.activities.models import LATEST_WORD, Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
@@ -29,7 +29,7 @@ from volunteer_api.attendance.problems import (
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, set_held
-from volunteer_api.core import audit, clock, texts
+from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -43,6 +43,8 @@ from volunteer_api.sign_ups.queries import lock_volunteers
 
 # Who is there by a roll-call hears of it; that many numbers of others may be tried without a word.
 UNKNOWN_PHONES = "100/hour"
+# What the ledger keeps is in the language of the records, whoever took the roll-call.
+ABSENT = "点名时登记为缺席。"
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ class Call:
     def opens_at(self) -> datetime:
         return self.shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
 
-    def scene_of(self, person: Person) -> Scene:
-        """What the person's attendance is judged by."""
+    def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene:
+        """What the person's attendance is judged by; nobody was expected who signed up long after she arrived."""
         sign_up = person.sign_up
         team_id = sign_up.team_id if sign_up is not None else None
-        return replace(self.here, expected=sign_up is not None, team_id=team_id)
+        expected = sign_up is not None and (arrived_at is None or sign_up.created_at <= arrived_at + LATEST_WORD)
+        return replace(self.here, expected=expected, team_id=team_id)
 
 
 def take(
@@ -85,10 +88,10 @@ def take(
     An entry is {volunteer_id | phone, status, arrived_at?, left_at?}, or what is wrong with it; a refusal costs no
     other entry. Who is `present` gets an attendance, or hers becomes strong at the ends that the leader vouches for:
     the arrival, and the leaving where it is named or the list was written (`taken_at`, by default now) after the end.
-    Strong at both ends is credited; somebody without a sign-up is held until another person looks at it, for a leader
-    alone must not make hours. `absent` is recorded with the sign-up; against an attendance it holds that. `excused` is
-    an absence that is no no-show. The same list again changes nothing. All volunteers are held first, by one statement
-    in the order of their ids.
+    Strong at both ends is credited; somebody without a sign-up, or with one that came long after her arrival, is held
+    until another person looks at it, for a leader alone must not make hours. `absent` is recorded with the sign-up;
+    against an attendance it holds that. `excused` is an absence that is no no-show. The same list again changes
+    nothing. All volunteers are held first, by one statement in the order of their ids.
 
     Raises NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
     """
@@ -228,9 +231,7 @@ def _mark_absent(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     here = call.scene_of(person)
     waits = attendance.credited_minutes + attendance.held_minutes
     if attendance.credited_minutes:
-        hours.take_back(
-            attendance_id=attendance.id, reason=texts.translate("Marked absent at the roll-call."), actor_id=call.by
-        )
+        hours.take_back(attendance_id=attendance.id, reason=ABSENT, actor_id=call.by)
         attendance.credited_minutes = 0
     if strengthening.is_leaders_word(attendance):
         # A name that was ticked by mistake: nobody but the leader ever said that she was there.

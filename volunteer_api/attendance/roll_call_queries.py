@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import false, null, or_, select
+from sqlalchemy import and_, false, null, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
@@ -89,14 +89,17 @@ def read_beside(people: Collection[Person], shift: Shift, until: datetime, gathe
     ids = [person.id for person in people]
     began = [person.attendance.checked_in_at for person in people if person.attendance is not None]
     opens_at = shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
+    near = and_(
+        Attendance.state != State.REJECTED,
+        Attendance.checked_in_at > min([opens_at, *began]) - ONE_DAY,
+        Attendance.checked_in_at < until + ONE_DAY,
+    )
+    rejected = and_(
+        Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None), Attendance.shift_id == shift.id
+    )
     around = (
         select(Attendance)
-        .where(
-            Attendance.volunteer_id.in_(ids),
-            or_(Attendance.state != State.REJECTED, Attendance.reviewed_by.is_not(None)),
-            Attendance.checked_in_at > min([opens_at, *began]) - ONE_DAY,
-            Attendance.checked_in_at < until + ONE_DAY,
-        )
+        .where(Attendance.volunteer_id.in_(ids), or_(near, rejected))
         .limit(MOST_BESIDE + 1)
         .execution_options(populate_existing=True)
     )

@@ -18,17 +18,19 @@ def is_sampled(attendance: Attendance, percent: int) -> bool:
 
 
 def _is_drawn_from(attendance: Attendance) -> bool:
-    """What no code proves at one end; and codes told late by a phone that at neither end said that it was there.
+    """What no code proves at one end; and codes from a phone that at neither end said that it was there.
 
-    Such codes may have been photographed by somebody else.
+    Somebody else may have sent such a code on, at once or photographed. A desk's scan or a leader's word is none.
     """
     if attendance.grade == Grade.MEDIUM:
         return True
-    ends = (attendance.check_in_remarks, attendance.check_out_remarks)
-    if not any(Remark.TOLD_LATE in remarks and Remark.SCANNED not in remarks for remarks in ends):
+    ends = (
+        (attendance.check_in_evidence, attendance.check_in_remarks, attendance.check_in_recorder_id),
+        (attendance.check_out_evidence, attendance.check_out_remarks, attendance.check_out_recorder_id),
+    )
+    if all(recorder_id is not None or Remark.SCANNED in remarks for _, remarks, recorder_id in ends):
         return False
-    sent = (attendance.check_in_evidence, attendance.check_out_evidence)
     return not any(
         evidence and usable(evidence).place is not None and NOT_THERE.isdisjoint(remarks)
-        for evidence, remarks in zip(sent, ends, strict=True)
+        for evidence, remarks, _ in ends
     )

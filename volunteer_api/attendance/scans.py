@@ -7,7 +7,7 @@ any order and as often as it takes. A scan needs no key: whose it is, where, whi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
 from volunteer_api.core.problems import Problem
+from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.sign_ups.queries import lock_volunteers
 from volunteer_api.stations.models import Station
@@ -126,7 +127,8 @@ def _check_out(
     known = _same_scan(volunteer, target, lambda one: (one.check_out_scanned_by, one.check_out_evidence), by, scan)
     if known is not None:
         return 200, known
-    attendance = next((one for one in _here(volunteer, target) if _can_end(one)), None)
+    moment = told(scan["evidence"], received_at).tapped.moment
+    attendance = next((one for one in _here(volunteer, target) if _can_end(one, moment)), None)
     if attendance is None:
         raise NotCheckedIn()
     return 200, check_out(attendance=attendance, evidence=scan["evidence"], received_at=received_at, scanned_by=by)
@@ -152,8 +154,14 @@ def _here(volunteer: Volunteer, target: Mapping[str, UUID]) -> Sequence[Attendan
     return db.session.scalars(queries.last_at(volunteer.id, **target)).all()
 
 
-def _can_end(attendance: Attendance) -> bool:
-    return attendance.state == State.OPEN or (attendance.state == State.HELD and attendance.check_out_evidence is None)
+def _can_end(attendance: Attendance, moment: datetime) -> bool:
+    """Whether a check-out of that moment may be this one's. Of several duties, it is that of the one it lies in."""
+    if attendance.state != State.OPEN and (attendance.state != State.HELD or attendance.check_out_evidence is not None):
+        return False
+    if attendance.frame_ends_at is None:
+        return True
+    closes_at = attendance.frame_ends_at + timedelta(minutes=rules().check_out_closes_minutes)
+    return attendance.checked_in_at <= moment <= closes_at
 
 
 def _client_time(evidence: Mapping[str, Any]) -> datetime | None:

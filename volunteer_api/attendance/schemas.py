@@ -32,7 +32,7 @@ INT64 = 2**63
 
 REASON_SENTENCES: dict[str, str] = {
     Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
-    Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift.",
+    Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift, or it came long after the arrival.",
     Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
     Reason.CLOCK_ODD: "The phone's time is too far from the server's.",
     Reason.DAILY_LIMIT: "A part lies over the limit of minutes for one day.",
@@ -214,7 +214,8 @@ class AttendanceRead(Schema):
     """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit.
 
     `reasons` say why it is held; one that is credited may be flagged by one. The remarks of an end explain its grade.
-    A duty has the frame inside which its minutes count.
+    A duty has the frame inside which its minutes count. `claimed_left_at` is what the volunteer said after she forgot
+    to check out, `decision_reason` what the last reviewer wrote to her.
     """
 
     id = Id(required=True)
@@ -236,6 +237,9 @@ class AttendanceRead(Schema):
     frame_starts_at = Moment(required=True, allow_none=True)
     frame_ends_at = Moment(required=True, allow_none=True)
     conflicts_with_id = Id(required=True, allow_none=True)
+    claimed_left_at = Moment(required=True, allow_none=True)
+    reviewed_at = Moment(required=True, allow_none=True)
+    decision_reason = Text(required=True, allow_none=True)
 
 
 # The members of an attendance in their order, with the sentences of those that are codes.

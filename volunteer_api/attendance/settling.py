@@ -9,13 +9,15 @@ from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.core import clock, texts
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
+# What the ledger keeps is in the language of the records, whoever sent the tap.
+EARLIER_TAP = "有一次较早的签到或签退较晚才上传。"
 ORDER = {reason: number for number, reason in enumerate(Reason)}
 
 
@@ -45,8 +47,7 @@ def settle(
         # What the check-out changed is written once, with what comes of it.
         with db.session.no_autoflush:
             known = hours.credited_on(attendance.volunteer_id, *days, besides=besides)
-            around = queries.around(attendance.volunteer_id, attendance.id, attendance.checked_in_at, left_at)
-            beside = list(db.session.scalars(around))
+            beside = list(db.session.scalars(queries.around(attendance, left_at)))
     others = [one for one in beside if one.state != State.REJECTED and one.id not in later]
     already = hours.minutes_by_day(known)
     counted = _count(starts_at, ends_at, already)
@@ -143,8 +144,7 @@ def _credit(
             moved = max(abs(standing.starts_at - starts_at), abs(standing.ends_at - ends_at))
             if standing.minutes == credited and moved < MINUTE:
                 return
-            reason = texts.translate("A check-in or check-out that was made earlier arrived later.")
-            hours.take_back(attendance_id=attendance.id, reason=reason, actor_id=None, minutes_to_follow=credited)
+            hours.take_back(attendance_id=attendance.id, reason=EARLIER_TAP, actor_id=None, minutes_to_follow=credited)
     attendance.credited_minutes = credited
     hours.credit(
         volunteer_id=attendance.volunteer_id,
@@ -185,12 +185,15 @@ def _needs_organizer(counted: Counted, already: Mapping[date, int], others: Sequ
 
 
 def _says_the_same(attendance: Attendance, left_at: datetime, other: Attendance) -> bool:
-    """Whether another attendance is one at the same shift, or of a duty at the same station and time."""
+    """Whether another attendance is one at the same shift, or of a duty at the same station and time.
+
+    One that an odd clock told may have been at any time.
+    """
     if attendance.shift_id is not None:
         return attendance.shift_id == other.shift_id
     ended_at = other.checked_out_at or other.frame_ends_at
     overlaps = ended_at is None or (attendance.checked_in_at <= ended_at and other.checked_in_at <= left_at)
-    return attendance.station_id == other.station_id and overlaps
+    return attendance.station_id == other.station_id and (overlaps or Reason.CLOCK_ODD in other.check_in_reasons)
 
 
 def _conflicts(attendance: Attendance, others: Sequence[Attendance]) -> set[Reason]:

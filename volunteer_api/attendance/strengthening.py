@@ -42,7 +42,7 @@ class RollCall(Protocol):
     def by(self) -> UUID: ...
     @property
     def now(self) -> datetime: ...
-    def scene_of(self, person: Person) -> Scene: ...
+    def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def is_leaders_word(attendance: Attendance) -> bool:
 
 def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetime | None) -> Attendance:
     """The attendance of somebody who gave no sign herself; open where nobody said when she left."""
-    here = call.scene_of(person)
+    here = call.scene_of(person, arrived_at)
     doubts = set() if here.expected else {Reason.NOT_SIGNED_UP}
     # One that is open ends at what began elsewhere after it, which may change too.
     beside = person.beside if left_at is not None or person.elsewhere is None else None
@@ -157,14 +157,13 @@ def _ends(
     named_left_at: datetime | None,
     left_at: datetime | None,
 ) -> _Ends:
-    clock_is_odd = Reason.CLOCK_ODD in attendance.reasons
     came = attendance.checked_in_at
     own_roll_call = attendance.check_in_recorder_id is not None and not attendance.check_in_evidence
     vouches_arrival = attendance.check_in_grade != Grade.STRONG or (
         own_roll_call and arrived_at not in (None, attendance.checked_in_at)
     )
     if vouches_arrival and attendance.check_in_grade != Grade.MEDIUM:
-        came = arrived_at or (call.shift.starts_at if clock_is_odd else came)
+        came = arrived_at or (call.shift.starts_at if Reason.CLOCK_ODD in attendance.check_in_reasons else came)
     went = attendance.checked_out_at
     closed_at = went if Reason.CHECKED_IN_ELSEWHERE in attendance.reasons else None
     own_roll_call = attendance.check_out_recorder_id is not None and not attendance.check_out_evidence
@@ -173,23 +172,33 @@ def _ends(
         or (own_roll_call and named_left_at not in (None, attendance.checked_out_at))
     )
     if vouches_leaving and attendance.check_out_grade != Grade.MEDIUM:
-        said_herself = attendance.check_out_evidence is not None and not clock_is_odd
-        went = named_left_at or (went if said_herself else left_at)
+        said = _said_herself(attendance)
+        went = named_left_at or (left_at if said is None else max(said, came))
     if closed_at is not None and went is not None:
         went = min(went, closed_at)
     in_order = closed_at is None or (named_left_at is not None and named_left_at <= closed_at)
     return _Ends(came, went, vouches_arrival, vouches_leaving, in_order)
 
 
+def _said_herself(attendance: Attendance) -> datetime | None:
+    """When the volunteer says that she left, by a check-out whose clock can be believed or a claim."""
+    if attendance.check_out_evidence is None:
+        return attendance.claimed_left_at
+    return None if Reason.CLOCK_ODD in (attendance.check_out_reasons or ()) else attendance.check_out_tapped_at
+
+
 def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) -> None:
-    here = call.scene_of(person)
+    here = call.scene_of(person, ends.arrived_at)
     doubts = {Reason(code) for code in attendance.reasons} - JUDGED_ANEW
     if not here.expected:
         doubts.add(Reason.NOT_SIGNED_UP)
     if ends.vouches_arrival:
         attendance.checked_in_at, attendance.check_in_grade = ends.arrived_at, Grade.STRONG
         attendance.check_in_recorder_id = call.by
+        # What came after the roll-call, as her own check-out, is judged beside this.
         came = {Reason(code) for code in attendance.check_in_reasons} - OF_EVIDENCE
+        if not here.expected:
+            came.add(Reason.NOT_SIGNED_UP)
         attendance.check_in_reasons = in_order(came)
     if ends.vouches_leaving:
         attendance.checked_out_at, attendance.check_out_grade = ends.left_at, Grade.STRONG

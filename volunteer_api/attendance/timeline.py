@@ -19,6 +19,8 @@ from volunteer_api.attendance.settling import hold, minutes_until, reopen, settl
 from volunteer_api.core.database import db
 from volunteer_api.hours.days import MINUTE
 
+# More than anybody has that others have decided on beside what may move.
+MOST_IN_LINE = 400
 UNFINISHED = frozenset({Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED})
 
 
@@ -98,9 +100,9 @@ def put_in_order(
         if attendance in db.session:
             # What is read below is as it is stored.
             db.session.flush()
-        found = db.session.scalars(queries.line_since(attendance.volunteer_id, since))
+        found = db.session.scalars(queries.line_since(attendance.volunteer_id, since).limit(MOST_IN_LINE))
         others = [one for one in found if one is not attendance]
-    if sum(not _stays(one) for one in others) > queries.MOST_AROUND:
+    if len(others) + 1 >= MOST_IN_LINE or sum(not _stays(one) for one in others) >= queries.MOST_AROUND:
         raise TooManyAttendances()
     line = sorted([attendance, *others], key=_place)
     brought = False
@@ -174,7 +176,7 @@ def _bring(
         if here is None:
             _, here = scene.load(attendance.volunteer_id, attendance.id)
         waits = minutes_until(attendance, here, claimed_at) if claimed_at is not None else 0
-        hold(attendance, map(Reason, unfinished), waits, here)
+        hold(attendance, {*map(Reason, unfinished), *_absence(here)}, waits, here)
         return
     if left_at is None:
         reopen(attendance)
@@ -187,7 +189,7 @@ def _bring(
     if tapped_at is None:
         attendance.reasons = list(attendance.check_in_reasons)
         held_minutes = minutes_until(attendance, here, left_at)
-        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes, here, memory=memory)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE, *_absence(here)}, held_minutes, here, memory=memory)
         return
     doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
     if elsewhere:
@@ -195,3 +197,7 @@ def _bring(
     if tapped_at < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
     settle(attendance, here, left_at, doubts, later=later, memory=memory)
+
+
+def _absence(here: Scene) -> set[Reason]:
+    return {Reason.MARKED_ABSENT} if here.marked_absent else set()

@@ -33,6 +33,12 @@ CHECK_OUT_UNMATCHED = register(
     "A check-out was not counted",
     "Your check-out of %(time)s belongs to a check-in that never arrived. Ask the leader to enter your time.",
 )
+CHECK_OUT_TOO_LATE = register(
+    "check_out_too_late",
+    "A check-out was not counted",
+    "Your check-out of %(time)s came after somebody had decided on your attendance. If it is not right as it is, open "
+    "the attendance and dispute it.",
+)
 # More than any phone collects in three days; without a bound a broken one would fill the table.
 MOST_WAITING = 300
 BATCH = 1000
@@ -63,19 +69,22 @@ def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | 
     ).all()
     for waited in sorted(came, key=lambda one: (one.received_at, one.key)):
         # Refused where another phone's check-out, made earlier, has counted.
-        with suppress(AlreadyCheckedOut, AlreadyReviewed):
-            check_out(
-                attendance=attendance,
-                evidence=_loaded(waited),
-                received_at=waited.received_at,
-                followers=followers,
-            )
+        with suppress(AlreadyCheckedOut):
+            _carry_out(waited, attendance, followers)
         # Its own phone may ask again, and by then knows the attendance.
         idempotency.rename_request(
             attendance.volunteer_id,
             waited.key,
             same_check_out({"evidence": waited.evidence}, {"attendance_id": attendance.id}),
         )
+
+
+def _carry_out(waited: WaitingCheckOut, attendance: Attendance, followers: Followers | None) -> None:
+    evidence = _loaded(waited)
+    try:
+        check_out(attendance=attendance, evidence=evidence, received_at=waited.received_at, followers=followers)
+    except AlreadyReviewed:
+        _tell(waited, CHECK_OUT_TOO_LATE, evidence, attendance_id=str(attendance.id))
 
 
 def carry_out_stranded() -> int:
@@ -164,15 +173,20 @@ def tell_unmatched() -> int:
             continue
         # Sent once more, it is not answered that it is kept.
         idempotency.forget_key(volunteer_id, key)
-        moment = tapped(usable(_loaded(waited)), waited.received_at).moment.astimezone(settings().zone)
-        notifications.notify(
-            volunteer_id=volunteer_id,
-            kind=CHECK_OUT_UNMATCHED,
-            values={"time": f"{moment:%Y-%m-%d %H:%M}"},
-            dedup_key=f"{CHECK_OUT_UNMATCHED}:{volunteer_id}:{key}:{waited.received_at.timestamp():.0f}",
-        )
+        _tell(waited, CHECK_OUT_UNMATCHED, _loaded(waited))
         count += 1
     return count
+
+
+def _tell(waited: WaitingCheckOut, kind: str, evidence: dict[str, Any], **values: str) -> None:
+    """Tell the volunteer that this check-out did not count."""
+    moment = tapped(usable(evidence), waited.received_at).moment.astimezone(settings().zone)
+    notifications.notify(
+        volunteer_id=waited.volunteer_id,
+        kind=kind,
+        values={"time": f"{moment:%Y-%m-%d %H:%M}", **values},
+        dedup_key=f"{kind}:{waited.volunteer_id}:{waited.key}:{waited.received_at.timestamp():.0f}",
+    )
 
 
 def _loaded(waited: WaitingCheckOut) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class StarState(StrEnum):
 class Certificate(Identified, Base):
     """What an organization certified of its own records, as it was at that moment [order 67, art. 14-17].
 
-    `number` is read aloud in three groups of four. The name is the holder's then, cleared when she is erased;
+    `number` is read aloud in three groups of four. `starts_on` and `ends_on` are the days of the first and the last
+    record. The name is the holder's then, cleared when she is erased;
     the records are CertificateRecords, and their rows in the ledger never change. `root` is that of the day,
     `sealed_on`, by whose seal all of them were sealed; null until then.
     """

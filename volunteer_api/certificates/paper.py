@@ -69,6 +69,7 @@ def _data(certificate: Certificate, records: Any, language: str) -> dict[str, An
         "rows": [_cells(record, words, language) for record in records],
         "issuer": issuer,
         "seal": words["seal"],
+        "signatures": words["signatures"],
         "issued": [words["issued"], issued],
         "verify": words["verify"],
         "url": url,

@@ -38,7 +38,7 @@ class VerificationState(StrEnum):
 
 
 class CertificateCreate(Schema):
-    """The local days of service, both included; `to` is today at the latest.
+    """The local days to look for service in, both included; `to` is today at the latest.
 
     Without `organization_id` the hours must all have been recorded by one organization.
     """
@@ -57,7 +57,10 @@ class CertificateCreate(Schema):
 
 
 class CertificateRead(Schema):
-    """A certificate as it was issued. `root` vouches for its records from the night on in which they were sealed."""
+    """A certificate as it was issued; `from` and `to` are the days of its first and its last record.
+
+    `root` vouches for its records from the night on in which they were sealed.
+    """
 
     id = Id(required=True)
     number = Text(required=True, metadata={"description": "In groups of four, to be read aloud."})

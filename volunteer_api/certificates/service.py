@@ -48,6 +48,7 @@ def issue(
 ) -> Certificate:
     """Certify a volunteer's hours on the local days `first` to `last`, as the ledger has them now.
 
+    Its period goes from the day of the first of these records to that of the last, whatever was asked for.
     Who recorded certifies [order 67, art. 14]: a certificate has one issuer. Without `organization_id` that is the one
     which recorded all of them; where there are several, the refusal names them. `with_resident_id` puts the masked
     number on it. What the ledger takes back at the same moment is either left out or revokes the certificate.
@@ -80,8 +81,9 @@ def issue(
         masked_resident_id=masked,
         organization_name=issuer.name,
         successor_name=_successor_name(issuer),
-        starts_on=first,
-        ends_on=last,
+        # Nothing is certified of days before and after them that were asked for.
+        starts_on=records[0].on,
+        ends_on=records[-1].on,
         minutes=sum(record.minutes for record in records),
     )
     _carry_root(certificate, [record.id for record in records])

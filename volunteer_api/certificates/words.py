@@ -1,8 +1,9 @@
 """What stands on a certificate and on the page that verifies it, in Chinese and in English."""
 
 from collections.abc import Mapping
+from typing import Any
 
-CHINESE: Mapping[str, str] = {
+CHINESE: Mapping[str, Any] = {
     "title": "志愿服务记录证明",
     "number": "证明编号",
     "name": "志愿者姓名",
@@ -24,13 +25,14 @@ CHINESE: Mapping[str, str] = {
     "minutes": "时长",
     "backfilled": "（补录）",
     "seal": "出具单位（盖章）",
+    "signatures": ("负责人（签字）", "经办人（签字）", "联系电话"),
     "verify": "扫描二维码，或在浏览器中打开下方网址核对姓名、时长、期间和状态；内容不一致的，以查验页面为准。",
     "basis": "本证明依据志愿服务记录无偿出具（民政部令第67号）。它不是全国志愿服务信息系统出具的证明。",
     "root": "记录封存于 {}，摘要（SHA-256）：",
     "no_root": "最近的记录将于当夜封存，封存摘要见查验页面。",
     "page": "第 {} 页　共 {} 页",
 }
-ENGLISH: Mapping[str, str] = {
+ENGLISH: Mapping[str, Any] = {
     "title": "Certificate of Volunteer Service Records",
     "number": "Number",
     "name": "Volunteer",
@@ -52,6 +54,7 @@ ENGLISH: Mapping[str, str] = {
     "minutes": "Duration",
     "backfilled": " (recorded later)",
     "seal": "Issuing organization (stamp)",
+    "signatures": ("In charge (signed)", "Handled by (signed)", "Telephone"),
     "verify": "Scan the code, or open the address below, and compare name, hours, period and state. Where they differ, "
     "the page is right.",
     "basis": "Issued free of charge from the records of volunteer service (Order No. 67 of the Ministry of Civil "

@@ -54,7 +54,10 @@ class Task:
 
 
 class TaskRun(Base):
-    """The last run of a task: when it began, when it ended, and the error's type where it failed."""
+    """The last run of a task: when it began, when it ended, and the error's type where it failed.
+
+    `….finding` is what a check found that ran well (`keep_finding`), in `error`.
+    """
 
     __tablename__ = "task_runs"
 
@@ -145,6 +148,16 @@ def sweep(app: Flask) -> list[str]:
 def worker_last_seen() -> datetime | None:
     """When a worker last swept; None where none ever did. Needs an open session."""
     return db.session.scalar(select(TaskRun.finished_at).where(TaskRun.name == HEARTBEAT))
+
+
+def keep_finding(check: str, finding: str | None) -> None:
+    """Remember what a nightly check found wrong, None for nothing, until it is called again. Needs a unit."""
+    _record(f"{check}.finding", clock.now(), finding)
+
+
+def finding_of(check: str) -> str | None:
+    """What a check found wrong when it last ran, on whichever worker. Needs an open session."""
+    return db.session.scalar(select(TaskRun.error).where(TaskRun.name == f"{check}.finding"))
 
 
 def build_queue(app: Flask) -> Huey:

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from volunteer_api.activities.access import leads_activity
-from volunteer_api.activities.models import Activity, Shift
+from sqlalchemy import select
+
 from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -15,7 +15,8 @@ from volunteer_api.organizations.access import Permission, can, require
 
 @for_signed_in
 def to_see(principal: Principal, dispute_id: UUID) -> Dispute:
-    """Who filed it, those who lead the activity, and whoever has hours.review over the organization."""
+    """Who filed it, those who lead the activity or manage the duty's station, and whoever has hours.review over the
+    organization."""
     return _seen(principal, dispute_id)
 
 
@@ -30,7 +31,7 @@ def to_answer(principal: Principal, dispute_id: UUID) -> Dispute:
 
 @for_signed_in
 def to_confirm(principal: Principal, dispute_id: UUID) -> Dispute:
-    """Those who lead the activity, by name or from above; nobody her own (403)."""
+    """Those who lead the activity or manage the duty's station, by name or from above; nobody her own (403)."""
     dispute = _seen(principal, dispute_id)
     if dispute.volunteer_id == principal.volunteer_id:
         raise OwnDispute()
@@ -59,12 +60,13 @@ def may_decide(principal: Principal, dispute: Dispute) -> bool:
 
 
 def may_confirm(principal: Principal, dispute: Dispute) -> bool:
-    """Whether the caller, who sees the dispute, could vouch for the service now: nobody has, and no attendance does."""
+    """Whether the caller, who sees the dispute, could vouch for the service now, or say it again: nobody else has, and
+    no attendance does."""
     return (
         dispute.state == DisputeState.OPEN
         and dispute.volunteer_id != principal.volunteer_id
-        and dispute.confirmed_by is None
-        and queries.subject_of(dispute).attendance is None
+        and dispute.confirmed_by in (None, principal.volunteer_id)
+        and queries.subject_of(dispute).frame is not None
     )
 
 
@@ -72,14 +74,12 @@ def _seen(principal: Principal, dispute_id: UUID) -> Dispute:
     dispute = db.session.get(Dispute, dispute_id)
     if dispute is None:
         raise NotFound()
-    if dispute.volunteer_id == principal.volunteer_id or _leads(principal, dispute):
+    if dispute.volunteer_id == principal.volunteer_id or _witnesses(principal, dispute):
         return dispute
     require(principal, Permission.HOURS_REVIEW, organization_id=dispute.organization_id)
     return dispute
 
 
-def _leads(principal: Principal, dispute: Dispute) -> bool:
-    if dispute.matter_shift_id is None:
-        return False
-    shift = db.session.get_one(Shift, dispute.matter_shift_id)
-    return leads_activity(principal.volunteer_id, db.session.get_one(Activity, shift.activity_id))
+def _witnesses(principal: Principal, dispute: Dispute) -> bool:
+    mine = select(Dispute.id).where(Dispute.id == dispute.id, queries.witnessed_by(principal.volunteer_id))
+    return db.session.scalar(mine) is not None

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.attendance import review
 from volunteer_api.attendance.problems import MinutesMissing
 from volunteer_api.core import audit, clock
@@ -20,7 +21,7 @@ from volunteer_api.disputes.models import Decision, Dispute, DisputeState, StepK
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.disputes.trail import hold_open, write_step
 from volunteer_api.hours import service as hours
-from volunteer_api.hours.days import whole_minutes
+from volunteer_api.hours.days import MINUTE, whole_minutes
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.hours.notices import HOURS_BACKFILLED
 from volunteer_api.hours.queries import team_signed_up_for
@@ -99,8 +100,11 @@ def _correct(held: Dispute, record: ServiceRecord, matter: Matter, by: UUID, ask
     elif queries.reversal_of(record.id) is None:
         hours.reverse(record_id=record.id, reason=reason, actor_id=by, minutes_to_follow=asked)
     starts_at, ends_at = original.starts_at, original.ends_at
-    if matter.shift is not None and asked > whole_minutes(starts_at, ends_at):
-        starts_at, ends_at = matter.shift.starts_at, matter.shift.ends_at
+    if asked > whole_minutes(starts_at, ends_at) and matter.frame is not None:
+        starts_at, ends_at = matter.frame
+        if matter.shift is None:
+            # Of a duty that was longer nobody knows when: no more is said than is given.
+            ends_at = min(ends_at, starts_at + asked * MINUTE)
     _require_room(original.volunteer_id, starts_at, ends_at, asked)
     if asked:
         kept: dict[str, Any] = {name: getattr(original, name) for name in hours.KEPT_BY_REVERSAL}
@@ -137,7 +141,7 @@ def _backfill(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason
                 None,
                 starts_at,
                 db.session.scalar(team_signed_up_for(held.volunteer_id, matter.shift.id)),
-                queries.leaders_of(matter.activity)[0],
+                leaders_of_one(matter.activity)[0],
             ),
         )
     return minutes

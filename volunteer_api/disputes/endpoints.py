@@ -36,7 +36,7 @@ def file_dispute(principal: Principal, body: dict[str, Any]) -> dict[str, Any]:
     returns=page_of(schemas.DisputeSummaryRead),
 )
 def list_disputes(principal: Principal, query: dict[str, Any]) -> Page:
-    """List your own disputes and those that you may decide on: the open ones first, the longest overdue before them."""
+    """List your own disputes and those that you may decide on or confirm: the open ones first, by when they are due."""
     return queries.page_of_disputes(query, principal.volunteer_id)
 
 

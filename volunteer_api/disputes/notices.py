@@ -43,9 +43,9 @@ def tell_deciders(kind: str, dispute: Dispute, once: object) -> None:
         _send(kind, dispute, volunteer_id, once=f"{once}:{volunteer_id}")
 
 
-def ask_to_confirm(dispute: Dispute, leader_ids: list[UUID]) -> None:
-    """Ask those who led whether the volunteer was there."""
-    for volunteer_id in leader_ids:
+def ask_to_confirm(dispute: Dispute, witness_ids: list[UUID]) -> None:
+    """Ask those who can say it whether the volunteer was there."""
+    for volunteer_id in witness_ids:
         if volunteer_id != dispute.volunteer_id:
             _send(TO_CONFIRM, dispute, volunteer_id, once=f"{dispute.id}:{volunteer_id}")
 

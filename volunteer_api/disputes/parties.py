@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.core.database import db
 from volunteer_api.disputes import queries
 from volunteer_api.disputes.models import Dispute
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.hours.models import ServiceRecord
-
-WHO_SAID_SO = ("check_in_recorder_id", "check_out_recorder_id", "check_in_scanned_by", "check_out_scanned_by")
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,12 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     approvers = [record.approver_id for record in records]
     leaders = [record.leader_id for record in records]
     if matter.attendance is not None:
-        recorders += [getattr(matter.attendance, name) for name in WHO_SAID_SO]
+        recorders += matter.attendance.vouched_by
         approvers.append(matter.attendance.reviewed_by)
     if matter.shift is not None:
         recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
     if matter.activity is not None:
-        leaders += queries.leaders_of(matter.activity)
+        leaders += leaders_of_one(matter.activity)
     return Parties(_known(recorders), _known(approvers), _known(leaders))
 
 

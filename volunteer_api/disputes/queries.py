@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.access import led_by
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, RollCallMark
+from volunteer_api.attendance.review_queries import managed_stations, managers_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -21,7 +24,6 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 REMINDED_AT_ONCE = 100
 MOST_STEPS = 200
@@ -39,6 +41,19 @@ class Matter:
     shift: Shift | None
     activity: Activity | None
     station: Station | None
+
+    @property
+    def frame(self) -> tuple[datetime, datetime] | None:
+        """Inside which somebody may vouch for service: the shift; of a recorded duty, as long as one may last from its
+        beginning on. None of an attendance, whose ends say it."""
+        if self.attendance is not None:
+            return None
+        if self.shift is not None:
+            return self.shift.starts_at, self.shift.ends_at
+        if self.record is None:
+            return None
+        longest = self.record.starts_at + timedelta(minutes=rules().duty_minutes)
+        return self.record.starts_at, max(self.record.ends_at, min(longest, clock.now()))
 
 
 def matter(
@@ -115,17 +130,23 @@ def open_about(volunteer_id: UUID, subject: Mapping[str, UUID], shift_id: UUID |
     return db.session.scalar(select(Dispute.id).where(mine, or_(*same)).order_by(Dispute.id).limit(1))
 
 
-def leaders_of(activity: Activity) -> list[UUID]:
-    """Who leads an activity: by name or as a leader of its team; where nobody does, who planned it."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    of_team = select(Membership.volunteer_id).where(
-        Membership.team_id == activity.team_id,
-        Membership.volunteer_id.is_not(None),
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    found = sorted({one for one in db.session.scalars(named.union(of_team)) if one is not None})
-    return found or [activity.created_by]
+def witnesses_of(matter: Matter) -> list[UUID]:
+    """Who can say whether somebody served: who leads the activity, or who manages the station of a duty."""
+    if matter.activity is not None:
+        return leaders_of_one(matter.activity)
+    return managers_of([matter.station.id])[matter.station.id] if matter.station is not None else []
+
+
+def witnessed_by(volunteer_id: UUID) -> ColumnElement[bool]:
+    """The disputes about shifts of activities that the volunteer leads, and about duty at stations that she manages."""
+    shift = exists().where(Shift.id == Dispute.matter_shift_id, Activity.id == Shift.activity_id, led_by(volunteer_id))
+    duties = [
+        exists().where(
+            about.id == named, about.shift_id.is_(None), about.station_id.in_(managed_stations(volunteer_id))
+        )
+        for about, named in ((ServiceRecord, Dispute.service_record_id), (Attendance, Dispute.attendance_id))
+    ]
+    return or_(shift, *duties)
 
 
 def locked(dispute_id: UUID) -> Dispute:
@@ -162,14 +183,20 @@ def to_remind(today: date) -> list[Dispute]:
 
 
 def page_of_disputes(query: Mapping[str, Any], caller_id: UUID) -> Page:
-    """One's own disputes, and those that one may decide on: the open ones first, by the day they are due."""
-    to_answer = Dispute.organization_id.in_(permitted_organization_ids(caller_id, Permission.HOURS_REVIEW))
+    """One's own disputes, and those that one may decide on or confirm: the open ones first, by the day they are due."""
+    to_answer = or_(
+        Dispute.organization_id.in_(permitted_organization_ids(caller_id, Permission.HOURS_REVIEW)),
+        witnessed_by(caller_id),
+    )
     own = Dispute.volunteer_id == caller_id
     whose = {None: or_(own, to_answer), True: own, False: to_answer & ~own}
     today = clock.today()
     statement = _rows().where(whose[query.get("mine")])
     if "state" in query:
         statement = statement.where(Dispute.state == query["state"])
+    if "unconfirmed" in query:
+        unconfirmed = _is_unconfirmed() & ~own
+        statement = statement.where(unconfirmed if query["unconfirmed"] else ~unconfirmed)
     if "overdue" in query:
         overdue = (Dispute.state == DisputeState.OPEN) & (Dispute.due_on < today)
         statement = statement.where(overdue if query["overdue"] else ~overdue)
@@ -205,6 +232,17 @@ def read(dispute_id: UUID) -> dict[str, Any]:
         for step in db.session.execute(steps)
     ]
     return _view(row, clock.today()) | {"steps": trail}
+
+
+def _is_unconfirmed() -> ColumnElement[bool]:
+    """An open dispute for whose service nobody has vouched, and no attendance does."""
+    attended = exists().where(ServiceRecord.id == Dispute.service_record_id, ServiceRecord.attendance_id.is_not(None))
+    return and_(
+        Dispute.state == DisputeState.OPEN,
+        Dispute.confirmed_by.is_(None),
+        Dispute.attendance_id.is_(None),
+        ~attended,
+    )
 
 
 def _rows() -> Rows:

@@ -70,6 +70,9 @@ class DisputeFilter(PageQuery):
     mine = FlagParameter(metadata={"description": "true: only your own; false: only those of others."})
     state = Choice(DisputeState)
     overdue = FlagParameter(metadata={"description": "true: open past the day on which they are due."})
+    unconfirmed = FlagParameter(
+        metadata={"description": "true: those of others that wait for somebody who vouches for the service."}
+    )
     organization_id = Id(metadata={"description": "Of this organization or of one below it."})
 
 

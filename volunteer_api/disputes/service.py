@@ -53,8 +53,8 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     step = write_step(dispute, StepKind.FILED, by.volunteer_id, text)
     notices.tell_volunteer(notices.FILED, dispute, step.id)
     notices.tell_deciders(notices.WAITS, dispute, dispute.id)
-    if matter.activity is not None and _needs_word(matter, claimed_minutes):
-        notices.ask_to_confirm(dispute, queries.leaders_of(matter.activity))
+    if _needs_word(matter, claimed_minutes):
+        notices.ask_to_confirm(dispute, queries.witnesses_of(matter))
     return dispute
 
 
@@ -74,21 +74,22 @@ def answer(dispute: Dispute, *, by: UUID, text: str) -> None:
 
 def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
     """Vouch for service that nobody recorded, or not all of it: the first of the two people that hours need, who can't
-    decide then. `minutes` are those of the service in all.
+    decide then. `minutes` are those of the service in all. Until the decision, who confirmed may say it again: her last
+    word counts, and the trail keeps all of them.
 
-    Raises DisputeOver, NothingToConfirm, BeyondService (409).
+    Raises DisputeOver, NothingToConfirm, BeyondService, TooManySteps (409).
     """
     held = hold_open(dispute)
-    matter = queries.subject_of(held)
-    frame = matter.shift or matter.record
-    if frame is None or matter.attendance is not None or held.confirmed_by is not None:
+    frame = queries.subject_of(held).frame
+    if frame is None or held.confirmed_by not in (None, by):
         raise problems.NothingToConfirm()
-    most = whole_minutes(frame.starts_at, frame.ends_at)
+    most = whole_minutes(*frame)
     if minutes > most:
         raise problems.BeyondService(most)
+    is_first = held.confirmed_by is None
     held.confirmed_by, held.confirmed_minutes = by, minutes
     db.session.flush()
-    step = write_step(held, StepKind.CONFIRMED, by, text)
+    step = write_step(held, StepKind.CONFIRMED, by, text, most=None if is_first else MOST_SAID)
     notices.tell_volunteer(notices.CONFIRMED, held, step.id, minutes=str(minutes))
 
 

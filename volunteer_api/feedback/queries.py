@@ -19,6 +19,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
@@ -34,19 +35,15 @@ def ends_attended(activity_id: UUID, volunteer_id: UUID) -> list[datetime]:
     statement = (
         select(Shift.ends_at)
         .join(Attendance, Attendance.shift_id == Shift.id)
-        .where(
-            Shift.activity_id == activity_id,
-            Attendance.volunteer_id == volunteer_id,
-            Attendance.state != State.REJECTED,
-        )
+        .where(Shift.activity_id == activity_id, Attendance.volunteer_id == volunteer_id, _was_there())
         .order_by(Shift.ends_at, Shift.id)
     )
     return list(db.session.scalars(statement))
 
 
-def attended_count(activity_id: UUID) -> int:
-    """How many people attended the activity."""
-    return int(db.session.scalar(select(_attended_count(activity_id))) or 0)
+def crowd_count(activity_id: UUID, moment: datetime) -> int:
+    """Among how many people somebody who speaks at a moment could hide, where none of them signs her own."""
+    return int(db.session.scalar(select(_crowd_count(activity_id, moment))) or 0)
 
 
 def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
@@ -101,11 +98,12 @@ def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     # The stars of somebody who is hidden among too few would be what is left when the signed ones are taken away.
     shown = func.count().filter(_may_be_seen())
     statement = select(Feedback.stars, func.count().label("given"), shown.label("shown"))
-    grouped = db.session.execute(statement.where(Feedback.activity_id == activity.id).group_by(Feedback.stars)).all()
+    counts = and_(Feedback.activity_id == activity.id, _counts())
+    grouped = db.session.execute(statement.where(counts).group_by(Feedback.stars)).all()
     stars |= {row.stars: row.shown for row in grouped}
     seen, minimum = sum(stars.values()), rules().feedback_minimum_count
     enough = seen >= minimum
-    approved = and_(Feedback.activity_id == activity.id, Feedback.words_state == WordsState.APPROVED, _may_be_seen())
+    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, _may_be_seen())
     found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
     return {
         "count": sum(row.given for row in grouped),
@@ -126,6 +124,16 @@ def reports_of(feedback_id: UUID) -> list[FeedbackReport]:
             .order_by(FeedbackReport.id)
         )
     )
+
+
+def locked(feedback_id: UUID) -> Feedback:
+    """The feedback, held until the unit ends, as it is now."""
+    return db.session.scalars(
+        select(Feedback)
+        .where(Feedback.id == feedback_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
 
 
 def has_reported(feedback_id: UUID, volunteer_id: UUID) -> bool:
@@ -149,7 +157,7 @@ def to_be_asked(now: datetime) -> Rows:
             Shift.ends_at <= now,
             Shift.ends_at > now - ASKED_FOR,
             Shift.canceled_at.is_(None),
-            Attendance.state != State.REJECTED,
+            _was_there(),
             Volunteer.erased_at.is_(None),
             ~asked,
             ~said,
@@ -182,26 +190,72 @@ def _rows() -> Rows:
     )
 
 
-def _may_be_seen() -> ColumnElement[bool]:
-    """What is signed, and what is anonymous among enough people: those who attended and have not signed theirs."""
-    signed = aliased(Feedback)
-    signed_count = (
-        select(func.count())
-        .where(signed.activity_id == Feedback.activity_id, signed.anonymous.is_(False))
-        .correlate(Feedback)
-        .scalar_subquery()
+def _was_there(by: Any = None) -> ColumnElement[bool]:
+    """The attendance, at whose shift it is: one that was credited, or one that a confirmed sign-up stands behind.
+
+    Where `by` is given, as far as that was so at this moment: nothing that somebody does later counts.
+    """
+    expected = exists().where(
+        SignUp.shift_id == Attendance.shift_id,
+        SignUp.volunteer_id == Attendance.volunteer_id,
+        SignUp.state == SignUpState.CONFIRMED,
     )
-    hidden_among = _attended_count(Feedback.activity_id, of=Feedback) - signed_count
+    credited = Attendance.state == State.CREDITED
+    if by is None:
+        return and_(Attendance.state != State.REJECTED, or_(credited, expected))
+    # Without a sign-up it was a reviewer who credited it.
+    in_time = func.coalesce(Attendance.reviewed_at, Attendance.created_at) <= by
+    return and_(Attendance.state != State.REJECTED, Attendance.created_at <= by, or_(and_(credited, in_time), expected))
+
+
+def _counts() -> ColumnElement[bool]:
+    """Feedback of somebody whose attendance still stands.
+
+    What is anonymous stays: which stars went away with whose attendance would tell whose they were.
+    """
+    stands = (
+        exists()
+        .where(
+            Shift.activity_id == Feedback.activity_id,
+            Attendance.shift_id == Shift.id,
+            Attendance.volunteer_id == Feedback.volunteer_id,
+            _was_there(),
+        )
+        .correlate(Feedback)
+    )
+    return or_(Feedback.anonymous, stands)
+
+
+def _may_be_seen() -> ColumnElement[bool]:
+    """What is signed, and what is anonymous among enough people: those who had been there and have not signed theirs.
+
+    Who came to be there afterwards hides nobody: those who lead could add people until they may read it.
+    """
+    signed = aliased(Feedback)
+    has_signed = exists().where(
+        signed.activity_id == Feedback.activity_id,
+        signed.volunteer_id == Attendance.volunteer_id,
+        signed.anonymous.is_(False),
+    )
+    hidden_among = _crowd_count(Feedback.activity_id, Feedback.created_at, ~has_signed.correlate(Feedback, Attendance))
     return or_(Feedback.anonymous.is_(False), hidden_among >= rules().feedback_minimum_count)
 
 
-def _attended_count(activity_id: Any, of: Any = None) -> ColumnElement[int]:
-    statement = (
+def _crowd_count(activity_id: Any, moment: Any, *narrowed: ColumnElement[bool]) -> ColumnElement[int]:
+    # Who leads knows that it was not herself.
+    return (
         select(func.count(distinct(Attendance.volunteer_id)))
         .join(Shift, Shift.id == Attendance.shift_id)
-        .where(Shift.activity_id == activity_id, Attendance.state != State.REJECTED)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Activity.id == activity_id,
+            _was_there(by=moment),
+            ~_leads_by_name(Attendance.volunteer_id),
+            *narrowed,
+        )
+        .correlate(Feedback)
+        .scalar_subquery()
     )
-    return (statement if of is None else statement.correlate(of)).scalar_subquery()
 
 
 def _leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """The verbs of feedback: give, change, approve, reject, answer, report, ask."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,8 @@ def give(
         raise problems.FeedbackNotOpen()
     if now >= closes_at:
         raise problems.FeedbackClosed(days=days)
-    _require_crowd(activity.id, anonymous=anonymous)
+    if anonymous:
+        _require_crowd(activity.id, now)
     feedback = Feedback(
         activity_id=activity.id,
         volunteer_id=volunteer_id,
@@ -52,20 +54,22 @@ def give(
 
 
 def change(feedback: Feedback, **changes: Any) -> Feedback:
-    """Change one's stars, words or name for a while; changed words wait for an organizer again.
+    """Change one's stars, words or name for a while; changed words wait for an organizer again, and for an answer.
 
     Raises FeedbackFrozen, TooFewToBeAnonymous (409).
     """
     if clock.now() >= edit_ends_at(feedback.created_at, rules().feedback_edit_days):
         raise problems.FeedbackFrozen(days=rules().feedback_edit_days)
     if changes.get("anonymous") and not feedback.anonymous:
-        _require_crowd(feedback.activity_id, anonymous=True)
+        _require_crowd(feedback.activity_id, feedback.created_at)
     words_change = "words" in changes and changes["words"] != feedback.words
     for name, value in changes.items():
         setattr(feedback, name, value)
     if words_change:
         feedback.words_state = WordsState.PENDING if feedback.words is not None else None
         feedback.moderated_by = feedback.moderated_at = feedback.moderation_reason = None
+        # It answered other words.
+        feedback.reply = feedback.replied_by = feedback.replied_at = None
         if feedback.words is not None:
             notices.tell_of_words(db.session.get_one(Activity, feedback.activity_id))
     db.session.flush()
@@ -98,6 +102,8 @@ def report(feedback: Feedback, *, by: UUID, reason: str) -> None:
     Organizers hear of it; at so many reports by different people approved words wait for them anew. Raises NoWords,
     AlreadyReported (409).
     """
+    # Of two at once the second counts the first, or both would stay below the number that takes words down.
+    feedback = queries.locked(feedback.id)
     if feedback.words is None:
         raise problems.NoWords()
     if queries.has_reported(feedback.id, by):
@@ -121,9 +127,9 @@ def ask() -> int:
     return len(found)
 
 
-def _require_crowd(activity_id: UUID, *, anonymous: bool) -> None:
+def _require_crowd(activity_id: UUID, moment: datetime) -> None:
     minimum = rules().feedback_minimum_count
-    if anonymous and queries.attended_count(activity_id) < minimum:
+    if queries.crowd_count(activity_id, moment) < minimum:
         raise problems.TooFewToBeAnonymous(minimum=minimum)
 
 

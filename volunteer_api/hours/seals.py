@@ -19,7 +19,7 @@ from sqlalchemy import Row, Select, func, insert, select, text, tuple_
 from volunteer_api.core import clock, events, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.core.unit_of_work import after_commit, run_unit
 from volunteer_api.hours.events import DaySealed
 from volunteer_api.hours.leaves import FORMAT, closing_leaf, moment_text, record_leaf
 from volunteer_api.hours.merkle import Frontier, inclusion_path, leaf_digest
@@ -113,7 +113,8 @@ def seal_next_day() -> DaySeal | None:
     db.session.flush()
     events.publish(DaySealed(seal_id=number, on=on))
     # A copy of the root outside of the database: `volunteer-api ledger verify --root` compares.
-    logger().info("day_sealed", on=on.isoformat(), root=seal.root.hex(), records=seal.record_count)
+    told = {"on": on.isoformat(), "root": seal.root.hex(), "records": seal.record_count}
+    after_commit(lambda: logger().info("day_sealed", **told))
     return seal
 
 

@@ -2,7 +2,7 @@
 
 from volunteer_api.core import clock, health
 from volunteer_api.core.database import db
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.tasks import Every, finding_of, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import queries, seal_check, seals, tallies, verification
 from volunteer_api.hours.deadlines import last_day_overdue
@@ -44,9 +44,9 @@ def seal_days() -> None:
     seals.seal_days()
 
 
-@task("hours.verify_seals", every=Every.DAY, unit=False)
+@task(seal_check.CHECK, every=Every.DAY, unit=False)
 def verify_seals() -> None:
-    """Compare a thirtieth of the sealed days with the ledger, and log what does not fit."""
+    """Compare a thirtieth of the sealed days with the ledger, log what does not fit, and remember that it was so."""
     seal_check.verify_some()
 
 
@@ -55,6 +55,13 @@ def warn_of_unsealed_days() -> str | None:
     """What `/readyz` says while days stay open that the worker should have sealed."""
     on = seals.overdue_day()
     return f"The hours ledger's day {on} has no seal yet; see the worker's log." if on is not None else None
+
+
+@health.warning
+def warn_of_broken_seals() -> str | None:
+    """What `/readyz` says from the night on that found rows or seals changed, until a night finds none."""
+    found = finding_of(seal_check.CHECK)
+    return f"The hours ledger does not fit its seals: {found}; see `volunteer-api ledger verify`." if found else None
 
 
 @health.warning

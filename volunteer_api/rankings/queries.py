@@ -12,7 +12,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    distinct,
     func,
     literal,
     null,
@@ -46,6 +45,9 @@ OPEN: dict[Subject, ColumnElement[bool]] = {
     Subject.TEAM: Team.closed_at.is_(None),
     Subject.STATION: Station.status != StationStatus.CLOSED,
 }
+
+
+NAMES = (("amount", "value"), ("own", "own"))
 
 
 def ranked(question: Question) -> Subquery:
@@ -90,10 +92,9 @@ def scope_total(question: Question) -> Rows:
     # What a scope has is what its paths have, whatever is ranked in it.
     facts = _facts(replace(question, subject=Subject.ORGANIZATION))
     member = aliased(PathMember)
-    statement = select(*_measures(question, facts, own=member.depth == 0))
-    return statement.join_from(facts, member, member.path_id == facts.c.path_id).where(
-        member.ancestor_id == question.scope
-    )
+    rows: Rows = select().join_from(facts, member, member.path_id == facts.c.path_id)
+    each = _each(question, facts, rows.where(member.ancestor_id == question.scope), own=member.depth == 0)
+    return select(*_sums(each.subquery("each")))
 
 
 def _values(question: Question) -> Subquery:
@@ -111,46 +112,57 @@ def _counted(question: Question, only: Sequence[UUID] = ()) -> Rows:
     """The values of all subjects, or of some `only`."""
     facts = _facts(question)
     member, scope_member = aliased(PathMember), aliased(PathMember)
+    own: ColumnElement[bool] | None = None
     if question.subject is Subject.ORGANIZATION:
         key: Column = member.ancestor_id
-        statement: Rows = select(key.label("subject_id"), *_measures(question, facts, own=member.depth == 0)).join_from(
-            facts, member, member.path_id == facts.c.path_id
-        )
+        own = member.depth == 0
+        rows: Rows = select().join_from(facts, member, member.path_id == facts.c.path_id)
+        if question.level is not None:
+            # Before anything is counted: what lies above and below is most of the rows.
+            rows = rows.where(key.in_(select(Organization.id).where(Organization.kind == question.level)))
     else:
         key = facts.c.team_id if question.subject is Subject.TEAM else facts.c.station_id
-        statement = (
-            select(key.label("subject_id"), *_measures(question, facts, own=None))
-            .select_from(facts)
-            .where(key.is_not(None))
-        )
+        rows = select().select_from(facts).where(key.is_not(None))
     if question.scope is not None:
         # What was recorded keeps its path: an organization that moved in later brings nothing along, and one that
         # moved away still stands among the children of then. So own + children = parent, whatever moved since.
-        statement = statement.join(
+        rows = rows.join(
             scope_member,
             and_(scope_member.path_id == facts.c.path_id, scope_member.ancestor_id == question.scope),
         )
         if question.subject is Subject.ORGANIZATION:
             below = scope_member.depth - member.depth
-            statement = statement.where(below == 1 if question.level is None else below >= 0)
+            rows = rows.where(below == 1 if question.level is None else below >= 0)
     if only:
-        statement = statement.where(key.in_(only))
-    return statement.group_by(key).having(statement.selected_columns.value != 0)
+        rows = rows.where(key.in_(only))
+    each = _each(question, facts, rows, key.label("subject_id"), own=own).subquery("each")
+    value, mine = _sums(each)
+    return select(each.c.subject_id, value, mine).group_by(each.c.subject_id).having(func.sum(each.c.amount) != 0)
 
 
-def _measures(
-    question: Question, facts: Subquery, own: ColumnElement[bool] | None
-) -> tuple[ColumnElement[int], ColumnElement[int]]:
+def _each(
+    question: Question, facts: Subquery, rows: Rows, *keys: ColumnElement[Any], own: ColumnElement[bool] | None
+) -> Rows:
+    """What is to be added up for the keys: its `amount`, and the part of it that is their `own`.
+
+    Of volunteers a row for each that is different: to sort them all by subject, as COUNT(DISTINCT) does, takes longer.
+    """
     if question.additive:
-        value: ColumnElement[Any] = func.coalesce(func.sum(facts.c.amount), 0)
-        mine: ColumnElement[Any] = (
-            func.coalesce(func.sum(case((own, facts.c.amount), else_=0)), 0) if own is not None else literal(0)
-        )
-    else:
-        value = func.count(distinct(facts.c.volunteer_id))
-        mine = func.count(distinct(case((own, facts.c.volunteer_id)))) if own is not None else literal(0)
+        amount = facts.c.amount
+        return rows.add_columns(*keys, amount.label("amount"), _if(own, amount).label("own"))
+    one = literal(1)
+    different = rows.add_columns(*keys, one.label("amount"), func.max(_if(own, one)).label("own"))
+    return different.group_by(*keys, facts.c.volunteer_id)
+
+
+def _if(own: ColumnElement[bool] | None, amount: ColumnElement[Any]) -> ColumnElement[Any]:
+    return literal(0) if own is None else case((own, amount), else_=0)
+
+
+def _sums(each: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
     # PostgreSQL sums whole numbers to a decimal.
-    return cast(value, BigInteger).label("value"), cast(mine, BigInteger).label("own")
+    value, own = (cast(func.coalesce(func.sum(each.c[name]), 0), BigInteger).label(label) for name, label in NAMES)
+    return value, own
 
 
 def _facts(question: Question) -> Subquery:

@@ -37,13 +37,13 @@ def to_sign_up_for_activity(principal: Principal, activity_id: UUID) -> Activity
 
 
 def require_word_for(
-    principal: Principal, activity_id: UUID, *, team_id: UUID | None, others: Collection[UUID] | None
+    principal: Principal, activity_id: UUID, *, team_id: UUID | None, others: Collection[UUID | str] | None
 ) -> bool:
     """Let pass who signs only herself up, who leads the activity, and who leads the team and asks its members.
 
-    `others` are the people named, None for the whole team: who calls that learns whom it has, and so must lead it. That
-    each is a member of the team is the judgment's matter. Returns whether the word is that of a leader of the activity,
-    who decides whom it takes. Raises Forbidden (403): nobody speaks for somebody else's account.
+    `others` are the people named, by id or by number, None for the whole team: who calls that learns whom it has, and
+    so must lead it. That each is a member of the team is the judgment's matter. Returns whether the word is that of a
+    leader of the activity, who decides whom it takes. Raises Forbidden (403): nobody speaks for others' accounts.
     """
     if others is not None and not set(others).difference({principal.volunteer_id}):
         return False

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, ActivityLeader, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -156,12 +156,6 @@ def by_number(volunteer_number: str) -> UUID | None:
     """The volunteer of this number, in letters of either case; None where there is none."""
     number = Volunteer.volunteer_number == volunteer_number.upper()
     return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
-
-
-def leaders_of(activity: Activity) -> list[UUID]:
-    """Who decides on its sign-ups and hears of them: its named leaders, or else who planned it."""
-    named = select(ActivityLeader.volunteer_id).where(ActivityLeader.activity_id == activity.id)
-    return list(db.session.scalars(named.order_by(ActivityLeader.volunteer_id))) or [activity.created_by]
 
 
 def active_members(team_id: UUID, limit: int) -> list[UUID]:

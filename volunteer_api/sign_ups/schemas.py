@@ -34,6 +34,14 @@ class SignUpCreate(Schema):
     team_id = Id(allow_none=True, metadata={"description": "The team that the hours are for."})
     role_id = Id(allow_none=True, metadata={"description": "The role in the shift; any where absent."})
     volunteer_id = Id(allow_none=True, metadata={"description": "Whom a leader invites; oneself where absent."})
+    volunteer_number = Text(
+        max_length=20, metadata={"description": "The same by the number that the person reads on her phone."}
+    )
+
+    @validates_schema
+    def one_person(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("volunteer_id") is not None and "volunteer_number" in data:
+            raise fault("one_of", "Name somebody by id or by number.", "volunteer_number")
 
 
 class SignUpsCreate(Schema):

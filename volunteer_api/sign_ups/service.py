@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -47,10 +48,16 @@ def sign_up_or_invite(
     leading: bool,
     shift_id: UUID,
     volunteer_id: UUID | None = None,
+    volunteer_number: str | None = None,
     team_id: UUID | None = None,
     role_id: UUID | None = None,
 ) -> SignUp:
-    """Sign oneself up, or ask somebody else to take part. Raises what `sign_up` and `invite` raise."""
+    """Sign oneself up, or ask somebody else to take part, who is named by id or by number.
+
+    Raises what `sign_up` and `invite` raise, InvalidPayload (422) for an unknown number.
+    """
+    if volunteer_number is not None:
+        volunteer_id = stand_ins.volunteer_of(volunteer_number)
     if volunteer_id is None or volunteer_id == by:
         return sign_up(shift_id=shift_id, volunteer_id=by, team_id=team_id, role_id=role_id)
     return invite(
@@ -284,5 +291,5 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
 
 def _tell_leaders(shift: Shift, activity: Activity, now: datetime) -> None:
     day = clock.local_date(now)
-    for leader_id in queries.leaders_of(activity):
+    for leader_id in leaders_of_one(activity):
         notices.tell_of_requests(leader_id, shift, activity, day)

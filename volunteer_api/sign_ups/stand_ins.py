@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import SignUpMode
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -16,6 +17,15 @@ from volunteer_api.sign_ups.people import question_of, standing_of
 from volunteer_api.sign_ups.problems import AlreadySignedUp, NotEligible, OwnPlace, ShiftBegun, StandInGone
 
 
+def volunteer_of(volunteer_number: str) -> UUID:
+    """Whose number it is. Raises InvalidPayload (422) where it is nobody's."""
+    found = queries.by_number(volunteer_number)
+    if found is None:
+        unknown = Fault("unknown_reference", "There is no such volunteer.")
+        raise InvalidPayload(error_list({"volunteer_number": [unknown]}))
+    return found
+
+
 def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
     """Ask somebody, by the volunteer number that she gave, to take over one's confirmed place, and the role with it.
 
@@ -24,10 +34,7 @@ def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
     the one who asks.
     """
     now = clock.now()
-    stand_in_id = queries.by_number(volunteer_number)
-    if stand_in_id is None:
-        unknown = Fault("unknown_reference", "There is no such volunteer.")
-        raise InvalidPayload(error_list({"volunteer_number": [unknown]}))
+    stand_in_id = volunteer_of(volunteer_number)
     held = places.hold(sign_up_id, also=[stand_in_id])
     mine, shift = held.mine, held.shift
     if mine.state != SignUpState.CONFIRMED:
@@ -70,7 +77,7 @@ def accept(held: places.Held, now: datetime) -> SignUp:
         return mine
     _require_fit(held, now)
     places.move(mine, held.shift, SignUpState.PENDING)
-    for leader_id in queries.leaders_of(held.activity):
+    for leader_id in leaders_of_one(held.activity):
         notices.tell_of_requests(leader_id, held.shift, held.activity, clock.local_date(now))
     return mine
 

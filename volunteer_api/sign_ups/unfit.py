@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from volunteer_api.activities.changes import changing
+from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.queries import fresh_activity
 from volunteer_api.core import clock
@@ -90,5 +91,5 @@ def look_again(shift_id: UUID) -> None:
         once = now.isoformat()
         notify_all([notices.notice(notices.PLACE_LOST, one, shift, activity, once=once) for one in taken])
         if taken:
-            for leader_id in queries.leaders_of(activity):
+            for leader_id in leaders_of_one(activity):
                 notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)

@@ -1,0 +1,44 @@
+"""Who leads an activity, and so decides at it and hears of it."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import literal, select, union_all
+
+from volunteer_api.activities.models import Activity, ActivityLeader
+from volunteer_api.core.database import db
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
+
+
+def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Those named and the leaders and deputies of its team, in the order of their ids; else who planned it.
+
+    One statement for all the activities.
+    """
+    named = select(ActivityLeader.activity_id, ActivityLeader.volunteer_id, literal(True).label("leads")).where(
+        ActivityLeader.activity_id.in_(activity_ids)
+    )
+    of_team = (
+        select(Activity.id, Membership.volunteer_id, literal(True))
+        .join(Membership, Membership.team_id == Activity.team_id)
+        .where(
+            Activity.id.in_(activity_ids),
+            Membership.volunteer_id.is_not(None),
+            Membership.state == MembershipState.ACTIVE,
+            Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
+        )
+    )
+    planned = select(Activity.id, Activity.created_by, literal(False)).where(Activity.id.in_(activity_ids))
+    rows: Sequence[Any] = db.session.execute(union_all(named, of_team, planned)).all()
+    leading: dict[UUID, set[UUID]] = {one: set() for one in activity_ids}
+    for row in rows:
+        if row.leads:
+            leading[row.activity_id].add(row.volunteer_id)
+    planners = {row.activity_id: row.volunteer_id for row in rows if not row.leads}
+    return {one: sorted(found) or [planners[one]] for one, found in leading.items()}
+
+
+def leaders_of_one(activity: Activity) -> list[UUID]:
+    """The same of one activity."""
+    return leaders_of([activity.id])[activity.id]

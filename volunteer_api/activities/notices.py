@@ -1,0 +1,64 @@
+"""What people hear of an activity on its way to the public."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+
+from volunteer_api.activities.models import Activity
+from volunteer_api.core.database import db
+from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.templates import register
+from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.organizations.models import Organization
+
+SUBMITTED = register("activity_submitted", "An activity waits for you", "%(activity)s waits to be published.")
+PUBLISHED = register("activity_published", "Your activity is public", "%(activity)s was published.")
+PARTNER_NAMED = register(
+    "co_organizer_named",
+    "Your organization is named as a co-organizer",
+    "%(holder)s names %(organization)s as a co-organizer of %(activity)s.",
+)
+
+
+def tell_of_submission(activity: Activity, *, by: UUID | None) -> None:
+    """Tell those of the nearest organization that has any who could publish it, but not who submitted it."""
+    near = holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH, without=_those(by))
+    _tell(SUBMITTED, activity, near, once=f"{activity.id}:{activity.version}")
+
+
+def tell_of_return(activity: Activity, *, reason: str) -> None:
+    """Tell its maker why it comes back."""
+    kind = NotificationKind.ACTIVITY_RETURNED
+    _tell(kind, activity, [activity.created_by], once=f"{activity.id}:{activity.version}", reason=reason)
+
+
+def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:
+    """Tell its maker, where somebody else published it."""
+    if by not in (None, activity.created_by):
+        _tell(PUBLISHED, activity, [activity.created_by], once=str(activity.id))
+
+
+def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:
+    """Tell those who publish for the organizations that hold it too; each once, however often it is named."""
+    if not partner_ids:
+        return
+    named = select(Organization.id, Organization.name).where(
+        Organization.id.in_([activity.organization_id, *partner_ids])
+    )
+    names = {row.id: row.name for row in db.session.execute(named)}
+    for partner_id in sorted(partner_ids):
+        near = holders_near(partner_id, Permission.ACTIVITY_PUBLISH, without=_those(by))
+        once = f"{activity.id}:{partner_id}"
+        values = {"holder": names[activity.organization_id], "organization": names[partner_id]}
+        _tell(PARTNER_NAMED, activity, near, once=once, **values)
+
+
+def _those(by: UUID | None) -> list[UUID]:
+    return [by] if by is not None else []
+
+
+def _tell(kind: str, activity: Activity, volunteer_ids: Iterable[UUID], *, once: str, **values: str) -> None:
+    known = {"activity": activity.title, "activity_id": str(activity.id), **values}
+    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in volunteer_ids])
