@@ -28,6 +28,8 @@ from volunteer_api.hours.models import Backfill
 READS_TALLY_OF_TEAM = Rule("the team's members, and whoever reads attendances there", "member", insider=PASSES)
 READS_TALLY = Rule("whoever reads attendances there", "organizer", insider=PASSES)
 # Who leads the activity has no say over hours, but knows of it.
+RECORDED = Rule("only who recorded it; the organizers see that it is there", "leader")
+REVERSES = dataclasses.replace(ORGANIZES, name="the organizers, but who served herself")
 DECIDES = dataclasses.replace(ORGANIZES, name="the organizers, but who recorded it or served herself")
 
 
@@ -112,7 +114,8 @@ ROWS: dict[str, Entry] = {
     ),
     "POST /service-records/{record_id}/approval": DECIDES(decision),
     "POST /service-records/{record_id}/rejection": DECIDES(decision),
-    "POST /service-records/{record_id}/reversal": DECIDES(reversal),
+    "POST /service-records/{record_id}/withdrawal": RECORDED(lambda world: Call(at={"record_id": pending(world).id})),
+    "POST /service-records/{record_id}/reversal": REVERSES(reversal),
     "GET /organizations/{organization_id}/tally": READS_TALLY(),
     "GET /teams/{team_id}/tally": READS_TALLY_OF_TEAM(lambda world: Call(at={"team_id": world.membership.team_id})),
     "GET /stations/{station_id}/tally": READS_STOCK(),

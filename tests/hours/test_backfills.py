@@ -15,7 +15,7 @@ from tests.hours.factories import acting, line, make_backfill, make_organizer, s
 from tests.hours.test_service import credit
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.core import clock, events, ids
+from volunteer_api.core import clock, events, holidays, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.periods import ALL_TIME
@@ -107,6 +107,15 @@ def test_nobody_records_or_approves_their_own(client: Any, unit: Unit, scene: Sc
     assert post(client, second, f"/service-records/{of_organizer.id}/approval", {})[0] == 200
     status, refused = post(client, scene.organizer, f"/service-records/{of_organizer.id}/reversal", {"reason": "好"})
     assert (status, refused["code"]) == (403, "own_hours")
+
+
+def test_whoever_recorded_hours_takes_them_back_alone(client: Any, scene: Scene) -> None:
+    """Two people make hours; one who answers for them is enough to say that they were wrong."""
+    made = make_backfill(scene, by=scene.organizer)
+    second = make_organizer(scene.organization.id)
+    assert post(client, second, f"/service-records/{made.id}/approval", {})[0] == 200
+    status, reversal = post(client, scene.organizer, f"/service-records/{made.id}/reversal", {"reason": "登记错人"})
+    assert (status, reversal["minutes"], reversal["recorder_name"]) == (201, -60, "organizer")
 
 
 @pytest.mark.parametrize("column", ["recorder_id", "decided_by", "both"])
@@ -209,6 +218,12 @@ def test_long_days_need_a_reason_and_very_long_ones_two_organizers(client: Any, 
     )
     approval = {"reason": "防汛"}
     assert post(client, scene.organizer, f"/service-records/{made['id']}/approval", approval)[0] == 200
+    for person, path in (
+        (scene.leader, f"/service-records?activity_id={scene.activity.id}"),
+        (scene.volunteer, "/me/service-records"),
+    ):
+        [shown] = client.as_(person).get(path).json["items"]
+        assert (shown["decision_reason"], shown["reason"]) == ("防汛", "手机没电")
     # The same day goes on: its minutes are added up.
     more = line(scene, starts_at=sent(start, minutes=540), minutes=4 * 60)
     status, refused = post(client, scene.leader, "/service-records", more)
@@ -229,6 +244,7 @@ def test_thirty_people_in_one_call(client: Any, unit: Unit, scene: Scene, statem
     assert status == 200
     refusals = {one["index"]: (one["status"], one["refusal"]["code"]) for one in answer["results"] if one["refusal"]}
     assert refusals == {7: (403, "own_hours"), 8: (409, "hours_overlap"), 9: (404, "not_found")}
+    assert answer["results"][8]["refusal"]["service_record_id"] == answer["results"][6]["service_record_id"]
     assert [one["index"] for one in answer["results"]] == list(range(30))
     assert unit(lambda: db.session.query(Backfill).count()) == 27
     assert post(client, scene.leader, "/service-records/batch", {"records": []})[0] == 422
@@ -274,7 +290,9 @@ def test_the_lists_of_those_who_answer_for_it(client: Any, unit: Unit, scene: Sc
     assert client.as_(scene.organizer).get("/service-records?late=true&state=recorded").status_code == 422
 
 
-def test_what_waits_too_long_is_late_and_reminded_of(app: Flask, client: Any, unit: Unit) -> None:
+def test_what_waits_too_long_is_late_and_reminded_of(
+    app: Flask, client: Any, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.app_context():
         ended = clock.start_of(last_day_overdue()) + 10 * HOUR
     scene = make_scene(starts_at=ended)
@@ -283,13 +301,43 @@ def test_what_waits_too_long_is_late_and_reminded_of(app: Flask, client: Any, un
     make_backfill(in_time)
     [late] = client.as_(scene.organizer).get("/service-records?late=true").json["items"]
     assert (late["id"], late["late"]) == (str(made.id), True)
-    [waiting] = client.as_(in_time.organizer).get("/service-records?state=pending").json["items"]
-    assert waiting["late"] is False
+    path = "/service-records?state=pending"
+    [waiting] = client.as_(in_time.organizer).get(path).json["items"]
+    assert (waiting["late"], waiting["due_on_is_certain"]) == (False, True)
+    # Of a year whose holidays nobody has announced, the day may still move, and the answer says so.
+    with monkeypatch.context() as unannounced:
+        unannounced.setattr(holidays, "LAST_YEAR", holidays.FIRST_YEAR)
+        assert client.as_(in_time.organizer).get(path).json["items"][0]["due_on_is_certain"] is False
     for _ in range(2):
         run_task(app, "hours.remind_of_late")
     assert told(unit, scene.organizer)["backfills_late"]["count"] == "1"
     assert "backfills_late" not in told(unit, in_time.organizer)
     assert "backfills_late" not in told(unit, scene.inspector)
+
+
+def test_who_decides_hears_that_hours_wait_and_when_they_are_due(app: Flask, client: Any, unit: Unit) -> None:
+    """At once, but for who recorded them herself; and from three days before the deadline on."""
+    scene = make_scene(starts_at=soon() - DAY)
+    second = make_organizer(scene.organization.id)
+    for minutes in (0, 60):
+        body = line(scene, starts_at=sent(scene.shift.starts_at, minutes=minutes))
+        assert post(client, scene.organizer, "/service-records", body)[0] == 201
+    [waits] = unit(lambda: db.session.query(Notification).filter_by(volunteer_id=second.id).all())
+    assert (waits.kind, waits.values["organization"]) == ("backfills_wait", scene.organization.name)
+    assert "backfills_wait" not in told(unit, scene.organizer)
+    with app.app_context():
+        ended_on = clock.local_date(scene.shift.starts_at + HOUR)
+        due = due_on(ended_on).on
+        at = {ahead: clock.start_of(due - ahead * DAY) + 9 * HOUR for ahead in (4, 3, 1, -1)}
+    heard = []
+    for moment in at.values():
+        with clock.at(moment):
+            run_task(app, "hours.remind_of_due")
+        heard.append(told(unit, second).get("backfills_due", {}).get("due_on"))
+    assert heard == [None, due.isoformat(), due.isoformat(), due.isoformat()]
+    kinds = unit(lambda: [row.kind for row in db.session.query(Notification).filter_by(volunteer_id=second.id)])
+    assert sorted(kinds) == ["backfills_due", "backfills_wait"]
+    assert told(unit, second)["backfills_due"]["count"] == "2"
 
 
 def test_a_team_is_named_for_who_was_in_it(unit: Unit, scene: Scene) -> None:

@@ -167,6 +167,7 @@ def test_many_decisions_at_once(client: Any, unit: Unit, scene: Scene) -> None:
         (409, None, "backfill_decided"),
         (404, None, "not_found"),
     ]
+    assert answer["results"][3]["refusal"]["state"] == "recorded"
     assert client.as_(scene.volunteer).get("/me/tally").json["credited_minutes"] == 60
     [silent] = [{"service_record_id": str(own.id), "decision": "reject"}]
     status, refused = post(client, scene.organizer, "/service-records/decisions", {"decisions": [silent]})

@@ -41,6 +41,15 @@ def backfill_to_decide(principal: Principal, record_id: UUID) -> Backfill:
 
 
 @for_signed_in
+def to_withdraw(principal: Principal, record_id: UUID) -> Backfill:
+    """Who recorded it. Its volunteer, and whoever may decide on it, see it and are refused (403)."""
+    backfill = backfill_to_decide(principal, record_id)
+    if principal.volunteer_id != backfill.recorder_id:
+        raise Forbidden()
+    return backfill
+
+
+@for_signed_in
 def to_reverse(principal: Principal, record_id: UUID) -> ServiceRecord:
     """Whoever has hours.review over the organization that the record belongs to. Her own she sees (403)."""
     record = db.session.get(ServiceRecord, record_id)

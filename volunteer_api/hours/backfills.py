@@ -4,27 +4,37 @@ Bought hours were a national scandal: nobody records or approves their own, and 
 is recorded waits outside of the ledger, which only grows; what is approved is in it for ever marked as backfilled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import NotFound, Problem
+from volunteer_api.core.problems import NotFound, Problem, TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
 from volunteer_api.hours.days import minutes_by_day, whole_minutes
 from volunteer_api.hours.models import Backfill, HoursDecision, RecordState, ServiceRecord, Source
-from volunteer_api.hours.notices import BACKFILL_REJECTED, HOURS_BACKFILLED
+from volunteer_api.hours.notices import (
+    BACKFILL_REJECTED,
+    BACKFILLS_WAIT,
+    HOURS_BACKFILLED,
+    HOURS_NOT_APPROVED,
+    HOURS_RECORDED,
+    HOURS_WITHDRAWN,
+    to_reviewers,
+    to_volunteer,
+)
 from volunteer_api.hours.problems import (
     BackfillDecided,
     BackfillOutsideShift,
@@ -62,6 +72,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What is to be recorded: whose service at what, and from when to when."""
+
+    target: Target
+    starts_at: datetime
+    ends_at: datetime
+    volunteer_id: UUID
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of one line of many: the backfill, or the refusal."""
 
@@ -72,37 +92,47 @@ class Result:
 def record(*, by: Principal, **given: Any) -> Backfill:
     """Record hours of somebody else, for a second person to decide on.
 
-    `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), whose
-    (PhoneUnknown, VolunteerUnknown, OwnHours), what for (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong,
-    ServiceNotOver, BackfillTooLate), and against what is known (TeamNotServed, HoursOverlap, OverDailyMaximum).
+    `given` is a body of BackfillCreate. The refusals come in this order: who may (Forbidden, NotFound), what for
+    (ShiftNotHeld), when (BackfillOutsideShift, DutyTooLong, ServiceNotOver, BackfillTooLate), whose (TooManyRequests,
+    PhoneUnknown, VolunteerUnknown, OwnHours), and against what is known (TeamNotServed, HoursOverlap,
+    OverDailyMaximum): nobody is looked up by phone for what can't be recorded of anybody.
     """
-    target = _target(by, given)
-    volunteer_id = _volunteer_id(by, given)
-    lock_volunteer(volunteer_id)
-    return _record(by, target, volunteer_id, given)
+    asked = _asked(by, given)
+    lock_volunteer(asked.volunteer_id)
+    backfill = _record(by, asked, given)
+    _tell_of_recorded(by.volunteer_id, [(backfill, asked)])
+    return backfill
 
 
 def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
     """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
 
-    All volunteers are held first, in the order of their ids: two such calls never lock each other out.
+    All volunteers are held first, in the order of their ids: two such calls never lock each other out. Raises
+    TooManyRequests (429), and records nothing, where they name more strangers by phone than anybody may look up.
     """
-    found: list[tuple[Target, UUID] | Problem] = []
+    found: list[Asked | Problem] = []
     for given in records:
         try:
-            found.append((_target(by, given), _volunteer_id(by, given)))
+            found.append(_asked(by, given))
+        except TooManyRequests:
+            # No outcome that a line could have: the same call is made once more, later.
+            raise
         except Problem as refusal:
             found.append(refusal)
-    lock_volunteers({one[1] for one in found if not isinstance(one, Problem)})
-    results = []
+    lock_volunteers({one.volunteer_id for one in found if not isinstance(one, Problem)})
+    results, recorded = [], []
     for given, one in zip(records, found, strict=True):
         if isinstance(one, Problem):
             results.append(Result(None, one))
             continue
         try:
-            results.append(Result(_record(by, *one, given), None))
+            backfill = _record(by, one, given)
         except Problem as refusal:
             results.append(Result(None, refusal))
+        else:
+            results.append(Result(backfill, None))
+            recorded.append((backfill, one))
+    _tell_of_recorded(by.volunteer_id, recorded)
     return results
 
 
@@ -169,17 +199,39 @@ def approve(backfill: Backfill, *, by: UUID, reason: str | None = None) -> Servi
 
 
 def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
-    """Turn it down, and tell who recorded it why. Raises OwnHours, OwnBackfill (403), BackfillDecided (409)."""
+    """Turn it down, and tell who recorded it and its volunteer why.
+
+    Raises OwnHours, OwnBackfill (403), BackfillDecided (409).
+    """
     _require_another(backfill, by)
     _decide(backfill, REJECTED, by, reason)
-    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
+    title = _known_target(backfill).title
     notifications.notify(
         volunteer_id=backfill.recorder_id,
         kind=BACKFILL_REJECTED,
-        values={"name": name, "activity": _known_target(backfill).title, "reason": reason},
+        values={"name": _name_for_recorder(backfill), "activity": title, "reason": reason},
         dedup_key=f"{BACKFILL_REJECTED}:{backfill.id}",
     )
+    notifications.notify_all([to_volunteer(HOURS_NOT_APPROVED, backfill, title, reason=reason)])
     return backfill
+
+
+def withdraw(backfill: Backfill) -> None:
+    """Let it be as if its recorder had recorded nothing, and tell the volunteer: the right hours may be recorded then.
+
+    It never became anything; the audit log keeps it. Raises BackfillDecided (409).
+    """
+    _require_pending(backfill)
+    title = _known_target(backfill).title
+    gone = db.session.execute(
+        delete(Backfill)
+        .where(Backfill.id == backfill.id, Backfill.state == PENDING)
+        .execution_options(synchronize_session=False)
+    )
+    if not row_count(gone):
+        raise BackfillDecided(state_of(_as_it_is_now(backfill)))
+    _audit(AuditAction.HOURS_WITHDRAWN, backfill, backfill.recorder_id)
+    notifications.notify_all([to_volunteer(HOURS_WITHDRAWN, backfill, title)])
 
 
 def decide_several(*, by: Principal, decisions: Sequence[Mapping[str, Any]]) -> list[Result]:
@@ -232,16 +284,21 @@ def _decided(backfill: Backfill, by: UUID, line: Mapping[str, Any]) -> Result:
     return Result(_as_it_is_now(backfill), None)
 
 
-def _refusal_view(refusal: Problem | None) -> dict[str, str] | None:
-    return {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None
+def _refusal_view(refusal: Problem | None) -> dict[str, Any] | None:
+    return {"code": refusal.code, "detail": refusal.sentence(), **refusal.members} if refusal is not None else None
 
 
-def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[str, Any]) -> Backfill:
-    """Judge one, whose volunteer is held, and write it down."""
+def _asked(by: Principal, given: Mapping[str, Any]) -> Asked:
+    target = _target(by, given)
+    _require_held(target)
+    return Asked(target, *_interval(target, given), _volunteer_id(by, target, given))
+
+
+def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
+    """Judge one against what is known of its volunteer, who is held, and write it down."""
+    target, starts_at, ends_at, volunteer_id = asked.target, asked.starts_at, asked.ends_at, asked.volunteer_id
     if volunteer_id == by.volunteer_id:
         raise OwnHours()
-    _require_held(target)
-    starts_at, ends_at = _interval(target, given)
     backfill = Backfill(
         volunteer_id=volunteer_id,
         activity_id=target.activity.id if target.activity is not None else None,
@@ -269,7 +326,17 @@ def _record(by: Principal, target: Target, volunteer_id: UUID, given: Mapping[st
     _judge_day(volunteer_id, backfill, by.volunteer_id, approved_with="")
     db.session.add(backfill)
     db.session.flush()
+    _audit(AuditAction.HOURS_RECORDED, backfill, by.volunteer_id)
     return backfill
+
+
+def _tell_of_recorded(by: UUID, recorded: Sequence[tuple[Backfill, Asked]]) -> None:
+    """Tell each volunteer, and once a day those who decide."""
+    told = [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
+    for organization_id in sorted({backfill.organization_id for backfill, _ in recorded}):
+        organization = db.session.get_one(Organization, organization_id)
+        told += to_reviewers(BACKFILLS_WAIT, organization, once=clock.today(), without=[by])
+    notifications.notify_all(told)
 
 
 def _target(by: Principal, given: Mapping[str, Any]) -> Target:
@@ -305,9 +372,18 @@ def _leader_id(target: Target) -> UUID | None:
     return db.session.scalar(queries.leader_id_of(target.activity.id)) if target.activity is not None else None
 
 
-def _volunteer_id(by: Principal, given: Mapping[str, Any]) -> UUID:
+def known_at(shift: Shift, activity: Activity, phones: Collection[str]) -> dict[str, Volunteer]:
+    """Whom of these whoever leads the shift knows, by phone: she needs no look-up for them."""
+    found = db.session.scalars(queries.known_at(shift.id, activity.team_id, phones))
+    return {str(volunteer.phone): volunteer for volunteer in found}
+
+
+def _volunteer_id(by: Principal, target: Target, given: Mapping[str, Any]) -> UUID:
     if "phone" in given:
-        found = accounts.look_up(given["phone"], by=by)
+        phone, found = given["phone"], None
+        if target.shift is not None and target.activity is not None:
+            found = known_at(target.shift, target.activity, [phone]).get(phone)
+        found = found or accounts.look_up(phone, by=by)
         if found is None:
             raise PhoneUnknown()
         return found.id
@@ -373,6 +449,24 @@ def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> Non
     )
     if not row_count(changed):
         raise BackfillDecided(state_of(_as_it_is_now(backfill)))
+    _audit(AuditAction.HOURS_DECIDED, backfill, by, decision=state)
+
+
+def _name_for_recorder(backfill: Backfill) -> str:
+    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
+    return name if db.session.scalar(queries.is_known_of(backfill.id)) else accounts.masked_name(name)
+
+
+def _audit(action: AuditAction, backfill: Backfill, actor_id: UUID, **details: str) -> None:
+    audit.record(
+        action,
+        actor_id=actor_id,
+        subject_id=backfill.volunteer_id,
+        organization_id=backfill.organization_id,
+        service_record_id=str(backfill.id),
+        minutes=backfill.minutes,
+        **details,
+    )
 
 
 def _as_it_is_now(backfill: Backfill) -> Backfill:

@@ -9,7 +9,7 @@ from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
-from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.core.schema import page_of
 from volunteer_api.core.tables import Table
 from volunteer_api.hours import access, backfills, imports, listing, service, tallies
 from volunteer_api.hours.models import Backfill, ServiceRecord, SubjectKind
@@ -24,6 +24,7 @@ from volunteer_api.hours.schemas import (
     HoursImportQuery,
     HoursImportRead,
     HoursReasonCreate,
+    MyRecordQuery,
     OrganizationTallyQuery,
     RecordQuery,
     ServiceRecordRead,
@@ -40,10 +41,10 @@ blueprint = feature_blueprint("hours", __name__, "Service records: the hours led
 
 
 @endpoint(
-    blueprint, "GET", "/me/service-records", access=signed_in, query=PageQuery, returns=page_of(ServiceRecordRead)
+    blueprint, "GET", "/me/service-records", access=signed_in, query=MyRecordQuery, returns=page_of(ServiceRecordRead)
 )
 def list_my_service_records(principal: Principal, query: dict[str, Any]) -> Page:
-    """List my service records, the latest day first."""
+    """List my service records, the latest day first; by `state` also what others recorded and nobody approved."""
     return listing.records_of(principal.volunteer_id, query)
 
 
@@ -54,9 +55,10 @@ def list_my_service_records(principal: Principal, query: dict[str, Any]) -> Page
     access=signed_in,
     query=RecordQuery,
     returns=page_of(VolunteersRecordRead),
+    audits=True,
 )
 def list_service_records(principal: Principal, query: dict[str, Any]) -> Page:
-    """List the records of an organization, an activity or a station, for those who answer for it."""
+    """List records of an organization, an activity or a station, for who answers for it; each reading is audited."""
     access.require_reading(principal, query)
     return listing.records(query, reader_id=principal.volunteer_id)
 
@@ -73,7 +75,7 @@ def list_service_records(principal: Principal, query: dict[str, Any]) -> Page:
 )
 def record_hours(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
     """Record hours of somebody else afterwards, for a second person to approve."""
-    return listing.read_record(backfills.record(by=principal, **body).id)
+    return listing.read_record(backfills.record(by=principal, **body).id, reader_id=principal.volunteer_id)
 
 
 @endpoint(
@@ -86,7 +88,7 @@ def record_hours(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any
     idempotency=REQUIRED,
 )
 def record_hours_of_many(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
-    """Record hours of many people, with a result for each."""
+    """Record hours of many, with a result for each; none (429) past thirty strangers by phone in an hour."""
     return backfills.results_view(backfills.record_several(by=principal, **body))
 
 
@@ -138,7 +140,8 @@ def decide_on_hours_of_many(principal: Principal, body: dict[str, Any]) -> Mappi
 )
 def approve_hours(backfill: Backfill, principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
     """Approve hours that somebody else recorded."""
-    return listing.read_record(backfills.approve(backfill, by=principal.volunteer_id, **body).id)
+    backfills.approve(backfill, by=principal.volunteer_id, **body)
+    return listing.read_record(backfill.id, reader_id=principal.volunteer_id)
 
 
 @endpoint(
@@ -152,7 +155,21 @@ def approve_hours(backfill: Backfill, principal: Principal, body: dict[str, Any]
 )
 def reject_hours(backfill: Backfill, principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
     """Turn down hours that somebody else recorded."""
-    return listing.read_record(backfills.reject(backfill, by=principal.volunteer_id, **body).id)
+    backfills.reject(backfill, by=principal.volunteer_id, **body)
+    return listing.read_record(backfill.id, reader_id=principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/service-records/<uuid:record_id>/withdrawal",
+    access=access.to_withdraw,
+    status=204,
+    idempotency=REQUIRED,
+)
+def withdraw_hours(backfill: Backfill) -> None:
+    """Withdraw hours that I recorded by mistake, as long as nobody decided on them."""
+    backfills.withdraw(backfill)
 
 
 @endpoint(
@@ -167,7 +184,8 @@ def reject_hours(backfill: Backfill, principal: Principal, body: dict[str, Any])
 )
 def reverse_hours(record: ServiceRecord, principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
     """Take a record back by a row of the opposite minutes, which counts on the original day."""
-    return listing.read_record(service.reverse(record_id=record.id, actor_id=principal.volunteer_id, **body).id)
+    reversal = service.reverse(record_id=record.id, actor_id=principal.volunteer_id, **body)
+    return listing.read_record(reversal.id, reader_id=principal.volunteer_id)
 
 
 @endpoint(

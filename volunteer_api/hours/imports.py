@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -45,8 +45,6 @@ from volunteer_api.hours import backfills
 from volunteer_api.hours.models import Backfill
 from volunteer_api.hours.problems import BackfillOutsideShift, BackfillTooLate, PhoneUnknown, ServiceNotOver
 from volunteer_api.hours.schemas import MOST_MINUTES, MOST_RECORDS
-from volunteer_api.sign_ups.models import SignUp
-from volunteer_api.teams.models import Membership, MembershipState
 
 PHONE = Column("手机号", ("手机", "手机号码", "联系电话", "电话", "联系方式", "phone", "mobile"), required=True)
 NAME = Column("姓名", ("名字", "志愿者", "志愿者姓名", "name"))
@@ -141,7 +139,7 @@ def _read(
     errors: list[CellError] = []
     seen: dict[str, int] = {}
     phones = {record.row: phone_of(record.values[PHONE.name]) for record in table.records}
-    known = _known_here(shift, activity, {phone for phone in phones.values() if phone is not None})
+    known = backfills.known_at(shift, activity, {phone for phone in phones.values() if phone is not None})
     for record in table.records:
         phone = phones[record.row]
         given, faults = _times(record, shift)
@@ -162,18 +160,6 @@ def _read(
         if not faults:
             good.append((record, given))
     return good, errors
-
-
-def _known_here(shift: Shift, activity: Activity, phones: set[str]) -> dict[str, Volunteer]:
-    """Who signed up for the shift or is of the activity's team, by phone: whoever leads it sees them anyway."""
-    member = exists().where(
-        Membership.team_id == activity.team_id,
-        Membership.volunteer_id == Volunteer.id,
-        Membership.state == MembershipState.ACTIVE,
-    )
-    signed_up = exists().where(SignUp.shift_id == shift.id, SignUp.volunteer_id == Volunteer.id)
-    found = db.session.scalars(select(Volunteer).where(Volunteer.phone.in_(phones), or_(member, signed_up)))
-    return {str(volunteer.phone): volunteer for volunteer in found}
 
 
 def _who(volunteer: Volunteer | None, name: str) -> dict[str, Fault]:

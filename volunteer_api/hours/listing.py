@@ -3,19 +3,22 @@
 What waits or was turned down stands in `backfills`, all else in the ledger; both give the same members.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, select, true
 from sqlalchemy.orm import Bundle, aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities.models import Activity
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.hours import queries
 from volunteer_api.hours.deadlines import due_on, last_day_overdue
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Source
 from volunteer_api.hours.service import DUTY_CONTENT
@@ -28,46 +31,66 @@ from volunteer_api.teams.models import Team
 # States of which the ledger holds nothing.
 OUTSIDE_OF_THE_LEDGER = (RecordState.PENDING, RecordState.REJECTED)
 Rows = Select[*tuple[Any, ...]]
+Table = type[ServiceRecord] | type[Backfill]
 
 _reversal = aliased(ServiceRecord)
 _recorder, _approver, _leader = aliased(Volunteer), aliased(Volunteer), aliased(Volunteer)
 
 
 def records_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
-    """A volunteer's records, the latest day of service first."""
-    statement = _records().where(ServiceRecord.volunteer_id == volunteer_id)
-    return _shown(page(statement, _latest_first(ServiceRecord), query, scope=str(volunteer_id)))
+    """A volunteer's records, the latest day of service first; of what waits for a decision, the earliest."""
+    return _shown(_chosen({**query, "volunteer_id": volunteer_id}, volunteer_id, of_reader=lambda rows, _model: rows))
 
 
 def records(query: Mapping[str, Any], *, reader_id: UUID) -> Page:
     """The records that the filters choose, of what `access.require_reading` let the reader see.
 
-    The latest day of service comes first; of what waits, the earliest, which is due first.
+    The latest day of service comes first; of what waits, the earliest, which is due first. That hours of others were
+    read with their names is kept in the audit log.
     """
+    found = _chosen(query, reader_id, of_reader=lambda rows, model: _of_reader(rows, model, query, reader_id))
+    if found.items:
+        audit.record(
+            AuditAction.DATA_READ,
+            actor_id=reader_id,
+            subject_id=query.get("volunteer_id"),
+            organization_id=query.get("organization_id"),
+            what="service_records",
+            service_record_ids=",".join(str(row.id) for row in found.items),
+        )
+    return _shown(found)
+
+
+def read_record(record_id: UUID, *, reader_id: UUID) -> Mapping[str, Any]:
+    """One record as the lists show it, wherever it stands."""
+    # What was just written must be read from the database, not from what the session remembers.
+    row = db.session.execute(_records().where(ServiceRecord.id == record_id)).one_or_none()
+    if row is None:
+        row = db.session.execute(_backfills(reader_id).where(Backfill.id == record_id)).one()
+    return _view(row)
+
+
+def _chosen(query: Mapping[str, Any], reader_id: UUID, *, of_reader: Callable[[Rows, Table], Rows]) -> Page:
+    """The records that the filters choose, of those that `of_reader` leaves."""
     state = query.get("state")
     if state in OUTSIDE_OF_THE_LEDGER or query.get("late"):
-        chosen = _backfills().where(Backfill.state == (state or RecordState.PENDING), *_filters(Backfill, query))
-        statement = _of_reader(chosen, Backfill, query, reader_id)
+        chosen = _backfills(reader_id).where(
+            Backfill.state == (state or RecordState.PENDING), *_filters(Backfill, query)
+        )
         is_queue = state != RecordState.REJECTED
         keys = [
             Key(Backfill.on, read=lambda row: row.on, descending=not is_queue),
             Key(Backfill.id, read=lambda row: row.id, descending=not is_queue),
         ]
-        return _shown(page(statement, keys, query, scope=str(reader_id)))
+        return page(of_reader(chosen, Backfill), keys, query, scope=str(reader_id))
     chosen = _records().where(*_filters(ServiceRecord, query))
     if state is not None:
         chosen = chosen.where(_has_state(state))
-    statement = _of_reader(chosen, ServiceRecord, query, reader_id)
-    return _shown(page(statement, _latest_first(ServiceRecord), query, scope=str(reader_id)))
-
-
-def read_record(record_id: UUID) -> Mapping[str, Any]:
-    """One record as the lists show it, wherever it stands."""
-    # What was just written must be read from the database, not from what the session remembers.
-    row = db.session.execute(_records().where(ServiceRecord.id == record_id)).one_or_none()
-    if row is None:
-        row = db.session.execute(_backfills().where(Backfill.id == record_id)).one()
-    return _view(row)
+    keys = [
+        Key(ServiceRecord.on, read=lambda row: row.on, descending=True),
+        Key(ServiceRecord.id, read=lambda row: row.id, descending=True),
+    ]
+    return page(of_reader(chosen, ServiceRecord), keys, query, scope=str(reader_id))
 
 
 def _records() -> Rows:
@@ -79,7 +102,8 @@ def _records() -> Rows:
                 (_reversal.id.is_not(None), RecordState.REVERSED.value),
                 else_=RecordState.RECORDED.value,
             ).label("state"),
-            null().label("decision_reason"),
+            Backfill.decision_reason,
+            true().label("is_named"),
             *_names(),
         )
         .join(Volunteer, Volunteer.id == ServiceRecord.volunteer_id)
@@ -89,10 +113,15 @@ def _records() -> Rows:
         .outerjoin(_recorder, _recorder.id == ServiceRecord.recorder_id)
         .outerjoin(_approver, _approver.id == ServiceRecord.approver_id)
         .outerjoin(_reversal, _reversal.reverses_id == ServiceRecord.id)
+        .outerjoin(Backfill, Backfill.id == ServiceRecord.id)
     )
 
 
-def _backfills() -> Rows:
+def _backfills(reader_id: UUID) -> Rows:
+    """What the ledger does not hold. Whom nobody knows there is named only to those who decide: a leader who has a
+    stranger's number must not learn by it who she is."""
+    decides = Backfill.organization_id.in_(permitted_organization_ids(reader_id, Permission.HOURS_REVIEW))
+    known = queries.is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id)
     missing = ("attendance_id", "leader_id", "reverses_id", "follows_id", "recorded_at")
     return (
         select(
@@ -102,6 +131,7 @@ def _backfills() -> Rows:
             func.coalesce(Activity.place_name, Station.address).label("place_name"),
             Backfill.decided_by.label("approver_id"),
             *(null().label(name) for name in missing),
+            or_(known, decides & (Backfill.recorder_id != reader_id)).label("is_named"),
             *_names(leader=False),
         )
         .join(Volunteer, Volunteer.id == Backfill.volunteer_id)
@@ -126,7 +156,7 @@ def _names(*, leader: bool = True) -> list[Any]:
     ]
 
 
-def _filters(model: type[ServiceRecord] | type[Backfill], query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+def _filters(model: Table, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [
         getattr(model, name) == query[name]
         for name in ("volunteer_id", "activity_id", "station_id", "recorder_id")
@@ -143,9 +173,7 @@ def _filters(model: type[ServiceRecord] | type[Backfill], query: Mapping[str, An
     return chosen
 
 
-def _of_reader(
-    statement: Rows, model: type[ServiceRecord] | type[Backfill], query: Mapping[str, Any], reader_id: UUID
-) -> Rows:
+def _of_reader(statement: Rows, model: Table, query: Mapping[str, Any], reader_id: UUID) -> Rows:
     """Of the organization that is asked for with all below it, as records keep it; or of all that the reader reads."""
     if "organization_id" in query:
         organization_id = query["organization_id"]
@@ -167,23 +195,18 @@ def _has_state(state: RecordState) -> ColumnElement[bool]:
     return ServiceRecord.reverses_id.is_(None) & _reversal.id.is_(None)
 
 
-def _latest_first(model: type[ServiceRecord]) -> list[Key]:
-    return [
-        Key(model.on, read=lambda row: row.on, descending=True),
-        Key(model.id, read=lambda row: row.id, descending=True),
-    ]
-
-
 def _shown(found: Page) -> Page:
     return replace(found, items=[_view(row) for row in found.items])
 
 
 def _view(row: Any) -> Mapping[str, Any]:
-    """A row with by when it must be decided, where it waits."""
+    """A row with whose it is, and by when it must be decided, where it waits."""
     waits = row.state == RecordState.PENDING
     deadline = due_on(clock.local_date(row.ends_at)) if waits else None
     return {
         **row._mapping,
+        "volunteer": row.volunteer if row.is_named else {"id": None, "name": masked_name(row.volunteer.name)},
         "due_on": deadline.on if deadline is not None else None,
+        "due_on_is_certain": deadline.is_certain if deadline is not None else None,
         "late": deadline is not None and deadline.is_past(),
     }

@@ -1,9 +1,32 @@
 """What volunteers hear of their hours."""
 
+from collections.abc import Collection
+from uuid import UUID
+
+from volunteer_api.hours.models import Backfill
 from volunteer_api.notifications.models import NotificationKind
+from volunteer_api.notifications.service import Notice
 from volunteer_api.notifications.templates import register
+from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.organizations.models import Organization
 
 HOURS_CREDITED = NotificationKind.HOURS_CREDITED.value
+HOURS_RECORDED = register(
+    "hours_recorded",
+    "Somebody recorded service time for you",
+    "%(minutes)s minutes for %(activity)s. They count once a second person approves them.",
+)
+HOURS_WITHDRAWN = register(
+    "hours_withdrawn",
+    "Recorded service time withdrawn",
+    "Whoever recorded %(minutes)s minutes for you for %(activity)s took them back before they counted.",
+)
+HOURS_NOT_APPROVED = register(
+    "hours_not_approved",
+    "Service time not approved",
+    "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason)s. If that is "
+    "wrong, dispute it in the app.",
+)
 HOURS_BACKFILLED = register(
     "hours_backfilled",
     "Service time recorded for you",
@@ -13,6 +36,16 @@ BACKFILL_REJECTED = register(
     "backfill_rejected",
     "Hours not approved",
     "The hours of %(name)s for %(activity)s that you recorded were not approved: %(reason)s",
+)
+BACKFILLS_WAIT = register(
+    "backfills_wait",
+    "Hours wait for your decision",
+    "Somebody recorded hours at %(organization)s afterwards. They count once a second person approves them.",
+)
+BACKFILLS_DUE = register(
+    "backfills_due",
+    "Hours must be decided soon",
+    "%(count)s records of hours at %(organization)s must be decided by %(due_on)s.",
 )
 BACKFILLS_LATE = register(
     "backfills_late",
@@ -24,3 +57,20 @@ HOURS_REVERSED = register(
     "Service time taken back",
     "%(minutes)s minutes for %(activity)s were taken back: %(reason)s. If that is wrong, dispute it in the app.",
 )
+
+
+def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) -> Notice:
+    """What its volunteer hears of a backfill, once for each kind."""
+    values = {"minutes": str(backfill.minutes), "activity": activity, "service_record_id": str(backfill.id), **values}
+    return Notice(backfill.volunteer_id, kind, values, dedup_key=f"{kind}:{backfill.id}")
+
+
+def to_reviewers(
+    kind: str, organization: Organization, *, once: object, without: Collection[UUID] = (), **values: str
+) -> list[Notice]:
+    """What the nearest who decide on an organization's hours are told, each `once`."""
+    values = {"organization": organization.name, "organization_id": str(organization.id), **values}
+    return [
+        Notice(reviewer_id, kind, values, dedup_key=f"{kind}:{organization.id}:{reviewer_id}:{once}")
+        for reviewer_id in holders_near(organization.id, Permission.HOURS_REVIEW, without=without)
+    ]

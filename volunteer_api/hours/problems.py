@@ -21,10 +21,17 @@ class OwnBackfill(Forbidden):
     title = "Whoever recorded the hours does not decide on them: a second person does."
 
 
-class PhoneUnknown(Conflict):
-    title = "No volunteer is registered with this phone number."
-    # The look-up must be counted although nothing came of it.
+class _OfWhomWasLookedUp(Conflict):
+    """What is refused of a person: if she was named by phone, the look-up stays counted.
+
+    Each comes before anything else is written.
+    """
+
     keeps_writes = True
+
+
+class PhoneUnknown(_OfWhomWasLookedUp):
+    title = "No volunteer is registered with this phone number."
 
 
 class ShiftNotHeld(Conflict):
@@ -49,11 +56,11 @@ class DutyTooLong(Conflict):
     detail = "A duty has at most %(minutes)s minutes."
 
 
-class TeamNotServed(Conflict):
+class TeamNotServed(_OfWhomWasLookedUp):
     title = "The volunteer was not in this team on that day."
 
 
-class HoursOverlap(Conflict):
+class HoursOverlap(_OfWhomWasLookedUp):
     """`service_record_id` in the body is the record that is in the way, or the backfill that waits."""
 
     title = "Service at the same time is recorded already."
@@ -71,7 +78,7 @@ class OverDailyLimit(Conflict):
         super().__init__(members={"minutes": minutes, "limit_minutes": limit_minutes})
 
 
-class OverDailyMaximum(Conflict):
+class OverDailyMaximum(_OfWhomWasLookedUp):
     """`minutes` and `limit_minutes` in the body: what the day would have, and what only two organizers may pass."""
 
     title = "So many hours on one day are recorded by one organizer and approved by another one."

@@ -8,15 +8,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, exists, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import LONGEST_SHIFT, ActivityLeader
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
-from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
+from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.teams.models import Membership
+from volunteer_api.teams.models import Membership, MembershipState
 
+SIGNED_UP = (SignUpState.PENDING, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
 
 
@@ -102,6 +103,37 @@ def team_signed_up_for(volunteer_id: UUID, shift_id: UUID) -> Select[UUID | None
     )
 
 
+def is_known_at(volunteer_id: Any, shift_id: Any, team_id: Any) -> ColumnElement[bool]:
+    """Whether whoever leads the shift knows the volunteer: she signed up for it, or is of the activity's team.
+
+    Columns or values. Whom a leader invited, and who did not say yes, she does not know.
+    """
+    signed_up = exists().where(
+        SignUp.shift_id == shift_id, SignUp.volunteer_id == volunteer_id, SignUp.state.in_(SIGNED_UP)
+    )
+    member = exists().where(
+        Membership.team_id == team_id,
+        Membership.volunteer_id == volunteer_id,
+        Membership.state == MembershipState.ACTIVE,
+    )
+    return or_(signed_up, member)
+
+
+def is_known_of(backfill_id: UUID) -> Select[bool]:
+    """Whether the volunteer of a backfill is known at its shift."""
+    known = is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id)
+    return (
+        select(known)
+        .outerjoin_from(Backfill, Activity, Activity.id == Backfill.activity_id)
+        .where(Backfill.id == backfill_id)
+    )
+
+
+def known_at(shift_id: UUID, team_id: UUID | None, phones: Collection[str]) -> Select[Volunteer]:
+    """Who of the owners of these phones is known at a shift."""
+    return select(Volunteer).where(Volunteer.phone.in_(phones), is_known_at(Volunteer.id, shift_id, team_id))
+
+
 def leader_id_of(activity_id: UUID) -> Select[UUID]:
     """Who is named to lead an activity: the first, as a check-out takes it."""
     return (
@@ -112,31 +144,16 @@ def leader_id_of(activity_id: UUID) -> Select[UUID]:
     )
 
 
-def late_by_organization(last_on: date) -> Select[UUID, str, int]:
-    """Where backfills wait of service that ended on the local day `last_on` or before: id, name, how many."""
+def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int]:
+    """Where backfills wait of service that ended on these local days (None: ever), both included, and how many."""
+    since, until = clock.days_between(first_on or last_on, last_on)
+    ended = Backfill.ends_at < until if first_on is None else (Backfill.ends_at >= since) & (Backfill.ends_at < until)
     return (
-        select(Organization.id, Organization.name, func.count())
+        select(Organization, func.count())
         .join(Backfill, Backfill.organization_id == Organization.id)
-        .where(Backfill.state == RecordState.PENDING, Backfill.ends_at < clock.days_between(last_on, last_on)[1])
-        .group_by(Organization.id, Organization.name)
+        .where(Backfill.state == RecordState.PENDING, ended)
+        .group_by(Organization.id)
         .order_by(Organization.id)
-    )
-
-
-def reviewers_of(organization_id: UUID) -> Select[UUID, int]:
-    """Who has hours.review over an organization now, and how far above it."""
-    return (
-        select(Grant.volunteer_id, func.min(PathMember.depth))
-        .join(PathMember, PathMember.ancestor_id == Grant.scope_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .where(
-            Organization.id == organization_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.role.in_(roles_with(Permission.HOURS_REVIEW)),
-            Grant.revoked_at.is_(None),
-        )
-        .group_by(Grant.volunteer_id)
-        .order_by(Grant.volunteer_id)
     )
 
 

@@ -34,7 +34,12 @@ class OrganizationName(Schema):
 
 
 class ServedVolunteer(Schema):
-    id = Id(required=True)
+    """Of a backfill that is not approved, whoever is not known there is named only to those who decide on it.
+
+    Others see no id and a name like 王*; known are who signed up for the shift and who is of the activity's team.
+    """
+
+    id = Id(required=True, allow_none=True)
     name = Text(required=True)
 
 
@@ -42,6 +47,7 @@ class ServiceRecordRead(Schema):
     """One row of the ledger. `minutes` is negative in a reversal; `on` is the local day of the shift's start.
 
     `source` backfilled stays for ever: then `recorder_name` recorded and `approver_name` approved it afterwards.
+    `decision_reason` is why it was turned down, or approved over a day's limit.
     """
 
     id = Id(required=True)
@@ -70,19 +76,20 @@ class ServiceRecordRead(Schema):
     reverses_id = Id(required=True, allow_none=True)
     follows_id = Id(required=True, allow_none=True)
     recorded_at = Moment(required=True, allow_none=True)
+    decision_reason = Text(required=True, allow_none=True)
 
 
 class VolunteersRecordRead(ServiceRecordRead):
     """A record as those see it who answer for it; what waits or was turned down has no `recorded_at`.
 
     A backfill and the record that it becomes have one id. `due_on` is the last day on which it is decided in time (10
-    working days after the service), `decision_reason` why it was turned down.
+    working days after the service); `due_on_is_certain` is false where the holidays of that time are not announced yet.
     """
 
     volunteer = Nested(ServedVolunteer, required=True)
     due_on = Day(required=True, allow_none=True)
+    due_on_is_certain = fields.Boolean(required=True, allow_none=True)
     late = fields.Boolean(required=True)
-    decision_reason = Text(required=True, allow_none=True)
 
 
 class BackfillCreate(Schema):
@@ -117,8 +124,14 @@ class BackfillBatchCreate(Schema):
 
 
 class HoursRefusalRead(Schema):
+    """Why one line was refused, with the members that its `code` has."""
+
     code = Text(required=True)
     detail = Text(required=True)
+    service_record_id = Id()
+    minutes = Count()
+    limit_minutes = Count()
+    state = Choice(RecordState)
 
 
 class BackfillResultRead(Schema):
@@ -191,6 +204,12 @@ class HoursImportRead(OutcomeRead):
 
     recorded = Count(required=True)
     already_recorded = Count(required=True)
+
+
+class MyRecordQuery(PageQuery):
+    """`state` pending and rejected are what others recorded for me outside of the ledger; without it, the ledger."""
+
+    state = Choice(RecordState)
 
 
 class RecordQuery(PageQuery):

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import clock, events
+from volunteer_api.core import audit, clock, events
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import Period
 from volunteer_api.core.problems import NotFound
@@ -242,6 +243,16 @@ def _reverse(
         },
         dedup_key=f"{HOURS_REVERSED}:{record.id}",
     )
+    # Where no person decided it, the order of her own taps did.
+    if actor_id is not None:
+        audit.record(
+            AuditAction.HOURS_REVERSED,
+            actor_id=actor_id,
+            subject_id=record.volunteer_id,
+            organization_id=record.organization_id,
+            service_record_id=str(record.id),
+            minutes=record.minutes,
+        )
     events.publish(RecordReversed(record.id, reversal.id, record.volunteer_id, minutes_to_follow, attendance_id))
     return reversal
 

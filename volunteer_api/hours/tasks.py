@@ -1,13 +1,18 @@
 """Background work of the hours ledger."""
 
+from datetime import date, timedelta
+
 from volunteer_api.core import clock, health
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, finding_of, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import queries, seal_check, seals, tallies, verification
 from volunteer_api.hours.deadlines import last_day_overdue
-from volunteer_api.hours.notices import BACKFILLS_LATE
+from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, to_reviewers
 from volunteer_api.notifications import service as notifications
+
+# How many days before the deadline reviewers are reminded.
+REMINDED_BEFORE = 3
 
 
 @task("hours.fold_tallies", every=Every.MINUTE, unit=False)
@@ -26,16 +31,23 @@ def verify_tallies() -> None:
 @task("hours.remind_of_late", every=Every.DAY)
 def remind_of_late() -> None:
     """Tell the nearest reviewers of each organization, once a day, how many backfills wait past their deadline."""
-    for organization_id, name, count in db.session.execute(queries.late_by_organization(last_day_overdue())).all():
-        depths = {row[0]: row[1] for row in db.session.execute(queries.reviewers_of(organization_id))}
-        nearest = min(depths.values(), default=0)
-        for volunteer_id in (one for one, depth in depths.items() if depth == nearest):
-            notifications.notify(
-                volunteer_id=volunteer_id,
-                kind=BACKFILLS_LATE,
-                values={"count": str(count), "organization": name, "organization_id": str(organization_id)},
-                dedup_key=f"{BACKFILLS_LATE}:{organization_id}:{volunteer_id}:{clock.today()}",
-            )
+    _remind(BACKFILLS_LATE, None, last_day_overdue(), once=clock.today())
+
+
+@task("hours.remind_of_due", every=Every.DAY)
+def remind_of_due() -> None:
+    """Tell them of what must be decided within three days, once for each of these days."""
+    for ahead in range(REMINDED_BEFORE + 1):
+        due_on = clock.today() + timedelta(days=ahead)
+        first, last = last_day_overdue(due_on) + timedelta(days=1), last_day_overdue(due_on + timedelta(days=1))
+        if first <= last:
+            _remind(BACKFILLS_DUE, first, last, once=due_on, due_on=due_on.isoformat())
+
+
+def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
+    for organization, count in db.session.execute(queries.waiting_by_organization(first_on, last_on)).all():
+        told = to_reviewers(kind, organization, once=once, without=(), count=str(count), **values)
+        notifications.notify_all(told)
 
 
 @task("hours.seal_days", every=Every.HOUR, unit=False)
