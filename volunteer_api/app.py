@@ -69,6 +69,7 @@ from volunteer_api.rankings import handlers as ranking_handlers
 from volunteer_api.rankings import tasks as ranking_tasks
 from volunteer_api.sign_ups import endpoints as sign_ups
 from volunteer_api.sign_ups import handlers as sign_up_handlers
+from volunteer_api.sign_ups import tasks as sign_up_tasks
 from volunteer_api.stations import endpoints as stations
 from volunteer_api.stations import handlers as station_handlers
 from volunteer_api.stocktakes import endpoints as stocktakes
@@ -116,6 +117,7 @@ TASKS = (
     inventory_tasks,
     team_tasks,
     activity_tasks,
+    sign_up_tasks,
     transfer_tasks,
     loan_tasks,
     compliance_tasks,

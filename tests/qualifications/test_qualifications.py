@@ -150,8 +150,11 @@ def test_a_cover_lies_within_its_policy(unit: Unit, district: District, organize
     assert organizer.post(path, json={"phones": [STRANGER]}).get_json()["code"] == "already_recorded"
     ended = organizer.post(f"/insured-people/{made['id']}/ending", json={"on": days_from_now(3)})
     assert ended.get_json()["ends_on"] == days_from_now(3)
-    late = organizer.post(f"/insured-people/{made['id']}/ending", json={"on": days_from_now(4)})
+    late = organizer.post(f"/insured-people/{made['id']}/ending", json={"on": days_from_now(31)})
     assert late.get_json()["code"] == "outside_policy"
+    # Ended by mistake: she is listed already, so that her end is what can be mended.
+    mended = organizer.post(f"/insured-people/{made['id']}/ending", json={"on": days_from_now(30)})
+    assert mended.get_json()["ends_on"] == days_from_now(30)
     assert organizer.get(f"/insurance-policies/{policy.id}").get_json()["insured_count"] == 1
     over = unit(lambda: make_policy(district.office.id, starts_on=today() - timedelta(days=9), days=8))
     refused = organizer.post(f"/insurance-policies/{over.id}/insured-people", json={"phones": [STRANGER]})
@@ -177,6 +180,20 @@ def test_a_policy_that_ends_early_covers_nobody_beyond(unit: Unit, district: Dis
     assert covered_on(30)
     end_on(60)
     assert covered_on(60)
+
+
+def test_who_left_on_the_day_of_an_early_end_stays_uncovered(unit: Unit, district: District, organizer: Any) -> None:
+    left, stays = unit(lambda: [make_volunteer() for _ in range(2)])
+    policy = unit(lambda: make_policy(district.office.id, days=30))
+    path = f"/insurance-policies/{policy.id}/insured-people"
+    first, _ = (organizer.post(path, json={"phones": [one.phone]}).get_json()["items"][0] for one in (left, stays))
+    organizer.post(f"/insured-people/{first['id']}/ending", json={"on": days_from_now(5)})
+    for days in (5, 30):
+        ends_on = today() + timedelta(days=days)
+        unit(lambda ends_on=ends_on: change_policy(db.session.get_one(Policy, policy.id), ends_on=ends_on))
+    day = today() + timedelta(days=6)
+    covered = [credentials(unit, one.id).is_insured([district.office.id], day) for one in (left, stays)]
+    assert covered == [False, True]
 
 
 def test_policies_are_listed_to_those_who_keep_them(unit: Unit, client: Any, district: District) -> None:

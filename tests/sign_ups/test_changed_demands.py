@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from tests.activities.factories import MadeActivity, make_activity, make_volunteers
 from tests.activities.test_endpoints import text_of
 from tests.qualifications.factories import make_policy
@@ -111,3 +113,29 @@ def test_a_draft_tells_nobody(client: Any, unit: Any) -> None:
     made = unit(lambda: make_activity(published=False))
     change(client, made, f"/activities/{made.id}", hazardous=True, minimum_age=18)
     assert kinds(client, made.scene.organizer_id) == []
+
+
+@pytest.mark.parametrize("way", ["cancellation", "move", "renaming", "demand"])
+def test_news_for_many_cost_no_more_statements(client: Any, unit: Any, statements: Any, way: str) -> None:
+    spent = []
+    for count in (2, 7):
+        start = clock.now() + 24 * HOUR
+        made = unit(lambda start=start: make_activity(starts_at=start))
+        people = unit(lambda count=count: make_volunteers(count))
+        for one in people:
+            sign_up(unit, made, one)
+        organizer = client.as_(made.scene.organizer_id)
+        version = organizer.get(f"/activities/{made.id}").get_json()["version"]
+        with statements() as seen:
+            if way == "cancellation":
+                answer = organizer.post(f"/activities/{made.id}/cancellation", json={"reason": "下雨"})
+            elif way == "move":
+                body = {"ends_at": text_of(start + 3 * HOUR)}
+                answer = organizer.patch(f"/shifts/{made.shift_id}", json=body, version=1)
+            else:
+                body = {"title": "清洁河岸"} if way == "renaming" else {"minimum_age": 12}
+                answer = organizer.patch(f"/activities/{made.id}", json=body, version=version)
+        assert answer.status_code == 200, answer.get_json()
+        assert all(len(kinds(client, one)) == 1 for one in people)
+        spent.append(len([one for one in seen if "keyring_keys" not in one]))
+    assert spent[0] == spent[1]

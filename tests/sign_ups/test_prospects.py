@@ -116,7 +116,9 @@ def both(shift_id: UUID, person: UUID, role_id: UUID | None, moment: datetime) -
         outcome: str | None = None
         try:
             with db.session.begin_nested():
-                outcome = service.sign_up(shift_id=shift_id, volunteer_id=person, role_id=role_id).state
+                made = service.sign_up(shift_id=shift_id, volunteer_id=person, role_id=role_id)
+                outcome = made.state
+                assert role_id in (None, made.role_id)
                 raise Undone
         except Undone:
             pass
@@ -147,3 +149,33 @@ def test_a_full_role_keeps_nobody_from_the_free_places(client: Any, unit: Any) -
         assert unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=third)).state == "confirmed"
     listed = client.as_(third).get(f"/activities/{made.id}").get_json()["shifts"][0]
     assert listed["roles"][0]["refusal"]["code"] == "already_signed_up"
+
+
+def test_who_waits_for_one_role_gets_no_other_by_asking_for_it(client: Any, unit: Any) -> None:
+    """Both roles came free too late to call anybody: the word for the other one must not bring the first one."""
+    start = clock.now() + timedelta(days=1)
+    roles = [{"name": "急救", "capacity": 1}, {"name": "讲解", "capacity": 1}]
+    given = [{"starts_at": start, "ends_at": start + HOUR, "capacity": 2, "roles": roles}]
+
+    def prepare() -> tuple[UUID, list[UUID], list[UUID], UUID]:
+        made, (first, second, waits) = make_activity(shifts=given), make_volunteers(3)
+        parts = role_ids(made.shift_id)
+        leaving = [
+            service.sign_up(shift_id=made.shift_id, volunteer_id=one, role_id=part).id
+            for one, part in zip((first, second), parts, strict=True)
+        ]
+        service.sign_up(shift_id=made.shift_id, volunteer_id=waits, role_id=parts[0])
+        return made.shift_id, parts, leaving, waits
+
+    shift_id, parts, leaving, waits = unit(prepare)
+    with clock.at(start - HOUR):
+        for one in leaving:
+            unit(lambda one=one: service.withdraw(sign_up_id=one))
+        phone = client.as_(waits)
+        shown = {one["id"]: one for one in phone.get(f"/shifts/{shift_id}").get_json()["roles"]}
+        own, other = (shown[str(part)] for part in parts)
+        assert (own["would_be"], other["refusal"]["code"]) == ("confirmed", "already_signed_up")
+        refused = phone.post(f"/shifts/{shift_id}/sign-ups", json={"role_id": str(parts[1])}, key="a")
+        assert refused.get_json()["code"] == "already_signed_up"
+        made = phone.post(f"/shifts/{shift_id}/sign-ups", json={"role_id": str(parts[0])}, key="b").get_json()
+        assert (made["state"], made["role"]["name"]) == ("confirmed", "急救")

@@ -1,15 +1,19 @@
 """Real threads: against PostgreSQL, where locks are real, and once against a SQLite file too."""
 
+import threading
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 from tests.activities.factories import make_activity, make_volunteers
 from tests.sign_ups.factories import move_shift, number_of
+from volunteer_api.activities.changes import changing
 from volunteer_api.activities.models import Shift, ShiftRole
+from volunteer_api.activities.queries import lock_activity
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service, stand_ins
@@ -142,6 +146,78 @@ def test_crossed_waitlists_do_not_lock_each_other_out(postgresql_client: Any, po
         shift, rows = rows_of(postgresql_unit, made.shift_id)
         assert_counts(shift, rows)
         assert (shift.confirmed_count, shift.waitlisted_count) == (1, 0)
+
+
+@pytest.mark.parametrize("way", ["a place given back", "more places", "a move"])
+def test_a_place_comes_free_while_who_waits_for_it_leaves_another_shift(
+    postgresql_unit: Any, race: Any, way: str
+) -> None:
+    """Whoever frees the place still sees her busy: then who leaves must call her, once it is free."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=1)
+        mine = make_activity(starts_at=start)
+        # The shift that is moved has a place already, but is at another time until then.
+        full = make_activity(scene=mine.scene, capacity=1, starts_at=start + timedelta(days=way == "a move"))
+        person, holder = make_volunteers(2)
+        there = service.sign_up(shift_id=full.shift_id, volunteer_id=holder).id
+        service.sign_up(shift_id=full.shift_id, volunteer_id=person)
+        here = service.sign_up(shift_id=mine.shift_id, volunteer_id=person).id
+        return full, person, there, here
+
+    full, person, there, here = postgresql_unit(prepare)
+    freed, left = threading.Event(), threading.Event()
+
+    def free() -> None:
+        if way == "a place given back":
+            service.withdraw(sign_up_id=there)
+        else:
+            with changing(lock_activity(full.id), shift_ids=[full.shift_id]) as shifts:
+                shifts[0].capacity = 2
+                if way == "a move":
+                    shifts[0].starts_at -= timedelta(days=1)
+                    shifts[0].ends_at -= timedelta(days=1)
+        freed.set()
+        # Who leaves is through meanwhile, or waits for this unit to end.
+        left.wait(timeout=0.3)
+
+    def leave() -> None:
+        assert freed.wait(timeout=30)
+        postgresql_unit(lambda: service.withdraw(sign_up_id=here))
+        left.set()
+
+    assert race(2, lambda number: (lambda: postgresql_unit(free), leave)[number]()) == [None, None]
+    _, rows = rows_of(postgresql_unit, full.shift_id)
+    assert [row.state for row in rows if row.volunteer_id == person] == ["confirmed"]
+
+
+def test_a_smaller_shift_races_sign_ups(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    """Whichever comes first: the leader hears of those confirmed, or the newcomers wait."""
+    made = postgresql_unit(lambda: make_activity(capacity=8))
+    people = postgresql_unit(lambda: make_volunteers(14))
+    path, wanted = f"/shifts/{made.shift_id}", {2: 5, 6: 3, 9: 4}
+
+    def act(number: int) -> tuple[int, str]:
+        if number in wanted:
+            leader = postgresql_client.as_(made.scene.organizer_id)
+            version = leader.get(path).get_json()["version"]
+            answer = leader.patch(path, json={"capacity": wanted[number]}, version=version)
+        else:
+            answer = postgresql_client.as_(people[number]).post(f"{path}/sign-ups", json={}, key="a")
+        body = answer.get_json()
+        return answer.status_code, body.get("code") or body.get("state") or "changed"
+
+    outcomes = race(14, act)
+    left = [one for number, one in enumerate(outcomes) if number in wanted]
+    assert set(left) <= {(200, "changed"), (409, "capacity_below_confirmed"), (412, "precondition_failed")}
+    assert {one for number, one in enumerate(outcomes) if number not in wanted} <= {
+        (201, "confirmed"),
+        (201, "waitlisted"),
+    }
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    # As many as there are places, whatever came between.
+    assert (shift.confirmed_count, len(rows)) == (shift.capacity, 11)
 
 
 def test_a_cancellation_races_sign_ups(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.settings import rules
-from volunteer_api.qualifications.models import Insured, TrainingRecord
+from volunteer_api.qualifications.models import Insured, Policy, TrainingRecord
 from volunteer_api.sign_ups import service
 from volunteer_api.sign_ups.eligibility import Demands, Person
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing, judge
@@ -180,13 +180,31 @@ def record(training_id: UUID, volunteer_id: UUID, by: UUID, *, valid_until: date
     db.session.flush()
 
 
+def insure(policy: Policy, volunteer_id: UUID, by: UUID) -> None:
+    db.session.add(
+        Insured(
+            policy_id=policy.id,
+            volunteer_id=volunteer_id,
+            phone_digest=volunteer_id.bytes,
+            masked_phone="138****0000",
+            recorded_by=by,
+            starts_on=policy.starts_on,
+            ends_on=policy.ends_on,
+        )
+    )
+    db.session.flush()
+
+
 @pytest.mark.parametrize(("days", "fits"), [(None, True), (1, True), (0, False)])
 def test_a_training_is_valid_on_the_day(client: Any, unit: Any, days: int | None, fits: bool) -> None:
     def prepare() -> tuple[MadeActivity, UUID]:
         scene = make_scene()
         training = make_training(scene.center_id)
-        made = make_activity(scene=scene, required_training_ids=[training.id])
-        until = None if days is None else clock.local_date(clock.now() + timedelta(days=days))
+        tomorrow = clock.today() + timedelta(days=1)
+        made = make_activity(
+            scene=scene, required_training_ids=[training.id], starts_at=clock.at_local(tomorrow, time(9))
+        )
+        until = None if days is None else clock.today() + timedelta(days=days)
         record(training.id, scene.outsider_id, scene.organizer_id, valid_until=until)
         return made, training.id
 
@@ -198,6 +216,30 @@ def test_a_training_is_valid_on_the_day(client: Any, unit: Any, days: int | None
         assert post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups").status_code == 201
     else:
         assert refused(client, made.shift_id, made.scene.outsider_id) == ["training"]
+
+
+@pytest.mark.parametrize(("hours", "reasons"), [(2, []), (2.5, ["training", "insurance"])])
+def test_a_shift_over_midnight_asks_for_both_days(client: Any, unit: Any, hours: float, reasons: list[str]) -> None:
+    """One that ends at midnight does not touch the next day."""
+
+    def prepare() -> MadeActivity:
+        scene, tomorrow = make_scene(), clock.today() + timedelta(days=1)
+        training = make_training(scene.center_id)
+        record(training.id, scene.outsider_id, scene.organizer_id, valid_until=tomorrow)
+        insure(make_policy(scene.center_id, days=1), scene.outsider_id, scene.organizer_id)
+        return make_activity(
+            scene=scene,
+            hazardous=True,
+            required_training_ids=[training.id],
+            starts_at=clock.at_local(tomorrow, time(22)),
+            duration=timedelta(hours=hours),
+        )
+
+    made = unit(prepare)
+    if reasons:
+        assert refused(client, made.shift_id, made.scene.outsider_id) == reasons
+    else:
+        assert post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups").status_code == 201
 
 
 def test_a_training_of_another_branch_is_no_reference(unit: Any, client: Any) -> None:
@@ -224,19 +266,7 @@ def test_what_is_hazardous_needs_insurance_on_the_day(client: Any, unit: Any) ->
             (scene.center_id, scene.leader_id, 0),
             (scene.other_office_id, scene.member_id, 5),
         ):
-            policy = make_policy(office_id)
-            db.session.add(
-                Insured(
-                    policy_id=policy.id,
-                    volunteer_id=volunteer_id,
-                    phone_digest=volunteer_id.bytes,
-                    masked_phone="138****0000",
-                    recorded_by=scene.organizer_id,
-                    starts_on=policy.starts_on,
-                    ends_on=policy.starts_on + timedelta(days=days),
-                )
-            )
-        db.session.flush()
+            insure(make_policy(office_id, days=days), volunteer_id, scene.organizer_id)
         return made
 
     made = unit(prepare)

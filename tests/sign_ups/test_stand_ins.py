@@ -184,3 +184,10 @@ def test_giving_a_place_on_frees_who_waits_elsewhere(unit: Any) -> None:
     waits, offer = unit(prepare)
     unit(lambda: service.accept(sign_up_id=offer))
     assert row(unit, waits).state == "confirmed"
+
+
+def test_a_number_is_found_in_letters_of_either_case(client: Any, unit: Any) -> None:
+    made, mine, _ = unit(given)
+    unit(lambda: make_person(volunteer_number="QX7K2M9A"))
+    offered = post(client, made.scene.member_id, f"/sign-ups/{mine}/stand-in", volunteer_number="qx7k2m9a")
+    assert offered.status_code == 201, offered.get_json()

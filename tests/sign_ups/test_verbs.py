@@ -439,3 +439,18 @@ def test_erasure_forgets_what_a_leader_said(unit: Any) -> None:
         return mine.id
 
     assert row(unit, unit(prepare)).decision_reason is None
+
+
+def test_what_waits_for_nothing_any_more_is_not_listed_as_waiting(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    made = unit(lambda: make_activity(starts_at=start))
+    person = made.scene.outsider_id
+    mine = unit(lambda: service.invite(by=made.scene.organizer_id, shift_id=made.shift_id, volunteer_id=person).id)
+
+    def listed(query: str = "?state=invited") -> list[str]:
+        items = client.as_(person).get(f"/me/sign-ups{query}").get_json()["items"]
+        return [one["id"] for one in items]
+
+    assert listed() == [str(mine)]
+    with clock.at(start + 2 * HOUR):
+        assert (listed(), listed("")) == ([], [str(mine)])

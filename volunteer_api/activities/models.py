@@ -122,8 +122,9 @@ class Activity(Identified, Versioned, Base):
     """Something that volunteers do together, in one or more shifts.
 
     `organization_path_id` holds the ancestors that the organization had when the activity was published. Ages are full
-    years on the local day of a shift; who takes part has all `required_skills`, has every one of the trainings valid on
-    that day, is a member of its team where it is for `members_only`, and is insured that day where it is `hazardous`.
+    years on the local day on which a shift begins; who takes part has all `required_skills`, has every one of the
+    trainings valid on all days of the shift, is a member of its team where it is for `members_only`, and is insured on
+    all these days where it is `hazardous`.
     `recurrence` is what its shifts are made from, where they were not given one by one (see recurrence.py).
     `copied_from_id` is the activity that it was copied from. Change the place by `stand_at`: its cell follows.
     """

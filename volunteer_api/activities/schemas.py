@@ -119,7 +119,7 @@ class ActivityCreate(Schema):
     members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
     required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
     required_training_ids = ListOf(
-        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+        Id(), max_length=20, metadata={"description": "All of them must be valid on every local day of the shift."}
     )
     hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
     recipients = ListOf(Choice(Recipient), max_length=10)
@@ -166,7 +166,7 @@ class ActivityUpdate(Schema):
     members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
     required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
     required_training_ids = ListOf(
-        Id(), max_length=20, metadata={"description": "All of them must be valid on the day of the shift."}
+        Id(), max_length=20, metadata={"description": "All of them must be valid on every local day of the shift."}
     )
     hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
 

@@ -48,3 +48,9 @@ def at_local(day: date, told: time) -> datetime:
 def days_between(first: date, last: date) -> tuple[datetime, datetime]:
     """The half-open moments of the local days `first` to `last`, both included."""
     return start_of(first), start_of(last + timedelta(days=1))
+
+
+def days_of(starts_at: datetime, ends_at: datetime) -> list[date]:
+    """The local days that the half-open moments touch: one that ends at midnight does not touch the next day."""
+    first, last = local_date(starts_at), local_date(ends_at - datetime.resolution)
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]

@@ -272,7 +272,7 @@ def export_insured(principal: Principal, policy: Policy) -> Download:
     returns=schemas.InsuredRead,
 )
 def end_cover(insured: Insured, body: dict[str, Any]) -> Insured:
-    """Let the cover of one person end with a day."""
+    """Let the cover of one person end with a day of the policy, earlier or, after a mistake, later."""
     return service.end_cover(insured, **body)
 
 

@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, exists, func, select
 
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.statements import among
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 
@@ -57,13 +58,13 @@ def credentials_of(volunteer_ids: Collection[UUID]) -> dict[UUID, Credentials]:
             TrainingRecord.training_id,
             TrainingRecord.completed_on,
             TrainingRecord.valid_until,
-        ).where(TrainingRecord.volunteer_id.in_(found), TrainingRecord.revoked_at.is_(None))
+        ).where(among(TrainingRecord.volunteer_id, found), TrainingRecord.revoked_at.is_(None))
     ):
         found[row.volunteer_id].trained[row.training_id].append(Span(row.completed_on, row.valid_until))
     for row in db.session.execute(
         select(Insured.volunteer_id, Policy.organization_id, Insured.starts_on, COVER_ENDS_ON.label("ends_on"))
         .join(Policy, Policy.id == Insured.policy_id)
-        .where(Insured.volunteer_id.in_(found))
+        .where(among(Insured.volunteer_id, found))
     ):
         found[row.volunteer_id].insured[row.organization_id].append(Span(row.starts_on, row.ends_on))
     return found
@@ -97,6 +98,12 @@ def list_policies(reach: Select[UUID], query: Mapping[str, Any], caller_id: UUID
 def count_insured(policy_id: UUID) -> int:
     """How many people a policy lists."""
     return db.session.scalar(select(func.count()).where(Insured.policy_id == policy_id)) or 0
+
+
+def reaches_beyond(policy: Policy) -> bool:
+    """Whether it was ended early: then who is listed to that very day may have ended her own cover on it."""
+    beyond = exists().where(Insured.policy_id == policy.id, Insured.ends_on > policy.ends_on)
+    return bool(db.session.scalar(select(beyond)))
 
 
 def list_records(training: Training, query: Mapping[str, Any]) -> Page:

@@ -14,9 +14,11 @@ from volunteer_api.core import audit, clock, ids, statements
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.paging import Page
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, require_open
 from volunteer_api.qualifications import queries
+from volunteer_api.qualifications.events import CredentialsWithdrawn
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.qualifications.problems import (
     AlreadyRecorded,
@@ -140,6 +142,7 @@ def revoke(record: TrainingRecord, *, by: Principal, reason: str) -> TrainingRec
         training_id=str(training.id),
         revoked=1,
     )
+    publish(CredentialsWithdrawn())
     return record
 
 
@@ -158,6 +161,7 @@ def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **
 def change_policy(policy: Policy, *, ends_on: date | None = None, **changes: Any) -> Policy:
     """Change the note, or end the policy on another day: who was covered to its end is so still.
 
+    Where an earlier end is taken back, covers end as they did before, and no later (see `end_cover`).
     Raises OutsidePolicy where it would end before it starts (409).
     """
     if ends_on is not None and ends_on != policy.ends_on:
@@ -200,10 +204,15 @@ def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: 
 
 
 def end_cover(insured: Insured, *, on: date) -> Insured:
-    """Let the cover of one person end with that day. Raises OutsidePolicy (409) where it was not covered anyway."""
-    if not insured.starts_on <= on <= insured.ends_on:
-        raise _outside(db.session.get_one(Policy, insured.policy_id))
+    """Let the cover of one person end with that day of the policy: earlier, or later where it was ended by mistake.
+
+    Raises OutsidePolicy (409).
+    """
+    policy = db.session.get_one(Policy, insured.policy_id)
+    if not insured.starts_on <= on <= policy.ends_on:
+        raise _outside(policy)
     insured.ends_on = on
+    publish(CredentialsWithdrawn())
     return insured
 
 
@@ -255,7 +264,9 @@ def _insert(model: type[RowT], rows: Sequence[dict[str, Any]]) -> list[RowT]:
 def _move_end(policy: Policy, ends_on: date) -> None:
     if ends_on < policy.starts_on:
         raise _outside(policy)
-    if ends_on > policy.ends_on:
+    if ends_on < policy.ends_on:
+        publish(CredentialsWithdrawn())
+    elif not queries.reaches_beyond(policy):
         db.session.execute(
             update(Insured)
             .where(Insured.policy_id == policy.id, Insured.ends_on == policy.ends_on)

@@ -1,19 +1,18 @@
 """What a change of shifts does to the sign-ups for them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftBefore, ShiftsChanged
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import RoleTaken
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.unit_of_work import Rerun
-from volunteer_api.sign_ups import notices, places, queries
-from volunteer_api.sign_ups.judgment import Question, may_be_promoted, overlapping
+from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.sign_ups import notices, places, queries, unfit
+from volunteer_api.sign_ups.judgment import overlapping
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import demands_of, standings_of
+from volunteer_api.sign_ups.people import standings_of
 
 
 def follow(event: ShiftsChanged) -> None:
@@ -56,8 +55,12 @@ def tell(event: ActivityChanged) -> None:
         kinds.append((notices.MODE_CHANGED, [one for one in there if one.state == SignUpState.PENDING]))
     for kind, concerned in kinds:
         first_of_each = {one.volunteer_id: one for one in reversed(concerned)}.values()
-        for sign_up in sorted(first_of_each, key=lambda one: one.id):
-            notices.send(kind, sign_up, coming[sign_up.shift_id], activity, once=str(activity.version))
+        notify_all(
+            [
+                notices.notice(kind, one, coming[one.shift_id], activity, once=str(activity.version))
+                for one in sorted(first_of_each, key=lambda one: one.id)
+            ]
+        )
 
 
 def change_roles(event: RolesChanging) -> None:
@@ -73,17 +76,19 @@ def change_roles(event: RolesChanging) -> None:
     queries.let_go_of_roles(event.removed)
     names = {role_id: (before, now) for role_id, before, now in event.renamed}
     shift, activity = db.session.get_one(Shift, event.shift_id), db.session.get_one(Activity, event.activity_id)
+    told: list[Notice] = []
     for one in queries.in_roles(names) if names else ():
         before, now = names[one.role_id] if one.role_id is not None else ("", "")
         once = f"{one.role_id}:{shift.version}"
-        notices.send(notices.ROLE_RENAMED, one, shift, activity, once=once, role=now, before=before)
+        told.append(notices.notice(notices.ROLE_RENAMED, one, shift, activity, once=once, role=now, before=before))
+    notify_all(told)
 
 
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
-    for sign_up in queries.active_in(by_id):
-        notices.send(kind, sign_up, by_id[sign_up.shift_id], activity, reason=reason)
+    there = queries.active_in(by_id)
+    notify_all([notices.notice(kind, one, by_id[one.shift_id], activity, reason=reason) for one in there])
 
 
 def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: datetime) -> bool:
@@ -95,71 +100,43 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
 def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
     by_id = {shift.id: shift for shift in shifts}
-    for one in queries.active_in(by_id):
-        shift = by_id[one.shift_id]
-        notices.send(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+    told = [(one, by_id[one.shift_id]) for one in queries.active_in(by_id)]
+    notify_all(
+        [
+            notices.notice(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+            for one, shift in told
+        ]
+    )
 
 
 def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
     """Tell everybody that the activity asks for something else; who can't take part any more loses the place."""
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
-    confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
-    _hold_people({one.volunteer_id for one in confirmed})
-    unfit = _unfit(confirmed, by_id, activity, now)
-    for one in found:
-        shift = by_id[one.shift_id]
-        if one.id in unfit:
-            one.asked_at = now
-            _invite_anew(one, shift, now)
-        notices.send(notices.DEMANDS_CHANGED, one, shift, activity, once=str(activity.version))
+    unfit.take_places(found, by_id, activity, now)
+    once = str(activity.version)
+    notify_all(
+        [notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once) for one in found]
+    )
     db.session.flush()
-
-
-def _unfit(
-    confirmed: Sequence[SignUp], shifts: Mapping[UUID, Shift], activity: Activity, now: datetime
-) -> Collection[UUID]:
-    """Those of the sign-ups whose volunteers can't take part in their shifts as these are now."""
-    if not confirmed:
-        return ()
-    named = {one.team_id for one in confirmed if one.team_id is not None}
-    standings = standings_of({one.volunteer_id for one in confirmed}, [activity], now, named)
-    demands = demands_of([activity])[activity.id]
-    found: set[UUID] = set()
-    for one in confirmed:
-        question = Question(activity, shifts[one.shift_id], demands, now, team_id=one.team_id, chosen=True)
-        if not may_be_promoted(question, standings[one.volunteer_id].person):
-            found.add(one.id)
-    return found
 
 
 def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
     by_id = {shift.id: shift for shift in shifts}
     found = queries.active_in(by_id)
+    unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
-    _hold_people({one.volunteer_id for one in confirmed})
     standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
-    unfit = _unfit(confirmed, by_id, activity, now)
-    for one in found:
-        shift = by_id[one.shift_id]
-        if one.state == SignUpState.CONFIRMED:
-            one.asked_at = now
-            engagements = standings[one.volunteer_id].engagements
-            others = [other for other in engagements if other.sign_up_id != one.id]
-            if one.id in unfit or overlapping(shift, others) is not None:
-                _invite_anew(one, shift, now)
-        moment = f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}"
-        notices.send(notices.SHIFT_MOVED, one, shift, activity, once=moment)
+    for one in confirmed:
+        one.asked_at = now
+        others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
+        if overlapping(by_id[one.shift_id], others) is not None:
+            unfit.invite_anew(one, by_id[one.shift_id], now)
+    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in shifts}
+    notify_all(
+        [
+            notices.notice(notices.SHIFT_MOVED, one, by_id[one.shift_id], activity, once=moments[one.shift_id])
+            for one in found
+        ]
+    )
     db.session.flush()
-
-
-def _hold_people(volunteer_ids: Collection[UUID]) -> None:
-    """Here the shifts are held before the volunteers, who are only tried, as in `places.promote`."""
-    if volunteer_ids and not queries.lock_volunteers(volunteer_ids, wait=False):
-        raise Rerun()
-
-
-def _invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
-    places.end_offer(mine, shift, now)
-    mine.stands_in_for_id = None
-    places.move(mine, shift, SignUpState.INVITED)

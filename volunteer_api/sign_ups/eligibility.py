@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.accounts.ages import GUARDIAN_AGE, age_on, is_under_age, needs_guardian
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core import clock
 from volunteer_api.core.schema import Fault
 from volunteer_api.qualifications.queries import Credentials
 
@@ -48,19 +49,21 @@ class Demands:
         return self.absences is not None and person.absences >= self.absences
 
 
-def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUID | None, day: date) -> list[Fault]:
-    """Every reason why this person may not take part on that local day, in a fixed order; none where she may.
+def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUID | None, shift: Shift) -> list[Fault]:
+    """Every reason why this person may not take part in that shift, in a fixed order; none where she may.
 
-    `team_id` is the team that she names.
+    `team_id` is the team that she names. She has the age of the local day on which the shift begins; trainings and
+    insurance must count on every local day that it touches.
     """
     found: list[Fault] = []
+    day = clock.local_date(shift.starts_at)
     if team_id is not None and team_id not in person.team_ids:
         found.append(Fault("team", "You can't sign up for this team: you are not one of its active members."))
     if activity.members_only and activity.team_id not in person.team_ids:
         found.append(Fault("members_only", "Only members of the team that holds this activity take part in it."))
     found += _age_faults(activity, person, day)
     found += _skill_faults(activity, person)
-    found += _credential_faults(activity, demands, person, day)
+    found += _credential_faults(activity, demands, person, shift)
     if demands.turns_away and demands.has_missed_too_much(person):
         found.append(
             Fault(
@@ -107,12 +110,15 @@ def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
     ]
 
 
-def _credential_faults(activity: Activity, demands: Demands, person: Person, day: date) -> list[Fault]:
+def _credential_faults(activity: Activity, demands: Demands, person: Person, shift: Shift) -> list[Fault]:
     found: list[Fault] = []
     needed = [UUID(one) for one in activity.required_training_ids]
-    if needed and person.credentials.missing(needed, day):
+    if not needed and not activity.hazardous:
+        return found
+    days = clock.days_of(shift.starts_at, shift.ends_at)
+    if any(person.credentials.missing(needed, day) for day in days):
         found.append(Fault("training", "A training that this activity needs is missing, or not valid on that day."))
-    if activity.hazardous and not person.credentials.is_insured(demands.insurer_ids, day):
+    if activity.hazardous and not all(person.credentials.is_insured(demands.insurer_ids, day) for day in days):
         found.append(Fault("insurance", "This activity is hazardous, and no insurance covers you on that day."))
     return found
 

@@ -163,5 +163,5 @@ def take_offer_back(sign_up: SignUp) -> None:
     returns=page_of(schemas.SignUpRead),
 )
 def list_own_sign_ups(principal: Principal, query: dict[str, Any]) -> Page:
-    """List your own sign-ups, the latest shift first."""
+    """List your own sign-ups, the latest shift first; by state pending, invited or waitlisted, of shifts not over."""
     return queries.page_of_own_sign_ups(principal.volunteer_id, query)

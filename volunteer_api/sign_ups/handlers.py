@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import case, or_, select, update
 
-from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.accounts.events import GuardianWithdrew, VolunteerErased
 from volunteer_api.activities.changes import register_companions, register_taken
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
@@ -14,10 +14,10 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.sign_ups import changes, people, queries, service
-from volunteer_api.sign_ups.models import SignUp, SignUpState
-
-PLACELESS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.WAITLISTED)
+from volunteer_api.core.tasks import enqueue
+from volunteer_api.qualifications.events import CredentialsWithdrawn
+from volunteer_api.sign_ups import changes, people, queries, service, unfit
+from volunteer_api.sign_ups.models import PLACELESS, SignUp, SignUpState
 
 register_judge(people.prospects)
 register_companions(queries.waits_freed_by)
@@ -40,6 +40,18 @@ def tell_of_changes(event: ActivityChanged) -> None:
 def keep_roles_with_people(event: RolesChanging) -> None:
     """A role that somebody is signed up for stays; who is in a renamed one hears of it."""
     changes.change_roles(event)
+
+
+@on(CredentialsWithdrawn)
+def look_at_the_uncovered(_event: CredentialsWithdrawn) -> None:
+    """Who can't take part any more has no place; a policy may cover thousands, so the worker looks."""
+    enqueue(unfit.LOOK_AT_PEOPLE)
+
+
+@on(GuardianWithdrew)
+def look_at_the_minor(_event: GuardianWithdrew) -> None:
+    """A minor without a guardian has no place."""
+    enqueue(unfit.LOOK_AT_PEOPLE)
 
 
 @on(VolunteerErased)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole, SignUpMode
-from volunteer_api.core import clock
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.settings import rules
@@ -30,7 +29,7 @@ from volunteer_api.sign_ups.problems import (
 class Engagement:
     """A sign-up, active or rejected, for a shift that is not over, with the shift's times.
 
-    `role_has_place`: the role that it names has a free place; true where it names none.
+    `role_has_place`: the role that it names (`role_id`) has a free place; true where it names none.
     """
 
     sign_up_id: UUID
@@ -39,6 +38,7 @@ class Engagement:
     starts_at: datetime
     ends_at: datetime
     role_has_place: bool = True
+    role_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,7 @@ def _why_not(question: Question, standing: Standing, waiting: Engagement | None)
 
 def _faults(question: Question, person: Person) -> list[Fault]:
     demands = Demands(question.demands.insurer_ids) if question.chosen else question.demands
-    day = clock.local_date(question.shift.starts_at)
-    return faults(question.activity, demands, person, team_id=question.team_id, day=day)
+    return faults(question.activity, demands, person, team_id=question.team_id, shift=question.shift)
 
 
 def may_be_promoted(question: Question, person: Person) -> bool:
@@ -195,12 +194,16 @@ def _needs_approval(question: Question, person: Person) -> bool:
 
 
 def _taking(question: Question, standing: Standing) -> Engagement | None:
-    """The caller's place on the waitlist, where signing up again turns it into a free place."""
-    if not standing.engagements or waitlist_is_open(question.shift, question.now) or not has_place(question.shift):
+    """The caller's place on the waitlist, where signing up again turns it into a free place.
+
+    Who waits for one role asks for nothing else by it: another role is another sign-up, which this one forbids.
+    """
+    shift, role = question.shift, question.role
+    if not standing.engagements or waitlist_is_open(shift, question.now) or not has_place(shift):
         return None
     for one in standing.engagements:
-        if one.shift_id == question.shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:
-            return one
+        if one.shift_id == shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:
+            return one if role is None or role.id == one.role_id else None
     return None
 
 

@@ -27,6 +27,8 @@ class SignUpState(StrEnum):
 
 
 ACTIVE_SIGN_UPS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+# These ask somebody for something, or wait for it; once the shift is over nothing comes of them any more.
+PLACELESS = (SignUpState.PENDING, SignUpState.INVITED, SignUpState.WAITLISTED)
 
 
 _ACTIVE = text(one_of("state", ACTIVE_SIGN_UPS))

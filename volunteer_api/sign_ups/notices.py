@@ -1,11 +1,11 @@
 """What people hear of sign-ups. The kinds that are older than this feature stand in notifications.templates."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
 from volunteer_api.sign_ups.models import SignUp
 
@@ -31,6 +31,16 @@ DEMANDS_CHANGED = register(
     "demands_changed",
     "Who can take part has changed",
     "%(activity)s asks for something else of those who take part. See whether you still have your place.",
+)
+PLACE_LOST = register(
+    "sign_up_place_lost",
+    "You have no place any more",
+    "Something that you need for %(activity)s is no longer there. Say yes again to see what, or once you have it.",
+)
+PLACES_LOST = register(
+    "shift_places_lost",
+    "Somebody can't take part any more",
+    "%(count)s people lost their places in %(activity)s: an insurance, a training or a consent is no longer there.",
 )
 ACTIVITY_CHANGED = register(
     "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
@@ -59,11 +69,18 @@ NO_REASON = "—"
 def send(
     kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
 ) -> None:
-    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up.
+    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
+    notify_all([notice(kind, about, shift, activity, to=to, once=once, **values)])
+
+
+def notice(
+    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+) -> Notice:
+    """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
     `once` makes a second telling of the same kind and sign-up another one.
     """
-    notify(
+    return Notice(
         volunteer_id=to or about.volunteer_id,
         kind=kind,
         values={
@@ -84,4 +101,19 @@ def tell_of_requests(leader_id: UUID, shift: Shift, activity: Activity, day: dat
         kind=REQUESTED,
         values={"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id)},
         dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
+    )
+
+
+def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count: int, now: datetime) -> None:
+    """Tell a leader that so many who had a place in the shift can't take part any more."""
+    notify(
+        volunteer_id=leader_id,
+        kind=PLACES_LOST,
+        values={
+            "activity": activity.title,
+            "activity_id": str(activity.id),
+            "shift_id": str(shift.id),
+            "count": str(count),
+        },
+        dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
     )

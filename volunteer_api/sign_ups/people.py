@@ -159,6 +159,7 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
             Volunteer.guardian_contact.is_not(None).label("has_guardian_contact"),
             SignUp.id.label("sign_up_id"),
             SignUp.shift_id,
+            SignUp.role_id,
             SignUp.state,
             Shift.starts_at,
             Shift.ends_at,
@@ -174,14 +175,20 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
 
 def _engagement(row: Any) -> Engagement:
     return Engagement(
-        row.sign_up_id, row.shift_id, row.state, row.starts_at, row.ends_at, role_has_place=bool(row.role_has_place)
+        row.sign_up_id,
+        row.shift_id,
+        row.state,
+        row.starts_at,
+        row.ends_at,
+        role_has_place=bool(row.role_has_place),
+        role_id=row.role_id,
     )
 
 
 def _teams(volunteer_ids: Mapping[UUID, Any], team_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     found: dict[UUID, set[UUID]] = {}
     memberships = select(Membership.volunteer_id, Membership.team_id).where(
-        Membership.volunteer_id.in_(volunteer_ids),
+        among(Membership.volunteer_id, volunteer_ids),
         Membership.team_id.in_(team_ids),
         Membership.state == MembershipState.ACTIVE,
     )
@@ -195,7 +202,7 @@ def _absences(volunteer_ids: Mapping[UUID, Any], now: datetime) -> dict[UUID, in
         select(SignUp.volunteer_id, func.count().label("absences"))
         .join(Shift, Shift.id == SignUp.shift_id)
         .where(
-            SignUp.volunteer_id.in_(volunteer_ids),
+            among(SignUp.volunteer_id, volunteer_ids),
             SignUp.absent_at.is_not(None),
             Shift.starts_at >= now - timedelta(days=rules().no_show_days),
         )

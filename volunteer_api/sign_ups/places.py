@@ -26,7 +26,7 @@ from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
 from volunteer_api.sign_ups.problems import Ended, ShiftBegun
 
-LINE = 20
+LINE, LONGEST_LINE = 20, 500
 OFFERED = (SignUpState.PENDING, SignUpState.INVITED)
 
 
@@ -207,17 +207,21 @@ def promote(shift: Shift, activity: Activity, now: datetime) -> None:
 
 
 def _first_in_line(shift: Shift, activity: Activity, now: datetime) -> SignUp | None:
-    """Who waits longest for the shift, is free at its time, has a place in the role named, and is eligible still."""
-    after = 0
-    while line := queries.line(shift, after, LINE):
+    """Who waits longest for the shift, is free at its time, has a place in the role named, and is eligible still.
+
+    Looks at ever more at once: nearly always the first is taken, but where hundreds wait who can't be, a shift that is
+    held must not take a statement for each of them.
+    """
+    question = question_of(activity, shift, now, chosen=True)
+    after, limit = 0, LINE
+    while line := queries.line(shift, after, limit):
         named = [one.team_id for one in line if one.team_id is not None]
         standings = standings_of([one.volunteer_id for one in line], [activity], now, named)
         for one in line:
             standing = standings.get(one.volunteer_id)
-            question = question_of(activity, shift, now, team_id=one.team_id, chosen=True)
-            if standing is not None and may_be_promoted(question, standing.person):
+            if standing is not None and may_be_promoted(question._replace(team_id=one.team_id), standing.person):
                 return one
-        after = line[-1].position or 0
+        after, limit = line[-1].position or 0, min(limit * 5, LONGEST_LINE)
     return None
 
 

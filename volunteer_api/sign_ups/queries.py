@@ -6,15 +6,18 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import Activity, Shift, ShiftRole
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.prospects import Planned
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
+from volunteer_api.core.statements import among_given
+from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, PLACELESS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
 
@@ -29,16 +32,17 @@ def lock_volunteers(volunteer_ids: Collection[UUID], *, wait: bool = True) -> bo
     Without `wait`, those whom somebody else holds are left out. The lock is PostgreSQL's FOR NO KEY UPDATE, which lets
     others refer to the row; SQLite has one writer anyway.
     """
-    locked = db.session.scalars(_volunteers(wait), {"volunteer_ids": [*volunteer_ids]}).all()
+    dialect = db.engine.dialect.name
+    locked = db.session.scalars(_volunteers(dialect, wait), {"volunteer_ids": [*volunteer_ids]}).all()
     return len(locked) == len(set(volunteer_ids))
 
 
 @cache
-def _volunteers(wait: bool) -> Select[UUID]:
+def _volunteers(dialect: str, wait: bool) -> Select[UUID]:
     # Built once: nearly all that is written begins with it.
     return (
         select(Volunteer.id)
-        .where(Volunteer.id.in_(bindparam("volunteer_ids", type_=Uuid(), expanding=True)))
+        .where(among_given(Volunteer.id, "volunteer_ids", dialect))
         .order_by(Volunteer.id)
         .with_for_update(key_share=True, skip_locked=not wait)
     )
@@ -92,6 +96,27 @@ def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
     return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
 
 
+def coming_shifts_with_people() -> Sequence[UUID]:
+    """The shifts of published activities that have not begun and in which somebody has a place."""
+    statement = (
+        select(Shift.id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Shift.starts_at > clock.now(),
+            Shift.canceled_at.is_(None),
+            Shift.confirmed_count > 0,
+            Activity.state == ActivityState.PUBLISHED,
+        )
+    )
+    return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+
+
+def planned(shift_ids: Collection[UUID]) -> Planned:
+    """The shifts, each with its activity."""
+    statement = select(Activity, Shift).join(Shift, Shift.activity_id == Activity.id).where(Shift.id.in_(shift_ids))
+    return [(row.Activity, row.Shift) for row in db.session.execute(statement)]
+
+
 def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
     """The sign-ups for these shifts of everybody who counts on them."""
     return list(
@@ -128,10 +153,9 @@ def name_of(volunteer_id: UUID) -> str:
 
 
 def by_number(volunteer_number: str) -> UUID | None:
-    """The volunteer of this number, None where there is none."""
-    return db.session.scalar(
-        select(Volunteer.id).where(Volunteer.volunteer_number == volunteer_number, Volunteer.erased_at.is_(None))
-    )
+    """The volunteer of this number, in letters of either case; None where there is none."""
+    number = Volunteer.volunteer_number == volunteer_number.upper()
+    return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
 
 
 def active_members(team_id: UUID, limit: int) -> list[UUID]:
@@ -150,28 +174,25 @@ def active_members(team_id: UUID, limit: int) -> list[UUID]:
 
 
 def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) -> list[UUID]:
-    """The shifts with a free place for which somebody waits whom a confirmed sign-up for one of `shift_ids` keeps away.
+    """The shifts for which somebody waits who has a place in one of `shift_ids`; of `volunteer_id` alone where given.
 
-    Only the waits of one volunteer where `volunteer_id` is given. Where rest is asked for, waits at other times count
-    too: more are held than must be, and each of them is looked at again.
+    Also those that are full, or at another time: another unit may be giving a place back, or moving the shift, and had
+    seen this volunteer as busy. More are held than must be, and each of them is looked at again.
     """
-    left, left_shift = aliased(SignUp), aliased(Shift)
+    left = aliased(SignUp)
     statement = (
         select(Shift.id)
         .distinct()
         .join(SignUp, SignUp.shift_id == Shift.id)
         .join(left, left.volunteer_id == SignUp.volunteer_id)
-        .join(left_shift, left_shift.id == left.shift_id)
         .where(
-            left_shift.id.in_(shift_ids),
+            left.shift_id.in_(shift_ids),
             left.state == SignUpState.CONFIRMED,
             SignUp.state == SignUpState.WAITLISTED,
             Shift.canceled_at.is_(None),
-            or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
+            Shift.starts_at > clock.now(),
         )
     )
-    if not rules().rest_minutes:
-        statement = statement.where(Shift.starts_at < left_shift.ends_at, Shift.ends_at > left_shift.starts_at)
     if volunteer_id is not None:
         statement = statement.where(SignUp.volunteer_id == volunteer_id)
     return list(db.session.scalars(statement))
@@ -203,8 +224,13 @@ def page_of_shift_sign_ups(shift: Shift, query: Mapping[str, Any]) -> Page:
 
 
 def page_of_own_sign_ups(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
-    """A volunteer's sign-ups, the latest shift first."""
+    """A volunteer's sign-ups, the latest shift first.
+
+    Asked for what is pending, invited or waitlisted, those alone whose shift is not over: the others wait for nothing.
+    """
     statement = _sign_ups().where(SignUp.volunteer_id == volunteer_id, *_sign_up_filters(query))
+    if query.get("state") in PLACELESS:
+        statement = statement.where(Shift.ends_at > clock.now())
     keys = [
         Key(Shift.starts_at, read=lambda row: row.Shift.starts_at, descending=True),
         Key(SignUp.id, read=lambda row: row.SignUp.id, descending=True),

@@ -275,10 +275,10 @@ def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
 
 
 def _require_fit(held: places.Held, now: datetime) -> None:
-    """Raise what speaks against somebody's keeping the place in a shift that was moved (409)."""
+    """Raise what speaks against somebody's keeping the place in a shift that was moved (409); see `unfit.among`."""
     mine = held.mine
-    question = question_of(held.activity, held.shift, now, team_id=mine.team_id, chosen=True, answering=mine.id)
-    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now, mine.team_id))
+    question = question_of(held.activity, held.shift, now, chosen=True, answering=mine.id)
+    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now))
     if refusal is not None:
         raise refusal
 

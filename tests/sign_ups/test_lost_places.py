@@ -1,0 +1,170 @@
+"""Who had a place and can't take part any more, by something that happened to her and not to the activity."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from tests.activities.factories import make_activity, make_scene
+from tests.qualifications.factories import make_policy, make_training
+from tests.sign_ups.factories import born, kinds, make_person, post, row
+from volunteer_api.accounts.events import GuardianWithdrew
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
+from volunteer_api.core.tasks import build_queue, run_task
+from volunteer_api.sign_ups import service, unfit
+from volunteer_api.teams.service import add_member
+
+DAY = timedelta(days=1)
+
+
+class People:
+    """One who will lose what she needs, one who has it to the end, and who keeps the books for both."""
+
+    def __init__(self, client: Any, unit: Any) -> None:
+        self.client, self.unit = client, unit
+        self.scene, self.today = unit(lambda: (make_scene(), clock.today().isoformat()))
+        self.organizer = client.as_(self.scene.organizer_id)
+
+    def make(self, **known: Any) -> None:
+        """The two, of whom this is known."""
+        self.losing, self.keeping = (self.unit(lambda: make_person(**known)) for _ in range(2))
+
+    def phone(self, volunteer_id: UUID) -> str:
+        return str(self.unit(lambda: db.session.get_one(Volunteer, volunteer_id).phone))
+
+    def post(self, path: str, **body: Any) -> Any:
+        answer = self.organizer.post(path, json=body)
+        assert answer.status_code in (200, 201), answer.get_json()
+        return answer.get_json()
+
+    def insure(self, volunteer_id: UUID) -> tuple[str, str]:
+        """The paths of a new policy and of the cover that it gives."""
+        policy = f"/insurance-policies/{self.unit(lambda: make_policy(self.scene.office_id)).id}"
+        cover = self.post(f"{policy}/insured-people", phones=[self.phone(volunteer_id)])["items"][0]
+        return policy, f"/insured-people/{cover['id']}"
+
+    def change(self, path: str, caller_id: UUID, **body: Any) -> None:
+        caller = self.client.as_(caller_id)
+        answer = caller.patch(path, json=body, version=caller.get(path).get_json()["version"])
+        assert answer.status_code == 200, answer.get_json()
+
+
+Loss = tuple[dict[str, Any], Callable[[], object]]
+
+
+def ended_cover(people: People) -> Loss:
+    people.make()
+    people.insure(people.keeping)
+    _, cover = people.insure(people.losing)
+    return {"hazardous": True}, lambda: people.post(f"{cover}/ending", on=people.today)
+
+
+def shortened_policy(people: People) -> Loss:
+    people.make()
+    people.insure(people.keeping)
+    policy, _ = people.insure(people.losing)
+    ends_on = people.today
+    return {"hazardous": True}, lambda: people.change(policy, people.scene.organizer_id, ends_on=ends_on)
+
+
+def revoked_training(people: People) -> Loss:
+    people.make()
+    training = people.unit(lambda: make_training(people.scene.office_id)).id
+    phones = [people.phone(one) for one in (people.losing, people.keeping)]
+    body = {"phones": phones, "completed_on": people.today}
+    records = people.post(f"/trainings/{training}/records", **body)["items"]
+    masked = f"{phones[0][3:6]}****{phones[0][-4:]}"
+    mine = next(one["id"] for one in records if one["masked_phone"] == masked)
+    asked = {"required_training_ids": [training]}
+    return asked, lambda: people.post(f"/training-records/{mine}/revocation", reason="未参加考核")
+
+
+def withdrawn_consent(people: People) -> Loss:
+    """To name a guardian is enough for a teenager; without one there is nobody to call."""
+    people.make(birth_date=people.unit(lambda: born(16)), guardian_contact=b"sealed")
+
+    def withdraw() -> None:
+        db.session.get_one(Volunteer, people.losing).guardian_contact = None
+        publish(GuardianWithdrew(people.losing))
+
+    return {}, lambda: people.unit(withdraw)
+
+
+def left_team(people: People) -> Loss:
+    people.make()
+    team_id = people.scene.team_id
+    joined = {
+        one: people.unit(lambda one=one: add_member(team_id=team_id, volunteer_id=one)).id for one in both(people)
+    }
+    values = {"members_only": True, "team_id": team_id}
+    return values, lambda: post(people.client, people.losing, f"/memberships/{joined[people.losing]}/leaving")
+
+
+def lost_skill(people: People) -> Loss:
+    people.make(skills=["急救"])
+    return {"required_skills": ["急救"]}, lambda: people.change("/me", people.losing, skills=[])
+
+
+def both(people: People) -> tuple[UUID, UUID]:
+    return people.losing, people.keeping
+
+
+def drain(app: Flask) -> None:
+    """Do what is queued, as the worker's loop does."""
+    queue = build_queue(app)
+    while (message := queue.dequeue()) is not None:
+        queue.execute(message)
+
+
+NUDGED = [ended_cover, shortened_policy, revoked_training, withdrawn_consent]
+
+
+@pytest.mark.parametrize("verb", [*NUDGED, left_team, lost_skill])
+def test_the_place_goes_to_who_waits_and_everybody_hears(
+    app: Flask, client: Any, unit: Any, verb: Callable[[People], Loss]
+) -> None:
+    people = People(client, unit)
+    values, lose = verb(people)
+    made = unit(lambda: make_activity(scene=people.scene, capacity=1, starts_at=clock.now() + 3 * DAY, **values))
+    today = unit(lambda: make_activity(scene=people.scene, starts_at=clock.now() - timedelta(minutes=5), **values))
+    mine, waiting, serving = (
+        unit(lambda there=there, one=one: service.sign_up(shift_id=there.shift_id, volunteer_id=one).id)
+        for there, one in ((made, people.losing), (made, people.keeping), (today, people.losing))
+    )
+    drain(app)
+    run_task(app, unfit.LOOK_AT_PEOPLE)
+    assert [row(unit, one).state for one in (mine, waiting)] == ["confirmed", "waitlisted"]
+    lose()
+    if verb in NUDGED:
+        drain(app)
+    else:
+        run_task(app, unfit.LOOK_AT_PEOPLE)
+    assert [row(unit, one).state for one in (mine, waiting)] == ["invited", "confirmed"]
+    # Who serves is there.
+    assert row(unit, serving).state == "confirmed"
+    concerned = (*both(people), people.scene.leader_id if "team_id" in values else people.scene.organizer_id)
+    heard = [kinds(client, one) for one in concerned]
+    assert (heard[0].count("sign_up_place_lost"), heard[1][0]) == (1, "sign_up_promoted")
+    assert heard[2].count("shift_places_lost") == 1
+    run_task(app, unfit.LOOK_AT_PEOPLE)
+    assert [kinds(client, one) for one in concerned] == heard
+    refused = post(client, people.losing, f"/sign-ups/{mine}/acceptance").get_json()
+    assert refused["code"] == "not_eligible"
+
+
+def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any, unit: Any) -> None:
+    people = People(client, unit)
+    people.make()
+    team_id = people.scene.team_id
+    membership = unit(lambda: add_member(team_id=team_id, volunteer_id=people.losing)).id
+    made = unit(lambda: make_activity(scene=people.scene))
+    mine = unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=people.losing, team_id=team_id).id)
+    post(client, people.losing, f"/memberships/{membership}/leaving")
+    run_task(app, unfit.LOOK_AT_PEOPLE)
+    assert row(unit, mine).state == "confirmed"

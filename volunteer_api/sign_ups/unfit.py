@@ -1,0 +1,95 @@
+"""Who has a place and can't take part any more: she is invited instead, and the place goes to who waits.
+
+A leader's change is looked at as it is made (see changes.py). What is known of a person changes elsewhere, and in many
+ways: an insurance ends, a training is revoked, a guardian or a skill is gone, somebody leaves the team. All of them are
+found by looking at everybody who has a place in a shift to come, hourly, and at once after what must not wait.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from volunteer_api.activities.changes import changing
+from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.queries import fresh_activity
+from volunteer_api.core import clock
+from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.service import notify_all
+from volunteer_api.sign_ups import notices, places, queries
+from volunteer_api.sign_ups.judgment import Question, may_be_promoted
+from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.sign_ups.people import demands_of, standings_of
+
+LOOK_AT_PEOPLE = "sign_ups.look_at_people"
+
+
+def among(
+    confirmed: Sequence[SignUp], shifts: Mapping[UUID, Shift], activities: Mapping[UUID, Activity], now: datetime
+) -> Collection[UUID]:
+    """Those of the sign-ups whose volunteers can't take part in their shifts as these, and they, are now.
+
+    The team that somebody named is none of it: who leaves it still comes.
+    """
+    if not confirmed:
+        return ()
+    standings = standings_of({one.volunteer_id for one in confirmed}, activities.values(), now)
+    demands = demands_of(activities.values())
+    found: set[UUID] = set()
+    for one in confirmed:
+        shift = shifts[one.shift_id]
+        question = Question(activities[shift.activity_id], shift, demands[shift.activity_id], now, chosen=True)
+        if not may_be_promoted(question, standings[one.volunteer_id].person):
+            found.add(one.id)
+    return found
+
+
+def take_places(
+    active: Sequence[SignUp], shifts: Mapping[UUID, Shift], activity: Activity, now: datetime
+) -> list[SignUp]:
+    """Invite anew those of held shifts' active sign-ups who have a place and can't take part; returns them."""
+    confirmed = [one for one in active if one.state == SignUpState.CONFIRMED]
+    hold_people({one.volunteer_id for one in confirmed})
+    unfit = among(confirmed, shifts, {activity.id: activity}, now)
+    taken = [one for one in confirmed if one.id in unfit]
+    for one in taken:
+        one.asked_at = now
+        invite_anew(one, shifts[one.shift_id], now)
+    return taken
+
+
+def invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
+    """Take a place in a held shift from a held volunteer, who may have it again by saying yes."""
+    places.end_offer(mine, shift, now)
+    mine.stands_in_for_id = None
+    places.move(mine, shift, SignUpState.INVITED)
+
+
+def hold_people(volunteer_ids: Collection[UUID]) -> None:
+    """Here the shifts are held before the volunteers, who are only tried, as in `places.promote`."""
+    if volunteer_ids and not queries.lock_volunteers(volunteer_ids, wait=False):
+        raise Rerun()
+
+
+def shifts_with_unfit(shift_ids: Collection[UUID]) -> list[UUID]:
+    """Those of the shifts in which somebody has a place who can't take part; nothing is held."""
+    planned = queries.planned(shift_ids)
+    shifts = {shift.id: shift for _, shift in planned}
+    confirmed = [one for one in queries.active_in(shifts) if one.state == SignUpState.CONFIRMED]
+    unfit = among(confirmed, shifts, {activity.id: activity for activity, _ in planned}, clock.now())
+    return sorted({one.shift_id for one in confirmed if one.id in unfit})
+
+
+def look_again(shift_id: UUID) -> None:
+    """Take the places of those who can't take part in a coming shift any more; they and the leaders hear of it."""
+    now = clock.now()
+    with changing(places.activity_of(shift_id), shift_ids=[shift_id]) as held:
+        shift, activity = held[0], fresh_activity(held[0].activity_id)
+        if shift.starts_at <= now or shift.canceled_at is not None or activity.state != ActivityState.PUBLISHED:
+            return
+        taken = take_places(queries.active_in([shift.id]), {shift.id: shift}, activity, now)
+        once = now.isoformat()
+        notify_all([notices.notice(notices.PLACE_LOST, one, shift, activity, once=once) for one in taken])
+        if taken:
+            for leader_id in leaders_of_one(activity):
+                notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)
