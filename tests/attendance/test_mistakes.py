@@ -14,7 +14,13 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.attendance import check_ins, presence_code, queries, review, service, waiting
 from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, Decision
-from volunteer_api.attendance.problems import AlreadyCheckedIn, BeyondAttendance, MinutesMissing
+from volunteer_api.attendance.problems import (
+    AlreadyCheckedIn,
+    BeyondAttendance,
+    MinutesMissing,
+    NeedsOrganizer,
+    RecordedByYou,
+)
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME
@@ -91,6 +97,9 @@ def test_a_rejection_stands_whenever_it_was_tapped(client: Any, unit: Any, way: 
             client.as_(scene.leader).put(f"/shifts/{scene.shift.id}/roll-call", json=body)
     again = unit(lambda: next(one for one in mine(scene) if one.state != "rejected"))
     assert (again.state, again.credited_minutes, again.reasons) == ("held", 0, ["rejected_before"])
+    # What was decided against, a leader alone does not give when it is told once more.
+    with pytest.raises(RecordedByYou if way == "roll-call" else NeedsOrganizer):
+        unit(lambda: decide(scene, again.id, Decision.CREDIT))
 
 
 def test_a_rejected_duty_of_an_odd_clock_may_have_been_at_any_time(client: Any, unit: Any) -> None:

@@ -209,6 +209,10 @@ def test_who_took_proven_minutes_back_does_not_reject_them_alone(unit: Any, scen
     assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("held", True)]
     with pytest.raises(NeedsOrganizer):
         unit(lambda: reject(scene.leader))
+    # Nor does she credit next to nothing instead.
+    little = {"decision": "credit", "credited_minutes": 1, "reason": "来过一会儿"}
+    with pytest.raises(NeedsOrganizer):
+        unit(lambda: review.decide(attendance_id=proven, reviewer_id=scene.leader.id, **little))
     assert unit(lambda: sums(scene.volunteer)) == (0, 120)
     assert unit(lambda: reject(scene.organizer)) == "rejected"
 

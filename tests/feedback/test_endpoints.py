@@ -135,6 +135,9 @@ def test_a_rejected_attendance_takes_its_signed_stars_back(client: Any, unit: Un
     told = public(client, past)
     assert (told["count"], told["items"]) == (4, [])
     assert told["distribution"][4] == {"stars": 5, "count": 0}
+    # Without her name they would count again.
+    nameless = client.as_(past.people[3]).patch(f"/feedback/{fourth['id']}", json={"anonymous": True}, version=2)
+    assert refused(nameless) == (403, "not_attended")
     # Whose anonymous stars went away could be told from whose attendance did.
     unit(lambda: decide_on(past, past.people[4], State.REJECTED))
     assert public(client, past)["count"] == 4

@@ -16,7 +16,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
-from volunteer_api.core.tasks import build_queue, run_task
+from volunteer_api.core.tasks import TaskRun, build_queue, run_task
 from volunteer_api.sign_ups import service, unfit
 from volunteer_api.teams.service import add_member
 
@@ -156,6 +156,35 @@ def test_the_place_goes_to_who_waits_and_everybody_hears(
     assert [kinds(client, one) for one in concerned] == heard
     refused = post(client, people.losing, f"/sign-ups/{mine}/acceptance").get_json()
     assert refused["code"] == "not_eligible"
+
+
+def test_a_shift_that_fails_holds_up_no_other(app: Flask, client: Any, unit: Any, monkeypatch: Any) -> None:
+    people = People(client, unit)
+    people.make()
+    _, cover = people.insure(people.losing)
+    made = [
+        unit(
+            lambda days=days: make_activity(
+                scene=people.scene, starts_at=clock.now() + days * DAY, hazardous=True, title=f"清淤 {days}"
+            )
+        )
+        for days in (3, 4)
+    ]
+    first, second = (
+        unit(lambda one=one: service.sign_up(shift_id=one.shift_id, volunteer_id=people.losing).id) for one in made
+    )
+    people.post(f"{cover}/ending", on=people.today)
+    look_again = unfit.look_again
+
+    def look(shift_id: UUID) -> None:
+        if shift_id == made[0].shift_id:
+            raise ValueError("this one can't be looked at")
+        look_again(shift_id)
+
+    monkeypatch.setattr(unfit, "look_again", look)
+    run_task(app, unfit.LOOK_AT_PEOPLE)
+    assert [row(unit, one).state for one in (first, second)] == ["confirmed", "invited"]
+    assert unit(lambda: db.session.get_one(TaskRun, unfit.LOOK_AT_PEOPLE).error) is not None
 
 
 def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any, unit: Any) -> None:

@@ -29,6 +29,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
+    PUBLIC_STATES,
     THOUSANDTHS,
     Activity,
     ActivityLeader,
@@ -50,7 +51,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among_given
+from volunteer_api.core.statements import among, among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
@@ -118,7 +119,7 @@ def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
     return list(
         db.session.scalars(
             select(Shift)
-            .where(Shift.id.in_(shift_ids))
+            .where(among(Shift.id, shift_ids))
             .order_by(Shift.id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
@@ -181,16 +182,20 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
-        "leaders": [_leader_view(row, caller_id) for row in leaders],
+        "leaders": [_leader_view(one, caller_id, is_public=row.state in PUBLIC_STATES) for one in leaders],
         "co_organizer_ids": related["partner"],
         "photos": [shown[one] for one in related[PhotoOf.PLAN] if one in shown],
         "outcome_photos": [shown[one] for one in related[PhotoOf.OUTCOME] if one in shown],
     }
 
 
-def _leader_view(leader: Any, caller_id: UUID | None) -> dict[str, Any]:
-    """A named leader: whole names are for who is signed in, and those of minors for nobody."""
-    named = caller_id is not None and not is_under_age(leader.birth_date, clock.today())
+def _leader_view(leader: Any, caller_id: UUID | None, *, is_public: bool) -> dict[str, Any]:
+    """A named leader: whole names are for who is signed in, and those of minors for nobody.
+
+    Nor those of a draft, in which anybody may be named.
+    """
+    known = caller_id is not None and (is_public or caller_id == leader.id)
+    named = known and not is_under_age(leader.birth_date, clock.today())
     return {"id": leader.id, "name": leader.name if named else masked_name(leader.name)}
 
 

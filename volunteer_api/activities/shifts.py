@@ -158,10 +158,10 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
 
 def _leave_canceled(activity: Activity, shifts: Sequence[Shift], wanted: dict[datetime, Any]) -> None:
     """Take out of what is wanted what somebody canceled; not what an earlier rule left out and this one gives again."""
-    before = recurrence.gave(activity.recurrence)
     alive = {shift.from_recurrence for shift in shifts if shift.canceled_at is None}
+    gone = recurrence.gave(activity.recurrence) - alive
     for shift in shifts:
-        if shift.from_recurrence in before - alive and shift.from_recurrence is not None:
+        if shift.from_recurrence in gone and shift.from_recurrence is not None:
             wanted.pop(shift.from_recurrence, None)
 
 
@@ -194,6 +194,8 @@ def tell_of_risk() -> int:
     """
     now = clock.now()
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
+    if not risky:
+        return 0
     told = update(Shift).where(Shift.id.in_([shift.id for shift, _ in risky])).values(risk_told_at=now)
     db.session.execute(told.execution_options(synchronize_session=False))
     for shift, activity in risky:

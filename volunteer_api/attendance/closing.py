@@ -11,7 +11,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
-from volunteer_api.hours.notices import to_reviewers
+from volunteer_api.hours.notices import sole, to_reviewers
 from volunteer_api.notifications.service import notify_all
 
 CLOSED_AT_ONCE = 100
@@ -81,5 +81,6 @@ def remind_reviewers() -> None:
 
 
 def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
-    for organization, count in db.session.execute(review_queries.waiting_by_organization(first_on, last_on)).all():
-        notify_all(to_reviewers(kind, organization, once=once, without=(), count=str(count), **values))
+    waiting = review_queries.waiting_by_organization(first_on, last_on)
+    for organization, count, *whose in db.session.execute(waiting).all():
+        notify_all(to_reviewers(kind, organization, once=once, without=sole(whose), count=str(count), **values))

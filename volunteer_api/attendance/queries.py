@@ -64,7 +64,7 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
     check-out of hers `waits` for its check-in.
     """
     return (
-        _scene(volunteer_id, Same, *_besides(volunteer_id, moment))
+        _scene(volunteer_id, Same, *_at_the_end(volunteer_id), *_besides(volunteer_id, moment))
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )

@@ -210,8 +210,8 @@ def _decide(
         could = countable(attendance, here)
         minutes = _minutes(attendance, could, asked)
         _require_room(here, reviewer_id, could, minutes)
-    # What the ledger holds already is taken away only from above.
-    if minutes < attendance.credited_minutes:
+    # What the ledger holds already is taken away only from above, and what a roll-call took back not by who took it.
+    if minutes < attendance.credited_minutes or (minutes < waited and _took_back(attendance, reviewer_id)):
         _require_organizer(here, reviewer_id)
     if could is not None and attendance.checked_out_at is None:
         attendance.checked_out_at = attendance.claimed_left_at
@@ -249,13 +249,13 @@ def _require_decidable(
         raise AlreadyReviewed(attendance)
     if decision is Decision.CREDIT and reviewer_id in attendance.vouched_by:
         raise RecordedByYou()
-    # Whoever took credited minutes back by a roll-call does not make that final alone.
-    if not waits or (
-        decision is Decision.REJECT
-        and Reason.MARKED_ABSENT in attendance.reasons
-        and hours.was_taken_back_by(reviewer_id, attendance.id)
-    ):
+    # Nor does a leader alone give what was decided against, told once more.
+    if not waits or (decision is Decision.CREDIT and Reason.REJECTED_BEFORE in attendance.reasons):
         _require_organizer(here, reviewer_id)
+
+
+def _took_back(attendance: Attendance, reviewer_id: UUID) -> bool:
+    return Reason.MARKED_ABSENT in attendance.reasons and hours.was_taken_back_by(reviewer_id, attendance.id)
 
 
 def _minutes(attendance: Attendance, could: Countable, asked: int | None) -> int:

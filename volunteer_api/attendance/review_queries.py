@@ -15,6 +15,7 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import first_and_last
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.stations.models import Station
@@ -97,11 +98,14 @@ def due(last_day: date, days: int, limit: int) -> Sequence[Any]:
     ).all()
 
 
-def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int]:
-    """Where attendances wait of service that ended on these local days (None: ever), both included, and how many."""
+def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int, str, str]:
+    """Where attendances wait of service that ended on these local days (None: ever), both included, and how many.
+
+    With the first and the last of the ids of their volunteers: where these are one, nobody else's wait.
+    """
     since, until = clock.days_between(first_on or last_on, last_on)
     return (
-        placed(Organization, func.count())
+        placed(Organization, func.count(), *first_and_last(Attendance.volunteer_id))
         .join(Organization, Organization.id == func.coalesce(Activity.organization_id, Station.organization_id))
         .where(Attendance.state == State.HELD, until > ENDED_AT, *([] if first_on is None else [since <= ENDED_AT]))
         .group_by(Organization.id)

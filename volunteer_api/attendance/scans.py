@@ -16,6 +16,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import presence_code, queries
 from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
+from volunteer_api.attendance.effective_time import EffectiveTime
 from volunteer_api.attendance.judging import told
 from volunteer_api.attendance.models import Attendance, ScanKind, State
 from volunteer_api.attendance.presence_code import CodeKind
@@ -127,8 +128,8 @@ def _check_out(
     known = _same_scan(volunteer, target, lambda one: (one.check_out_scanned_by, one.check_out_evidence), by, scan)
     if known is not None:
         return 200, known
-    moment = told(scan["evidence"], received_at).tapped.moment
-    attendance = next((one for one in _here(volunteer, target) if _can_end(one, moment)), None)
+    tapped = told(scan["evidence"], received_at).tapped
+    attendance = next((one for one in _here(volunteer, target) if _can_end(one, tapped)), None)
     if attendance is None:
         raise NotCheckedIn()
     return 200, check_out(attendance=attendance, evidence=scan["evidence"], received_at=received_at, scanned_by=by)
@@ -154,14 +155,17 @@ def _here(volunteer: Volunteer, target: Mapping[str, UUID]) -> Sequence[Attendan
     return db.session.scalars(queries.last_at(volunteer.id, **target)).all()
 
 
-def _can_end(attendance: Attendance, moment: datetime) -> bool:
-    """Whether a check-out of that moment may be this one's. Of several duties, it is that of the one it lies in."""
+def _can_end(attendance: Attendance, tapped: EffectiveTime) -> bool:
+    """Whether a check-out of that moment may be this one's. Of several duties, it is that of the one it lies in.
+
+    One of an odd clock, or sent days later, tells no moment: it is the latest one's, and held.
+    """
     if attendance.state != State.OPEN and (attendance.state != State.HELD or attendance.check_out_evidence is not None):
         return False
-    if attendance.frame_ends_at is None:
+    if attendance.frame_ends_at is None or tapped.is_odd:
         return True
     closes_at = attendance.frame_ends_at + timedelta(minutes=rules().check_out_closes_minutes)
-    return attendance.checked_in_at <= moment <= closes_at
+    return attendance.checked_in_at <= tapped.moment <= closes_at
 
 
 def _client_time(evidence: Mapping[str, Any]) -> datetime | None:

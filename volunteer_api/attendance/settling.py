@@ -90,7 +90,8 @@ def hold(
     Its scene is read where it is not given and the minutes change.
     """
     attendance.state = State.HELD
-    attendance.reasons = in_order({*reasons, *map(Reason, attendance.reasons)})
+    absent = {Reason.MARKED_ABSENT} if here is not None and here.marked_absent else set()
+    attendance.reasons = in_order({*reasons, *absent, *map(Reason, attendance.reasons)})
     if held_minutes != attendance.held_minutes:
         here = here or scene.load(attendance.volunteer_id, attendance.id)[1]
         set_held(attendance, here, held_minutes, memory=memory)

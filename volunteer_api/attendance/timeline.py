@@ -176,7 +176,7 @@ def _bring(
         if here is None:
             _, here = scene.load(attendance.volunteer_id, attendance.id)
         waits = minutes_until(attendance, here, claimed_at) if claimed_at is not None else 0
-        hold(attendance, {*map(Reason, unfinished), *_absence(here)}, waits, here)
+        hold(attendance, map(Reason, unfinished), waits, here)
         return
     if left_at is None:
         reopen(attendance)
@@ -189,7 +189,7 @@ def _bring(
     if tapped_at is None:
         attendance.reasons = list(attendance.check_in_reasons)
         held_minutes = minutes_until(attendance, here, left_at)
-        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE, *_absence(here)}, held_minutes, here, memory=memory)
+        hold(attendance, {Reason.CHECKED_IN_ELSEWHERE}, held_minutes, here, memory=memory)
         return
     doubts = {Reason(code) for code in (*attendance.check_in_reasons, *(attendance.check_out_reasons or ()))}
     if elsewhere:
@@ -197,7 +197,3 @@ def _bring(
     if tapped_at < attendance.checked_in_at:
         doubts.add(Reason.OUTSIDE_WINDOW)
     settle(attendance, here, left_at, doubts, later=later, memory=memory)
-
-
-def _absence(here: Scene) -> set[Reason]:
-    return {Reason.MARKED_ABSENT} if here.marked_absent else set()

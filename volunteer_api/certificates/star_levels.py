@@ -172,7 +172,9 @@ def _tell_reviewers(application: StarLevel) -> None:
         "level": str(application.level),
         "application_id": str(application.id),
     }
-    notifications.notify_all([Notice(one, APPLIED, values, f"{APPLIED}:{application.id}:{one}") for one in near])
+    # Whoever takes it back and applies again on the same day is no news.
+    once = f"{APPLIED}:{application.volunteer_id}:{application.level}:{organization.id}:{clock.today()}"
+    notifications.notify_all([Notice(one, APPLIED, values, f"{once}:{one}") for one in near])
 
 
 def _undecided(application: StarLevel, by: UUID) -> StarLevel:

@@ -5,7 +5,21 @@ from functools import lru_cache
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, CursorResult, Result, Row, String, Table, TextClause, any_, bindparam, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CursorResult,
+    Result,
+    Row,
+    String,
+    Table,
+    TextClause,
+    any_,
+    bindparam,
+    func,
+    text,
+)
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -85,6 +99,12 @@ def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
     if dialect == "postgresql":
         return cast(ColumnElement[bool], column == any_(bindparam(name, type_=ARRAY(column.type))))
     return cast(ColumnElement[bool], column.in_(bindparam(name, expanding=True)))
+
+
+def first_and_last(column: Any) -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """The first and the last of the ids in a group, as texts: not every database knows which UUID is less."""
+    text_of = cast_to(column, String)
+    return func.min(text_of), func.max(text_of)
 
 
 def row_count(result: Result[Any]) -> int:

@@ -140,13 +140,14 @@ def witnesses_of(matter: Matter) -> list[UUID]:
 def witnessed_by(volunteer_id: UUID) -> ColumnElement[bool]:
     """The disputes about shifts of activities that the volunteer leads, and about duty at stations that she manages."""
     shift = exists().where(Shift.id == Dispute.matter_shift_id, Activity.id == Shift.activity_id, led_by(volunteer_id))
-    duties = [
-        exists().where(
-            about.id == named, about.shift_id.is_(None), about.station_id.in_(managed_stations(volunteer_id))
-        )
-        for about, named in ((ServiceRecord, Dispute.service_record_id), (Attendance, Dispute.attendance_id))
-    ]
-    return or_(shift, *duties)
+    duty = exists().where(
+        ServiceRecord.id == Dispute.service_record_id,
+        ServiceRecord.shift_id.is_(None),
+        # Of an attendance its taps tell; nobody is asked.
+        ServiceRecord.attendance_id.is_(None),
+        ServiceRecord.station_id.in_(managed_stations(volunteer_id)),
+    )
+    return or_(shift, duty)
 
 
 def locked(dispute_id: UUID) -> Dispute:

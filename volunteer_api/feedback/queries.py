@@ -199,6 +199,7 @@ def _was_there(by: Any = None) -> ColumnElement[bool]:
         SignUp.shift_id == Attendance.shift_id,
         SignUp.volunteer_id == Attendance.volunteer_id,
         SignUp.state == SignUpState.CONFIRMED,
+        *([SignUp.created_at <= by] if by is not None else []),
     )
     credited = Attendance.state == State.CREDITED
     if by is None:

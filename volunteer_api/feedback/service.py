@@ -56,11 +56,14 @@ def give(
 def change(feedback: Feedback, **changes: Any) -> Feedback:
     """Change one's stars, words or name for a while; changed words wait for an organizer again, and for an answer.
 
-    Raises FeedbackFrozen, TooFewToBeAnonymous (409).
+    Raises FeedbackFrozen, TooFewToBeAnonymous (409), and NotAttended (403) for whoever would take her name off stars
+    that a rejection of her attendance had taken away.
     """
     if clock.now() >= edit_ends_at(feedback.created_at, rules().feedback_edit_days):
         raise problems.FeedbackFrozen(days=rules().feedback_edit_days)
     if changes.get("anonymous") and not feedback.anonymous:
+        if not queries.ends_attended(feedback.activity_id, feedback.volunteer_id):
+            raise problems.NotAttended()
         _require_crowd(feedback.activity_id, feedback.created_at)
     words_change = "words" in changes and changes["words"] != feedback.words
     for name, value in changes.items():

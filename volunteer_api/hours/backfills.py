@@ -19,6 +19,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.problems import NotFound, Problem, TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
@@ -49,6 +50,7 @@ from volunteer_api.hours.problems import (
     ServiceNotOver,
     ShiftNotHeld,
     TeamNotServed,
+    TooManyStrangers,
 )
 from volunteer_api.notifications import service as notifications
 from volunteer_api.organizations.access import Permission, can
@@ -57,6 +59,8 @@ from volunteer_api.organizations.problems import VolunteerUnknown
 from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
 from volunteer_api.stations.models import Station
 
+MOST_STRANGERS = int(accounts.PHONES_LOOKED_UP.partition("/")[0])
+WITHDRAWN_A_DAY = "100/day"
 APPROVED, REJECTED, PENDING = "approved", "rejected", "pending"
 
 
@@ -107,15 +111,18 @@ def record(*, by: Principal, **given: Any) -> Backfill:
 def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
     """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
 
-    All volunteers are held first, in the order of their ids: two such calls never lock each other out. Raises
-    TooManyRequests (429), and records nothing, where they name more strangers by phone than anybody may look up.
+    All volunteers are held first, in the order of their ids: two such calls never lock each other out. Where they name
+    more strangers by phone than anybody may look up in an hour it raises TooManyStrangers (409), and TooManyRequests
+    (429) where the hour's are spent otherwise; then nothing is recorded.
     """
     found: list[Asked | Problem] = []
     for given in records:
         try:
             found.append(_asked(by, given))
-        except TooManyRequests:
-            # No outcome that a line could have: the same call is made once more, later.
+        except TooManyRequests as later:
+            # No outcome that a line could have: the same call is made once more, later, or in parts.
+            if sum("phone" in one for one in records) > MOST_STRANGERS:
+                raise TooManyStrangers(most=MOST_STRANGERS) from later
             raise
         except Problem as refusal:
             found.append(refusal)
@@ -222,6 +229,8 @@ def withdraw(backfill: Backfill) -> None:
     It never became anything; the audit log keeps it. Raises BackfillDecided (409).
     """
     _require_pending(backfill)
+    # Each round tells somebody twice.
+    spend(WITHDRAWN_A_DAY, "hours withdrawn", who=str(backfill.recorder_id))
     title = _known_target(backfill).title
     gone = db.session.execute(
         delete(Backfill)

@@ -121,7 +121,6 @@ def _backfills(reader_id: UUID) -> Rows:
     """What the ledger does not hold. Whom nobody knows there is named only to those who decide: a leader who has a
     stranger's number must not learn by it who she is."""
     decides = Backfill.organization_id.in_(permitted_organization_ids(reader_id, Permission.HOURS_REVIEW))
-    known = queries.is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id)
     missing = ("attendance_id", "leader_id", "reverses_id", "follows_id", "recorded_at")
     return (
         select(
@@ -131,7 +130,7 @@ def _backfills(reader_id: UUID) -> Rows:
             func.coalesce(Activity.place_name, Station.address).label("place_name"),
             Backfill.decided_by.label("approver_id"),
             *(null().label(name) for name in missing),
-            or_(known, decides & (Backfill.recorder_id != reader_id)).label("is_named"),
+            or_(queries.is_known_of_backfill(), decides & (Backfill.recorder_id != reader_id)).label("is_named"),
             *_names(leader=False),
         )
         .join(Volunteer, Volunteer.id == Backfill.volunteer_id)

@@ -1,6 +1,6 @@
 """What volunteers hear of their hours."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from volunteer_api.hours.models import Backfill
@@ -25,7 +25,7 @@ HOURS_NOT_APPROVED = register(
     "hours_not_approved",
     "Service time not approved",
     "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason)s. If that is "
-    "wrong, dispute it in the app.",
+    "wrong, ask whoever answers for it there.",
 )
 HOURS_BACKFILLED = register(
     "hours_backfilled",
@@ -57,6 +57,12 @@ HOURS_REVERSED = register(
     "Service time taken back",
     "%(minutes)s minutes for %(activity)s were taken back: %(reason)s. If that is wrong, dispute it in the app.",
 )
+
+
+def sole(ids: Sequence[str]) -> list[UUID]:
+    """Whom the first and the last of some ids are, if that is one person: what waits of her or by her alone, somebody
+    else decides on, and hears of it, be it further up."""
+    return [UUID(ids[0])] if len(set(ids)) == 1 else []
 
 
 def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) -> Notice:

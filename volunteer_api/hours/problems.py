@@ -30,6 +30,12 @@ class _OfWhomWasLookedUp(Conflict):
     keeps_writes = True
 
 
+class TooManyStrangers(Conflict):
+    title = "These are too many phones at once of people who neither signed up nor are of the team."
+    detail = "Send at most %(most)s of them in an hour."
+    is_outcome = False
+
+
 class PhoneUnknown(_OfWhomWasLookedUp):
     title = "No volunteer is registered with this phone number."
 

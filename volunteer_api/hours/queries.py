@@ -12,6 +12,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
+from volunteer_api.core.statements import first_and_last
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -119,11 +120,25 @@ def is_known_at(volunteer_id: Any, shift_id: Any, team_id: Any) -> ColumnElement
     return or_(signed_up, member)
 
 
+def is_known_of_backfill() -> ColumnElement[bool]:
+    """Whether the volunteer of a Backfill, joined to its activity, is known where it was.
+
+    Also by hours that she has there: whoever leads there reads whose these are.
+    """
+    served = exists().where(
+        ServiceRecord.volunteer_id == Backfill.volunteer_id,
+        or_(
+            ServiceRecord.activity_id == Backfill.activity_id,
+            ServiceRecord.activity_id.is_(None) & (ServiceRecord.station_id == Backfill.station_id),
+        ),
+    )
+    return or_(is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id), served)
+
+
 def is_known_of(backfill_id: UUID) -> Select[bool]:
-    """Whether the volunteer of a backfill is known at its shift."""
-    known = is_known_at(Backfill.volunteer_id, Backfill.shift_id, Activity.team_id)
+    """Whether the volunteer of a backfill is known where it was."""
     return (
-        select(known)
+        select(is_known_of_backfill())
         .outerjoin_from(Backfill, Activity, Activity.id == Backfill.activity_id)
         .where(Backfill.id == backfill_id)
     )
@@ -144,12 +159,15 @@ def leader_id_of(activity_id: UUID) -> Select[UUID]:
     )
 
 
-def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int]:
-    """Where backfills wait of service that ended on these local days (None: ever), both included, and how many."""
+def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Organization, int, str, str]:
+    """Where backfills wait of service that ended on these local days (None: ever), both included, and how many.
+
+    With the first and the last of the ids of who recorded them: where these are one, nobody else did.
+    """
     since, until = clock.days_between(first_on or last_on, last_on)
     ended = Backfill.ends_at < until if first_on is None else (Backfill.ends_at >= since) & (Backfill.ends_at < until)
     return (
-        select(Organization, func.count())
+        select(Organization, func.count(), *first_and_last(Backfill.recorder_id))
         .join(Backfill, Backfill.organization_id == Organization.id)
         .where(Backfill.state == RecordState.PENDING, ended)
         .group_by(Organization.id)

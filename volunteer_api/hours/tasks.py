@@ -8,7 +8,7 @@ from volunteer_api.core.tasks import Every, finding_of, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import queries, seal_check, seals, tallies, verification
 from volunteer_api.hours.deadlines import REMINDED_BEFORE, falling_due, last_day_overdue
-from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, to_reviewers
+from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, sole, to_reviewers
 from volunteer_api.notifications import service as notifications
 
 
@@ -39,8 +39,8 @@ def remind_of_due() -> None:
 
 
 def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
-    for organization, count in db.session.execute(queries.waiting_by_organization(first_on, last_on)).all():
-        told = to_reviewers(kind, organization, once=once, without=(), count=str(count), **values)
+    for organization, count, *whose in db.session.execute(queries.waiting_by_organization(first_on, last_on)).all():
+        told = to_reviewers(kind, organization, once=once, without=sole(whose), count=str(count), **values)
         notifications.notify_all(told)
 
 

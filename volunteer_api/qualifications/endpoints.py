@@ -271,9 +271,9 @@ def export_insured(principal: Principal, policy: Policy) -> Download:
     body=schemas.CoverEnding,
     returns=schemas.InsuredRead,
 )
-def end_cover(insured: Insured, body: dict[str, Any]) -> Insured:
+def end_cover(principal: Principal, insured: Insured, body: dict[str, Any]) -> Insured:
     """Let the cover of one person end with a day of the policy, earlier or, after a mistake, later."""
-    return service.end_cover(insured, **body)
+    return service.end_cover(insured, by=principal, **body)
 
 
 @endpoint(

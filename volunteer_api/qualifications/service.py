@@ -203,7 +203,7 @@ def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: 
     return made
 
 
-def end_cover(insured: Insured, *, on: date) -> Insured:
+def end_cover(insured: Insured, *, on: date, by: Principal) -> Insured:
     """Let the cover of one person end with that day of the policy: earlier, or later where it was ended by mistake.
 
     Raises OutsidePolicy (409).
@@ -211,8 +211,17 @@ def end_cover(insured: Insured, *, on: date) -> Insured:
     policy = db.session.get_one(Policy, insured.policy_id)
     if not insured.starts_on <= on <= policy.ends_on:
         raise _outside(policy)
-    insured.ends_on = on
-    publish(CredentialsWithdrawn())
+    is_shorter, insured.ends_on = on < insured.ends_on, on
+    if is_shorter:
+        publish(CredentialsWithdrawn())
+    audit.record(
+        AuditAction.QUALIFICATIONS_RECORDED,
+        actor_id=by.volunteer_id,
+        subject_id=insured.volunteer_id,
+        organization_id=policy.organization_id,
+        policy_id=str(policy.id),
+        ends_on=on.isoformat(),
+    )
     return insured
 
 

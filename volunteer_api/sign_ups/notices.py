@@ -40,7 +40,7 @@ PLACE_LOST = register(
 PLACES_LOST = register(
     "shift_places_lost",
     "Somebody can't take part any more",
-    "%(count)s people lost their places in %(activity)s: an insurance, a training or a consent is no longer there.",
+    "%(count)s of those who had a place in %(activity)s can't take part any more.",
 )
 ACTIVITY_CHANGED = register(
     "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."

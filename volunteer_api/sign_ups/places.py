@@ -122,19 +122,21 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
 def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
     """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 
-    Raises the refusals of `judge` (409): the world may have changed since somebody was asked.
+    Raises the refusals of `judge` (409): the world may have changed since somebody was asked. Who had a place keeps it
+    without the team that she once named.
     """
+    team_id = None if mine.place_changes else mine.team_id
     question = ask(
         shift,
         activity,
         now,
         mine.role_id,
-        team_id=mine.team_id,
+        team_id=team_id,
         chosen=True,
         by_team=mine.asked_by_team,
         answering=mine.id,
     )
-    judgment = judge(question, standing_of(mine.volunteer_id, activity, now, mine.team_id))
+    judgment = judge(question, standing_of(mine.volunteer_id, activity, now, team_id))
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or WrongState(mine.state)
     mine.asked_by_team = False
@@ -179,7 +181,7 @@ def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
 def promote_all(shifts: Sequence[Shift], now: datetime) -> None:
     """Give the free places of each of these held shifts to those who wait for them."""
     for shift in sorted(shifts, key=lambda one: one.id):
-        if shift.waitlisted_count:
+        if shift.waitlisted_count and has_place(shift):
             promote(shift, fresh_activity(shift.activity_id), now)
 
 

@@ -1,7 +1,9 @@
 """Background work of sign-ups."""
 
 from functools import partial
+from uuid import UUID
 
+from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.sign_ups import queries, unfit
@@ -9,11 +11,30 @@ from volunteer_api.sign_ups import queries, unfit
 SHIFTS_AT_ONCE = 50
 
 
+class PlacesNotLookedAt(Exception):
+    """Some shifts could not be looked at; the next run looks at them again."""
+
+
 @task(unfit.LOOK_AT_PEOPLE, every=Every.HOUR, unit=False)
 def look_at_people() -> None:
-    """Find who has a place and can't take part any more, and give it to who waits; a shift to a unit."""
+    """Find who has a place and can't take part any more, and give it to who waits; a shift to a unit.
+
+    One that can't be looked at holds up no other. Raises PlacesNotLookedAt where there was one.
+    """
     shift_ids = run_unit(queries.coming_shifts_with_people, writes=False)
+    failed = 0
     for first in range(0, len(shift_ids), SHIFTS_AT_ONCE):
         look = partial(unfit.shifts_with_unfit, shift_ids[first : first + SHIFTS_AT_ONCE])
-        for shift_id in run_unit(look, writes=False):
-            run_unit(partial(unfit.look_again, shift_id), writes=True)
+        failed += sum(not _is_looked_at(one) for one in run_unit(look, writes=False))
+    if failed:
+        raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
+
+
+def _is_looked_at(shift_id: UUID) -> bool:
+    try:
+        run_unit(partial(unfit.look_again, shift_id), writes=True)
+    except Exception as error:  # whatever it is, the others' insurance ends all the same
+        kind = type(error).__name__
+        logger().error("places_not_looked_at", shift_id=str(shift_id), error=kind, exc_info=True)
+        return False
+    return True

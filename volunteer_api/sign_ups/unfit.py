@@ -39,7 +39,8 @@ def among(
     for one in confirmed:
         shift = shifts[one.shift_id]
         question = Question(activities[shift.activity_id], shift, demands[shift.activity_id], now, chosen=True)
-        if not may_be_promoted(question, standings[one.volunteer_id].person):
+        standing = standings.get(one.volunteer_id)
+        if standing is not None and not may_be_promoted(question, standing.person):
             found.add(one.id)
     return found
 
@@ -87,7 +88,11 @@ def look_again(shift_id: UUID) -> None:
         shift, activity = held[0], fresh_activity(held[0].activity_id)
         if shift.starts_at <= now or shift.canceled_at is not None or activity.state != ActivityState.PUBLISHED:
             return
-        taken = take_places(queries.active_in([shift.id]), {shift.id: shift}, activity, now)
+        confirmed = [one for one in queries.active_in([shift.id]) if one.state == SignUpState.CONFIRMED]
+        # Nobody else is held: of a thousand who have a place somebody is always checking in.
+        unfit = among(confirmed, {shift.id: shift}, {activity.id: activity}, now)
+        lost = [one for one in confirmed if one.id in unfit]
+        taken = take_places(lost, {shift.id: shift}, activity, now)
         once = now.isoformat()
         notify_all([notices.notice(notices.PLACE_LOST, one, shift, activity, once=once) for one in taken])
         if taken:
