@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(part.name for part in PARTS))
     parser.add_argument("--full", action="store_true", help="the sizes of the README; an hour")
     asked = parser.parse_args()
+    if unknown := set(asked.parts).difference(part.name for part in PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     table = Table("part", "what", "value", "unit", "size", title="Figures of this machine, as ratios taken in one run")
     rows = []
     for part in PARTS:
