@@ -102,8 +102,11 @@ def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None
     assert names(client) == {str(adult): "王*", str(minor): "李*"}
     # Anybody can be named in a draft, to read who she is.
     draft = unit(lambda: make_activity(scene=scene, leader_ids=[adult], published=False))
-    shown = client.as_(scene.organizer_id).get(f"/activities/{draft.id}").get_json()["leaders"]
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{draft.id}"
+    shown = organizer.get(path).get_json()["leaders"]
     assert [one["name"] for one in shown] == ["王*"]
+    organizer.post(f"{path}/cancellation", json={"reason": "不办了"})
+    assert [one["name"] for one in organizer.get(path).get_json()["leaders"]] == ["王*"]
 
 
 def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:

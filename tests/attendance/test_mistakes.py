@@ -78,6 +78,18 @@ def test_what_was_rejected_is_not_got_by_saying_it_again(client: Any, unit: Any,
     assert unit(lambda: sums(scene)) == (0, 120)
 
 
+def test_what_was_rejected_is_not_got_by_a_claim(client: Any, unit: Any, scene: Scene) -> None:
+    phone, began = client.as_(scene.volunteer), scene.shift.starts_at
+    first = send(phone, into("a", scene.shift.id, began, place=None), out("b", began + HOUR, of="a", place=None))
+    unit(lambda: decide(scene, first[0]["attendance"]["id"], Decision.REJECT))
+    again = send(phone, into("c", scene.shift.id, began))[0]["attendance"]["id"]
+    body = {"left_at": evidence(began + HOUR)["client_time"], "reason": "忘了签退"}
+    assert phone.post(f"/attendances/{again}/claim", json=body, key="claim").status_code in (200, 201)
+    with pytest.raises(NeedsOrganizer):
+        unit(lambda: decide(scene, again, Decision.CREDIT))
+    assert unit(lambda: sums(scene)) == (0, 60)
+
+
 @pytest.mark.parametrize("way", ["batch", "alone", "roll-call"])
 def test_a_rejection_stands_whenever_it_was_tapped(client: Any, unit: Any, way: str) -> None:
     scene = make_scene(starts_at=soon() - 45 * HOUR)

@@ -29,7 +29,6 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.models import (
-    PUBLIC_STATES,
     THOUSANDTHS,
     Activity,
     ActivityLeader,
@@ -182,7 +181,7 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
-        "leaders": [_leader_view(one, caller_id, is_public=row.state in PUBLIC_STATES) for one in leaders],
+        "leaders": [_leader_view(one, caller_id, is_public=row.published_at is not None) for one in leaders],
         "co_organizer_ids": related["partner"],
         "photos": [shown[one] for one in related[PhotoOf.PLAN] if one in shown],
         "outcome_photos": [shown[one] for one in related[PhotoOf.OUTCOME] if one in shown],

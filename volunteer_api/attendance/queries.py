@@ -365,6 +365,7 @@ def _duties_on(volunteer_id: UUID, moment: datetime) -> Label[int]:
     duties = select(func.count()).where(
         Others.volunteer_id == volunteer_id,
         Others.station_id.is_not(None),
+        Others.state != State.REJECTED,
         Others.checked_in_at >= begins_at,
         Others.checked_in_at < ends_at,
     )

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.attendance import minutes as counting
+from volunteer_api.attendance import queries, review_queries, scene
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Attendance, Decision, Reason, State
 from volunteer_api.attendance.problems import (
     AlreadyReviewed,
@@ -20,7 +20,7 @@ from volunteer_api.attendance.problems import (
     StillOpen,
 )
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import set_held
+from volunteer_api.attendance.settling import says_the_same_as_rejected, set_held
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -250,8 +250,16 @@ def _require_decidable(
     if decision is Decision.CREDIT and reviewer_id in attendance.vouched_by:
         raise RecordedByYou()
     # Nor does a leader alone give what was decided against, told once more.
-    if not waits or (decision is Decision.CREDIT and Reason.REJECTED_BEFORE in attendance.reasons):
+    if not waits or (decision is Decision.CREDIT and _was_rejected(attendance, here)):
         _require_organizer(here, reviewer_id)
+
+
+def _was_rejected(attendance: Attendance, here: Scene) -> bool:
+    """Whether somebody rejected the same before; also of an attendance that nobody checked out of, and none settled."""
+    if attendance.check_out_tapped_at is not None:
+        return Reason.REJECTED_BEFORE in attendance.reasons
+    left_at = attendance.checked_out_at or attendance.claimed_left_at or here.ends_at
+    return says_the_same_as_rejected(attendance, left_at, db.session.scalars(queries.around(attendance, left_at)))
 
 
 def _took_back(attendance: Attendance, reviewer_id: UUID) -> bool:

@@ -18,7 +18,7 @@ from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.effective_time import EffectiveTime
 from volunteer_api.attendance.judging import told
-from volunteer_api.attendance.models import Attendance, ScanKind, State
+from volunteer_api.attendance.models import Attendance, Reason, ScanKind, State
 from volunteer_api.attendance.presence_code import CodeKind
 from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCodeInvalid
 from volunteer_api.core import clock
@@ -158,11 +158,11 @@ def _here(volunteer: Volunteer, target: Mapping[str, UUID]) -> Sequence[Attendan
 def _can_end(attendance: Attendance, tapped: EffectiveTime) -> bool:
     """Whether a check-out of that moment may be this one's. Of several duties, it is that of the one it lies in.
 
-    One of an odd clock, or sent days later, tells no moment: it is the latest one's, and held.
+    Of an odd clock, or sent days later, neither end tells its moment: it is the latest one's, and held.
     """
     if attendance.state != State.OPEN and (attendance.state != State.HELD or attendance.check_out_evidence is not None):
         return False
-    if attendance.frame_ends_at is None or tapped.is_odd:
+    if attendance.frame_ends_at is None or tapped.is_odd or Reason.CLOCK_ODD in attendance.check_in_reasons:
         return True
     closes_at = attendance.frame_ends_at + timedelta(minutes=rules().check_out_closes_minutes)
     return attendance.checked_in_at <= tapped.moment <= closes_at

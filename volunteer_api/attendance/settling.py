@@ -57,7 +57,7 @@ def settle(
     if here.marked_absent:
         reasons.add(Reason.MARKED_ABSENT)
     # A rejection stands against taps that say the same once more, however good they are.
-    if any(_says_the_same(attendance, left_at, one) for one in beside if one.state == State.REJECTED):
+    if says_the_same_as_rejected(attendance, left_at, beside):
         reasons.add(Reason.REJECTED_BEFORE)
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
@@ -183,6 +183,11 @@ def _needs_organizer(counted: Counted, already: Mapping[date, int], others: Sequ
         if already.get(day, 0) + waiting + part > rules().most_minutes_a_day:
             return True
     return False
+
+
+def says_the_same_as_rejected(attendance: Attendance, left_at: datetime, beside: Iterable[Attendance]) -> bool:
+    """Whether somebody rejected the same before; `beside` is what `queries.around` finds."""
+    return any(_says_the_same(attendance, left_at, one) for one in beside if one.state == State.REJECTED)
 
 
 def _says_the_same(attendance: Attendance, left_at: datetime, other: Attendance) -> bool:

@@ -19,6 +19,7 @@ from volunteer_api.certificates.problems import (
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
@@ -42,6 +43,7 @@ WITHDRAWN = register(
     "A star level was withdrawn",
     "Hours of yours were taken back, so star level %(level)s stands no more. Apply again once you have the hours.",
 )
+TAKEN_BACK_A_DAY = "5/day"
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def withdraw(application: StarLevel) -> None:
 
     Raises NotFound (404) where that was just done, AlreadyDecided (409).
     """
+    # Each round is news to those who decide.
+    spend(TAKEN_BACK_A_DAY, "star level applications", who=str(application.volunteer_id))
     db.session.delete(_held(application))
     db.session.flush()
 
@@ -172,9 +176,7 @@ def _tell_reviewers(application: StarLevel) -> None:
         "level": str(application.level),
         "application_id": str(application.id),
     }
-    # Whoever takes it back and applies again on the same day is no news.
-    once = f"{APPLIED}:{application.volunteer_id}:{application.level}:{organization.id}:{clock.today()}"
-    notifications.notify_all([Notice(one, APPLIED, values, f"{once}:{one}") for one in near])
+    notifications.notify_all([Notice(one, APPLIED, values, f"{APPLIED}:{application.id}:{one}") for one in near])
 
 
 def _undecided(application: StarLevel, by: UUID) -> StarLevel:

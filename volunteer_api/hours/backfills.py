@@ -60,7 +60,8 @@ from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
 from volunteer_api.stations.models import Station
 
 MOST_STRANGERS = int(accounts.PHONES_LOOKED_UP.partition("/")[0])
-WITHDRAWN_A_DAY = "100/day"
+# Of one volunteer, by one recorder.
+WITHDRAWN_A_DAY = "5/day"
 APPROVED, REJECTED, PENDING = "approved", "rejected", "pending"
 
 
@@ -112,8 +113,8 @@ def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> li
     """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
 
     All volunteers are held first, in the order of their ids: two such calls never lock each other out. Where they name
-    more strangers by phone than anybody may look up in an hour it raises TooManyStrangers (409), and TooManyRequests
-    (429) where the hour's are spent otherwise; then nothing is recorded.
+    more strangers by phone than may be looked up now, it raises TooManyRequests (429), or TooManyStrangers (409) of a
+    list that is too long for any hour if nobody on it is known; then nothing is recorded.
     """
     found: list[Asked | Problem] = []
     for given in records:
@@ -230,7 +231,7 @@ def withdraw(backfill: Backfill) -> None:
     """
     _require_pending(backfill)
     # Each round tells somebody twice.
-    spend(WITHDRAWN_A_DAY, "hours withdrawn", who=str(backfill.recorder_id))
+    spend(WITHDRAWN_A_DAY, "hours withdrawn", who=f"{backfill.recorder_id}:{backfill.volunteer_id}")
     title = _known_target(backfill).title
     gone = db.session.execute(
         delete(Backfill)

@@ -31,8 +31,10 @@ class _OfWhomWasLookedUp(Conflict):
 
 
 class TooManyStrangers(Conflict):
-    title = "These are too many phones at once of people who neither signed up nor are of the team."
-    detail = "Send at most %(most)s of them in an hour."
+    """More than are left of this hour, in a list that is too long for any."""
+
+    title = "More phones are named of people who neither signed up nor are of the team than may be looked up now."
+    detail = "At most %(most)s of them in an hour: send the list in parts, or later."
     is_outcome = False
 
 

@@ -1,5 +1,6 @@
 """Background work of sign-ups."""
 
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
@@ -24,10 +25,18 @@ def look_at_people() -> None:
     shift_ids = run_unit(queries.coming_shifts_with_people, writes=False)
     failed = 0
     for first in range(0, len(shift_ids), SHIFTS_AT_ONCE):
-        look = partial(unfit.shifts_with_unfit, shift_ids[first : first + SHIFTS_AT_ONCE])
-        failed += sum(not _is_looked_at(one) for one in run_unit(look, writes=False))
+        failed += sum(not _is_looked_at(one) for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE]))
     if failed:
         raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
+
+
+def _with_unfit(shift_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Those of the shifts in which somebody can't take part; all of them, where that can't be told together."""
+    try:
+        return run_unit(partial(unfit.shifts_with_unfit, shift_ids), writes=False)
+    except Exception as error:
+        logger().error("places_not_looked_at_together", error=type(error).__name__, exc_info=True)
+        return shift_ids
 
 
 def _is_looked_at(shift_id: UUID) -> bool:
