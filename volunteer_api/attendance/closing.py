@@ -1,6 +1,6 @@
 """Check-outs that were forgotten, and reviews that nobody came to."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from volunteer_api.activities.leaders import leaders_of
 from volunteer_api.attendance import review_notices as notices
@@ -8,11 +8,9 @@ from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Reason, State
 from volunteer_api.attendance.settling import hold
 from volunteer_api.core import clock
-from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
-from volunteer_api.hours.notices import sole, to_reviewers
-from volunteer_api.notifications.service import notify_all
+from volunteer_api.hours.notices import remind
 
 CLOSED_AT_ONCE = 100
 REMINDED_AT_ONCE = 1000
@@ -75,12 +73,8 @@ def remind_reviewers() -> None:
 
     They are told beside the leaders, who may be the volunteers themselves, or may not decide on what waits.
     """
-    _remind(notices.ALL_LATE, None, deadlines.last_day_overdue(), once=clock.today())
+    late = review_queries.waiting_by_organization(None, deadlines.last_day_overdue())
+    remind(notices.ALL_LATE, late, once=clock.today())
     for due_on, first, last in deadlines.falling_due(deadlines.REMINDED_BEFORE):
-        _remind(notices.ALL_DUE, first, last, once=due_on, due_on=due_on.isoformat())
-
-
-def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
-    waiting = review_queries.waiting_by_organization(first_on, last_on)
-    for organization, count, *whose in db.session.execute(waiting).all():
-        notify_all(to_reviewers(kind, organization, once=once, without=sole(whose), count=str(count), **values))
+        waiting = review_queries.waiting_by_organization(first, last)
+        remind(notices.ALL_DUE, waiting, once=due_on, due_on=due_on.isoformat())

@@ -36,6 +36,8 @@ Others = aliased(Attendance, name="others")
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
 MOST_AROUND = 100
+# What somebody rejected; a roll-call takes its own word back without that.
+DECIDED_AGAINST = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
 SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
 ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # What a record of the ledger, and what is counted beside it, say of an activity.
@@ -176,13 +178,12 @@ def known_to_batch() -> Select[Attendance]:
     As `line_since`, those at the shifts named whenever they were; with them all that somebody decided to reject.
     """
     moment: BindParameter[datetime] = bindparam("moment", type_=UtcDateTime())
-    rejected = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
     standing = and_(
         Attendance.state != State.REJECTED, _reaches(Attendance, moment, Attendance.shift_id.in_(SHIFT_IDS))
     )
     return (
         select(Attendance)
-        .where(Attendance.volunteer_id == VOLUNTEER_ID, or_(standing, rejected))
+        .where(Attendance.volunteer_id == VOLUNTEER_ID, or_(standing, DECIDED_AGAINST))
         .execution_options(populate_existing=True)
     )
 
@@ -219,15 +220,14 @@ def around(attendance: Attendance, ends_at: datetime) -> Select[Attendance]:
             Attendance.checked_in_at < ends_at + timedelta(hours=rules().late_evidence_hours),
         )
     )
-    rejected = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
     return (
         select(Attendance)
         .where(
             Attendance.volunteer_id == attendance.volunteer_id,
             Attendance.id != attendance.id,
-            or_(near, and_(rejected, here)),
+            or_(near, and_(DECIDED_AGAINST, here)),
         )
-        .order_by(rejected.desc(), Attendance.checked_in_at.desc(), Attendance.id)
+        .order_by(DECIDED_AGAINST.desc(), Attendance.checked_in_at.desc(), Attendance.id)
         .limit(MOST_AROUND)
     )
 

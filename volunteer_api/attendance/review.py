@@ -27,7 +27,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import service as hours
-from volunteer_api.hours.days import MINUTE, spread, whole_minutes
+from volunteer_api.hours.days import MINUTE, spread
 from volunteer_api.hours.service import Credited
 from volunteer_api.organizations.access import Permission, can
 from volunteer_api.sign_ups.queries import lock_volunteer, lock_volunteers
@@ -70,7 +70,7 @@ class Countable:
 
     def room(self, starts_at: datetime, ends_at: datetime) -> int:
         """How many minutes of an interval the ledger does not hold for anything else."""
-        return _room(self.others, starts_at, ends_at)
+        return hours.room_beside(self.others, starts_at, ends_at)
 
 
 def decide(
@@ -139,17 +139,9 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
     told = counting.clip(attendance.checked_in_at, shown_until, *frame)
     days = clock.local_date(starts_at), clock.local_date(ends_at)
     others = hours.credited_on(attendance.volunteer_id, *days, besides={attendance.id})
-    most = _room(others, starts_at, ends_at)
+    most = hours.room_beside(others, starts_at, ends_at)
     is_known = came_at is not None and left_at is not None
     return Countable(starts_at, ends_at, most, others, is_known, told)
-
-
-def _room(others: Sequence[Credited], starts_at: datetime, ends_at: datetime) -> int:
-    taken = sum(
-        min(record.minutes, whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)))
-        for record in others
-    )
-    return max(0, whole_minutes(starts_at, ends_at) - taken)
 
 
 def _came_at(attendance: Attendance) -> datetime | None:

@@ -12,6 +12,7 @@ from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance import scene
 from volunteer_api.attendance.memory import Beside, Gathered
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
+from volunteer_api.attendance.queries import DECIDED_AGAINST, ONE_DAY
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -19,7 +20,6 @@ from volunteer_api.core.settings import rules
 from volunteer_api.hours import service as hours
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
-ONE_DAY = timedelta(days=1)
 # More than the people of a list have in a few days.
 MOST_BESIDE = 2000
 
@@ -94,9 +94,7 @@ def read_beside(people: Collection[Person], shift: Shift, until: datetime, gathe
         Attendance.checked_in_at > min([opens_at, *began]) - ONE_DAY,
         Attendance.checked_in_at < until + ONE_DAY,
     )
-    rejected = and_(
-        Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None), Attendance.shift_id == shift.id
-    )
+    rejected = and_(DECIDED_AGAINST, Attendance.shift_id == shift.id)
     around = (
         select(Attendance)
         .where(Attendance.volunteer_id.in_(ids), or_(near, rejected))

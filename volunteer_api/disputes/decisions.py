@@ -171,9 +171,6 @@ def _require_nothing_recorded(volunteer_id: UUID, matter: Matter) -> None:
 def _require_room(volunteer_id: UUID, starts_at: datetime, ends_at: datetime, minutes: int) -> None:
     """No minute is credited twice, and nothing counts for longer than it was. Raises BeyondService (409)."""
     known = hours.credited_on(volunteer_id, clock.local_date(starts_at), clock.local_date(ends_at))
-    taken = sum(
-        min(one.minutes, whole_minutes(max(one.starts_at, starts_at), min(one.ends_at, ends_at))) for one in known
-    )
-    most = max(0, whole_minutes(starts_at, ends_at) - taken)
+    most = hours.room_beside(known, starts_at, ends_at)
     if minutes > most:
         raise problems.BeyondService(most)

@@ -88,7 +88,7 @@ def record_hours(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any
     idempotency=REQUIRED,
 )
 def record_hours_of_many(principal: Principal, body: dict[str, Any]) -> Mapping[str, Any]:
-    """Record hours of many, with a result for each; none (429) past thirty strangers by phone in an hour."""
+    """Record hours of many, with a result for each; none past thirty strangers by phone in an hour."""
     return backfills.results_view(backfills.record_several(by=principal, **body))
 
 

@@ -1,11 +1,14 @@
 """What volunteers hear of their hours."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
+from sqlalchemy import Select
+
+from volunteer_api.core.database import db
 from volunteer_api.hours.models import Backfill
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
 from volunteer_api.organizations.models import Organization
@@ -59,10 +62,15 @@ HOURS_REVERSED = register(
 )
 
 
-def sole(ids: Sequence[str]) -> list[UUID]:
-    """Whom the first and the last of some ids are, if that is one person: what waits of her or by her alone, somebody
-    else decides on, and hears of it, be it further up."""
-    return [UUID(ids[0])] if len(set(ids)) == 1 else []
+def remind(kind: str, waiting: Select[Organization, int, str, str], *, once: object, **values: str) -> None:
+    """Tell the nearest reviewers of each organization how much waits there, each `once`.
+
+    `waiting` has rows of an organization, how much, and the first and the last id of whose it is: what is all one
+    person's somebody else decides on and hears of, be it further up.
+    """
+    for organization, count, first, last in db.session.execute(waiting).all():
+        without = [UUID(first)] if first == last else []
+        notify_all(to_reviewers(kind, organization, once=once, without=without, count=str(count), **values))
 
 
 def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) -> Notice:

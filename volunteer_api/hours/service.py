@@ -15,7 +15,7 @@ from volunteer_api.core.periods import Period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import settings
 from volunteer_api.hours import queries, tallies
-from volunteer_api.hours.days import spread
+from volunteer_api.hours.days import spread, whole_minutes
 from volunteer_api.hours.events import RecordReversed, RecordWritten
 from volunteer_api.hours.models import ServiceRecord, Source, SubjectKind
 from volunteer_api.hours.notices import HOURS_CREDITED, HOURS_REVERSED
@@ -324,6 +324,14 @@ def credited_among(
         if row.starts_at < ends and row.ends_at > begins and row.attendance_id not in besides:
             sums[row.starts_at, row.ends_at] += row.minutes
     return [Credited(*interval, minutes) for interval, minutes in sums.items() if minutes > 0]
+
+
+def room_beside(records: Sequence[Credited], starts_at: datetime, ends_at: datetime) -> int:
+    """How many minutes of an interval these records leave free."""
+    taken = sum(
+        min(one.minutes, whole_minutes(max(one.starts_at, starts_at), min(one.ends_at, ends_at))) for one in records
+    )
+    return max(0, whole_minutes(starts_at, ends_at) - taken)
 
 
 def minutes_by_day(records: Sequence[Credited]) -> dict[date, int]:

@@ -1,15 +1,11 @@
 """Background work of the hours ledger."""
 
-from datetime import date
-
 from volunteer_api.core import clock, health
-from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, finding_of, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import queries, seal_check, seals, tallies, verification
 from volunteer_api.hours.deadlines import REMINDED_BEFORE, falling_due, last_day_overdue
-from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, sole, to_reviewers
-from volunteer_api.notifications import service as notifications
+from volunteer_api.hours.notices import BACKFILLS_DUE, BACKFILLS_LATE, remind
 
 
 @task("hours.fold_tallies", every=Every.MINUTE, unit=False)
@@ -28,20 +24,15 @@ def verify_tallies() -> None:
 @task("hours.remind_of_late", every=Every.DAY)
 def remind_of_late() -> None:
     """Tell the nearest reviewers of each organization, once a day, how many backfills wait past their deadline."""
-    _remind(BACKFILLS_LATE, None, last_day_overdue(), once=clock.today())
+    remind(BACKFILLS_LATE, queries.waiting_by_organization(None, last_day_overdue()), once=clock.today())
 
 
 @task("hours.remind_of_due", every=Every.DAY)
 def remind_of_due() -> None:
     """Tell them of what must be decided within three days, once for each of these days."""
     for due_on, first, last in falling_due(REMINDED_BEFORE):
-        _remind(BACKFILLS_DUE, first, last, once=due_on, due_on=due_on.isoformat())
-
-
-def _remind(kind: str, first_on: date | None, last_on: date, *, once: date, **values: str) -> None:
-    for organization, count, *whose in db.session.execute(queries.waiting_by_organization(first_on, last_on)).all():
-        told = to_reviewers(kind, organization, once=once, without=sole(whose), count=str(count), **values)
-        notifications.notify_all(told)
+        waiting = queries.waiting_by_organization(first, last)
+        remind(BACKFILLS_DUE, waiting, once=due_on, due_on=due_on.isoformat())
 
 
 @task("hours.seal_days", every=Every.HOUR, unit=False)
