@@ -45,7 +45,7 @@ def trees() -> dict[str, ast.Module]:
 def test_the_layers_contract_is_the_order_of_features() -> None:
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
     assert contract["exhaustive"]
-    assert contract["layers"] == ["cli", "simulation", "demo", "app", *reversed(NAMES), "core", "config"]
+    assert contract["layers"] == ["cli", "backups", "simulation", "demo", "app", *reversed(NAMES), "core", "config"]
 
 
 def test_imports_only_run_to_the_left() -> None:

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from volunteer_api.accounts import reencryption
 from volunteer_api.app import create_app
+from volunteer_api.backups import service as backups
+from volunteer_api.backups.archive import BackupRefused
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
@@ -34,6 +36,7 @@ from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.files.problems import FileStoreUnavailable
 from volunteer_api.hours import seal_check
 from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
@@ -95,6 +98,31 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database to the version of this code."""
     _migrate(_ready_app())
+
+
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--photos/--no-photos", default=True, help="Leave photos out where their bucket keeps copies of its own.")
+def backup(file: Path, photos: bool) -> None:
+    """Write the database, as of one moment, and the photos to the new FILE, beside the running server.
+
+    SECRET_KEY is not in it: without it nobody can read resident IDs and contacts, or sign in.
+    """
+    app = _ready_app()
+    with app.app_context(), _named_refusals(), _progress("Keeping the photos") as show:
+        made = backups.back_up(file, show, photos=photos)
+    click.echo(f"{file}: {made.database} at version {made.revision}, {made.photos} photos.")
+
+
+@group.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(file: Path) -> None:
+    """Fill the empty database, and the store of photos, from the backup FILE: with all of it, or nothing."""
+    app = _ready_app()
+    with app.app_context(), _named_refusals(), _progress("Putting the photos back") as show:
+        found = backups.restore(file, show)
+    _migrate(app)
+    click.echo(f"Restored as of {found.made_at}, {found.photos} photos. Compare: ledger verify, stock verify.")
 
 
 @group.group("import")
@@ -351,8 +379,10 @@ def _reencrypt(columns: tuple[reencryption.SealedColumn, ...]) -> None:
 def _named_refusals() -> Iterator[None]:
     try:
         yield
-    except keyring.RingUnknown as error:
+    except (keyring.RingUnknown, BackupRefused) as error:
         raise click.ClickException(str(error)) from error
+    except FileStoreUnavailable as error:
+        raise click.ClickException(f"Nothing was done. {error.sentence()}") from error
     except keyring.KeyringLocked as error:
         raise BadEnvironment(str(error)) from error
 
