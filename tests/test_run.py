@@ -350,6 +350,27 @@ def test_a_bad_setting_is_named_when_it_is_read(
     assert len(str(refusal.value).splitlines()) == 1
 
 
+def test_the_demo_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    environment = {
+        "APP_ENV": "production",
+        "SECRET_KEY": "x" * 40,
+        "SMS_SENDER": "console",
+        "TRUSTED_PROXIES": "1",
+        "PUBLIC_BASE_URL": "https://volunteers.example.cn",
+        "VAR_DIR": str(tmp_path),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["volunteer-api", "serve", "--demo"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "demo is refused in production" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_line_names_no_password(tmp_path: Path) -> None:
     process = start(
         tmp_path, PORT=str(free_port()), DATABASE_URL="postgresql://volunteer:hidden@127.0.0.1:9/volunteers"

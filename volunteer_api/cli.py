@@ -28,7 +28,7 @@ from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
-from volunteer_api.core.problems import Problem
+from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.settings import settings as settings_in_use
 from volunteer_api.core.tasks import run_worker
@@ -41,7 +41,10 @@ from volunteer_api.hours import seal_check
 from volunteer_api.inventory import verification
 from volunteer_api.loans import borrowers
 from volunteer_api.organizations.divisions import import_divisions
-from volunteer_api.organizations.problems import ImportRefused
+from volunteer_api.organizations.grants import appoint
+from volunteer_api.organizations.models import Role
+from volunteer_api.organizations.problems import ImportRefused, VolunteerUnknown
+from volunteer_api.organizations.service import build_network
 from volunteer_api.rankings import folding, registered
 from volunteer_api.simulation import Plan, Simulated, SimulationRefused, fold_rankings, refresh_statistics, seal_days
 from volunteer_api.simulation import simulate as simulate_district
@@ -67,6 +70,8 @@ def group() -> None:
 def serve(demo: bool) -> None:
     """Check the environment, migrate, then serve with gunicorn and a worker until SIGTERM."""
     settings, port = load_settings(), load_port()
+    if demo and settings.production:
+        raise BadEnvironment("the demo is refused in production (APP_ENV): everybody knows its accounts. Set DEMO=0.")
     check_folder(settings)
     check_port(port)
     check_database(settings)
@@ -144,6 +149,48 @@ def import_divisions_from(file: Path, district: str) -> None:
     except (ImportRefused, UnicodeDecodeError, csv.Error) as error:
         raise click.ClickException(f"{file}: {error}") from error
     click.echo(f"{count} divisions loaded.")
+
+
+@group.group("organizations")
+def organizations_group() -> None:
+    """The network of practice centers, offices and stations."""
+
+
+@organizations_group.command("build")
+@click.argument("district", metavar="DIVISION_CODE")
+def build_organizations(district: str) -> None:
+    """Make an imported district's divisions into its network; what is there already stays as it is."""
+    app = _ready_app()
+    with app.app_context():
+        try:
+            made = run_unit(lambda: build_network(district), writes=True)
+        except NotFound as error:
+            raise click.ClickException(f"{district} is no imported district; see import divisions.") from error
+        counts = f"{len(made.offices)} offices, {len(made.stations)} stations"
+        click.echo(f"{made.center.name}  {made.center.id}: {counts}.")
+
+
+@group.group("grants")
+def grants_group() -> None:
+    """Who may do what where."""
+
+
+@grants_group.command("give")
+@click.argument("role", type=click.Choice([role.value for role in Role if role != Role.STATION_MANAGER]))
+@click.option("--organization", "organization_id", type=click.UUID, required=True, help="Over what, with all below.")
+@click.option("--phone", required=True, metavar="+86…", help="Of somebody who has registered with it.")
+def give_grant(role: str, organization_id: UUID, phone: str) -> None:
+    """Give somebody a role, like the first administrator of a new district. Everybody else is given one in the app."""
+    app = _ready_app()
+    work = functools.partial(appoint, phone=phone, role=Role(role), organization_id=organization_id)
+    with app.app_context():
+        try:
+            given = run_unit(work, writes=True)
+        except VolunteerUnknown as error:
+            raise click.ClickException(f"Nobody has registered with {phone}: the account comes first.") from error
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
+    click.echo(f"{given.role} of {given.scope.name}: {given.volunteer.name}.")
 
 
 @group.group("keys")

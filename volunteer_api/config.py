@@ -1,6 +1,7 @@
 """Typed settings from the environment. Nothing else in the project reads the environment."""
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,14 @@ S3_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,98}/", re.ASCII)
 SMS_ACCOUNT = ("access_key_id", "access_key_secret", "sign_name", "template_code")
 SMS_NEEDS = {"console": (), "aliyun": SMS_ACCOUNT, "tencent": (*SMS_ACCOUNT, "app_id")}
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
+# What has no default in production, and why.
+CHOSEN_IN_PRODUCTION = {
+    "SMS_SENDER": "aliyun or tencent; 'console' prints one-time codes for all to read.",
+    "TRUSTED_PROXIES": "how many proxies stand in front, which is at least 1 on the open internet. Taken for none, "
+    "everybody has the proxy's address, and one limit for all.",
+    "PUBLIC_BASE_URL": "the address that phones know, as in https://volunteers.example.cn; it is printed on paper.",
+}
+LOOPBACK = ("localhost", "127.0.0.1", "::1", None)
 
 
 class BadEnvironment(Exception):
@@ -214,7 +223,9 @@ def _read(env: FileAwareEnv) -> Settings:
     _judge_sender(settings)
     if settings.production:
         _judge_production(
-            settings, debug=env.bool("FLASK_DEBUG", False), sender_is_chosen=bool(env.str("SMS_SENDER", ""))
+            settings,
+            debug=env.bool("FLASK_DEBUG", False),
+            chosen={name for name in CHOSEN_IN_PRODUCTION if env.str(name, "")},
         )
     return settings
 
@@ -326,20 +337,30 @@ def _judge_sender(settings: Settings) -> None:
         raise BadEnvironment(f"SMS_SENDER is {settings.sms_sender}: set {', '.join(missing)} too.")
 
 
-def _judge_production(settings: Settings, *, debug: bool, sender_is_chosen: bool) -> None:
-    if settings.secret_key == DEVELOPMENT_SECRET or len(settings.secret_key) < 32:
+def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> None:
+    if _is_weak(settings.secret_key):
         raise BadEnvironment("SECRET_KEY must be set to at least 32 random characters in production.")
+    if settings.secret_key_previous is not None and _is_weak(settings.secret_key_previous):
+        raise BadEnvironment(
+            "SECRET_KEY_PREVIOUS is known or short, and what it signed would still be taken: run "
+            "`volunteer-api keys rewrap` with APP_ENV=development, then leave it out."
+        )
     if not settings.limits:
         raise BadEnvironment("LIMITS=0 is refused in production.")
     if debug:
         raise BadEnvironment("FLASK_DEBUG is refused in production.")
-    if not sender_is_chosen:
-        raise BadEnvironment(
-            "SMS_SENDER must be set in production: aliyun or tencent; 'console' prints one-time codes for all to read."
-        )
+    for name, why in CHOSEN_IN_PRODUCTION.items():
+        if name not in chosen:
+            raise BadEnvironment(f"{name} must be set in production: {why}")
+    if urlsplit(settings.public_base_url).hostname in LOOPBACK:
+        raise BadEnvironment("PUBLIC_BASE_URL names this machine alone: what is printed would lead nowhere.")
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and _file_system(url) in NETWORK_FILE_SYSTEMS:
         raise BadEnvironment("DATABASE_URL is a SQLite file on a network file system, which can corrupt it.")
+
+
+def _is_weak(secret: str) -> bool:
+    return secret == DEVELOPMENT_SECRET or len(secret) < 32
 
 
 def _file_system(url: URL) -> str:

@@ -229,6 +229,15 @@ def test_sessions_are_what_their_model_says(backend, backends, race):
         )
 
 
+def test_a_crowd_behind_one_address_refreshes_and_one_session_has_its_limit(client, unit, change_settings):
+    change_settings(client.app, limits=True)
+    crowd = [unit(open_one)[1].refresh_token for _ in range(70)]
+    assert {client.post("/auth/refresh", json={"refresh_token": token}).status_code for token in crowd} == {200}
+    answers = [client.post("/auth/refresh", json={"refresh_token": crowd[0]}).status_code for _ in range(30)]
+    assert answers == [200] * 29 + [429]
+    assert client.post("/auth/refresh", json={"refresh_token": crowd[1]}).status_code == 200
+
+
 def test_a_reused_token_and_the_end_are_in_the_audit_log(client, unit):
     session_id, tokens = unit(open_one)
     stolen = token = tokens.refresh_token

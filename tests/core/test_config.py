@@ -7,6 +7,12 @@ import pytest
 from volunteer_api.config import DEVELOPMENT_SECRET, BadEnvironment, load_port, load_settings
 
 GOOD_SECRET = "0123456789abcdef0123456789abcdef"
+PRODUCTION = {
+    "APP_ENV": "production",
+    "SMS_SENDER": "console",
+    "TRUSTED_PROXIES": "1",
+    "PUBLIC_BASE_URL": "https://volunteers.example.cn",
+}
 
 
 def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,6 +82,12 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
     ("changes", "word"),
     [
         ({"SECRET_KEY": GOOD_SECRET, "SMS_SENDER": ""}, "SMS_SENDER"),
+        ({"SECRET_KEY": GOOD_SECRET, "TRUSTED_PROXIES": None}, "TRUSTED_PROXIES must be set"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": ""}, "PUBLIC_BASE_URL must be set"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://127.0.0.1:8000"}, "PUBLIC_BASE_URL names this machine"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "volunteers.example.cn"}, "PUBLIC_BASE_URL names this machine"),
+        ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": DEVELOPMENT_SECRET}, "SECRET_KEY_PREVIOUS"),
+        ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": "short"}, "SECRET_KEY_PREVIOUS"),
         ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "maybe"}, "FLASK_DEBUG"),
         ({}, "SECRET_KEY"),
         ({"SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
@@ -84,18 +96,18 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
         ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
     ],
 )
-def test_production_is_strict(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], word: str) -> None:
-    monkeypatch.setenv("APP_ENV", "production")
-    monkeypatch.setenv("SMS_SENDER", "console")
-    for name, value in changes.items():
-        monkeypatch.setenv(name, value)
+def test_production_is_strict(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], word: str) -> None:
+    for name, value in (PRODUCTION | changes).items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
     with pytest.raises(BadEnvironment, match=word):
         load_settings()
 
 
 def test_production_starts_with_a_good_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("APP_ENV", "production")
-    monkeypatch.setenv("SECRET_KEY", GOOD_SECRET)
+    for name, value in (PRODUCTION | {"SECRET_KEY": GOOD_SECRET}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SMS_SENDER")
     with pytest.raises(BadEnvironment, match="SMS_SENDER"):
         load_settings()
     # The console prints one-time codes: whoever wants that in production has to say so.

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from flask import Flask
 
 from tests.servers import Databases, close, make_settings
 from volunteer_api.app import create_app
-from volunteer_api.core import logs, tasks
+from volunteer_api.core import clock, logs, tasks
 from volunteer_api.core.health import openapi_text
 from volunteer_api.core.problems import Problem
 
@@ -30,6 +31,24 @@ def test_it_is_ready_and_says_on_what(app: Flask) -> None:
     assert after["warnings"] == []
     assert after["worker_last_seen_at"].endswith("Z")
     assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+", after["database"])
+
+
+def test_it_warns_of_a_worker_that_is_gone_and_of_work_that_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise LookupError
+
+    monkeypatch.setitem(tasks.REGISTRY, "accounts.erase", tasks.Task("accounts.erase", fail, tasks.Every.HOUR))
+    tasks.sweep(app)
+    [failed] = app.test_client().get("/readyz").get_json()["warnings"]
+    assert "accounts.erase (LookupError)" in failed
+    with clock.at(clock.now() + timedelta(minutes=16)):
+        warnings = app.test_client().get("/readyz").get_json()["warnings"]
+        assert len(warnings) == 2
+        assert warnings[0].startswith("No worker was seen since")
+    monkeypatch.undo()
+    with clock.at(clock.now() + timedelta(minutes=16)):
+        tasks.sweep(app)
+        assert app.test_client().get("/readyz").get_json()["warnings"] == []
 
 
 def test_a_database_without_tables_is_not_ready(databases: Databases) -> None:

@@ -1,5 +1,6 @@
 """Background work: one unit each, turns that only one takes, nudges that may be lost."""
 
+import functools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ from flask import Flask
 
 from tests.factories import make_volunteer, unit_of
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock, tasks
+from volunteer_api.core import clock, limits, statements, tasks
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import EXTENSION as SETTINGS
 from volunteer_api.core.tasks import QUEUE, REGISTRY, Every, TaskRun, build_queue, enqueue, run_task, sweep, task
+from volunteer_api.core.unit_of_work import run_unit
 
 Unit = Callable[[Callable[[], Any]], Any]
 NAME = "tests.work"
@@ -193,3 +195,24 @@ def test_the_queue_polls_the_library_of_the_database(sqlite_app: Flask) -> None:
     assert sqlite_app.extensions[SETTINGS].valkey_url is None
     connection = build_queue(sqlite_app).storage.conn
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_backlog_goes_in_pieces(
+    app: Flask, unit: Unit, change_settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "DELETED_AT_ONCE", 2)
+    monkeypatch.setattr(tasks, "DELETED_AT_ONCE", 2)
+    units = []
+
+    def counted(work: Callable[[], Any], **options: Any) -> Any:
+        units.append(work)
+        return run_unit(work, **options)
+
+    monkeypatch.setattr(tasks, "run_unit", counted)
+    change_settings(app, limits=True)
+    for number in range(5):
+        unit(functools.partial(limits.spend, "1/minute", "test", who=str(number)))
+    with app.app_context(), clock.at(clock.now() + timedelta(hours=1)):
+        limits.forget_rate_counters()
+    assert unit(lambda: db.session.query(limits.RateCounter).count()) == 0
+    assert len(units) == 3

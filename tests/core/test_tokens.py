@@ -176,6 +176,14 @@ def test_an_issue_time_to_come(app: Flask, token: str) -> None:
     assert refused(app, forge(app, token, iat=soon, exp=soon + 900))
 
 
+def test_two_hosts_clocks_may_differ(app: Flask, token: str) -> None:
+    now = int(time.time())
+    assert not refused(app, forge(app, token, iat=now + 30, nbf=now + 30, exp=now + 930))
+    assert not refused(app, forge(app, token, exp=now - 30, iat=now - 930))
+    assert refused(app, forge(app, token, iat=now + 90, nbf=now + 90, exp=now + 990))
+    assert refused(app, forge(app, token, exp=now - 90, iat=now - 990), "token_expired")
+
+
 def test_a_token_that_is_not_valid_yet(app: Flask, token: str) -> None:
     assert refused(app, forge(app, token, nbf=int(time.time()) + 300))
     assert refused(app, forge(app, token, nbf="soon"))

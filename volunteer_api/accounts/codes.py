@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 
 from volunteer_api.accounts import queries
 from volunteer_api.accounts.models import CodeAllowance, CodePurpose, SignInCode
@@ -18,7 +18,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.limits import caller_address, require_left, spend
 from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import delete_some, insert
 from volunteer_api.core.unit_of_work import after_commit
 
 # How long a register whose answer was lost gives the same outcome again.
@@ -153,15 +153,9 @@ def _guessers(handle: str, device: Mapping[str, str], volunteer_id: UUID | None)
 
 
 def forget_codes() -> int:
-    """Delete codes that can open and repeat nothing any more, with their phones; returns how many."""
-    db.session.execute(delete(CodeAllowance).where(CodeAllowance.day_ends_at <= clock.now()))
-    gone = db.session.scalars(
-        delete(SignInCode)
-        .where(SignInCode.expires_at < clock.now() - REPEATED_FOR)
-        .returning(SignInCode.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(gone.all())
+    """Delete codes that can open and repeat nothing any more, with their phones, some at a time; returns how many."""
+    allowances = delete_some(CodeAllowance, CodeAllowance.day_ends_at <= clock.now())
+    return max(allowances, delete_some(SignInCode, SignInCode.expires_at < clock.now() - REPEATED_FOR))
 
 
 def _allowances(phone: str, device_id: str | None) -> list[_Allowance]:

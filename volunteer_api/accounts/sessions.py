@@ -23,12 +23,15 @@ from volunteer_api.accounts.problems import (
 from volunteer_api.core import audit, clock, keys
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.problems import SessionEnded
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tokens import issue_access_token
 
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
+# An access token lives for fifteen minutes; answers are lost, and phones are restarted.
+REFRESHES = "30/10 minutes"
 # That the session behind an access token still counts, as SQL of core's `session_values`: one look-up by primary key.
 SESSION_IS_OPEN = exists().where(
     DeviceSession.id == bindparam("session_id", type_=Uuid()),
@@ -85,9 +88,10 @@ def refresh(*, refresh_token: str) -> Tokens:
     """Hand a refresh token in for its successor.
 
     The same token may come again until its successor was used: its answer may have been lost. An older one is a stolen
-    copy, and ends the session. Raises RefreshTokenInvalid, RefreshTokenReused, SessionEnded (401).
+    copy, and ends the session. Raises RefreshTokenInvalid, RefreshTokenReused, SessionEnded (401), and TooManyRequests.
     """
     session_id, generation = _open_refresh_token(refresh_token)
+    spend(REFRESHES, "refresh", who=str(session_id))
     now = clock.now()
     # Only the first of parallel requests moves the generation; the others then read it as a repetition.
     moved = db.session.scalar(

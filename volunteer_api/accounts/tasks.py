@@ -6,7 +6,7 @@ from uuid import UUID
 
 from volunteer_api.accounts import codes, erasure, retention
 from volunteer_api.core.logs import logger
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.tasks import Every, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
 
 
@@ -14,16 +14,16 @@ class ErasureFailed(Exception):
     """Somebody could not be erased; the next turn tries again."""
 
 
-@task("accounts.forget_codes", every=Every.HOUR)
+@task("accounts.forget_codes", every=Every.HOUR, unit=False)
 def forget_codes() -> None:
     """Delete codes that are of no use any more, and the phones that asked for them."""
-    codes.forget_codes()
+    repeat(codes.forget_codes)
 
 
-@task("accounts.forget_sessions", every=Every.DAY)
+@task("accounts.forget_sessions", every=Every.DAY, unit=False)
 def forget_sessions() -> None:
     """Delete the sessions, and the names of the devices, on which nobody has been signed in for long."""
-    retention.forget_sessions()
+    repeat(retention.forget_sessions)
 
 
 @task("accounts.remind_of_erasures", every=Every.HOUR)

@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from flask import g, has_request_context
-from sqlalchemy import Index, delete
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
 from volunteer_api.core.addresses import caller
 from volunteer_api.core.database import JSON_TYPE, Base, Identified, db
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import row_count
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.statements import delete_some
+from volunteer_api.core.tasks import Every, repeat, task
 
 
 class AuditAction(StrEnum):
@@ -113,10 +113,10 @@ def kept_since() -> datetime:
     return clock.now() - timedelta(days=rules().audit_days)
 
 
-@task("core.forget_audit_entries", every=Every.DAY)
-def forget_audit_entries() -> int:
+@task("core.forget_audit_entries", every=Every.DAY, unit=False)
+def forget_audit_entries() -> None:
     """Delete the entries past their time; the trigger refuses any younger than the law's six months."""
-    return row_count(db.session.execute(delete(AuditEntry).where(AuditEntry.created_at < kept_since())))
+    repeat(lambda: delete_some(AuditEntry, AuditEntry.created_at < kept_since()))
 
 
 def _network() -> str | None:

@@ -1,6 +1,7 @@
 """What stands at the root beside the contract: is it alive, is it ready, and what does it speak."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -12,13 +13,16 @@ from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from volunteer_api.config import PROJECT_DIRECTORY
+from volunteer_api.core import clock
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.problems import Problem
-from volunteer_api.core.tasks import worker_last_seen
+from volunteer_api.core.tasks import failing, worker_last_seen
 from volunteer_api.core.unit_of_work import run_unit
 
 API = "volunteer_api.api"
 # The pages of /docs come from a package and ask no other host; nothing of theirs may be framed.
+# A night's longest check holds the sweep, and its sign of life, for some minutes.
+WORKER_IS_GONE = timedelta(minutes=15)
 DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
@@ -102,6 +106,10 @@ def _readiness() -> dict[str, Any]:
         warnings.append("This SQLite library can corrupt a database in WAL mode; install pysqlite3 0.6 or newer.")
     if seen is None:
         warnings.append("No worker was ever seen: notifications and clean-up wait for `volunteer-api worker`.")
+    elif seen < clock.now() - WORKER_IS_GONE:
+        warnings.append(f"No worker was seen since {seen:%Y-%m-%dT%H:%M:%SZ}: is `volunteer-api worker` running?")
+    if failed := failing():
+        warnings.append(f"Background work failed when it last ran, see the worker's log: {', '.join(failed)}.")
     warnings += [sentence for check in _warnings if (sentence := check()) is not None]
     return {
         "status": "ready",

@@ -16,7 +16,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import JSON_TYPE, Base, db
 from volunteer_api.core.keys import digests
 from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
-from volunteer_api.core.statements import among, insert, insert_all, row_count
+from volunteer_api.core.statements import among, delete_some, insert, insert_all
 from volunteer_api.core.unit_of_work import Rerun
 
 HEADER = "Idempotency-Key"
@@ -188,8 +188,5 @@ def forget_key(owner_id: UUID, key: str) -> None:
 
 
 def forget_old_keys() -> int:
-    """Delete the keys past their 30 days; returns how many."""
-    gone = db.session.execute(
-        delete(IdempotencyKey).where(IdempotencyKey.created_at < clock.now() - timedelta(days=KEPT_DAYS))
-    )
-    return row_count(gone)
+    """Delete keys past their 30 days, some at a time; returns how many."""
+    return delete_some(IdempotencyKey, IdempotencyKey.created_at < clock.now() - timedelta(days=KEPT_DAYS))

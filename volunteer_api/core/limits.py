@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from flask import current_app, g, has_request_context, request
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage
-from sqlalchemy import Index, case, delete, select
+from sqlalchemy import Index, case, select
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -19,8 +19,8 @@ from volunteer_api.core.keys import sign
 from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import settings
-from volunteer_api.core.statements import insert
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.statements import delete_some, insert
+from volunteer_api.core.tasks import Every, repeat, task
 
 EXTENSION = "volunteer_api.counters"
 PATIENCE_SECONDS = 0.5
@@ -132,10 +132,10 @@ def caller_address() -> str:
     return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
-@task("core.forget_rate_counters", every=Every.HOUR)
+@task("core.forget_rate_counters", every=Every.HOUR, unit=False)
 def forget_rate_counters() -> None:
     """Delete the counters whose window is over."""
-    db.session.execute(delete(RateCounter).where(RateCounter.expires_at <= clock.now()))
+    repeat(lambda: delete_some(RateCounter, RateCounter.expires_at <= clock.now()))
 
 
 def _key(scope: str, who: str) -> str:

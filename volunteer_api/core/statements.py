@@ -16,8 +16,11 @@ from sqlalchemy import (
     TextClause,
     any_,
     bindparam,
+    delete,
     func,
+    select,
     text,
+    tuple_,
 )
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
@@ -26,6 +29,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from volunteer_api.core.database import Base, db
+
+DELETED_AT_ONCE = 5000
 
 
 def insert(table: Any) -> Any:
@@ -105,6 +110,18 @@ def first_and_last(column: Any) -> tuple[ColumnElement[str], ColumnElement[str]]
     """The first and the last of the ids in a group, as texts: not every database knows which UUID is less."""
     text_of = cast_to(column, String)
     return func.min(text_of), func.max(text_of)
+
+
+def delete_some(model: type[Base], *conditions: ColumnElement[bool]) -> int:
+    """Delete at most `DELETED_AT_ONCE` of the rows that meet the conditions, in the running unit; returns how many.
+
+    What is deleted by its age may have become a lot: one statement for all of it could take longer than one may, and
+    would then fail for ever. See `tasks.repeat`.
+    """
+    keys = model.__table__.primary_key.columns  # type: ignore[attr-defined]  # SQLAlchemy types it as any FROM clause
+    some = select(*keys).where(*conditions).limit(DELETED_AT_ONCE)
+    gone = delete(model).where(tuple_(*keys).in_(some)).execution_options(synchronize_session=False)
+    return row_count(db.session.execute(gone))
 
 
 def row_count(result: Result[Any]) -> int:

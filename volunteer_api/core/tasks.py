@@ -24,7 +24,7 @@ from volunteer_api.core.database import Base, db, sqlite_driver
 from volunteer_api.core.keys import derive_key
 from volunteer_api.core.logs import logger
 from volunteer_api.core.settings import settings
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import DELETED_AT_ONCE, insert
 from volunteer_api.core.unit_of_work import after_commit, run_unit
 
 QUEUE = "volunteer_api.queue"
@@ -111,6 +111,12 @@ def enqueue(name: str) -> None:
         after_commit(nudge)
 
 
+def repeat(some: Callable[[], int]) -> None:
+    """Run `some`, which deletes a few thousand rows and tells how many, in units of its own until there are no more."""
+    while run_unit(some, writes=True) >= DELETED_AT_ONCE:
+        continue
+
+
 def run_task(app: Flask, name: str) -> None:
     """Run a task once, now; its record is in the same transaction where it runs in a unit.
 
@@ -143,6 +149,12 @@ def sweep(app: Flask) -> list[str]:
             run_task(app, found.name)
             done.append(found.name)
     return done
+
+
+def failing() -> list[str]:
+    """The tasks whose last run failed, each with the error's type, by name. Needs an open session."""
+    failed = select(TaskRun.name, TaskRun.error).where(TaskRun.error.is_not(None), TaskRun.name.in_(list(REGISTRY)))
+    return [f"{row.name} ({row.error})" for row in db.session.execute(failed.order_by(TaskRun.name))]
 
 
 def worker_last_seen() -> datetime | None:
@@ -203,10 +215,10 @@ def beat() -> None:
     """Do nothing: the record of the run is what `/readyz` looks at."""
 
 
-@task("core.forget_idempotency_keys", every=Every.DAY)
+@task("core.forget_idempotency_keys", every=Every.DAY, unit=False)
 def forget_idempotency_keys() -> None:
     """Delete the first answers past their 30 days."""
-    idempotency.forget_old_keys()
+    repeat(idempotency.forget_old_keys)
 
 
 class _SqliteQueue(SqliteStorage):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
@@ -13,7 +13,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.logs import logger
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import insert_all, row_count
+from volunteer_api.core.statements import delete_some, insert_all
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.notifications.channels import Channel, Delivery
 from volunteer_api.notifications.models import Notification
@@ -138,19 +138,14 @@ def settle(sent: Sequence[UUID], failed: Sequence[UUID]) -> None:
 
 
 def forget() -> int:
-    """Delete the notifications of more than a year ago, read or not, and those of erased people; returns how many.
+    """Delete notifications of more than a year ago, read or not, and those of erased people, some at a time.
 
     Something may still be written to an erased person's inbox, like the return of an activity that they planned.
+    Returns how many.
     """
     over = clock.now() - timedelta(days=rules().notification_days)
     erased = select(Volunteer.id).where(Volunteer.erased_at.is_not(None))
-    return row_count(
-        db.session.execute(
-            delete(Notification)
-            .where(or_(Notification.created_at <= over, Notification.volunteer_id.in_(erased)))
-            .execution_options(synchronize_session=False)
-        )
-    )
+    return delete_some(Notification, or_(Notification.created_at <= over, Notification.volunteer_id.in_(erased)))
 
 
 def _finish(chosen: ColumnElement[bool], values: dict[str, datetime | None]) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.tasks import Every, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.notifications import service
 from volunteer_api.notifications.channels import Channel, ConsoleChannel
@@ -14,10 +14,10 @@ def deliver() -> None:
     deliver_through(ConsoleChannel())
 
 
-@task("notifications.forget", every=Every.DAY)
+@task("notifications.forget", every=Every.DAY, unit=False)
 def forget() -> None:
     """Delete what is too old to be of use."""
-    service.forget()
+    repeat(service.forget)
 
 
 def deliver_through(channel: Channel) -> int:

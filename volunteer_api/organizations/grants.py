@@ -143,6 +143,25 @@ def grant(
     return granted
 
 
+def appoint(*, phone: str, role: Role, organization_id: UUID) -> GrantView:
+    """Grant a role over an organization by the command line, to whoever has proved that the phone is hers.
+
+    For a district's first administrator, and where the last one is gone: nobody in it could give the role. Raises
+    NotFound, OrganizationClosed, VolunteerUnknown, AlreadyGranted.
+    """
+    place = db.session.execute(queries.place(ScopeType.ORGANIZATION, organization_id)).one_or_none()
+    if place is None:
+        raise NotFound()
+    require_open(organization_id)
+    volunteer = accounts.find_by_phone(phone)
+    if volunteer is None:
+        raise VolunteerUnknown()
+    scope = Scope(type=ScopeType.ORGANIZATION, id=organization_id, name=place.name)
+    granted = _give(volunteer.id, role, scope, organization_id, by=None)
+    grantee = Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone))
+    return GrantView(granted.id, role, scope, grantee, granted.created_at, "granted")
+
+
 def grant_below(
     *,
     by: Principal,
@@ -275,7 +294,7 @@ def _require_fit(role: Role, scope_type: ScopeType) -> None:
         raise RoleDoesNotFit(role=role, scope_type=scope_type)
 
 
-def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *, by: UUID) -> Grant:
+def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *, by: UUID | None) -> Grant:
     granted = grant(
         volunteer_id=volunteer_id, role=role, scope_type=ScopeType(scope.type), scope_id=scope.id, granted_by=by
     )
