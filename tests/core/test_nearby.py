@@ -109,6 +109,7 @@ def crowd(app: Flask, number: int) -> None:
 
 
 @pytest.mark.parametrize("circle", ["", "&radius_m=5000", "&radius_m=500"])
+@pytest.mark.both_databases
 def test_both_statements_use_the_index(app: Flask, client: Any, circle: str) -> None:
     crowd(app, 20_000)
     path = f"/stations?near=33.7512,113.3034{circle}"
