@@ -144,12 +144,21 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
         if name not in made:
             url = databases.sqlite() if name == "sqlite" else databases.postgresql()
             made[name] = Backend(create_app(make_settings(url, databases.own)), Sweeper(url))
+            hurry(made[name].app)
         return made[name]
 
     yield get
     for backend in made.values():
         backend.sweeper.close()
         close(backend.app)
+
+
+def hurry(app: Flask) -> None:
+    """Let nothing wait for a disk, and compile a statement once a run: the suite has more than an engine remembers."""
+    with app.app_context():
+        db.engine.update_execution_options(compiled_cache={})
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", lambda opened, _: opened.execute("PRAGMA synchronous = OFF"))
 
 
 @contextmanager
