@@ -1,7 +1,7 @@
 """Who acts in the generated access test, on what, and by which rules: what the rows of `tests/access_matrix` use."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -313,9 +313,17 @@ def moment(hours: float) -> str:
     return (clock.now() + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
 
 
-def rows_of_all_tables(untold: frozenset[str]) -> Iterator[tuple[str, list[Any]]]:
-    """Every table's rows in a fixed order, without the tables in `untold`; needs an application context."""
-    for table in db.metadata.sorted_tables:
-        if table.name not in untold:
-            rows = db.session.execute(table.select()).all()
-            yield table.name, sorted(repr(tuple(row)) for row in rows)
+def rows_of_all_tables(untold: frozenset[str]) -> dict[str, list[str]]:
+    """Every table's rows in a fixed order, without the tables in `untold`; needs an application context.
+
+    It is asked of the driver, for it is asked a thousand times: PostgreSQL in one round trip.
+    """
+    names = [table.name for table in db.metadata.sorted_tables if table.name not in untold]
+    driver: Any = db.session.connection().connection.driver_connection
+    reads = [f'SELECT * FROM "{name}"' for name in names]
+    if db.engine.dialect.name == "sqlite":
+        found = [driver.execute(read).fetchall() for read in reads]
+    else:
+        cursor = driver.execute(";".join(reads))
+        found = [cursor.fetchall()] + [cursor.fetchall() for _ in reads[1:] if cursor.nextset()]
+    return {name: sorted(map(repr, rows)) for name, rows in zip(names, found, strict=True)}

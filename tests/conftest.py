@@ -1,4 +1,10 @@
-"""What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL."""
+"""What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL.
+
+Of a parametrized one the cases are dealt out between the databases: the function is tried on both, a case on one, and
+pytest counts the rest as deselected. What the databases themselves may answer differently (a search in text, time
+counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that asks them
+nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on both.
+"""
 
 import dataclasses
 import gc
@@ -37,6 +43,8 @@ from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
 
 SHARED = pytest.StashKey[Path]()
+HUNT = os.environ.get("HUNT") == "1"
+DATABASES = ("sqlite", "postgresql")
 # Threads of a race: fewer than the connections of an application, for some need a second one beside their own.
 MOST_AT_ONCE = 12
 WAITING = ("test_run.py", "test_readme.py", "test_demo.py", "test_migrations.py")
@@ -44,11 +52,13 @@ WAITING = ("test_run.py", "test_readme.py", "test_demo.py", "test_migrations.py"
 # A run tries the same examples every time, so that a change fails for what it changed. HUNT=1 draws new ones.
 hypothesis_settings.register_profile("steady", derandomize=True, database=None)
 hypothesis_settings.register_profile("hunt", derandomize=False, print_blob=True)
-hypothesis_settings.load_profile("hunt" if os.environ.get("HUNT") == "1" else "steady")
+hypothesis_settings.load_profile("hunt" if HUNT else "steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make one folder for the run; xdist's workers are told its name."""
+    config.addinivalue_line("markers", "both_databases: every case runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "either_database: runs on one of them, whichever comes")
     given = getattr(config, "workerinput", {}).get("shared")
     if given is None:
         path = Path(tempfile.mkdtemp(prefix="volunteer-tests-"))
@@ -72,9 +82,33 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(ShareFolder())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First what mostly waits for processes of its own: at the end no other test would be left to use the time."""
     items.sort(key=lambda item: item.path.name not in WAITING)
+    spared = set() if HUNT else set(cases_spared(items))
+    if spared:
+        config.hook.pytest_deselected(items=[item for item in items if item in spared])
+        items[:] = [item for item in items if item not in spared]
+
+
+def cases_spared(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Of each case that need not run on both databases, the item on the one that it is not dealt to."""
+    functions: dict[str, dict[str, dict[str, pytest.Item]]] = {}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or "app" not in callspec.params or item.get_closest_marker("both_databases"):
+            continue
+        if len(callspec.params) > 1 or item.get_closest_marker("either_database"):
+            database, function = callspec.params["app"], item.nodeid.partition("[")[0]
+            case = callspec.id.replace(database, "", 1)
+            functions.setdefault(function, {}).setdefault(case, {})[database] = item
+    for function, cases in functions.items():
+        for number, found in enumerate(cases.values()):
+            # 0110 1001 and so on: in step with no other parameter.
+            dealt = DATABASES[(zlib.crc32(function.encode()) + number.bit_count()) % 2]
+            # Whoever asks for one item gets it.
+            if len(found) == len(DATABASES):
+                yield from (item for database, item in found.items() if database != dealt)
 
 
 def pytest_collection_finish() -> None:
@@ -110,12 +144,21 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
         if name not in made:
             url = databases.sqlite() if name == "sqlite" else databases.postgresql()
             made[name] = Backend(create_app(make_settings(url, databases.own)), Sweeper(url))
+            hurry(made[name].app)
         return made[name]
 
     yield get
     for backend in made.values():
         backend.sweeper.close()
         close(backend.app)
+
+
+def hurry(app: Flask) -> None:
+    """Let nothing wait for a disk, and compile a statement once a run: the suite has more than an engine remembers."""
+    with app.app_context():
+        db.engine.update_execution_options(compiled_cache={})
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", lambda opened, _: opened.execute("PRAGMA synchronous = OFF"))
 
 
 @contextmanager
@@ -130,11 +173,10 @@ def clean(backend: Backend) -> Iterator[Flask]:
 
 def database_for(operation: str) -> str:
     """The database on which an operation is tried, where each is on one of them: HUNT=1 draws it anew each time."""
-    chance = random.randrange(2) if os.environ.get("HUNT") == "1" else zlib.crc32(operation.encode()) % 2
-    return ("sqlite", "postgresql")[chance]
+    return DATABASES[random.randrange(2) if HUNT else zlib.crc32(operation.encode()) % 2]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def app(request: pytest.FixtureRequest, backends: Callable[[str], Backend]) -> Iterator[Flask]:
     """The application, on each database in turn."""
     with clean(backends(request.param)) as application:
@@ -341,7 +383,7 @@ def valkey_url() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
     """An application on a migrated database that no other test sees."""
     url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,3 +53,6 @@ for _name in [name for name in os.environ if is_the_applications(name, _read)]:
 _directory = tempfile.TemporaryDirectory(prefix="volunteer-tests-var-", ignore_cleanup_errors=True)
 os.environ["VAR_DIR"] = _directory.name
 os.environ["APP_ENV"] = "test"
+# Each process would compile all of its modules anew: a minute and a half of a run on two cores.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -128,9 +128,10 @@ class Stage:
         base = "" if path.startswith(PAGES) else API_PREFIX
         return self.client_of(actor).open(method, path.format(**call.at), base=base, version=call.version, **options)
 
-    def rows(self) -> dict[str, list[Any]]:
+    def rows(self) -> dict[str, list[str]]:
         """What the database holds."""
-        return self.unit(lambda: dict(rows_of_all_tables(TOLD_OF_REFUSALS)))
+        found: dict[str, list[str]] = self.unit(lambda: rows_of_all_tables(TOLD_OF_REFUSALS))
+        return found
 
 
 def with_codes(value: Any, codes: dict[str, str]) -> Any:

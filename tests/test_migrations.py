@@ -107,9 +107,9 @@ def test_sqlite_has_its_foreign_keys_on_after_a_migration(databases: Databases) 
     close(app)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a migrated database that no other test sees: these tests take constraints away."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def ledgers_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
+    """An application on a migrated database of these tests alone: each takes the constraints of its table away."""
     url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
     app = create_app(make_settings(url, databases.own))
     yield app
@@ -117,9 +117,9 @@ def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Fl
 
 
 @pytest.mark.parametrize("ledger", LEDGERS)
-def test_ledgers_only_grow(own_app: Flask, ledger: str) -> None:
+def test_ledgers_only_grow(ledgers_app: Flask, ledger: str) -> None:
     """A row is put in with foreign keys and checks aside; the trigger alone must refuse what is tried on it."""
-    with own_app.app_context():
+    with ledgers_app.app_context():
         insert_row(db.metadata.tables[ledger])
         for attack in attacks(ledger, db.engine.dialect.name):
             with db.engine.connect() as connection:
@@ -177,11 +177,18 @@ def attacks(ledger: str, dialect: str) -> list[str]:
     return changes
 
 
-@pytest.mark.parametrize("ledger", LEDGERS)
-def test_no_insert_takes_a_ledger_rows_place(databases: Databases, ledger: str) -> None:
-    """On a connection of somebody else's, which asks no DELETE trigger of what it replaces."""
+@pytest.fixture(scope="module")
+def strangers_app(databases: Databases) -> Iterator[Flask]:
+    """The same on SQLite, for rows that stay."""
     app = create_app(make_settings(databases.sqlite(), databases.own))
-    with app.app_context():
+    yield app
+    close(app)
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_no_insert_takes_a_ledger_rows_place(strangers_app: Flask, ledger: str) -> None:
+    """On a connection of somebody else's, which asks no DELETE trigger of what it replaces."""
+    with strangers_app.app_context():
         insert_row(db.metadata.tables[ledger])
         for columns in ("", "rowid, "):
             with db.engine.connect() as connection:
@@ -192,7 +199,6 @@ def test_no_insert_takes_a_ledger_rows_place(databases: Databases, ledger: str) 
                 with pytest.raises(DBAPIError, match=f"{ledger} is append-only"):
                     connection.execute(text(attack))
                 connection.invalidate()
-    close(app)
 
 
 def test_every_ledger_is_tested() -> None:

@@ -84,10 +84,12 @@ class TestText:
             "w",
         ],
     )
+    @pytest.mark.both_databases
     def test_is_found(self, client: Any, made: Any, q: str) -> None:
         assert found(client, f"q={q}") == [str(made.id)]
 
     @pytest.mark.parametrize("q", ["河湛", "湛河服务台", "尾声", "anhe", "湛河 巡查", "9", "%", "_", "\\", "湛%河"])
+    @pytest.mark.both_databases
     def test_is_not_found(self, client: Any, made: Any, q: str) -> None:
         answer = client.get("/activities", query_string={"q": q})
         assert answer.json["items"] == []

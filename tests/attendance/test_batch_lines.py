@@ -16,6 +16,9 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.json_provider import written
 from volunteer_api.core.schema import Nested
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 ID = str(ids.new_id())
 TIMES = ["2026-11-26T08:00:00Z", "2026-11-26t08:00:00.123+08:00", "0001-01-01T00:00:00+08:00", "2026-11-26", 5, None]
 ODD: list[Any] = [

@@ -15,6 +15,9 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import deadlines
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 

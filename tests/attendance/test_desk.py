@@ -19,6 +19,9 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 

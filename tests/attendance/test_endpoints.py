@@ -14,6 +14,9 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 MINUTE = timedelta(minutes=1)
 
 

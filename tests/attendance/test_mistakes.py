@@ -29,6 +29,9 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups import service as sign_ups
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -32,6 +32,9 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.notifications.models import Notification
 from volunteer_api.organizations.models import Role
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 HOUR = timedelta(hours=1)
 
 

@@ -22,6 +22,9 @@ from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 

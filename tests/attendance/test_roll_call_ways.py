@@ -16,6 +16,9 @@ from volunteer_api.attendance import review, roll_call, roll_call_queries, servi
 from volunteer_api.core import clock
 from volunteer_api.sign_ups import service as sign_ups
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 LYON = NEAR | {"lng": NEAR["lng"] + 5}
 
 

@@ -21,6 +21,9 @@ from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import Canceled
 
+# What PostgreSQL does in one statement, SQLite does in several.
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 # 10:00 in Shanghai, far from every midnight.

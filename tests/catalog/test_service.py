@@ -19,6 +19,7 @@ def refused(unit: Unit, work: Callable[[], Any], problem: type[Exception]) -> No
 @pytest.mark.parametrize(
     "name", ["处方药", "处方药物", "处方药（阿莫西林）", "处 方　药", "Ａ类处方药", "新处方\u2003药"]
 )
+@pytest.mark.both_databases
 def test_prohibited_names_are_found_in_others(unit: Unit, name: str) -> None:
     unit(lambda: make_item(name="处方药", prohibited=True))
     refused(unit, lambda: make_item(name=name), ProhibitedItem)

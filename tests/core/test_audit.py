@@ -95,6 +95,7 @@ def test_an_entry_falls_with_its_unit(app: Flask) -> None:
     ],
 )
 @pytest.mark.parametrize("age", [timedelta(), timedelta(days=179)])
+@pytest.mark.both_databases
 def test_the_database_refuses_a_change(app: Flask, unit: Unit, change: Any, age: timedelta) -> None:
     record_at(unit, clock.now() - age)
     with app.app_context():

@@ -41,6 +41,7 @@ def name_of(app: Flask) -> str:
 
 
 @pytest.mark.parametrize(("problem", "name"), [(_Kept, "新名"), (_Dropped, "旧名")])
+@pytest.mark.both_databases
 def test_a_refusal_keeps_its_writes_only_if_it_says_so(
     app: Flask, volunteer: Volunteer, problem: type[Problem], name: str
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_callback_that_fails_hides_nothing(app: Flask, volunteer: Volunteer) -
 
 
 @pytest.mark.parametrize("statement", ["SELECT nothing FROM nowhere", "INSERT INTO volunteers (id) VALUES (NULL)"])
+@pytest.mark.both_databases
 def test_a_broken_statement_is_not_tried_again(app: Flask, statement: str) -> None:
     tries: list[int] = []
 

@@ -306,6 +306,7 @@ def make_duty(served: Served) -> UUID:
 
 
 @pytest.mark.parametrize("party", ["volunteer_id", "recorder_id", "approver_id", "leader_id", "confirmed_by"])
+@pytest.mark.both_databases
 def test_the_database_lets_no_party_decide(client: Any, unit: Unit, served: Served, party: str) -> None:
     made = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
     decided = {"state": "rejected", "closed_at": unit(clock.now), "confirmed_minutes": 1}

@@ -119,6 +119,7 @@ def test_whoever_recorded_hours_takes_them_back_alone(client: Any, scene: Scene)
 
 
 @pytest.mark.parametrize("column", ["recorder_id", "decided_by", "both"])
+@pytest.mark.both_databases
 def test_the_database_refuses_one_pair_of_hands(app: Flask, scene: Scene, column: str) -> None:
     made = make_backfill(scene)
     with app.app_context():

@@ -1,20 +1,20 @@
 """Hours of a whole sheet of paper, and decisions on many: each bad cell and refusal named, nobody counted twice."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.attendance.factories import Scene, make_scene, soon
+from tests.attendance.factories import Scene, make_scene
 from tests.factories import make_volunteer
 from tests.hours.factories import line, make_backfill, make_organizer
 from tests.hours.test_backfills import post
 from tests.qualifications.test_imports import workbook
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import ids
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import settings
 from volunteer_api.core.tables import time_of
@@ -26,8 +26,10 @@ Unit = Callable[[Callable[[], Any]], Any]
 
 @pytest.fixture
 def scene(app: Flask) -> Scene:
-    """A shift of two hours that was held yesterday."""
-    return make_scene(starts_at=soon() - timedelta(days=1))
+    """A shift of two hours that was held yesterday, in the morning: a sheet knows no other day."""
+    with app.app_context():
+        begun = clock.at_local(clock.today() - timedelta(days=1), time(10))
+    return make_scene(starts_at=begun)
 
 
 def send(client: Any, person: Volunteer, scene: Scene, content: bytes, *, query: str = "reason=手机没电") -> Any:

@@ -168,6 +168,7 @@ def test_nobody_takes_back_their_own(unit: Unit, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("vouching", [("volunteer", None), (None, "volunteer"), ("organizer", "organizer")])
+@pytest.mark.both_databases
 def test_the_database_knows_dual_control(app: Flask, scene: Scene, vouching: tuple[str | None, str | None]) -> None:
     recorder, approver = ((getattr(scene, name).id if name else None) for name in vouching)
     refused(app, lambda: credit(scene, scene.volunteer.id, 60, FIRST, recorder_id=recorder, approver_id=approver))
@@ -194,6 +195,7 @@ def test_a_duty_belongs_to_its_station(unit: Unit, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE service_records SET minutes = 1", "DELETE FROM service_records"])
+@pytest.mark.both_databases
 def test_the_ledger_refuses_to_be_changed(app: Flask, unit: Unit, scene: Scene, statement: str) -> None:
     unit(lambda: credit(scene, scene.volunteer.id, 60, FIRST))
     refused(app, lambda: db.session.execute(text(statement)))

@@ -275,6 +275,7 @@ def test_months_add_up(unit: Unit) -> None:
 
 @pytest.mark.parametrize("table", ["movements", "stock_entries"])
 @pytest.mark.parametrize("verb", ["UPDATE {} SET created_at = created_at", "DELETE FROM {}"])
+@pytest.mark.both_databases
 def test_the_ledger_only_grows(app: Flask, unit: Unit, table: str, verb: str) -> None:
     depot, item = unit(make_depot), unit(make_item)
     unit(lambda: move(depot, "receipt", line(item, 1)))

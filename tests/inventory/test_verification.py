@@ -39,6 +39,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.both_databases
 def test_each_kind_of_damage_is_found(app: Flask, client: Any, unit: Unit, depot: Any, kind: str) -> None:
     heard: list[LedgerMismatchFound] = []
     handler = events._handlers.setdefault(LedgerMismatchFound, [])

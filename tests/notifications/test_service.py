@@ -134,6 +134,7 @@ def test_the_worker_delivers(app, unit):
 
 
 @pytest.mark.parametrize("fails_at", [{1, 2}, {2, 3}], ids=["claiming", "recording"])
+@pytest.mark.both_databases
 def test_a_commit_that_is_run_again_sends_nothing_again(app, unit, deliver, monkeypatch, fails_at):
     reader = unit(make_volunteer)
     unit(lambda: notify(reader))

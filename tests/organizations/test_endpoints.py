@@ -51,6 +51,7 @@ def test_pages_of_organizations_neither_skip_nor_repeat(client: ApiClient, distr
 
 
 @pytest.mark.parametrize(("q", "names"), [("东安路", ["东安路街道"]), ("%", []), ("_", []), ("社区", 4)])
+@pytest.mark.both_databases
 def test_divisions_are_found_by_a_part_of_their_name(client: ApiClient, district: District, q: str, names: Any) -> None:
     answer = client.get("/divisions", query_string={"q": q})
     found = [item["name"] for item in answer.json["items"]]

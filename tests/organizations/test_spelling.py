@@ -37,6 +37,7 @@ def district(app: Any) -> District:
         ("d", ["东安路街道", "东苑社区居民委员会"]),
     ],
 )
+@pytest.mark.both_databases
 def test_divisions(client: ApiClient, district: District, q: str, names: list[str]) -> None:
     found = client.get("/divisions", query_string={"q": q}).json["items"]
     assert [item["name"] for item in found] == names

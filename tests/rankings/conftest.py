@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from volunteer_api.rankings import folding
+from tests.rankings.factories import fold_nothing
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -14,4 +14,4 @@ Unit = Callable[[Callable[[], Any]], Any]
 def folded(request: pytest.FixtureRequest) -> None:
     """Folded tables that are made, and empty; where a test has a database."""
     if "app" in request.fixturenames:
-        request.getfixturevalue("unit")(folding.rebuild)
+        request.getfixturevalue("unit")(fold_nothing)

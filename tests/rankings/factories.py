@@ -10,9 +10,12 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules, settings
 from volunteer_api.hours import tallies
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Organization, OrganizationPath, PathMember
+from volunteer_api.rankings.models import RankingRule
+from volunteer_api.rankings.names import adults_born_by
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,20 @@ class Happening:
 
     state: ActivityState = ActivityState.COMPLETED
     turns: Sequence[Turn] = field(default_factory=tuple)
+
+
+def fold_nothing() -> None:
+    """What rebuilding leaves where there is nothing to fold, without its hundred statements."""
+    now = clock.now()
+    db.session.add(
+        RankingRule(
+            id=1,
+            attendances_for_held_shift=rules().attendances_for_held_shift,
+            zone=settings().zone.key,
+            folded_at=now,
+            adults_born_by=adults_born_by(now),
+        )
+    )
 
 
 def write(

@@ -215,6 +215,7 @@ def test_who_has_asked_for_erasure_is_no_longer_named(client: Any, unit: Unit, s
         ("idle", None, [60, 50], []),
     ],
 )
+@pytest.mark.both_databases
 def test_my_rank_is_among_all(
     client: Any, served: dict[str, UUID], who: str, rank: int | None, above: list[int], below: list[int]
 ) -> None:

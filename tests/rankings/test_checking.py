@@ -24,6 +24,7 @@ MORE = {
 
 
 @pytest.mark.parametrize("what", MORE)
+@pytest.mark.both_databases
 def test_what_was_written_past_the_triggers_is_found_and_mended(app: Flask, what: str) -> None:
     def serve_yesterday() -> None:
         turn = Turn(NOW - timedelta(hours=30), 60, False, [(0, State.CREDITED, 60), (1, State.HELD, 0)])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Date, delete, func, literal, select, union_all, update
 
 from tests.factories import make_volunteer, unit_of
-from tests.rankings.factories import Happening, Turn, move, write
+from tests.rankings.factories import Happening, Turn, fold_nothing, move, write
 from tests.rankings.test_service import build_tree
 from tests.stations.factories import make_station
 from tests.teams.factories import make_team
@@ -264,6 +264,20 @@ def rows_folded() -> dict[str, list[Any]]:
             (str(row) for row in rows if not amounts or any(row[-amounts:])),
         )
     return found
+
+
+def test_of_nothing_one_row_is_made(unit: Callable[..., Any]) -> None:
+    """With which every test of rankings begins."""
+
+    def folded() -> list[list[tuple[Any, ...]]]:
+        return [[tuple(row) for row in db.session.execute(select(model.__table__))] for model in folding.FOLDED]
+
+    with clock.at(datetime(2026, 11, 23, 4, tzinfo=UTC)):
+        unit(folding.rebuild)
+        rebuilt = unit(folded)
+        unit(lambda: db.session.execute(delete(RankingRule)))
+        unit(fold_nothing)
+    assert unit(folded) == rebuilt
 
 
 def end_history(run: Callable[..., Any], compare: Callable[[], None]) -> None:

@@ -174,6 +174,7 @@ def listed(unit: Callable[..., Any], **query: Any) -> list[tuple[int, UUID, int]
 
 
 @pytest.mark.parametrize("first", [None, NOW.date() - timedelta(days=2)])
+@pytest.mark.both_databases
 def test_ties_share_a_rank_on_whatever_page_and_those_with_nothing_come_last(
     unit: Callable[..., Any], first: date | None
 ) -> None:

@@ -225,6 +225,7 @@ def test_checking_in_four_times_to_one_shift_is_one_attendance(unit: Callable[..
 
 
 @pytest.mark.parametrize("key", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"])
+@pytest.mark.both_databases
 def test_local_days_agree_with_the_zone(
     app: Flask, change_settings: Callable[..., None], unit: Callable[..., Any], key: str
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_draft_tells_nobody(client: Any, unit: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["cancellation", "move", "renaming", "demand"])
+@pytest.mark.both_databases
 def test_news_for_many_cost_no_more_statements(client: Any, unit: Any, statements: Any, way: str) -> None:
     spent = []
     for count in (2, 7):

@@ -5,7 +5,7 @@ Every step is a request. What the page announced must come, and after each step 
 
 import dataclasses
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -52,9 +52,11 @@ def test_a_program_keeps_its_promises(app: Flask, client: Any, unit: Any, change
     class Program(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.now = clock.now()
+            # It is late, and all shifts are on later days: who is insured no more is so from the next day on.
+            self.now = unit(lambda: clock.at_local(clock.today(), time(23, 30)))
             self.start = self.now + 7 * HOUR
-            unit(self.prepare)
+            with clock.at(self.now):
+                unit(self.prepare)
             self.skilled, self.insured, self.regained = set(self.people), set(self.people), set[UUID]()
             phones = unit(lambda: [db.session.get_one(Volunteer, one).phone for one in self.people])
             path = f"/insurance-policies/{self.policy_id}/insured-people"

@@ -196,6 +196,7 @@ def insure(policy: Policy, volunteer_id: UUID, by: UUID) -> None:
 
 
 @pytest.mark.parametrize(("days", "fits"), [(None, True), (1, True), (0, False)])
+@pytest.mark.both_databases
 def test_a_training_is_valid_on_the_day(client: Any, unit: Any, days: int | None, fits: bool) -> None:
     def prepare() -> tuple[MadeActivity, UUID]:
         scene = make_scene()
@@ -219,6 +220,7 @@ def test_a_training_is_valid_on_the_day(client: Any, unit: Any, days: int | None
 
 
 @pytest.mark.parametrize(("hours", "reasons"), [(2, []), (2.5, ["training", "insurance"])])
+@pytest.mark.both_databases
 def test_a_shift_over_midnight_asks_for_both_days(client: Any, unit: Any, hours: float, reasons: list[str]) -> None:
     """One that ends at midnight does not touch the next day."""
 
@@ -310,6 +312,7 @@ def with_rules(app: Any, change_settings: Any, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize(("gap_minutes", "code"), [(0, "overlapping_shift"), (59, "overlapping_shift"), (60, None)])
+@pytest.mark.both_databases
 def test_rest_between_shifts(
     app: Any, client: Any, unit: Any, change_settings: Any, gap_minutes: int, code: str | None
 ) -> None:
@@ -337,6 +340,7 @@ def test_rest_between_shifts(
 @pytest.mark.parametrize(
     ("refuse", "missed", "outcome"), [(True, 2, 409), (False, 2, "pending"), (True, 1, "confirmed")]
 )
+@pytest.mark.both_databases
 def test_no_shows(
     app: Any, client: Any, unit: Any, change_settings: Any, refuse: bool, missed: int, outcome: Any
 ) -> None:

@@ -47,6 +47,7 @@ class TestNearMe:
         assert [item["id"] for item in answer.json["items"]] == [str(inside.id)]
 
     @pytest.mark.parametrize("spread", [0.0, 0.0001])
+    @pytest.mark.both_databases
     def test_pages_neither_skip_nor_repeat(self, client: ApiClient, district: District, spread: float) -> None:
         made = {
             str(make_station(organization_id=district.practice_station.id, latitude=33.7 + number * spread).id)
@@ -73,6 +74,7 @@ class TestNearMe:
         assert client.get(f"/stations?near=33.7,113.3&limit=1&cursor={cursor}").status_code == 400
 
     @pytest.mark.parametrize("near", ["90,180", "-90,0", "0,-180", "89.999999,10"])
+    @pytest.mark.both_databases
     def test_the_ends_of_the_world_are_answered(self, client: ApiClient, district: District, near: str) -> None:
         make_station(organization_id=district.practice_station.id)
         assert client.get(f"/stations?near={near}&radius_m=200000").status_code == 200
@@ -133,6 +135,7 @@ class TestFilters:
         ("2026-11-23T12:00", StationStatus.PAUSED, False),
     ],
 )
+@pytest.mark.both_databases
 def test_open_now_goes_by_the_local_clock(
     client: ApiClient, district: District, local: str, status: StationStatus, expected: bool
 ) -> None:

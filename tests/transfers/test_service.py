@@ -519,6 +519,7 @@ def test_a_retained_name_stays_for_the_longer_time(unit: Unit, pair: Pair) -> No
 
 @pytest.mark.parametrize("table", ["transfer_steps", "transfer_shortfalls"])
 @pytest.mark.parametrize("verb", ["UPDATE {} SET created_at = created_at", "DELETE FROM {}"])
+@pytest.mark.both_databases
 def test_the_journal_only_grows(app: Flask, unit: Unit, pair: Pair, item: UUID, table: str, verb: str) -> None:
     unit(lambda: stock(pair.sender, item, 1))
     transfer_id = unit(lambda: send(pair, line(item, 1)))
