@@ -13,10 +13,11 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock
+from volunteer_api.core import clock, tables
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX
+from volunteer_api.teams import roster
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -242,6 +243,29 @@ class TestImport:
             assert (refused.status_code, refused.json["code"]) == (422, code)
         assert self.count(unit, team) == 1
 
+    def test_files_are_read_and_made_outside_of_the_unit(
+        self, client: ApiClient, team: Team, leader: Volunteer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They take seconds, in which SQLite's only writer would wait."""
+        held: list[bool] = []
+
+        def watched(module: Any, name: str) -> None:
+            real = getattr(module, name)
+
+            def watch(*arguments: Any, **more: Any) -> Any:
+                held.append(db.session.registry().in_transaction())
+                return real(*arguments, **more)
+
+            monkeypatch.setattr(module, name, watch)
+
+        watched(tables, "read_table")
+        watched(roster, "write_table")
+        caller = client.as_(leader)
+        for dry in (True, False):
+            assert self.post(caller, team, workbook(["手机"], ["13700000001"]), dry=dry).status_code == 200
+        assert caller.get(f"/teams/{team.id}/members.xlsx").status_code == 200
+        assert held == [False] * 3
+
     def test_imports_are_limited(
         self, client: ApiClient, team: Team, leader: Volunteer, change_settings: Callable[..., None]
     ) -> None:
@@ -255,5 +279,10 @@ class TestImport:
 
     def test_what_the_template_says_can_be_imported(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         caller = client.as_(leader)
-        template = caller.get(f"/teams/{team.id}/members/template.xlsx")
-        assert self.post(caller, team, template.data).json["rows"] == 0
+        template = caller.get(f"/teams/{team.id}/members/template.xlsx").data
+        assert self.post(caller, team, template).json["code"] == "table_empty"
+        book = load_workbook(BytesIO(template))
+        book.worksheets[0].append(["13700000001", "王秀英", "队员"])
+        filled = BytesIO()
+        book.save(filled)
+        assert self.post(caller, team, filled.getvalue()).json["invited"] == 1
