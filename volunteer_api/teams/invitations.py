@@ -267,7 +267,7 @@ def _tell_leaders(team: Team, requested: Membership, volunteer: Volunteer) -> No
             volunteer_id=leader_id,
             kind=kind,
             values={
-                "name": volunteer.name,
+                "person_id": str(volunteer.id),
                 "team": team.name,
                 "team_id": str(team.id),
                 "membership_id": str(requested.id),
