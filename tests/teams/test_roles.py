@@ -227,13 +227,8 @@ class TestLeadership:
         assert own_membership(client, leader)["role"] == "member"
         for person in (leader, successor):
             heard = client.as_(person).get("/me/notifications").json["items"]
-            assert [item["body"] for item in heard] == ["李阿姨现任鹰城大妈队长。"] or heard[0]["kind"] == (
-                "leadership_changed"
-            )
-        (kept,) = unit(
-            lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == "leadership_changed")).all()
-        )
-        assert (kept.actor_id, kept.subject_id) == (leader.id, successor.id)
+            assert [(item["kind"], item["values"]["name"]) for item in heard] == [("leadership_changed", "李阿姨")]
+        assert leadership(unit) == [(leader.id, "member"), (successor.id, "leader")]
 
     def test_refusals(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         second = make_member(team, make_volunteer(), role=MembershipRole.LEADER)
@@ -309,6 +304,34 @@ class TestTheLog:
         make_member(team, second, role=MembershipRole.LEADER)
         client.as_(leader).post(f"/memberships/{own_membership(client, leader)['id']}/leaving")
         assert leadership(unit) == [(leader.id, "left")]
+
+    def test_every_move_of_a_deputy_is_recorded_and_heard_of(
+        self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
+    ) -> None:
+        """A deputy leads too: takes roll-calls, and reads whom to call."""
+        named, invited = make_volunteer(name="李阿姨"), make_volunteer(name="王大爷")
+        path = f"/memberships/{make_member(team, named).id}"
+        caller = client.as_(leader)
+        for version, role in enumerate(("deputy", "member"), start=1):
+            assert caller.patch(path, json={"role": role}, version=version).status_code == 200
+        waiting = make_member(team, invited, role=MembershipRole.DEPUTY, state=MembershipState.INVITED)
+        assert client.as_(invited).post(f"/memberships/{waiting.id}/acceptance").status_code == 200
+        assert client.as_(invited).post(f"/memberships/{waiting.id}/leaving").status_code == 200
+        assert leadership(unit) == [
+            (named.id, "deputy"),
+            (named.id, "member"),
+            (invited.id, "deputy"),
+            (invited.id, "left"),
+        ]
+
+        def heard(person: Volunteer) -> list[tuple[str, str]]:
+            items = client.as_(person).get("/me/notifications").json["items"]
+            return [(item["kind"], item["values"]["name"]) for item in reversed(items)]
+
+        moves = [("deputy_named", "李阿姨"), ("lead_ended", "李阿姨")]
+        assert heard(named) == moves
+        assert heard(leader) == [*moves, ("deputy_named", "王大爷"), ("lead_ended", "王大爷")]
+        assert heard(invited) == []
 
     def test_a_member_who_leaves_changes_no_lead(self, client: ApiClient, unit: Unit, team: Team) -> None:
         member = make_volunteer()

@@ -266,6 +266,21 @@ class TestImport:
         assert caller.get(f"/teams/{team.id}/members.xlsx").status_code == 200
         assert held == [False] * 3
 
+    def test_a_deputy_names_no_deputies(
+        self, client: ApiClient, unit: Unit, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        deputy = make_volunteer()
+        make_member(team, deputy, role=MembershipRole.DEPUTY)
+        content = workbook(["手机", "角色"], ["13700000001", "副队长"], ["13700000002", None])
+        dry = self.post(client.as_(deputy), team, content, dry=True).json
+        assert [(error["row"], error["code"]) for error in dry["errors"]] == [(2, "role_not_invited")]
+        refused = self.post(client.as_(deputy), team, content)
+        assert (refused.status_code, refused.json["code"]) == (422, "roster_refused")
+        assert self.count(unit, team) == 2
+        plain = workbook(["手机", "角色"], ["13700000002", None])
+        assert self.post(client.as_(deputy), team, plain).json["invited"] == 1
+        assert self.post(client.as_(district.organizer), team, content).json["invited"] == 1
+
     def test_imports_are_limited(
         self, client: ApiClient, team: Team, leader: Volunteer, change_settings: Callable[..., None]
     ) -> None:

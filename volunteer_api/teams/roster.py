@@ -20,7 +20,7 @@ from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import Column, Table, folded, phone_of, receive
 from volunteer_api.teams import access, invitations, queries, service
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
 from volunteer_api.teams.service import MembershipView
 
@@ -114,7 +114,7 @@ def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) ->
     """
     service.require_open(team.id)
     result = Imported()
-    people = _judge(table, result)
+    people = _judge(table, result, names_deputies=access.directs(by, team))
     taken = invitations.phones_taken(team, people)
     wanted = {phone: role for phone, role in people.items() if phone not in taken}
     result.already_members, result.invited = len(people) - len(wanted), len(wanted)
@@ -162,13 +162,13 @@ def _cells(member: MembershipView) -> list[str | None]:
     ]
 
 
-def _judge(table: Table, result: Imported) -> dict[str, MembershipRole]:
+def _judge(table: Table, result: Imported, *, names_deputies: bool) -> dict[str, MembershipRole]:
     """The phones of the good rows with their roles; what is wrong with the others goes into the result."""
     people: dict[str, MembershipRole] = {}
     first_rows: dict[str, int] = {}
     for record in table.records:
         result.rows += 1
-        phone, faults = phone_of(record.values[PHONE.name]), _faults(record.values)
+        phone, faults = phone_of(record.values[PHONE.name]), _faults(record.values, names_deputies)
         if phone in first_rows:
             row = first_rows[phone]
             faults[PHONE.name] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
@@ -180,7 +180,7 @@ def _judge(table: Table, result: Imported) -> dict[str, MembershipRole]:
     return people
 
 
-def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
+def _faults(values: Mapping[str, str], names_deputies: bool) -> dict[str, Fault]:
     faults: dict[str, Fault] = {}
     if not values[PHONE.name]:
         faults[PHONE.name] = Fault("required")
@@ -196,4 +196,6 @@ def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
         )
     elif role not in IMPORTED_ROLES:
         faults[ROLE.name] = Fault("not_role", "A role is 队员 or 副队长.")
+    elif IMPORTED_ROLES[role] in LEADING_ROLES and not names_deputies:
+        faults[ROLE.name] = Fault("role_not_invited", "A deputy names no deputies; ask a leader of the team.")
     return faults
