@@ -266,6 +266,24 @@ class TestImport:
         assert caller.get(f"/teams/{team.id}/members.xlsx").status_code == 200
         assert held == [False] * 3
 
+    def test_a_dry_run_tells_no_phone_of_who_asked_and_is_recorded(
+        self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
+    ) -> None:
+        """Ten of them and a bisection would tell all of a masked phone."""
+        asked, named, member = make_volunteer(), make_volunteer(), make_volunteer()
+        make_member(team, asked, state=MembershipState.REQUESTED)
+        make_member(team, named, state=MembershipState.INVITED)
+        make_member(team, member)
+        content = workbook(["手机"], *[[person.phone] for person in (asked, named, member)], ["13700000001"])
+        expected = {"rows": 4, "invited": 3, "already_members": 1, "errors": []}
+        assert self.post(client.as_(leader), team, content, dry=True).json == expected
+        (kept,) = entries(unit, "data_read")
+        assert (kept.actor_id, kept.organization_id) == (leader.id, team.organization_id)
+        assert kept.details == {"what": "members_by_phone", "team_id": str(team.id), "rows": 4}
+        # In earnest nobody is invited twice, and no count tells it either.
+        assert self.post(client.as_(leader), team, content).json == expected
+        assert [entry.details["invited"] for entry in entries(unit, "members_imported")] == [1]
+
     def test_a_deputy_names_no_deputies(
         self, client: ApiClient, unit: Unit, district: District, team: Team, leader: Volunteer
     ) -> None:
@@ -291,6 +309,11 @@ class TestImport:
                 self.post(caller, team, workbook(["手机"], [13700000000 + number])).status_code for number in range(11)
             ]
         assert codes == [200] * 10 + [429]
+        with clock.at(clock.now()):
+            codes = [
+                self.post(caller, team, workbook(["手机"], [13700000000]), dry=True).status_code for _ in range(31)
+            ]
+        assert codes == [200] * 30 + [429]
 
     def test_what_the_template_says_can_be_imported(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         caller = client.as_(leader)

@@ -5,7 +5,7 @@ from typing import Any
 from volunteer_api.accounts.profile import Contact
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import HTML, XLSX, Download
-from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
+from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.core.tables import Table
@@ -132,6 +132,7 @@ def import_members(principal: Principal, team: Team, query: dict[str, Any], uplo
     return roster.import_members(team, upload, by=principal, dry_run=query["dry_run"])
 
 
+# No key: a stored answer would keep the code that is told once. Who lost the answer makes another.
 @endpoint(
     blueprint,
     "POST",
@@ -140,6 +141,7 @@ def import_members(principal: Principal, team: Team, query: dict[str, Any], uplo
     body=schemas.InvitationCodeCreate,
     returns=schemas.InvitationCodeMade,
     status=201,
+    idempotency=NONE,
 )
 def make_invitation_code(principal: Principal, team: Team, body: dict[str, Any]) -> CodeView:
     """Make a code, for a QR code too, by which people join the team that you lead."""

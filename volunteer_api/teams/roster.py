@@ -48,6 +48,8 @@ IMPORTED_ROLES = {
 MAX_ROWS = 1000
 EXPORTED_ROWS = 10_000
 IMPORTS = "10/day"
+# How many of some phones are members' tells a member's phone to who tries long enough.
+DRY_RUNS = "30/day"
 # Han characters with the dot of Uyghur and Tibetan names, or Latin letters.
 PLAUSIBLE_NAME = re.compile(r"[\u3400-\u9fff\U00020000-\U000323afA-Za-z·・.' -]{2,50}")
 
@@ -109,20 +111,32 @@ def receive_members(principal: Principal, upload: Upload) -> Table:
 def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) -> Imported:
     """Invite the people of an uploaded table, all or nobody; they become members once they accept themselves.
 
-    A dry run changes nothing and names each bad row. Raises RosterRefused (422) with the same errors, TeamClosed,
-    TooManyRequests after ten imports in a day.
+    A dry run invites nobody and names each bad row; the log keeps that phones were looked up. Whoever asked to join
+    waits for an answer: she is not invited again, and no count tells that hers is one of the phones. Raises
+    RosterRefused (422) with the same errors, TeamClosed, TooManyRequests after ten imports, or thirty dry runs, in a
+    day.
     """
     service.require_open(team.id)
     result = Imported()
     people = _judge(table, result, names_deputies=access.directs(by, team))
     taken = invitations.phones_taken(team, people)
-    wanted = {phone: role for phone, role in people.items() if phone not in taken}
-    result.already_members, result.invited = len(people) - len(wanted), len(wanted)
+    result.already_members = sum(taken.values())
+    result.invited = len(people) - result.already_members
     if dry_run:
+        spend(DRY_RUNS, "team imports tried", who=str(by.volunteer_id))
+        audit.record(
+            AuditAction.DATA_READ,
+            actor_id=by.volunteer_id,
+            organization_id=team.organization_id,
+            what="members_by_phone",
+            team_id=str(team.id),
+            rows=len(people),
+        )
         return result
     if result.errors:
         raise RosterRefused(members={"rows": result.rows, "errors": [vars(error) for error in result.errors]})
     spend(IMPORTS, "team imports", who=str(by.volunteer_id))
+    wanted = {phone: role for phone, role in people.items() if phone not in taken}
     invitations.invite(team, wanted)
     audit.record(
         AuditAction.MEMBERS_IMPORTED,
