@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.conftest import ApiClient
 from tests.factories import make_volunteer
@@ -355,6 +355,8 @@ class TestRequests:
             made = client.as_(asking).post(f"/teams/{team.id}/memberships", json={})
             assert made.status_code == 201, made.json
             client.as_(asking).post(f"/memberships/{made.json['id']}/leaving")
+        rows = select(func.count()).where(Membership.volunteer_id == asking.id)
+        assert unit(lambda: db.session.scalar(rows)) == 1
         for who, count in ((leader, 1), (deputy, 1), (member, 0), (asking, 0)):
             heard = client.as_(who).get("/me/notifications").json["items"]
             assert [one["kind"] for one in heard] == ["membership_requested"] * count

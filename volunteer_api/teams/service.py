@@ -175,6 +175,12 @@ def add_member(
     state: MembershipState = MembershipState.ACTIVE,
 ) -> Membership:
     """Open a membership in the given state. Raises AlreadyMember where one is open."""
+    # Who asks, takes it back and asks again leaves no heap of rows.
+    taken_back = (Membership.state == MembershipState.LEFT) & Membership.joined_at.is_(None)
+    earlier = delete(Membership).where(
+        Membership.team_id == team_id, Membership.volunteer_id == volunteer_id, taken_back
+    )
+    db.session.execute(earlier.execution_options(synchronize_session=False))
     opened = db.session.scalar(queries.open_membership(volunteer_id, team_id, OPEN_STATES))
     if opened is not None:
         stale = delete(Membership).where(Membership.id == opened, queries.ran_out(clock.now()))
