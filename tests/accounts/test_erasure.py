@@ -15,6 +15,7 @@ from tests.accounts.furnished import NAME, PHONE, RESIDENT_ID, everything, furni
 from tests.activities.factories import make_activity, make_scene
 from tests.factories import make_volunteer, unit_of
 from tests.inventory.factories import make_depot, make_item, move
+from tests.teams.factories import make_team
 from volunteer_api.accounts import codes, erasure, queries, tasks
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.accounts.models import (
@@ -39,11 +40,13 @@ from volunteer_api.inventory import queries as stock
 from volunteer_api.inventory.models import RetainedName
 from volunteer_api.inventory.tasks import forget_names
 from volunteer_api.notifications.models import Notification
+from volunteer_api.notifications.queries import inbox
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.tasks import forget as forget_notifications
 from volunteer_api.organizations.models import Grant
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp, SignUpState
+from volunteer_api.teams import invitations
 from volunteer_api.teams.models import Membership, MembershipState
 
 METRICS = ("activity_count", "attendance_count", "volunteer_count", "credited_minutes")
@@ -196,6 +199,10 @@ def test_no_table_names_the_person_any_more(app, unit):
     scene = unit(make_scene)
     volunteer_id = unit(lambda: furnish(scene))
     number = read(unit, volunteer_id).volunteer_number
+    leader = make_volunteer()
+    team = make_team(organization_id=scene.office_id, leader=leader)
+    unit(lambda: invitations.join(team, by=Principal(volunteer_id=volunteer_id, session_id=ids.new_id())))
+    assert NAME in unit(lambda: inbox(leader.id, {"limit": 1})).items[0].body
     sought = (NAME, PHONE, PHONE.removeprefix("+86"), "138****7777", RESIDENT_ID, number)
     before = unit(everything)
     assert [text for text in sought if text not in before] == [RESIDENT_ID]
@@ -206,6 +213,8 @@ def test_no_table_names_the_person_any_more(app, unit):
     assert (volunteer.name, volunteer.phone, volunteer.birth_date) == ("已注销用户", None, None)
     assert (volunteer.emergency_contact, volunteer.home_division, volunteer.erases_at) == (None, None, None)
     assert volunteer.erased_at is not None
+    # What others were told of her names nobody either.
+    assert "已注销用户" in unit(lambda: inbox(leader.id, {"limit": 1})).items[0].body
     for table in (DeviceSession, Password, ResidentId, Guardian, Notification):
         assert unit(lambda table=table: db.session.scalar(count_of(table, volunteer_id))) == 0, table
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(SignInCode))) == 0

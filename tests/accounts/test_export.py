@@ -145,7 +145,7 @@ def test_a_long_section_is_cut_and_says_so(unit, person, monkeypatch):
     assert {len(rows) for rows in found.sections.values()} <= {0, 1}
     assert "attendances" in found.truncated
     assert "account" not in found.truncated
-    assert "只列出最近的 1 条" in unit(lambda: export.export_page(principal)).content.decode()
+    assert "只列出最近的 1 条" in unit(lambda: export.export_page(principal).content()).decode()
 
 
 def test_ten_an_hour(app, unit, person, change_settings):

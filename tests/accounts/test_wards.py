@@ -36,8 +36,8 @@ def registered(client, capsys, **changes):
     return answer.json
 
 
-def withdraw(client, code, *numbers, phone=GUARDIAN_PHONE):
-    body = {"phone": phone, "code": code, "volunteer_numbers": list(numbers)}
+def withdraw(client, code, *numbers, phone=GUARDIAN_PHONE, **members):
+    body = {"phone": phone, "code": code, "volunteer_numbers": list(numbers)} | members
     return client.post("/guardian/withdrawals", json=body)
 
 
@@ -113,6 +113,36 @@ def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys
     assert (me["guardian"]["name"], me["erases_at"]) == ("李梅", None)
     kinds = {n["kind"] for n in client.get("/me/notifications", headers=bearer(answer.json)).json["items"]}
     assert kinds == {"guardian_withdrew", "erasure_requested"}
+
+
+def test_who_got_the_guardians_number_ends_no_childs_account(client, capsys, change_settings):
+    """A code to a number that may have a new owner is no proof by itself, here as at a sign-in."""
+    change_settings(client.app, limits=True)
+    tokens = registered(client, capsys)
+    number = number_of(tokens)
+    with clock.at(NOON + timedelta(days=91)):
+        code = guardian_code(client, capsys)
+        refused = withdraw(client, code, number)
+        assert (refused.status_code, refused.json["code"]) == (409, "ward_names_required")
+        assert refused.json["volunteer_numbers"] == [number]
+        for names in (["王小"], ["王小花", "王小明"]):
+            wrong_name = withdraw(client, code, number, names=names)
+            assert (wrong_name.status_code, wrong_name.json["code"]) == (401, "wrong_second_fact")
+        (ward,) = client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code}).json["items"]
+        assert (ward["withdrawn_at"], ward["erases_at"]) == (None, None)
+        ended = withdraw(client, code, number, names=[tokens["volunteer"]["name"]])
+        assert ended.json["items"][0]["erases_at"] is not None
+
+
+def test_wrong_names_of_a_ward_are_counted(client, capsys, change_settings):
+    change_settings(client.app, limits=True)
+    number = number_of(registered(client, capsys))
+    codes = []
+    for day in range(6):
+        with clock.at(NOON + timedelta(days=91 + day)):
+            code = guardian_code(client, capsys)
+            codes += [withdraw(client, code, number, names=["王"]).status_code for _ in range(2)]
+    assert codes == [401] * 10 + [429] * 2
 
 
 def test_the_password_does_not_get_past_it(client, capsys):

@@ -22,6 +22,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.certificates import service
 from volunteer_api.certificates.models import Certificate
 from volunteer_api.core import clock, ids
+from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.hours import seals
 from volunteer_api.hours.models import ServiceRecord
@@ -91,6 +92,30 @@ def test_hours_are_certified_and_verified(client: Any, district: District, volun
     phone = client.as_(volunteer)
     assert phone.get(f"/me/certificates/{certificate['id']}").json == certificate
     assert [one["id"] for one in phone.get("/me/certificates?limit=1").json["items"]] == [certificate["id"]]
+
+
+def test_a_name_is_not_changed_for_a_certificate(
+    client: Any, district: District, volunteer: Volunteer, unit: Unit
+) -> None:
+    """Hours would be sold so: renamed to the buyer, certified, and renamed back."""
+    make_record(volunteer.id, district.office.id, on=date(2026, 3, 2))
+    make_record(volunteer.id, district.office.id, on=date(2026, 3, 20))
+    with client.app.app_context():
+        noon = clock.start_of(date(2026, 3, 20)) + timedelta(hours=12)
+    with clock.at(noon):
+        assert client.as_(volunteer).patch("/me", json={"name": "李买时"}, version=1).status_code == 200
+        assert client.as_(volunteer).patch("/me", json={"name": "李买时"}, version=2).status_code == 200
+    entries = select(AuditEntry.actor_id, AuditEntry.subject_id, AuditEntry.details)
+    changed = unit(lambda: db.session.execute(entries.where(AuditEntry.action == "name_changed")).all())
+    assert changed == [(volunteer.id, volunteer.id, {})]
+    with clock.at(noon + timedelta(days=29)):
+        refused = issue(client, volunteer)
+        assert (refused.status_code, refused.json["code"]) == (409, "name_changed_lately")
+        assert refused.json["from"] == "2026-04-19"
+        # What she did under this name is hers at once.
+        assert issue(client, volunteer, **{"from": "2026-03-20"}).status_code == 201
+    with clock.at(noon + timedelta(days=30)):
+        assert issue(client, volunteer).status_code == 201
 
 
 def clock_today(client: Any) -> str:

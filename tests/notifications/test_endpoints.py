@@ -33,6 +33,15 @@ def test_the_inbox_is_in_the_readers_language(client, unit, reader):
     assert english["read_at"] is None
 
 
+def test_who_is_named_has_the_name_of_the_account(client, unit, reader):
+    for number, name in enumerate(("王秀英", "李阿姨")):
+        hear(unit, reader, number, "sign_up_accepted", person_id=str(unit(lambda n=name: make_volunteer(name=n)).id))
+    items = client.as_(reader).get("/me/notifications").json["items"]
+    assert [(item["values"]["name"], item["body"][:3]) for item in items] == [("李阿姨",) * 2, ("王秀英",) * 2]
+    rows = client.as_(reader).get("/me/export").json["sections"]["notifications"]
+    assert [row["content"]["name"] for row in rows] == ["李阿姨", "王秀英"]
+
+
 def test_newest_first_in_pages_that_do_not_tear(client, unit, reader):
     for number in range(5):
         hear(unit, reader, number)

@@ -92,6 +92,11 @@ def test_reading_is_recorded_and_the_person_sees_it(client: ApiClient, district:
         ("signed_in", True, "路*"),
         ("granted", False, "组*"),
     ]
+    # Where the auditor sat is the auditor's.
+    assert mine[0]["network"] is None
+    client.as_(district.outsider).get("/me/export")
+    own = client.as_(district.outsider).get("/me/audit-entries").json["items"]
+    assert next(item["network"] for item in own if item["action"] == "data_exported") == "127.0.0.0/24"
     assert client.as_(district.organizer).get("/me/audit-entries").json["items"] == []
 
 

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from flask import Flask
 from icalendar import Calendar, Event
+from sqlalchemy import select
 
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.activities.test_shifts_of_long_ones import again, plan, rule
+from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.activities import service, shifts
 from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
+from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.notifications.queries import inbox
 from volunteer_api.phone import access, feed
 from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.sign_ups import service as sign_ups
@@ -118,6 +122,18 @@ class TestFeed:
         # The token, the sign-ups, the names.
         assert len(seen) == 3
         assert client.get(address, base="", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+    def test_it_ends_with_the_sessions_of_whoever_got_in(
+        self, client: Any, made: Any, address: str, unit: Unit
+    ) -> None:
+        """Where an owner takes her account back, a thief's calendar follows her no more."""
+        member_id = made.scene.member_id
+        (heard,) = unit(lambda: inbox(member_id, {"limit": 1, "unread": True})).items
+        assert heard.kind == "calendar_feed_opened"
+        opened = select(AuditEntry.subject_id).where(AuditEntry.action == "calendar_feed_opened")
+        assert unit(lambda: db.session.scalars(opened).all()) == [member_id]
+        unit(lambda: end_sessions_of(member_id))
+        assert client.get(address, base="").status_code == 404
 
     def test_a_moved_shift_is_the_same_event_and_newer(self, client: Any, made: Any, address: str, unit: Unit) -> None:
         _, (before,) = parsed(client.get(address, base=""))

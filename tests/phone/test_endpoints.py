@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from tests.activities.factories import PLACE, make_activity, make_scene
+from tests.factories import make_volunteer
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.recycling import release_phone
 from volunteer_api.attendance import service as attendance
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 from volunteer_api.notifications.service import notify
 from volunteer_api.sign_ups import service as sign_ups
 
@@ -65,6 +69,14 @@ def test_the_screen_of_a_newcomer_is_empty(client: Any, unit: Callable[..., Any]
     newcomer_id = unit(lambda: make_scene().outsider_id)
     home = client.as_(newcomer_id).get("/me/home").get_json()
     assert (home["next_sign_ups"], home["open_attendance"], home["nearby_stations"]) == ([], None, [])
+
+
+def test_who_lost_her_number_sees_the_screen_without_one(client: Any, unit: Callable[..., Any]) -> None:
+    person = unit(make_volunteer)
+    unit(lambda: release_phone(db.session.get_one(Volunteer, person.id)))
+    assert client.as_(person).get("/me/home").get_json()["profile"]["phone"] is None
+    promised = client.at_root.get("/openapi.json").get_json()["components"]["schemas"]["Profile"]["properties"]["phone"]
+    assert promised["type"] == ["string", "null"]
 
 
 def test_far_stations_are_not_nearby(client: Any, member_id: Any) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.qualifications.factories import make_policy, make_training
-from volunteer_api.accounts.events import PhoneProven
+from volunteer_api.accounts.events import PhoneChanged, PhoneProven, PhoneReleased
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
@@ -104,6 +105,32 @@ def test_what_is_recorded_waits_for_the_phone_and_tells_nobody(unit: Unit, distr
     assert found.missing([training.id], today()) == []
     assert found.is_insured([district.office.id], today())
     assert not found.is_insured([district.other_office.id], today())
+
+
+@pytest.mark.parametrize("new_phone", [None, "+8613712345670"])
+def test_who_gets_a_recycled_number_can_be_listed_by_it(
+    unit: Unit, district: District, organizer: Any, new_phone: str | None
+) -> None:
+    former = unit(lambda: make_volunteer(phone=STRANGER))
+    training, policy = unit(lambda: (make_training(district.office.id), make_policy(district.office.id)))
+    lists = {f"/trainings/{training.id}/records": {"completed_on": days_from_now(0)}} | {
+        f"/insurance-policies/{policy.id}/insured-people": {}
+    }
+    body = {"phones": [STRANGER]}
+    assert [organizer.post(path, json=body | rest).status_code for path, rest in lists.items()] == [201, 201]
+    event = PhoneReleased(former.id, STRANGER) if new_phone is None else PhoneChanged(former.id, new_phone)
+
+    def lose_number() -> None:
+        db.session.get_one(Volunteer, former.id).phone = new_phone
+        publish(event)
+
+    unit(lose_number)
+    newcomer = unit(lambda: make_volunteer(phone=STRANGER))
+    assert [organizer.post(path, json=body | rest).status_code for path, rest in lists.items()] == [201, 201]
+    for person in (former, newcomer):
+        found = credentials(unit, person.id)
+        assert found.missing([training.id], today()) == []
+        assert found.is_insured([district.office.id], today())
 
 
 def test_a_day_to_come_is_no_completion(unit: Unit, district: District, organizer: Any) -> None:

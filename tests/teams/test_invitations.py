@@ -16,6 +16,7 @@ from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
+from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.teams import invitations
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipRole, MembershipState, Team
 
@@ -278,7 +279,9 @@ class TestByCode:
             assert self.join(client, make_volunteer(), team, code).status_code == 201
 
     def test_only_the_digest_is_kept(self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer) -> None:
-        code = self.make(client, leader, team)["code"]
+        made = client.as_(leader).post(f"/teams/{team.id}/invitation-codes", json={}, key="made-on-the-phone")
+        code = made.json["code"]
+        assert unit(lambda: db.session.scalars(select(IdempotencyKey)).all()) == []
         kept = unit(lambda: db.session.scalar(select(InvitationCode.code_digest)))
         assert len(kept) == 32
         assert code.encode() not in kept

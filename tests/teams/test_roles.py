@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.conftest import ApiClient
 from tests.factories import make_volunteer
@@ -227,13 +227,8 @@ class TestLeadership:
         assert own_membership(client, leader)["role"] == "member"
         for person in (leader, successor):
             heard = client.as_(person).get("/me/notifications").json["items"]
-            assert [item["body"] for item in heard] == ["李阿姨现任鹰城大妈队长。"] or heard[0]["kind"] == (
-                "leadership_changed"
-            )
-        (kept,) = unit(
-            lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == "leadership_changed")).all()
-        )
-        assert (kept.actor_id, kept.subject_id) == (leader.id, successor.id)
+            assert [(item["kind"], item["values"]["name"]) for item in heard] == [("leadership_changed", "李阿姨")]
+        assert leadership(unit) == [(leader.id, "member"), (successor.id, "leader")]
 
     def test_refusals(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         second = make_member(team, make_volunteer(), role=MembershipRole.LEADER)
@@ -310,6 +305,34 @@ class TestTheLog:
         client.as_(leader).post(f"/memberships/{own_membership(client, leader)['id']}/leaving")
         assert leadership(unit) == [(leader.id, "left")]
 
+    def test_every_move_of_a_deputy_is_recorded_and_heard_of(
+        self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
+    ) -> None:
+        """A deputy leads too: takes roll-calls, and reads whom to call."""
+        named, invited = make_volunteer(name="李阿姨"), make_volunteer(name="王大爷")
+        path = f"/memberships/{make_member(team, named).id}"
+        caller = client.as_(leader)
+        for version, role in enumerate(("deputy", "member"), start=1):
+            assert caller.patch(path, json={"role": role}, version=version).status_code == 200
+        waiting = make_member(team, invited, role=MembershipRole.DEPUTY, state=MembershipState.INVITED)
+        assert client.as_(invited).post(f"/memberships/{waiting.id}/acceptance").status_code == 200
+        assert client.as_(invited).post(f"/memberships/{waiting.id}/leaving").status_code == 200
+        assert leadership(unit) == [
+            (named.id, "deputy"),
+            (named.id, "member"),
+            (invited.id, "deputy"),
+            (invited.id, "left"),
+        ]
+
+        def heard(person: Volunteer) -> list[tuple[str, str]]:
+            items = client.as_(person).get("/me/notifications").json["items"]
+            return [(item["kind"], item["values"]["name"]) for item in reversed(items)]
+
+        moves = [("deputy_named", "李阿姨"), ("lead_ended", "李阿姨")]
+        assert heard(named) == moves
+        assert heard(leader) == [*moves, ("deputy_named", "王大爷"), ("lead_ended", "王大爷")]
+        assert heard(invited) == []
+
     def test_a_member_who_leaves_changes_no_lead(self, client: ApiClient, unit: Unit, team: Team) -> None:
         member = make_volunteer()
         membership = make_member(team, member)
@@ -332,6 +355,8 @@ class TestRequests:
             made = client.as_(asking).post(f"/teams/{team.id}/memberships", json={})
             assert made.status_code == 201, made.json
             client.as_(asking).post(f"/memberships/{made.json['id']}/leaving")
+        rows = select(func.count()).where(Membership.volunteer_id == asking.id)
+        assert unit(lambda: db.session.scalar(rows)) == 1
         for who, count in ((leader, 1), (deputy, 1), (member, 0), (asking, 0)):
             heard = client.as_(who).get("/me/notifications").json["items"]
             assert [one["kind"] for one in heard] == ["membership_requested"] * count

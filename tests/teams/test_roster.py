@@ -13,10 +13,11 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock
+from volunteer_api.core import clock, tables
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX
+from volunteer_api.teams import roster
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -242,6 +243,62 @@ class TestImport:
             assert (refused.status_code, refused.json["code"]) == (422, code)
         assert self.count(unit, team) == 1
 
+    def test_files_are_read_and_made_outside_of_the_unit(
+        self, client: ApiClient, team: Team, leader: Volunteer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They take seconds, in which SQLite's only writer would wait."""
+        held: list[bool] = []
+
+        def watched(module: Any, name: str) -> None:
+            real = getattr(module, name)
+
+            def watch(*arguments: Any, **more: Any) -> Any:
+                held.append(db.session.registry().in_transaction())
+                return real(*arguments, **more)
+
+            monkeypatch.setattr(module, name, watch)
+
+        watched(tables, "read_table")
+        watched(roster, "write_table")
+        caller = client.as_(leader)
+        for dry in (True, False):
+            assert self.post(caller, team, workbook(["手机"], ["13700000001"]), dry=dry).status_code == 200
+        assert caller.get(f"/teams/{team.id}/members.xlsx").status_code == 200
+        assert held == [False] * 3
+
+    def test_a_dry_run_tells_no_phone_of_who_asked_and_is_recorded(
+        self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
+    ) -> None:
+        """Ten of them and a bisection would tell all of a masked phone."""
+        asked, named, member = make_volunteer(), make_volunteer(), make_volunteer()
+        make_member(team, asked, state=MembershipState.REQUESTED)
+        make_member(team, named, state=MembershipState.INVITED)
+        make_member(team, member)
+        content = workbook(["手机"], *[[person.phone] for person in (asked, named, member)], ["13700000001"])
+        expected = {"rows": 4, "invited": 3, "already_members": 1, "errors": []}
+        assert self.post(client.as_(leader), team, content, dry=True).json == expected
+        (kept,) = entries(unit, "data_read")
+        assert (kept.actor_id, kept.organization_id) == (leader.id, team.organization_id)
+        assert kept.details == {"what": "members_by_phone", "team_id": str(team.id), "rows": 4}
+        # In earnest nobody is invited twice, and no count tells it either.
+        assert self.post(client.as_(leader), team, content).json == expected
+        assert [entry.details["invited"] for entry in entries(unit, "members_imported")] == [1]
+
+    def test_a_deputy_names_no_deputies(
+        self, client: ApiClient, unit: Unit, district: District, team: Team, leader: Volunteer
+    ) -> None:
+        deputy = make_volunteer()
+        make_member(team, deputy, role=MembershipRole.DEPUTY)
+        content = workbook(["手机", "角色"], ["13700000001", "副队长"], ["13700000002", None])
+        dry = self.post(client.as_(deputy), team, content, dry=True).json
+        assert [(error["row"], error["code"]) for error in dry["errors"]] == [(2, "role_not_invited")]
+        refused = self.post(client.as_(deputy), team, content)
+        assert (refused.status_code, refused.json["code"]) == (422, "roster_refused")
+        assert self.count(unit, team) == 2
+        plain = workbook(["手机", "角色"], ["13700000002", None])
+        assert self.post(client.as_(deputy), team, plain).json["invited"] == 1
+        assert self.post(client.as_(district.organizer), team, content).json["invited"] == 1
+
     def test_imports_are_limited(
         self, client: ApiClient, team: Team, leader: Volunteer, change_settings: Callable[..., None]
     ) -> None:
@@ -252,8 +309,18 @@ class TestImport:
                 self.post(caller, team, workbook(["手机"], [13700000000 + number])).status_code for number in range(11)
             ]
         assert codes == [200] * 10 + [429]
+        with clock.at(clock.now()):
+            codes = [
+                self.post(caller, team, workbook(["手机"], [13700000000]), dry=True).status_code for _ in range(31)
+            ]
+        assert codes == [200] * 30 + [429]
 
     def test_what_the_template_says_can_be_imported(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         caller = client.as_(leader)
-        template = caller.get(f"/teams/{team.id}/members/template.xlsx")
-        assert self.post(caller, team, template.data).json["rows"] == 0
+        template = caller.get(f"/teams/{team.id}/members/template.xlsx").data
+        assert self.post(caller, team, template).json["code"] == "table_empty"
+        book = load_workbook(BytesIO(template))
+        book.worksheets[0].append(["13700000001", "王秀英", "队员"])
+        filled = BytesIO()
+        book.save(filled)
+        assert self.post(caller, team, filled.getvalue()).json["invited"] == 1

@@ -61,6 +61,13 @@ class PasswordChanged:
 
 
 @dataclass(frozen=True)
+class SessionsEnded:
+    """Whoever had got into an account is out: its sessions are ended, save perhaps the one that asked for it."""
+
+    volunteer_id: UUID
+
+
+@dataclass(frozen=True)
 class GuardianWithdrew:
     """A guardian ended her consent for somebody."""
 

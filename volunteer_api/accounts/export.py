@@ -69,7 +69,11 @@ def export_page(principal: Principal) -> Download:
     Raises TooManyRequests (429) after ten in an hour, both kinds together.
     """
     found = _collect(principal)
-    page = _pages.get_template("export.html").render(
+    return Download(lambda: _page(found), HTML, file_name=f"我的数据-{clock.today()}.html")
+
+
+def _page(found: Export) -> bytes:
+    page: str = _pages.get_template("export.html").render(
         as_of=_shown(found.as_of),
         sections=[
             {
@@ -83,7 +87,7 @@ def export_page(principal: Principal) -> Download:
         ],
         maximum=personal_data.MAXIMUM_ROWS,
     )
-    return Download(page.encode(), HTML, file_name=f"我的数据-{clock.today()}.html")
+    return page.encode()
 
 
 def _collect(principal: Principal, *, whole: bool = False) -> Export:

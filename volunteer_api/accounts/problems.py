@@ -130,6 +130,13 @@ class PhoneNeeded(Conflict):
     is_outcome = False
 
 
+class WardNamesRequired(Conflict):
+    """The guardian's number may have a new owner. The code stays good; `volunteer_numbers` says of whom."""
+
+    title = "This consent is old: give the whole names of those for whom it ends."
+    is_outcome = False
+
+
 class WardUnknown(Conflict):
     title = "For one of these you are not the guardian who consents."
     is_outcome = False

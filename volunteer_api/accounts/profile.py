@@ -21,8 +21,9 @@ from volunteer_api.accounts.problems import (
 )
 from volunteer_api.accounts.resident_numbers import birth_date_of
 from volunteer_api.accounts.service import masked_phone
-from volunteer_api.core import clock
+from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.files import queries as files
@@ -103,6 +104,8 @@ def correct(volunteer: Volunteer, *, principal: Principal, **changes: Any) -> Me
         _use_photo(principal, changes["photo_id"])
     if "birth_date" in changes or "guardian_contact" in changes:
         _check_guardian(volunteer, changes)
+    if changes.get("name", volunteer.name) != volunteer.name:
+        audit.record(AuditAction.NAME_CHANGED, actor_id=principal.volunteer_id, subject_id=volunteer.id)
     for name, value in changes.items():
         if name in SEALED:
             _set_contact(volunteer, name, value)

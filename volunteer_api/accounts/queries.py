@@ -12,6 +12,7 @@ from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import settings
@@ -52,6 +53,12 @@ class ConsentView:
 def volunteer_by_id(volunteer_id: UUID) -> Volunteer | None:
     """The account, None where there is none."""
     return db.session.get(Volunteer, volunteer_id)
+
+
+def name_changed_at(volunteer_id: UUID) -> datetime | None:
+    """When the account got the name that it has, None where it has its first: the audit log says so."""
+    changed = (AuditEntry.subject_id == volunteer_id) & (AuditEntry.action == AuditAction.NAME_CHANGED)
+    return db.session.scalar(select(func.max(AuditEntry.created_at)).where(changed))
 
 
 def volunteer_by_phone(phone: str) -> Volunteer | None:

@@ -182,9 +182,10 @@ class WardQuery(Schema):
 
 
 class GuardianWithdrawal(WardQuery):
-    """For whom the guardian consents no more."""
+    """For whom the guardian consents no more; `names` has their whole names, where the answer before asked for them."""
 
     volunteer_numbers = ListOf(VolunteerNumber(), min_length=1, max_length=20, required=True)
+    names = ListOf(Text(max_length=60), min_length=1, max_length=20)
 
     @post_load
     def name_once(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Uuid, bindparam, exists, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
+from volunteer_api.accounts.events import SessionsEnded
 from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
     AlreadyRegistered,
@@ -20,7 +21,7 @@ from volunteer_api.accounts.problems import (
     RegistrationRequired,
     WrongCode,
 )
-from volunteer_api.core import audit, clock, keys
+from volunteer_api.core import audit, clock, events, keys
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.limits import spend
@@ -119,9 +120,10 @@ def end_session(session_id: UUID, *, reason: str = "signed_out") -> None:
 
 
 def end_sessions_of(volunteer_id: UUID, *, besides: UUID | None = None) -> None:
-    """End every session of an account, save one where it is named."""
+    """End every session of an account, save one where it is named, and what else was opened by them."""
     conditions = [DeviceSession.volunteer_id == volunteer_id]
     _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []), reason="account_changed")
+    events.publish(SessionsEnded(volunteer_id=volunteer_id))
 
 
 def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode | None) -> Tokens:

@@ -7,23 +7,27 @@ and is erased in seven days without one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from volunteer_api.accounts import consents, contacts, erasure, notices, queries
 from volunteer_api.accounts.ages import needs_guardian
-from volunteer_api.accounts.codes import right_code, unused_code
+from volunteer_api.accounts.codes import count_wrong_try, right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import GuardianWithdrew
-from volunteer_api.accounts.models import CodePurpose, Guardian, Volunteer
-from volunteer_api.accounts.problems import WardUnknown, WrongCode
+from volunteer_api.accounts.models import CodePurpose, Guardian, SignInCode, Volunteer
+from volunteer_api.accounts.problems import WardNamesRequired, WardUnknown, WrongCode, WrongSecondFact
+from volunteer_api.accounts.recycling import WRONG_FACTS
 from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.core import audit, clock, events
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import require_left, spend
 from volunteer_api.core.paging import Page
+from volunteer_api.core.settings import rules
 
+SCOPE = "wrong names of wards"
 NO_DEVICE: Mapping[str, str] = {"id": ""}
 
 
@@ -50,10 +54,11 @@ def list_wards(*, phone: str, code: str) -> Page:
     return Page([_view(guardian, ward) for guardian, ward in found], None)
 
 
-def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str]) -> Page:
+def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str], names: Sequence[str] = ()) -> Page:
     """End a guardian's consent for these wards; uses the code up. Asked again with the same code, changes nothing.
 
-    Raises WrongCode (401), TooManyRequests (429), WardUnknown (409; the code stays good).
+    Raises WrongCode (401), TooManyRequests (429), WardUnknown (409; the code stays good), and what `_require_names`
+    raises.
     """
     row = right_code(phone, code, NO_DEVICE, CodePurpose.GUARDIAN)
     found = {
@@ -67,11 +72,34 @@ def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str]) -> Page
         return Page([], None)
     if len(named) < len(volunteer_numbers):
         raise WardUnknown()
+    _require_names(row, named, names)
     row.used_at = clock.now()
     for guardian, ward in named:
         _end(guardian, ward)
     db.session.flush()
     return Page([_view(guardian, ward) for guardian, ward in named], None)
+
+
+def _require_names(row: SignInCode, named: Sequence[tuple[Guardian, Volunteer]], names: Sequence[str]) -> None:
+    """Let through who knows the whole names of those for whom the number consented long ago, if there are any.
+
+    The carrier may have given the number to somebody else since (see `recycling`), who must not end a child's account.
+    Raises WardNamesRequired (409; the code stays good), WrongSecondFact (401; counted like a wrong code),
+    TooManyRequests (429) after ten wrong ones in thirty days.
+    """
+    recent = clock.now() - timedelta(days=rules().recycled_after_days)
+    long_ago = [ward for guardian, ward in named if guardian.consented_at < recent]
+    if not long_ago:
+        return
+    if not names:
+        raise WardNamesRequired(members={"volunteer_numbers": [ward.volunteer_number for ward in long_ago]})
+    for ward in long_ago:
+        require_left(WRONG_FACTS, SCOPE, who=str(ward.id))
+    if len(names) > len(named) or any(ward.name not in names for ward in long_ago):
+        count_wrong_try(row, NO_DEVICE)
+        for ward in long_ago:
+            spend(WRONG_FACTS, SCOPE, who=str(ward.id))
+        raise WrongSecondFact()
 
 
 def _end(guardian: Guardian, ward: Volunteer) -> None:

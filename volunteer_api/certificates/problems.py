@@ -11,6 +11,12 @@ class NothingToCertify(Conflict):
     title = "There are no credited hours in this period."
 
 
+class NameChangedLately(Conflict):
+    """`from` in the body is the first day on which it can be made; it holds hours from before the change."""
+
+    title = "You changed your name lately: hours from before are certified only some weeks later."
+
+
 class SeveralOrganizations(Conflict):
     """`organizations` in the body are those that recorded hours in the period: {id, name, minutes}."""
 

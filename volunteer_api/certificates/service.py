@@ -1,15 +1,17 @@
 """Certificates: issued by whoever recorded the hours, from the ledger, and revoked when it takes some of them back."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from volunteer_api.accounts import queries as accounts
 from volunteer_api.accounts import resident_ids
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.certificates import queries
 from volunteer_api.certificates.models import Certificate, CertificateRecord, Revocation
 from volunteer_api.certificates.problems import (
+    NameChangedLately,
     NothingToCertify,
     PeriodNotOver,
     ResidentIdMissing,
@@ -31,6 +33,8 @@ MOST_RECORDS = 1000
 # 31 letters to the twelfth: at the public page's limit, one address tries them for a hundred thousand million years.
 NUMBER_LENGTH = 12
 ISSUED = "50/day"
+# Hours are not sold by a name that is changed for an hour: whoever leads or serves beside her sees it for so long.
+NAME_SETTLES = timedelta(days=30)
 REVOKED = register(
     "certificate_revoked",
     "A certificate was revoked",
@@ -53,8 +57,8 @@ def issue(
     which recorded all of them; where there are several, the refusal names them. `with_resident_id` puts the masked
     number on it. What the ledger takes back at the same moment is either left out or revokes the certificate.
 
-    Raises PeriodNotOver, NothingToCertify, SeveralOrganizations, TooManyRecords, ResidentIdMissing (409),
-    TooManyRequests (429).
+    Raises PeriodNotOver, NothingToCertify, SeveralOrganizations, TooManyRecords, ResidentIdMissing,
+    NameChangedLately (409), TooManyRequests (429).
     """
     if last > clock.today():
         raise PeriodNotOver()
@@ -71,6 +75,7 @@ def issue(
         raise NothingToCertify()
     if len(records) > MOST_RECORDS:
         raise TooManyRecords(most=MOST_RECORDS)
+    _require_name_of(volunteer_id, records[0].on)
     issuer = db.session.get_one(Organization, issuer_id)
     certificate = Certificate(
         volunteer_id=volunteer_id,
@@ -150,6 +155,16 @@ def carry_root_of(seal_id: int) -> None:
     """Give the root of a new seal to the certificates that waited for it."""
     seal = db.session.get_one(DaySeal, seal_id)
     db.session.execute(queries.give_root(seal.on, seal.root))
+
+
+def _require_name_of(volunteer_id: UUID, first: date) -> None:
+    """Raise NameChangedLately where the name is younger than the hours from `first` on, and nobody had time to see."""
+    changed_at = accounts.name_changed_at(volunteer_id)
+    if changed_at is None or first >= clock.local_date(changed_at):
+        return
+    settled_on = clock.local_date(changed_at + NAME_SETTLES)
+    if clock.today() < settled_on:
+        raise NameChangedLately(members={"from": settled_on.isoformat()})
 
 
 def _only_issuer(volunteer_id: UUID, first: date, last: date) -> UUID:

@@ -61,6 +61,8 @@ class AuditAction(StrEnum):
     STAR_LEVEL_DECIDED = "star_level_decided"
     NATIONAL_EXPORT_MADE = "national_export_made"
     NATIONAL_EXPORT_SYNCED = "national_export_synced"
+    CALENDAR_FEED_OPENED = "calendar_feed_opened"
+    NAME_CHANGED = "name_changed"
 
 
 class AuditEntry(Identified, Base):

@@ -217,7 +217,7 @@ def reject(backfill: Backfill, *, by: UUID, reason: str) -> Backfill:
     notifications.notify(
         volunteer_id=backfill.recorder_id,
         kind=BACKFILL_REJECTED,
-        values={"name": _name_for_recorder(backfill), "activity": title, "reason": reason},
+        values={**_name_for_recorder(backfill), "activity": title, "reason": reason},
         dedup_key=f"{BACKFILL_REJECTED}:{backfill.id}",
     )
     notifications.notify_all([to_volunteer(HOURS_NOT_APPROVED, backfill, title, reason=reason)])
@@ -462,9 +462,11 @@ def _decide(backfill: Backfill, state: str, by: UUID, reason: str | None) -> Non
     _audit(AuditAction.HOURS_DECIDED, backfill, by, decision=state)
 
 
-def _name_for_recorder(backfill: Backfill) -> str:
-    name = db.session.get_one(Volunteer, backfill.volunteer_id).name
-    return name if db.session.scalar(queries.is_known_of(backfill.id)) else accounts.masked_name(name)
+def _name_for_recorder(backfill: Backfill) -> dict[str, str]:
+    """Whom the notification names; of whom the recorder knows no more than a phone, it keeps only `王*`."""
+    if db.session.scalar(queries.is_known_of(backfill.id)):
+        return {"person_id": str(backfill.volunteer_id)}
+    return {"name": accounts.masked_name(db.session.get_one(Volunteer, backfill.volunteer_id).name)}
 
 
 def _audit(action: AuditAction, backfill: Backfill, actor_id: UUID, **details: str) -> None:

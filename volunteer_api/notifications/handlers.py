@@ -21,6 +21,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications.queries import named
 from volunteer_api.notifications.service import notify
 
 
@@ -69,7 +70,7 @@ def empty_inbox(event: VolunteerErased) -> None:
 @exported("notifications")
 def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The inbox, the latest first."""
-    return rows(
+    found = rows(
         select(
             Notification.id,
             Notification.kind,
@@ -81,6 +82,8 @@ def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
         .where(Notification.volunteer_id == volunteer_id)
         .order_by(Notification.created_at.desc(), Notification.id)
     )
+    contents = named([row["content"] for row in found])
+    return [{**row, "content": content} for row, content in zip(found, contents, strict=True)]
 
 
 def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> None:

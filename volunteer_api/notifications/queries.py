@@ -1,6 +1,6 @@
 """What is read of notifications."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.notifications.models import Notification
@@ -42,7 +43,20 @@ def inbox(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
         query,
         scope=str(volunteer_id),
     )
-    return Page([_view(notification) for notification in found.items], found.next_cursor)
+    values = named([notification.values for notification in found.items])
+    return Page([_view(*both) for both in zip(found.items, values, strict=True)], found.next_cursor)
+
+
+def named(contents: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The values of notifications with the `name` that each `person_id` has now. One statement where there is any."""
+    wanted = {UUID(values["person_id"]) for values in contents if "person_id" in values}
+    names: dict[str, str] = {}
+    if wanted:
+        known = db.session.execute(select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(wanted)))
+        names = {str(volunteer_id): name for volunteer_id, name in known}
+    return [
+        {**values, "name": names[values["person_id"]]} if "person_id" in values else dict(values) for values in contents
+    ]
 
 
 def unread_count(volunteer_id: UUID) -> int:
@@ -55,14 +69,14 @@ def unread_count(volunteer_id: UUID) -> int:
     return counted or 0
 
 
-def _view(notification: Notification) -> NotificationView:
-    title, body = render(notification.kind, notification.values)
+def _view(notification: Notification, values: Mapping[str, str]) -> NotificationView:
+    title, body = render(notification.kind, values)
     return NotificationView(
         id=notification.id,
         kind=notification.kind,
         title=title,
         body=body,
-        values=notification.values,
+        values=values,
         created_at=notification.created_at,
         read_at=notification.read_at,
     )

@@ -42,7 +42,8 @@ def notify(*, volunteer_id: UUID, kind: str, values: dict[str, str], dedup_key: 
     """Let a volunteer hear of something once: a second call with the same `dedup_key` changes nothing.
 
     The row is part of the caller's transaction and is sent after its commit. `values` fill the kind's template (see
-    templates.py); more may be given for the phone, like the id of what to open. Raises KeyError for an unknown kind or
+    templates.py); more may be given for the phone, like the id of what to open. A person is named by `person_id`: the
+    name is read with the inbox, so that none outlives its account in another's. Raises KeyError for an unknown kind or
     a missing value: a fault of the caller's code.
     """
     notify_all([Notice(volunteer_id, kind, values, dedup_key)])
@@ -54,7 +55,7 @@ def notify_all(notices: Sequence[Notice]) -> None:
         return
     for notice in notices:
         # A row that can't be rendered would break the inbox for ever; better to fail where it is written.
-        render(notice.kind, notice.values)
+        render(notice.kind, {"name": ""} | notice.values if "person_id" in notice.values else notice.values)
     now = clock.now()
     rows = [
         {

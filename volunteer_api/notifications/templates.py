@@ -9,7 +9,7 @@ from volunteer_api.notifications.models import NotificationKind
 
 @dataclass(frozen=True)
 class Template:
-    """A title, and a body whose `%(name)s` the notification's values fill."""
+    """A title, and a body which the notification's values fill; `%(name)s` is the name of the person `person_id`."""
 
     title: str
     body: str

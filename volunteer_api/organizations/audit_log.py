@@ -76,7 +76,10 @@ def list_entries(*, by: Principal, query: Mapping[str, Any]) -> Page:
 
 
 def list_own_entries(*, by: Principal, query: Mapping[str, Any]) -> Page:
-    """What concerns the caller, the newest first; who did it with a masked name. One statement."""
+    """What concerns the caller, the newest first; who did it with a masked name. One statement.
+
+    The network address of another who is known is her data, and left out.
+    """
     statement = (
         select(AuditEntry, Volunteer.name.label("actor_name"))
         .outerjoin(Volunteer, Volunteer.id == AuditEntry.actor_id)
@@ -90,7 +93,7 @@ def list_own_entries(*, by: Principal, query: Mapping[str, Any]) -> Page:
             action=row.AuditEntry.action,
             by_me=row.AuditEntry.actor_id == by.volunteer_id,
             actor=None if row.actor_name is None else masked_name(row.actor_name),
-            network=row.AuditEntry.network,
+            network=row.AuditEntry.network if row.AuditEntry.actor_id in (None, by.volunteer_id) else None,
         )
         for row in found.items
     ]

@@ -9,15 +9,23 @@ from sqlalchemy import Select, and_, case, delete, func, or_, select
 
 from volunteer_api.activities import calendar
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import clock, keys, texts
+from volunteer_api.core import audit, clock, keys, texts
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
+from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import register
 from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 
 PURPOSE = "calendar feed"
+FEED_OPENED = register(
+    "calendar_feed_opened",
+    "A calendar follows your shifts",
+    "Whoever has its address sees when and where you serve. If that was not you, take the address back.",
+)
 TOKEN_BYTES = 32
 # What is long over need not be fetched every hour.
 KEPT_BEHIND = timedelta(days=90)
@@ -25,11 +33,21 @@ MOST_EVENTS = 500
 
 
 def open_feed(volunteer_id: UUID) -> dict[str, str]:
-    """Make the volunteer's address; one that she had before is dead from now on. The token is told this once."""
+    """Make the volunteer's address; one that she had before is dead from now on. The token is told this once.
+
+    Recorded, and she hears of it: whoever asked may be somebody else.
+    """
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    row = {"token_digest": keys.sign(PURPOSE, token), "created_at": clock.now()}
+    row: dict[str, Any] = {"token_digest": keys.sign(PURPOSE, token), "created_at": clock.now()}
     statement = insert(CalendarFeed).values(volunteer_id=volunteer_id, **row)
     db.session.execute(statement.on_conflict_do_update(index_elements=[CalendarFeed.volunteer_id], set_=row))
+    audit.record(AuditAction.CALENDAR_FEED_OPENED, actor_id=volunteer_id, subject_id=volunteer_id)
+    notify(
+        volunteer_id=volunteer_id,
+        kind=FEED_OPENED,
+        values={},
+        dedup_key=f"{FEED_OPENED}:{volunteer_id}:{row['created_at'].isoformat()}",
+    )
     url = f"{settings().public_base_url}/c/cal/{token}.ics"
     return {"url": url, "subscribe_url": f"webcal://{url.partition('://')[2]}"}
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.accounts.events import SessionsEnded, VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.phone import feed
@@ -15,6 +15,12 @@ from volunteer_api.phone.models import CalendarFeed
 @on(VolunteerErased)
 def close_feed(event: VolunteerErased) -> None:
     """Nobody reads an erased person's calendar."""
+    feed.close_feed(event.volunteer_id)
+
+
+@on(SessionsEnded)
+def close_feed_with_sessions(event: SessionsEnded) -> None:
+    """Whoever had got into the account does not go on reading when and where its owner serves."""
     feed.close_feed(event.volunteer_id)
 
 

@@ -15,12 +15,12 @@ class HomeQuery(NearQuery):
 
 
 class Profile(Schema):
-    """The volunteer's own account; `phone` is E.164."""
+    """The volunteer's own account; `phone` is E.164, null where the number belongs to a new owner now."""
 
     id = Id(required=True)
     volunteer_number = Text(required=True)
     name = Text(required=True)
-    phone = Text(required=True)
+    phone = Text(required=True, allow_none=True)
 
 
 class NextSignUp(Schema):

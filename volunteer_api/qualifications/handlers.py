@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from volunteer_api.accounts.events import PhoneProven, VolunteerErased
+from volunteer_api.accounts.events import PhoneChanged, PhoneProven, PhoneReleased, VolunteerErased
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
@@ -20,6 +20,18 @@ from volunteer_api.qualifications.queries import COVER_ENDS_ON
 def give_what_was_recorded(event: PhoneProven) -> None:
     """Trainings and covers that name the phone count for its owner from now on."""
     service.take_effect(volunteer_id=event.volunteer_id, phone=event.phone)
+
+
+@on(PhoneReleased)
+def keep_without_number(event: PhoneReleased) -> None:
+    """The number's new owner can be listed by it."""
+    service.let_numbers_go(event.volunteer_id)
+
+
+@on(PhoneChanged)
+def keep_without_former_number(event: PhoneChanged) -> None:
+    """So can whoever gets the former number, some day."""
+    service.let_numbers_go(event.volunteer_id, besides=event.phone)
 
 
 @on(VolunteerErased)

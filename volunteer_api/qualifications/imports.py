@@ -158,9 +158,9 @@ def export_insured(policy: Policy, *, by: Principal) -> Download:
     """Whom the policy lists, by masked phone, with what their cover is today; the audit log keeps who fetched it."""
     statement = select(Insured).where(Insured.policy_id == policy.id).order_by(Insured.id).limit(EXPORTED_ROWS)
     rows = [_insured_cells(one, policy) for one in db.session.scalars(statement)]
-    content = write_table(("手机号", "起保日期", "终保日期", "状态"), rows, "参保名单")
     _note_export(policy.organization_id, by, policy_id=str(policy.id), rows=len(rows))
-    return Download(content, XLSX, f"参保名单-{clock.today()}.xlsx")
+    headers = ("手机号", "起保日期", "终保日期", "状态")
+    return Download(lambda: write_table(headers, rows, "参保名单"), XLSX, f"参保名单-{clock.today()}.xlsx")
 
 
 def export_completions(training: Training, *, by: Principal) -> Download:
@@ -172,9 +172,9 @@ def export_completions(training: Training, *, by: Principal) -> Download:
         .limit(EXPORTED_ROWS)
     )
     rows = [_completion_cells(one) for one in db.session.scalars(statement)]
-    content = write_table(("手机号", "完成日期", "有效期至", "状态"), rows, "培训记录")
     _note_export(training.organization_id, by, training_id=str(training.id), rows=len(rows))
-    return Download(content, XLSX, f"培训记录-{clock.today()}.xlsx")
+    headers = ("手机号", "完成日期", "有效期至", "状态")
+    return Download(lambda: write_table(headers, rows, "培训记录"), XLSX, f"培训记录-{clock.today()}.xlsx")
 
 
 def _note_export(organization_id: UUID, by: Principal, **facts: Any) -> None:

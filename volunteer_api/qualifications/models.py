@@ -45,6 +45,7 @@ class Policy(Identified, Versioned, Base):
 class Listed:
     """Somebody who was named by phone: by its digest until the owner proves the number, then by the account too.
 
+    By the account alone once the number is not hers any more: the digest is then one of no phone.
     The phone itself is not kept; the masked one is for whoever keeps the list.
     """
 

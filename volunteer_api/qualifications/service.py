@@ -237,6 +237,17 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
         )
 
 
+def let_numbers_go(volunteer_id: UUID, *, besides: str | None = None) -> None:
+    """Let what names somebody by numbers that are not hers any more name only her account: all but `besides`."""
+    kept = accounts.phone_digest(besides) if besides is not None else b""
+    for model in (TrainingRecord, Insured):
+        mine = select(model).where(model.volunteer_id == volunteer_id, model.phone_digest != kept)
+        for one in db.session.scalars(mine):
+            # The digest of no phone; rows of one policy have different ones.
+            one.phone_digest = accounts.phone_digest(str(one.id))
+    db.session.flush()
+
+
 def _people(phones: Iterable[str], *, by: Principal) -> list[tuple[str, dict[str, Any]]]:
     """Each phone with the columns of `Listed`, in the order of their digests, so that two writers never cross."""
     phones = list(dict.fromkeys(phones))

@@ -147,11 +147,6 @@ def let_go_of_roles(role_ids: Collection[UUID]) -> None:
         )
 
 
-def name_of(volunteer_id: UUID) -> str:
-    """What a volunteer is called."""
-    return db.session.scalars(select(Volunteer.name).where(Volunteer.id == volunteer_id)).one()
-
-
 def by_number(volunteer_number: str) -> UUID | None:
     """The volunteer of this number, in letters of either case; None where there is none."""
     number = Volunteer.volunteer_number == volunteer_number.upper()

@@ -285,8 +285,8 @@ def _require_fit(held: places.Held, now: datetime) -> None:
 
 def _tell_who_asked(kind: str, held: places.Held) -> None:
     if held.mine.decided_by is not None:
-        name = queries.name_of(held.mine.volunteer_id)
-        notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, name=name)
+        about = str(held.mine.volunteer_id)
+        notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
 
 
 def _tell_leaders(shift: Shift, activity: Activity, now: datetime) -> None:

@@ -53,7 +53,7 @@ def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
         created_at=now,
     )
     places.enter(made, shift)
-    notices.send(notices.STAND_IN_ASKED, made, shift, held.activity, name=queries.name_of(mine.volunteer_id))
+    notices.send(notices.STAND_IN_ASKED, made, shift, held.activity, person_id=str(mine.volunteer_id))
     return made
 
 
@@ -99,8 +99,8 @@ def swap(held: places.Held, now: datetime) -> None:
 def tell_giver(kind: str, held: places.Held) -> None:
     """Tell whose place it is or was."""
     giver = db.session.get_one(SignUp, held.mine.stands_in_for_id)
-    name = queries.name_of(held.mine.volunteer_id)
-    notices.send(kind, held.mine, held.shift, held.activity, to=giver.volunteer_id, name=name)
+    stand_in = str(held.mine.volunteer_id)
+    notices.send(kind, held.mine, held.shift, held.activity, to=giver.volunteer_id, person_id=stand_in)
 
 
 def _require_offer(held: places.Held) -> SignUp:

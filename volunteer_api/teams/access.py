@@ -47,6 +47,15 @@ def require_direct(principal: Principal, team: Team) -> None:
     _require(principal, team, _role(principal.volunteer_id, team.id), (MembershipRole.LEADER,))
 
 
+def directs(principal: Principal, team: Team) -> bool:
+    """Whether `require_direct` lets somebody pass."""
+    try:
+        require_direct(principal, team)
+    except (Forbidden, NotFound):
+        return False
+    return True
+
+
 @open_to_all
 def to_read_page(principal: Principal | None, code: str) -> str:
     """Anybody who has what can be a code, as it is written; nothing is looked up. Raises NotFound (404)."""

@@ -4,11 +4,11 @@ from typing import Any
 
 from volunteer_api.accounts.profile import Contact
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.bodies import Upload
 from volunteer_api.core.downloads import HTML, XLSX, Download
-from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
+from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.core.tables import Table
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
 from volunteer_api.teams import access, invitations, roster, schemas, service
@@ -125,13 +125,14 @@ def read_import_template() -> Download:
     query=schemas.ImportQuery,
     returns=schemas.ImportRead,
     upload=True,
-    limit="60/10 minutes",
+    prepare=roster.receive_members,
 )
-def import_members(principal: Principal, team: Team, query: dict[str, Any], upload: Upload) -> Imported:
+def import_members(principal: Principal, team: Team, query: dict[str, Any], upload: Table) -> Imported:
     """Invite the people of an xlsx or csv table, all or nobody; a dry run names each bad row and changes nothing."""
-    return roster.import_members(team, upload.content, by=principal, dry_run=query["dry_run"])
+    return roster.import_members(team, upload, by=principal, dry_run=query["dry_run"])
 
 
+# No key: a stored answer would keep the code that is told once. Who lost the answer makes another.
 @endpoint(
     blueprint,
     "POST",
@@ -140,6 +141,7 @@ def import_members(principal: Principal, team: Team, query: dict[str, Any], uplo
     body=schemas.InvitationCodeCreate,
     returns=schemas.InvitationCodeMade,
     status=201,
+    idempotency=NONE,
 )
 def make_invitation_code(principal: Principal, team: Team, body: dict[str, Any]) -> CodeView:
     """Make a code, for a QR code too, by which people join the team that you lead."""

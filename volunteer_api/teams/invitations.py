@@ -105,16 +105,20 @@ def invite(team: Team, phones: Mapping[str, MembershipRole]) -> list[Membership]
     return made
 
 
-def phones_taken(team: Team, phones: Collection[str]) -> set[str]:
-    """Which of the phones belong to members of the team, or are invited or ask to be. Three statements."""
+def phones_taken(team: Team, phones: Collection[str]) -> dict[str, bool]:
+    """Which of the phones belong to members of the team, or are invited or ask to be, with whether that may be told.
+
+    Of members whoever leads may read the phone, and the invited were typed in; of who asked, or was named by account,
+    nobody learns the phone before she is a member. Three statements.
+    """
     digests = {accounts.phone_digest(phone): phone for phone in phones}
     owners = {volunteer.id: str(volunteer.phone) for volunteer in registered(phones)}
-    taken: set[str] = set()
-    for volunteer_id, digest in db.session.execute(queries.open_among(team.id, owners.keys(), digests.keys())):
+    taken: dict[str, bool] = {}
+    for volunteer_id, digest, state in db.session.execute(queries.open_among(team.id, owners.keys(), digests.keys())):
         if volunteer_id in owners:
-            taken.add(owners[volunteer_id])
+            taken[owners[volunteer_id]] = state == MembershipState.ACTIVE
         if digest in digests:
-            taken.add(digests[digest])
+            taken[digests[digest]] = True
     return taken
 
 
@@ -267,7 +271,7 @@ def _tell_leaders(team: Team, requested: Membership, volunteer: Volunteer) -> No
             volunteer_id=leader_id,
             kind=kind,
             values={
-                "name": volunteer.name,
+                "person_id": str(volunteer.id),
                 "team": team.name,
                 "team_id": str(team.id),
                 "membership_id": str(requested.id),

@@ -95,12 +95,12 @@ def own_memberships(volunteer_id: UUID, state: str | None) -> Select[Membership,
 
 def open_among(
     team_id: UUID, volunteer_ids: Collection[UUID], digests: Collection[bytes]
-) -> Select[UUID | None, bytes | None]:
-    """Volunteer and phone digest of the team's open memberships among these people and invited phones.
+) -> Select[UUID | None, bytes | None, str]:
+    """Volunteer, phone digest and state of the team's open memberships among these people and invited phones.
 
     An invitation that ran out is not open any more.
     """
-    return select(Membership.volunteer_id, Membership.phone_digest).where(
+    return select(Membership.volunteer_id, Membership.phone_digest, Membership.state).where(
         Membership.team_id == team_id,
         not_(ran_out(clock.now())),
         or_(

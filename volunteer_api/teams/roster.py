@@ -10,21 +10,25 @@ from volunteer_api.accounts.profile import Contact, contact_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.spreadsheets import Row, read_table, write_table
-from volunteer_api.core.tables import ColumnMissing, phone_of
+from volunteer_api.core.spreadsheets import write_table
+from volunteer_api.core.tables import Column, Table, folded, phone_of, receive
 from volunteer_api.teams import access, invitations, queries, service
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
 from volunteer_api.teams.service import MembershipView
 
 HEADERS = ("姓名", "志愿者编号", "手机", "角色", "状态", "入队日期")
-TEMPLATE_HEADERS = ("手机", "姓名", "角色")
+PHONE = Column("手机", ("手机号", "手机号码", "联系电话", "电话", "phone"), required=True)
+NAME = Column("姓名", ("名字", "name"))
+ROLE = Column("角色", ("职务", "role"))
+COLUMNS = (PHONE, NAME, ROLE)
 ROLE_WORDS = {MembershipRole.LEADER: "队长", MembershipRole.DEPUTY: "副队长", MembershipRole.MEMBER: "队员"}
 STATE_WORDS = {
     MembershipState.REQUESTED: "待审核",
@@ -32,12 +36,6 @@ STATE_WORDS = {
     MembershipState.ACTIVE: "在队",
     MembershipState.REJECTED: "已拒绝",
     MembershipState.LEFT: "已离队",
-}
-# What people write over the columns, and the one name of each.
-COLUMN_WORDS = {
-    **dict.fromkeys(("手机", "手机号", "手机号码", "联系电话", "电话", "phone"), "手机"),
-    **dict.fromkeys(("姓名", "名字", "name"), "姓名"),
-    **dict.fromkeys(("角色", "职务", "role"), "角色"),
 }
 IMPORTED_ROLES = {
     "": MembershipRole.MEMBER,
@@ -48,11 +46,10 @@ IMPORTED_ROLES = {
     "deputy": MembershipRole.DEPUTY,
 }
 MAX_ROWS = 1000
-MAX_COLUMNS = 50
-# Titles and notes stand above the header at most so far.
-HEADER_WITHIN = 10
 EXPORTED_ROWS = 10_000
 IMPORTS = "10/day"
+# How many of some phones are members' tells a member's phone to who tries long enough.
+DRY_RUNS = "30/day"
 # Han characters with the dot of Uyghur and Tibetan names, or Latin letters.
 PLAUSIBLE_NAME = re.compile(r"[\u3400-\u9fff\U00020000-\U000323afA-Za-z·・.' -]{2,50}")
 
@@ -96,32 +93,50 @@ def export_members(team: Team, *, by: Principal) -> Download:
         team_id=str(team.id),
         rows=len(rows),
     )
-    return Download(write_table(HEADERS, rows, "队员名单"), XLSX, f"{team.name}-队员名单-{clock.today()}.xlsx")
+    file_name = f"{team.name}-队员名单-{clock.today()}.xlsx"
+    return Download(lambda: write_table(HEADERS, rows, "队员名单"), XLSX, file_name)
 
 
 def template() -> Download:
     """An empty workbook with the columns that `import_members` reads."""
-    return Download(write_table(TEMPLATE_HEADERS, [], "队员导入"), XLSX, "队员导入模板.xlsx")
+    headers = [column.name for column in COLUMNS]
+    return Download(write_table(headers, [], "队员导入"), XLSX, "队员导入模板.xlsx")
 
 
-def import_members(team: Team, content: bytes, *, by: Principal, dry_run: bool) -> Imported:
+def receive_members(principal: Principal, upload: Upload) -> Table:
+    """The table of an upload; see `core.tables.receive`."""
+    return receive(principal, upload, COLUMNS, max_rows=MAX_ROWS)
+
+
+def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) -> Imported:
     """Invite the people of an uploaded table, all or nobody; they become members once they accept themselves.
 
-    A dry run changes nothing and names each bad row. Raises RosterRefused (422) with the same errors, ColumnMissing,
-    what `read_table` raises, TeamClosed, TooManyRequests after ten imports in a day.
+    A dry run invites nobody and names each bad row; the log keeps that phones were looked up. Whoever asked to join
+    waits for an answer: she is not invited again, and no count tells that hers is one of the phones. Raises
+    RosterRefused (422) with the same errors, TeamClosed, TooManyRequests after ten imports, or thirty dry runs, in a
+    day.
     """
     service.require_open(team.id)
-    rows = read_table(content, max_rows=MAX_ROWS + HEADER_WITHIN, max_columns=MAX_COLUMNS)
     result = Imported()
-    people = _judge(rows, result)
+    people = _judge(table, result, names_deputies=access.directs(by, team))
     taken = invitations.phones_taken(team, people)
-    wanted = {phone: role for phone, role in people.items() if phone not in taken}
-    result.already_members, result.invited = len(people) - len(wanted), len(wanted)
+    result.already_members = sum(taken.values())
+    result.invited = len(people) - result.already_members
     if dry_run:
+        spend(DRY_RUNS, "team imports tried", who=str(by.volunteer_id))
+        audit.record(
+            AuditAction.DATA_READ,
+            actor_id=by.volunteer_id,
+            organization_id=team.organization_id,
+            what="members_by_phone",
+            team_id=str(team.id),
+            rows=len(people),
+        )
         return result
     if result.errors:
         raise RosterRefused(members={"rows": result.rows, "errors": [vars(error) for error in result.errors]})
     spend(IMPORTS, "team imports", who=str(by.volunteer_id))
+    wanted = {phone: role for phone, role in people.items() if phone not in taken}
     invitations.invite(team, wanted)
     audit.record(
         AuditAction.MEMBERS_IMPORTED,
@@ -161,53 +176,40 @@ def _cells(member: MembershipView) -> list[str | None]:
     ]
 
 
-def _judge(rows: list[tuple[int, Row]], result: Imported) -> dict[str, MembershipRole]:
+def _judge(table: Table, result: Imported, *, names_deputies: bool) -> dict[str, MembershipRole]:
     """The phones of the good rows with their roles; what is wrong with the others goes into the result."""
-    columns, below = _columns(rows)
     people: dict[str, MembershipRole] = {}
     first_rows: dict[str, int] = {}
-    for number, cells in rows[below:]:
-        values = {name: cells[place] if place < len(cells) else "" for name, place in columns.items()}
-        if not any(values.values()):
-            continue
+    for record in table.records:
         result.rows += 1
-        phone, faults = phone_of(values["手机"]), _faults(values)
+        phone, faults = phone_of(record.values[PHONE.name]), _faults(record.values, names_deputies)
         if phone in first_rows:
             row = first_rows[phone]
-            faults["手机"] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
+            faults[PHONE.name] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
         if phone is not None:
-            first_rows.setdefault(phone, number)
-        result.errors += [RowError(number, name, fault.code, fault.sentence()) for name, fault in faults.items()]
+            first_rows.setdefault(phone, record.row)
+        result.errors += [RowError(record.row, name, fault.code, fault.sentence()) for name, fault in faults.items()]
         if phone is not None and not faults:
-            people[phone] = IMPORTED_ROLES[_folded(values.get("角色", ""))]
+            people[phone] = IMPORTED_ROLES[folded(record.values.get(ROLE.name, ""))]
     return people
 
 
-def _columns(rows: list[tuple[int, Row]]) -> tuple[dict[str, int], int]:
-    """Where each column stands, and how many rows stand above the first person. Raises ColumnMissing."""
-    for place, (_, cells) in enumerate(rows[:HEADER_WITHIN]):
-        names = [COLUMN_WORDS.get(_folded(cell).strip("*:")) for cell in cells]
-        if "手机" in names:
-            return {name: names.index(name) for name in names if name is not None}, place + 1
-    raise ColumnMissing(column="手机")
-
-
-def _faults(values: Mapping[str, str]) -> dict[str, Fault]:
+def _faults(values: Mapping[str, str], names_deputies: bool) -> dict[str, Fault]:
     faults: dict[str, Fault] = {}
-    if not values["手机"]:
-        faults["手机"] = Fault("required")
-    elif phone_of(values["手机"]) is None:
-        faults["手机"] = Fault("not_phone")
-    name = unicodedata.normalize("NFKC", values.get("姓名", ""))
+    if not values[PHONE.name]:
+        faults[PHONE.name] = Fault("required")
+    elif phone_of(values[PHONE.name]) is None:
+        faults[PHONE.name] = Fault("not_phone")
+    name = unicodedata.normalize("NFKC", values.get(NAME.name, ""))
     if name and not PLAUSIBLE_NAME.fullmatch(name):
-        faults["姓名"] = Fault("not_name", "This does not look like a person's name.")
-    role = _folded(values.get("角色", ""))
+        faults[NAME.name] = Fault("not_name", "This does not look like a person's name.")
+    role = folded(values.get(ROLE.name, ""))
     if role in ("队长", "leader"):
-        faults["角色"] = Fault("role_not_invited", "Nobody is invited as a leader; hand the leadership over instead.")
+        faults[ROLE.name] = Fault(
+            "role_not_invited", "Nobody is invited as a leader; hand the leadership over instead."
+        )
     elif role not in IMPORTED_ROLES:
-        faults["角色"] = Fault("not_role", "A role is 队员 or 副队长.")
+        faults[ROLE.name] = Fault("not_role", "A role is 队员 or 副队长.")
+    elif IMPORTED_ROLES[role] in LEADING_ROLES and not names_deputies:
+        faults[ROLE.name] = Fault("role_not_invited", "A deputy names no deputies; ask a leader of the team.")
     return faults
-
-
-def _folded(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).split()).lower()

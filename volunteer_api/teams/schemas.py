@@ -187,7 +187,7 @@ class RowErrorRead(Schema):
 
 
 class ImportRead(Schema):
-    """`invited` in a dry run: who would be."""
+    """`invited` in a dry run: who would be. Whoever asked to join counts there too: nothing tells whose phone it is."""
 
     rows = Count(required=True)
     invited = Count(required=True)

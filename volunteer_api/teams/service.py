@@ -1,6 +1,6 @@
 """The verbs of teams and of their members: found, change, close; accept, reject, leave, roles, leadership."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,11 +20,12 @@ from volunteer_api.core.pinyin import search_text
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.statements import row_count
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.templates import register
 from volunteer_api.organizations import access as organizations
 from volunteer_api.teams import access, queries
 from volunteer_api.teams.events import TeamRenamed
-from volunteer_api.teams.models import OPEN_STATES, Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import LEADING_ROLES, OPEN_STATES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import (
     AlreadyLeader,
     AlreadyMember,
@@ -38,6 +39,12 @@ from volunteer_api.teams.problems import (
 )
 
 INVITATION_DAYS = 30
+DEPUTY_NAMED = register("deputy_named", "The team has a new deputy", "%(name)s is now a deputy of %(team)s.")
+LEAD_ENDED = register("lead_ended", "Somebody no longer leads the team", "%(name)s no longer leads %(team)s.")
+LEAD_KINDS: Mapping[str, str] = {
+    MembershipRole.LEADER: NotificationKind.LEADERSHIP_CHANGED,
+    MembershipRole.DEPUTY: DEPUTY_NAMED,
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,9 @@ def create_team(
     first = add_member(team_id=team.id, volunteer_id=leader_id, role=MembershipRole.LEADER, state=state)
     if is_asked:
         first.expires_at = clock.now() + timedelta(days=INVITATION_DAYS)
-        _notify(NotificationKind.MEMBERSHIP_INVITED, first, to=leader_id)
+        _notify(NotificationKind.MEMBERSHIP_INVITED, first, to=[leader_id])
+    elif by is not None:
+        _record_lead(first, by)
     return access.load_team(team.id)
 
 
@@ -166,6 +175,12 @@ def add_member(
     state: MembershipState = MembershipState.ACTIVE,
 ) -> Membership:
     """Open a membership in the given state. Raises AlreadyMember where one is open."""
+    # Who asks, takes it back and asks again leaves no heap of rows.
+    taken_back = (Membership.state == MembershipState.LEFT) & Membership.joined_at.is_(None)
+    earlier = delete(Membership).where(
+        Membership.team_id == team_id, Membership.volunteer_id == volunteer_id, taken_back
+    )
+    db.session.execute(earlier.execution_options(synchronize_session=False))
     opened = db.session.scalar(queries.open_membership(volunteer_id, team_id, OPEN_STATES))
     if opened is not None:
         stale = delete(Membership).where(Membership.id == opened, queries.ran_out(clock.now()))
@@ -187,11 +202,12 @@ def accept(membership: Membership, *, by: Principal | None = None) -> Membership
     """Make somebody who asked or was invited a member; who asked hears of it. Raises MembershipSettled."""
     _require_waiting(membership)
     membership.state, membership.joined_at = MembershipState.ACTIVE, clock.now()
-    if membership.role == MembershipRole.LEADER:
-        _record_leadership(membership, by)
+    shown = _flushed(membership)
+    if membership.role in LEADING_ROLES:
+        _change_lead(membership, by)
     if membership.volunteer_id is not None and (by is None or by.volunteer_id != membership.volunteer_id):
-        _notify(NotificationKind.MEMBERSHIP_ACCEPTED, membership, to=membership.volunteer_id)
-    return _flushed(membership)
+        _notify(NotificationKind.MEMBERSHIP_ACCEPTED, membership, to=[membership.volunteer_id])
+    return shown
 
 
 def reject(membership: Membership) -> MembershipView:
@@ -209,9 +225,12 @@ def leave(membership: Membership, *, by: Principal) -> MembershipView:
         roles = db.session.scalars(queries.others_active(membership)).all()
         if roles and MembershipRole.LEADER not in roles:
             raise LastLeader()
-        _record_leadership(membership, by, role="left")
+    led = membership.role in LEADING_ROLES and membership.state == MembershipState.ACTIVE
     membership.state, membership.left_at, membership.is_primary = MembershipState.LEFT, clock.now(), False
-    return _flushed(membership)
+    shown = _flushed(membership)
+    if led:
+        _change_lead(membership, by, role="left")
+    return shown
 
 
 def set_role(membership: Membership, *, role: MembershipRole, by: Principal) -> MembershipView:
@@ -226,11 +245,10 @@ def set_role(membership: Membership, *, role: MembershipRole, by: Principal) -> 
         roles = db.session.scalars(queries.others_active(membership)).all()
         if MembershipRole.LEADER not in roles:
             raise LeaderNeeded()
-    changes_leader = MembershipRole.LEADER in (membership.role, role)
     membership.role = role
-    if changes_leader:
-        _record_leadership(membership, by)
-    return _flushed(membership)
+    shown = _flushed(membership)
+    _change_lead(membership, by)
+    return shown
 
 
 def hand_over(membership: Membership, *, by: Principal) -> MembershipView:
@@ -252,10 +270,8 @@ def hand_over(membership: Membership, *, by: Principal) -> MembershipView:
     ).one()
     membership.role, own.role = MembershipRole.LEADER, MembershipRole.MEMBER
     shown = _flushed(membership)
-    _record_leadership(membership, by)
-    for person in (membership.volunteer_id, own.volunteer_id):
-        if person is not None:
-            _notify(NotificationKind.LEADERSHIP_CHANGED, membership, to=person, name=shown.volunteer.name or "")
+    _record_lead(own, by)
+    _change_lead(membership, by, besides=[by.volunteer_id])
     return shown
 
 
@@ -296,10 +312,10 @@ def forget(volunteer_id: UUID) -> None:
     led = select(Membership).where(
         Membership.volunteer_id == volunteer_id,
         Membership.state == MembershipState.ACTIVE,
-        Membership.role == MembershipRole.LEADER,
+        Membership.role.in_(LEADING_ROLES),
     )
     for membership in db.session.scalars(led.order_by(Membership.id)).all():
-        _record_leadership(membership, None, role="left")
+        _record_lead(membership, None, role="left")
     _end_all(clock.now(), volunteer_id=volunteer_id)
     db.session.execute(
         update(Membership)
@@ -405,7 +421,20 @@ def _end_all(moment: datetime, **whose: UUID) -> None:
     )
 
 
-def _record_leadership(membership: Membership, by: Principal | None, *, role: str | None = None) -> None:
+def _change_lead(
+    membership: Membership, by: Principal | None, *, role: str | None = None, besides: Sequence[UUID] = ()
+) -> None:
+    """Record that a member moved into or out of the roles that lead, and let those who lead, and her, hear of it."""
+    _record_lead(membership, by, role=role)
+    hears = {*db.session.scalars(queries.leader_ids(membership.team_id)), membership.volunteer_id, *besides}
+    if by is not None and by.volunteer_id == membership.volunteer_id:
+        hears.discard(by.volunteer_id)
+    kind = LEAD_KINDS.get(role or membership.role, LEAD_ENDED)
+    to = sorted(person for person in hears if person is not None)
+    _notify(kind, membership, to=to, person_id=str(membership.volunteer_id))
+
+
+def _record_lead(membership: Membership, by: Principal | None, *, role: str | None = None) -> None:
     team = access.load_team(membership.team_id)
     audit.record(
         AuditAction.LEADERSHIP_CHANGED,
@@ -417,14 +446,11 @@ def _record_leadership(membership: Membership, by: Principal | None, *, role: st
     )
 
 
-def _notify(kind: NotificationKind, membership: Membership, *, to: UUID, **values: str) -> None:
+def _notify(kind: str, membership: Membership, *, to: Sequence[UUID], **values: str) -> None:
     team = access.load_team(membership.team_id)
-    notify(
-        volunteer_id=to,
-        kind=kind,
-        values={"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id), **values},
-        dedup_key=f"{kind}:{membership.id}:{membership.version}:{to}",
-    )
+    values = {"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id), **values}
+    once = f"{kind}:{membership.id}:{membership.version}"
+    notify_all([Notice(person, kind, values, f"{once}:{person}") for person in to])
 
 
 def _flushed(membership: Membership) -> MembershipView:
