@@ -1,5 +1,6 @@
 """Feedback by HTTP: who gives it, who reads what of it, and what an organizer does with its words."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.activities.crowd import plans_of
 from tests.activities.factories import make_volunteers
 from tests.factories import make_volunteer
 from tests.feedback.factories import Past, come, decide, decide_on, make_past
@@ -288,6 +290,18 @@ def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) 
     give(client, past, 1, words=WORDS)
     give(client, past, 2, words=WORDS)
     assert len(read_all()) == len(few) <= 9
+
+
+def test_a_crowd_is_looked_at_once_for_all_who_hide_in_it(app: Any, client: Any, past: Past) -> None:
+    give(client, past, 0, words=WORDS, anonymous=True)
+    plans = plans_of(app, lambda: public(client, past))
+    plans += plans_of(
+        app, lambda: client.as_(past.scene.leader_id).get(f"/feedback?activity_id={past.activity_id}").get_json()
+    )
+    hiding = [plan for statement, plan in plans if "attendances.reviewed_at" in statement]
+    assert len(hiding) == 2
+    # A subquery that asks for nothing of the row is worked out once.
+    assert all(re.search(r"InitPlan|(?<!CORRELATED )SCALAR SUBQUERY", plan) for plan in hiding), hiding
 
 
 def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit: Unit, past: Past) -> None:

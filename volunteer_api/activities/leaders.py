@@ -4,11 +4,25 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import ColumnElement, literal, or_, select, union_all
 
 from volunteer_api.activities.models import Activity, ActivityLeader
 from volunteer_api.core.database import db
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
+from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState
+
+
+def leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
+    """The activities that a volunteer, or whom a column names, leads: by name, or as leader or deputy of the team."""
+    return or_(
+        Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)),
+        Activity.team_id.in_(
+            select(Membership.team_id).where(
+                Membership.volunteer_id == volunteer_id,
+                Membership.state == MembershipState.ACTIVE,
+                Membership.role.in_(LEADING_ROLES),
+            )
+        ),
+    )
 
 
 def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
@@ -26,7 +40,7 @@ def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
             Activity.id.in_(activity_ids),
             Membership.volunteer_id.is_not(None),
             Membership.state == MembershipState.ACTIVE,
-            Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
+            Membership.role.in_(LEADING_ROLES),
         )
     )
     planned = select(Activity.id, Activity.created_by, literal(False)).where(Activity.id.in_(activity_ids))

@@ -131,9 +131,9 @@ def ask() -> int:
 
 
 def _require_crowd(activity_id: UUID, moment: datetime) -> None:
-    minimum = rules().feedback_minimum_count
-    if queries.crowd_count(activity_id, moment) < minimum:
-        raise problems.TooFewToBeAnonymous(minimum=minimum)
+    since = queries.crowd_since(activity_id)
+    if since is None or since > moment:
+        raise problems.TooFewToBeAnonymous(minimum=rules().feedback_minimum_count)
 
 
 def _decide(feedback: Feedback, state: WordsState, *, by: UUID, version: int, reason: str | None) -> None:
