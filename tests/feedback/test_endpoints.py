@@ -20,6 +20,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.feedback import service
 from volunteer_api.feedback.models import Feedback
+from volunteer_api.teams.models import Membership, MembershipRole
 
 WORDS = "组织得很好，就是水不够。"
 Unit = Callable[[Callable[[], Any]], Any]
@@ -116,6 +117,36 @@ def test_who_leads_is_nobody_to_hide_behind(client: Any, unit: Unit) -> None:
         f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True}
     )
     assert refused(answer) == (409, "too_few_to_be_anonymous")
+
+
+def test_who_is_taken_off_an_activity_led_it_all_the_same(client: Any, unit: Unit, past: Past) -> None:
+    """She hides nobody among her people, and decides nothing about what they said of her."""
+    organizer = past.scene.organizer_id
+    named = ActivityLeader(activity_id=past.activity_id, volunteer_id=organizer)
+    unit(lambda: (db.session.add(named), come(past, organizer, State.CREDITED)))
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    signed = give(client, past, 1, words=WORDS)
+    unit(lambda: db.session.query(ActivityLeader).filter_by(activity_id=past.activity_id).delete())
+    assert client.as_(organizer).get(f"/feedback/{made['id']}").status_code == 404
+    assert client.as_(past.scene.leader_id).get(f"/feedback/{made['id']}").status_code == 404
+    assert refused(post(client, organizer, signed, "rejection", version=1, reason="不实")) == (403, "leads_activity")
+    assert post(client, past.scene.administrator_id, signed, "approval", version=1).status_code == 200
+    said = client.as_(organizer).post(f"/activities/{past.activity_id}/feedback", json={"stars": 5})
+    assert refused(said) == (403, "leads_activity")
+
+
+def test_leaders_are_known_from_when_their_people_are_asked(client: Any, unit: Unit, past: Past) -> None:
+    leader = past.scene.leader_id
+    unit(lambda: come(past, leader, State.CREDITED))
+    unit(service.ask)
+    unit(lambda: db.session.query(Membership).filter_by(volunteer_id=leader).update({"role": MembershipRole.MEMBER}))
+    assert "feedback_asked" not in kinds(client, leader)
+    give(client, past, 0)
+    hidden = client.as_(past.people[1]).post(
+        f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True}
+    )
+    assert hidden.status_code == 201
+    assert client.as_(past.scene.organizer_id).get(f"/feedback/{hidden.get_json()['id']}").status_code == 404
 
 
 def test_a_doubtful_check_in_gives_no_feedback_without_a_sign_up(client: Any, unit: Unit, past: Past) -> None:

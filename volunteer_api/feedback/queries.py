@@ -1,6 +1,6 @@
 """What is read of feedback, and for whom."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,14 +12,15 @@ from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.leaders import leads_by_name
+from volunteer_api.activities.leaders import leading, leads_by_name
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.core.statements import insert
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
@@ -65,11 +66,16 @@ def with_activity(feedback_id: UUID) -> Rows:
     )
 
 
-def is_named_leader(volunteer_id: UUID, activity: Activity) -> bool:
-    """Whether the volunteer leads the activity by name or as a leader of its team, and not only from above."""
-    return bool(
-        db.session.scalar(select(leads_by_name(volunteer_id)).select_from(Activity).where(Activity.id == activity.id))
-    )
+def has_led(volunteer_id: UUID, activity: Activity) -> bool:
+    """Whether the volunteer leads or has led the activity by name or with its team, and not only from above."""
+    led = select(Activity.id).where(Activity.id == activity.id, _has_led(volunteer_id))
+    return db.session.scalar(led) is not None
+
+
+def keep_leaders(activity_ids: Collection[UUID]) -> None:
+    """Remember who leads the activities now."""
+    rows = insert(FeedbackLeader).from_select(["activity_id", "volunteer_id"], leading(activity_ids))
+    db.session.execute(rows.on_conflict_do_nothing())
 
 
 def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
@@ -164,7 +170,7 @@ def to_be_asked(now: datetime) -> Rows:
             Volunteer.erased_at.is_(None),
             ~asked,
             ~said,
-            ~leads_by_name(Attendance.volunteer_id),
+            ~_has_led(Attendance.volunteer_id),
         )
         .distinct()
         .order_by(Activity.id, Attendance.volunteer_id)
@@ -259,7 +265,7 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
             Attendance.state != State.REJECTED,
             known_at.is_not(None),
             # Who leads knows that it was not herself.
-            ~leads_by_name(Attendance.volunteer_id),
+            ~_has_led(Attendance.volunteer_id),
             *narrowed,
         )
         .group_by(Attendance.volunteer_id)
@@ -269,6 +275,11 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
         .correlate(Feedback)
         .scalar_subquery()
     )
+
+
+def _has_led(volunteer_id: Any) -> ColumnElement[bool]:
+    kept = exists().where(FeedbackLeader.activity_id == Activity.id, FeedbackLeader.volunteer_id == volunteer_id)
+    return or_(leads_by_name(volunteer_id), kept)
 
 
 def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
