@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, or_, select
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
 from volunteer_api.activities.leaders import leads_by_name
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, Campaign, Shift, Template
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, Campaign, CoOrganizer, Shift, Template
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -153,6 +153,17 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
             raise Forbidden() from None
         raise
     return activity
+
+
+@for_signed_in
+def to_leave_as_partner(principal: Principal, activity_id: UUID, organization_id: UUID) -> CoOrganizer:
+    """Whoever publishes for an organization that an activity, which she sees, names as a co-organizer."""
+    seen(principal, activity_id)
+    partner = db.session.get(CoOrganizer, (activity_id, organization_id))
+    if partner is None:
+        raise NotFound()
+    require(principal, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
+    return partner
 
 
 def publishes(principal: Principal, activity_id: UUID) -> bool:
