@@ -352,11 +352,25 @@ def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit:
 def test_who_was_there_is_asked_once(client: Any, unit: Unit, past: Past) -> None:
     give(client, past, 0)
     unit(lambda: make_past(scene=past.scene, ended=timedelta(minutes=-10)))
-    unit(lambda: make_past(scene=past.scene, ended=timedelta(days=4)))
+    with clock.at(clock.now() - timedelta(days=4)):
+        unit(lambda: make_past(scene=past.scene))
     unit(lambda: make_past(scene=past.scene, state=State.REJECTED))
     assert unit(service.ask) == 2
     assert unit(service.ask) == 0
     assert [kinds(client, one) for one in past.people] == [[], ["feedback_asked"], ["feedback_asked"]]
+
+
+def test_who_is_believed_late_is_asked_then(client: Any, unit: Unit) -> None:
+    walk_in, too_late = unit(lambda: make_volunteers(2))
+    days = {walk_in: timedelta(days=5), too_late: timedelta(days=31)}
+    came = [
+        unit(lambda who=who, ago=ago: come(make_past(people=0, ended=ago), who, ago=ago)) for who, ago in days.items()
+    ]
+    assert unit(service.ask) == 0
+    unit(lambda: [decide(one, State.CREDITED) for one in came])
+    assert unit(service.ask) == 1
+    assert unit(service.ask) == 0
+    assert (kinds(client, walk_in), kinds(client, too_late)) == (["feedback_asked"], [])
 
 
 def test_two_taps_at_once_are_one_feedback(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:

@@ -152,7 +152,12 @@ def has_reported(feedback_id: UUID, volunteer_id: UUID) -> bool:
 
 
 def to_be_asked(now: datetime) -> Rows:
-    """Who attended a shift that ended in the last days, and was neither asked yet nor has said something."""
+    """Who attended a shift that ended in the last days, and was neither asked yet nor has said something.
+
+    Who came without a sign-up did so only once a reviewer says it: in the last days, while feedback is taken.
+    """
+    lately = now - ASKED_FOR
+    told_at = func.coalesce(Attendance.reviewed_at, Attendance.created_at)
     asked = exists().where(
         FeedbackAsking.activity_id == Activity.id, FeedbackAsking.volunteer_id == Attendance.volunteer_id
     )
@@ -164,7 +169,8 @@ def to_be_asked(now: datetime) -> Rows:
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
         .where(
             Shift.ends_at <= now,
-            Shift.ends_at > now - ASKED_FOR,
+            Shift.ends_at > now - timedelta(days=rules().feedback_days),
+            or_(Shift.ends_at > lately, told_at > lately),
             Shift.canceled_at.is_(None),
             _was_there(),
             Volunteer.erased_at.is_(None),
