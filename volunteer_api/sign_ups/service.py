@@ -14,6 +14,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
@@ -205,7 +206,7 @@ def record_absences(sign_up_ids: Collection[UUID], *, absent: bool) -> None:
     """Record that these confirmed volunteers did not come, or that they did after all."""
     db.session.execute(
         update(SignUp)
-        .where(SignUp.id.in_(sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
+        .where(among(SignUp.id, sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
         .values(absent_at=clock.now() if absent else None)
         .execution_options(synchronize_session=False)
     )
