@@ -121,6 +121,13 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
     _count(shift, mine.role_id, before, state)
 
 
+def name_role(waiting: SignUp, role: ShiftRole) -> None:
+    """Let somebody who waits for any place in a held shift wait for one in this role of it."""
+    waiting.role_id = role.id
+    db.session.flush()
+    _add(role, 0, 1)
+
+
 def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
     """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 

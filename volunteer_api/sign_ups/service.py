@@ -254,10 +254,13 @@ def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
 def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
-    if not has_place(question.shift, places.role_of(question.shift, mine.role_id)):
+    role = places.role_of(question.shift, mine.role_id) or question.role
+    if not has_place(question.shift, role):
         # Taken while this one waited for the shift.
         raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
     mine.team_id = question.team_id
+    if role is not None and mine.role_id is None:
+        places.name_role(mine, role)
     places.move(mine, question.shift, SignUpState.CONFIRMED)
     return mine
 
