@@ -68,6 +68,7 @@ STATED = {
     "feedback.replied_by": Stated(Fate.KEPT, "who answered for an activity", "feedback_handled"),
     "feedback.volunteer_id": Stated(Fate.KEPT, "its stars count; its words are deleted", "feedback"),
     "feedback_askings.volunteer_id": Stated(Fate.DELETED, "nobody is asked any more", "notifications"),
+    "feedback_leaders.volunteer_id": Stated(Fate.KEPT, "who may not decide on what is said of her", "feedback_led"),
     "feedback_reports.reported_by": Stated(Fate.DELETED, "her own words, of no use without her", "feedback_reports"),
     "files.owner_id": Stated(Fate.DELETED, "photos go, or stay without their sender where others use them", "files"),
     "grants.granted_by": Stated(Fate.KEPT, "who gave a right that others still have", "audit_entries"),

@@ -47,9 +47,18 @@ def sources() -> set[str]:
     for template in TEMPLATES.values():
         found |= {template.title, template.body}
     for path in CATALOGS.parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("fault", "Fault"):
-                found |= {argument.value for argument in node.args[1:2] if isinstance(argument, ast.Constant)}
+                told = [constants.get(one.id, one) if isinstance(one, ast.Name) else one for one in node.args[1:2]]
+                found |= {argument.value for argument in told if isinstance(argument, ast.Constant)}
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "translate":
                 found |= {
                     argument.value

@@ -32,7 +32,7 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.disputes.models import Dispute, DisputeStep, DisputeWords
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import (
     Backfill,
@@ -470,6 +470,7 @@ def _give_feedback(volunteer_id: UUID, scene: Scene) -> None:
         [
             FeedbackReport(feedback_id=others.id, reported_by=volunteer_id, reason=NAME),
             FeedbackAsking(activity_id=activity_id, volunteer_id=volunteer_id),
+            FeedbackLeader(activity_id=activity_id, volunteer_id=volunteer_id),
         ]
     )
     db.session.flush()

@@ -1,5 +1,6 @@
 """Rows of the access matrix: campaigns, activities and shifts."""
 
+from datetime import timedelta
 from typing import Any
 
 from tests.access_scene import (
@@ -16,9 +17,11 @@ from tests.access_scene import (
     moment,
 )
 from tests.factories import next_number
+from volunteer_api.accounts.categories import Category
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Template
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 
 PLACE = {"lat": 33.735, "lng": 113.33}
@@ -44,6 +47,20 @@ def completion(world: World) -> Call:
     """One that is going on."""
     outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
     return Call(at={"activity_id": world.running_shift.activity_id}, body={"outcomes": outcomes})
+
+
+def partnership(world: World) -> Call:
+    """The office holds the activity of another one with it."""
+    shared = activities.create_activity(
+        by=world.district.other_organizer.id,
+        title="清洁湛河",
+        category=Category.ENVIRONMENT_PROTECTION,
+        organization_id=world.district.other_office.id,
+        co_organizer_ids=[world.office.id],
+        shifts=[{"starts_at": clock.now() + timedelta(days=1), "ends_at": clock.now() + timedelta(days=1, hours=2)}],
+    )
+    activities.publish(shared)
+    return Call(at={"activity_id": shared.id, "organization_id": world.office.id}, body={"reason": "未曾商定"})
 
 
 def correction_of_outcomes(world: World) -> Call:
@@ -119,6 +136,7 @@ ROWS: dict[str, Entry] = {
     ),
     "POST /activities/{activity_id}/cancellation": LEADS_ACTIVITY(lambda world: Call(body={"reason": "大雨"})),
     "POST /activities/{activity_id}/completion": LEADS_ACTIVITY(completion),
+    "POST /activities/{activity_id}/co-organizers/{organization_id}/decline": ORGANIZES(partnership),
     "PATCH /activities/{activity_id}/outcomes": LEADS_ACTIVITY(correction_of_outcomes),
     "GET /activities/{activity_id}/shifts": PUBLIC(),
     "GET /activities/{activity_id}/shifts · of a draft": SEES_DRAFT(

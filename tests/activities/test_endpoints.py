@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -87,6 +87,36 @@ def test_no_organization_is_named_a_partner_without_a_publisher(client: Any, uni
     assert organizer.patch(path, json=more, version=version + 1).status_code == 200
     assert kinds(client, scene.administrator_id) == ["co_organizer_named"]
     assert kinds(client, scene.other_organizer_id) == ["co_organizer_named"]
+
+
+def test_an_organization_that_was_named_takes_itself_off(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    both = [scene.other_office_id, scene.center_id]
+    made = unit(lambda: make_activity(scene=scene, co_organizer_ids=both))
+    path, organizer, partner = f"/activities/{made.id}", client.as_(scene.organizer_id), scene.other_organizer_id
+    decline = f"{path}/co-organizers/{scene.other_office_id}/decline"
+    version = organizer.get(path).get_json()["version"]
+    assert organizer.post(decline, json={"reason": "不做了"}).status_code == 404
+    assert client.as_(partner).post(decline, json={}).status_code == 422
+    left = client.as_(partner).post(decline, json={"reason": "未曾商定"}).get_json()
+    assert (left["co_organizer_ids"], left["version"]) == ([str(scene.center_id)], version + 1)
+    assert client.as_(partner).post(decline, json={"reason": "未曾商定"}).status_code == 404
+    told = organizer.get("/me/notifications").get_json()["items"][0]
+    assert (told["kind"], "建设路街道实践所不再协办" in told["body"], "未曾商定" in told["body"]) == (
+        "co_organizer_declined",
+        True,
+        True,
+    )
+    assert made.id not in [UUID(one["id"]) for one in shown_of(client, scene.other_office_id)]
+    # Named once more it hears of it once more.
+    again = organizer.patch(path, json={"co_organizer_ids": [str(one) for one in both]}, version=version + 1)
+    assert again.status_code == 200
+    assert kinds(client, partner) == ["co_organizer_named"] * 2
+
+
+def shown_of(client: Any, organization_id: UUID) -> list[Any]:
+    items: list[Any] = client.get(f"/activities?organization_id={organization_id}").get_json()["items"]
+    return items
 
 
 def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None:

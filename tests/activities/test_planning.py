@@ -10,7 +10,9 @@ import pytest
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
+from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
+from volunteer_api.activities.models import Activity
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -215,6 +217,31 @@ def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
     assert [one["name"] for one in listed] == ["清洁"]
     assert organizer.delete(path).status_code == 204
     assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
+
+
+def test_a_template_of_another_branch_says_whose_trainings_it_asks_for(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+
+    def prepare() -> tuple[str, list[str]]:
+        places = ((scene.office_id, "水上救生"), (scene.center_id, "急救"), (scene.other_office_id, "水上安全"))
+        theirs, common, ours = (create_training(organization_id=one, name=name).id for one, name in places)
+        made = make_activity(scene=scene, required_training_ids=[theirs, common])
+        pattern = copies.keep_as_template(
+            db.session.get_one(Activity, made.id), organization_id=scene.office_id, name="河道清洁"
+        )
+        return f"/activity-templates/{pattern.id}/activities", [str(common), str(ours)]
+
+    path, wanted = unit(prepare)
+    planner = client.as_(scene.other_organizer_id)
+    plan = {"on": "2030-05-04", "organization_id": str(scene.other_office_id)}
+    fault = planner.post(path, json=plan).get_json()["errors"][0]
+    assert (fault["pointer"], fault["code"]) == ("/required_training_ids", "trainings_of_another_branch")
+    assert ("水上救生" in fault["detail"], "急救" in fault["detail"]) == (True, False)
+    for instead in (wanted, []):
+        planned = planner.post(path, json=plan | {"required_training_ids": instead})
+        assert planned.get_json()["required_training_ids"] == sorted(instead)
+    own = client.as_(scene.organizer_id).post(path, json=plan | {"organization_id": str(scene.office_id)})
+    assert len(own.get_json()["required_training_ids"]) == 2
 
 
 def test_campaigns_have_goals(client: Any, unit: Unit) -> None:

@@ -133,6 +133,23 @@ def test_a_nudge_waits_for_the_commit(app: Flask, unit: Unit, work: str, done: l
     assert done == ["ran"]
 
 
+def test_nudges_that_a_run_has_seen_to_are_folded(app: Flask, unit: Unit, work: str, done: list[str]) -> None:
+    unit(lambda: enqueue(work))
+    unit(lambda: enqueue(work))
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        drain(app)
+        assert done == ["ran"]
+        # What is asked for later is done again, and so is what failed.
+        unit(lambda: enqueue(work))
+        drain(app)
+        assert done == ["ran"] * 2
+        unit(lambda: enqueue(work))
+    with clock.at(clock.now() + timedelta(minutes=2)):
+        unit(lambda: setattr(db.session.get_one(TaskRun, work), "error", "LookupError"))
+        drain(app)
+    assert done == ["ran"] * 3
+
+
 def test_a_unit_that_fails_nudges_nobody(app: Flask, unit: Unit, work: str, done: list[str]) -> None:
     def nudge_then_fail() -> None:
         enqueue(work)

@@ -1,5 +1,6 @@
 """Feedback by HTTP: who gives it, who reads what of it, and what an organizer does with its words."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.activities.crowd import plans_of
 from tests.activities.factories import make_volunteers
 from tests.factories import make_volunteer
 from tests.feedback.factories import Past, come, decide, decide_on, make_past
@@ -18,6 +20,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.feedback import service
 from volunteer_api.feedback.models import Feedback
+from volunteer_api.teams.models import Membership, MembershipRole
 
 WORDS = "组织得很好，就是水不够。"
 Unit = Callable[[Callable[[], Any]], Any]
@@ -114,6 +117,36 @@ def test_who_leads_is_nobody_to_hide_behind(client: Any, unit: Unit) -> None:
         f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True}
     )
     assert refused(answer) == (409, "too_few_to_be_anonymous")
+
+
+def test_who_is_taken_off_an_activity_led_it_all_the_same(client: Any, unit: Unit, past: Past) -> None:
+    """She hides nobody among her people, and decides nothing about what they said of her."""
+    organizer = past.scene.organizer_id
+    named = ActivityLeader(activity_id=past.activity_id, volunteer_id=organizer)
+    unit(lambda: (db.session.add(named), come(past, organizer, State.CREDITED)))
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    signed = give(client, past, 1, words=WORDS)
+    unit(lambda: db.session.query(ActivityLeader).filter_by(activity_id=past.activity_id).delete())
+    assert client.as_(organizer).get(f"/feedback/{made['id']}").status_code == 404
+    assert client.as_(past.scene.leader_id).get(f"/feedback/{made['id']}").status_code == 404
+    assert refused(post(client, organizer, signed, "rejection", version=1, reason="不实")) == (403, "leads_activity")
+    assert post(client, past.scene.administrator_id, signed, "approval", version=1).status_code == 200
+    said = client.as_(organizer).post(f"/activities/{past.activity_id}/feedback", json={"stars": 5})
+    assert refused(said) == (403, "leads_activity")
+
+
+def test_leaders_are_known_from_when_their_people_are_asked(client: Any, unit: Unit, past: Past) -> None:
+    leader = past.scene.leader_id
+    unit(lambda: come(past, leader, State.CREDITED))
+    unit(service.ask)
+    unit(lambda: db.session.query(Membership).filter_by(volunteer_id=leader).update({"role": MembershipRole.MEMBER}))
+    assert "feedback_asked" not in kinds(client, leader)
+    give(client, past, 0)
+    hidden = client.as_(past.people[1]).post(
+        f"/activities/{past.activity_id}/feedback", json={"stars": 1, "anonymous": True}
+    )
+    assert hidden.status_code == 201
+    assert client.as_(past.scene.organizer_id).get(f"/feedback/{hidden.get_json()['id']}").status_code == 404
 
 
 def test_a_doubtful_check_in_gives_no_feedback_without_a_sign_up(client: Any, unit: Unit, past: Past) -> None:
@@ -290,6 +323,18 @@ def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) 
     assert len(read_all()) == len(few) <= 9
 
 
+def test_a_crowd_is_looked_at_once_for_all_who_hide_in_it(app: Any, client: Any, past: Past) -> None:
+    give(client, past, 0, words=WORDS, anonymous=True)
+    plans = plans_of(app, lambda: public(client, past))
+    plans += plans_of(
+        app, lambda: client.as_(past.scene.leader_id).get(f"/feedback?activity_id={past.activity_id}").get_json()
+    )
+    hiding = [plan for statement, plan in plans if "attendances.reviewed_at" in statement]
+    assert len(hiding) == 2
+    # A subquery that asks for nothing of the row is worked out once.
+    assert all(re.search(r"InitPlan|(?<!CORRELATED )SCALAR SUBQUERY", plan) for plan in hiding), hiding
+
+
 def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit: Unit, past: Past) -> None:
     """Three came and two signed: what is left of the sums would be the third's, whom everybody there knows."""
     give(client, past, 0, stars=5)
@@ -307,11 +352,25 @@ def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit:
 def test_who_was_there_is_asked_once(client: Any, unit: Unit, past: Past) -> None:
     give(client, past, 0)
     unit(lambda: make_past(scene=past.scene, ended=timedelta(minutes=-10)))
-    unit(lambda: make_past(scene=past.scene, ended=timedelta(days=4)))
+    with clock.at(clock.now() - timedelta(days=4)):
+        unit(lambda: make_past(scene=past.scene))
     unit(lambda: make_past(scene=past.scene, state=State.REJECTED))
     assert unit(service.ask) == 2
     assert unit(service.ask) == 0
     assert [kinds(client, one) for one in past.people] == [[], ["feedback_asked"], ["feedback_asked"]]
+
+
+def test_who_is_believed_late_is_asked_then(client: Any, unit: Unit) -> None:
+    walk_in, too_late = unit(lambda: make_volunteers(2))
+    days = {walk_in: timedelta(days=5), too_late: timedelta(days=31)}
+    came = [
+        unit(lambda who=who, ago=ago: come(make_past(people=0, ended=ago), who, ago=ago)) for who, ago in days.items()
+    ]
+    assert unit(service.ask) == 0
+    unit(lambda: [decide(one, State.CREDITED) for one in came])
+    assert unit(service.ask) == 1
+    assert unit(service.ask) == 0
+    assert (kinds(client, walk_in), kinds(client, too_late)) == (["feedback_asked"], [])
 
 
 def test_two_taps_at_once_are_one_feedback(postgresql_client: Any, postgresql_unit: Unit, race: Any) -> None:

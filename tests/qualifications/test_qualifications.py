@@ -207,6 +207,10 @@ def test_a_policy_that_ends_early_covers_nobody_beyond(unit: Unit, district: Dis
     assert covered_on(30)
     end_on(60)
     assert covered_on(60)
+    # An early end is taken back and the policy prolonged in one step.
+    end_on(5)
+    end_on(90)
+    assert covered_on(90)
 
 
 def test_who_left_on_the_day_of_an_early_end_stays_uncovered(unit: Unit, district: District, organizer: Any) -> None:
@@ -215,7 +219,7 @@ def test_who_left_on_the_day_of_an_early_end_stays_uncovered(unit: Unit, distric
     path = f"/insurance-policies/{policy.id}/insured-people"
     first, _ = (organizer.post(path, json={"phones": [one.phone]}).get_json()["items"][0] for one in (left, stays))
     organizer.post(f"/insured-people/{first['id']}/ending", json={"on": days_from_now(5)})
-    for days in (5, 30):
+    for days in (5, 60):
         ends_on = today() + timedelta(days=days)
         unit(lambda ends_on=ends_on: change_policy(db.session.get_one(Policy, policy.id), ends_on=ends_on))
     day = today() + timedelta(days=6)

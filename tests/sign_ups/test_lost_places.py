@@ -187,6 +187,22 @@ def test_a_shift_that_fails_holds_up_no_other(app: Flask, client: Any, unit: Any
     assert unit(lambda: db.session.get_one(TaskRun, unfit.LOOK_AT_PEOPLE).error) is not None
 
 
+def test_an_end_of_insurance_makes_nobody_look_where_none_is_asked_for(
+    app: Flask, client: Any, unit: Any, statements: Any
+) -> None:
+    people = People(client, unit)
+    people.make()
+    _, cover = people.insure(people.losing)
+    made = unit(lambda: make_activity(scene=people.scene))
+    unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=people.losing))
+    drain(app)
+    people.post(f"{cover}/ending", on=people.today)
+    with statements() as seen:
+        drain(app)
+    assert any("shifts" in one for one in seen)
+    assert not [one for one in seen if "sign_ups" in one]
+
+
 def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any, unit: Any) -> None:
     people = People(client, unit)
     people.make()

@@ -151,6 +151,36 @@ def test_a_full_role_keeps_nobody_from_the_free_places(client: Any, unit: Any) -
     assert listed["roles"][0]["refusal"]["code"] == "already_signed_up"
 
 
+def test_who_waits_for_any_place_takes_one_in_a_role_that_she_names(client: Any, unit: Any) -> None:
+    """A guide leaves too late to call anybody; the page of the role says that its place can be had."""
+    start = clock.now() + timedelta(days=1)
+    roles = [{"name": "急救", "capacity": 1}, {"name": "讲解", "capacity": 1}]
+    given = [{"starts_at": start, "ends_at": start + HOUR, "capacity": 2, "roles": roles}]
+
+    def prepare() -> tuple[UUID, list[UUID], UUID, UUID]:
+        made, (first, second, waits) = make_activity(shifts=given), make_volunteers(3)
+        parts = role_ids(made.shift_id)
+        service.sign_up(shift_id=made.shift_id, volunteer_id=first, role_id=parts[0])
+        leaving = service.sign_up(shift_id=made.shift_id, volunteer_id=second, role_id=parts[1]).id
+        assert service.sign_up(shift_id=made.shift_id, volunteer_id=waits).state == "waitlisted"
+        return made.shift_id, parts, leaving, waits
+
+    shift_id, parts, leaving, waits = unit(prepare)
+    with clock.at(start - HOUR):
+        unit(lambda: service.withdraw(sign_up_id=leaving))
+        phone, path = client.as_(waits), f"/shifts/{shift_id}"
+        shown = {one["id"]: one for one in phone.get(path).get_json()["roles"]}
+        full, free = (shown[str(part)] for part in parts)
+        assert (full["refusal"]["code"], free["would_be"]) == ("already_signed_up", "confirmed")
+        refused = phone.post(f"{path}/sign-ups", json={"role_id": str(parts[0])}, key="a")
+        assert refused.get_json()["code"] == "already_signed_up"
+        taken = phone.post(f"{path}/sign-ups", json={"role_id": str(parts[1])}, key="b").get_json()
+        assert (taken["state"], taken["role"]["name"]) == ("confirmed", "讲解")
+        counted = client.get(path).get_json()
+        assert (counted["confirmed_count"], counted["waitlisted_count"]) == (2, 0)
+        assert [(one["confirmed_count"], one["waitlisted_count"]) for one in counted["roles"]] == [(1, 0)] * 2
+
+
 def test_who_waits_for_one_role_gets_no_other_by_asking_for_it(client: Any, unit: Any) -> None:
     """Both roles came free too late to call anybody: the word for the other one must not bring the first one."""
     start = clock.now() + timedelta(days=1)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.activities.factories import MadeActivity, make_activity, make_volunteers
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
@@ -449,23 +449,3 @@ def test_statements_of_a_sign_up(client: Any, unit: Any, statements: Any) -> Non
     with statements() as seen:
         assert phone.post(f"/shifts/{made.shift_id}/sign-ups", json={}, key="a").status_code == 201
     assert len(seen) <= 11, seen
-
-
-def test_statements_do_not_grow_with_those_who_wait_and_are_unfit(client: Any, unit: Any, statements: Any) -> None:
-    """Everybody else queues at the shift meanwhile: a page of the line costs so much, and not each person of it."""
-    spent = {}
-    for waiting in (1, 50):
-        made, _ = unit(lambda waiting=waiting: fill(1, 1 + waiting))
-
-        def ask_for_insurance(made: MadeActivity = made) -> None:
-            db.session.get_one(Activity, made.id).hazardous = True
-            db.session.get_one(Shift, made.shift_id).capacity = 2
-
-        unit(ask_for_insurance)
-        phone = client.as_(made.scene.outsider_id)
-        phone.get("/me")
-        with statements() as seen:
-            assert phone.post(f"/shifts/{made.shift_id}/sign-ups", json={}, key="a").status_code == 409
-        spent[waiting] = len(seen)
-    # One more page: the line, who they are, their trainings, their insurance.
-    assert spent[50] - spent[1] == 4, spent

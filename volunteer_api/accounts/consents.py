@@ -13,6 +13,7 @@ from volunteer_api.accounts.problems import GuardianMustConsent
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import among
 
 
 def has(volunteer_id: UUID, kind: ConsentKind) -> bool:
@@ -23,7 +24,7 @@ def has(volunteer_id: UUID, kind: ConsentKind) -> bool:
 def consenting(volunteer_ids: Collection[UUID], kind: ConsentKind) -> set[UUID]:
     """Who of them consents to this kind now."""
     live = select(Consent.volunteer_id).where(
-        Consent.volunteer_id.in_(volunteer_ids), Consent.kind == kind, Consent.withdrawn_at.is_(None)
+        among(Consent.volunteer_id, volunteer_ids), Consent.kind == kind, Consent.withdrawn_at.is_(None)
     )
     return set(db.session.scalars(live))
 

@@ -19,6 +19,7 @@ SECTIONS = {
     "disputes_handled": "由我处理或与我经手记录有关的申诉",
     "feedback": "我的活动评价",
     "feedback_handled": "由我审核或回复的评价",
+    "feedback_led": "收到评价时由我负责的活动",
     "feedback_reports": "我举报的评价",
     "files": "上传的照片",
     "grants": "我的授权",

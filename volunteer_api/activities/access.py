@@ -8,26 +8,20 @@ from sqlalchemy import ColumnElement, or_, select
 
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityLeader, Campaign, Shift, Template
+from volunteer_api.activities.leaders import leads_by_name
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, Campaign, CoOrganizer, Shift, Template
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
 from volunteer_api.teams.access import leads
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
+from volunteer_api.teams.models import Team
 
 
 def led_by(volunteer_id: UUID) -> ColumnElement[bool]:
     """The activities that the volunteer leads: by name, as leader or deputy of the team, or from above."""
     return or_(
-        Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)),
-        Activity.team_id.in_(
-            select(Membership.team_id).where(
-                Membership.volunteer_id == volunteer_id,
-                Membership.state == MembershipState.ACTIVE,
-                Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-            )
-        ),
+        leads_by_name(volunteer_id),
         Activity.organization_id.in_(permitted_organization_ids(volunteer_id, Permission.ACTIVITY_LEAD)),
     )
 
@@ -159,6 +153,17 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
             raise Forbidden() from None
         raise
     return activity
+
+
+@for_signed_in
+def to_leave_as_partner(principal: Principal, activity_id: UUID, organization_id: UUID) -> CoOrganizer:
+    """Whoever publishes for an organization that an activity, which she sees, names as a co-organizer."""
+    seen(principal, activity_id)
+    partner = db.session.get(CoOrganizer, (activity_id, organization_id))
+    if partner is None:
+        raise NotFound()
+    require(principal, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
+    return partner
 
 
 def publishes(principal: Principal, activity_id: UUID) -> bool:

@@ -109,10 +109,12 @@ def delete_template(template: Template) -> None:
     db.session.delete(template)
 
 
-def plan_from(
-    template: Template, *, on: date, organization_id: UUID, by: Principal, title: str | None = None, **given: Any
-) -> Activity:
-    """A draft after a pattern whose first shift begins on that local day. Raises what `create_activity` raises."""
+def plan_from(template: Template, *, on: date, organization_id: UUID, by: Principal, **given: Any) -> Activity:
+    """A draft after a pattern whose first shift begins on that local day; what is given stands for the pattern's.
+
+    Raises InvalidPayload (422) where the pattern asks for trainings of another branch and none are given instead: which
+    of theirs count for it, and whether none are needed, is for who plans to say. Raises what `create_activity` raises.
+    """
     plan = template.plan
     shifts = [
         dict(zip(("starts_at", "ends_at"), _moments(on, shift), strict=True))
@@ -120,9 +122,11 @@ def plan_from(
         | {"capacity": shift["capacity"], "minimum": shift["minimum"], "roles": shift.get("roles", [])}
         for shift in plan["shifts"]
     ]
-    members = _copied(plan) | ({"title": title} if title else {})
+    members = _copied(plan)
+    if "required_training_ids" not in given:
+        references.require_own_trainings(organization_id, members["required_training_ids"])
     return service.create_activity(
-        by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members, **given
+        by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members | given
     )
 
 

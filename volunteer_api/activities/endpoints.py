@@ -15,7 +15,7 @@ from volunteer_api.activities import (
     shifts,
     template_schemas,
 )
-from volunteer_api.activities.models import Activity, Campaign, Shift, Template
+from volunteer_api.activities.models import Activity, Campaign, CoOrganizer, Shift, Template
 from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
@@ -202,6 +202,20 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an activity, with what came of it."""
     service.complete(activity, by=principal, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/co-organizers/<uuid:organization_id>/decline",
+    access=access.to_leave_as_partner,
+    body=schemas.GivenReason,
+    returns=schemas.ActivityRead,
+)
+def decline_co_organizing(principal: Principal, partner: CoOrganizer, body: dict[str, Any]) -> dict[str, Any]:
+    """Take your organization off an activity that names it as a co-organizer, with a reason."""
+    activity = service.decline_partnership(partner, by=principal.volunteer_id, **body)
     return queries.read_activity(activity.id, principal.volunteer_id)
 
 

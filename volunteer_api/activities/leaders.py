@@ -4,11 +4,43 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, literal, or_, select, union, union_all
 
 from volunteer_api.activities.models import Activity, ActivityLeader
 from volunteer_api.core.database import db
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
+from volunteer_api.core.statements import among
+from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState
+
+
+def leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
+    """The activities that a volunteer, or whom a column names, leads: by name, or as leader or deputy of the team."""
+    return or_(
+        Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)),
+        Activity.team_id.in_(
+            select(Membership.team_id).where(
+                Membership.volunteer_id == volunteer_id,
+                Membership.state == MembershipState.ACTIVE,
+                Membership.role.in_(LEADING_ROLES),
+            )
+        ),
+    )
+
+
+def leading(activity_ids: Collection[UUID]) -> CompoundSelect[tuple[UUID, UUID]]:
+    """Pairs of an activity and one who leads it by name or by its team, each once."""
+    named = select(ActivityLeader.activity_id, ActivityLeader.volunteer_id)
+    of_team = (
+        select(Activity.id, Membership.volunteer_id)
+        .join(Membership, Membership.team_id == Activity.team_id)
+        .where(
+            Membership.volunteer_id.is_not(None),
+            Membership.state == MembershipState.ACTIVE,
+            Membership.role.in_(LEADING_ROLES),
+        )
+    )
+    return union(
+        named.where(among(ActivityLeader.activity_id, activity_ids)), of_team.where(among(Activity.id, activity_ids))
+    )
 
 
 def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
@@ -16,27 +48,16 @@ def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
 
     One statement for all the activities.
     """
-    named = select(ActivityLeader.activity_id, ActivityLeader.volunteer_id, literal(True).label("leads")).where(
-        ActivityLeader.activity_id.in_(activity_ids)
-    )
-    of_team = (
-        select(Activity.id, Membership.volunteer_id, literal(True))
-        .join(Membership, Membership.team_id == Activity.team_id)
-        .where(
-            Activity.id.in_(activity_ids),
-            Membership.volunteer_id.is_not(None),
-            Membership.state == MembershipState.ACTIVE,
-            Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-        )
-    )
-    planned = select(Activity.id, Activity.created_by, literal(False)).where(Activity.id.in_(activity_ids))
-    rows: Sequence[Any] = db.session.execute(union_all(named, of_team, planned)).all()
-    leading: dict[UUID, set[UUID]] = {one: set() for one in activity_ids}
+    lead = leading(activity_ids).subquery()
+    named = select(lead.c.activity_id, lead.c.volunteer_id, literal(True).label("leads"))
+    planned = select(Activity.id, Activity.created_by, literal(False)).where(among(Activity.id, activity_ids))
+    rows: Sequence[Any] = db.session.execute(union_all(named, planned)).all()
+    known: dict[UUID, set[UUID]] = {one: set() for one in activity_ids}
     for row in rows:
         if row.leads:
-            leading[row.activity_id].add(row.volunteer_id)
+            known[row.activity_id].add(row.volunteer_id)
     planners = {row.activity_id: row.volunteer_id for row in rows if not row.leads}
-    return {one: sorted(found) or [planners[one]] for one, found in leading.items()}
+    return {one: sorted(found) or [planners[one]] for one, found in known.items()}
 
 
 def leaders_of_one(activity: Activity) -> list[UUID]:

@@ -20,6 +20,11 @@ PARTNER_NAMED = register(
     "Your organization is named as a co-organizer",
     "%(holder)s names %(organization)s as a co-organizer of %(activity)s.",
 )
+PARTNER_DECLINED = register(
+    "co_organizer_declined",
+    "A co-organizer is no longer with you",
+    "%(organization)s does not hold %(activity)s together with you: %(reason)s",
+)
 
 
 def tell_of_submission(activity: Activity, *, by: UUID | None) -> None:
@@ -41,7 +46,7 @@ def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:
 
 
 def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:
-    """Tell those who publish for the organizations that hold it too; each once, however often it is named."""
+    """Tell those who publish for the organizations that are named now to hold it too."""
     if not partner_ids:
         return
     named = select(Organization.id, Organization.name).where(
@@ -50,9 +55,19 @@ def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID
     names = {row.id: row.name for row in db.session.execute(named)}
     for partner_id in sorted(partner_ids):
         near = holders_near(partner_id, Permission.ACTIVITY_PUBLISH, without=_those(by))
-        once = f"{activity.id}:{partner_id}"
+        # Who declined and is named again hears of it again.
+        once = f"{activity.id}:{partner_id}:{activity.version}"
         values = {"holder": names[activity.organization_id], "organization": names[partner_id]}
         _tell(PARTNER_NAMED, activity, near, once=once, **values)
+
+
+def tell_of_decline(activity: Activity, partner_id: UUID, *, reason: str, by: UUID | None) -> None:
+    """Tell those who could publish it, and its maker, that an organization does not hold it with them."""
+    near = holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH, without=_those(by))
+    told = {*near, activity.created_by} - {by}
+    name = db.session.get_one(Organization, partner_id).name
+    once = f"{activity.id}:{partner_id}:{activity.version}"
+    _tell(PARTNER_DECLINED, activity, sorted(told), once=once, organization=name, reason=reason)
 
 
 def _those(by: UUID | None) -> list[UUID]:

@@ -23,6 +23,10 @@ from volunteer_api.teams.models import Team
 
 Owned = type[Team] | type[Station] | type[Campaign] | type[Training]
 OF_ONE_BRANCH: dict[str, Owned] = {"team_id": Team, "station_id": Station, "campaign_id": Campaign}
+TRAININGS_ELSEWHERE = (
+    "The pattern asks for %(trainings)s, of an organization that is neither above nor below this one. "
+    "Name trainings of yours instead, or [] for none."
+)
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
@@ -62,6 +66,16 @@ def trainings_on_one_branch(organization_id: UUID, training_ids: Collection[UUID
         return set()
     there = select(Training.id).where(Training.id.in_(training_ids), _is_related(Training, organization_id))
     return set(db.session.scalars(there))
+
+
+def require_own_trainings(organization_id: UUID, training_ids: Collection[UUID]) -> None:
+    """Raise InvalidPayload (422), with their names, for trainings of a pattern that are of another branch."""
+    elsewhere = set(training_ids) - trainings_on_one_branch(organization_id, training_ids)
+    if not elsewhere:
+        return
+    names = db.session.scalars(select(Training.name).where(Training.id.in_(elsewhere)).order_by(Training.name)).all()
+    fault = Fault("trainings_of_another_branch", TRAININGS_ELSEWHERE, trainings=", ".join(names))
+    raise InvalidPayload(error_list({"required_training_ids": [fault]}))
 
 
 def _is_related(model: Owned, organization_id: UUID) -> ColumnElement[bool]:

@@ -322,6 +322,17 @@ def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Ac
     return activity
 
 
+def decline_partnership(partner: CoOrganizer, *, reason: str, by: UUID | None = None) -> Activity:
+    """Let an organization hold the activity no longer, in whatever state it is; those who publish it hear why."""
+    activity = db.session.get_one(Activity, partner.activity_id)
+    db.session.delete(partner)
+    # Its version moves too, so that of two who decline at once the second finds nothing to decline.
+    flag_modified(activity, "title")
+    db.session.flush()
+    notices.tell_of_decline(activity, partner.organization_id, reason=reason, by=by)
+    return activity
+
+
 def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
     activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
     db.session.add_all(_sums_of(activity, outcomes))

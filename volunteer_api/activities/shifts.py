@@ -26,6 +26,7 @@ from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 
@@ -196,7 +197,7 @@ def tell_of_risk() -> int:
     risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
     if not risky:
         return 0
-    told = update(Shift).where(Shift.id.in_([shift.id for shift, _ in risky])).values(risk_told_at=now)
+    told = update(Shift).where(among(Shift.id, [shift.id for shift, _ in risky])).values(risk_told_at=now)
     db.session.execute(told.execution_options(synchronize_session=False))
     for shift, activity in risky:
         values = {

@@ -47,7 +47,7 @@ class TemplateRead(Schema):
 
 
 class PlanFromTemplate(Schema):
-    """On which local day the first shift begins, and what is not in the pattern."""
+    """On which local day the first shift begins, and what is not in the pattern, or otherwise."""
 
     on = Day(required=True)
     organization_id = Id(required=True)
@@ -56,3 +56,6 @@ class PlanFromTemplate(Schema):
     station_id = Id()
     campaign_id = Id()
     leader_ids = ListOf(Id(), max_length=50)
+    required_training_ids = ListOf(
+        Id(), max_length=20, metadata={"description": "Instead of those of the pattern, as where they are another's."}
+    )

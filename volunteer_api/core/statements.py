@@ -1,19 +1,22 @@
 """SQL that SQLite and PostgreSQL both speak, but that SQLAlchemy builds with each dialect's own construct."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
 import orjson
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
     CursorResult,
+    Dialect,
     Result,
     Row,
     String,
     Table,
     TextClause,
+    TypeDecorator,
     any_,
     bindparam,
     delete,
@@ -27,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from volunteer_api.core.database import Base, db
 
@@ -75,10 +79,11 @@ def _as_hex(value: Any) -> str:
 
 
 def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
-    """Whether a column has one of the values; on PostgreSQL a statement that is the same for any number of them."""
-    if db.engine.dialect.name == "postgresql":
-        return cast(ColumnElement[bool], column == any_(bindparam(None, list(values), type_=ARRAY(column.type))))
-    return cast(ColumnElement[bool], column.in_(values))
+    """Whether a column has one of the values, in a statement of one parameter, however many they are.
+
+    As parameters of their own, more than 65,535 are refused by PostgreSQL and more than 32,766 by SQLite.
+    """
+    return _is_among(column, bindparam(None, list(values), type_=_listed(column, db.engine.dialect.name)))
 
 
 class folded(FunctionElement[str]):  # noqa: N801 - it is written as a function
@@ -101,9 +106,32 @@ def _fold_on_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> 
 
 def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
     """The same for the values of the parameter `name`, in a statement that is kept for the database in use."""
-    if dialect == "postgresql":
-        return cast(ColumnElement[bool], column == any_(bindparam(name, type_=ARRAY(column.type))))
-    return cast(ColumnElement[bool], column.in_(bindparam(name, expanding=True)))
+    return _is_among(column, bindparam(name, type_=_listed(column, dialect)))
+
+
+class _JsonArray(TypeDecorator[list[Any]]):
+    """Values of one type as SQLite takes them, which has no arrays."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> str:
+        convert = self.item.dialect_impl(dialect).bind_processor(dialect)
+        return orjson.dumps([convert(one) if convert is not None else one for one in value or ()]).decode()
+
+
+def _listed(column: Any, dialect: str) -> TypeEngine[Any]:
+    return ARRAY(column.type) if dialect == "postgresql" else _JsonArray(column.type)
+
+
+def _is_among(column: Any, values: BindParameter[Any]) -> ColumnElement[bool]:
+    if isinstance(values.type, ARRAY):
+        return cast(ColumnElement[bool], column == any_(values))
+    return cast(ColumnElement[bool], column.in_(select(func.json_each(values).table_valued("value").c.value)))
 
 
 def first_and_last(column: Any) -> tuple[ColumnElement[str], ColumnElement[str]]:

@@ -31,6 +31,8 @@ QUEUE = "volunteer_api.queue"
 HEARTBEAT = "core.heartbeat"
 SWEEP_SECONDS = 5
 RETRY_SECONDS = 300
+# By so much the clocks of two hosts may differ.
+SKEW = timedelta(seconds=1)
 
 Work = Callable[[], object]
 
@@ -117,15 +119,18 @@ def repeat(some: Callable[[], int]) -> None:
         continue
 
 
-def run_task(app: Flask, name: str) -> None:
+def run_task(app: Flask, name: str, *, asked_at: datetime | None = None) -> None:
     """Run a task once, now; its record is in the same transaction where it runs in a unit.
 
-    A failure is logged and recorded, not raised.
+    Not where it has run well since it was asked for: of a thousand nudges that come while it runs, one more run does
+    the work. A failure is logged and recorded, not raised.
     """
     found = REGISTRY[name]
     with app.app_context():
         started_at = clock.now()
         try:
+            if asked_at is not None and run_unit(lambda: _has_run_since(name, asked_at), writes=False):
+                return
             if found.unit:
                 run_unit(lambda: _work_and_record(found, started_at), writes=True)
             else:
@@ -190,7 +195,9 @@ def build_queue(app: Flask) -> Huey:
     else:
         chosen.var_directory.mkdir(parents=True, exist_ok=True)
         queue = Huey(storage_class=_SqliteQueue, filename=str(chosen.var_directory / "queue.db"), **options)
-    app.extensions["volunteer_api.queued_task"] = queue.task(name="run")(lambda name: run_task(app, name))
+    app.extensions["volunteer_api.queued_task"] = queue.task(name="run")(
+        lambda name, asked_at=None: run_task(app, name, asked_at=asked_at)
+    )
     app.extensions[QUEUE] = queue
     return queue
 
@@ -240,9 +247,14 @@ class _SqliteQueue(SqliteStorage):
 def _nudge(app: Flask, name: str) -> None:
     try:
         build_queue(app)
-        app.extensions["volunteer_api.queued_task"](name)
+        app.extensions["volunteer_api.queued_task"](name, clock.now())
     except Exception as error:
         logger().warning("nudge_lost", task=name, error=type(error).__name__)
+
+
+def _has_run_since(name: str, moment: datetime) -> bool:
+    run = db.session.get(TaskRun, name)
+    return run is not None and run.finished_at is not None and run.error is None and run.started_at > moment + SKEW
 
 
 def _work_and_record(found: Task, started_at: datetime) -> None:

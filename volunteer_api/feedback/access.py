@@ -16,9 +16,9 @@ from volunteer_api.organizations.access import Permission, require
 
 @for_signed_in
 def to_give(principal: Principal, activity_id: UUID) -> Activity:
-    """Whoever sees the activity and does not lead it; whether she was there is the service's matter."""
+    """Whoever sees the activity and neither leads nor led it; whether she was there is the service's matter."""
     activity = seen(principal, activity_id)
-    if leads_activity(principal.volunteer_id, activity):
+    if leads_activity(principal.volunteer_id, activity) or queries.has_led(principal.volunteer_id, activity):
         raise LeadsActivity()
     return activity
 
@@ -40,13 +40,13 @@ def to_change(principal: Principal, feedback_id: UUID) -> Feedback:
 
 @for_signed_in
 def to_moderate(principal: Principal, feedback_id: UUID) -> Feedback:
-    """Who publishes for the organization, unless she leads the activity by name: nobody hides what is said of her."""
+    """Who publishes for the organization, unless she leads or led it by name: nobody hides what is said of her."""
     feedback, activity = _of_another(principal, feedback_id)
     try:
         require(principal, Permission.ACTIVITY_PUBLISH, organization_id=activity.organization_id)
     except NotFound:
         raise Forbidden() from None
-    if queries.is_named_leader(principal.volunteer_id, activity):
+    if queries.has_led(principal.volunteer_id, activity):
         raise LeadsActivity()
     return feedback
 

@@ -48,9 +48,9 @@ def tell_of_report(feedback: Feedback, first_report_id: UUID) -> None:
 
 
 def moderators(activity: Activity) -> list[UUID]:
-    """Those who moderate, of the nearest organization that has any; who leads the activity by name is none."""
+    """Those who moderate, of the nearest organization that has any; who leads or led the activity by name is none."""
     near = holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH)
-    return [one for one in near if not queries.is_named_leader(one, activity)]
+    return [one for one in near if not queries.has_led(one, activity)]
 
 
 def _send(kind: str, volunteer_id: UUID, activity_id: UUID, title: str, *, once: str, **values: str) -> None:

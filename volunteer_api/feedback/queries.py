@@ -1,26 +1,27 @@
 """What is read of feedback, and for whom."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, distinct, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.models import Activity, ActivityLeader, Shift
+from volunteer_api.activities.leaders import leading, leads_by_name
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
+from volunteer_api.core.statements import insert
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
 # A phone without network tells up to so late who was there.
@@ -41,9 +42,12 @@ def ends_attended(activity_id: UUID, volunteer_id: UUID) -> list[datetime]:
     return list(db.session.scalars(statement))
 
 
-def crowd_count(activity_id: UUID, moment: datetime) -> int:
-    """Among how many people somebody who speaks at a moment could hide, where none of them signs her own."""
-    return int(db.session.scalar(select(_crowd_count(activity_id, moment))) or 0)
+def crowd_since(activity_id: UUID) -> datetime | None:
+    """From when on enough people had been there for one to hide among them, where none signs her own; None for never.
+
+    One statement.
+    """
+    return db.session.scalar(select(_enough_since(activity_id)))
 
 
 def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
@@ -56,17 +60,22 @@ def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
 def with_activity(feedback_id: UUID) -> Rows:
     """A feedback with its activity, and whether others may see it at all."""
     return (
-        select(Feedback, Activity, _may_be_seen().label("may_be_seen"))
+        select(Feedback, Activity, _may_be_seen(Feedback.activity_id).label("may_be_seen"))
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(Feedback.id == feedback_id)
     )
 
 
-def is_named_leader(volunteer_id: UUID, activity: Activity) -> bool:
-    """Whether the volunteer leads the activity by name or as a leader of its team, and not only from above."""
-    return bool(
-        db.session.scalar(select(_leads_by_name(volunteer_id)).select_from(Activity).where(Activity.id == activity.id))
-    )
+def has_led(volunteer_id: UUID, activity: Activity) -> bool:
+    """Whether the volunteer leads or has led the activity by name or with its team, and not only from above."""
+    led = select(Activity.id).where(Activity.id == activity.id, _has_led(volunteer_id))
+    return db.session.scalar(led) is not None
+
+
+def keep_leaders(activity_ids: Collection[UUID]) -> None:
+    """Remember who leads the activities now."""
+    rows = insert(FeedbackLeader).from_select(["activity_id", "volunteer_id"], leading(activity_ids))
+    db.session.execute(rows.on_conflict_do_nothing())
 
 
 def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
 
 def page_for_leaders(query: Mapping[str, Any], caller_id: UUID) -> Page:
     """Feedback of the activities that the caller leads, the newest first; the anonymous only among enough people."""
-    statement = _rows().where(led_by(caller_id), _may_be_seen())
+    statement = _rows().where(led_by(caller_id), _may_be_seen(query.get("activity_id", Feedback.activity_id)))
     if "activity_id" in query:
         statement = statement.where(Feedback.activity_id == query["activity_id"])
     if "state" in query:
@@ -96,14 +105,14 @@ def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
     stars = dict.fromkeys(range(1, 6), 0)
     # The stars of somebody who is hidden among too few would be what is left when the signed ones are taken away.
-    shown = func.count().filter(_may_be_seen())
+    shown = func.count().filter(_may_be_seen(activity.id))
     statement = select(Feedback.stars, func.count().label("given"), shown.label("shown"))
     counts = and_(Feedback.activity_id == activity.id, _counts())
     grouped = db.session.execute(statement.where(counts).group_by(Feedback.stars)).all()
     stars |= {row.stars: row.shown for row in grouped}
     seen, minimum = sum(stars.values()), rules().feedback_minimum_count
     enough = seen >= minimum
-    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, _may_be_seen())
+    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, _may_be_seen(activity.id))
     found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
     return {
         "count": sum(row.given for row in grouped),
@@ -143,7 +152,12 @@ def has_reported(feedback_id: UUID, volunteer_id: UUID) -> bool:
 
 
 def to_be_asked(now: datetime) -> Rows:
-    """Who attended a shift that ended in the last days, and was neither asked yet nor has said something."""
+    """Who attended a shift that ended in the last days, and was neither asked yet nor has said something.
+
+    Who came without a sign-up did so only once a reviewer says it: in the last days, while feedback is taken.
+    """
+    lately = now - ASKED_FOR
+    told_at = func.coalesce(Attendance.reviewed_at, Attendance.created_at)
     asked = exists().where(
         FeedbackAsking.activity_id == Activity.id, FeedbackAsking.volunteer_id == Attendance.volunteer_id
     )
@@ -155,13 +169,14 @@ def to_be_asked(now: datetime) -> Rows:
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
         .where(
             Shift.ends_at <= now,
-            Shift.ends_at > now - ASKED_FOR,
+            Shift.ends_at > now - timedelta(days=rules().feedback_days),
+            or_(Shift.ends_at > lately, told_at > lately),
             Shift.canceled_at.is_(None),
             _was_there(),
             Volunteer.erased_at.is_(None),
             ~asked,
             ~said,
-            ~_leads_by_name(Attendance.volunteer_id),
+            ~_has_led(Attendance.volunteer_id),
         )
         .distinct()
         .order_by(Activity.id, Attendance.volunteer_id)
@@ -190,23 +205,18 @@ def _rows() -> Rows:
     )
 
 
-def _was_there(by: Any = None) -> ColumnElement[bool]:
-    """The attendance, at whose shift it is: one that was credited, or one that a confirmed sign-up stands behind.
+def _was_there() -> ColumnElement[bool]:
+    """The attendance, at whose shift it is: one that was credited, or one that a confirmed sign-up stands behind."""
+    expected = exists().where(_is_expected())
+    return and_(Attendance.state != State.REJECTED, or_(Attendance.state == State.CREDITED, expected))
 
-    Where `by` is given, as far as that was so at this moment: nothing that somebody does later counts.
-    """
-    expected = exists().where(
+
+def _is_expected() -> ColumnElement[bool]:
+    return and_(
         SignUp.shift_id == Attendance.shift_id,
         SignUp.volunteer_id == Attendance.volunteer_id,
         SignUp.state == SignUpState.CONFIRMED,
-        *([SignUp.created_at <= by] if by is not None else []),
     )
-    credited = Attendance.state == State.CREDITED
-    if by is None:
-        return and_(Attendance.state != State.REJECTED, or_(credited, expected))
-    # Without a sign-up it was a reviewer who credited it.
-    in_time = func.coalesce(Attendance.reviewed_at, Attendance.created_at) <= by
-    return and_(Attendance.state != State.REJECTED, Attendance.created_at <= by, or_(and_(credited, in_time), expected))
 
 
 def _counts() -> ColumnElement[bool]:
@@ -227,47 +237,55 @@ def _counts() -> ColumnElement[bool]:
     return or_(Feedback.anonymous, stands)
 
 
-def _may_be_seen() -> ColumnElement[bool]:
+def _may_be_seen(activity_id: Any) -> ColumnElement[bool]:
     """What is signed, and what is anonymous among enough people: those who had been there and have not signed theirs.
 
-    Who came to be there afterwards hides nobody: those who lead could add people until they may read it.
+    Who came to be there afterwards hides nobody: those who lead could add people until they may read it. Where the
+    activity is given by its id, its people are looked at once, for however many rows.
     """
     signed = aliased(Feedback)
     has_signed = exists().where(
-        signed.activity_id == Feedback.activity_id,
+        signed.activity_id == activity_id,
         signed.volunteer_id == Attendance.volunteer_id,
         signed.anonymous.is_(False),
     )
-    hidden_among = _crowd_count(Feedback.activity_id, Feedback.created_at, ~has_signed.correlate(Feedback, Attendance))
-    return or_(Feedback.anonymous.is_(False), hidden_among >= rules().feedback_minimum_count)
+    return or_(Feedback.anonymous.is_(False), Feedback.created_at >= _enough_since(activity_id, ~has_signed))
 
 
-def _crowd_count(activity_id: Any, moment: Any, *narrowed: ColumnElement[bool]) -> ColumnElement[int]:
-    # Who leads knows that it was not herself.
+def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
+    """From when on as many as are enough had been at the activity, as far as that was so then; NULL for never."""
+    # Without a sign-up it was a reviewer who credited it.
+    credited_at = case(
+        (Attendance.state == State.CREDITED, func.coalesce(Attendance.reviewed_at, Attendance.created_at))
+    )
+    expected_at = SignUp.created_at
+    known_at = case((credited_at < expected_at, credited_at), else_=func.coalesce(expected_at, credited_at))
+    there_at = func.min(case((known_at > Attendance.created_at, known_at), else_=Attendance.created_at))
     return (
-        select(func.count(distinct(Attendance.volunteer_id)))
-        .join(Shift, Shift.id == Attendance.shift_id)
+        select(there_at)
+        .join_from(Attendance, Shift, Shift.id == Attendance.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(SignUp, _is_expected())
         .where(
             Activity.id == activity_id,
-            _was_there(by=moment),
-            ~_leads_by_name(Attendance.volunteer_id),
+            Attendance.state != State.REJECTED,
+            known_at.is_not(None),
+            # Who leads knows that it was not herself.
+            ~_has_led(Attendance.volunteer_id),
             *narrowed,
         )
+        .group_by(Attendance.volunteer_id)
+        .order_by(there_at)
+        .offset(rules().feedback_minimum_count - 1)
+        .limit(1)
         .correlate(Feedback)
         .scalar_subquery()
     )
 
 
-def _leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
-    named = exists().where(ActivityLeader.activity_id == Activity.id, ActivityLeader.volunteer_id == volunteer_id)
-    of_team = exists().where(
-        Membership.team_id == Activity.team_id,
-        Membership.volunteer_id == volunteer_id,
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_([MembershipRole.LEADER, MembershipRole.DEPUTY]),
-    )
-    return or_(named, of_team)
+def _has_led(volunteer_id: Any) -> ColumnElement[bool]:
+    kept = exists().where(FeedbackLeader.activity_id == Activity.id, FeedbackLeader.volunteer_id == volunteer_id)
+    return or_(leads_by_name(volunteer_id), kept)
 
 
 def _view(row: Any, caller_id: UUID) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, ActivityLeader
 from volunteer_api.core import clock
 from volunteer_api.core.periods import Period
-from volunteer_api.core.statements import first_and_last
+from volunteer_api.core.statements import among, first_and_last
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -222,7 +222,7 @@ def _touching(
 ) -> tuple[ColumnElement[bool], ...]:
     first, last = clock.local_date(starts_at), clock.local_date(ends_at)
     return (
-        ServiceRecord.volunteer_id.in_(volunteer_ids),
+        among(ServiceRecord.volunteer_id, volunteer_ids),
         ServiceRecord.on.between(first - LOOKED_BACK, last),
         ServiceRecord.starts_at < ends_at,
         ServiceRecord.ends_at > starts_at,

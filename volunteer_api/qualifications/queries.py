@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, exists, func, select
+from sqlalchemy import Select, case, func, select
 
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
@@ -100,10 +100,14 @@ def count_insured(policy_id: UUID) -> int:
     return db.session.scalar(select(func.count()).where(Insured.policy_id == policy_id)) or 0
 
 
-def reaches_beyond(policy: Policy) -> bool:
-    """Whether it was ended early: then who is listed to that very day may have ended her own cover on it."""
-    beyond = exists().where(Insured.policy_id == policy.id, Insured.ends_on > policy.ends_on)
-    return bool(db.session.scalar(select(beyond)))
+def listed_until(policy: Policy) -> date:
+    """The last day to which it lists anybody, or its own last where that is later.
+
+    One that was ended early lists people to its end of before; who is listed to that very day of an early end may have
+    ended her own cover on it.
+    """
+    last = db.session.scalar(select(func.max(Insured.ends_on)).where(Insured.policy_id == policy.id))
+    return max(policy.ends_on, last or policy.ends_on)
 
 
 def list_records(training: Training, query: Mapping[str, Any]) -> Page:

@@ -161,7 +161,8 @@ def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **
 def change_policy(policy: Policy, *, ends_on: date | None = None, **changes: Any) -> Policy:
     """Change the note, or end the policy on another day: who was covered to its end is so still.
 
-    Where an earlier end is taken back, covers end as they did before, and no later (see `end_cover`).
+    Where an earlier end is taken back, covers end as they did before, and only those to the end of before go on beyond
+    that (see `end_cover`).
     Raises OutsidePolicy where it would end before it starts (409).
     """
     if ends_on is not None and ends_on != policy.ends_on:
@@ -286,10 +287,10 @@ def _move_end(policy: Policy, ends_on: date) -> None:
         raise _outside(policy)
     if ends_on < policy.ends_on:
         publish(CredentialsWithdrawn())
-    elif not queries.reaches_beyond(policy):
+    elif ends_on > (last := queries.listed_until(policy)):
         db.session.execute(
             update(Insured)
-            .where(Insured.policy_id == policy.id, Insured.ends_on == policy.ends_on)
+            .where(Insured.policy_id == policy.id, Insured.ends_on == last)
             .values(ends_on=ends_on)
             .execution_options(synchronize_session=False)
         )

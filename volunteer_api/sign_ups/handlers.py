@@ -45,7 +45,7 @@ def keep_roles_with_people(event: RolesChanging) -> None:
 @on(CredentialsWithdrawn)
 def look_at_the_uncovered(_event: CredentialsWithdrawn) -> None:
     """Who can't take part any more has no place; a policy may cover thousands, so the worker looks."""
-    enqueue(unfit.LOOK_AT_PEOPLE)
+    enqueue(unfit.LOOK_AT_CREDENTIALS)
 
 
 @on(GuardianWithdrew)

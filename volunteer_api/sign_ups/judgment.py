@@ -196,14 +196,16 @@ def _needs_approval(question: Question, person: Person) -> bool:
 def _taking(question: Question, standing: Standing) -> Engagement | None:
     """The caller's place on the waitlist, where signing up again turns it into a free place.
 
-    Who waits for one role asks for nothing else by it: another role is another sign-up, which this one forbids.
+    Who waits for one role asks for nothing else by it: another role is another sign-up, which this one forbids. Who
+    waits for any place may take one in a role.
     """
     shift, role = question.shift, question.role
     if not standing.engagements or waitlist_is_open(shift, question.now) or not has_place(shift):
         return None
     for one in standing.engagements:
         if one.shift_id == shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:
-            return one if role is None or role.id == one.role_id else None
+            is_asked = role is None or one.role_id == role.id or (one.role_id is None and has_place(shift, role))
+            return one if is_asked else None
     return None
 
 

@@ -70,8 +70,7 @@ def standings_of(
         engagements[volunteer_id] = [_engagement(row) for row in found if row.sign_up_id is not None]
     named = {*team_ids, *(one.team_id for one in activities if one.members_only and one.team_id is not None)}
     teams = _teams(rows, named) if named else {}
-    asks = any(one.hazardous or one.required_training_ids for one in activities)
-    credentials = credentials_of(rows.keys()) if asks else {}
+    credentials = credentials_of(rows.keys()) if any(map(asks_for_credentials, activities)) else {}
     absences = _absences(rows, now) if rules().no_show_limit else {}
     return {
         volunteer_id: Standing(
@@ -88,6 +87,11 @@ def standings_of(
         )
         for volunteer_id, found in rows.items()
     }
+
+
+def asks_for_credentials(activity: Activity) -> bool:
+    """Whether an insurance or a training is needed to take part in it."""
+    return activity.hazardous or bool(activity.required_training_ids)
 
 
 def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:

@@ -16,10 +16,12 @@ from sqlalchemy.orm.attributes import set_committed_value
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.activities.queries import fresh_activity, lock_shifts
+from volunteer_api.activities.roles import roles_of
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload, NotFound
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, queries
 from volunteer_api.sign_ups.judgment import Question, has_place, judge, may_be_promoted, waitlist_is_open
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -119,6 +121,13 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
     _count(shift, mine.role_id, before, state)
 
 
+def name_role(waiting: SignUp, role: ShiftRole) -> None:
+    """Let somebody who waits for any place in a held shift wait for one in this role of it."""
+    waiting.role_id = role.id
+    db.session.flush()
+    _add(role, 0, 1)
+
+
 def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
     """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 
@@ -193,38 +202,42 @@ def promote(shift: Shift, activity: Activity, now: datetime) -> None:
     """
     if activity.state != ActivityState.PUBLISHED or shift.canceled_at is not None or not waitlist_is_open(shift, now):
         return
-    while has_place(shift) and shift.waitlisted_count:
-        candidate = _first_in_line(shift, activity, now)
-        if candidate is None:
-            return
-        if not queries.lock_volunteers({candidate.volunteer_id}, wait=False):
-            raise Rerun()
-        # They may have signed up for something else between the look and the lock.
-        again = _first_in_line(shift, activity, now)
-        if again is None or again.id != candidate.id:
-            continue
-        candidate.decided_at = now
-        move(candidate, shift, SignUpState.CONFIRMED)
-        notices.send(notices.PROMOTED, candidate, shift, activity, once=now.isoformat())
-
-
-def _first_in_line(shift: Shift, activity: Activity, now: datetime) -> SignUp | None:
-    """Who waits longest for the shift, is free at its time, has a place in the role named, and is eligible still.
-
-    Looks at ever more at once: nearly always the first is taken, but where hundreds wait who can't be, a shift that is
-    held must not take a statement for each of them.
-    """
     question = question_of(activity, shift, now, chosen=True)
     after, limit = 0, LINE
-    while line := queries.line(shift, after, limit):
-        named = [one.team_id for one in line if one.team_id is not None]
-        standings = standings_of([one.volunteer_id for one in line], [activity], now, named)
-        for one in line:
-            standing = standings.get(one.volunteer_id)
-            if standing is not None and may_be_promoted(question._replace(team_id=one.team_id), standing.person):
-                return one
+    # One walk: whom a look passes over gets nothing by the places that it gives. Nearly always the first is taken;
+    # where hundreds wait who can't be, ever more are looked at together.
+    while has_place(shift) and shift.waitlisted_count and (line := queries.line(shift, after, limit)):
+        if called := _first_of(line, question):
+            # They may have signed up for something else between the look and the lock.
+            held = queries.lock_volunteers({one.volunteer_id for one in called}, wait=False)
+            if not held or _first_of(queries.line(shift, after, limit), question) != called:
+                raise Rerun()
+            for one in called:
+                one.decided_at = now
+                move(one, shift, SignUpState.CONFIRMED)
+            notify_all([notices.notice(notices.PROMOTED, one, shift, activity, once=now.isoformat()) for one in called])
         after, limit = line[-1].position or 0, min(limit * 5, LONGEST_LINE)
-    return None
+
+
+def _first_of(line: Sequence[SignUp], question: Question) -> list[SignUp]:
+    """The first who are eligible still, one for each free place of the shift and of the role that they named.
+
+    `line` is free at the time of the shift (see `queries.line`).
+    """
+    shift, named = question.shift, [one.team_id for one in line if one.team_id is not None]
+    standings = standings_of([one.volunteer_id for one in line], [question.activity], question.now, named)
+    roles = roles_of([shift.id])[shift.id] if any(one.role_id is not None for one in line) else ()
+    room: dict[UUID | None, int] = {role.id: role.capacity - role.confirmed_count for role in roles}
+    room[None] = len(line) if shift.capacity is None else shift.capacity - shift.confirmed_count
+    called: list[SignUp] = []
+    for one in line:
+        standing = standings.get(one.volunteer_id)
+        is_fit = standing is not None and may_be_promoted(question._replace(team_id=one.team_id), standing.person)
+        places = {None, one.role_id}
+        if is_fit and all(room[place] for place in places):
+            called.append(one)
+            room.update({place: room[place] - 1 for place in places})
+    return called
 
 
 def _count(shift: Shift, role_id: UUID | None, before: str | None, after: str) -> None:

@@ -14,6 +14,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
+from volunteer_api.core.statements import among
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
@@ -205,7 +206,7 @@ def record_absences(sign_up_ids: Collection[UUID], *, absent: bool) -> None:
     """Record that these confirmed volunteers did not come, or that they did after all."""
     db.session.execute(
         update(SignUp)
-        .where(SignUp.id.in_(sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
+        .where(among(SignUp.id, sign_up_ids), SignUp.state == SignUpState.CONFIRMED)
         .values(absent_at=clock.now() if absent else None)
         .execution_options(synchronize_session=False)
     )
@@ -253,10 +254,13 @@ def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
 def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
-    if not has_place(question.shift, places.role_of(question.shift, mine.role_id)):
+    role = places.role_of(question.shift, mine.role_id) or question.role
+    if not has_place(question.shift, role):
         # Taken while this one waited for the shift.
         raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
     mine.team_id = question.team_id
+    if role is not None and mine.role_id is None:
+        places.name_role(mine, role)
     places.move(mine, question.shift, SignUpState.CONFIRMED)
     return mine
 

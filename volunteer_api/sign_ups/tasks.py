@@ -18,22 +18,41 @@ class PlacesNotLookedAt(Exception):
 
 @task(unfit.LOOK_AT_PEOPLE, every=Every.HOUR, unit=False)
 def look_at_people() -> None:
-    """Find who has a place and can't take part any more, and give it to who waits; a shift to a unit.
+    """Find who has a place and can't take part any more, and give it to who waits.
+
+    Raises PlacesNotLookedAt.
+    """
+    _look_at_coming_shifts(by_credentials=False)
+
+
+@task(unfit.LOOK_AT_CREDENTIALS, every=Every.HOUR, unit=False)
+def look_at_credentials() -> None:
+    """The same where an insurance or a training is asked for: nudged when one counts no more, or not as long.
+
+    Swept too, so that one that failed is taken up soon. Raises PlacesNotLookedAt.
+    """
+    _look_at_coming_shifts(by_credentials=True)
+
+
+def _look_at_coming_shifts(*, by_credentials: bool) -> None:
+    """Look at a shift to a unit.
 
     One that can't be looked at holds up no other. Raises PlacesNotLookedAt where there was one.
     """
     shift_ids = run_unit(queries.coming_shifts_with_people, writes=False)
     failed = 0
     for first in range(0, len(shift_ids), SHIFTS_AT_ONCE):
-        failed += sum(not _is_looked_at(one) for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE]))
+        failed += sum(
+            not _is_looked_at(one) for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE], by_credentials)
+        )
     if failed:
         raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
 
 
-def _with_unfit(shift_ids: Sequence[UUID]) -> Sequence[UUID]:
+def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> Sequence[UUID]:
     """Those of the shifts in which somebody can't take part; all of them, where that can't be told together."""
     try:
-        return run_unit(partial(unfit.shifts_with_unfit, shift_ids), writes=False)
+        return run_unit(partial(unfit.shifts_with_unfit, shift_ids, by_credentials=by_credentials), writes=False)
     except Exception as error:
         logger().error("places_not_looked_at_together", error=type(error).__name__, exc_info=True)
         return shift_ids

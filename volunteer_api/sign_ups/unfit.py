@@ -19,9 +19,10 @@ from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, places, queries
 from volunteer_api.sign_ups.judgment import Question, may_be_promoted
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import demands_of, standings_of
+from volunteer_api.sign_ups.people import asks_for_credentials, demands_of, standings_of
 
 LOOK_AT_PEOPLE = "sign_ups.look_at_people"
+LOOK_AT_CREDENTIALS = "sign_ups.look_at_credentials"
 
 
 def among(
@@ -72,9 +73,14 @@ def hold_people(volunteer_ids: Collection[UUID]) -> None:
         raise Rerun()
 
 
-def shifts_with_unfit(shift_ids: Collection[UUID]) -> list[UUID]:
-    """Those of the shifts in which somebody has a place who can't take part; nothing is held."""
-    planned = queries.planned(shift_ids)
+def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = False) -> list[UUID]:
+    """Those of the shifts in which somebody has a place who can't take part; nothing is held.
+
+    `by_credentials`: only where an insurance or a training is asked for.
+    """
+    planned = [one for one in queries.planned(shift_ids) if not by_credentials or asks_for_credentials(one[0])]
+    if not planned:
+        return []
     shifts = {shift.id: shift for _, shift in planned}
     confirmed = [one for one in queries.active_in(shifts) if one.state == SignUpState.CONFIRMED]
     unfit = among(confirmed, shifts, {activity.id: activity for activity, _ in planned}, clock.now())
