@@ -274,6 +274,16 @@ def test_the_report_is_a_pdf_of_the_month(client: Any, unit: Callable[..., Any],
     assert (future.status_code, future.get_json()["code"]) == (409, "month_not_begun")
 
 
+@pytest.mark.parametrize("month", ["1899-12", "0001-01", "9001-01", "2026-13", "2026", "2026-Q4", "2026-W47"])
+def test_what_is_no_month_of_a_report_is_named(
+    client: Any, unit: Callable[..., Any], center_id: UUID, month: str
+) -> None:
+    phone = client.as_(unit(lambda: make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id))
+    refused = phone.get(f"/organizations/{center_id}/report.pdf?month={month}")
+    assert refused.status_code == 422
+    assert [error["code"] for error in refused.get_json()["errors"]] == ["not_month"]
+
+
 def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
     """Of before there was a list of units."""
 

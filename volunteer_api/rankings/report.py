@@ -17,7 +17,7 @@ from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.documents import Picture, typeset
 from volunteer_api.core.downloads import PDF, Download
-from volunteer_api.core.periods import parse_period
+from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import changes, sums, words
 from volunteer_api.rankings.charts import told_number
@@ -64,14 +64,16 @@ class Figure:
     before: int
 
 
-def monthly_report(organization: Organization, month: str | None) -> Download:
-    """The report of a local month (`2026-10`), of the one before the present one where none is named.
+def monthly_report(organization: Organization, month: Period | None) -> Download:
+    """The report of a local month, of the one before the present one where none is named.
 
     All of it is counted at one moment, in some twenty statements. Raises MonthNotBegun (409).
     """
     now = clock.now()
-    first, last = _days_of(month, clock.local_date(now))
-    if first > clock.local_date(now):
+    today = clock.local_date(now)
+    last_before = today.replace(day=1) - timedelta(days=1)
+    first, last = (month and month.first) or last_before.replace(day=1), (month and month.last) or last_before
+    if first > today:
         raise MonthNotBegun()
     question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
     figures = [_figure(replace(question, metric=metric)) for metric in Metric]
@@ -82,7 +84,7 @@ def monthly_report(organization: Organization, month: str | None) -> Download:
         "lines": [
             words.told_days(first, last),
             texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
-            *([texts.translate("The month is not over yet.")] if last >= clock.local_date(now) else []),
+            *([texts.translate("The month is not over yet.")] if last >= today else []),
             *_registered(organization),
         ],
         "figures": [_told_figure(figure) for figure in figures],
@@ -127,14 +129,6 @@ def _registered(organization: Organization) -> list[str]:
             residents=f"{residents:,}",
         )
     ]
-
-
-def _days_of(month: str | None, today: date) -> tuple[date, date]:
-    named = month or f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
-    period = parse_period(named)
-    if period.first is None or period.last is None:
-        raise ValueError(f"{named} is no month")
-    return period.first, period.last
 
 
 def _figure(question: Question) -> Figure:

@@ -8,7 +8,7 @@ from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
-from volunteer_api.core.periods import PeriodField
+from volunteer_api.core.periods import MonthField, PeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -174,7 +174,7 @@ class WeeksQuery(FactsFilter):
 class ReportQuery(Schema):
     """The month of a report; without one, the month before the present one."""
 
-    month = Text(max_length=7, min_length=7, pattern=r"\d{4}-(0[1-9]|1[0-2])")
+    month = MonthField()
 
 
 class Figure(fields.Float):
