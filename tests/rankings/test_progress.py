@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
@@ -18,6 +19,8 @@ from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.models import RankingRule
 from volunteer_api.rankings.progress import share
 
 ADDITIVE = ("activity_count", "attendance_count", "credited_minutes")
@@ -146,6 +149,22 @@ def test_it_takes_the_same_statements_for_more(client: Any, unit: Any, statement
     with statements() as many:
         read(client, effort)
     assert len(many) == len(few) <= 13
+
+
+def test_it_is_read_from_what_is_folded_and_equals_the_live_count(
+    client: Any, unit: Any, statements: Any, effort: Effort
+) -> None:
+    unfolded = read(client, effort, "?level=practice_station")
+    unit(folding.fold)
+    unit(lambda: effort.hold(effort.offices[1], (0, State.CREDITED, 5), (2, State.CREDITED, 7)))
+    unit(lambda: effort.hold(effort.station, (1, State.CREDITED, 9), days=1))
+    with statements() as seen:
+        partly = read(client, effort, "?level=practice_station")
+    assert sum("ranking_presences" in statement for statement in seen) == 3
+    unit(lambda: db.session.execute(delete(RankingRule)))
+    live = read(client, effort, "?level=practice_station")
+    assert unfolded["reached"]["credited_minutes"] + 21 == live["reached"]["credited_minutes"]
+    assert {**partly, "as_of": None} == {**live, "as_of": None}
 
 
 def test_unknown_campaigns_and_levels(client: Any, effort: Effort) -> None:

@@ -21,7 +21,7 @@ from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
-from volunteer_api.rankings.spans import Run, days, months
+from volunteer_api.rankings.spans import Run, Unit, days, whole
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
@@ -83,7 +83,7 @@ def _by_period(question: Question) -> dict[str, dict[str, int]]:
     first, last = question.first, question.last
     by_day = first is not None and last is not None and (last - first).days < MOST_DAYS
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
-    for day, metric, value in _values(question, days(first, last) if by_day else months(first, last)):
+    for day, metric, value in _values(question, days(first, last) if by_day else whole(Unit.MONTH, first, last)):
         found[f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}"][metric] += value
     return {name: values for name, values in found.items() if any(values.values())}
 
