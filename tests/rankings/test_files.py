@@ -4,7 +4,9 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
@@ -21,9 +23,9 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
-from volunteer_api.rankings import report
+from volunteer_api.rankings import charts, files, folding, report
 from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.schemas import Metric, RaceQuery, Subject
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -180,6 +182,68 @@ def test_a_race_tells_values_as_people_read_them(client: Any, unit: Callable[...
     assert [error["code"] for error in growth.get_json()["errors"]] == ["basis_without_race"]
 
 
+ASKED = {
+    "organizations": "subject=organization&scope={}",
+    "of a category": "subject=organization&scope={}&category=environment_protection",
+    "teams": "subject=team&scope={}",
+}
+WAYS = (
+    ("activity_count", "raw", "week"),
+    ("attendance_count", "per_volunteer", "month"),
+    ("credited_minutes", "raw", "month"),
+)
+
+
+def hold_more(center_id: UUID) -> None:
+    center = db.session.get_one(Organization, center_id)
+    people = [make_volunteer().id for _ in range(2)]
+    team = make_team(organization_id=center_id)
+    make_member(team, make_volunteer())
+    for days in (3, 12, 41):
+        turn = Turn(NOON - timedelta(days=days), present=[(number, State.CREDITED, 20) for number in range(2)])
+        write(Happening(turns=[turn]), center, people, team_id=team.id)
+
+
+def frames_of(query: str) -> dict[str, dict[str, float]]:
+    """What a race draws: the values at the end of each frame."""
+    seen: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts, "bar_race", lambda _caption, _runners, frames, _top: seen.extend(frames) or "")
+        files.race_picture(RaceQuery().load(dict(parse_qsl(query))))
+    return {frame.label: dict(frame.values) for frame in seen}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_frame_of_a_race_is_the_ranking_of_its_days(
+    client: Any, unit: Callable[..., Any], center_id: UUID, statements: Callable[[], Any], asked: str
+) -> None:
+    """From what is folded and from what is not; in as many statements, however many frames."""
+    with clock.at(NOON):
+        unit(folding.fold)
+        unit(lambda: hold_more(center_id))
+        for metric, basis, step in WAYS:
+            path = f"{ASKED[asked].format(center_id)}&metric={metric}&basis={basis}&from=2026-10-07"
+            with statements() as counted:
+                frames = unit(partial(frames_of, f"{path}&to=2026-11-20&top=3&step={step}"))
+            assert len(counted) <= 6, counted
+            assert len(frames) >= 2
+            for end, values in frames.items():
+                items = client.get(f"/rankings?{path}&to={end}&limit=3").get_json()["items"]
+                assert values == {item["subject"]["id"]: item["value"] for item in items}, (path, end)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ("subject=organization&level=unit&metric=volunteer_count", "metric_without_race"),
+        ("subject=volunteer", "subject_without_race"),
+    ],
+)
+def test_what_does_not_add_up_does_not_race(client: Any, asked: str, code: str) -> None:
+    refused = client.get(f"/rankings/race.svg?{asked}")
+    assert (refused.status_code, [error["code"] for error in refused.get_json()["errors"]]) == (422, [code])
+
+
 def test_official_names_are_whole(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
     name = "东工人镇街道新时代文明实践所"
     unit(lambda: make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name=name))
@@ -272,6 +336,16 @@ def test_the_report_is_a_pdf_of_the_month(client: Any, unit: Callable[..., Any],
     assert answer.status_code == 200
     assert answer.get_data().startswith(b"%PDF-")
     assert (future.status_code, future.get_json()["code"]) == (409, "month_not_begun")
+
+
+@pytest.mark.parametrize("month", ["1899-12", "0001-01", "9001-01", "2026-13", "2026", "2026-Q4", "2026-W47"])
+def test_what_is_no_month_of_a_report_is_named(
+    client: Any, unit: Callable[..., Any], center_id: UUID, month: str
+) -> None:
+    phone = client.as_(unit(lambda: make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id))
+    refused = phone.get(f"/organizations/{center_id}/report.pdf?month={month}")
+    assert refused.status_code == 422
+    assert [error["code"] for error in refused.get_json()["errors"]] == ["not_month"]
 
 
 def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:

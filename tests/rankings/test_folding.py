@@ -27,7 +27,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
-from volunteer_api.rankings import by_day, folding, queries, report, spans, statistics, sums, volunteers
+from volunteer_api.rankings import by_day, folding, progress, queries, report, spans, statistics, sums, volunteers
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import (
     RankingHeadcount,
@@ -233,9 +233,12 @@ def figures(question: Question) -> Any:
 def differences(world: World, chosen: Sequence[Question]) -> list[Any]:
     """The questions that are answered otherwise from what is folded than live."""
 
-    def told() -> list[tuple[Question, Any]]:
-        answers = [(question, answer(question, world.people)) for question in chosen]
-        return answers + [(question, figures(question)) for question in chosen[:STATISTICS]]
+    campaign = db.session.get_one(Campaign, world.campaign_id)
+
+    def told() -> list[tuple[Any, Any]]:
+        answers: list[tuple[Any, Any]] = [(question, answer(question, world.people)) for question in chosen]
+        answers += [(question, figures(question)) for question in chosen[:STATISTICS]]
+        return answers + [(level, progress.progress_of(campaign, level)) for level in LEVELS]
 
     sums.forget()
     assert sums.is_folded()
@@ -346,12 +349,13 @@ def test_spans_tile_every_period() -> None:
         tiles = spans.runs(first, last)
         assert covered(tiles, days) == days
         assert len(tiles) <= 11
-        months = spans.months(first, last)
-        assert covered(months, days) == days
-        # Its ends may be beyond the days of a period that is open.
-        assert covered(spans.months(None, last), days) == covered(spans.months(first, None), days) == days
-        assert len(months) <= 3
-        assert {tile.unit for tile in months} <= {spans.Unit.DAY, spans.Unit.MONTH}
+        for unit in (spans.Unit.WEEK, spans.Unit.MONTH):
+            whole = spans.whole(unit, first, last)
+            assert covered(whole, days) == days
+            # Its ends may be beyond the days of a period that is open.
+            assert covered(spans.whole(unit, None, last), days) == covered(spans.whole(unit, first, None), days) == days
+            assert len(whole) <= 3
+            assert {tile.unit for tile in whole} <= {spans.Unit.DAY, unit}
 
 
 def test_what_has_no_first_day_is_tiled_without_a_walk_through_all_years(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,22 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
+from tests.attendance.factories import Scene, loaded_evidence, make_scene, soon
 from tests.factories import make_volunteer
+from tests.hours.factories import make_backfill
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, move, write
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import ActivityState, Campaign, Outcome, Unit
+from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.models import RankingRule
 from volunteer_api.rankings.progress import share
 
 ADDITIVE = ("activity_count", "attendance_count", "credited_minutes")
@@ -146,6 +152,50 @@ def test_it_takes_the_same_statements_for_more(client: Any, unit: Any, statement
     with statements() as many:
         read(client, effort)
     assert len(many) == len(few) <= 13
+
+
+def test_it_is_read_from_what_is_folded_and_equals_the_live_count(
+    client: Any, unit: Any, statements: Any, effort: Effort
+) -> None:
+    unfolded = read(client, effort, "?level=practice_station")
+    unit(folding.fold)
+    unit(lambda: effort.hold(effort.offices[1], (0, State.CREDITED, 5), (2, State.CREDITED, 7)))
+    unit(lambda: effort.hold(effort.station, (1, State.CREDITED, 9), days=1))
+    with statements() as seen:
+        partly = read(client, effort, "?level=practice_station")
+    assert sum("ranking_presences" in statement for statement in seen) == 3
+    unit(lambda: db.session.execute(delete(RankingRule)))
+    live = read(client, effort, "?level=practice_station")
+    assert unfolded["reached"]["credited_minutes"] + 21 == live["reached"]["credited_minutes"]
+    assert {**partly, "as_of": None} == {**live, "as_of": None}
+
+
+def came(scene: Scene) -> None:
+    check_in(volunteer_id=scene.volunteer.id, shift_id=scene.shift.id, evidence=loaded_evidence(clock.now()))
+
+
+@pytest.mark.parametrize("served", [came, make_backfill])
+def test_an_activity_stays_with_its_campaign_once_somebody_has_served(
+    client: Any, unit: Any, served: Callable[[Scene], Any]
+) -> None:
+    """So that the progress of a campaign and its tally tell of the same minutes."""
+    # Hours are recorded of a shift that is over; this one has only begun for who checks in.
+    starts_at = soon() - timedelta(hours=0 if served is came else 3)
+    scene = make_scene(starts_at=starts_at)
+    campaigns = unit(
+        lambda: [activities.create_campaign(name=name, organization_id=scene.organization.id) for name in "甲乙"]
+    )
+    path, organizer = f"/activities/{scene.activity.id}", client.as_(scene.organizer)
+
+    def join(campaign: Campaign | None) -> Any:
+        version = organizer.get(path).get_json()["version"]
+        return organizer.patch(path, json={"campaign_id": str(campaign.id) if campaign else None}, version=version)
+
+    assert [join(one).status_code for one in (*campaigns, None, campaigns[0])] == [200] * 4
+    unit(lambda: served(scene))
+    refused = [join(one) for one in (campaigns[1], None)]
+    assert [(answer.status_code, answer.get_json()["code"]) for answer in refused] == [(409, "campaign_frozen")] * 2
+    assert join(campaigns[0]).status_code == 200
 
 
 def test_unknown_campaigns_and_levels(client: Any, effort: Effort) -> None:

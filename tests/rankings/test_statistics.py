@@ -6,15 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.accounts.categories import Category
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.models import RankingRule
 
 # A Friday; 04:00 in UTC is noon in Shanghai.
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -72,6 +77,56 @@ def test_the_parts_add_up(client: Any, center_id: UUID) -> None:
     # Two live there; of the two who attended, one does.
     assert [body[name] for name in ("registered_count", "active_count", "active_percent")] == [2, 1, 50.0]
     assert body["minutes_per_volunteer"] == 97.5
+
+
+def record(person: Volunteer, organization: Organization, minutes: int, **values: Any) -> None:
+    """Minutes that no attendance at a shift gave: of a duty, or of an activity that is named."""
+    values = {"source": Source.ATTENDED} | values
+    record = ServiceRecord(
+        volunteer_id=person.id,
+        minutes=minutes,
+        organization_id=organization.id,
+        organization_path_id=organization.path_id,
+        on=clock.local_date(NOON - timedelta(days=1)),
+        starts_at=NOON - timedelta(days=1),
+        ends_at=NOON - timedelta(days=1) + timedelta(minutes=abs(minutes)),
+        content="值守",
+        **values,
+    )
+    db.session.add(record)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_minutes_are_set_against_those_who_have_them(client: Any, unit: Unit, center_id: UUID, folded: bool) -> None:
+    """Of a duty or backfilled, and by whom nobody saw at a shift; who came and was not credited is no such head."""
+
+    def work() -> None:
+        center = db.session.get_one(Organization, center_id)
+        on_duty, absent, came, taken_back = (make_volunteer(home_division="4104") for _ in range(4))
+        record(on_duty, center, 400)
+        activity = write(
+            Happening(turns=[Turn(NOON - timedelta(days=1), present=[(0, State.HELD, 0)])]), center, [came.id]
+        )
+        vouched = {"source": Source.BACKFILLED, "recorder_id": came.id, "approver_id": on_duty.id}
+        record(absent, center, 40, activity_id=activity.id, **vouched)
+        record(taken_back, center, 30)
+        record(taken_back, center, -30)
+
+    with clock.at(NOON):
+        unit(work)
+    if folded:
+        unit(folding.fold)
+    else:
+        unit(lambda: db.session.execute(delete(RankingRule)))
+    body = read(client, f"scope={center_id}&period=2026")
+    assert (body["totals"]["credited_minutes"], body["totals"]["volunteer_count"]) == (635, 3)
+    assert (body["served_count"], body["minutes_per_volunteer"]) == (4, 158.7)
+    assert sum(part["credited_minutes"] for part in body["by_category"]) + body["duty_minutes"] == 635
+    assert body["duty_minutes"] == 400
+    # Six live there; of the two who were credited for the month before and since, and the two from here, one does not.
+    assert (body["registered_count"], body["active_count"], body["active_percent"]) == (6, 3, 50.0)
+    everywhere = read(client, "period=2026")
+    assert [everywhere[name] for name in ("served_count", "minutes_per_volunteer", "active_count")] == [4, 158.7, None]
 
 
 def test_the_registered_are_set_against_the_residents(client: Any, unit: Any, center_id: UUID) -> None:

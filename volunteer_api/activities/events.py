@@ -14,6 +14,16 @@ class ActivityChanged:
 
 
 @dataclass(frozen=True)
+class CampaignChanging:
+    """A published activity is about to belong to another campaign, or to none; nobody can check in meanwhile.
+
+    A handler raises CampaignFrozen where somebody came or was recorded: her minutes stay with the campaign of then.
+    """
+
+    activity_id: UUID
+
+
+@dataclass(frozen=True)
 class ShiftBefore:
     """A shift as it was before a change."""
 

@@ -23,6 +23,10 @@ class FrozenAtPublication(Conflict):
     title = "The team, the station and the category stay as they were published."
 
 
+class CampaignFrozen(Conflict):
+    title = "Somebody has served already; the activity stays with its campaign."
+
+
 class ShiftOver(Conflict):
     title = "The shift is over or canceled."
 

@@ -126,6 +126,14 @@ def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
     )
 
 
+def bar_check_ins(activity_id: UUID) -> None:
+    """Hold the shifts so that whoever is checking in to one is waited for, and whoever comes waits in turn.
+
+    More than `lock_shifts`, which lets others refer to them.
+    """
+    db.session.execute(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id).with_for_update())
+
+
 def shift_ids_of(activity_id: UUID) -> list[UUID]:
     """The ids of an activity's shifts."""
     return list(db.session.scalars(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id)))

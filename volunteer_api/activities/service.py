@@ -10,8 +10,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import notices, photos, queries, references, search_text
-from volunteer_api.activities.changes import changing
-from volunteer_api.activities.events import ActivityChanged
+from volunteer_api.activities.changes import UNPUBLISHED, changing
+from volunteer_api.activities.events import ActivityChanged, CampaignChanging
 from volunteer_api.activities.models import (
     THOUSANDTHS,
     Activity,
@@ -185,7 +185,8 @@ def update_activity(
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
     `publishes`: whether who changes it could publish it.
-    Raises WrongState (409) once it is over, FrozenAtPublication (409), InvalidPayload (422) for unknown references.
+    Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
+    InvalidPayload (422) for unknown references.
     """
     if activity.state in OVER:
         raise WrongState(activity.state)
@@ -193,6 +194,9 @@ def update_activity(
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
     references.require_known(activity.organization_id, changes)
+    if changes.get("campaign_id", activity.campaign_id) != activity.campaign_id and activity.state not in UNPUBLISHED:
+        queries.bar_check_ins(activity.id)
+        publish_event(CampaignChanging(activity.id))
     ages = [changes.get(name, getattr(activity, name)) for name in ("minimum_age", "maximum_age")]
     if None not in ages and ages[0] > ages[1]:
         raise InvalidPayload(error_list({"maximum_age": [Fault("ages_in_order", AGES_IN_ORDER)]}))

@@ -3,9 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.activities.events import CampaignChanging
+from volunteer_api.activities.models import Shift
+from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import scene
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
@@ -60,6 +63,14 @@ def lose_minutes(event: RecordReversed) -> None:
     attendance.reviewed_by, attendance.reviewed_at = reversal.recorder_id, reversal.recorded_at
     attendance.decision_reason = reversal.reason
     db.session.flush()
+
+
+@on(CampaignChanging)
+def keep_campaign(event: CampaignChanging) -> None:
+    """Refuse once somebody has checked in, whatever became of it: her minutes are held, or may be credited yet."""
+    shift_ids = select(Shift.id).where(Shift.activity_id == event.activity_id)
+    if db.session.scalar(select(exists().where(Attendance.shift_id.in_(shift_ids)))):
+        raise CampaignFrozen()
 
 
 @exported("waiting_check_outs")

@@ -49,7 +49,7 @@ def respond_with(download: Download) -> Response:
         keep = "private, no-cache"
     response.headers["Cache-Control"] = keep
     if download.file_name is not None:
-        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download.file_name)}"
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download.file_name, safe='')}"
     return response
 
 

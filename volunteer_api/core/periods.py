@@ -10,9 +10,10 @@ import marshmallow
 
 from volunteer_api.core.schema import Fault, Text
 
+MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 PATTERN = (
-    r"all|\d{4}|\d{4}-(0[1-9]|1[0-2])|\d{4}-Q[1-4]|\d{4}-W(0[1-9]|[1-4]\d|5[0-3])"
-    r"|\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    rf"all|\d{{4}}|{MONTH}"
+    r"|\d{4}-Q[1-4]|\d{4}-W(0[1-9]|[1-4]\d|5[0-3])|\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 )
 FORM = re.compile(PATTERN, re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1900, 9000
@@ -73,16 +74,26 @@ def _end_of_month(year: int, month: int) -> date:
 class PeriodField(Text):
     """A period in a query string, loaded as a Period."""
 
+    form = PATTERN
+    shortest, longest = 3, 10
+    refusal = Fault("not_period", "This is not a period, like 2026-11-23, 2026-W47, 2026-11, 2026-Q4, 2026 or all.")
+
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=10, min_length=3, pattern=PATTERN, **options)
+        super().__init__(min_length=self.shortest, max_length=self.longest, pattern=self.form, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
-            return parse_period(value if isinstance(value, str) else "")
+            return parse_period(value if isinstance(value, str) and re.fullmatch(self.form, value, re.ASCII) else "")
         except ValueError as error:
-            raise marshmallow.ValidationError(
-                Fault("not_period", "This is not a period, like 2026-11-23, 2026-W47, 2026-11, 2026-Q4, 2026 or all.")
-            ) from error
+            raise marshmallow.ValidationError(self.refusal) from error
 
     def _validate(self, value: Any) -> None:
         """Already judged by _deserialize."""
+
+
+class MonthField(PeriodField):
+    """A month in a query string, loaded as the Period that it is."""
+
+    form = MONTH
+    shortest = longest = 7
+    refusal = Fault("not_month", "This is not a month, like 2026-11.")

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, exists, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.activities.events import CampaignChanging
+from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -28,6 +30,15 @@ def forget_pending(event: VolunteerErased) -> None:
         db.session.execute(
             about_her.where(words.is_not(None)).values({words: ""}).execution_options(synchronize_session=False)
         )
+
+
+@on(CampaignChanging)
+def keep_campaign(event: CampaignChanging) -> None:
+    """Refuse where the ledger has something of the activity, or a backfill of it waits: both are counted for it."""
+    recorded = exists().where(ServiceRecord.activity_id == event.activity_id)
+    waits = exists().where(Backfill.activity_id == event.activity_id, Backfill.state == RecordState.PENDING)
+    if db.session.scalar(select(or_(recorded, waits))):
+        raise CampaignFrozen()
 
 
 @exported("service_records")

@@ -38,6 +38,13 @@ def placed(question: Question, part: Part | None = None) -> Subquery:
             return _per_volunteer(question)
 
 
+def on_basis(question: Question, raw: int, registered: int | None) -> int:
+    """The value of what was counted of a subject, on a basis that is not growth."""
+    if question.basis is Basis.PER_VOLUNTEER:
+        return raw * PARTS // registered if registered else 0
+    return raw
+
+
 def period_before(first: date, last: date, period: Period | None) -> tuple[date, date]:
     """The days before: the month before a month, the year before a year; else as many days as there are."""
     before = first - timedelta(days=1)

@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
-from sqlalchemy import BigInteger, cast, distinct, func, select, union_all
+from sqlalchemy import BigInteger, Subquery, cast, distinct, func, select, union_all
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
 from volunteer_api.rankings import changes, headcounts, sums
-from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
 from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram
+from volunteer_api.rankings.queries import amounts
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import days, within
 from volunteer_api.rankings.turnout import turnout
@@ -26,8 +25,7 @@ def values_by_day(question: Question) -> dict[date, int]:
     """
     # What a scope has is what its paths have, whatever is ranked in it.
     question = replace(question, subject=Subject.ORGANIZATION)
-    # SQLite tells the day of a moment as a text.
-    found = {date.fromisoformat(str(row.day)): int(row.value) for row in db.session.execute(_by_day(question))}
+    found = {row.day: int(row.value) for row in db.session.execute(_by_day(question))}
     return {day: found[day] for day in sorted(found) if found[day]}
 
 
@@ -37,39 +35,17 @@ def _by_day(question: Question) -> Rows:
         return select(rows.c.starts_on.label("day"), rows.c[question.metric].label("value"))
     if not question.additive and headcounts.can_tell(replace(question, first=None, last=None)):
         return _volunteers(question)
-    day, value, facts = _counted(question)
-    statement: Rows = select(day.label("day"), cast(value, BigInteger).label("value")).select_from(facts)
-    return in_scope(statement, facts, question).group_by(day)
+    if question.additive:
+        facts, value = amounts(question)
+    else:
+        facts = changes.presences(question) if sums.is_folded() else _present(question)
+        value = func.count(distinct(facts.c.volunteer_id))
+    statement: Rows = select(facts.c.on.label("day"), cast(value, BigInteger).label("value")).select_from(facts)
+    return in_scope(statement, facts, question).group_by(facts.c.on)
 
 
-def _counted(question: Question) -> tuple[Any, Any, Any]:
-    """The day, what is counted on it, and of which facts."""
-    is_folded = sums.is_folded()
-    match question.metric:
-        # Only of a campaign or a category, which no duty has, is it asked here.
-        case Metric.CREDITED_MINUTES if is_folded:
-            rows = minutes(question)
-            return rows.c.on, func.sum(rows.c.credited_minutes), rows
-        case Metric.CREDITED_MINUTES:
-            ledger = records(question)
-            return ledger.c.on, func.coalesce(func.sum(ledger.c.minutes), 0), ledger
-        case Metric.ACTIVITY_COUNT if is_folded:
-            held = changes.activity_days(question)
-            return held.c.on, func.count(), held
-        case Metric.ACTIVITY_COUNT:
-            held = activity_days(question)
-            return held.c.day, func.count(), held
-        case Metric.ATTENDANCE_COUNT if is_folded:
-            held = changes.shifts(question)
-            return held.c.on, func.sum(held.c.attended), held
-        case _ if is_folded:
-            present = changes.presences(question)
-            return present.c.on, func.count(distinct(present.c.volunteer_id)), present
-        case _:
-            day = local_day(Shift.starts_at).label("day")
-            present = attended_shifts(question, Shift.id, Attendance.volunteer_id, day)
-            value = func.count() if question.additive else func.count(distinct(present.c.volunteer_id))
-            return present.c.day, value, present
+def _present(question: Question) -> Subquery:
+    return attended_shifts(question, Attendance.volunteer_id, local_day(Shift.starts_at).label("on"))
 
 
 def _volunteers(question: Question) -> Rows:

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    Date,
     Select,
     SelectBase,
     Subquery,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     literal,
     select,
     true,
-    type_coerce,
     union,
     union_all,
 )
@@ -183,8 +181,7 @@ def shift_columns() -> tuple[ColumnElement[Any], ...]:
     return (
         Shift.id.label("shift_id"),
         Activity.id.label("activity_id"),
-        # SQLite tells the day as a text.
-        type_coerce(local_day(Shift.starts_at), Date).label("on"),
+        local_day(Shift.starts_at).label("on"),
         Activity.organization_path_id.label("path_id"),
         Activity.team_id.label("team_id"),
         Activity.station_id.label("station_id"),

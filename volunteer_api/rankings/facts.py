@@ -53,12 +53,12 @@ class Question:
 
 
 def activity_days(question: Question) -> Subquery:
-    """Each activity once for each local `day` on which it had a held shift, with `id` and its attribution."""
+    """Each activity once for each local day, `on`, on which it had a held shift, with `id` and its attribution."""
     return (
         held_shifts(
             question,
             Activity.id,
-            local_day(Shift.starts_at).label("day"),
+            local_day(Shift.starts_at).label("on"),
             *attribution(Activity),
         )
         .distinct()

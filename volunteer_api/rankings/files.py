@@ -1,10 +1,13 @@
 """Rankings to take away: workbooks, csv, pictures. Each says the rule in words and when it was counted."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from heapq import nsmallest
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -18,14 +21,16 @@ from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import charts, words
-from volunteer_api.rankings.bases import placed
+from volunteer_api.rankings.bases import on_basis, placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
+from volunteer_api.rankings.queries import values_by_span
 from volunteer_api.rankings.schemas import Basis, Step, Subject
 from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of, told_value
+from volunteer_api.rankings.spans import Unit, start_of
 
 # A city's stations and teams; a list of a million volunteers is no file that anybody reads.
 MOST_ROWS = 10_000
@@ -71,6 +76,7 @@ def ranking_picture(query: Mapping[str, Any], *, photographed: bool) -> Download
 def race_picture(query: Mapping[str, Any]) -> Download:
     """How the first places of a period came about, as an animated SVG: each frame is the ranking of the days to then.
 
+    It costs what two rankings cost, however many frames it has: what each of them adds is summed up here.
     Raises NotFound (404), and PeriodTooLong (422) for more than 60 frames.
     """
     question = _question(query)
@@ -78,15 +84,10 @@ def race_picture(query: Mapping[str, Any]) -> Download:
     ends = _ends(first, last, query["step"])
     if len(ends) > MOST_FRAMES:
         raise PeriodTooLong(most=MOST_FRAMES)
-    names: dict[str, str] = {}
-    frames = []
-    for end in ends:
-        rows = _first_places(replace(question, first=first, last=end), query["top"])
-        names |= {str(row.id): row.name for row in rows}
-        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): told_value(question, row.value) for row in rows}))
-    caption = _caption(replace(question, first=first, last=last))
-    runners = [Runner(*runner) for runner in sorted(names.items())]
-    return _picture(charts.bar_race(caption, runners, frames, query["top"]), question.now, photographed=False)
+    question = replace(question, first=first, last=last)
+    runners, frames = _race(question, Unit(query["step"]), ends, query["top"])
+    drawn = charts.bar_race(_caption(question), runners, frames, query["top"])
+    return _picture(drawn, question.now, photographed=False)
 
 
 def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
@@ -143,6 +144,26 @@ def _question(query: Mapping[str, Any]) -> Question:
 def _first_places(question: Question, top: int) -> Sequence[Any]:
     rows = placed(question, Part(top))
     return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
+
+
+def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tuple[list[Runner], list[Frame]]:
+    """The first places at each of the ends, and all who had one."""
+    subjects = db.session.execute(select(placed(question))).all()
+    added: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
+    for row in db.session.execute(values_by_span(question, unit)):
+        added[row.starts_on][row.subject_id] = int(row.value)
+    reached: dict[UUID, int] = {row.id: 0 for row in subjects}
+    runners: dict[str, str] = {}
+    frames = []
+    for end in ends:
+        for subject_id, value in added[start_of(unit, end)].items():
+            if subject_id in reached:
+                reached[subject_id] += value
+        values = {row.id: on_basis(question, reached[row.id], row.registered) for row in subjects}
+        first = nsmallest(top, subjects, key=lambda row: (-values[row.id], row.id))
+        runners |= {str(row.id): row.name for row in first}
+        frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): told_value(question, values[row.id]) for row in first}))
+    return [Runner(*runner) for runner in sorted(runners.items())], frames
 
 
 def _headers(question: Question) -> list[str]:

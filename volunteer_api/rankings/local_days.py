@@ -4,12 +4,12 @@ PostgreSQL knows the zones. SQLite does not, so it is told the zone's offsets fr
 changed, a CASE with a branch for each change otherwise.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Date, Integer, String, case, cast, extract, func, literal
+from sqlalchemy import ColumnElement, Date, Integer, String, case, cast, extract, func, literal, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from volunteer_api.core import clock
@@ -19,14 +19,14 @@ from volunteer_api.core.settings import settings
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def local_day(moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:
-    """The day of `moment` in the deployment's zone: a date in PostgreSQL, the text YYYY-MM-DD in SQLite.
+def local_day(moment: InstrumentedAttribute[datetime]) -> ColumnElement[date]:
+    """The day of `moment` in the deployment's zone.
 
     The changes of the clocks are known from 1970 to the end of next year; moments beyond take the nearest offset.
     """
     if db.engine.dialect.name == "postgresql":
         return cast(func.timezone(settings().zone.key, moment), Date)
-    return func.date(moment, _seconds(moment))
+    return type_coerce(func.date(moment, _seconds(moment)), Date)
 
 
 def local_hour_of_week(moment: InstrumentedAttribute[datetime]) -> ColumnElement[Any]:

@@ -1,4 +1,4 @@
-"""How far a campaign has come towards its goals, counted live by the rule of the rankings."""
+"""How far a campaign has come towards its goals, by the rule of the rankings and at this moment."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -118,8 +118,7 @@ def _days(what: Iterable[Counted]) -> dict[date, Reached]:
     found: dict[date, list[Row[Any]]] = {}
     for one in what:
         for row in db.session.execute(queries.by_day(one, MOST_DAYS)):
-            # SQLite tells the day of a moment as a text.
-            found.setdefault(date.fromisoformat(str(row.day)), []).append(row)
+            found.setdefault(row.on, []).append(row)
     return {day: _merged(found[day]) for day in sorted(found)[-MOST_DAYS:]}
 
 

@@ -28,9 +28,11 @@ from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
+from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.spans import Unit, start_in_sql, whole
 from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.teams.models import Team
 
@@ -108,9 +110,18 @@ def _values(question: Question) -> Subquery:
     return union_all(select(values), _counted(question, apart)).subquery("by_subject") if apart else values
 
 
-def _counted(question: Question, only: Sequence[UUID] = ()) -> Rows:
-    """The values of all subjects, or of some `only`."""
-    facts = _facts(question)
+def values_by_span(question: Question, unit: Unit) -> Rows:
+    """`subject_id`, `starts_on` and `value` for each of the spans of a unit in which a subject has any.
+
+    Only of what adds up: who comes in two months is one volunteer of both. A span that the period cuts has what lies in
+    the period.
+    """
+    return _counted(question, unit=unit)
+
+
+def _counted(question: Question, only: Sequence[UUID] = (), *, unit: Unit | None = None) -> Rows:
+    """The values of all subjects, or of some `only`; where a unit is given, for each of its spans."""
+    facts = _facts(question, unit)
     member, scope_member = aliased(PathMember), aliased(PathMember)
     own: ColumnElement[bool] | None = None
     if question.subject is Subject.ORGANIZATION:
@@ -135,9 +146,10 @@ def _counted(question: Question, only: Sequence[UUID] = ()) -> Rows:
             rows = rows.where(below == 1 if question.level is None else below >= 0)
     if only:
         rows = rows.where(key.in_(only))
-    each = _each(question, facts, rows, key.label("subject_id"), own=own).subquery("each")
-    value, mine = _sums(each)
-    return select(each.c.subject_id, value, mine).group_by(each.c.subject_id).having(func.sum(each.c.amount) != 0)
+    keys = [key.label("subject_id"), *([start_in_sql(unit, facts.c.on).label("starts_on")] if unit else [])]
+    each = _each(question, facts, rows, *keys, own=own).subquery("each")
+    names = [each.c[key.name] for key in keys]
+    return select(*names, *_sums(each)).group_by(*names).having(func.sum(each.c.amount) != 0)
 
 
 def _each(
@@ -165,42 +177,41 @@ def _sums(each: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
     return value, own
 
 
-def _facts(question: Question) -> Subquery:
+def _facts(question: Question, unit: Unit | None = None) -> Subquery:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors.
 
-    For organizations the path alone may be there.
+    For organizations the path alone may be there. Where a unit is given, for days or its spans, by the first day `on`.
     """
     if sums.can_tell(question):
-        return sums.amounts(question)
+        return sums.amounts(question, whole(unit, question.first, question.last) if unit else None)
+    if question.metric is Metric.VOLUNTEER_COUNT:
+        is_folded = sums.is_folded()
+        return changes.presences(question) if is_folded else attended_shifts(question, Attendance.volunteer_id)
+    rows, amount = amounts(question)
+    names = ("path_id", "team_id", "station_id", *(["on"] if unit else []))
+    keys = [rows.c[name] for name in names if name in rows.c]
+    return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
+
+
+def amounts(question: Question) -> tuple[Subquery, ColumnElement[Any]]:
+    """What adds up: rows with the day `on` and for whom they count, and what is counted of them."""
     is_folded = sums.is_folded()
     match question.metric:
         case Metric.ACTIVITY_COUNT:
-            days = changes.activity_days(question) if is_folded else activity_days(question)
-            return _summed(days, func.count())
+            return changes.activity_days(question) if is_folded else activity_days(question), func.count()
         case Metric.CREDITED_MINUTES if is_folded and question.subject is Subject.ORGANIZATION:
-            found = minutes(question)
-            amount = func.sum(found.c.credited_minutes).label("amount")
-            return select(found.c.path_id, amount).group_by(found.c.path_id).subquery("facts")
+            rows = minutes(question)
+            return rows, func.sum(rows.c.credited_minutes)
         case Metric.CREDITED_MINUTES:
             rows = records(question)
-            return _summed(rows, func.sum(rows.c.minutes))
-        case Metric.VOLUNTEER_COUNT:
-            return changes.presences(question) if is_folded else attended_shifts(question, Attendance.volunteer_id)
+            return rows, func.sum(rows.c.minutes)
+        case _ if is_folded:
+            rows = changes.shifts(question)
+            return rows, func.sum(rows.c.attended)
         case _:
-            return _attendances(question, is_folded)
-
-
-def _attendances(question: Question, is_folded: bool) -> Subquery:
-    if is_folded:
-        held = changes.shifts(question)
-        return _summed(held, func.sum(held.c.attended))
-    # Whoever checks in to one shift twice has attended it once.
-    return _summed(attended_shifts(question, Shift.id, Attendance.volunteer_id), func.count())
-
-
-def _summed(rows: Subquery, amount: ColumnElement[Any]) -> Subquery:
-    keys = (rows.c.path_id, rows.c.team_id, rows.c.station_id)
-    return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
+            # Whoever checks in to one shift twice has attended it once.
+            day = local_day(Shift.starts_at).label("on")
+            return attended_shifts(question, Shift.id, Attendance.volunteer_id, day), func.count()
 
 
 def _lies_in_scope_now(question: Question, scope: UUID) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Row, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from volunteer_api.activities.models import Activity, Shift, Unit
 from volunteer_api.activities.queries import sum_outcomes
@@ -17,8 +17,9 @@ from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.documents import Picture, typeset
 from volunteer_api.core.downloads import PDF, Download
-from volunteer_api.core.periods import parse_period
+from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, sums, words
 from volunteer_api.rankings.charts import told_number
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
@@ -28,6 +29,8 @@ from volunteer_api.rankings.queries import ranked, scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import registered_of, rule_of
 from volunteer_api.rankings.statistics import registered_percent
+from volunteer_api.stations.models import Station
+from volunteer_api.stations.queries import was_open
 
 TEMPLATE = Path(__file__).resolve().parent / "report.typ"
 MOST_PARTS, MOST_ACTIVITIES, MOST_IDLE, MOST_BARS = 100, 20, 60, 15
@@ -64,25 +67,27 @@ class Figure:
     before: int
 
 
-def monthly_report(organization: Organization, month: str | None) -> Download:
-    """The report of a local month (`2026-10`), of the one before the present one where none is named.
+def monthly_report(organization: Organization, month: Period | None) -> Download:
+    """The report of a local month, of the one before the present one where none is named.
 
     All of it is counted at one moment, in some twenty statements. Raises MonthNotBegun (409).
     """
     now = clock.now()
-    first, last = _days_of(month, clock.local_date(now))
-    if first > clock.local_date(now):
+    today = clock.local_date(now)
+    last_before = today.replace(day=1) - timedelta(days=1)
+    first, last = (month and month.first) or last_before.replace(day=1), (month and month.last) or last_before
+    if first > today:
         raise MonthNotBegun()
     question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
     figures = [_figure(replace(question, metric=metric)) for metric in Metric]
-    idle = _idle(replace(question, subject=Subject.STATION))
+    idle = _idle(replace(question, subject=Subject.STATION), first, last)
     data = {
         "title": texts.translate("Monthly report of volunteer service"),
         "organization": organization.name,
         "lines": [
             words.told_days(first, last),
             texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
-            *([texts.translate("The month is not over yet.")] if last >= clock.local_date(now) else []),
+            *([texts.translate("The month is not over yet.")] if last >= today else []),
             *_registered(organization),
         ],
         "figures": [_told_figure(figure) for figure in figures],
@@ -99,7 +104,7 @@ def monthly_report(organization: Organization, month: str | None) -> Download:
         ],
         "idle": {
             "heading": texts.translate("Stations without an activity"),
-            "text": "、".join(row.name for row in idle[:MOST_IDLE]) or texts.translate("None."),
+            "text": "、".join(idle[:MOST_IDLE]) or texts.translate("None."),
             "more": texts.translate("There are more.") if len(idle) > MOST_IDLE else "",
         },
         "rules": [
@@ -127,14 +132,6 @@ def _registered(organization: Organization) -> list[str]:
             residents=f"{residents:,}",
         )
     ]
-
-
-def _days_of(month: str | None, today: date) -> tuple[date, date]:
-    named = month or f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
-    period = parse_period(named)
-    if period.first is None or period.last is None:
-        raise ValueError(f"{named} is no month")
-    return period.first, period.last
 
 
 def _figure(question: Question) -> Figure:
@@ -257,11 +254,29 @@ def _best(question: Question) -> dict[str, Any]:
     )
 
 
-def _idle(question: Question) -> Sequence[Row[Any]]:
-    rows = ranked(question)
-    return db.session.execute(
-        select(rows.c.name).where(rows.c.value == 0).order_by(rows.c.name, rows.c.id).limit(MOST_IDLE + 1)
-    ).all()
+def _idle(question: Question, first: date, last: date) -> Sequence[str]:
+    """The stations that were open on a day of the month and held nothing, with what was credited there: on duty."""
+    held = ranked(question).alias("held")
+    credited = ranked(replace(question, metric=Metric.CREDITED_MINUTES)).alias("credited")
+    minutes: ColumnElement[int] = func.coalesce(credited.c.value, 0)
+    rows = db.session.execute(
+        select(Station.name, minutes.label("minutes"))
+        .outerjoin(held, held.c.id == Station.id)
+        .outerjoin(credited, credited.c.id == Station.id)
+        .where(
+            Station.organization_id.in_(subtree_ids(question.scope)),
+            func.coalesce(held.c.value, 0) == 0,
+            was_open(first, last),
+        )
+        .order_by(Station.name, Station.id)
+        .limit(MOST_IDLE + 1)
+    )
+    return [
+        texts.translate("%(station)s (%(minutes)s minutes on duty)", station=row.name, minutes=f"{row.minutes:,}")
+        if row.minutes
+        else row.name
+        for row in rows
+    ]
 
 
 def _table(

@@ -8,7 +8,7 @@ from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
-from volunteer_api.core.periods import PeriodField
+from volunteer_api.core.periods import MonthField, PeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -151,7 +151,10 @@ class Step(StrEnum):
 
 
 class RaceQuery(RankingFilter):
-    """Which ranking races through a period of at most 60 weeks or months, and how many places are seen."""
+    """Which ranking races through a period of at most 60 weeks or months, and how many places are seen.
+
+    Only what adds up from frame to frame races, and only organizations, teams and stations.
+    """
 
     top = CountParameter(minimum=1, maximum=20, load_default=12)
     step = Choice(Step, load_default=Step.MONTH)
@@ -160,6 +163,10 @@ class RaceQuery(RankingFilter):
     def check_race(self, data: dict[str, Any], **_options: Any) -> None:
         if data["basis"] is Basis.GROWTH:
             raise fault("basis_without_race", "Growth is of a whole period; nothing races there.", "basis")
+        if data["metric"] is Metric.VOLUNTEER_COUNT:
+            raise fault("metric_without_race", "Volunteers do not add up over time; choose another metric.", "metric")
+        if data["subject"] is Subject.VOLUNTEER:
+            raise fault("subject_without_race", "Only organizations, teams and stations race.", "subject")
 
 
 class WeeksQuery(FactsFilter):
@@ -174,7 +181,7 @@ class WeeksQuery(FactsFilter):
 class ReportQuery(Schema):
     """The month of a report; without one, the month before the present one."""
 
-    month = Text(max_length=7, min_length=7, pattern=r"\d{4}-(0[1-9]|1[0-2])")
+    month = MonthField()
 
 
 class Figure(fields.Float):

@@ -108,17 +108,19 @@ def days(first: date | None, last: date | None) -> list[Run]:
     return [Run(Unit.DAY, first or BEGINNING, last)]
 
 
-def months(first: date | None, last: date | None) -> list[Run]:
-    """The whole months of a period, and the days before and after them."""
+def whole(unit: Unit, first: date | None, last: date | None) -> list[Run]:
+    """The whole spans of a unit in a period, and the days before and after them."""
     first = first or BEGINNING
-    begin = first if first.day == 1 else _end_of(Unit.MONTH, first) + timedelta(days=1)
-    end = start_of(Unit.MONTH, last + timedelta(days=1)) if last is not None else None
+    begin = start_of(unit, first)
+    if begin < first:
+        begin = _end_of(unit, begin) + timedelta(days=1)
+    end = start_of(unit, last + timedelta(days=1)) if last is not None else None
     if end is not None and last is not None and begin >= end:
         return days(first, last)
     before = [Run(Unit.DAY, first, begin - timedelta(days=1))] if first < begin else []
-    whole = Run(Unit.MONTH, begin, end - timedelta(days=1) if end is not None else None)
+    between = Run(unit, begin, end - timedelta(days=1) if end is not None else None)
     after = [Run(Unit.DAY, end, last)] if end is not None and last is not None and end <= last else []
-    return [*before, whole, *after]
+    return [*before, between, *after]
 
 
 def single(first: date | None, last: date | None) -> tuple[Unit, date] | None:

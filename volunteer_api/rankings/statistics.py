@@ -12,7 +12,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import changes, histograms, sums
+from volunteer_api.rankings import changes, histograms, sums, volunteers
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_hour_of_week
@@ -21,7 +21,7 @@ from volunteer_api.rankings.queries import scope_total
 from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
-from volunteer_api.rankings.spans import Run, days, months
+from volunteer_api.rankings.spans import Run, Unit, days, whole
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
@@ -36,7 +36,9 @@ class Statistics:
     totals: Mapping[str, int]
     by_period: list[Mapping[str, Any]]
     by_category: list[Mapping[str, Any]]
+    duty_minutes: int
     attendances_by_hour_of_week: list[int]
+    served_count: int
     registered_count: int | None
     active_count: int | None
     resident_count: int | None
@@ -56,23 +58,26 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     scope = require_known(question)
     by_period = _by_period(question)
     totals = {metric.value: sum(part[metric] for part in by_period.values()) for metric in ADDITIVE}
-    volunteers = _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))
+    by_category = _by_category(question)
+    duties = totals[Metric.CREDITED_MINUTES] - sum(part[Metric.CREDITED_MINUTES] for part in by_category)
     registered = registered_of(scope) if scope is not None else None
-    active = _active(question, scope) if registered and scope is not None else None
+    served, active = _served(question, scope)
     residents = scope.resident_count if scope is not None else None
     credited = totals[Metric.CREDITED_MINUTES]
     return Statistics(
         scope={"id": scope.id, "name": scope.name} if scope is not None else None,
-        totals={**totals, Metric.VOLUNTEER_COUNT.value: volunteers},
+        totals={**totals, Metric.VOLUNTEER_COUNT.value: _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))},
         by_period=[{"period": name, **by_period[name]} for name in sorted(by_period)],
-        by_category=_by_category(question),
+        by_category=by_category,
+        duty_minutes=duties,
         attendances_by_hour_of_week=_by_hour(question),
         registered_count=registered,
+        served_count=served,
         active_count=active,
         active_percent=active * 1000 // registered / 10 if registered and active is not None else None,
         resident_count=residents,
         registered_percent=registered_percent(registered, residents),
-        minutes_per_volunteer=credited * 10 // volunteers / 10 if volunteers else None,
+        minutes_per_volunteer=credited * 10 // served / 10 if served else None,
         rules=[rule_of(replace(question, metric=metric)) for metric in Metric],
         as_of=question.now,
     )
@@ -83,7 +88,7 @@ def _by_period(question: Question) -> dict[str, dict[str, int]]:
     first, last = question.first, question.last
     by_day = first is not None and last is not None and (last - first).days < MOST_DAYS
     found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
-    for day, metric, value in _values(question, days(first, last) if by_day else months(first, last)):
+    for day, metric, value in _values(question, days(first, last) if by_day else whole(Unit.MONTH, first, last)):
         found[f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}"][metric] += value
     return {name: values for name, values in found.items() if any(values.values())}
 
@@ -189,12 +194,23 @@ def _volunteers(question: Question) -> int:
     return db.session.scalars(select(func.count()).select_from(present)).one()
 
 
-def _active(question: Question, organization: Organization) -> int:
-    """How many different ones of those registered in an organization's division attended."""
+def _served(question: Question, organization: Organization | None) -> tuple[int, int | None]:
+    """How many different volunteers have minutes of a question; and of these, who live in an organization's division.
+
+    Read from the ledger, for whose they are is folded only as how many of all have which.
+    """
+    minutes_of = replace(question, subject=Subject.VOLUNTEER, metric=Metric.CREDITED_MINUTES)
+    if histograms.can_tell(minutes_of):
+        counts = histograms.counts(minutes_of)
+        return int(db.session.scalars(select(func.coalesce(func.sum(counts.c.number), 0))).one()), None
+    each = volunteers.values(minutes_of)
+    if organization is None or organization.division_code is None:
+        return db.session.scalars(select(func.count()).select_from(each)).one(), None
     residents = residents_of(literal(organization.division_code)).subquery("residents")
     [resident_id] = residents.c
-    active = select(func.count()).select_from(residents).where(resident_id.in_(_present(question)))
-    return db.session.scalars(active).one()
+    here = each.outerjoin(residents, resident_id == each.c.subject_id)
+    row = db.session.execute(select(func.count(), func.count(resident_id)).select_from(here)).one()
+    return row[0], row[1]
 
 
 def _present(question: Question) -> Rows:

@@ -34,10 +34,14 @@ class CategoryStatisticsRead(AdditiveRead):
 class StatisticsRead(Schema):
     """Figures of a period. `by_period` is by day where there are at most 371, else by month; it adds up to `totals`.
 
-    Minutes of a duty have no category. `attendances_by_hour_of_week` has 168 numbers, from Monday midnight on the local
-    clock, by the start of the shift. `registered_count` is who lives in the scope's division, `registered_percent` sets
-    it against the `resident_count` of the scope; `active_count` is how many of the registered attended,
-    `active_percent` their share; `minutes_per_volunteer` is per head of all who attended.
+    Minutes of a duty have no category: `by_category` and `duty_minutes` add up to `totals`.
+    `attendances_by_hour_of_week` has 168 numbers, from Monday midnight on the local clock, by the start of the shift.
+
+    `served_count` is how many different volunteers have credited minutes in the period, of activities or of duties,
+    also backfilled ones; `minutes_per_volunteer` is the credited minutes per head of these. Who attended, and was not
+    credited, is in `volunteer_count` alone.
+    `registered_count` is who lives in the scope's division, `registered_percent` sets it against the `resident_count`
+    of the scope; `active_count` is who of the registered is among the `served_count`, `active_percent` their share.
     """
 
     scope = Nested(RankedSubject, required=True, allow_none=True)
@@ -45,6 +49,8 @@ class StatisticsRead(Schema):
     by_period = fields.List(fields.Nested(PeriodStatisticsRead), required=True)
     by_category = fields.List(fields.Nested(CategoryStatisticsRead), required=True)
     attendances_by_hour_of_week = fields.List(fields.Integer(), required=True)
+    duty_minutes = fields.Integer(required=True)
+    served_count = Count(required=True)
     registered_count = Count(required=True, allow_none=True)
     active_count = Count(required=True, allow_none=True)
     resident_count = Count(required=True, allow_none=True)

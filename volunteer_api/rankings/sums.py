@@ -67,10 +67,11 @@ def can_tell(question: Question) -> bool:
     return question.additive and question.subject in SLICES and not question.is_filtered and is_folded()
 
 
-def amounts(question: Question) -> Subquery:
+def amounts(question: Question, tiles: list[Run] | None = None) -> Subquery:
     """`path_id`, `team_id`, `station_id` and `amount` of the question's period; of the three ids those that it needs.
 
-    Rows of one key are to be added up.
+    Rows of one key are to be added up. `on` is a row's day, or the first day of the span that it is of: one of the
+    `tiles`, of the fewest that make the period where none are given.
     """
     name = SLICES[question.subject]
     none = cast(null(), Uuid)
@@ -79,11 +80,13 @@ def amounts(question: Question) -> Subquery:
         (RankingSum.ranked_id if name == "team" else none).label("team_id"),
         (RankingSum.ranked_id if name == "station" else none).label("station_id"),
         getattr(RankingSum, question.metric).label("amount"),
+        RankingSum.starts_on.label("on"),
     ).where(
-        RankingSum.slice == name, within(RankingSum.unit, RankingSum.starts_on, runs(question.first, question.last))
+        RankingSum.slice == name,
+        within(RankingSum.unit, RankingSum.starts_on, tiles or runs(question.first, question.last)),
     )
     rows = once(changes(question.metric, marked(question.now)))
-    lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount).where(
+    lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount, rows.c.on).where(
         *in_period(question, rows.c.on)
     )
     return union_all(folded, lacking).subquery("facts")

@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
 from volunteer_api.core.settings import settings
 from volunteer_api.files.models import StoredFile
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
@@ -110,6 +111,30 @@ def status_changes(station_id: UUID) -> Select[*tuple[Any, ...]]:
         .outerjoin(Volunteer, Volunteer.id == StationStatusChange.changed_by)
         .where(StationStatusChange.station_id == station_id)
     )
+
+
+def was_open(first: date, last: date) -> ColumnElement[bool]:
+    """Whether a station was open at some moment of the local days; what it is now says nothing of that.
+
+    Of a station that is older than the history of its status, the first change tells what it was before.
+    """
+    begin, end = clock.days_between(first, last)
+    change = StationStatusChange
+    of_station = select(change.to_status).where(change.station_id == Station.id)
+    at_begin = (
+        of_station.where(change.created_at <= begin).order_by(change.created_at.desc(), change.id.desc()).limit(1)
+    ).scalar_subquery()
+    before_it = (
+        of_station.with_only_columns(change.from_status)
+        .where(change.created_at > begin)
+        .order_by(change.created_at, change.id)
+        .limit(1)
+    ).scalar_subquery()
+    older = case((Station.created_at <= begin, func.coalesce(before_it, Station.status)))
+    opened = of_station.where(
+        change.to_status == StationStatus.OPEN, change.created_at > begin, change.created_at < end
+    ).exists()
+    return or_(func.coalesce(at_begin, older) == StationStatus.OPEN, opened)
 
 
 def _named_like(q: str) -> ColumnElement[bool]:

@@ -1,0 +1,139 @@
+"""What the monthly report of an organization says, before it is set on paper."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.factories import make_volunteer
+from tests.organizations.factories import make_organization
+from tests.rankings.factories import Happening, Turn, write
+from tests.stations.factories import make_station
+from tests.teams.factories import make_team
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.periods import parse_period
+from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import report
+from volunteer_api.stations import service as stations
+from volunteer_api.stations.models import Station, StationStatus
+
+Unit = Callable[..., Any]
+NOW = datetime(2026, 12, 8, 4, 0, tzinfo=UTC)
+# The first and the last hour of November, and the hours beside them, on the clock of Shanghai.
+FIRST, LAST = datetime(2026, 10, 31, 16, 0, tzinfo=UTC), datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def data_of(organization_id: UUID, month: str = "2026-11") -> dict[str, Any]:
+    """What the template is given."""
+    made = report.monthly_report(db.session.get_one(Organization, organization_id), parse_period(month))
+    assert isinstance(made.content, partial)
+    data: dict[str, Any] = made.content.args[1]
+    return data
+
+
+@pytest.fixture
+def center_id(unit: Unit) -> UUID:
+    """A center of 700 residents; of it an office held three activities in November, two in October, one in December."""
+
+    def work() -> UUID:
+        db.session.add(Division(code="4104", parent_code=None, level="city", name="市", initials="s", pinyin="shi"))
+        db.session.flush()
+        center = make_organization(name="卫东区实践中心")
+        center.division_code, center.resident_count = "4104", 700
+        office = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE, name="五一路街道")
+        people = [make_volunteer(home_division="4104").id, make_volunteer(home_division="4104").id]
+        team = make_team(organization_id=office.id, name="鹰城大妈")
+        for starts_at in (FIRST - 40 * HOUR, FIRST - HOUR, FIRST, FIRST + 48 * HOUR, LAST, LAST + HOUR):
+            present = [(number, State.CREDITED, 30) for number in range(2)]
+            write(Happening(turns=[Turn(starts_at, present=present)]), office, people, team_id=team.id)
+        return center.id
+
+    with clock.at(NOW):
+        found: UUID = unit(work)
+    return found
+
+
+def test_figures_are_of_the_month_against_the_one_before(unit: Unit, center_id: UUID) -> None:
+    with clock.at(NOW):
+        data = unit(lambda: data_of(center_id))
+    assert [(one["value"], one["change"]) for one in data["figures"]] == [
+        ("3", "较上月 +1"),
+        ("6", "较上月 +2"),
+        ("2", "较上月 +0"),
+        ("180", "较上月 +60"),
+    ]
+    assert data["lines"][0] == "2026-11-01 至 2026-11-30"
+    assert data["lines"][-1] == "注册志愿者 2 人，占常住人口 700 人的 0.2%"
+    parts, activities, _, teams, desks = data["tables"]
+    assert parts["rows"][0] == ["五一路街道", "3", "6", "2", "180"]
+    assert parts["rows"][-1][1:] == ["3", "6", "2", "180"]
+    assert [row[2] for row in activities["rows"]] == ["2", "2", "2"]
+    assert (teams["rows"], desks["rows"]) == ([["1", "鹰城大妈", "6"]], [])
+
+
+def test_its_pictures_are_of_the_month_and_of_half_a_year(unit: Unit, center_id: UUID) -> None:
+    with clock.at(NOW):
+        bars, weeks = unit(lambda: data_of(center_id))["pictures"]
+    assert "五一路街道" in bars
+    assert ">3</text>" in bars
+    days = [part.split("</title>")[0] for part in weeks.split("<title>")[2:]]
+    assert [day for day in days if not day.endswith(": 0")] == [
+        "2026-10-30: 1",
+        "2026-10-31: 1",
+        "2026-11-01: 1",
+        "2026-11-03: 1",
+        "2026-11-30: 1",
+    ]
+    assert days[-1] == "2026-11-30: 1"
+
+
+def test_only_stations_that_were_open_in_the_month_are_told_as_idle(unit: Unit, center_id: UUID) -> None:
+    def station(name: str, *changes: tuple[datetime, StationStatus], set_up: datetime, **values: Any) -> Station:
+        with clock.at(set_up):
+            made = make_station(organization_id=center_id, name=name, **values)
+        for moment, status in changes:
+            with clock.at(moment):
+                stations.change_station(made, status=status, status_reason="装修")
+        return made
+
+    def work() -> None:
+        long_ago, meanwhile, later = FIRST - 2000 * HOUR, FIRST + 50 * HOUR, LAST + 2 * HOUR
+        station("一直开放", set_up=long_ago)
+        station("月中开放", (meanwhile, StationStatus.OPEN), set_up=long_ago, status=StationStatus.PLANNED)
+        station("月中停用", (meanwhile, StationStatus.PAUSED), set_up=long_ago)
+        station("后来关闭", (later, StationStatus.CLOSED), set_up=long_ago)
+        station("一直停用", (FIRST - HOUR, StationStatus.PAUSED), (later, StationStatus.OPEN), set_up=long_ago)
+        station("后来设立", set_up=later)
+        station("尚在筹建", (later, StationStatus.OPEN), set_up=long_ago, status=StationStatus.PLANNED)
+        desk = station("有人值守", set_up=long_ago)
+        center = db.session.get_one(Organization, center_id)
+        values = {"source": Source.ATTENDED, "content": "值守", "on": clock.local_date(meanwhile)}
+        db.session.add(
+            ServiceRecord(
+                volunteer_id=make_volunteer().id,
+                minutes=2000,
+                station_id=desk.id,
+                organization_id=center.id,
+                organization_path_id=center.path_id,
+                starts_at=meanwhile,
+                ends_at=meanwhile + 40 * HOUR,
+                **values,
+            )
+        )
+        busy = station("办了活动", set_up=long_ago)
+        turn = Turn(FIRST + HOUR, present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id], station_id=busy.id)
+
+    with clock.at(NOW):
+        unit(work)
+        told = unit(lambda: data_of(center_id))["idle"]["text"]
+    assert sorted(told.split("、")) == sorted(
+        ["一直开放", "月中开放", "月中停用", "后来关闭", "有人值守（值守 2,000 分钟）"]
+    )
