@@ -99,7 +99,7 @@ def test_growth_is_against_the_month_before(client: Any, unit: Unit) -> None:
 
 
 def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Unit) -> None:
-    def work() -> UUID:
+    def work() -> tuple[UUID, UUID]:
         city = division("4104", "city", None)
         district = division("410403", "district", city)
         codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2)]
@@ -112,17 +112,20 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
             office.division_code = code
             offices.append(office)
         residents = [make_volunteer(home_division=code) for code in (codes[0], community, community, codes[1], None)]
-        for office, minutes in zip(offices, (100, 30, 60), strict=True):
+        for office, minutes in zip(offices, (200, 30, 60), strict=True):
             hold(office, NOON - timedelta(days=1), minutes, residents[0].id)
-        return center.id
+        return center.id, offices[0].id
 
     with clock.at(NOON):
-        center_id = unit(work)
-        path = f"/rankings?subject=organization&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
-        body = client.get(path).get_json()
+        center_id, first_id = unit(work)
+        path = "/rankings?subject=organization&metric=credited_minutes&basis=per_volunteer&scope="
+        body = client.get(f"{path}{center_id}").get_json()
+        first = client.get(f"{path}{first_id}").get_json()["scope"]
     found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
-    assert found == [(1, 33.3333, 100, 3), (2, 30, 30, 1), (3, 0, 60, None)]
-    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [47.5, 190, 4]
+    # Two thirds are cut, and the same whether it is one of the places or the scope.
+    assert found == [(1, 66.6666, 200, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    assert [first[name] for name in ("value", "raw", "registered")] == [66.6666, 200, 3]
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [72.5, 290, 4]
     assert body["additive"] is False
 
 
@@ -130,16 +133,16 @@ def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
     def work() -> UUID:
         center = make_organization()
         team = make_team(organization_id=center.id)
-        for state in (MembershipState.ACTIVE, MembershipState.REQUESTED):
+        for state in (MembershipState.ACTIVE, MembershipState.ACTIVE, MembershipState.REQUESTED):
             make_member(team, make_volunteer(), state=state)
-        hold(center, NOON - timedelta(days=1), 90, make_volunteer().id, team_id=team.id)
+        hold(center, NOON - timedelta(days=1), 200, make_volunteer().id, team_id=team.id)
         return center.id
 
     with clock.at(NOON):
         center_id = unit(work)
         path = f"/rankings?subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
         body = client.get(path).get_json()
-    assert [(row["value"], row["registered"]) for row in body["items"]] == [(45, 2)]
+    assert [(row["value"], row["registered"]) for row in body["items"]] == [(66.6666, 3)]
 
 
 @pytest.fixture

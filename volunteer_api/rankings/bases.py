@@ -16,7 +16,8 @@ from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
 
-# A value per volunteer is a whole number of these, cut: the same on every database, and its order is the values'.
+# A value per volunteer is a whole number of these, cut by whole division: the same on every database, and its order is
+# the values'.
 PARTS = 10_000
 
 
@@ -107,12 +108,10 @@ def _per_volunteer(question: Question) -> Subquery:
         .select_from(counted_rows)
         .subquery("counted")
     )
-    value = case((counted.c.registered > 0, counted.c.value * PARTS / counted.c.registered), else_=0)
     return _placed(
         counted.c.id,
         counted.c.name,
-        # Whole numbers are divided as such on both databases.
-        cast(value, BigInteger),
+        case((counted.c.registered > 0, counted.c.value * PARTS // counted.c.registered), else_=0),
         raw=counted.c.value,
         registered=counted.c.registered,
     )
