@@ -21,18 +21,25 @@ from volunteer_api.teams.models import Membership, MembershipState
 PARTS = 10_000
 
 
+def add_up(question: Question) -> bool:
+    """Whether the places have no part in common, so that their values and what is elsewhere make the scope's."""
+    return question.additive and question.basis is Basis.RAW and question.subject is not Subject.VOLUNTEER
+
+
 def placed(question: Question, part: Part | None = None) -> Subquery:
     """Every subject with `id`, `name`, `rank`, `value`, `own`, `raw`, `registered`, `before` on the question's basis.
 
     Of these at least the `part` that is asked for, in the order of values, the largest first, and of ids. `value` is in
-    ten-thousandths where it is per volunteer.
+    ten-thousandths where it is per volunteer. Where places `add_up`, each has the `sum` of all beside it.
     """
     if part is not None and named.can_tell(question):
         return named.places(question, part)
     match question.basis:
         case Basis.RAW:
             rows = ranked(question)
-            return _placed(rows.c.id, rows.c.name, rows.c.value, own=rows.c.own, raw=rows.c.value)
+            value = rows.c.value
+            sums = func.sum(value).over() if add_up(question) else None
+            return _placed(rows.c.id, rows.c.name, value, own=rows.c.own, raw=value, sums=sums)
         case Basis.GROWTH:
             return _growth(question)
         case _:
@@ -58,6 +65,7 @@ def _placed(
     raw: ColumnElement[Any],
     registered: ColumnElement[Any] | None = None,
     before: ColumnElement[Any] | None = None,
+    sums: ColumnElement[Any] | None = None,
 ) -> Subquery:
     whole = [
         ("value", value),
@@ -65,6 +73,7 @@ def _placed(
         ("raw", raw),
         ("registered", null() if registered is None else registered),
         ("before", null() if before is None else before),
+        ("sum", null() if sums is None else sums),
     ]
     return select(
         subject_id.label("id"),

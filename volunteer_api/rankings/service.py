@@ -17,7 +17,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named, volunteers
-from volunteer_api.rankings.bases import PARTS, period_before, placed
+from volunteer_api.rankings.bases import PARTS, add_up, period_before, placed
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
@@ -96,11 +96,13 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     question = question_of(query)
     scope = _scope(question, require_known(question))
     found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
+    if scope is not None and add_up(question):
+        scope["elsewhere"] = scope["value"] - _sum_of_places(question, found.items)
     return Ranking(
         items=[_row(question, row) for row in found.items],
         scope=scope,
         rule=rule_of(question),
-        additive=question.additive and question.basis is Basis.RAW and question.subject is not Subject.VOLUNTEER,
+        additive=add_up(question),
         as_of=question.now,
         next_cursor=found.next_cursor,
     )
@@ -179,6 +181,13 @@ def _page(question: Question, query: Mapping[str, Any]) -> Page:
     return page(select(rows), _keys(rows), query)
 
 
+def _sum_of_places(question: Question, items: Sequence[Any]) -> int:
+    """What all places have, of which these are a page; behind the last of them nobody has it beside him."""
+    if items:
+        return int(items[0].sum)
+    return db.session.scalar(select(func.coalesce(func.sum(placed(question).c.value), 0))) or 0
+
+
 def _keys(rows: FromClause) -> list[Key]:
     # Their id breaks the tie of equal values, so that pages never tear.
     return [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
@@ -209,7 +218,7 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
     if organization is None:
         return None
     total = db.session.execute(scope_total(question)).one()
-    found = {"id": organization.id, "name": organization.name, "raw": total.value}
+    found = {"id": organization.id, "name": organization.name, "raw": total.value, "elsewhere": None}
     match question.basis:
         case Basis.GROWTH:
             first, last = question.before or (None, None)
