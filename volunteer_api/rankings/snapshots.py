@@ -89,7 +89,7 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         levels: Sequence[str | None] = list(OrganizationKind) if subject is Subject.ORGANIZATION else [None]
         for metric in Metric:
             for level in levels:
-                _write(snapshot, _question(snapshot, subject, metric, level))
+                _write(snapshot, _question(snapshot, subject, metric, level, now))
     return _view(snapshot, scope.name)
 
 
@@ -113,7 +113,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
 
     Also of who has something now and had no place then, without a rank: so adjustments add up as values do.
     """
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
     keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
     found = page(select(rows), keys, query, scope=str(snapshot.id))
@@ -122,7 +122,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
 
 def read_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -> SnapshotPage:
     """The same ranking with its first `most` places on one page."""
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
     found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
     return _page(snapshot, question, [_told_beside_live(row) for row in found], None)
@@ -158,7 +158,7 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
     other = db.session.get(RankingSnapshot, query["other"])
     if other is None:
         raise OtherSnapshotUnknown()
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     mine, others = _rows(snapshot.id, question), _rows(other.id, question, "others")
     value, other_value = func.coalesce(mine.c.value, 0), func.coalesce(others.c.value, 0)
     rows = (
@@ -193,11 +193,17 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
     )
 
 
-def _question(snapshot: RankingSnapshot, subject: Subject, metric: Metric, level: str | None) -> Question:
+def _asked(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Question:
+    return _question(snapshot, query["subject"], query["metric"], query.get("level"), clock.now())
+
+
+def _question(
+    snapshot: RankingSnapshot, subject: Subject, metric: Metric, level: str | None, now: datetime
+) -> Question:
     return Question(
         subject=subject,
         metric=metric,
-        now=clock.now(),
+        now=now,
         level=level,
         scope=snapshot.scope_id,
         first=snapshot.first_on,
