@@ -14,7 +14,7 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.core import clock
+from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
 
@@ -99,6 +99,25 @@ def test_what_is_closed_early_is_provisional_and_closed_once_more(client: Any, c
         early.get_json()["id"]: True,
         final.get_json()["id"]: False,
     }
+
+
+def test_nothing_is_final_while_its_holidays_are_not_announced(
+    client: Any, center: dict[str, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old release does not know the calendar of that year: the ten working days may end later than it reckons."""
+    with clock.at(LATE):
+        with monkeypatch.context() as unannounced:
+            unannounced.setattr(holidays, "LAST_YEAR", 2025)
+            early = close(client, center).get_json()
+            assert (early["provisional"], early["final_after_is_certain"]) == (True, False)
+            path = f"/ranking-snapshots/{early['id']}.xlsx?subject=team"
+            book = openpyxl.load_workbook(io.BytesIO(client.get(path).get_data()))
+        final = close(client, center).get_json()
+        told = client.get(f"/ranking-snapshots/{early['id']}?subject=team").get_json()["snapshot"]
+    assert "（该时段放假安排尚未公布）" in book.worksheets[0]["A2"].value
+    assert (final["provisional"], final["final_after_is_certain"]) == (False, True)
+    # It stays what it was; its day is the one that is known by now.
+    assert (told["provisional"], told["final_after"], told["final_after_is_certain"]) == (True, "2026-11-13", True)
 
 
 @pytest.mark.parametrize("period", ["2026-11", "2026", "all", "2026-11-20"])

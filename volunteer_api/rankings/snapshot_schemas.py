@@ -50,7 +50,11 @@ class ComparisonQuery(SnapshotQuery):
 
 
 class SnapshotRead(Schema):
-    """A closed period. `provisional` until the 10 working days after it are over, at the end of `final_after`."""
+    """A closed period; `provisional` if that was before the 10 working days after it were over.
+
+    They are over at the end of `final_after`; `final_after_is_certain` is false where the holidays of that time are not
+    announced yet, and whatever is closed until then is provisional.
+    """
 
     id = Id(required=True)
     scope = Nested(RankedSubject, required=True)
@@ -59,6 +63,7 @@ class SnapshotRead(Schema):
     last = Day(required=True, data_key="to")
     provisional = Flag(required=True)
     final_after = Day(required=True)
+    final_after_is_certain = Flag(required=True)
     closed_at = Moment(required=True)
 
 

@@ -38,6 +38,7 @@ class SnapshotView:
     last: date
     provisional: bool
     final_after: date
+    final_after_is_certain: bool
     closed_at: datetime
 
 
@@ -61,8 +62,9 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
     now = clock.now()
     if period.first is None or period.last is None or period.last >= clock.local_date(now):
         raise PeriodStillRunning()
-    final_after = deadlines.due_on(period.last).on
-    provisional = clock.local_date(now) <= final_after
+    deadline = deadlines.due_on(period.last)
+    # While its day may still move, nobody knows whether service is still recorded in time.
+    provisional = not (deadline.is_certain and deadline.is_past(clock.local_date(now)))
     closed = db.session.scalars(
         select(RankingSnapshot)
         .where(RankingSnapshot.scope_id == scope.id, RankingSnapshot.period == period.text)
@@ -79,7 +81,7 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         first_on=period.first,
         last_on=period.last,
         provisional=provisional,
-        final_after=final_after,
+        final_after=deadline.on,
         attendances_for_held_shift=rules().attendances_for_held_shift,
         closed_by=by,
     )
@@ -267,6 +269,8 @@ def _page(
 
 
 def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
+    # By the calendar as it is known now: what was closed before an announcement tells the day that came of it.
+    deadline = deadlines.due_on(snapshot.last_on)
     return SnapshotView(
         id=snapshot.id,
         scope={"id": snapshot.scope_id, "name": scope_name},
@@ -274,6 +278,7 @@ def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
         first=snapshot.first_on,
         last=snapshot.last_on,
         provisional=snapshot.provisional,
-        final_after=snapshot.final_after,
+        final_after=deadline.on,
+        final_after_is_certain=deadline.is_certain,
         closed_at=snapshot.created_at,
     )
