@@ -47,7 +47,7 @@ def something_after(app: Flask, word: str) -> Iterator[list[str]]:
 
 @contextmanager
 def later_after(app: Flask, word: str, moment: datetime) -> Iterator[None]:
-    """Of what is served in the block, what comes behind the first statement with this word has the clock at `moment`."""
+    """Of what is served in the block, what follows the first statement with this word has the clock at `moment`."""
     with app.app_context():
         engine = db.engine
     with ExitStack() as clocks:

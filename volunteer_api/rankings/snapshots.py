@@ -39,6 +39,7 @@ class SnapshotView:
     provisional: bool
     final_after: date
     final_after_is_certain: bool
+    attendances_for_held_shift: int
     closed_at: datetime
 
 
@@ -280,5 +281,6 @@ def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
         provisional=snapshot.provisional,
         final_after=deadline.on,
         final_after_is_certain=deadline.is_certain,
+        attendances_for_held_shift=snapshot.attendances_for_held_shift,
         closed_at=snapshot.created_at,
     )
