@@ -1,10 +1,12 @@
 """Rankings set against registered volunteers and against the time before; volunteers by name and in private."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import openpyxl
 import pytest
 from sqlalchemy import update
 
@@ -140,9 +142,19 @@ def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
 
     with clock.at(NOON):
         center_id = unit(work)
-        path = f"/rankings?subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
-        body = client.get(path).get_json()
+        query = f"subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
+        body = client.get(f"/rankings?{query}").get_json()
+        book = openpyxl.load_workbook(io.BytesIO(client.get(f"/rankings.xlsx?{query}").get_data()))
     assert [(row["value"], row["registered"]) for row in body["items"]] == [(66.6666, 3)]
+    # A scope has no members: it is not said to be set against any, nor against those who live in its division.
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [None, 200, None]
+    [title], _, [rule], headers = [
+        [cell for cell in line if cell is not None]
+        for line in book.worksheets[0].iter_rows(values_only=True, max_row=4)
+    ]
+    assert "（队员人均）" in title
+    assert rule.endswith("再除以该队队员人数。")
+    assert headers == ["名次", "志愿服务队", "计入时长（分钟）（队员人均）", "计入时长（分钟）", "队员"]
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def _growth(question: Question) -> Subquery:
 
 def _per_volunteer(question: Question) -> Subquery:
     rows = ranked(question)
-    if question.subject is Subject.TEAM:
+    if question.is_of_members:
         registered: ColumnElement[Any] = _members_of(rows.c.id)
         counted_rows: Any = rows
     else:

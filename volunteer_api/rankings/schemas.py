@@ -212,11 +212,12 @@ class RankingScopeRead(Schema):
 
     Where `additive`, Σ of the values of all places + `elsewhere` = `value`; else `elsewhere` is null. Of its children
     it is `own`; at a level what organizations above it held themselves; what was for no team, or at no station.
+    Of teams per member `value` is null: only they have members.
     """
 
     id = Id(required=True)
     name = Text(required=True)
-    value = Figure(required=True)
+    value = Figure(required=True, allow_none=True)
     own = fields.Integer(required=True, allow_none=True)
     elsewhere = fields.Integer(required=True, allow_none=True)
     raw = fields.Integer(required=True)

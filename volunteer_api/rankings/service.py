@@ -224,6 +224,9 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             first, last = question.before or (None, None)
             before = db.session.execute(scope_total(replace(question, first=first, last=last))).one().value
             return {**found, "value": total.value - before, "own": None, "registered": None, "before": before}
+        case _ if question.is_of_members:
+            # Only teams have members: of a scope there is nothing to divide by.
+            return {**found, "value": None, "own": None, "registered": None, "before": None}
         case Basis.PER_VOLUNTEER:
             registered = registered_of(organization)
             value = told_value(question, total.value * PARTS // registered) if registered else 0
@@ -257,7 +260,7 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
     text = texts.translate(TEXTS[question.metric], attendances=needed)
     before_first, before_last = question.before or (None, None)
     if question.basis is not Basis.RAW:
-        on_basis = TEAM_TEXT if _is_of_members(question) else BASIS_TEXTS[question.basis]
+        on_basis = TEAM_TEXT if question.is_of_members else BASIS_TEXTS[question.basis]
         addition = texts.translate(on_basis, first=before_first, last=before_last)
         text = texts.translate("%(rule)s %(addition)s", rule=text, addition=addition)
     return {
@@ -270,7 +273,3 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
         "first": question.first,
         "last": question.last,
     }
-
-
-def _is_of_members(question: Question) -> bool:
-    return question.subject is Subject.TEAM and question.basis is Basis.PER_VOLUNTEER
