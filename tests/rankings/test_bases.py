@@ -1,10 +1,12 @@
 """Rankings set against registered volunteers and against the time before; volunteers by name and in private."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import openpyxl
 import pytest
 from sqlalchemy import update
 
@@ -99,7 +101,7 @@ def test_growth_is_against_the_month_before(client: Any, unit: Unit) -> None:
 
 
 def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Unit) -> None:
-    def work() -> UUID:
+    def work() -> tuple[UUID, UUID]:
         city = division("4104", "city", None)
         district = division("410403", "district", city)
         codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2)]
@@ -112,17 +114,20 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
             office.division_code = code
             offices.append(office)
         residents = [make_volunteer(home_division=code) for code in (codes[0], community, community, codes[1], None)]
-        for office, minutes in zip(offices, (100, 30, 60), strict=True):
+        for office, minutes in zip(offices, (200, 30, 60), strict=True):
             hold(office, NOON - timedelta(days=1), minutes, residents[0].id)
-        return center.id
+        return center.id, offices[0].id
 
     with clock.at(NOON):
-        center_id = unit(work)
-        path = f"/rankings?subject=organization&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
-        body = client.get(path).get_json()
+        center_id, first_id = unit(work)
+        path = "/rankings?subject=organization&metric=credited_minutes&basis=per_volunteer&scope="
+        body = client.get(f"{path}{center_id}").get_json()
+        first = client.get(f"{path}{first_id}").get_json()["scope"]
     found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
-    assert found == [(1, 33.3333, 100, 3), (2, 30, 30, 1), (3, 0, 60, None)]
-    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [47.5, 190, 4]
+    # Two thirds are cut, and the same whether it is one of the places or the scope.
+    assert found == [(1, 66.6666, 200, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    assert [first[name] for name in ("value", "raw", "registered")] == [66.6666, 200, 3]
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [72.5, 290, 4]
     assert body["additive"] is False
 
 
@@ -130,16 +135,26 @@ def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
     def work() -> UUID:
         center = make_organization()
         team = make_team(organization_id=center.id)
-        for state in (MembershipState.ACTIVE, MembershipState.REQUESTED):
+        for state in (MembershipState.ACTIVE, MembershipState.ACTIVE, MembershipState.REQUESTED):
             make_member(team, make_volunteer(), state=state)
-        hold(center, NOON - timedelta(days=1), 90, make_volunteer().id, team_id=team.id)
+        hold(center, NOON - timedelta(days=1), 200, make_volunteer().id, team_id=team.id)
         return center.id
 
     with clock.at(NOON):
         center_id = unit(work)
-        path = f"/rankings?subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
-        body = client.get(path).get_json()
-    assert [(row["value"], row["registered"]) for row in body["items"]] == [(45, 2)]
+        query = f"subject=team&scope={center_id}&metric=credited_minutes&basis=per_volunteer"
+        body = client.get(f"/rankings?{query}").get_json()
+        book = openpyxl.load_workbook(io.BytesIO(client.get(f"/rankings.xlsx?{query}").get_data()))
+    assert [(row["value"], row["registered"]) for row in body["items"]] == [(66.6666, 3)]
+    # A scope has no members: it is not said to be set against any, nor against those who live in its division.
+    assert [body["scope"][name] for name in ("value", "raw", "registered")] == [None, 200, None]
+    [title], _, [rule], headers = [
+        [cell for cell in line if cell is not None]
+        for line in book.worksheets[0].iter_rows(values_only=True, max_row=4)
+    ]
+    assert "（队员人均）" in title
+    assert rule.endswith("再除以该队队员人数。")
+    assert headers == ["名次", "志愿服务队", "计入时长（分钟）（队员人均）", "计入时长（分钟）", "队员"]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Rankings by HTTP."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,11 @@ import pytest
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.rankings.factories import Happening, Turn, write
+from tests.stations.factories import make_station
+from tests.teams.factories import make_team
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
 
 OFFICES = 5
@@ -79,16 +82,33 @@ def test_a_cursor_of_another_ranking_is_refused(client: Any, center_id: UUID) ->
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "values"),
     [
-        "subject=team&metric=credited_minutes",
-        "subject=station&metric=volunteer_count&period=2026-W47&category=large_event",
+        ("subject=team&metric=credited_minutes", [30, 0]),
+        ("subject=station&metric=volunteer_count&period=2026-W47&category=environment_protection", [1, 0]),
+        ("subject=station&metric=volunteer_count&period=2026-W47&category=large_event", [0, 0]),
+        ("subject=station&metric=volunteer_count&period=2026-W46", [0, 0]),
     ],
 )
-def test_teams_and_stations_are_ranked_too(client: Any, center_id: UUID, query: str) -> None:
-    answer = client.get(f"/rankings?{query}&scope={center_id}")
+def test_teams_and_stations_are_ranked_too(
+    client: Any, unit: Callable[..., Any], center_id: UUID, query: str, values: list[int]
+) -> None:
+    noon = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+    def work() -> None:
+        teams = [make_team(organization_id=center_id) for _ in range(2)]
+        stations = [make_station(organization_id=center_id) for _ in range(2)]
+        happening = Happening(turns=[Turn(noon - timedelta(days=1), present=[(0, State.CREDITED, 30)])])
+        center = db.session.get_one(Organization, center_id)
+        write(happening, center, [make_volunteer().id], team_id=teams[1].id, station_id=stations[1].id)
+
+    with clock.at(noon):
+        unit(work)
+        answer = client.get(f"/rankings?{query}&scope={center_id}")
     assert answer.status_code == 200
-    assert answer.get_json()["items"] == []
+    assert [(row["rank"], row["value"]) for row in answer.get_json()["items"]] == [
+        (values.index(value) + 1, value) for value in values
+    ]
 
 
 @pytest.mark.parametrize(

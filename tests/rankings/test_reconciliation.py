@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ from volunteer_api.core.downloads import Download
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings import files, service, statistics
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
@@ -150,11 +150,17 @@ def all_of(model: type[Any]) -> Sequence[Any]:
     return db.session.scalars(select(model).order_by(model.id)).all()
 
 
-def plain(metric: Metric, now: datetime, belongs: Callable[[Activity], bool]) -> int:
-    """Rankings 2 of domain.md, word by word, over the rows of the activities that belong."""
+def plain(
+    metric: Metric, now: datetime, belongs: Callable[[Activity], bool], first: date = date.min, last: date = date.max
+) -> int:
+    """Rankings 2 of domain.md, word by word, over the rows of the activities that belong, on some local days."""
     own = {activity.id: activity for activity in all_of(Activity) if belongs(activity)}
     if metric is Metric.CREDITED_MINUTES:
-        return sum(record.minutes for record in all_of(ServiceRecord) if record.activity_id in own)
+        return sum(
+            record.minutes
+            for record in all_of(ServiceRecord)
+            if record.activity_id in own and first <= record.on <= last
+        )
     came: dict[UUID, set[UUID]] = {}
     for attendance in all_of(Attendance):
         if attendance.state != State.REJECTED:
@@ -166,6 +172,7 @@ def plain(metric: Metric, now: datetime, belongs: Callable[[Activity], bool]) ->
         and shift.canceled_at is None
         and (shift.ends_at <= now or own[shift.activity_id].state == ActivityState.COMPLETED)
         and shift.id in came
+        and first <= clock.local_date(shift.starts_at) <= last
     ]
     match metric:
         case Metric.ACTIVITY_COUNT:
@@ -196,6 +203,35 @@ def check_drill_down(city: City, metric: Metric) -> None:
             assert ranking.scope["own"] + sum(row.value for row in ranking.items) == ranking.scope["value"]
 
 
+def check_levels(city: City, metric: Metric) -> None:
+    """At every level of the center, of some days: each is what the plain count says; with the rest they are its value.
+
+    A month and a day are folded as such, two days are put together from what is.
+    """
+    center, day = city.tree[0].id, date(2026, 10, 31)
+    for level, first, last in (
+        (OrganizationKind.PRACTICE_CENTER, day, day),
+        (OrganizationKind.PRACTICE_OFFICE, day, day + timedelta(days=1)),
+        (OrganizationKind.PRACTICE_STATION, date(2026, 11, 1), date(2026, 11, 30)),
+    ):
+        asked = query(Subject.ORGANIZATION, metric, center) | {"level": level, "first": first, "last": last}
+        ranking = service.rank(asked)
+        assert ranking.items
+        for row in ranking.items:
+            above = {row.subject["id"], center}
+            expected = plain(metric, city.now, lambda one, above=above: above <= set(city.paths[one.id]), first, last)
+            assert row.value == expected
+        check_remainder(metric, ranking)
+
+
+def check_remainder(metric: Metric, ranking: service.Ranking) -> None:
+    assert ranking.scope is not None
+    assert ranking.additive == (metric in ADDITIVE)
+    if ranking.additive:
+        assert sum(row.value for row in ranking.items) + ranking.scope["elsewhere"] == ranking.scope["value"]
+        assert ranking.scope["elsewhere"] >= 0
+
+
 def pairs(path: tuple[UUID, ...]) -> Iterator[tuple[UUID, UUID]]:
     """Each with the one right above it."""
     return pairwise(path)
@@ -206,7 +242,9 @@ def check_places(city: City, metric: Metric) -> None:
     for subject, name, place in ((Subject.TEAM, "team_id", city.team), (Subject.STATION, "station_id", city.station)):
         # The center, and the office where they were at first.
         for scope in (city.tree[0].id, city.tree[1].id):
-            found = {row.subject["id"]: row.value for row in service.rank(query(subject, metric, scope)).items}
+            ranking = service.rank(query(subject, metric, scope))
+            check_remainder(metric, ranking)
+            found = {row.subject["id"]: row.value for row in ranking.items}
             expected = plain(
                 metric,
                 city.now,
@@ -254,6 +292,7 @@ def check(history: Sequence[tuple[Any, ...]]) -> None:
     with clock.at(city.now):
         for metric in Metric:
             check_drill_down(city, metric)
+            check_levels(city, metric)
             check_places(city, metric)
             check_forms(city, metric)
 

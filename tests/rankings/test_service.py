@@ -119,6 +119,7 @@ def check_sums(metric: Metric, organization: Organization, expected: int) -> Non
     assert ranking.additive == (metric is not Metric.VOLUNTEER_COUNT)
     if ranking.additive:
         assert ranking.scope["own"] + sum(row.value for row in ranking.items) == expected
+        assert ranking.scope["elsewhere"] == ranking.scope["own"]
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -268,6 +269,58 @@ def test_teams_and_stations_are_credited_with_what_was_theirs(unit: Callable[...
         ]
 
     assert unit(work) == [(1, 1), (1, 1), (1, 1), (40, 1)] * 2
+
+
+def test_places_of_every_kind_add_up_to_their_scope(unit: Callable[..., Any]) -> None:
+    """The center held three of its own, of which two for a team; an office two; two stations one each, one of
+    them for the team."""
+
+    def work() -> dict[str, tuple[int, int, int]]:
+        tree = build_tree()
+        team = make_team(organization_id=tree[0].id)
+        for organization, for_team in ((0, True), (0, True), (0, False), (1, False), (1, False), (3, True), (5, False)):
+            once = Happening(turns=[Turn(NOW - timedelta(days=1), present=[(0, State.HELD, 0)])])
+            values = {"team_id": team.id} if for_team else {}
+            write(once, tree[organization], [make_volunteer().id], **values)
+        found = {}
+        levels = [{"subject": Subject.ORGANIZATION, "level": level} for level in (None, *OrganizationKind)]
+        for query in (*levels, {"subject": Subject.TEAM}, {"subject": Subject.STATION}):
+            ranking = service.rank({**query, "metric": Metric.ACTIVITY_COUNT, "scope": tree[0].id})
+            assert ranking.additive
+            assert ranking.scope is not None
+            told = sum(row.value for row in ranking.items), ranking.scope["elsewhere"], ranking.scope["value"]
+            found[query.get("level", query["subject"]) or "children"] = told
+        return found
+
+    with clock.at(NOW):
+        assert unit(work) == {
+            "children": (4, 3, 7),
+            "city_office": (0, 7, 7),
+            "practice_center": (7, 0, 7),
+            "practice_office": (4, 3, 7),
+            "practice_station": (2, 5, 7),
+            "unit": (0, 7, 7),
+            "team": (3, 4, 7),
+            "station": (0, 7, 7),
+        }
+
+
+def test_a_page_without_places_tells_what_all_of_them_have(unit: Callable[..., Any]) -> None:
+    """A page behind the last place, whose row has gone since it was read."""
+
+    def work() -> tuple[int, Any]:
+        tree = build_tree()
+        once = Happening(turns=[Turn(NOW - timedelta(days=1), present=[(0, State.HELD, 0)])])
+        write(once, tree[1], [make_volunteer().id])
+        query = {"subject": Subject.ORGANIZATION, "metric": Metric.ACTIVITY_COUNT, "scope": tree[0].id, "limit": 1}
+        cursor = service.rank(query).next_cursor
+        tree[2].closed_at = clock.now()
+        db.session.flush()
+        page = service.rank({**query, "cursor": cursor})
+        return len(page.items), page.scope and page.scope["elsewhere"]
+
+    with clock.at(NOW):
+        assert unit(work) == (0, 0)
 
 
 @pytest.mark.parametrize("subject", [Subject.TEAM, Subject.STATION])

@@ -2,20 +2,23 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import openpyxl
 import pytest
+from flask import Flask
 from sqlalchemy import update
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.attendance.models import Attendance, State
-from volunteer_api.core import clock
+from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
+from volunteer_api.core.settings import EXTENSION as SETTINGS
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
 
 # October's ten working days end on the 13th of November 2026 (the calendar of 2026 is known).
@@ -101,6 +104,25 @@ def test_what_is_closed_early_is_provisional_and_closed_once_more(client: Any, c
     }
 
 
+def test_nothing_is_final_while_its_holidays_are_not_announced(
+    client: Any, center: dict[str, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old release does not know the calendar of that year: the ten working days may end later than it reckons."""
+    with clock.at(LATE):
+        with monkeypatch.context() as unannounced:
+            unannounced.setattr(holidays, "LAST_YEAR", 2025)
+            early = close(client, center).get_json()
+            assert (early["provisional"], early["final_after_is_certain"]) == (True, False)
+            path = f"/ranking-snapshots/{early['id']}.xlsx?subject=team"
+            book = openpyxl.load_workbook(io.BytesIO(client.get(path).get_data()))
+        final = close(client, center).get_json()
+        told = client.get(f"/ranking-snapshots/{early['id']}?subject=team").get_json()["snapshot"]
+    assert "（该时段放假安排尚未公布）" in book.worksheets[0]["A2"].value
+    assert (final["provisional"], final["final_after_is_certain"]) == (False, True)
+    # It stays what it was; its day is the one that is known by now.
+    assert (told["provisional"], told["final_after"], told["final_after_is_certain"]) == (True, "2026-11-13", True)
+
+
 @pytest.mark.parametrize("period", ["2026-11", "2026", "all", "2026-11-20"])
 def test_only_what_is_over_is_closed(client: Any, center: dict[str, UUID], period: str) -> None:
     with clock.at(LATE):
@@ -122,6 +144,19 @@ def test_two_snapshots_side_by_side(client: Any, unit: Unit, center: dict[str, U
         for row in body["items"]
     ] == [("甲", 1, 2, 2, 0, 2), ("乙", 2, 0, 1, 1, -1)]
     assert (unknown.status_code, unknown.get_json()["code"]) == (409, "other_snapshot_unknown")
+
+
+def test_a_comparison_tells_by_which_rule_each_was_counted(
+    app: Flask, client: Any, center: dict[str, UUID], change_settings: Callable[..., None]
+) -> None:
+    with clock.at(LATE):
+        october = close(client, center).get_json()["id"]
+        change_settings(app, rules=replace(app.extensions[SETTINGS].rules, attendances_for_held_shift=2))
+        other = close(client, center, "2026-10-12").get_json()["id"]
+        path = f"/ranking-snapshots/{october}/comparison?subject=organization&level=practice_office&with={other}"
+        body = client.get(path).get_json()
+    assert [body[name]["attendances_for_held_shift"] for name in ("snapshot", "other")] == [1, 2]
+    assert [(row["value"], row["other_value"]) for row in body["items"]] == [(2, 0), (0, 0)]
 
 
 def test_pages_of_a_snapshot_hold_every_row_once(client: Any, unit: Unit, center: dict[str, UUID]) -> None:

@@ -16,22 +16,30 @@ from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
 
-# A value per volunteer is a whole number of these, cut: the same on every database, and its order is the values'.
+# A value per volunteer is a whole number of these, cut by whole division: the same on every database, and its order is
+# the values'.
 PARTS = 10_000
+
+
+def add_up(question: Question) -> bool:
+    """Whether the places have no part in common, so that their values and what is elsewhere make the scope's."""
+    return question.additive and question.basis is Basis.RAW and question.subject is not Subject.VOLUNTEER
 
 
 def placed(question: Question, part: Part | None = None) -> Subquery:
     """Every subject with `id`, `name`, `rank`, `value`, `own`, `raw`, `registered`, `before` on the question's basis.
 
     Of these at least the `part` that is asked for, in the order of values, the largest first, and of ids. `value` is in
-    ten-thousandths where it is per volunteer.
+    ten-thousandths where it is per volunteer. Where places `add_up`, each has the `sum` of all beside it.
     """
     if part is not None and named.can_tell(question):
         return named.places(question, part)
     match question.basis:
         case Basis.RAW:
             rows = ranked(question)
-            return _placed(rows.c.id, rows.c.name, rows.c.value, own=rows.c.own, raw=rows.c.value)
+            value = rows.c.value
+            sums = func.sum(value).over() if add_up(question) else None
+            return _placed(rows.c.id, rows.c.name, value, own=rows.c.own, raw=value, sums=sums)
         case Basis.GROWTH:
             return _growth(question)
         case _:
@@ -64,6 +72,7 @@ def _placed(
     raw: ColumnElement[Any],
     registered: ColumnElement[Any] | None = None,
     before: ColumnElement[Any] | None = None,
+    sums: ColumnElement[Any] | None = None,
 ) -> Subquery:
     whole = [
         ("value", value),
@@ -71,6 +80,7 @@ def _placed(
         ("raw", raw),
         ("registered", null() if registered is None else registered),
         ("before", null() if before is None else before),
+        ("sum", null() if sums is None else sums),
     ]
     return select(
         subject_id.label("id"),
@@ -102,7 +112,7 @@ def _growth(question: Question) -> Subquery:
 
 def _per_volunteer(question: Question) -> Subquery:
     rows = ranked(question)
-    if question.subject is Subject.TEAM:
+    if question.is_of_members:
         registered: ColumnElement[Any] = _members_of(rows.c.id)
         counted_rows: Any = rows
     else:
@@ -114,12 +124,10 @@ def _per_volunteer(question: Question) -> Subquery:
         .select_from(counted_rows)
         .subquery("counted")
     )
-    value = case((counted.c.registered > 0, counted.c.value * PARTS / counted.c.registered), else_=0)
     return _placed(
         counted.c.id,
         counted.c.name,
-        # Whole numbers are divided as such on both databases.
-        cast(value, BigInteger),
+        case((counted.c.registered > 0, counted.c.value * PARTS // counted.c.registered), else_=0),
         raw=counted.c.value,
         registered=counted.c.registered,
     )

@@ -51,6 +51,11 @@ class Question:
         """Whether the metric adds up. A person who serves two offices is one volunteer of the district."""
         return self.metric is not Metric.VOLUNTEER_COUNT
 
+    @property
+    def is_of_members(self) -> bool:
+        """Whether it is set against the members of teams, and not against those who live in a division."""
+        return self.subject is Subject.TEAM and self.basis is Basis.PER_VOLUNTEER
+
 
 def activity_days(question: Question) -> Subquery:
     """Each activity once for each local day, `on`, on which it had a held shift, with `id` and its attribution."""

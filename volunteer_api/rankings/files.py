@@ -47,7 +47,7 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
     question = _question(query)
     caption, headers, rows = _caption(question), _headers(question), _table(question)
     sheet = Sheet(
-        name=words.measure_name(question.metric, question.basis),
+        name=words.measure_name(question),
         titles=(caption.title, caption.subtitle, caption.rule),
         columns=[Column(header, width) for header, width in zip(headers, (8, 40, 16, 16, 16), strict=False)],
         rows=rows,
@@ -110,7 +110,7 @@ def draw_ranking(question: Question, top: int, *, tells_moment: bool = True) -> 
 
 def title_of(question: Question, *, of_all: bool = False) -> str:
     """Of what the numbers are; `of_all`, of the scope as a whole and not of its subjects."""
-    about = [words.measure_name(question.metric, question.basis)]
+    about = [words.measure_name(question)]
     if question.scope is not None:
         about.insert(0, db.session.get_one(Organization, question.scope).name)
     if question.category is not None:
@@ -167,10 +167,10 @@ def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tup
 
 
 def _headers(question: Question) -> list[str]:
-    measure = words.measure_name(question.metric, question.basis)
+    measure = words.measure_name(question)
     headers = [texts.translate("Rank"), words.subject_name(question.subject, question.level), measure]
     if question.basis is Basis.PER_VOLUNTEER:
-        return [*headers, words.metric_name(question.metric), texts.translate("Registered volunteers")]
+        return [*headers, words.metric_name(question.metric), words.divisor_name(question)]
     if question.basis is Basis.GROWTH:
         return [*headers, words.metric_name(question.metric), texts.translate("The time before")]
     return [*headers, texts.translate("Of its own")] if question.subject is Subject.ORGANIZATION else headers

@@ -13,7 +13,8 @@ class RankingSnapshot(Identified, Base):
     """A period of a subtree as it was closed: `created_at` is when it was counted.
 
     Until the day `final_after` is over, service of the period may still be recorded in time [order 67, article 11]:
-    what was closed by then is `provisional`, and may be followed by one final snapshot.
+    what was closed by then is `provisional`, and may be followed by one final snapshot. So is what was closed while the
+    holidays of that time were not announced; `final_after` is the day as it was known at the closing.
     """
 
     __tablename__ = "ranking_snapshots"

@@ -217,13 +217,16 @@ class RankedRead(Schema):
 class RankingScopeRead(Schema):
     """The subtree that is looked at, with its figures as those of a place, on the same basis.
 
-    Where `additive`, `own` + Σ of its children's values = `value`; on another basis than raw `own` is null.
+    Where `additive`, Σ of the values of all places + `elsewhere` = `value`; else `elsewhere` is null. Of its children
+    it is `own`; at a level what organizations above it held themselves; what was for no team, or at no station.
+    Of teams per member `value` is null: only they have members.
     """
 
     id = Id(required=True)
     name = Text(required=True)
-    value = Figure(required=True)
+    value = Figure(required=True, allow_none=True)
     own = fields.Integer(required=True, allow_none=True)
+    elsewhere = fields.Integer(required=True, allow_none=True)
     raw = fields.Integer(required=True)
     registered = fields.Integer(required=True, allow_none=True)
     before = fields.Integer(required=True, allow_none=True)

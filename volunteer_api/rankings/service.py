@@ -17,7 +17,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named, volunteers
-from volunteer_api.rankings.bases import PARTS, period_before, placed
+from volunteer_api.rankings.bases import PARTS, add_up, period_before, placed
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
@@ -96,11 +96,13 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     question = question_of(query)
     scope = _scope(question, require_known(question))
     found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
+    if scope is not None and add_up(question):
+        scope["elsewhere"] = scope["value"] - _sum_of_places(question, found.items)
     return Ranking(
         items=[_row(question, row) for row in found.items],
         scope=scope,
         rule=rule_of(question),
-        additive=question.additive and question.basis is Basis.RAW and question.subject is not Subject.VOLUNTEER,
+        additive=add_up(question),
         as_of=question.now,
         next_cursor=found.next_cursor,
     )
@@ -179,6 +181,13 @@ def _page(question: Question, query: Mapping[str, Any]) -> Page:
     return page(select(rows), _keys(rows), query)
 
 
+def _sum_of_places(question: Question, items: Sequence[Any]) -> int:
+    """What all places have, of which these are a page; behind the last of them nobody has it beside him."""
+    if items:
+        return int(items[0].sum)
+    return db.session.scalar(select(func.coalesce(func.sum(placed(question).c.value), 0))) or 0
+
+
 def _keys(rows: FromClause) -> list[Key]:
     # Their id breaks the tie of equal values, so that pages never tear.
     return [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
@@ -209,12 +218,15 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
     if organization is None:
         return None
     total = db.session.execute(scope_total(question)).one()
-    found = {"id": organization.id, "name": organization.name, "raw": total.value}
+    found = {"id": organization.id, "name": organization.name, "raw": total.value, "elsewhere": None}
     match question.basis:
         case Basis.GROWTH:
             first, last = question.before or (None, None)
             before = db.session.execute(scope_total(replace(question, first=first, last=last))).one().value
             return {**found, "value": total.value - before, "own": None, "registered": None, "before": before}
+        case _ if question.is_of_members:
+            # Only teams have members: of a scope there is nothing to divide by.
+            return {**found, "value": None, "own": None, "registered": None, "before": None}
         case Basis.PER_VOLUNTEER:
             registered = registered_of(organization)
             value = told_value(question, total.value * PARTS // registered) if registered else 0
@@ -248,7 +260,7 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
     text = texts.translate(TEXTS[question.metric], attendances=needed)
     before_first, before_last = question.before or (None, None)
     if question.basis is not Basis.RAW:
-        on_basis = TEAM_TEXT if _is_of_members(question) else BASIS_TEXTS[question.basis]
+        on_basis = TEAM_TEXT if question.is_of_members else BASIS_TEXTS[question.basis]
         addition = texts.translate(on_basis, first=before_first, last=before_last)
         text = texts.translate("%(rule)s %(addition)s", rule=text, addition=addition)
     return {
@@ -261,7 +273,3 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
         "first": question.first,
         "last": question.last,
     }
-
-
-def _is_of_members(question: Question) -> bool:
-    return question.subject is Subject.TEAM and question.basis is Basis.PER_VOLUNTEER

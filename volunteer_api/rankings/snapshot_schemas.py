@@ -50,7 +50,12 @@ class ComparisonQuery(SnapshotQuery):
 
 
 class SnapshotRead(Schema):
-    """A closed period. `provisional` until the 10 working days after it are over, at the end of `final_after`."""
+    """A closed period; `provisional` if that was before the 10 working days after it were over.
+
+    They are over at the end of `final_after`; `final_after_is_certain` is false where the holidays of that time are not
+    announced yet, and whatever is closed until then is provisional. `attendances_for_held_shift` is how many people it
+    took for a shift to be held: two snapshots by different figures differ by more than what was done.
+    """
 
     id = Id(required=True)
     scope = Nested(RankedSubject, required=True)
@@ -59,6 +64,8 @@ class SnapshotRead(Schema):
     last = Day(required=True, data_key="to")
     provisional = Flag(required=True)
     final_after = Day(required=True)
+    final_after_is_certain = Flag(required=True)
+    attendances_for_held_shift = Count(required=True)
     closed_at = Moment(required=True)
 
 

@@ -38,6 +38,8 @@ class SnapshotView:
     last: date
     provisional: bool
     final_after: date
+    final_after_is_certain: bool
+    attendances_for_held_shift: int
     closed_at: datetime
 
 
@@ -61,8 +63,9 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
     now = clock.now()
     if period.first is None or period.last is None or period.last >= clock.local_date(now):
         raise PeriodStillRunning()
-    final_after = deadlines.due_on(period.last).on
-    provisional = clock.local_date(now) <= final_after
+    deadline = deadlines.due_on(period.last)
+    # While its day may still move, nobody knows whether service is still recorded in time.
+    provisional = not (deadline.is_certain and deadline.is_past(clock.local_date(now)))
     closed = db.session.scalars(
         select(RankingSnapshot)
         .where(RankingSnapshot.scope_id == scope.id, RankingSnapshot.period == period.text)
@@ -79,7 +82,7 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         first_on=period.first,
         last_on=period.last,
         provisional=provisional,
-        final_after=final_after,
+        final_after=deadline.on,
         attendances_for_held_shift=rules().attendances_for_held_shift,
         closed_by=by,
     )
@@ -89,7 +92,7 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         levels: Sequence[str | None] = list(OrganizationKind) if subject is Subject.ORGANIZATION else [None]
         for metric in Metric:
             for level in levels:
-                _write(snapshot, _question(snapshot, subject, metric, level))
+                _write(snapshot, _question(snapshot, subject, metric, level, now))
     return _view(snapshot, scope.name)
 
 
@@ -113,7 +116,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
 
     Also of who has something now and had no place then, without a rank: so adjustments add up as values do.
     """
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
     keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
     found = page(select(rows), keys, query, scope=str(snapshot.id))
@@ -122,7 +125,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
 
 def read_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -> SnapshotPage:
     """The same ranking with its first `most` places on one page."""
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
     found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
     return _page(snapshot, question, [_told_beside_live(row) for row in found], None)
@@ -158,7 +161,7 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
     other = db.session.get(RankingSnapshot, query["other"])
     if other is None:
         raise OtherSnapshotUnknown()
-    question = _question(snapshot, query["subject"], query["metric"], query.get("level"))
+    question = _asked(snapshot, query)
     mine, others = _rows(snapshot.id, question), _rows(other.id, question, "others")
     value, other_value = func.coalesce(mine.c.value, 0), func.coalesce(others.c.value, 0)
     rows = (
@@ -193,11 +196,17 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
     )
 
 
-def _question(snapshot: RankingSnapshot, subject: Subject, metric: Metric, level: str | None) -> Question:
+def _asked(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Question:
+    return _question(snapshot, query["subject"], query["metric"], query.get("level"), clock.now())
+
+
+def _question(
+    snapshot: RankingSnapshot, subject: Subject, metric: Metric, level: str | None, now: datetime
+) -> Question:
     return Question(
         subject=subject,
         metric=metric,
-        now=clock.now(),
+        now=now,
         level=level,
         scope=snapshot.scope_id,
         first=snapshot.first_on,
@@ -261,6 +270,8 @@ def _page(
 
 
 def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
+    # By the calendar as it is known now: what was closed before an announcement tells the day that came of it.
+    deadline = deadlines.due_on(snapshot.last_on)
     return SnapshotView(
         id=snapshot.id,
         scope={"id": snapshot.scope_id, "name": scope_name},
@@ -268,6 +279,8 @@ def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
         first=snapshot.first_on,
         last=snapshot.last_on,
         provisional=snapshot.provisional,
-        final_after=snapshot.final_after,
+        final_after=deadline.on,
+        final_after_is_certain=deadline.is_certain,
+        attendances_for_held_shift=snapshot.attendances_for_held_shift,
         closed_at=snapshot.created_at,
     )

@@ -6,6 +6,7 @@ from volunteer_api.accounts.categories import Category
 from volunteer_api.core import texts
 from volunteer_api.core.settings import settings
 from volunteer_api.organizations.models import OrganizationKind
+from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 METRICS = {
@@ -46,7 +47,7 @@ CATEGORIES = {
     Category.LARGE_EVENT: "Large events",
     Category.CIVILITY_PROMOTION: "Promotion of civility",
 }
-BASES = {Basis.RAW: "", Basis.PER_VOLUNTEER: "per registered volunteer", Basis.GROWTH: "growth"}
+BASES = {Basis.PER_VOLUNTEER: "per registered volunteer", Basis.GROWTH: "growth"}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -55,11 +56,18 @@ def metric_name(metric: Metric) -> str:
     return texts.translate(METRICS[metric])
 
 
-def measure_name(metric: Metric, basis: Basis) -> str:
+def measure_name(question: Question) -> str:
     """What is counted, and what it is set against."""
-    if basis is Basis.RAW:
-        return metric_name(metric)
-    return texts.translate("%(measure)s %(basis)s", measure=metric_name(metric), basis=texts.translate(BASES[basis]))
+    measure = metric_name(question.metric)
+    if question.basis is Basis.RAW:
+        return measure
+    basis = texts.translate("per member") if question.is_of_members else texts.translate(BASES[question.basis])
+    return texts.translate("%(measure)s %(basis)s", measure=measure, basis=basis)
+
+
+def divisor_name(question: Question) -> str:
+    """By whom a value per volunteer is divided."""
+    return texts.translate("Members") if question.is_of_members else texts.translate("Registered volunteers")
 
 
 def subject_name(subject: Subject, level: str | None = None) -> str:
