@@ -15,6 +15,7 @@ from marshmallow import ValidationError, fields
 from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
+from volunteer_api.core.codes import folded
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import MAX_ERRORS, Problem
 from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Flag, Phone, Schema, Text
@@ -196,11 +197,6 @@ def outcome(table: Table, errors: Sequence[CellError], *, dry_run: bool) -> dict
         "errors": errors[:MAX_ERRORS],
         "error_count": len(errors),
     }
-
-
-def folded(text: str) -> str:
-    """A word without what a typist may vary: width, case, white space."""
-    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def day_of(text: str, *, month_end: bool = False) -> date | None:

@@ -11,7 +11,7 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ProhibitedItem
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
-from volunteer_api.core.codes import fold
+from volunteer_api.core.codes import fold, folded
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.problems import Conflict
 from volunteer_api.core.schema import Fault
@@ -23,7 +23,6 @@ from volunteer_api.core.tables import (
     Table,
     count_of,
     day_of,
-    folded,
     outcome,
     receive,
     refusal,
@@ -124,7 +123,7 @@ def import_stock(
     judged = _judge(table, create_items=create_items, reason=reason)
     known = {row.item.id for row in judged.rows} - {item.id for item in judged.catalog.new}
     if not dry_run and not judged.errors:
-        judged.catalog.save()
+        judged.catalog.save(by=actor_id)
         known |= {item.id for item in judged.catalog.new}
     posting = ledger.begin(station_id, known, occurred_at=occurred_at)
     sources: dict[tuple[MovementReason, str | None], list[Change]] = {}
