@@ -111,7 +111,7 @@ def import_members(team: Team, content: bytes, *, by: Principal, dry_run: bool) 
     what `read_table` raises, TeamClosed, TooManyRequests after ten imports in a day.
     """
     service.require_open(team.id)
-    rows = read_table(content, max_rows=MAX_ROWS + HEADER_WITHIN, max_columns=MAX_COLUMNS)
+    rows = read_table(content, max_rows=MAX_ROWS + HEADER_WITHIN, max_columns=MAX_COLUMNS).rows
     result = Imported()
     people = _judge(rows, result)
     taken = invitations.phones_taken(team, people)
