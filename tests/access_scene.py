@@ -100,13 +100,21 @@ OWNER_SEEN_FROM_ABOVE = Rule("only the person whom it concerns; her organization
 KNOWS_THE_CODE = Rule("everybody who is signed in and has the code", "member", **OPEN | {"anonymous": 401})
 MANAGES_STATION = Rule("the station's managers and the organizers above", "manager")
 READS_STOCK = Rule("whoever reads or moves the stock of the station", "manager", insider=PASSES)
-KEEPS_CATALOG = Rule(
+ADDS_ITEMS = Rule(
     "whoever manages any organization",
     "organizer",
     volunteer=403,
     foreign_leader=403,
     foreign_manager=403,
     foreign_organizer=PASSES,
+)
+OWNS_CATALOG = Rule(
+    "whoever manages all organizations",
+    "administrator",
+    volunteer=403,
+    foreign_leader=403,
+    foreign_manager=403,
+    foreign_organizer=403,
 )
 ORGANIZES = Rule("the organizers of the organization", "organizer")
 KEEPS_ORGANIZATION = Rule(

@@ -1,6 +1,6 @@
 """Rows of the access matrix: the catalogue."""
 
-from tests.access_scene import KEEPS_CATALOG, ORGANIZES, PUBLIC, SIGNED_IN, Call, Entry, World
+from tests.access_scene import ADDS_ITEMS, ORGANIZES, OWNS_CATALOG, PUBLIC, SIGNED_IN, Call, Entry, World
 from tests.factories import next_number
 from tests.inventory.factories import make_item
 from volunteer_api.catalog import kits
@@ -32,13 +32,15 @@ def table(world: World) -> Call:
 
 ROWS: dict[str, Entry] = {
     "GET /items": PUBLIC(),
-    "POST /items": KEEPS_CATALOG(
+    "POST /items": ADDS_ITEMS(
         lambda world: Call(body={"name": f"毛巾 {world.phone()}", "kind": "consumable", "unit": "条"})
     ),
+    "POST /items · a prohibited one": OWNS_CATALOG(
+        lambda world: Call(body={"name": f"毛巾 {world.phone()}", "kind": "medical", "unit": "条", "prohibited": True})
+    ),
     "GET /items-import-template.xlsx": SIGNED_IN(),
-    "POST /items/import": KEEPS_CATALOG(table),
+    "POST /items/import": ADDS_ITEMS(table),
     "GET /items/{item_id}": PUBLIC(),
-    # Each who may calls it once: the version is that of an item of her own.
     "GET /kit-standards": SIGNED_IN(),
     "POST /kit-standards": ORGANIZES(new_standard),
     "GET /kit-standards/{standard_id}": SIGNED_IN(lambda world: Call(at={"standard_id": standard_of(world).id})),
@@ -51,7 +53,7 @@ ROWS: dict[str, Entry] = {
             body={"lines": [{"item_id": str(world.item_id), "minimum": 5}]},
         )
     ),
-    "PATCH /items/{item_id}": KEEPS_CATALOG(
+    "PATCH /items/{item_id}": OWNS_CATALOG(
         lambda world: Call(at={"item_id": make_item()}, body={"unit": "条"}, version=1)
     ),
 }

@@ -8,6 +8,7 @@ import pytest
 from openpyxl import Workbook
 from werkzeug.test import TestResponse
 
+from tests.catalog.factories import make_owner
 from tests.conftest import ApiClient
 from tests.inventory.factories import Depot, make_depot, make_item
 from volunteer_api.catalog.models import ItemKind
@@ -16,9 +17,14 @@ Unit = Callable[[Callable[[], Any]], Any]
 
 
 @pytest.fixture
-def phone(client: ApiClient, unit: Unit) -> ApiClient:
-    depot: Depot = unit(make_depot)
-    return client.as_(depot.organizer_id)
+def depot(unit: Unit) -> Depot:
+    made: Depot = unit(make_depot)
+    return made
+
+
+@pytest.fixture
+def phone(client: ApiClient, unit: Unit, depot: Depot) -> ApiClient:
+    return client.as_(unit(make_owner))
 
 
 def workbook(*rows: list[Any]) -> bytes:
@@ -85,6 +91,15 @@ def test_every_fault_is_named_and_nothing_added(phone: ApiClient, unit: Unit) ->
     refused = send(phone, table)
     assert (refused.status_code, refused.json["code"]) == (422, "table_refused")
     assert len(phone.get("/items").json["items"]) == 2
+
+
+def test_width_and_case_make_no_other_item(phone: ApiClient, unit: Unit) -> None:
+    unit(lambda: [make_item(name=name, kind=ItemKind.MEDICAL) for name in ("创可贴（100片）", "CPR图示")])
+    header = ["名称", "类别", "单位"]
+    table = workbook(header, ["创可贴(100片)", "药械", "件"], ["cpr图示", "药械", "件"], ["ＣＰＲ图册", "药械", "件"])
+    assert (send(phone, table).json["created"], send(phone, table).json["unchanged"]) == (1, 3)
+    twice = workbook(header, ["绷带（大）", "药械", "件"], ["绷带(大)", "药械", "件"])
+    assert [error["code"] for error in send(phone, twice, "?dry_run=true").json["errors"]] == ["repeated"]
 
 
 def test_a_thousand_items_take_as_many_statements_as_ten(phone: ApiClient, statements: Callable[[], Any]) -> None:

@@ -44,7 +44,7 @@ def with_part(content: bytes, name: str, data: bytes, compression: int = zipfile
 
 
 def read(content: bytes, **bounds: int) -> list[tuple[int, list[str]]]:
-    return read_table(content, **{"max_rows": 100, "max_columns": 10} | bounds)
+    return read_table(content, **{"max_rows": 100, "max_columns": 10} | bounds).rows
 
 
 def test_values_become_texts() -> None:

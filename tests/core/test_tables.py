@@ -16,7 +16,7 @@ from volunteer_api.core.spreadsheets import (
     SpreadsheetTooLarge,
     read_table,
 )
-from volunteer_api.core.tables import Column, ColumnMissing, TableEmpty, count_of, day_of, read_records
+from volunteer_api.core.tables import Column, ColumnAmbiguous, ColumnMissing, TableEmpty, count_of, day_of, read_records
 
 NAME = Column("物品名称", ("品名", "item"), required=True)
 COUNT = Column("数量", ("库存数量",), required=True)
@@ -76,6 +76,12 @@ def test_days_as_they_are_written(text: str, day: date | None) -> None:
         ("2026年2月", date(2026, 2, 28)),
         ("2028.02", date(2028, 2, 29)),
         ("202612", date(2026, 12, 31)),
+        # Typed into Excel, 2028.10 is kept as 2028.1.
+        ("2028.1", None),
+        ("2028.2", date(2028, 2, 29)),
+        ("2028.11", date(2028, 11, 30)),
+        ("2028.01", date(2028, 1, 31)),
+        ("2028年1月", date(2028, 1, 31)),
         ("2026/13", None),
         ("202613", None),
         ("2026年2月3日", date(2026, 2, 3)),
@@ -133,7 +139,47 @@ def test_titles_blank_rows_sums_and_signatures_are_no_records() -> None:
         (5, {"物品名称": "雨伞", "数量": "12", "批号": ""}),
         (7, {"物品名称": "碘伏", "数量": "５", "批号": "A B"}),
     ]
-    assert read_records(content, COLUMNS, max_rows=9).ignored_columns == ["序号"]
+    table = read_records(content, COLUMNS, max_rows=9)
+    assert (table.ignored_columns, table.ignored_rows, table.ignored_sheets) == (["序号"], [8, 9], [])
+
+
+@pytest.mark.parametrize("name", ["审核用印章", "负责人胸牌", "制表尺", "合计器", "备注贴纸"])
+def test_things_that_begin_like_a_signature_are_records(name: str) -> None:
+    assert records(workbook(["品名", "数量"], [name, None], ["伞", 1])) == [
+        (2, {"物品名称": name, "数量": ""}),
+        (3, {"物品名称": "伞", "数量": "1"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["合计", "小计（件）", "总计：17", "Total", "审核人", "负责人（签字）：", "填表日期：11月", "备注：无"]
+)
+def test_sums_and_signatures_are_left_out_and_told(text: str) -> None:
+    table = read_records(workbook(["品名", "数量"], ["伞", 1], [text, None]), COLUMNS, max_rows=9)
+    assert ([record.row for record in table.records], table.ignored_rows) == ([2], [3])
+
+
+def test_two_columns_that_mean_the_same_are_refused() -> None:
+    for header in (["品名", "数量", "库存数量"], ["品名", "库存数量", "出库", "数量（件）"], ["item", "品名", "数量"]):
+        with pytest.raises(ColumnAmbiguous) as refused:
+            records(workbook(["登记表"], header, ["伞", 5, 8, 7]))
+        assert refused.value.members["column"] in ("数量", "物品名称")
+    assert refused.value.members == {"column": "物品名称", "cells": ["A2", "B2"]}
+
+
+def test_the_sheets_that_are_not_read_are_named() -> None:
+    book = Workbook()
+    hidden, store = book.worksheets[0], book.create_sheet("库房")
+    hidden.title, hidden.sheet_state = "旧表", "hidden"
+    for sheet, name in ((hidden, "旧伞"), (store, "伞"), (book.create_sheet("书屋"), "书")):
+        sheet.append(["品名", "数量"])
+        sheet.append([name, 1])
+    book.create_sheet("Sheet3")
+    output = BytesIO()
+    book.save(output)
+    table = read_records(output.getvalue(), COLUMNS, max_rows=9)
+    assert [record.values["物品名称"] for record in table.records] == ["伞"]
+    assert table.ignored_sheets == ["旧表", "书屋"]
 
 
 def test_a_fault_names_its_cell() -> None:

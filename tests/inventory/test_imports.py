@@ -121,6 +121,7 @@ class TestMessyFile:
         assert answer.status_code == 200, answer.json
         assert (answer.json["rows"], answer.json["errors"], answer.json["dry_run"]) == (3, [], True)
         assert answer.json["ignored_columns"] == ["序号"]
+        assert (answer.json["ignored_rows"], answer.json["ignored_sheets"]) == ([9, 10], [])
         assert [
             (one["counterparty"], one["lines"], one["quantity"], one["id"]) for one in answer.json["documents"]
         ] == [
@@ -156,6 +157,17 @@ class TestMessyFile:
             phone.post(f"/stations/{depot.station_id}/stock/import", data={"file": (BytesIO(b"x"), "x")}).json["code"]
             == "idempotency_key_missing"
         )
+
+
+@pytest.mark.usefixtures("items")
+def test_nobody_guesses_which_quantity_is_meant(phone: ApiClient, depot: Depot, unit: Unit) -> None:
+    ledger_of_hand = workbook(
+        ["物品名称", "单位", "期初数量", "入库数量", "出库数量", "结存数量"], ["雨伞", "件", 10, 5, 8, 7]
+    )
+    refused = send(phone, depot, ledger_of_hand, "?dry_run=true")
+    assert (refused.status_code, refused.json["code"]) == (422, "column_ambiguous")
+    assert (refused.json["column"], refused.json["cells"]) == ("数量", ["C1", "D1", "F1"])
+    assert rows_of(unit, depot) == {}
 
 
 @pytest.mark.usefixtures("items")

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.inventory.factories import make_depot, make_item, make_station, move, reverse
+from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.service import change_item
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
@@ -81,6 +83,40 @@ def test_a_closed_month_takes_nothing_and_prints_the_same(unit: Unit) -> None:
         assert book(unit, depot, "2026-11") == before == [(0, 9, 2, 7)]
         assert book(unit, depot, "2026-12") == [(7, 1, 4, 4)]
         assert verify(unit, depot.station_id) == []
+
+
+def test_a_closed_month_calls_its_items_as_it_did(unit: Unit) -> None:
+    depot, item = unit(make_depot), unit(lambda: make_item(name="口罩"))
+
+    def names(month: str) -> list[set[str]]:
+        office, station = (
+            db.session.get_one(Organization, depot.office_id),
+            db.session.get_one(Station, depot.station_id),
+        )
+        printed = books.read_station_book(station, month)
+        return [
+            {line.item for line in printed.lines},
+            {line.item for line in printed.posted},
+            {line.item for line in books.read_organization_book(office, month).lines},
+            {row.item.name for row in queries.list_ledger(depot.station_id, {"month": month}).items},
+        ]
+
+    def rename(name: str) -> None:
+        change_item(db.session.get_one(Item, item), name=name)
+
+    with clock.at(NOVEMBER):
+        unit(lambda: move(depot, "receipt", line(item, 9)))
+    with clock.at(NOVEMBER + timedelta(hours=1)):
+        unit(lambda: rename("一次性口罩"))
+    with clock.at(DECEMBER):
+        unit(lambda: close(depot, "2026-11"))
+        unit(lambda: move(depot, "issue", line(item, 2)))
+    for hours, name in ((1, "医用口罩"), (2, "外科口罩")):
+        with clock.at(DECEMBER + timedelta(hours=hours)):
+            unit(lambda name=name: rename(name))
+    with clock.at(DECEMBER + timedelta(hours=3)):
+        assert unit(lambda: names("2026-11")) == [{"一次性口罩"}] * 4
+        assert unit(lambda: names("2026-12")) == [{"外科口罩"}] * 4
 
 
 def verify(unit: Unit, station_id: Any) -> list[Any]:

@@ -1,12 +1,18 @@
-"""Who keeps the catalogue, and who issues kit standards."""
+"""Who adds to the catalogue, whose it is, and who issues kit standards.
+
+It is one list for the whole deployment: what one station adds, another may take. So whoever manages an organization may
+add an item of her own, and only who manages all of them may change what others use, or prohibit anything.
+"""
 
 from uuid import UUID
+
+from sqlalchemy import select
 
 from volunteer_api.catalog.models import Item, KitStandard
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
-from volunteer_api.organizations.access import Permission, permitted_organization_ids, require
+from volunteer_api.organizations.access import Permission, holds_everything, permitted_organization_ids, require
 
 
 @open_to_all
@@ -19,18 +25,18 @@ def to_see_item(principal: Principal | None, item_id: UUID) -> Item:
 
 
 @for_signed_in
-def to_keep_catalog(principal: Principal) -> None:
+def to_add_items(principal: Principal) -> None:
     """Whoever manages an organization. Not 404: the catalogue itself is public."""
-    require_keeper(principal)
+    require_adder(principal)
 
 
 @for_signed_in
 def to_change_item(principal: Principal, item_id: UUID) -> Item:
-    """Whoever keeps the catalogue."""
+    """Whoever owns the catalogue."""
     item = db.session.get(Item, item_id)
     if item is None:
         raise NotFound()
-    require_keeper(principal)
+    require_owner(principal)
     return item
 
 
@@ -48,11 +54,22 @@ def to_issue_version(principal: Principal, standard_id: UUID) -> KitStandard:
     return standard
 
 
-def require_keeper(principal: Principal) -> None:
+def require_adder(principal: Principal) -> None:
     """Let pass whoever manages an organization. One statement. Raises Forbidden (403)."""
     managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
     if db.session.scalar(managed.limit(1)) is None:
         raise Forbidden()
+
+
+def require_owner(principal: Principal) -> None:
+    """Let pass whoever owns the catalogue. One statement. Raises Forbidden (403)."""
+    if not owns_catalog(principal):
+        raise Forbidden()
+
+
+def owns_catalog(principal: Principal) -> bool:
+    """Whether the caller manages all organizations, from the roots down. One statement."""
+    return bool(db.session.scalar(select(holds_everything(principal.volunteer_id, Permission.ORGANIZATION_MANAGE))))
 
 
 def require_issuer(principal: Principal, organization_id: UUID) -> None:

@@ -33,9 +33,11 @@ def list_items(query: dict[str, Any]) -> Page:
     return queries.list_items(query)
 
 
-@endpoint(blueprint, "POST", "/items", access=access.to_keep_catalog, body=ItemCreate, returns=ItemRead, status=201)
+@endpoint(blueprint, "POST", "/items", access=access.to_add_items, body=ItemCreate, returns=ItemRead, status=201)
 def create_item(principal: Principal, body: dict[str, Any]) -> queries.ItemView:
-    """Add an item to the catalogue."""
+    """Add an item to the catalogue. Only who manages all organizations may list a prohibited one."""
+    if body["prohibited"]:
+        access.require_owner(principal)
     return queries.item_view(service.create_item(**body, by=principal))
 
 
@@ -55,7 +57,7 @@ def read_item(item: Item) -> queries.ItemView:
     edits=True,
 )
 def change_item(principal: Principal, item: Item, body: dict[str, Any]) -> queries.ItemView:
-    """Change an item of the catalogue."""
+    """Change an item of the catalogue, for all who use it: its name, unit, offer, barcodes and photos."""
     return queries.item_view(service.change_item(item, **body, by=principal))
 
 
@@ -138,12 +140,13 @@ def read_items_template() -> Download:
     blueprint,
     "POST",
     "/items/import",
-    access=access.to_keep_catalog,
+    access=access.to_add_items,
     query=ItemImportQuery,
     returns=ItemImportRead,
     upload=True,
     prepare=imports.receive_items,
 )
-def import_items(query: dict[str, Any], upload: Table) -> imports.Imported:
+def import_items(principal: Principal, query: dict[str, Any], upload: Table) -> imports.Imported:
     """Add the items of an xlsx or csv table, all or none; a dry run names each bad cell and changes nothing."""
-    return imports.import_items(upload, dry_run=query["dry_run"])
+    may_prohibit = access.owns_catalog(principal)
+    return imports.import_items(upload, **query, by=principal.volunteer_id, may_prohibit=may_prohibit)

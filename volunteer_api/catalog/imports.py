@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import or_, select
 
 from volunteer_api.catalog.models import Item, ItemKind
-from volunteer_api.catalog.service import new_item, plain
+from volunteer_api.catalog.service import add_items, new_item
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.schema import Fault
@@ -20,7 +22,6 @@ from volunteer_api.core.tables import (
     Record,
     Table,
     count_of,
-    folded,
     outcome,
     receive,
     refusal,
@@ -63,7 +64,7 @@ class Imported(Outcome):
 
 @dataclass
 class Catalog:
-    """The items that a table may mean, by plain name, and the prohibited ones; new ones are held until `save`."""
+    """The items that a table may mean, by folded name, and the prohibited ones; new ones are held until `save`."""
 
     items: dict[str, Item] = field(default_factory=dict)
     prohibited: list[Item] = field(default_factory=list)
@@ -72,32 +73,31 @@ class Catalog:
     @classmethod
     def of(cls, names: Iterable[str]) -> "Catalog":
         """One statement, however many names."""
-        asked = {name for one in names for name in (one, " ".join(one.split()), plain(one)) if name}
+        asked = {folded(name) for name in names}
         found = db.session.scalars(
-            select(Item).where(or_(Item.name.in_(asked), Item.prohibited)).order_by(Item.name, Item.id)
+            select(Item).where(or_(Item.folded_name.in_(asked), Item.prohibited)).order_by(Item.name, Item.id)
         ).all()
-        return cls({plain(item.name): item for item in found}, [item for item in found if item.prohibited])
+        return cls({item.folded_name: item for item in found}, [item for item in found if item.prohibited])
 
     def find(self, name: str) -> Item | None:
-        return self.items.get(plain(name))
+        return self.items.get(folded(name))
 
     def add(self, values: Mapping[str, Any]) -> Item | Fault:
         """Hold a new item, or say why it can't be one."""
         if not values["prohibited"]:
             for item in self.prohibited:
-                if plain(item.name) in plain(values["name"]):
+                if folded(item.name) in folded(values["name"]):
                     return Fault("prohibited_item", "%(item)s is prohibited at stations.", item=item.name)
         item = new_item(**values)
-        self.items[plain(item.name)] = item
+        self.items[folded(item.name)] = item
         self.new.append(item)
         if item.prohibited:
             self.prohibited.append(item)
         return item
 
-    def save(self) -> None:
-        """Put the new items into the catalogue. One statement."""
-        db.session.add_all(self.new)
-        db.session.flush()
+    def save(self, *, by: UUID) -> None:
+        """Put the new items into the catalogue. Two statements, the second for the audit log."""
+        add_items(self.new, by=by)
 
 
 def receive_items(principal: Principal, upload: Upload) -> Table:
@@ -105,10 +105,11 @@ def receive_items(principal: Principal, upload: Upload) -> Table:
     return receive(principal, upload, COLUMNS, max_rows=MAX_ROWS)
 
 
-def import_items(table: Table, *, dry_run: bool) -> Imported:
+def import_items(table: Table, *, dry_run: bool, by: UUID, may_prohibit: bool) -> Imported:
     """Add a table's items to the catalogue, all or none; what is there just so is left as it is.
 
-    Two statements, however many rows. Raises TableRefused (422) where it is no dry run.
+    Three statements, however many rows. A row may list what is prohibited where `may_prohibit`. Raises TableRefused
+    (422) where it is no dry run.
     """
     catalog = Catalog.of(record.values[NAME.name] for record in table.records)
     known = set(catalog.items)
@@ -117,20 +118,23 @@ def import_items(table: Table, *, dry_run: bool) -> Imported:
     unchanged = 0
     for record in table.records:
         values, faults = item_values(record)
-        name = plain(record.values[NAME.name])
+        name = folded(record.values[NAME.name])
         if name and name in rows:
             faults.append(record.fault(NAME.name, repeated(rows[name])))
         rows.setdefault(name, record.row)
         if not faults and name in known:
             faults = _differences(record, catalog.items[name], values)
             unchanged += not faults
+        elif values["prohibited"] and not may_prohibit:
+            theirs = Fault("prohibiting_refused", "Only who manages all organizations may prohibit an item.")
+            faults.append(record.fault(PROHIBITED.name, theirs))
         elif not faults and isinstance(added := catalog.add(values), Fault):
             faults = [record.fault(NAME.name, added)]
         errors += faults
     if errors and not dry_run:
         raise refusal(errors)
     if not dry_run:
-        catalog.save()
+        catalog.save(by=by)
     return Imported(created=len(catalog.new), unchanged=unchanged, **outcome(table, errors, dry_run=dry_run))
 
 

@@ -19,6 +19,7 @@ from volunteer_api.catalog.problems import EffectiveInPast, ItemArchived, KitSta
 from volunteer_api.catalog.service import create_item, load_items, named, prohibited_item
 from volunteer_api.catalog.templates import TEMPLATES, KitTemplate, TemplateLine
 from volunteer_api.core import clock
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.organizations.access import require_open
@@ -110,8 +111,10 @@ def issue_template(
 
 def template_items(lines: Sequence[TemplateLine]) -> dict[str, Item]:
     """The items that the lines name, by name; those that the catalogue lacks are added. Raises ProhibitedItem (409)."""
-    names = [line.name for line in lines]
-    items = {item.name: item for item in db.session.scalars(select(Item).where(Item.name.in_(names)))}
+    names = {folded(line.name): line.name for line in lines}
+    items = {
+        names[item.folded_name]: item for item in db.session.scalars(select(Item).where(Item.folded_name.in_(names)))
+    }
     for line in lines:
         if line.name not in items:
             items[line.name] = create_item(

@@ -10,6 +10,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import Base, Identified, Versioned, one_of
 from volunteer_api.core.pinyin import spelled
 from volunteer_api.files.models import StoredFile
@@ -34,6 +35,10 @@ def _pinyin(context: DefaultExecutionContext) -> str:
     return spelled(_name(context)).pinyin
 
 
+def _folded_name(context: DefaultExecutionContext) -> str:
+    return folded(_name(context))
+
+
 def _name(context: DefaultExecutionContext) -> str:
     row: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
     return str(row["name"])
@@ -49,6 +54,8 @@ class Item(Identified, Versioned, Base):
     __tablename__ = "items"
     __table_args__ = (
         UniqueConstraint("name"),
+        # One article is one item, however its name is typed.
+        UniqueConstraint("folded_name"),
         CheckConstraint(one_of("kind", ItemKind), name="kind_known"),
         CheckConstraint("days_once_opened > 0", name="days_once_opened"),
         Index("ix_items_initials", "initials"),
@@ -56,6 +63,7 @@ class Item(Identified, Versioned, Base):
     )
 
     name: Mapped[str]
+    folded_name: Mapped[str] = mapped_column(default=_folded_name)
     # As `core.pinyin.spelled` gives them: df and dianfu for 碘伏.
     initials: Mapped[str] = mapped_column(default=_initials)
     pinyin: Mapped[str] = mapped_column(default=_pinyin)
@@ -69,7 +77,18 @@ class Item(Identified, Versioned, Base):
     def rename(self, name: str) -> None:
         """Give it another name, and its spelling with it."""
         spelling = spelled(name)
+        self.folded_name = folded(name)
         self.name, self.initials, self.pinyin = name, spelling.initials, spelling.pinyin
+
+
+class FormerItemName(Identified, Base):
+    """What an item was called until this row was made: the books of months that were closed before say so still."""
+
+    __tablename__ = "former_item_names"
+    __table_args__ = (Index("ix_former_item_names_item_id", "item_id", "created_at"),)
+
+    item_id: Mapped[UUID] = mapped_column(ForeignKey(Item.id))
+    name: Mapped[str]
 
 
 class ItemBarcode(Base):

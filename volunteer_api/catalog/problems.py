@@ -8,6 +8,13 @@ class ItemExists(Conflict):
     detail = "The catalogue already has %(item)s."
 
 
+class ItemInUse(Conflict):
+    """Quantities in the books, on shelves and in kits were written in its unit, and would mean something else."""
+
+    title = "Something is counted in this unit; archive the item, and add one with the other unit."
+    detail = "%(item)s is counted in %(unit)s already; archive it, and add one with the other unit."
+
+
 class ItemUnknown(Conflict):
     title = "A line names an item that is not in the catalogue."
 

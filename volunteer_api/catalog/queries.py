@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 
-from volunteer_api.catalog.models import Item, ItemBarcode, ItemPhoto
+from volunteer_api.catalog.models import FormerItemName, Item, ItemBarcode, ItemPhoto
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.files.models import StoredFile
@@ -39,6 +40,37 @@ class ItemView:
     days_once_opened: int | None
     barcodes: list[str]
     photos: list[FileView]
+
+
+# What an item is called and looks like; whatever else refers to it says something of a quantity of it.
+DESCRIPTIONS = (FormerItemName.__table__, ItemBarcode.__table__, ItemPhoto.__table__)
+
+
+def is_used(item_id: UUID) -> bool:
+    """Whether stock, documents, kits or anything else to the right counts the item. One statement."""
+    # By their foreign keys: a feature that comes later can't be forgotten.
+    uses = [
+        select(key.parent).where(key.parent == item_id).exists()
+        for table in db.metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.column is Item.__table__.c.id and table not in DESCRIPTIONS
+    ]
+    return bool(db.session.scalar(select(or_(*uses))))
+
+
+def name_at(moment: datetime | ColumnElement[datetime | None] | None) -> ColumnElement[str]:
+    """What an item was called at a moment; its present name where that is None."""
+    if moment is None:
+        return Item.name.expression
+    former = (
+        select(FormerItemName.name)
+        .where(FormerItemName.item_id == Item.id, FormerItemName.created_at > moment)
+        .order_by(FormerItemName.created_at, FormerItemName.id)
+        .limit(1)
+        .correlate_except(FormerItemName)
+        .scalar_subquery()
+    )
+    return func.coalesce(former, Item.name)
 
 
 def items_of_barcodes(barcodes: Collection[str]) -> dict[str, UUID]:

@@ -1,6 +1,5 @@
 """The verbs of the catalogue: list what stations may keep, and what they must not."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -9,11 +8,14 @@ from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.accounts.problems import PhotoNotFound
+from volunteer_api.catalog import queries
 from volunteer_api.catalog.events import ItemOfferChanged
-from volunteer_api.catalog.models import Item, ItemBarcode, ItemPhoto
-from volunteer_api.catalog.problems import BarcodeTaken, ItemExists, ItemUnknown, ProhibitedItem
-from volunteer_api.core import ids
+from volunteer_api.catalog.models import FormerItemName, Item, ItemBarcode, ItemPhoto
+from volunteer_api.catalog.problems import BarcodeTaken, ItemExists, ItemInUse, ItemUnknown, ProhibitedItem
+from volunteer_api.core import audit, ids
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.problems import NotFound
@@ -41,8 +43,7 @@ def create_item(
     """
     _check_name(name, prohibited=prohibited)
     item = new_item(name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened)
-    db.session.add(item)
-    db.session.flush()
+    add_items([item], by=None if by is None else by.volunteer_id)
     if barcodes:
         _set_barcodes(item, barcodes)
     if photo_ids:
@@ -57,16 +58,30 @@ def new_item(*, name: str, kind: str, unit: str, prohibited: bool = False, days_
     )
 
 
+def add_items(items: Sequence[Item], *, by: UUID | None) -> None:
+    """Put new items into the catalogue, whose names somebody has checked; the audit log keeps who added them."""
+    db.session.add_all(items)
+    for item in items:
+        audit.record(AuditAction.ITEM_ADDED, actor_id=by, item_id=str(item.id), name=item.name)
+    db.session.flush()
+
+
 def change_item(item: Item, *, by: Principal | None = None, **changes: Any) -> Item:
     """Change what is given: name, unit, prohibited, archived, days_once_opened, barcodes, photo_ids.
 
-    Barcodes and photos are replaced by those given. Raises ItemExists, BarcodeTaken, PhotoNotFound, or ProhibitedItem
-    where the name has that of another, prohibited one in it (409).
+    Barcodes and photos are replaced by those given; the audit log keeps what was before. Raises ItemExists,
+    BarcodeTaken, PhotoNotFound, ItemInUse where something is counted in the unit, or ProhibitedItem where the name has
+    that of another, prohibited one in it (409).
     """
+    before = _state(item, changes)
+    offered = (item.archived, item.prohibited)
     name, prohibited = changes.pop("name", item.name), changes.get("prohibited", item.prohibited)
     if (name, prohibited) != (item.name, item.prohibited):
         _check_name(name, prohibited=prohibited, besides=item.id)
+    if changes.get("unit", item.unit) != item.unit:
+        _require_unused(item)
     if name != item.name:
+        db.session.add(FormerItemName(item_id=item.id, name=item.name))
         item.rename(name)
     if "barcodes" in changes:
         _set_barcodes(item, changes.pop("barcodes"))
@@ -74,10 +89,10 @@ def change_item(item: Item, *, by: Principal | None = None, **changes: Any) -> I
         _set_photos(item, changes.pop("photo_ids"), by)
     # They stand in tables of their own; the item's version must still move.
     flag_modified(item, "name")
-    offered = (item.archived, item.prohibited)
     for member, value in changes.items():
         setattr(item, member, value)
     db.session.flush()
+    _record_change(item, before, by)
     if offered != (item.archived, item.prohibited):
         publish(ItemOfferChanged(item.id))
     return item
@@ -103,9 +118,33 @@ def prohibited_item(item: Item) -> ProhibitedItem:
     return ProhibitedItem(members={"item": named(item)}, item=item.name)
 
 
-def plain(name: str) -> str:
-    """A name without what a typist may vary: width, case, white space."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+def _state(item: Item, members: Iterable[str]) -> dict[str, Any]:
+    """What these members of an item are, as the audit log names them."""
+    lists = {
+        "barcodes": select(ItemBarcode.barcode).where(ItemBarcode.item_id == item.id).order_by(ItemBarcode.barcode),
+        "photo_ids": select(ItemPhoto.file_id).where(ItemPhoto.item_id == item.id).order_by(ItemPhoto.position),
+    }
+    return {
+        member: " ".join(map(str, db.session.scalars(lists[member]))) if member in lists else getattr(item, member)
+        for member in members
+    }
+
+
+def _record_change(item: Item, before: dict[str, Any], by: Principal | None) -> None:
+    after = _state(item, before)
+    changed = [member for member in before if before[member] != after[member]]
+    if changed:
+        details = {f"{member}_before": before[member] for member in changed} | {one: after[one] for one in changed}
+        actor_id = None if by is None else by.volunteer_id
+        audit.record(AuditAction.ITEM_CHANGED, actor_id=actor_id, item_id=str(item.id), **details)
+
+
+def _require_unused(item: Item) -> None:
+    """Raises ItemInUse (409) where books, shelves or kits name a quantity of it."""
+    # Whoever is just about to be the first waits for this, or this for her: her row refers to this one.
+    db.session.execute(select(Item.id).where(Item.id == item.id).with_for_update())
+    if queries.is_used(item.id):
+        raise ItemInUse(members={"item": named(item)}, item=item.name, unit=item.unit)
 
 
 def _set_barcodes(item: Item, barcodes: Sequence[str]) -> None:
@@ -146,14 +185,14 @@ def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> 
     known = [
         item
         for item in db.session.scalars(
-            select(Item).where(or_(Item.name == name, Item.prohibited)).order_by(Item.name, Item.id)
+            select(Item).where(or_(Item.folded_name == folded(name), Item.prohibited)).order_by(Item.name, Item.id)
         )
         if item.id != besides
     ]
     for item in known:
         # To list a kind of what is prohibited as prohibited, too, is welcome.
-        if item.prohibited and not prohibited and plain(item.name) in plain(name):
+        if item.prohibited and not prohibited and folded(item.name) in folded(name):
             raise prohibited_item(item)
     for item in known:
-        if item.name == name:
-            raise ItemExists(members={"item": named(item)}, item=name)
+        if item.folded_name == folded(name):
+            raise ItemExists(members={"item": named(item)}, item=item.name)

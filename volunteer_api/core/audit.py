@@ -46,6 +46,8 @@ class AuditAction(StrEnum):
     TEAM_CLOSED = "team_closed"
     QUALIFICATIONS_RECORDED = "qualifications_recorded"
     STATION_STATUS_CHANGED = "station_status_changed"
+    ITEM_ADDED = "item_added"
+    ITEM_CHANGED = "item_changed"
     STOCK_MONTH_CLOSED = "stock_month_closed"
     LOT_RECALLED = "lot_recalled"
     RECALL_ENDED = "recall_ended"

@@ -5,6 +5,8 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
 from io import BytesIO, StringIO
@@ -39,6 +41,17 @@ LINES_JUDGED = 20
 Row = list[str]
 
 
+@dataclass(frozen=True)
+class ReadTable:
+    """The rows that are not blank, each with its number (the first is 1) and the trimmed text of its cells.
+
+    `ignored_sheets` are the names of the workbook's other sheets that have something in them.
+    """
+
+    rows: list[tuple[int, Row]]
+    ignored_sheets: list[str]
+
+
 class SpreadsheetUnreadable(Problem):
     status = 422
     title = "This is neither an xlsx workbook nor a csv table."
@@ -71,17 +84,20 @@ class SpreadsheetHasFormula(Problem):
     detail = "Cell %(cell)s has a formula; paste its value instead."
 
 
-def read_table(content: bytes, *, max_rows: int, max_columns: int) -> list[tuple[int, Row]]:
-    """The rows that are not blank, each with its number (the first is 1) and the trimmed text of its cells.
+def read_table(content: bytes, *, max_rows: int, max_columns: int) -> ReadTable:
+    """The table of a file.
 
-    Of an xlsx workbook the first sheet; of a csv file the separator is found out, and the encoding is UTF-8, UTF-16 or
-    GBK. A number without a fraction loses its ".0", a day becomes YYYY-MM-DD. Blank cells at the end are left out.
+    Of an xlsx workbook the first sheet that is shown; of a csv file the separator is found out, and the encoding is
+    UTF-8, UTF-16 or GBK. A number without a fraction loses its ".0", a day becomes YYYY-MM-DD. Blank cells at the end
+    are left out.
 
     Raises SpreadsheetUnreadable, SpreadsheetNotXlsx, SpreadsheetLocked, SpreadsheetTooLarge, SpreadsheetHasMacros,
     SpreadsheetHasFormula (all 422).
     """
-    is_workbook = content.startswith(b"PK\x03\x04")
-    lines = _workbook_rows(content, max_rows, max_columns) if is_workbook else _csv_rows(content)
+    if content.startswith(b"PK\x03\x04"):
+        lines, ignored_sheets = _read_workbook(content, max_rows, max_columns)
+    else:
+        lines, ignored_sheets = _csv_rows(content), []
     rows: list[tuple[int, Row]] = []
     blank = 0
     for number, cells in lines:
@@ -96,7 +112,7 @@ def read_table(content: bytes, *, max_rows: int, max_columns: int) -> list[tuple
         if len(rows) == max_rows or len(cells) > max_columns:
             raise SpreadsheetTooLarge(rows=max_rows, columns=max_columns)
         rows.append((number, cells))
-    return rows
+    return ReadTable(rows, ignored_sheets)
 
 
 def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | float | None]], title: str) -> bytes:
@@ -158,15 +174,35 @@ def cell_name(row: int, column: int) -> str:
     return f"{letters}{row}"
 
 
-def _workbook_rows(content: bytes, max_rows: int, max_columns: int) -> Iterator[tuple[int, Row]]:
+def _read_workbook(content: bytes, max_rows: int, max_columns: int) -> tuple[Iterator[tuple[int, Row]], list[str]]:
+    """The rows of the first sheet that is shown, and the names of the others that have something."""
     _require_harmless(content, max_rows, max_columns)
-    try:
-        workbook = _library().load_workbook(BytesIO(content), read_only=True, keep_links=False)
-        sheet = workbook.worksheets[0]
-        # What the file says of its own size may be a lie: a row would be filled up to the last column.
-        sheet.reset_dimensions()
+    with _as_unreadable():
+        sheets = _library().load_workbook(BytesIO(content), read_only=True, keep_links=False).worksheets
+        for sheet in sheets:
+            # What the file says of its own size may be a lie: a row would be filled up to the last column.
+            sheet.reset_dimensions()
+        chosen = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0])
+        return _sheet_rows(chosen, max_columns), [
+            sheet.title for sheet in sheets if sheet is not chosen and _has_values(sheet, max_columns)
+        ]
+
+
+def _sheet_rows(sheet: Any, max_columns: int) -> Iterator[tuple[int, Row]]:
+    with _as_unreadable():
         for number, cells in enumerate(sheet.iter_rows(max_col=max_columns + 1), start=1):
             yield number, [_text_of(cell, number, column) for column, cell in enumerate(cells, start=1)]
+
+
+def _has_values(sheet: Any, max_columns: int) -> bool:
+    rows = sheet.iter_rows(max_row=BLANK_ROWS, max_col=max_columns, values_only=True)
+    return any(value is not None for row in rows for value in row)
+
+
+@contextmanager
+def _as_unreadable() -> Iterator[None]:
+    try:
+        yield
     except Problem:
         raise
     except Exception as error:  # openpyxl fails of a broken file in every way that there is

@@ -15,6 +15,7 @@ from marshmallow import ValidationError, fields
 from volunteer_api.core import workbooks
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
+from volunteer_api.core.codes import folded
 from volunteer_api.core.limits import check_limit
 from volunteer_api.core.problems import MAX_ERRORS, Problem
 from volunteer_api.core.schema import UNPRINTABLE, Count, Fault, Flag, Phone, Schema, Text
@@ -31,13 +32,18 @@ TEMPLATE_WIDTH = 18
 # Titles and notes stand above the header at most so far.
 HEADER_WITHIN = 10
 REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
-# A sum below the rows, and the line for signatures.
-CLOSING_LINE = re.compile(r"(合计|总计|小计|共计|total$|制表|填表|审核|经手人[:：]|负责人|备注[:：]|说明[:：]|注[:：])")
+# A sum, and the line for signatures or a remark, folded: the word alone, or with what it says behind a colon.
+# 负责人胸牌 is a thing to be counted.
+SUM = r"(合计|总计|小计|共计|total)(\(.*\))?"
+SIGNATURE = r"(制表|填表|审核|经手|负责)(人|日期|时间|单位)?(\(?(签字|签名|签章)\)?)?"
+CLOSING_LINE = re.compile(rf"(?P<sum>{SUM}(:.*)?)|{SIGNATURE}(:.*)?|(备注|说明|注):.*")
 DAY_FORMS = (
     re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?"),
     re.compile(r"(\d{4})(\d{2})(\d{2})"),
 )
 TIME_FORM = re.compile(r"(\d{1,2})(?::(\d{2})(?::\d{2})?|[点时](?:(\d{1,2})分?)?)", re.ASCII)
+# What Excel keeps of a typed 2028.10, and of a 2028.1: January or October.
+TENTH = re.compile(r"\d{4}\.1")
 MONTH_FORMS = (re.compile(r"(\d{4})[-/.年](\d{1,2})月?"), re.compile(r"(\d{4})(\d{2})"))
 # A day in a column that is formatted as a number: days since 1899-12-30, here from 2000 to 2099.
 SEPARATORS = re.compile(r"[\s\u00a0()\-‐-―.]")
@@ -52,6 +58,14 @@ class ColumnMissing(Problem):
     status = 422
     title = "The table lacks a column."
     detail = "The table has no column %(column)s."
+
+
+class ColumnAmbiguous(Problem):
+    """Which of them is meant nobody guesses: opening, received and present quantity are three things."""
+
+    status = 422
+    title = "Two columns of the table mean the same."
+    detail = "Cells %(cells)s all mean %(column)s; leave one of them in the header."
 
 
 class TableRefused(Problem):
@@ -121,26 +135,38 @@ class Outcome:
     dry_run: bool
     rows: int
     ignored_columns: Sequence[str]
+    ignored_rows: Sequence[int]
+    ignored_sheets: Sequence[str]
     errors: Sequence[CellError]
     error_count: int
 
 
 class OutcomeRead(Schema):
-    """What a table led to, or would lead to. Nothing was made of `ignored_columns`."""
+    """What a table led to, or would lead to.
+
+    Nothing was made of `ignored_columns`, of `ignored_rows` (sums, signatures and remarks; the first hundred) and of
+    `ignored_sheets`, the workbook's others that have something in them.
+    """
 
     dry_run = Flag(required=True)
     rows = Count(required=True)
     ignored_columns = fields.List(fields.String(), required=True)
+    ignored_rows = fields.List(
+        Count(), required=True, metadata={"description": "As the file counts; the first row is 1."}
+    )
+    ignored_sheets = fields.List(fields.String(), required=True)
     errors = fields.List(fields.Nested(CellErrorRead), required=True)
     error_count = Count(required=True)
 
 
 @dataclass
 class Table:
-    """What was read: the records, and the headers that nothing was made of."""
+    """What was read: the records, and the headers, rows and sheets that nothing was made of."""
 
     records: list[Record] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
+    ignored_rows: list[int] = field(default_factory=list)
+    ignored_sheets: list[str] = field(default_factory=list)
 
 
 def receive(principal: Principal, upload: Upload, columns: Sequence[Column], *, max_rows: int) -> Table:
@@ -156,15 +182,18 @@ def receive(principal: Principal, upload: Upload, columns: Sequence[Column], *, 
 def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) -> Table:
     """The records of an uploaded table. Sums and signatures below them are left out.
 
-    Raises ColumnMissing, TableEmpty, and what `read_table` raises (422).
+    Raises ColumnMissing, ColumnAmbiguous, TableEmpty, and what `read_table` raises (422).
     """
-    rows = read_table(content, max_rows=max_rows + HEADER_WITHIN, max_columns=MAX_COLUMNS)
+    read = read_table(content, max_rows=max_rows + HEADER_WITHIN, max_columns=MAX_COLUMNS)
+    rows = read.rows
     header, places = _header(rows, columns)
     names = [cell for place, cell in enumerate(rows[header][1]) if cell and place not in places.values()]
-    table = Table(ignored_columns=[name[:50] for name in names])
+    table = Table(ignored_columns=[name[:50] for name in names], ignored_sheets=read.ignored_sheets)
     for number, cells in rows[header + 1 :]:
         values = {name: _plain(cells[place]) if place < len(cells) else "" for name, place in places.items()}
-        if any(values.values()) and not _closes(cells, values, columns):
+        if not any(values.values()) or _closes(cells, values, columns):
+            table.ignored_rows.append(number)
+        else:
             table.records.append(Record(number, values, places))
     if not table.records:
         raise TableEmpty()
@@ -193,14 +222,11 @@ def outcome(table: Table, errors: Sequence[CellError], *, dry_run: bool) -> dict
         "dry_run": dry_run,
         "rows": len(table.records),
         "ignored_columns": table.ignored_columns,
+        "ignored_rows": table.ignored_rows[:MAX_ERRORS],
+        "ignored_sheets": table.ignored_sheets,
         "errors": errors[:MAX_ERRORS],
         "error_count": len(errors),
     }
-
-
-def folded(text: str) -> str:
-    """A word without what a typist may vary: width, case, white space."""
-    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def day_of(text: str, *, month_end: bool = False) -> date | None:
@@ -208,9 +234,11 @@ def day_of(text: str, *, month_end: bool = False) -> date | None:
 
     2026-01-05, 2026/1/5, 2026.1.5, 2026年1月5日, 20260105, in full-width digits too, and Excel's serial number. With
     `month_end`, a month without a day is its last day: that is how far "有效期至2026年1月" reaches (药品说明书和标签
-    管理规定, article 23). A year of two digits is none: 05/06/07 has six meanings.
+    管理规定, article 23). A year of two digits is none: 05/06/07 has six meanings. So is 2028.1, which has two.
     """
     plain = " ".join(unicodedata.normalize("NFKC", text).split())
+    if TENTH.fullmatch(plain):
+        return None
     for form in DAY_FORMS:
         if (found := form.fullmatch(plain)) is not None:
             return _day(*map(int, found.groups()))
@@ -265,21 +293,31 @@ def _plain(text: str) -> str:
 
 
 def _header(rows: Sequence[tuple[int, Row]], columns: Sequence[Column]) -> tuple[int, dict[str, int]]:
-    """Which row is the header, and where each column stands. Raises ColumnMissing."""
+    """Which row is the header, and where each column stands. Raises ColumnMissing, ColumnAmbiguous."""
     known = {folded(word): column.name for column in columns for word in (column.name, *column.words)}
     required = [column.name for column in columns if column.required]
     best: dict[str, int] = {}
-    for index, (_, cells) in enumerate(rows[:HEADER_WITHIN]):
-        places: dict[str, int] = {}
+    for index, (number, cells) in enumerate(rows[:HEADER_WITHIN]):
+        found: dict[str, list[int]] = {}
         for place, cell in enumerate(cells):
             name = known.get(_header_word(cell))
             if name is not None:
-                places.setdefault(name, place)
+                found.setdefault(name, []).append(place)
+        places = {name: at[0] for name, at in found.items()}
         if all(name in places for name in required):
+            _require_clear(number, found)
             return index, places
         if len(places) > len(best):
             best = places
     raise ColumnMissing(column=next(name for name in required if name not in best))
+
+
+def _require_clear(number: int, found: Mapping[str, Sequence[int]]) -> None:
+    """Raises ColumnAmbiguous where several cells of the header mean one column."""
+    for name, places in found.items():
+        if len(places) > 1:
+            cells = [cell_name(number, place + 1) for place in places]
+            raise ColumnAmbiguous(members={"column": name, "cells": cells}, cells=", ".join(cells), column=name)
 
 
 def _header_word(cell: str) -> str:
@@ -287,11 +325,10 @@ def _header_word(cell: str) -> str:
 
 
 def _closes(cells: Row, values: Mapping[str, str], columns: Sequence[Column]) -> bool:
-    """Whether the row sums up or is signed: its first text says so, and it lacks something that a record has."""
+    """Whether the row sums up, or is signed: its first text says so, and it lacks something that a record has."""
     lacks = any(column.required and not values[column.name] for column in columns)
-    first = folded(next(cell for cell in cells if cell))
-    named = CLOSING_LINE.match(first) is not None
-    return named and (lacks or first in ("合计", "总计", "小计", "共计", "total"))
+    named = CLOSING_LINE.fullmatch(folded(next(cell for cell in cells if cell)))
+    return named is not None and (lacks or named["sum"] is not None)
 
 
 def _day(year: int, month: int, day: int) -> date | None:

@@ -20,6 +20,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.problems import Problem
@@ -32,7 +33,6 @@ from volunteer_api.core.tables import (
     Table,
     TableRefused,
     day_of,
-    folded,
     outcome,
     phone_of,
     receive,

@@ -12,11 +12,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item
+from volunteer_api.catalog.queries import name_at
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import (
@@ -31,7 +32,7 @@ from volunteer_api.inventory.models import (
     opened_on,
 )
 from volunteer_api.inventory.problems import BookTooLarge
-from volunteer_api.inventory.queries import is_closed_at, month_bounds
+from volunteer_api.inventory.queries import closed_at, month_bounds
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
@@ -136,19 +137,19 @@ class OrganizationBook:
 def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES) -> StationBook:
     """A station's month. Four statements. Raises BookTooLarge (422) where it has more than `most` entries."""
     begin, end = month_bounds(month)
-    closed = is_closed_at(station.id, month)
-    held = _kept(station.id, month) if closed else _openings(station.id, begin)
+    closed = closed_at(station.id, month)
+    held = _openings(station.id, begin) if closed is None else _kept(station.id, month, closed)
     lines: dict[tuple[UUID, str], Line] = {
         (row.item_id, row.lot_number): Line(row.item, row.unit, row.lot_number, row.expires_on, int(row.opening))
         for row in db.session.execute(held)
     }
-    rows = db.session.execute(_posted(station.id, begin, end).limit(most + 1)).all()
+    rows = db.session.execute(_posted(station.id, begin, end, name_at(closed)).limit(most + 1)).all()
     if len(rows) > most:
         raise BookTooLarge(most=most)
     for row in rows:
         key = (row.item_id, row.lot_number)
         line = lines.setdefault(key, Line(row.item, row.unit, row.lot_number, row.expires_on, 0))
-        if closed:
+        if closed is not None:
             line.opening -= row.quantity
     _add_up(lines, rows)
     running = {key: line.opening for key, line in lines.items()}
@@ -263,26 +264,27 @@ def _openings(station_id: UUID, begin: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _kept(station_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
+def _kept(station_id: UUID, month: str, closed: datetime) -> Select[*tuple[Any, ...]]:
     """What a closed month kept of each item and lot at its end: its opening, before its entries are taken off."""
+    name = name_at(closed)
     return (
         select(
             MonthBalance.item_id,
             MonthBalance.lot_number,
             func.max(MonthBalance.expires_on).label("expires_on"),
             func.sum(MonthBalance.quantity).label("opening"),
-            Item.name.label("item"),
+            name.label("item"),
             Item.unit,
         )
         .join(Item, Item.id == MonthBalance.item_id)
         .where(MonthBalance.station_id == station_id, MonthBalance.month == month)
-        .group_by(MonthBalance.item_id, MonthBalance.lot_number, Item.name, Item.unit)
-        .order_by(Item.name, MonthBalance.item_id, MonthBalance.lot_number)
+        .group_by(Item.id, MonthBalance.item_id, MonthBalance.lot_number)
+        .order_by(name, MonthBalance.item_id, MonthBalance.lot_number)
     )
 
 
-def _posted(station_id: UUID, begin: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
-    """The entries of a month in the order of recording, which is that of the documents' numbers."""
+def _posted(station_id: UUID, begin: datetime, end: datetime, name: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
+    """The entries of a month in the order of recording, which is that of the documents' numbers; items by `name`."""
     reversal, original = aliased(Movement), aliased(Movement)
     return (
         select(
@@ -293,7 +295,7 @@ def _posted(station_id: UUID, begin: datetime, end: datetime) -> Select[*tuple[A
             StockEntry.expires_on,
             StockEntry.quantity,
             StockEntry.occurred_at,
-            Item.name.label("item"),
+            name.label("item"),
             Item.unit,
             Movement.recorded_at,
             Movement.document_number,
@@ -367,13 +369,14 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
     )
     opening = held.c.quantity - func.coalesce(moved.c.since, 0)
     incoming, outgoing = func.coalesce(moved.c.incoming, 0), func.coalesce(moved.c.outgoing, 0)
+    name = name_at(DocumentCounter.closed_at)
     return (
         select(
             Organization.name.label("organization"),
             Station.name.label("station"),
             Station.code,
             held.c.item_id,
-            Item.name.label("item"),
+            name.label("item"),
             Item.unit,
             opening.label("opening"),
             incoming.label("incoming"),
@@ -383,8 +386,12 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
         .join(Organization, Organization.id == Station.organization_id)
         .join(Item, Item.id == held.c.item_id)
         .outerjoin(moved, (moved.c.station_id == held.c.station_id) & (moved.c.item_id == held.c.item_id))
+        .outerjoin(
+            DocumentCounter,
+            (DocumentCounter.station_id == held.c.station_id) & (DocumentCounter.month == month.replace("-", "")),
+        )
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
-        .order_by(Station.code, Item.name, held.c.item_id)
+        .order_by(Station.code, name, held.c.item_id)
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from volunteer_api.catalog.access import require_keeper, to_see_item
+from volunteer_api.catalog.access import require_adder, to_see_item
 from volunteer_api.catalog.models import Item
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import PDF, XLSX, Download
@@ -277,7 +277,7 @@ def read_stock_template() -> Download:
 def import_stock(principal: Principal, station: Station, query: dict[str, Any], upload: Table) -> imports.Imported:
     """Receive the rows of an xlsx or csv table, all or none; a dry run names each bad cell and changes nothing."""
     if query["create_items"]:
-        require_keeper(principal)
+        require_adder(principal)
     return imports.import_stock(upload, station_id=station.id, actor_id=principal.volunteer_id, **query)
 
 

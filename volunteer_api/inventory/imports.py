@@ -11,7 +11,7 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.problems import ProhibitedItem
 from volunteer_api.core.access import Principal
 from volunteer_api.core.bodies import Upload
-from volunteer_api.core.codes import fold
+from volunteer_api.core.codes import fold, folded
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.problems import Conflict
 from volunteer_api.core.schema import Fault
@@ -23,7 +23,6 @@ from volunteer_api.core.tables import (
     Table,
     count_of,
     day_of,
-    folded,
     outcome,
     receive,
     refusal,
@@ -53,7 +52,8 @@ REASON_WORDS = {
     **dict.fromkeys(("其他", "其它", "other"), MovementReason.OTHER),
 }
 HINTS = (
-    "带 * 的列必填；单位须与物品目录一致。药械必须填有效期，可写 2028-01-05、2028年1月5日，或 2028年1月（按月末计）。",
+    "带 * 的列必填；单位须与物品目录一致。药械必须填有效期，可写 2028-01-05、2028年1月5日，或 2028年1月（按月末计）；"
+    "不要写 2028.1，Excel 里它与 2028.10 是同一个数。",
     "来源填：期初、捐赠、采购或其他，不填按导入时的选择。类别（借用品、消耗品、药械）只在新增物品时需要。",
 )
 MAX_ROWS = 2000
@@ -124,7 +124,7 @@ def import_stock(
     judged = _judge(table, create_items=create_items, reason=reason)
     known = {row.item.id for row in judged.rows} - {item.id for item in judged.catalog.new}
     if not dry_run and not judged.errors:
-        judged.catalog.save()
+        judged.catalog.save(by=actor_id)
         known |= {item.id for item in judged.catalog.new}
     posting = ledger.begin(station_id, known, occurred_at=occurred_at)
     sources: dict[tuple[MovementReason, str | None], list[Change]] = {}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item, ItemKind
-from volunteer_api.catalog.queries import NamedItem
+from volunteer_api.catalog.queries import NamedItem, name_at
 from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -287,7 +287,9 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
     balances: Select[*tuple[Any, ...]] = select(
         StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity")
     ).where(StockBalance.station_id == station_id)
-    if is_closed_at(station_id, month):
+    closed = closed_at(station_id, month)
+    name = name_at(closed)
+    if closed is not None:
         chosen.append(StockEntry.occurred_at < end)
         balances = select(MonthBalance.item_id, func.sum(MonthBalance.quantity).label("quantity")).where(
             MonthBalance.station_id == station_id, MonthBalance.month == month
@@ -320,7 +322,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
     statement = (
         select(
             Item.id,
-            Item.name,
+            name.label("name"),
             Item.unit,
             Item.kind,
             opening.label("opening"),
@@ -331,7 +333,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
         .outerjoin(moved, moved.c.item_id == Item.id)
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
     )
-    keys = [Key(Item.name, lambda row: row.name), Key(Item.id, lambda row: row.id)]
+    keys = [Key(name, lambda row: row.name), Key(Item.id, lambda row: row.id)]
     found = page(statement, keys, query, scope=f"{station_id} {month}")
     return replace(found, items=[_ledger_row(row, month) for row in found.items])
 
@@ -343,14 +345,16 @@ def month_bounds(month: str) -> tuple[datetime, datetime]:
     return clock.start_of(first), clock.start_of(following)
 
 
-def is_closed_at(station_id: UUID, month: str) -> bool:
-    """Whether the month, `YYYY-MM`, is closed at the station: then what it held at its end is in `month_balances`."""
-    counter = select(DocumentCounter.station_id).where(
-        DocumentCounter.station_id == station_id,
-        DocumentCounter.month == month.replace("-", ""),
-        DocumentCounter.closed_at.is_not(None),
+def closed_at(station_id: UUID, month: str) -> datetime | None:
+    """When the month, `YYYY-MM`, was closed at the station; None where it is open.
+
+    What the station held at the end of a closed one is in `month_balances`.
+    """
+    return db.session.scalar(
+        select(DocumentCounter.closed_at).where(
+            DocumentCounter.station_id == station_id, DocumentCounter.month == month.replace("-", "")
+        )
     )
-    return db.session.scalar(counter) is not None
 
 
 def closing_id(organization_id: UUID, month: str) -> Select[UUID]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
@@ -78,6 +78,15 @@ def require_anywhere(principal: Principal, permission: Permission) -> None:
     Raises Forbidden (403) for other holders of a grant, NotFound (404) for everybody else.
     """
     judge({Role(found) for found in db.session.scalars(queries.live_roles(principal.volunteer_id))}, permission)
+
+
+def holds_everything(volunteer_id: UUID, permission: Permission) -> ColumnElement[bool]:
+    """Whether the volunteer's live grants with the permission name every open root: for what belongs to all of them."""
+    scopes = granted_scope_ids(volunteer_id, permission)
+    root_apart = exists().where(
+        Organization.parent_id.is_(None), Organization.closed_at.is_(None), Organization.id.not_in(scopes)
+    )
+    return and_(~root_apart, exists().where(Organization.parent_id.is_(None), Organization.id.in_(scopes)))
 
 
 def can(volunteer_id: UUID, permission: Permission, *, organization_id: UUID, station_id: UUID | None = None) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -15,7 +15,7 @@ from volunteer_api.core import audit
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.organizations.access import Permission, granted_scope_ids
+from volunteer_api.organizations.access import Permission, granted_scope_ids, holds_everything
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ever_under, stood_under
 
@@ -115,10 +115,7 @@ def _visible(volunteer_id: UUID, organization_id: UUID | None) -> ColumnElement[
     if organization_id is not None:
         wanted = select(Organization.id).where(Organization.id == organization_id)
         return and_(visible, stood_under(AuditEntry.organization_id, AuditEntry.id, wanted))
-    root_apart = exists().where(
-        Organization.parent_id.is_(None), Organization.closed_at.is_(None), Organization.id.not_in(scopes)
-    )
-    over_all = and_(~root_apart, exists().where(Organization.parent_id.is_(None), Organization.id.in_(scopes)))
+    over_all = holds_everything(volunteer_id, Permission.AUDIT_READ)
     return or_(visible, and_(AuditEntry.organization_id.is_(None), over_all))
 
 
