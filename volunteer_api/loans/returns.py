@@ -85,7 +85,7 @@ def take_back(
     )
     _settle(loan, taken)
     news.tell_of_return(loan, posting.items[loan.item_id], taken, condition)
-    return queries.read_loan(loan.id)
+    return queries.read_loan(loan.id, reader_id=actor_id)
 
 
 def _outstanding(loan: Loan, quantity: int | None) -> int:
