@@ -105,9 +105,10 @@ def lend(
 def extend(loan: Loan, *, actor_id: UUID, due_at: datetime) -> LoanView:
     """Let a loan be due later, up to `loan_longest_days` from now; its reminders begin anew.
 
-    Raises AlreadyReturned, DueInPast, DueNotLater, DueTooLate (409).
+    Raises OwnLoan, AlreadyReturned, DueInPast, DueNotLater, DueTooLate (409).
     """
     lock(loan)
+    borrowers.require_another(loan, actor_id)
     if loan.closed_at is not None:
         raise already_returned(loan)
     now = clock.now()
