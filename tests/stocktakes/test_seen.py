@@ -5,14 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from tests.factories import make_volunteer
 from tests.inventory.factories import Depot, make_depot, make_item, move
 from tests.stocktakes.test_stocktakes import Counter, code, line
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.models import Notification
 from volunteer_api.stocktakes import service
 from volunteer_api.stocktakes.models import Stocktake
 
@@ -86,3 +88,20 @@ def test_a_count_that_arrives_twice_keeps_its_moment(client: Any, unit: Unit, de
     with clock.at(clock.now() + timedelta(minutes=6)):
         organizer = counter.approver.put(f"{counter.path}/lines", json={"lines": [line(umbrella, 10)]}).get_json()
         assert organizer["version"] == first["version"] + 2
+
+
+def test_whom_a_hand_over_names_hears_of_it(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    giver, taker = unit(make_volunteer), unit(make_volunteer)
+    people = {"from_volunteer_id": str(giver.id), "to_volunteer_id": str(taker.id)}
+    # The manager alone counts, and a hand-over without a variance closes itself.
+    counter = Counter(client, depot, kind="handover", item_ids=[str(item)], **people)
+    lot = counter.first["lines"][0]["lot_number"]
+    assert counter.count(line(item, 10, lot_number=lot)).get_json()["state"] == "approved"
+    told = select(Notification).where(Notification.kind == service.HANDOVER_SIGNED)
+    heard = {row.volunteer_id: row.values["variance"] for row in unit(lambda: db.session.scalars(told).all())}
+    assert heard == {giver.id: "0", taker.id: "0"}
+    # Who closes her own knows of it.
+    own = Counter(client, depot, kind="handover", item_ids=[str(item)], to_volunteer_id=str(taker.id))
+    assert own.count(line(item, 10, lot_number=lot)).get_json()["state"] == "approved"
+    assert [row.volunteer_id for row in unit(lambda: db.session.scalars(told).all())].count(taker.id) == 2
+    assert len(unit(lambda: db.session.scalars(told).all())) == 3

@@ -62,6 +62,11 @@ from volunteer_api.stocktakes.problems import (
 STOCKTAKE_TO_APPROVE = templates.register(
     "stocktake_to_approve", "A count waits for you", "The count at %(station)s is finished and needs your approval."
 )
+HANDOVER_SIGNED = templates.register(
+    "handover_signed",
+    "A hand-over stands with your name",
+    "The hand-over at %(station)s names you: %(variance)s pieces differ from the books. Tell the desk if it is not so.",
+)
 # As many lines as a refusal names.
 MOST_NAMED = 20
 
@@ -452,6 +457,20 @@ def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str 
             organization_id=station.organization_id,
             stocktake_id=str(stocktake.id),
         )
+        _tell_who_signed(stocktake, station.name, by)
+
+
+def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
+    """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
+    for person_id in (stocktake.from_volunteer_id, stocktake.to_volunteer_id):
+        if person_id not in (None, by):
+            variance = str(queries.variance_of(stocktake.id))
+            notify(
+                volunteer_id=person_id,
+                kind=HANDOVER_SIGNED,
+                values={"station": station, "stocktake_id": str(stocktake.id), "variance": variance},
+                dedup_key=f"{HANDOVER_SIGNED}:{stocktake.id}:{person_id}",
+            )
 
 
 def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:
