@@ -194,6 +194,8 @@ SHIFT = [
         leaving=CODE | {"minutes": -15},
     ),
 ]
+# Of a team of the station's organization, or of another one.
+MEMBERS = ("member", "member_elsewhere")
 DUTY = [
     Situation("the station's code at both ends, by anybody", "strong", who="stranger", duty=True),
     Situation(
@@ -205,6 +207,15 @@ DUTY = [
         leaving=SPOT,
     ),
     Situation("a place, by anybody else", "weak", WEAK, who="stranger", duty=True, shows=SPOT, leaving=SPOT),
+    Situation(
+        "a place, by somebody of a team of another organization",
+        "weak",
+        WEAK,
+        who="member_elsewhere",
+        duty=True,
+        shows=SPOT,
+        leaving=SPOT,
+    ),
     Situation(
         "the code, by a manager who sees it anyway", "weak", WEAK, ("own_code",), who="station_manager", duty=True
     ),
@@ -231,9 +242,10 @@ DUTY = [
 def play(situation: Situation) -> Attendance:
     """Let it happen; inside a unit."""
     scene = make_scene(starts_at=TEN)
-    volunteer = scene.volunteer if situation.who == "member" else getattr(scene, situation.who)
-    if situation.who == "member":
-        make_member(make_team(organization_id=scene.organization.id), volunteer)
+    volunteer = scene.volunteer if situation.who in MEMBERS else getattr(scene, situation.who)
+    if situation.who in MEMBERS:
+        there = scene if situation.who == "member" else make_scene()
+        make_member(make_team(organization_id=there.organization.id), volunteer)
     target = {"station_id": scene.station.id} if situation.duty else {"shift_id": scene.shift.id}
     with clock.at(TEN + situation.arrives * MINUTE):
         evidence, scanned_by = _shown(situation, scene, situation.shows)

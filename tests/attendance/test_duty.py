@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.attendance.factories import Scene, evidence, loaded_evidence, make_scene, soon
+from tests.teams.factories import make_member, make_team
 from volunteer_api.attendance import presence_code, service
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.presence_code import CodeKind
@@ -149,6 +150,20 @@ def test_the_frame_is_the_hours_as_they_were_at_the_check_in(unit: Unit) -> None
 
     unit(close_at_eleven)
     assert unit(lambda: end(scene, came, TEN + 2 * HOUR)).credited_minutes == 120
+
+
+def test_the_minutes_go_to_ones_first_team_only_where_it_is_of_here(unit: Unit) -> None:
+    def serve(*, here: bool) -> UUID | None:
+        scene, elsewhere = make_scene(), make_scene()
+        team = make_team(organization_id=(scene if here else elsewhere).organization.id)
+        make_member(team, scene.stranger).is_primary = True
+        attendance = end(scene, begin(scene, TEN), TEN + HOUR)
+        record = db.session.query(ServiceRecord).filter_by(attendance_id=attendance.id).one()
+        assert record.team_id in (None, team.id)
+        return record.team_id
+
+    assert unit(lambda: serve(here=True)) is not None
+    assert unit(lambda: serve(here=False)) is None
 
 
 def test_a_station_that_is_paused_holds_what_is_done_there(unit: Unit) -> None:

@@ -113,6 +113,17 @@ def test_lot_keeps_its_expiry(unit: Unit) -> None:
     assert unmarked.entries[0].lot_number == "2030-02-01"
 
 
+def test_an_issue_is_undone_whatever_became_of_its_lots_date(unit: Unit) -> None:
+    depot, item = unit(make_depot), unit(make_item)
+    typed, printed = date(2030, 1, 31), date(2030, 3, 31)
+    unit(lambda: move(depot, "receipt", line(item, 4, lot_number="A", expires_on=typed)))
+    issued = unit(lambda: move(depot, "issue", line(item, 4)))
+    unit(lambda: move(depot, "receipt", line(item, 2, lot_number="A", expires_on=printed)))
+    undone = unit(lambda: reverse(issued.id, depot.manager_id))
+    (entry,) = undone.entries
+    assert (entry.lot_number, entry.expires_on, entry.quantity) == ("2030-01-31", typed, 4)
+
+
 @pytest.mark.parametrize("dated_first", [True, False])
 def test_two_lines_of_a_lot_share_its_date_in_either_order(unit: Unit, dated_first: bool) -> None:
     depot, item, other = unit(make_depot), unit(make_item), unit(make_item)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from tests.inventory.factories import Depot, make_depot, make_item, make_station
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance, StockEntry
-from volunteer_api.loans import assets, checks, returns, service
+from volunteer_api.loans import assets, checks, queries, returns, service
 from volunteer_api.loans.models import Asset, Loan, LoanLine, ReturnCondition
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.organizations.grants import grant
@@ -83,6 +84,16 @@ def bring_back(
         quantity=quantity,
         **values,
     )
+
+
+def read(desk: Desk, loan_id: UUID) -> LoanView:
+    """A loan as the desk's manager reads it."""
+    return queries.read_loan(loan_id, reader_id=desk.manager_id)
+
+
+def extend(desk: Desk, loan_id: UUID, due_at: datetime) -> LoanView:
+    """The desk's manager lets a loan be due later."""
+    return service.extend(db.session.get_one(Loan, loan_id), actor_id=desk.manager_id, due_at=due_at)
 
 
 def shelf(station_id: UUID, item_id: UUID) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from tests.factories import make_volunteer
 from tests.loans.factories import Desk, lend, make_desk, number, shelf
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
@@ -161,6 +162,27 @@ def test_a_volunteer_sees_her_own_loans(client: Any, unit: Unit, desk: Desk) -> 
     body = {"station_id": str(desk.station_id), "condition": "good"}
     assert phone.post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 404
     assert phone.get(f"/loans/{loan.id}/borrower").status_code == 404
+
+
+@pytest.mark.parametrize("by_phone", [False, True])
+def test_nobody_settles_what_she_borrowed_herself(client: Any, unit: Unit, desk: Desk, by_phone: bool) -> None:
+    def borrow() -> Any:
+        phone = db.session.get_one(Volunteer, desk.manager_id).phone
+        return lend(desk, borrower={"name": NAME, "phone": phone} if by_phone else {"volunteer_id": desk.manager_id})
+
+    loan, manager = unit(borrow), client.as_(desk.manager_id)
+    later = (clock.now() + timedelta(days=20)).isoformat()
+    for verb, body in (
+        ("return", {"station_id": str(desk.station_id), "condition": "good"}),
+        ("return", {"station_id": str(desk.station_id), "condition": "lost"}),
+        ("extension", {"due_at": later}),
+    ):
+        answer = manager.post(f"/loans/{loan.id}/{verb}", json=body, key=key())
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "own_loan")
+    # Whoever stands at another desk sees it, and takes it.
+    other = client.as_(desk.other_manager_id)
+    body = {"station_id": str(desk.other_station_id), "condition": "good"}
+    assert other.post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 200
 
 
 def test_the_list_of_what_is_overdue(client: Any, unit: Unit, statements: Any) -> None:

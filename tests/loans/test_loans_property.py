@@ -21,11 +21,22 @@ from hypothesis.stateful import (
 
 from tests.factories import unit_of
 from tests.inventory.factories import move
-from tests.loans.factories import Desk, add_up, bring_back, lend, make_desk, number, outstanding, shelf, state_of
+from tests.loans.factories import (
+    Desk,
+    add_up,
+    bring_back,
+    extend,
+    lend,
+    make_desk,
+    number,
+    outstanding,
+    shelf,
+    state_of,
+)
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
-from volunteer_api.loans import assets, borrowers, reminders, service
+from volunteer_api.loans import assets, borrowers, reminders
 from volunteer_api.loans.models import Asset, AssetState, Loan
 from volunteer_api.loans.service import next_reminder
 
@@ -211,7 +222,7 @@ class TwoDesks(RuleBasedStateMachine):
         loan = self.loans[pick % len(self.loans)]
         due_at = self.now + timedelta(days=days)
         allowed = loan.outstanding > 0 and due_at > self.unit(lambda: db.session.get_one(Loan, loan.id).due_at)
-        self.do(lambda: service.extend(db.session.get_one(Loan, loan.id), due_at=due_at), allowed=allowed)
+        self.do(lambda: extend(self.desk, loan.id, due_at), allowed=allowed)
 
     @rule(days=st.integers(min_value=1, max_value=20))
     def time_passes(self, days: int) -> None:

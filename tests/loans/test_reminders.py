@@ -10,11 +10,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from tests.factories import make_volunteer
-from tests.loans.factories import Desk, bring_back, lend, make_desk
+from tests.loans.factories import Desk, bring_back, extend, lend, make_desk
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.loans import reminders, service, tasks
-from volunteer_api.loans.models import Loan
+from volunteer_api.loans import reminders, tasks
 from volunteer_api.notifications.models import Notification
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -93,7 +92,7 @@ def test_an_extension_begins_the_stages_anew(app: Flask, unit: Unit, desk: Desk)
     loan = unit(lambda: lend(desk, borrower={"volunteer_id": volunteer.id}, due_at=clock.now() + timedelta(days=1)))
     pass_days(app, 1.1)
     later = clock.now() + timedelta(days=10)
-    unit(lambda: service.extend(db.session.get_one(Loan, loan.id), due_at=later))
+    unit(lambda: extend(desk, loan.id, later))
     pass_days(app, 9.9)
     assert told(unit)["loan_overdue", volunteer.id] == 1
     pass_days(app, 10.1)

@@ -16,10 +16,12 @@ from tests.loans.factories import (
     add_up,
     bring_back,
     documents,
+    extend,
     lend,
     make_desk,
     number,
     outstanding,
+    read,
     shelf,
     state_of,
 )
@@ -88,7 +90,7 @@ def test_a_return_elsewhere_goes_onto_the_shelf_there(unit: Unit, desk: Desk) ->
     assert unit(lambda: shelf(desk.station_id, desk.item_id)) == (7, 0, 1)
     assert unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (2, 0, 0)
     assert unit(lambda: documents(desk.other_station_id)) == [("loan_return", "other", 2)]
-    (document,) = [one for one in unit(lambda: queries.read_loan(loan.id)).documents if one.kind == "loan_return"]
+    (document,) = [one for one in unit(lambda: read(desk, loan.id)).documents if one.kind == "loan_return"]
     assert unit(lambda: db.session.get_one(Movement, document.id).counterparty) == desk.depot.code
     assert unit(lambda: db.session.get_one(Movement, document.id).note) == loan.slip_number
     unit(add_up)
@@ -242,16 +244,16 @@ def test_due_dates_have_their_bounds(unit: Unit, desk: Desk) -> None:
 def test_an_extension_makes_it_due_later(unit: Unit, desk: Desk) -> None:
     loan = unit(lambda: lend(desk))
 
-    def extend(days: int) -> Any:
-        return service.extend(db.session.get_one(Loan, loan.id), due_at=clock.now() + timedelta(days=days))
+    def later(days: int) -> Any:
+        return extend(desk, loan.id, clock.now() + timedelta(days=days))
 
-    extended = unit(lambda: extend(20))
+    extended = unit(lambda: later(20))
     assert (extended.extended_count, extended.due_at > loan.due_at) == (1, True)
-    refused(unit, lambda: extend(10), problems.DueNotLater)
-    refused(unit, lambda: extend(31), problems.DueTooLate)
-    refused(unit, lambda: extend(-1), problems.DueInPast)
+    refused(unit, lambda: later(10), problems.DueNotLater)
+    refused(unit, lambda: later(31), problems.DueTooLate)
+    refused(unit, lambda: later(-1), problems.DueInPast)
     unit(lambda: bring_back(desk, loan.id))
-    refused(unit, lambda: extend(25), problems.AlreadyReturned)
+    refused(unit, lambda: later(25), problems.AlreadyReturned)
 
 
 def test_borrowers_are_accounts_or_passers_by(unit: Unit, desk: Desk) -> None:

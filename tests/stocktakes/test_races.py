@@ -86,3 +86,27 @@ def test_hand_overs_and_approvals_do_not_lock_each_other_out(
     assert set(outcomes) <= {200, 409}
     assert outcomes.count(200) == 1
     assert held(unit, item) in (9, 10)
+
+
+def test_an_approval_posts_what_it_named_or_nothing(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    unit = postgresql_unit
+    depot, item = unit(make_depot), unit(make_item)
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 100}))
+    stocktake_id = begun(unit, depot, item, 97)
+    manager = postgresql_client.as_(depot.manager_id)
+    path = f"/stocktakes/{stocktake_id}"
+    named = {"If-Match": manager.get(path).headers["ETag"]}
+
+    def act(number: int) -> Any:
+        if number == 0:
+            approval = manager.post(f"{path}/approval", json={"reason": "lost"}, key="approval", headers=named)
+            return approval.status_code
+        lines = {"lines": [{"item_id": str(item), "quantity": 97 - number}]}
+        return manager.put(f"{path}/lines", json=lines).status_code
+
+    approved, *counted = race(4, act)
+    if approved == 200:
+        assert (set(counted), held(unit, item)) == ({409}, 97)
+    else:
+        assert (approved, held(unit, item)) == (412, 100)
+        assert 200 in counted

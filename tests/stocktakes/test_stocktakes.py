@@ -53,8 +53,11 @@ class Counter:
     def count(self, *lines: dict[str, Any]) -> Any:
         return self.phone.put(f"{self.path}/lines", json={"lines": list(lines)})
 
-    def approve(self, by: Any = None, **body: Any) -> Any:
-        return (by or self.phone).post(f"{self.path}/approval", json=body, key=f"a-{id(self)}-{next(self.keys)}")
+    def approve(self, by: Any = None, *, seen: Any = None, **body: Any) -> Any:
+        """`seen`: the read whose version is named."""
+        headers = {} if seen is None else {"If-Match": seen.headers["ETag"]}
+        key = f"a-{id(self)}-{next(self.keys)}"
+        return (by or self.phone).post(f"{self.path}/approval", json=body, key=key, headers=headers)
 
     def read(self, by: Any = None) -> Any:
         return (by or self.phone).get(self.path).get_json()
@@ -216,7 +219,9 @@ def test_it_never_goes_below_zero(client: Any, unit: Unit, depot: Depot, item: A
     assert (refused.status_code, code(refused)) == (409, "stocktake_outdated")
     assert refused.get_json()["lines"][0]["item"]["id"] == str(item)
     counter.count(line(item, 0))
-    assert counter.approve(by=counter.approver, reason="lost").status_code == 200
+    assert code(counter.approve(by=counter.approver, reason="lost")) == "precondition_required"
+    read = counter.approver.get(counter.path)
+    assert counter.approve(by=counter.approver, seen=read, reason="lost").status_code == 200
     assert balance(unit, depot) == {item: 0}
     assert sound(unit, depot)
 

@@ -41,7 +41,7 @@ from volunteer_api.inventory.models import (
     RetainedName,
     StockBalance,
 )
-from volunteer_api.inventory.problems import LotExpired, LotExpiryDiffers, NotReversibleByHand, StockTooLow
+from volunteer_api.inventory.problems import LotExpired, NotReversibleByHand, StockTooLow
 from volunteer_api.inventory.retained_names import retain_name_since
 from volunteer_api.inventory.service import reverse_movement
 from volunteer_api.inventory.shelf import Change
@@ -367,12 +367,15 @@ def test_what_is_prohibited_by_now_arrives_in_quarantine(unit: Unit, pair: Pair,
     assert found == {("A", ""): (0, 0), ("A", QUARANTINED): (3, 0)}
 
 
-def test_a_lot_with_another_date_at_the_receiver_is_not_sent(unit: Unit, pair: Pair, item: UUID) -> None:
+def test_a_lot_with_another_date_at_the_receiver_is_sent_all_the_same(unit: Unit, pair: Pair, item: UUID) -> None:
     unit(lambda: stock(pair.sender, item, 4, lot_number="A", expires_on=date(2099, 1, 1)))
     unit(lambda: stock(pair.receiver, item, 4, lot_number="A", expires_on=date(2099, 2, 1)))
     transfer_id = unit(lambda: ask(pair, line(item, 4)))
     unit(lambda: approve(pair, transfer_id))
-    refused(unit, lambda: ship(pair, transfer_id), LotExpiryDiffers)
+    unit(lambda: ship(pair, transfer_id))
+    unit(lambda: receive(pair, transfer_id))
+    found = unit(lambda: balances(pair.receiver.station_id))
+    assert found == {("A", ""): (4, 0), ("2099-01-01", ""): (4, 0)}
 
 
 def test_lots_are_named_where_several_are_under_way(unit: Unit, pair: Pair, item: UUID) -> None:
@@ -449,7 +452,7 @@ def test_the_nightly_check_finds_what_differs(app: Flask, unit: Unit, pair: Pair
     assert len(unit(lambda: queries.differences(10, station_id=pair.sender.station_id))) == 1
 
 
-def test_what_does_not_arrive_is_asked_after(unit: Unit, pair: Pair, item: UUID) -> None:
+def test_what_does_not_arrive_is_asked_after(app: Flask, unit: Unit, pair: Pair, item: UUID) -> None:
     def reminders() -> list[tuple[UUID, str]]:
         rows = db.session.scalars(select(Notification).where(Notification.kind == "transfer_overdue"))
         return sorted((row.volunteer_id, row.values["days"]) for row in rows)
@@ -462,9 +465,16 @@ def test_what_does_not_arrive_is_asked_after(unit: Unit, pair: Pair, item: UUID)
         unit(lambda: receive(pair, arrived))
         unit(lambda: ask(pair, line(item, 3)))
     for days, expected in ((6.9, 0), (7, 1), (8, 1), (13.9, 1), (14, 2)):
-        with clock.at(NOON + days * DAY):
-            assert unit(tasks.remind) == (days >= 7)
+        with clock.at(NOON + days * DAY), app.app_context():
+            tasks.remind()
         assert unit(reminders) == sorted((one, str(7 * turn)) for one in both for turn in range(1, expected + 1))
+    # One by one, each once.
+    with clock.at(NOON):
+        second = unit(lambda: send(pair, line(item, 3)))
+    with clock.at(NOON + 14 * DAY):
+        first = unit(lambda: tasks.remind_some(most=1))
+        assert unit(lambda: tasks.remind_some(first, most=1)) == second
+        assert unit(lambda: tasks.remind_some(second, most=1)) is None
 
 
 def test_a_merged_office_brings_its_transfers_along(unit: Unit, pair: Pair, item: UUID) -> None:

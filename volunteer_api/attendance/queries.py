@@ -266,14 +266,24 @@ def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
     """The volunteer's open attendance of a shift or a duty at the station, or at any station where None is named.
 
     A check-out that was forgotten gives no rights for days: a shift's attendance counts until two hours after its end,
-    that of a duty as long as a duty may last. Nor does one that anybody makes from a sofa, without evidence or a
-    sign-up.
+    that of a duty as long as a duty may last. Nor does what anybody can claim alone: a place, a sign-up to what is open
+    to all, or a code from the desk's screen. Somebody else has read her own code at the desk or put her on the roll; or
+    she leads the activity; or the code of there says that she came, and somebody took her: into a team of the station's
+    organization or of one above, or as who leads the activity chose her for the shift.
     """
     now = clock.now()
-    place = func.coalesce(Attendance.station_id, Activity.station_id)
-    signed_up = exists().where(
-        SignUp.shift_id == Shift.id, SignUp.volunteer_id == volunteer_id, SignUp.state == SignUpState.CONFIRMED
+    vouched = or_(Attendance.check_in_scanned_by.is_not(None), Attendance.check_in_recorder_id.is_not(None))
+    chosen = exists().where(
+        SignUp.shift_id == Shift.id,
+        SignUp.volunteer_id == volunteer_id,
+        SignUp.state == SignUpState.CONFIRMED,
+        SignUp.decided_by.is_not(None),
+        SignUp.asked_by_team.is_(False),
+        # Whom somebody names in her own place, no leader chose.
+        SignUp.stands_in_for_id.is_(None),
     )
+    taken = or_(_our_teams(volunteer_id).exists(), chosen)
+    leads = and_(Activity.id.is_not(None), led_by(volunteer_id))
     in_time = or_(
         and_(
             Shift.starts_at <= now + timedelta(minutes=rules().check_in_opens_minutes),
@@ -285,11 +295,13 @@ def serving(volunteer_id: UUID, station_id: UUID | None) -> Select[UUID]:
         select(Attendance.id)
         .outerjoin(Shift, Shift.id == Attendance.shift_id)
         .outerjoin(Activity, Activity.id == Shift.activity_id)
+        .join(Station, Station.id == func.coalesce(Attendance.station_id, Activity.station_id))
+        .join(Organization, Organization.id == Station.organization_id)
         .where(
             Attendance.volunteer_id == volunteer_id,
             Attendance.state == State.OPEN,
-            place == station_id if station_id is not None else place.is_not(None),
-            or_(Attendance.check_in_grade != Grade.WEAK, signed_up),
+            *(() if station_id is None else (Station.id == station_id,)),
+            or_(vouched, leads, and_(Attendance.check_in_grade == Grade.STRONG, taken)),
             in_time,
         )
     )
@@ -412,32 +424,46 @@ def _was_given(volunteer_id: Any, target_id: Any, *those: ColumnElement[bool]) -
     return exists().where(GivenCodes.volunteer_id == volunteer_id, GivenCodes.target_id == target_id, *those)
 
 
+def _above() -> Any:
+    """The row's organization and those above it, for `column.in_(...)`."""
+    above = select(PathMember.ancestor_id).where(PathMember.path_id == Organization.path_id)
+    # By name: from two statements further out it would not be found, and all organizations be above.
+    return above.correlate(Organization).scalar_subquery()
+
+
+def _our_teams(volunteer_id: UUID) -> Select[UUID]:
+    """The teams of the row's organization, or of one above it, in which the volunteer is."""
+    return (
+        select(Membership.team_id)
+        .join(Team, Team.id == Membership.team_id)
+        .where(
+            Membership.volunteer_id == volunteer_id,
+            Membership.state == MembershipState.ACTIVE,
+            Team.organization_id.in_(_above()),
+        )
+    )
+
+
 def _duty(volunteer_id: UUID, moment: Any, *others: Any) -> Rows:
     """`has_codes`: she was given codes of the station that were good at the moment."""
-    above = select(PathMember.ancestor_id).where(PathMember.path_id == Organization.path_id).scalar_subquery()
     manages = exists().where(
         Grant.volunteer_id == volunteer_id,
         Grant.revoked_at.is_(None),
         Grant.role.in_(roles_with(Permission.STATION_MANAGE)),
         or_(
             and_(Grant.scope_type == ScopeType.STATION, Grant.scope_id == Station.id),
-            and_(Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id.in_(above)),
+            and_(Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id.in_(_above())),
         ),
     )
-    mine = (
-        select(Membership.team_id)
-        .join(Team, Team.id == Membership.team_id)
-        .where(Membership.volunteer_id == volunteer_id, Membership.state == MembershipState.ACTIVE)
-    )
-    ours = mine.where(Team.organization_id.in_(above))
+    ours = _our_teams(volunteer_id)
     return (
         select(
             Station,
             manages.label("manages"),
             _was_given(volunteer_id, Station.id, GivenCodes.good_until > moment).label("has_codes"),
-            ours.correlate(Station, Organization).exists().label("belongs"),
+            ours.exists().label("belongs"),
             # One team gets the minutes: her primary one, if it is a team of here, and else no other.
-            ours.where(Membership.is_primary).correlate(Station, Organization).scalar_subquery().label("team_id"),
+            ours.where(Membership.is_primary).scalar_subquery().label("team_id"),
             *others,
         )
         .select_from(Station)

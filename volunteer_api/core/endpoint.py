@@ -126,13 +126,14 @@ def endpoint(
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
-    The view takes by name what it needs of `principal`, `query`, `body`, `upload` and `key` (the request's
-    Idempotency-Key); its one other parameter is the resource that `access` loaded. `upload` takes one file as
-    multipart/form-data, under the name "file".
+    The view takes by name what it needs of `principal`, `query`, `body`, `upload`, `key` (the request's
+    Idempotency-Key) and `names_version` (whether it has If-Match, which then was compared); its one other parameter is
+    the resource that `access` loaded. `upload` takes one file as multipart/form-data, under the name "file".
     `prepare(principal, upload)` runs before the unit, for slow work that must hold no transaction, once the caller may
     do this and the key is new; the view's `upload` is then what it returned. `produces` is the media type of a view
     that returns a Download. `audits` lets a GET commit what it notes of who read.
-    `edits` asks for If-Match and compares it with the resource's version; other writes compare it where it is sent.
+    `edits` asks for If-Match and compares it with the resource's version; other writes compare it where it is sent,
+    and a view that takes `names_version` judges whether it had to be.
     `fingerprint` takes the parsed body and the path's arguments and returns what must be equal for two requests under
     one key to be the same. `limit` is per address, like "60/10 minutes".
     `in_one_statement(principal, body, connection)` is for a call that a crowd makes: it reads, judges and says what one
@@ -267,7 +268,8 @@ def endpoint(
             return response
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
-        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, edits, limit, upload)  # type: ignore[attr-defined]  # flask-smorest's place for it
+        compared = True if edits else False if "names_version" in inspect.signature(view).parameters else None
+        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload)  # type: ignore[attr-defined]  # flask-smorest's place for it
         run._apidoc.get("arguments", {}).pop("responses", None)  # type: ignore[attr-defined]  # its names differ between Pythons
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
         return view
@@ -278,7 +280,7 @@ def endpoint(
 def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) -> View:
     """Call the view with just what its signature names, and flush what it did before its result is dumped."""
     names = list(inspect.signature(view).parameters)
-    context = {"principal", "query", "body", "upload", "key"}
+    context = {"principal", "query", "body", "upload", "key", "names_version"}
     resources = [name for name in names if name not in context]
     if len(resources) > (0 if access.load is None else 1):
         raise TypeError(f"the view of {rule} takes {resources}; a view gets its resource from `access`")
@@ -292,6 +294,7 @@ def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) 
             "body": given.get("body"),
             "upload": g.get("upload"),
             "key": request.headers.get(HEADER),
+            "names_version": "If-Match" in request.headers,
         }
         result = view(**{name: known[name] if name in known else call["resource"] for name in names})
         if writes:
@@ -359,11 +362,11 @@ def _document(
     query: type[Schema] | None,
     body: type[Schema] | None,
     keyed: Idempotency,
-    edits: bool,
+    compared: bool | None,
     limit: str | None,
     upload: bool,
 ) -> dict[str, Any]:
-    """What the declaration says to openapi.json beyond schemas."""
+    """What the declaration says to openapi.json beyond schemas. `compared`: whether If-Match is required, if taken."""
     refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
     refusals |= {"401", "503"}
     if access.load is not None or not access.anonymous:
@@ -379,9 +382,9 @@ def _document(
     if keyed is not Idempotency.NONE:
         refusals.add("400")
         parameters.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", required=keyed is Idempotency.REQUIRED))
-    if edits:
+    if compared is not None:
         refusals |= {"412", "428"}
-        parameters.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=True))
+        parameters.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=compared))
     if limit is not None:
         refusals.add("429")
     responses = {code: {"$ref": f"#/components/responses/problem_{code}"} for code in sorted(refusals)}

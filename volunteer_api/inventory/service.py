@@ -326,6 +326,9 @@ def _check_received(change: Change, day: date) -> None:
 
 
 def _plan_reversed(shelf: Shelf, item: Item, entry: StockEntry) -> list[Change]:
+    if entry.quantity < 0 and entry.portion == SEALED:
+        # The lot's date may have been corrected since: what really comes back is never refused for that.
+        return [shelf.put_anywhere(Change(item, entry.lot_number, entry.expires_on, entry.quantity), -entry.quantity)]
     if entry.quantity < 0:
         return [
             shelf.put(

@@ -37,10 +37,16 @@ def to_lend(principal: Principal, station_id: UUID) -> Station:
 
 @for_signed_in
 def to_see_loan(principal: Principal, loan_id: UUID) -> Loan:
-    """The borrower, whoever reads the stock of the station that lent it, and who serves there now."""
+    """The borrower, whoever reads the stock of the station that lent it; while it is open, who serves there now."""
     loan = _loan(loan_id)
-    if loan.volunteer_id != principal.volunteer_id:
-        require_serving(principal, Permission.STOCK_READ, load_station(loan.station_id))
+    if loan.volunteer_id == principal.volunteer_id:
+        return loan
+    station = load_station(loan.station_id)
+    if loan.closed_at is None:
+        require_serving(principal, Permission.STOCK_READ, station)
+    else:
+        # What somebody borrowed and brought back is nothing that the desk needs.
+        require_at(principal, Permission.STOCK_READ, station)
     return loan
 
 

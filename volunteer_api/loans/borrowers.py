@@ -16,7 +16,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import row_count
 from volunteer_api.loans.models import Loan
-from volunteer_api.loans.problems import BorrowerForgotten, BorrowerIsVolunteer, BorrowerUnknown, TooManyLoans
+from volunteer_api.loans.problems import BorrowerForgotten, BorrowerIsVolunteer, BorrowerUnknown, OwnLoan, TooManyLoans
 
 PURPOSE = "borrowers"
 # For whoever seals anew what an older key sealed.
@@ -70,6 +70,16 @@ def contact_of(loan: Loan) -> Contact:
     if loan.borrower is None:
         raise BorrowerForgotten()
     return unseal(loan.borrower, loan.id)
+
+
+def require_another(loan: Loan, actor_id: UUID) -> None:
+    """Raise OwnLoan (409) where the actor borrowed it herself, by her account or by her phone."""
+    if loan.volunteer_id == actor_id:
+        raise OwnLoan()
+    if loan.phone_digest is not None:
+        phone = db.session.scalar(select(Volunteer.phone).where(Volunteer.id == actor_id))
+        if phone is not None and loan.phone_digest == phone_digest(phone):
+            raise OwnLoan()
 
 
 def release_account(volunteer_id: UUID, name: str) -> None:

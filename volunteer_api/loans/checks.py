@@ -5,16 +5,16 @@ from uuid import UUID
 
 from volunteer_api.core.database import db
 from volunteer_api.inventory.verification import Fault, register_check
-from volunteer_api.loans import queries
+from volunteer_api.loans import check_queries
 
 
 @register_check
 def check_loans(station_id: UUID) -> Iterator[Fault]:
     """Compare each balance's `on_loan` with the open loans, loans with their lines and returns, pieces with shelves."""
-    for row in db.session.execute(queries.differences(station_id)):
+    for row in db.session.execute(check_queries.differences(station_id)):
         subject = f"{row.item_id}/{row.lot_number}"
         yield Fault("on_loan", subject, {"difference": int(row.difference)})
-    for loan_id in db.session.scalars(queries.torn_loans(station_id)):
+    for loan_id in db.session.scalars(check_queries.torn_loans(station_id)):
         yield Fault("loan_sum", str(loan_id), {})
-    for row in db.session.execute(queries.overnumbered(station_id)):
+    for row in db.session.execute(check_queries.overnumbered(station_id)):
         yield Fault("numbered_pieces", str(row.item_id), {})

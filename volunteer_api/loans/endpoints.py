@@ -40,9 +40,9 @@ def lend(principal: Principal, station: Station, body: dict[str, Any]) -> LoanVi
     returns=page_of(schemas.LoanSummaryRead),
 )
 def list_loans(principal: Principal, query: dict[str, Any]) -> Page:
-    """List the loans of a station, or of all stations whose stock you read."""
+    """List the loans of a station, or of all stations whose stock you read; where you only serve, open ones."""
     stations = access.reach(principal, query.get("station_id"))
-    return queries.list_loans(stations, query, scope=str(principal.volunteer_id))
+    return queries.list_loans(stations, query, reader_id=principal.volunteer_id)
 
 
 @endpoint(
@@ -59,9 +59,9 @@ def list_own_loans(principal: Principal, query: dict[str, Any]) -> Page:
 
 
 @endpoint(blueprint, "GET", "/loans/<uuid:loan_id>", access=access.to_see_loan, returns=schemas.LoanRead)
-def read_loan(loan: Loan) -> LoanView:
+def read_loan(principal: Principal, loan: Loan) -> LoanView:
     """Read a loan with what came back of it."""
-    return queries.read_loan(loan.id)
+    return queries.read_loan(loan.id, reader_id=principal.volunteer_id)
 
 
 @endpoint(
@@ -103,9 +103,9 @@ def return_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanV
     returns=schemas.LoanRead,
     idempotency=REQUIRED,
 )
-def extend_loan(loan: Loan, body: dict[str, Any]) -> LoanView:
-    """Let a loan be due later."""
-    return service.extend(loan, **body)
+def extend_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanView:
+    """Let somebody else's loan be due later."""
+    return service.extend(loan, actor_id=principal.volunteer_id, **body)
 
 
 @endpoint(

@@ -83,6 +83,12 @@ class DueNotLater(Conflict):
     title = "An extension makes a loan due later."
 
 
+class OwnLoan(Conflict):
+    """Whoever borrowed brings it to somebody who sees it, and asks somebody for longer."""
+
+    title = "Nobody takes back or extends what she borrowed herself."
+
+
 class AlreadyReturned(Conflict):
     """`closed_at` stands in the body."""
 

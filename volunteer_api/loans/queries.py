@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select, union_all
+from sqlalchemy import Row, Select, and_, case, func, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name, masked_phone
@@ -23,7 +23,6 @@ from volunteer_api.loans.models import (
     AssetState,
     LendingDocument,
     Loan,
-    LoanLine,
     LoanReturn,
     ReturnCondition,
 )
@@ -64,7 +63,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Borrower:
-    """Who borrowed: `kind` is volunteer, passer_by or forgotten; the name of a passer-by and every phone are masked."""
+    """Who borrowed: `kind` is volunteer, passer_by or forgotten.
+
+    Every phone is masked, and every name but that of a volunteer for herself and for who reads the lender's stock.
+    """
 
     kind: str
     volunteer: Person | None
@@ -98,7 +100,7 @@ class DocumentView:
 
 @dataclass(frozen=True)
 class LoanView:
-    """A loan as it is answered; `returns` and `documents` are None in lists."""
+    """A loan as it is answered; `returns` and `documents` are None in lists, `volunteer_id` is not answered."""
 
     id: UUID
     slip_number: str
@@ -113,6 +115,7 @@ class LoanView:
     damaged: int
     lost: int
     borrower: Borrower
+    volunteer_id: UUID | None
     lent_at: datetime
     due_at: datetime
     extended_count: int
@@ -136,9 +139,14 @@ class AssetView:
     note: str | None
 
 
-def list_loans(stations: Select[UUID], query: Mapping[str, Any], *, scope: str) -> Page:
-    """The loans of these stations: overdue ones by how long they are, all others the latest first. One statement."""
-    statement = _loans().where(Loan.station_id.in_(stations))
+def list_loans(stations: Select[UUID], query: Mapping[str, Any], *, reader_id: UUID) -> Page:
+    """The loans of these stations: overdue ones by how long they are, all others the latest first. One statement.
+
+    Of a station where the reader only serves, those that are open.
+    """
+    statement = _loans(reader_id).where(
+        Loan.station_id.in_(stations), or_(Loan.closed_at.is_(None), _reads_lender(reader_id))
+    )
     for name in ("station_id", "item_id"):
         if name in query:
             statement = statement.where(getattr(Loan, name) == query[name])
@@ -154,22 +162,22 @@ def list_loans(stations: Select[UUID], query: Mapping[str, Any], *, scope: str) 
     keys = [Key(Loan.id, lambda row: row.id, descending=True)]
     if query.get("overdue"):
         keys = [Key(Loan.due_at, lambda row: row.due_at), Key(Loan.id, lambda row: row.id)]
-    found = page(statement, keys, query, scope=scope)
+    found = page(statement, keys, query, scope=str(reader_id))
     return replace(found, items=[_loan(row) for row in found.items])
 
 
 def loans_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
     """What a volunteer borrowed, the latest first. One statement."""
-    statement = _loans().where(Loan.volunteer_id == volunteer_id)
+    statement = _loans(volunteer_id).where(Loan.volunteer_id == volunteer_id)
     if "state" in query:
         statement = statement.where(_has_state(query["state"]))
     found = page(statement, [Key(Loan.id, lambda row: row.id, descending=True)], query, scope=str(volunteer_id))
     return replace(found, items=[_loan(row) for row in found.items])
 
 
-def read_loan(loan_id: UUID) -> LoanView:
+def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:
     """A loan that exists, with what came back and its documents. Three statements."""
-    row = db.session.execute(_loans().where(Loan.id == loan_id)).one()
+    row = db.session.execute(_loans(reader_id).where(Loan.id == loan_id)).one()
     returns = db.session.execute(
         select(
             LoanReturn.id,
@@ -212,23 +220,23 @@ def read_loan(loan_id: UUID) -> LoanView:
     )
 
 
-def find_by_phone(phone: str) -> list[LoanView]:
+def find_by_phone(phone: str, *, reader_id: UUID) -> list[LoanView]:
     """What the owner of an E.164 number has borrowed and not brought back; the one due first comes first."""
     mine = or_(
         Loan.phone_digest == borrowers.phone_digest(phone),
         Loan.volunteer_id.in_(select(Volunteer.id).where(Volunteer.phone == phone)),
     )
-    return _found(_loans().where(mine, Loan.closed_at.is_(None)))
+    return _found(_loans(reader_id).where(mine, Loan.closed_at.is_(None)))
 
 
-def find_by_slip(slip_number: str) -> list[LoanView]:
+def find_by_slip(slip_number: str, *, reader_id: UUID) -> list[LoanView]:
     """The loan with this number, open or not."""
-    return _found(_loans().where(Loan.slip_number == slip_number))
+    return _found(_loans(reader_id).where(Loan.slip_number == slip_number))
 
 
-def find_by_asset(code: str) -> list[LoanView]:
+def find_by_asset(code: str, *, reader_id: UUID) -> list[LoanView]:
     """The loan that the numbered piece is out by."""
-    return _found(_loans().where(Asset.code == code, Loan.closed_at.is_(None)))
+    return _found(_loans(reader_id).where(Asset.code == code, Loan.closed_at.is_(None)))
 
 
 def list_assets(stations: Select[UUID], query: Mapping[str, Any], *, scope: str) -> Page:
@@ -305,76 +313,17 @@ def shelf_and_numbers(station_id: UUID, item_ids: frozenset[UUID]) -> Rows:
     )
 
 
-def differences(station_id: UUID | None = None) -> Rows:
-    """Station, item and lot where what is counted as on loan is not the sum of what open loans took; and by how much.
-
-    A positive `difference` is counted, but lent by no loan. Of all stations where None is named.
-    """
-    counted = select(
-        StockBalance.station_id,
-        StockBalance.item_id,
-        StockBalance.lot_number,
-        StockBalance.on_loan.label("quantity"),
-    ).where(StockBalance.portion == SEALED, StockBalance.on_loan != 0)
-    lent = (
-        select(Loan.station_id, Loan.item_id, LoanLine.lot_number, (-LoanLine.outstanding).label("quantity"))
-        .join(Loan, Loan.id == LoanLine.loan_id)
-        .where(LoanLine.outstanding != 0)
-    )
-    if station_id is not None:
-        counted = counted.where(StockBalance.station_id == station_id)
-        lent = lent.where(Loan.station_id == station_id)
-    both = union_all(counted, lent).subquery()
-    total = func.sum(both.c.quantity)
-    return (
-        select(both.c.station_id, both.c.item_id, both.c.lot_number, total.label("difference"))
-        .group_by(both.c.station_id, both.c.item_id, both.c.lot_number)
-        .having(total != 0)
-        .order_by(both.c.station_id, both.c.item_id, both.c.lot_number)
-    )
-
-
-def torn_loans(station_id: UUID | None = None) -> Select[UUID]:
-    """The loans whose lines or returns do not add up to them; of all stations where None is named."""
-    lines = select(func.sum(LoanLine.outstanding)).where(LoanLine.loan_id == Loan.id).scalar_subquery()
-    returned = (
-        select(func.coalesce(func.sum(LoanReturn.quantity), 0)).where(LoanReturn.loan_id == Loan.id).scalar_subquery()
-    )
-    torn = select(Loan.id).where(or_(lines != Loan.outstanding, returned != Loan.quantity - Loan.outstanding))
-    if station_id is not None:
-        torn = torn.where(Loan.station_id == station_id)
-    return torn.order_by(Loan.id)
-
-
-def overnumbered(station_id: UUID | None = None) -> Select[UUID, UUID]:
-    """Station and item where more numbered pieces are in stock, or in repair, than there are on the shelf.
-
-    Of all stations where None is named.
-    """
-
-    def of(state: AssetState, *portion: Any) -> Any:
-        held = (
-            select(func.coalesce(func.sum(StockBalance.quantity), 0))
-            .where(StockBalance.station_id == Asset.station_id, StockBalance.item_id == Asset.item_id, *portion)
-            .scalar_subquery()
-        )
-        numbered = select(Asset.station_id, Asset.item_id).where(Asset.state == state)
-        if station_id is not None:
-            numbered = numbered.where(Asset.station_id == station_id)
-        return numbered.group_by(Asset.station_id, Asset.item_id).having(func.count() > held)
-
-    found = union_all(
-        of(AssetState.IN_STOCK, StockBalance.portion == SEALED),
-        of(AssetState.REPAIR, StockBalance.portion == QUARANTINED),
-    ).subquery()
-    return select(found.c.station_id, found.c.item_id).distinct().order_by(found.c.station_id, found.c.item_id)
-
-
 def _has_state(state: str) -> Any:
     return Loan.closed_at.is_(None) if state == "open" else Loan.closed_at.is_not(None)
 
 
-def _loans() -> Rows:
+def _reads_lender(reader_id: UUID) -> Any:
+    return Loan.station_id.in_(stations_in_reach(reader_id, Permission.STOCK_READ))
+
+
+def _loans(reader_id: UUID) -> Rows:
+    """`names_borrower`: whether the reader sees which volunteer it was; who only serves needs no more than a mask."""
+
     def came_back(condition: ReturnCondition) -> Any:
         return (
             select(func.coalesce(func.sum(LoanReturn.quantity), 0))
@@ -407,6 +356,7 @@ def _loans() -> Rows:
             Asset.code.label("asset_code"),
             Volunteer.name.label("volunteer_name"),
             Volunteer.phone.label("volunteer_phone"),
+            or_(Loan.volunteer_id == reader_id, _reads_lender(reader_id)).label("names_borrower"),
         )
         .join(Item, Item.id == Loan.item_id)
         .join(Station, Station.id == Loan.station_id)
@@ -437,6 +387,7 @@ def _loan(row: Row[Any]) -> LoanView:
         damaged=damaged,
         lost=row.quantity - row.outstanding - good - damaged,
         borrower=_borrower(row),
+        volunteer_id=row.volunteer_id,
         lent_at=row.lent_at,
         due_at=row.due_at,
         extended_count=row.extended_count,
@@ -446,8 +397,10 @@ def _loan(row: Row[Any]) -> LoanView:
 
 def _borrower(row: Row[Any]) -> Borrower:
     if row.volunteer_id is not None:
-        person = Person(row.volunteer_id, row.volunteer_name)
-        return Borrower("volunteer", person, row.volunteer_name, masked_phone(row.volunteer_phone) or None)
+        phone = masked_phone(row.volunteer_phone) or None
+        if not row.names_borrower:
+            return Borrower("volunteer", None, masked_name(row.volunteer_name), phone)
+        return Borrower("volunteer", Person(row.volunteer_id, row.volunteer_name), row.volunteer_name, phone)
     if row.borrower is None:
         return Borrower("forgotten", None, None, None)
     contact = borrowers.unseal(row.borrower, row.id)

@@ -15,7 +15,7 @@ from volunteer_api.inventory.models import MovementKind as Kind
 from volunteer_api.inventory.models import MovementReason as Reason
 from volunteer_api.inventory.queries import Document, Entry
 from volunteer_api.inventory.shelf import Change
-from volunteer_api.loans import assets, news, queries
+from volunteer_api.loans import assets, borrowers, news, queries
 from volunteer_api.loans.models import (
     Asset,
     AssetCondition,
@@ -52,8 +52,9 @@ def take_back(
     good: onto its shelf. damaged: into its quarantine to be repaired, or with `write_off` onto the shelf and written
     off at once. lost: only at the station that lent it, whose ledger books it back and writes it off in one step, so
     that the shelf is as before and the loss is on paper.
-    Raises NotFound (404), StationClosed, LostElsewhere, AlreadyReturned, MoreThanOutstanding (409).
+    Raises NotFound (404), OwnLoan, StationClosed, LostElsewhere, AlreadyReturned, MoreThanOutstanding (409).
     """
+    borrowers.require_another(loan, actor_id)
     if condition == ReturnCondition.LOST and station_id != loan.station_id:
         raise LostElsewhere(members={"station_id": str(loan.station_id)})
     codes = hold_stations(loan.station_id, station_id)
@@ -85,7 +86,7 @@ def take_back(
     )
     _settle(loan, taken)
     news.tell_of_return(loan, posting.items[loan.item_id], taken, condition)
-    return queries.read_loan(loan.id)
+    return queries.read_loan(loan.id, reader_id=actor_id)
 
 
 def _outstanding(loan: Loan, quantity: int | None) -> int:

@@ -72,7 +72,11 @@ class LoanPersonRead(Schema):
 
 
 class BorrowerRead(Schema):
-    """Who borrowed. The name of a passer-by and every phone are masked; null where they are not known any more."""
+    """Who borrowed. Every phone is masked; null where it is not known any more, as is the name.
+
+    The volunteer stands here for herself and for who reads the stock of the station that lent it. For all others, and
+    of a passer-by, the name is masked.
+    """
 
     kind = Choice(BorrowerKind, required=True)
     volunteer = Nested(LoanPersonRead, required=True, allow_none=True)

@@ -99,15 +99,16 @@ def lend(
         db.session.add(_line(loan.id, change))
     db.session.flush()
     news.tell_borrower(loan, item, news.LOAN_MADE)
-    return queries.read_loan(loan.id)
+    return queries.read_loan(loan.id, reader_id=actor_id)
 
 
-def extend(loan: Loan, *, due_at: datetime) -> LoanView:
+def extend(loan: Loan, *, actor_id: UUID, due_at: datetime) -> LoanView:
     """Let a loan be due later, up to `loan_longest_days` from now; its reminders begin anew.
 
-    Raises AlreadyReturned, DueInPast, DueNotLater, DueTooLate (409).
+    Raises OwnLoan, AlreadyReturned, DueInPast, DueNotLater, DueTooLate (409).
     """
     lock(loan)
+    borrowers.require_another(loan, actor_id)
     if loan.closed_at is not None:
         raise already_returned(loan)
     now = clock.now()
@@ -117,7 +118,7 @@ def extend(loan: Loan, *, due_at: datetime) -> LoanView:
     loan.due_at, loan.extended_count = due_at, loan.extended_count + 1
     loan.remind_at = next_reminder(due_at, now)
     db.session.flush()
-    return queries.read_loan(loan.id)
+    return queries.read_loan(loan.id, reader_id=actor_id)
 
 
 def look_up(
@@ -130,12 +131,13 @@ def look_up(
     spend(SLIPS_LOOKED_UP, "loans looked up", who=str(by.volunteer_id))
     if phone is not None:
         spend(PHONES_LOOKED_UP, "borrowers looked up", who=str(by.volunteer_id))
-        kind, found = "phone", queries.find_by_phone(phone)
+        kind, found = "phone", queries.find_by_phone(phone, reader_id=by.volunteer_id)
     elif slip_number is not None:
-        kind, found = "slip_number", queries.find_by_slip(plain_slip(slip_number))
+        kind, found = "slip_number", queries.find_by_slip(plain_slip(slip_number), reader_id=by.volunteer_id)
     else:
-        kind, found = "asset_code", queries.find_by_asset(assets.code_of(asset_code or ""))
-    accounts = {loan.borrower.volunteer.id for loan in found if loan.borrower.volunteer is not None}
+        code = assets.code_of(asset_code or "")
+        kind, found = "asset_code", queries.find_by_asset(code, reader_id=by.volunteer_id)
+    accounts = {loan.volunteer_id for loan in found if loan.volunteer_id is not None}
     audit.record(
         AuditAction.DATA_READ,
         actor_id=by.volunteer_id,

@@ -95,10 +95,12 @@ def count_lines(principal: Principal, stocktake: Stocktake, body: dict[str, Any]
     returns=StocktakeRead,
     idempotency=REQUIRED,
 )
-def approve_stocktake(principal: Principal, stocktake: Stocktake, body: dict[str, Any]) -> queries.StocktakeView:
-    """Approve a count: what it differs from the books by is posted to the ledger, once."""
+def approve_stocktake(
+    principal: Principal, stocktake: Stocktake, body: dict[str, Any], names_version: bool
+) -> queries.StocktakeView:
+    """Approve a count, as it was read: what it differs from the books by is posted to the ledger, once."""
     may_approve = access.may_approve(principal, stocktake)
-    service.approve(stocktake, by=principal.volunteer_id, may_approve=may_approve, **body)
+    service.approve(stocktake, by=principal.volunteer_id, may_approve=may_approve, names_version=names_version, **body)
     return access.view(principal, stocktake.id)
 
 

@@ -49,6 +49,8 @@ class VarianceReason(StrEnum):
 class Stocktake(Identified, Base):
     """A count at a station. It is approved once, or canceled; both are final.
 
+    `version` grows with each batch of lines that says something new; `told_version` is the one of which those who may
+    approve heard that it is complete.
     `approved_by` is None where a hand-over without a variance closed itself.
     """
 
@@ -78,6 +80,8 @@ class Stocktake(Identified, Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     decision_note: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    told_version: Mapped[int | None]
 
 
 class StocktakeLine(Identified, Base):

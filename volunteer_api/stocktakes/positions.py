@@ -10,7 +10,8 @@ kinds of entries stand after that moment in the ledger and still belong before i
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -18,8 +19,18 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.core.database import db
 from volunteer_api.inventory.ledger import last_sequence
-from volunteer_api.inventory.models import INSIDE_A_LOT, Movement, MovementKind, MovementReason, StockEntry, same_lot
+from volunteer_api.inventory.models import (
+    INSIDE_A_LOT,
+    LastCount,
+    Movement,
+    MovementKind,
+    MovementReason,
+    StockBalance,
+    StockEntry,
+    same_lot,
+)
 from volunteer_api.loans.models import LendingDocument
+from volunteer_api.stocktakes.models import StocktakeLine
 
 Place = tuple[UUID, str, str]  # item, lot, portion
 
@@ -30,6 +41,14 @@ def written(known: Collection[Place], place: Place) -> Place:
         return place
     same = (one for one in known if one[0] == place[0] and one[2] == place[2] and same_lot(one[1], place[1]))
     return min(same, default=place)
+
+
+class Compared(NamedTuple):
+    """What the books say of a line's moment, what it differs by, and whether it must be counted again."""
+
+    book: int
+    delta: int
+    is_outdated: bool
 
 
 @dataclass(frozen=True)
@@ -134,3 +153,57 @@ def pieces_lost_since(later: Sequence[Later], counted: Mapping[Place, tuple[int,
         for place, moment in counted.items()
         if any(entry.place[0] == place[0] and entry.is_after(*moment) for entry in lost)
     }
+
+
+def compare(station_id: UUID, lines: Iterable[StocktakeLine]) -> dict[Place, Compared]:
+    """What counted lines come to now, walking back from the balances.
+
+    Where the ledger is not held, something may come in between: the approval, which holds it, looks again.
+    """
+    counted = {
+        line.place: (line.counted, line.position, line.counted_at)
+        for line in lines
+        if line.counted is not None and line.position is not None and line.counted_at is not None
+    }
+    if not counted:
+        return {}
+    item_ids = {place[0] for place in counted}
+    balances = {
+        (row.item_id, row.lot_number, row.portion): row.quantity
+        for row in db.session.execute(
+            select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.quantity).where(
+                StockBalance.station_id == station_id, StockBalance.item_id.in_(item_ids)
+            )
+        )
+    }
+    last_counts = {
+        row.item_id: row.counted_at
+        for row in db.session.execute(
+            select(LastCount.item_id, LastCount.counted_at).where(
+                LastCount.station_id == station_id, LastCount.item_id.in_(item_ids)
+            )
+        )
+    }
+    moments = {place: (position, counted_at) for place, (_, position, counted_at) in counted.items()}
+    later = read_later(station_id, item_ids, min(position for position, _ in moments.values()))
+    moved, lost = moved_since(later, moments), pieces_lost_since(later, moments)
+    found = {}
+    for place, (quantity, _, counted_at) in counted.items():
+        balance = balances.get(place, 0)
+        book = balance - moved[place]
+        delta = quantity - book
+        # What the counter missed may be the very pieces that were marked since: it is not taken off twice.
+        twice = delta < 0 and place in lost
+        counted_since = place[0] in last_counts and last_counts[place[0]] > counted_at
+        found[place] = Compared(book, delta, is_outdated=balance + delta < 0 or twice or counted_since)
+    return found
+
+
+def stored_dates(station_id: UUID, items: Iterable[UUID]) -> dict[Place, date | None]:
+    """When lots expire that the books know, also where nothing is left of them."""
+    rows = db.session.execute(
+        select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.expires_on).where(
+            StockBalance.station_id == station_id, StockBalance.item_id.in_(list(items))
+        )
+    )
+    return {(row.item_id, row.lot_number, row.portion): row.expires_on for row in rows}

@@ -52,6 +52,7 @@ class Summary:
     """A count as a list shows it."""
 
     id: UUID
+    version: int
     station_id: UUID
     kind: str
     scope: str
@@ -253,6 +254,7 @@ def _summaries() -> Select[*tuple[Any, ...]]:
     lines = select(func.count()).where(StocktakeLine.stocktake_id == Stocktake.id).correlate(Stocktake)
     statement: Select[*tuple[Any, ...]] = select(
         Stocktake.id,
+        Stocktake.version,
         Stocktake.station_id,
         Stocktake.kind,
         Stocktake.scope,
@@ -285,6 +287,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
     }
     plain = (
         "id",
+        "version",
         "station_id",
         "kind",
         "scope",

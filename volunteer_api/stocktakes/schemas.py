@@ -70,6 +70,9 @@ class StocktakeFilter(PageQuery):
 class CountedLine(Schema):
     """How many of an item, lot and portion were there at `counted_at` (now where absent).
 
+    What says again, without `counted_at`, what the caller has said of the line, is that count sent twice. Who counts
+    anew and finds as many says when.
+
     The item comes as its id or as what a scanner reads on it.
     Of a lot that the books don't know, `expires_on` is its date. `opened_on` means what was opened on that day,
     `quarantined` what is in quarantine. `reason` says why it differs from the books, where it does.
@@ -104,6 +107,8 @@ class StocktakeApproval(Schema):
     """`reason` is that of the lines which differ and have none of their own.
 
     `skip_uncounted` leaves alone what was not counted; without it, a count with such lines is refused.
+    If-Match names the version that was read, and 412 says that something was counted since. A second person needs it
+    for what was counted after she was told that the count is complete, and for a count that is not (428).
     """
 
     reason = Choice(VarianceReason)
@@ -145,6 +150,7 @@ class StocktakeSummaryRead(Schema):
     """A count as a list shows it."""
 
     id = Id(required=True)
+    version = Count(required=True)
     station_id = Id(required=True)
     kind = Choice(StocktakeKind, required=True)
     scope = Choice(StocktakeScope, required=True)

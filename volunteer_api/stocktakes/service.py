@@ -15,6 +15,7 @@ from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.problems import PreconditionRequired
 from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.inventory import ledger
@@ -22,7 +23,6 @@ from volunteer_api.inventory.ledger import CLOCK_TOLERANCE, Posting
 from volunteer_api.inventory.models import (
     QUARANTINED,
     SEALED,
-    LastCount,
     MovementKind,
     MovementReason,
     StockBalance,
@@ -61,6 +61,11 @@ from volunteer_api.stocktakes.problems import (
 
 STOCKTAKE_TO_APPROVE = templates.register(
     "stocktake_to_approve", "A count waits for you", "The count at %(station)s is finished and needs your approval."
+)
+HANDOVER_SIGNED = templates.register(
+    "handover_signed",
+    "A hand-over stands with your name",
+    "The hand-over at %(station)s names you: %(variance)s pieces differ from the books. Tell the desk if it is not so.",
 )
 # As many lines as a refusal names.
 MOST_NAMED = 20
@@ -158,8 +163,10 @@ def _with_items(lines: Sequence[Counted]) -> list[Counted]:
 def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> None:
     """Take what was counted, in one batch, in any order; of each line the latest count holds, whenever it arrives.
 
-    A line keeps the position of the ledger at its moment. A hand-over that is counted without a variance is closed by
-    it; of a count that is complete and needs a second person, those who may approve it hear.
+    A line keeps the position of the ledger at its moment. One without `counted_at` that says again what its counter
+    has said is the same count sent twice, and keeps its moment, unless that has to be counted again. A hand-over that
+    is counted without a variance is closed by it; of a count that is complete and needs a second person, those who may
+    approve it hear.
     Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
     ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
@@ -183,7 +190,8 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     }
     listed = {item_id for item_id, _, _ in known}
     touched: dict[Place, StocktakeLine] = {}
-    stored = _stored_dates(stocktake.station_id, items)
+    again: dict[Place, StocktakeLine] = {}
+    stored = positions.stored_dates(stocktake.station_id, items)
     for line, moment in sorted(zip(lines, moments, strict=True), key=lambda pair: pair[1]):
         item, place = items[line["item_id"]], positions.written(known, _place_of(line))
         row = known.get(place)
@@ -195,11 +203,20 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
             raise _differs(item, place, row.expires_on)
         if row.counted_at is not None and row.counted_at > moment:
             continue
+        if _says_again(row, line, by):
+            again[place] = row
+            continue
         row.counted, row.counted_at, row.counted_by = line["quantity"], moment, by
         row.reason, row.note = line.get("reason"), line.get("note")
         touched[place] = row
+    for place, compared in positions.compare(stocktake.station_id, again.values()).items():
+        if compared.is_outdated and place not in touched:
+            # As it stands nobody can approve it: it was asked to be counted again.
+            again[place].counted_at = now
+            touched[place] = again[place]
     _place_in_ledger(stocktake.station_id, touched)
     db.session.add_all(touched.values())
+    stocktake.version += bool(touched)
     db.session.flush()
     _close_or_tell(stocktake, by)
 
@@ -209,20 +226,28 @@ def approve(
     *,
     by: UUID,
     may_approve: bool,
+    names_version: bool = False,
     reason: VarianceReason | None = None,
     note: str | None = None,
     skip_uncounted: bool = False,
 ) -> None:
     """Post what the count differs from the books by, one document for each reason, once.
 
-    Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409).
+    `names_version`: the caller named the version that she has read, and it is the one of `stocktake`. A second person
+    who does not approves what she was told of: not what was counted since.
+    Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409),
+    PreconditionRequired (428).
     """
+    read = stocktake.version
     item_ids = db.session.scalars(
         select(StocktakeLine.item_id).distinct().where(StocktakeLine.stocktake_id == stocktake.id)
     ).all()
     # The station first, then what lies in it; nothing moves until the count is posted.
     posting = ledger.begin(stocktake.station_id, item_ids)
     _hold(stocktake)
+    if stocktake.version != read:
+        # Something was counted while this waited: what was named is compared with that.
+        raise Rerun()
     lines = db.session.scalars(
         select(StocktakeLine)
         .where(StocktakeLine.stocktake_id == stocktake.id, StocktakeLine.counted.is_not(None))
@@ -241,6 +266,8 @@ def approve(
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
     if queries.needs_second_person(stocktake.kind, variance, guarded=guarded):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
+        if not names_version and stocktake.version != stocktake.told_version:
+            raise PreconditionRequired()
     without = [line for line in differing if (line.reason or reason) is None]
     if without:
         seen = not stocktake.blind or (may_approve and by not in {line.counted_by for line in lines})
@@ -278,12 +305,15 @@ def _sheet(station_id: UUID, item_ids: Sequence[UUID] | None) -> list[dict[str, 
 
 
 def _hold(stocktake: Stocktake) -> None:
-    """Let one at a time work on a count that goes on. Raises StocktakeDecided (409)."""
-    state = db.session.scalars(
-        select(Stocktake.state).where(Stocktake.id == stocktake.id).with_for_update(key_share=True)
-    ).one()
-    if state != StocktakeState.COUNTING:
-        raise StocktakeDecided(members={"state": state})
+    """Let one at a time work on a count that goes on, as it is now. Raises StocktakeDecided (409)."""
+    db.session.refresh(stocktake, with_for_update={"key_share": True})
+    if stocktake.state != StocktakeState.COUNTING:
+        raise StocktakeDecided(members={"state": stocktake.state})
+
+
+def _says_again(row: StocktakeLine, line: Counted, by: UUID) -> bool:
+    said = (line["quantity"], line.get("reason"), line.get("note"), by)
+    return "counted_at" not in line and said == (row.counted, row.reason, row.note, row.counted_by)
 
 
 def _check_moments(moments: Iterable[datetime], now: datetime) -> None:
@@ -299,16 +329,6 @@ def _place_of(line: Counted) -> Place:
     if line.get("quarantined"):
         return line["item_id"], number, QUARANTINED
     return line["item_id"], number, line["opened_on"].isoformat() if "opened_on" in line else SEALED
-
-
-def _stored_dates(station_id: UUID, items: Iterable[UUID]) -> dict[Place, date | None]:
-    """When lots expire that the books know, also where nothing is left of them."""
-    rows = db.session.execute(
-        select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.expires_on).where(
-            StockBalance.station_id == station_id, StockBalance.item_id.in_(list(items))
-        )
-    )
-    return {(row.item_id, row.lot_number, row.portion): row.expires_on for row in rows}
 
 
 def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, stored: date | None) -> StocktakeLine:
@@ -351,39 +371,12 @@ def _differs(item: Item, place: Place, stored: date | None) -> LotExpiryDiffers:
 
 def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> None:
     """Give each line its position, and what the books say of that moment."""
-    if not lines:
-        return
     moments = [line.counted_at for line in lines.values() if line.counted_at is not None]
-    found = positions.positions(station_id, moments)
-    counted = {
-        place: (found[line.counted_at], line.counted_at) for place, line in lines.items() if line.counted_at is not None
-    }
-    for place, (position, _) in counted.items():
-        lines[place].position = position
-    books, _ = _books(station_id, counted)
-    for place, line in lines.items():
-        line.book = books[place]
-
-
-def _books(station_id: UUID, counted: Mapping[Place, tuple[int, datetime]]) -> tuple[dict[Place, int], set[Place]]:
-    """What the books say of each place at its moment, walking back from the balances; and `pieces_lost_since`.
-
-    Where the ledger is not held, something may come in between: the approval, which holds it, looks again.
-    """
-    item_ids = {place[0] for place in counted}
-    balances = {
-        (row.item_id, row.lot_number, row.portion): row.quantity
-        for row in db.session.execute(
-            select(StockBalance.item_id, StockBalance.lot_number, StockBalance.portion, StockBalance.quantity).where(
-                StockBalance.station_id == station_id, StockBalance.item_id.in_(item_ids)
-            )
-        )
-    }
-    first = min(position for position, _ in counted.values())
-    later = positions.read_later(station_id, item_ids, first)
-    moved = positions.moved_since(later, counted)
-    books = {place: balances.get(place, 0) - moved[place] for place in counted}
-    return books, positions.pieces_lost_since(later, counted)
+    found = positions.positions(station_id, moments) if moments else {}
+    for line in lines.values():
+        line.position = found[line.counted_at] if line.counted_at is not None else None
+    for place, compared in positions.compare(station_id, lines.values()).items():
+        lines[place].book = compared.book
 
 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
@@ -393,6 +386,9 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
     if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
         approve(stocktake, by=by, may_approve=False)
     elif queries.needs_second_person(stocktake.kind, variance, guarded=queries.has_guarded(stocktake.id)):
+        if stocktake.told_version is None:
+            stocktake.told_version = stocktake.version
+            db.session.flush()
         counted_by = queries.counters(stocktake.id)
         station = name_of_station(stocktake.station_id)
         for approver_id in queries.approvers_near(stocktake.station_id):
@@ -407,32 +403,10 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
 
 def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
     """Give each line what the books say now of its moment, and the delta. Raises StocktakeOutdated (409)."""
-    counted = {
-        line.place: (line.position, line.counted_at)
-        for line in lines
-        if line.position is not None and line.counted_at is not None
-    }
-    last_counts = {
-        row.item_id: row.counted_at
-        for row in db.session.execute(
-            select(LastCount.item_id, LastCount.counted_at).where(
-                LastCount.station_id == posting.station_id, LastCount.item_id.in_(list(posting.items))
-            )
-        )
-    }
-    books, lost = _books(posting.station_id, counted)
-    outdated = []
+    compared = positions.compare(posting.station_id, lines)
     for line in lines:
-        line.book = books[line.place]
-        line.delta = (line.counted or 0) - line.book
-        lot = posting.shelf.lots[line.item_id].get((line.lot_number, line.portion))
-        after = (lot.balance if lot is not None else 0) + line.delta
-        last = last_counts.get(line.item_id)
-        # What the counter missed may be the very pieces that were marked since: it is not taken off twice.
-        twice = line.delta < 0 and line.place in lost
-        counted_since = last is not None and line.counted_at is not None and last > line.counted_at
-        if after < 0 or twice or counted_since:
-            outdated.append(line)
+        line.book, line.delta, _ = compared[line.place]
+    outdated = [line for line in lines if compared[line.place].is_outdated]
     if outdated:
         raise StocktakeOutdated(members={"lines": _named(outdated, posting.items)})
 
@@ -483,6 +457,20 @@ def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str 
             organization_id=station.organization_id,
             stocktake_id=str(stocktake.id),
         )
+        _tell_who_signed(stocktake, station.name, by)
+
+
+def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
+    """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
+    for person_id in (stocktake.from_volunteer_id, stocktake.to_volunteer_id):
+        if person_id not in (None, by):
+            variance = str(queries.variance_of(stocktake.id))
+            notify(
+                volunteer_id=person_id,
+                kind=HANDOVER_SIGNED,
+                values={"station": station, "stocktake_id": str(stocktake.id), "variance": variance},
+                dedup_key=f"{HANDOVER_SIGNED}:{stocktake.id}:{person_id}",
+            )
 
 
 def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:

@@ -335,13 +335,15 @@ def differences(limit: int, *, station_id: UUID | None = None) -> Sequence[Row[*
     ).all()
 
 
-def overdue(days: int) -> Sequence[tuple[Transfer, datetime]]:
-    """The transfers that left so many days ago or before and are still under way, with the moment of their shipment."""
+def overdue(days: int, *, after: UUID, limit: int) -> Sequence[tuple[Transfer, datetime]]:
+    """Transfers behind `after` that left so many days ago or before and are under way, with when they were shipped."""
     rows = db.session.execute(
         select(Transfer, TransferStep.created_at)
         .join(TransferStep, (TransferStep.transfer_id == Transfer.id) & (TransferStep.kind == StepKind.SHIPPED))
         .where(Transfer.state == TransferState.SHIPPED, TransferStep.created_at <= clock.now() - timedelta(days=days))
+        .where(Transfer.id > after)
         .order_by(Transfer.id)
+        .limit(limit)
     )
     return [(row[0], row[1]) for row in rows]
 

@@ -163,17 +163,13 @@ def ship(
     _require_state(transfer, TransferState.APPROVED)
     approved = queries.lines_of(transfer.id)
     going = list(lines) if lines else [_line_of(line) for line in approved if line.approved]
-    postings = _begin(transfer, {line["item_id"] for line in going})
-    sender, receiver = postings[transfer.from_station_id], postings[transfer.to_station_id]
+    sender = _begin(transfer, {line["item_id"] for line in going})[transfer.from_station_id]
     for item in sender.items.values():
         _refuse_prohibited(item)
     _require_approved(going, approved, sender.items)
     # Those that name their lot first: what expires first for the others must leave it to them.
     ordered = sorted(going, key=lambda line: lot_of(line) is None)
     changes = _merged(change for line in ordered for change in _take(sender, line))
-    for change in changes:
-        # Only asked: a lot that the receiver has with another date could not be put on its shelf.
-        receiver.shelf.put(change.item, -change.quantity, lot_number=change.lot_number, expires_on=change.expires_on)
     document = sender.write(
         changes,
         actor_id=actor_id,
