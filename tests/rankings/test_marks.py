@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import folding, headcounts, people_folding, queries, tasks, volunteers
 from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingShift
+from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRule, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -219,6 +220,42 @@ def test_a_fold_leaves_it_to_whoever_folds_already(postgresql_unit: Callable[...
         assert postgresql_unit(lambda: number_of(RankingMark)) == 1
     tasks.fold()
     assert postgresql_unit(lambda: number_of(RankingMark)) == 0
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_command_waits_for_whoever_folds_and_does_what_is_left(
+    postgresql_app: Flask, postgresql_unit: Callable[..., Any], is_missing: bool
+) -> None:
+    """A worker may be at it for many minutes, and then all is done."""
+    with clock.at(NOW):
+        postgresql_unit(folding.rebuild)
+
+    def rebuild() -> None:
+        # As the engine's lock_timeout, but shorter.
+        db.session.execute(text("SET LOCAL lock_timeout = 1"))
+        folding.rebuild(only_missing=True)
+
+    ended: list[bool] = []
+
+    def command() -> None:
+        postgresql_unit(rebuild)
+        ended.append(True)
+
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'ranking_rules'::regclass")
+    with db.engine.connect() as worker:
+        worker.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
+        if is_missing:
+            worker.execute(delete(RankingRule))
+        thread = threading.Thread(target=command)
+        thread.start()
+        while thread.is_alive() and not worker.scalar(waiting):
+            time.sleep(0.01)
+        time.sleep(0.05)
+        worker.commit()
+        thread.join()
+    assert ended == [True]
+    assert (postgresql_unit(folding.folded_at) == NOW) is not is_missing
 
 
 def test_a_backlog_is_folded_in_batches(app: Flask, unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ with it. Rankings are exact without either; they only take longer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
     union,
     union_all,
+    update,
 )
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.exc import OperationalError
@@ -57,7 +58,7 @@ from volunteer_api.rankings.people_folding import people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
-from volunteer_api.rankings.sums import forget, names_are_folded
+from volunteer_api.rankings.sums import forget, is_folded, names_are_folded
 
 
 class Batch(NamedTuple):
@@ -81,8 +82,8 @@ LOCK_NOT_AVAILABLE = "55P03"
 # A fold is no request: what is long for one must not end it, or the next would begin with the same and end like it.
 # A worker whose machine is gone gives its turn back all the same.
 FOLDING = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "10min"}
-# Ten million rows are sorted in memory rather than on disk.
-REBUILDING = {"statement_timeout": "60min", "work_mem": "256MB"}
+# Ten million rows are sorted in memory rather than on disk; who has somebody else rebuild before waits for him.
+REBUILDING = {"lock_timeout": "0", "statement_timeout": "60min", "work_mem": "256MB"}
 
 FOLDED: tuple[type[Base], ...] = (
     RankingMark,
@@ -98,7 +99,15 @@ FOLDED: tuple[type[Base], ...] = (
     RankingRule,
 )
 
+# Shifts, sums, minutes; and the people of each unit.
+STEPS = 3 + len(Unit)
+# Told how many of how many steps are done.
+Show = Callable[[int, int], None]
 SumKey = tuple[str, str, Any, UUID, UUID]
+
+
+def _tell_nobody(_done: int, _of: int) -> None:
+    pass
 
 
 def fold() -> bool:
@@ -125,29 +134,37 @@ def fold() -> bool:
     forget_gone(named)
     if is_all:
         _tidy(now)
-    return not (is_all and named.is_all) or len(record_ids) == most.marks
+    if not (is_all and named.is_all) or len(record_ids) == most.marks:
+        return True
+    db.session.execute(update(RankingRule).values(folded_at=now))
+    return False
 
 
-def rebuild() -> None:
+def rebuild(show: Show = _tell_nobody, *, only_missing: bool = False) -> None:
     """Make all that is folded anew from the rows it is made of. To be run in a unit of its own.
 
     Needed where rows were loaded past the triggers, and when the rule or the zone has changed. Readers see what was
-    there before until it is done; writers are not held up.
+    there before until it is done; writers are not held up. Somebody else who folds or rebuilds is waited for; with
+    `only_missing` nothing is left to do then. `show` is told how many steps of how many are done.
     """
     _alone(waits=True)
-    _rebuild()
+    if not only_missing or not names_are_folded():
+        _rebuild(show)
 
 
-def _rebuild() -> None:
+def folded_at() -> datetime | None:
+    """When nothing was left to be folded for the last time; None where nothing is folded by the rule in use."""
+    return db.session.scalar(select(RankingRule.folded_at)) if is_folded() else None
+
+
+def _rebuild(show: Show = _tell_nobody) -> None:
     forget()
-    _set_limits(REBUILDING)
+    set_limits(REBUILDING)
     now = clock.now()
     for model in FOLDED:
         db.session.execute(delete(model))
-    _rebuild_shifts(now)
-    _rebuild_sums()
-    rebuild_minutes()
-    rebuild_people(now)
+    for number, _ in enumerate(_steps(now), start=1):
+        show(number, STEPS)
     db.session.execute(
         plain_insert(RankingRule).values(
             id=1,
@@ -160,6 +177,16 @@ def _rebuild() -> None:
     _count_rows(*FOLDED)
 
 
+def _steps(now: datetime) -> Iterator[None]:
+    _rebuild_shifts(now)
+    yield
+    _rebuild_sums()
+    yield
+    rebuild_minutes()
+    yield
+    yield from rebuild_people(now)
+
+
 def _alone(*, waits: bool) -> bool:
     """Take the only turn, then the snapshot that everything of this unit sees; returns whether the turn was had."""
     # SQLite has one writer, and it has begun.
@@ -167,6 +194,7 @@ def _alone(*, waits: bool) -> bool:
         return True
     db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     if waits:
+        set_limits(REBUILDING)
         db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
         return True
     try:
@@ -176,14 +204,15 @@ def _alone(*, waits: bool) -> bool:
         if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
         return False
-    _set_limits(FOLDING)
+    set_limits(FOLDING)
     return True
 
 
-def _set_limits(limits: Mapping[str, str]) -> None:
+def set_limits(limits: Mapping[str, str]) -> None:
+    """Let PostgreSQL allow this unit more, or less, than a request. It takes no snapshot yet."""
     if db.engine.dialect.name == "postgresql":
         for name, value in limits.items():
-            db.session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+            db.session.execute(text(f"SET LOCAL {name} = '{value}'"))
 
 
 def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
