@@ -263,6 +263,7 @@ def test_a_backlog_is_folded_in_batches(app: Flask, unit: Callable[..., Any], mo
     monkeypatch.setattr(folding, "AT_ONCE", dict.fromkeys(folding.AT_ONCE, folding.Batch(2, 2, 9)))
     monkeypatch.setattr(folding, "MARKS_AT_ONCE", 3)
     monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    asked: list[str] = []
 
     def make() -> None:
         center, people = build_tree()[0], [make_volunteer().id for _ in range(4)]
@@ -273,8 +274,14 @@ def test_a_backlog_is_folded_in_batches(app: Flask, unit: Callable[..., Any], mo
 
     with clock.at(NOW):
         unit(make)
-        assert unit(folding.fold) is True
         with app.app_context():
+            # One that lasts lets other tasks have their turn, and asks for another.
+            monkeypatch.setattr(tasks, "TURN_SECONDS", -1)
+            monkeypatch.setattr(tasks, "enqueue", asked.append)
+            tasks.fold()
+            assert asked == [tasks.FOLD]
+            assert unit(lambda: number_of(RankingMark)) > 0
+            monkeypatch.setattr(tasks, "TURN_SECONDS", 60)
             tasks.fold()
         assert unit(lambda: (number_of(RankingMark), number_of(RankingShift))) == (0, 3)
 

@@ -66,7 +66,7 @@ def people_changes(what: Marked, naming: Naming, at_once: int) -> PeopleChanges:
 
 def _add_changes_of(people: Sequence[UUID], changes: PeopleChanges, what: Marked, naming: Naming) -> None:
     among = these(people, Volunteer.id)
-    come = these(sorted(naming.come.intersection(people)), Volunteer.id)
+    come = these(sorted(naming.come & set(people)), Volunteer.id)
     rows = turnout(what, come, among)
     keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
     found = db.session.execute(
