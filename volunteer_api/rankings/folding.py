@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     union,
     union_all,
     update,
@@ -54,7 +55,7 @@ from volunteer_api.rankings.models import (
 from volunteer_api.rankings.named_folding import KEYS as KEYS_OF_NAMED
 from volunteer_api.rankings.named_folding import Naming, drop_empty, forget_gone, naming
 from volunteer_api.rankings.names import adults_born_by
-from volunteer_api.rankings.people_folding import people_changes
+from volunteer_api.rankings.people_folding import ValueKey, people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
@@ -99,6 +100,7 @@ FOLDED: tuple[type[Base], ...] = (
     RankingRule,
 )
 
+KEYS_OF_HISTOGRAMS = ("metric", "unit", "starts_on", "value")
 # Shifts, sums, minutes; and the people of each unit.
 STEPS = 3 + len(Unit)
 # Told how many of how many steps are done.
@@ -304,7 +306,8 @@ def _fold(what: Marked, named: Naming, people_at_once: int) -> None:
     headcounts = {key: {"volunteer_count": count} for key, count in people.headcounts.items() if count}
     _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), headcounts)
     histograms = {key: counts for key, counts in people.histograms.items() if any(counts.values())}
-    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), histograms)
+    _add(RankingHistogram, KEYS_OF_HISTOGRAMS, histograms)
+    _drop_left(histograms)
     _add(RankingNamed, KEYS_OF_NAMED, people.named)
     drop_empty(people.named)
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
@@ -338,6 +341,16 @@ def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping
         statement = insert(model).values(chunk)
         added = {name: getattr(model, name) + statement.excluded[name] for name in chunk[0] if name not in key_names}
         db.session.execute(statement.on_conflict_do_update(index_elements=key_names, set_=added))
+
+
+def _drop_left(keys: Iterable[ValueKey]) -> None:
+    """Leave no row of a value that nobody has any more: of all time there is one for each that anybody passed by."""
+    key = tuple_(*(getattr(RankingHistogram, name) for name in KEYS_OF_HISTOGRAMS))
+    nobody = RankingHistogram.volunteer_count == 0, RankingHistogram.named_count == 0
+    for chunk in _chunks(sorted(keys)):
+        db.session.execute(
+            delete(RankingHistogram).where(key.in_(chunk), *nobody), execution_options={"synchronize_session": False}
+        )
 
 
 def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:
