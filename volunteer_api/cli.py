@@ -15,7 +15,7 @@ from alembic import command
 from alembic.util.exc import CommandError
 from flask import Flask
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from volunteer_api.accounts import reencryption
 from volunteer_api.app import create_app
@@ -323,8 +323,12 @@ def rebuild_rankings() -> None:
     """Make them anew from what was recorded: after rows were loaded past the triggers, or restored."""
     app = _ready_app()
     with app.app_context():
-        run_unit(folding.rebuild, writes=True)
-        run_unit(registered.rebuild, writes=True, at_one_moment=True)
+        try:
+            with _progress("Folding the rankings") as show:
+                run_unit(lambda: folding.rebuild(show), writes=True)
+            run_unit(registered.rebuild, writes=True, at_one_moment=True)
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
     click.echo("The rankings are folded.")
 
 
@@ -371,20 +375,21 @@ def simulate(volunteers: int, records: int, seed: int, until: datetime | None, y
     _migrate(app)
     with app.app_context(), _named_refusals():
         last_on = until.date() if until is not None else clock.today() - timedelta(days=1)
-        try:
-            plan = Plan(volunteers=volunteers, records=records, last_on=last_on, seed=seed)
-            with _progress("Simulating the district") as show:
+        with _stages() as show:
+            try:
+                plan = Plan(volunteers=volunteers, records=records, last_on=last_on, seed=seed)
                 found = run_unit(lambda: simulate_district(plan, show), writes=True)
-        except SimulationRefused as error:
-            raise click.ClickException(str(error)) from error
-        except Problem as problem:
-            raise click.ClickException(f"Nothing was written. {problem.sentence()}") from problem
-        refresh_statistics()
-        found.seconds["rankings"] = fold_rankings()
-        if seal:
-            with _progress("Sealing the ledger") as show:
-                found.seconds["seals"] = seal_days(plan, show)
-        refresh_statistics()
+            except SimulationRefused as error:
+                raise click.ClickException(str(error)) from error
+            except Problem as problem:
+                raise click.ClickException(f"Nothing was written. {problem.sentence()}") from problem
+            refresh_statistics(show)
+            with _left_to_worker("The rankings are not folded yet"):
+                found.seconds["rankings"] = fold_rankings(show)
+            if seal:
+                with _left_to_worker("Not all days are sealed yet"):
+                    found.seconds["seals"] = seal_days(plan, show)
+            refresh_statistics(show)
     _tell_simulated(plan, found)
 
 
@@ -460,12 +465,34 @@ def _tell_simulated(plan: Plan, found: Simulated) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress line on the standard error stream; what it gives is told how many of how many are done."""
+def _left_to_worker(what: str) -> Iterator[None]:
+    """Say so where a part fails that the worker does all the same, and go on."""
+    try:
+        yield
+    except Problem as problem:
+        click.echo(f"{what}, the worker does it: {problem.sentence()}", err=True)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress line for each stage on the standard error stream: told what is done, and how many of how many are."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(title)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
+        bars: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage)
+            progress.update(bars[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """One such line; what it gives is told how many of how many are done."""
+    with _stages() as show:
+        yield functools.partial(show, title)
 
 
 def _root_of(text: str) -> bytes:

@@ -1,10 +1,12 @@
 """The nightly look at the folded sums finds what was written past the triggers, and mends it."""
 
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
@@ -13,31 +15,107 @@ from volunteer_api.activities.models import ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.problems import Busy
+from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import checking, folding
-from volunteer_api.rankings.models import RankingHeadcount, RankingSum
+from volunteer_api.rankings import checking, folding, tasks
+from volunteer_api.rankings.models import (
+    RankingHeadcount,
+    RankingHistogram,
+    RankingMinutes,
+    RankingRule,
+    RankingSum,
+    RegisteredCount,
+)
+from volunteer_api.rankings.spans import Unit
 
-MORE = {
-    "sum": update(RankingSum).where(RankingSum.unit == "day").values(credited_minutes=RankingSum.credited_minutes + 1),
-    "headcount": update(RankingHeadcount).where(RankingHeadcount.unit == "day").values(volunteer_count=7),
+# Past the triggers, in the tables that the nightly check looks at, and how it calls what it finds.
+SPOILED = {
+    "2026-11-22": update(RankingSum).where(RankingSum.unit == "day").values(activity_count=7),
+    "sums of longer spans": update(RankingSum).where(RankingSum.unit == "quarter").values(activity_count=9),
+    "values of volunteers": update(RankingHistogram).where(RankingHistogram.unit == "week").values(volunteer_count=7),
+    "minutes of activities": update(RankingMinutes).values(credited_minutes=7),
+    "different volunteers": update(RankingHeadcount).where(RankingHeadcount.unit != "day").values(volunteer_count=7),
+    "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
 }
 
 
-@pytest.mark.parametrize("what", MORE)
-@pytest.mark.both_databases
-def test_what_was_written_past_the_triggers_is_found_and_mended(app: Flask, what: str) -> None:
-    def serve_yesterday() -> None:
-        turn = Turn(NOW - timedelta(hours=30), 60, False, [(0, State.CREDITED, 60), (1, State.HELD, 0)])
-        people = [make_volunteer().id for _ in range(2)]
-        write(Happening(ActivityState.COMPLETED, [turn]), build_tree()[3], people)
+def serve_yesterday() -> None:
+    turn = Turn(NOW - timedelta(hours=30), 60, False, [(0, State.CREDITED, 60), (1, State.HELD, 0)])
+    people = [make_volunteer().id for _ in range(2)]
+    write(Happening(ActivityState.COMPLETED, [turn]), build_tree()[3], people)
 
+
+def warnings(app: Flask) -> list[str]:
+    """What `/readyz` says of the rankings."""
+    found = app.test_client().get("/readyz").get_json()["warnings"]
+    return [one for one in found if "rankings" in one]
+
+
+def test_what_was_written_past_the_triggers_is_found_told_and_mended(app: Flask) -> None:
     with app.app_context(), clock.at(NOW):
         run_unit(serve_yesterday, writes=True)
         while run_unit(folding.fold, writes=True):
             pass
         yesterday = clock.today() - timedelta(days=1)
-        assert checking.check() == []
-        run_unit(lambda: db.session.execute(MORE[what]), writes=True)
-        assert checking.differs(yesterday)
-        assert checking.check() == [yesterday]
-        assert not checking.differs(yesterday)
+
+        def found_in(spoil: Any) -> list[str]:
+            """What is found in the unit's tables, of which nothing is kept."""
+            db.session.execute(spoil)
+            return [name for name, differ in checking.WHOLE.items() if differ(yesterday)]
+
+        for name in checking.WHOLE:
+            assert run_unit(partial(found_in, SPOILED[name]), writes=False, at_one_moment=True) == [name]
+        for spoil in SPOILED.values():
+            run_unit(partial(db.session.execute, spoil), writes=True)
+        assert checking.check() == list(SPOILED)
+        [told] = warnings(app)
+        assert all(name in told for name in SPOILED)
+        assert (checking.check(), warnings(app)) == ([], [])
+
+
+@pytest.mark.parametrize("unit_name", checking.LONGER)
+def test_each_night_different_volunteers_of_another_span_are_counted(app: Flask, unit_name: Unit) -> None:
+    with app.app_context(), clock.at(NOW):
+        run_unit(serve_yesterday, writes=True)
+        while run_unit(folding.fold, writes=True):
+            pass
+        yesterday = clock.today() - timedelta(days=1)
+        spoil = update(RankingHeadcount).where(RankingHeadcount.unit == unit_name.value).values(volunteer_count=7)
+        run_unit(lambda: db.session.execute(spoil), writes=True)
+        nights = [yesterday - timedelta(days=ago) for ago in range(len(checking.LONGER))]
+
+        def found() -> list[bool]:
+            return [checking.heads_differ(yesterday.replace(day=night.day)) for night in nights]
+
+        assert sum(run_unit(found, writes=False, at_one_moment=True)) == 1
+
+
+def test_a_fold_or_a_check_that_is_late_or_fails_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise Busy()
+
+    with app.app_context(), clock.at(NOW):
+        run_task(app, tasks.FOLD)
+        run_task(app, checking.CHECK)
+        assert warnings(app) == []
+        with clock.at(NOW + timedelta(minutes=16)):
+            [late] = warnings(app)
+            assert "folded until 2026-11-23T04:00:00Z only" in late
+            run_task(app, tasks.FOLD)
+            assert warnings(app) == []
+        with clock.at(NOW + timedelta(days=3)):
+            run_task(app, tasks.FOLD)
+            [late] = warnings(app)
+            assert "last checked on 2026-11-23" in late
+        monkeypatch.setattr(checking, "check", fail)
+        run_task(app, checking.CHECK)
+        [failed] = warnings(app)
+        assert "check of the rankings failed (Busy)" in failed
+        monkeypatch.undo()
+        run_task(app, checking.CHECK)
+        run_unit(lambda: db.session.execute(delete(RankingRule)), writes=True)
+        monkeypatch.setattr(folding, "fold", fail)
+        run_task(app, tasks.FOLD)
+        [failed] = warnings(app)
+        assert "not folded and counted live" in failed

@@ -262,7 +262,7 @@ def rows_folded() -> dict[str, list[Any]]:
     models = (RankingShift, RankingPresence, RankingSum, RankingMinutes, RankingHeadcount, RankingHistogram)
     for model in (*models, RankingNamed):
         rows = [tuple(row) for row in db.session.execute(select(model.__table__))]
-        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1, RankingHistogram: 2}.get(model, 0)
+        amounts = {RankingSum: 3, RankingMinutes: 1, RankingHeadcount: 1}.get(model, 0)
         found[model.__tablename__] = sorted(
             (str(row) for row in rows if not amounts or any(row[-amounts:])),
         )

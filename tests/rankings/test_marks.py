@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from tests.factories import make_volunteer, unit_of
 from tests.rankings.factories import Happening, Turn, move, write
+from tests.rankings.test_folding import end_history
 from tests.rankings.test_service import build_tree
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
@@ -20,9 +22,9 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import folding, headcounts, queries, tasks, volunteers
+from volunteer_api.rankings import folding, headcounts, people_folding, queries, tasks, volunteers
 from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingShift
+from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRule, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -114,7 +116,7 @@ def test_nothing_is_left_of_a_shift_that_is_gone(unit: Callable[..., Any]) -> No
 
 
 def test_a_crowd_between_two_folds_does_not_stop_them(
-    postgresql_app: Flask, postgresql_unit: Callable[..., Any]
+    postgresql_app: Flask, postgresql_unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What PostgreSQL was told of the marks when there were none makes it try each with each."""
     postgresql_unit(folding.rebuild)
@@ -123,12 +125,9 @@ def test_a_crowd_between_two_folds_does_not_stop_them(
     postgresql_unit(lambda: db.session.execute(text("ANALYZE ranking_marks")))
     postgresql_unit(mark_a_crowd)
 
-    def fold() -> bool:
-        db.session.execute(text("SET LOCAL statement_timeout = 3000"))
-        return folding.fold()
-
-    assert postgresql_unit(fold) is True
-    assert postgresql_unit(lambda: number_of(RankingMark)) == CROWD - folding.AT_ONCE["postgresql"][0]
+    monkeypatch.setitem(folding.FOLDING, "statement_timeout", "3s")
+    assert postgresql_unit(folding.fold) is True
+    assert postgresql_unit(lambda: number_of(RankingMark)) == CROWD - folding.AT_ONCE["postgresql"].shifts
 
 
 @pytest.mark.usefixtures("served")
@@ -223,11 +222,48 @@ def test_a_fold_leaves_it_to_whoever_folds_already(postgresql_unit: Callable[...
     assert postgresql_unit(lambda: number_of(RankingMark)) == 0
 
 
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_command_waits_for_whoever_folds_and_does_what_is_left(
+    postgresql_app: Flask, postgresql_unit: Callable[..., Any], is_missing: bool
+) -> None:
+    """A worker may be at it for many minutes, and then all is done."""
+    with clock.at(NOW):
+        postgresql_unit(folding.rebuild)
+
+    def rebuild() -> None:
+        # As the engine's lock_timeout, but shorter.
+        db.session.execute(text("SET LOCAL lock_timeout = 1"))
+        folding.rebuild(only_missing=True)
+
+    ended: list[bool] = []
+
+    def command() -> None:
+        postgresql_unit(rebuild)
+        ended.append(True)
+
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'ranking_rules'::regclass")
+    with db.engine.connect() as worker:
+        worker.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
+        if is_missing:
+            worker.execute(delete(RankingRule))
+        thread = threading.Thread(target=command)
+        thread.start()
+        while thread.is_alive() and not worker.scalar(waiting):
+            time.sleep(0.01)
+        time.sleep(0.05)
+        worker.commit()
+        thread.join()
+    assert ended == [True]
+    assert (postgresql_unit(folding.folded_at) == NOW) is not is_missing
+
+
 def test_a_backlog_is_folded_in_batches(app: Flask, unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one whose marks are all of one shift."""
-    monkeypatch.setattr(folding, "AT_ONCE", dict.fromkeys(folding.AT_ONCE, (2, 2)))
+    monkeypatch.setattr(folding, "AT_ONCE", dict.fromkeys(folding.AT_ONCE, folding.Batch(2, 2, 9)))
     monkeypatch.setattr(folding, "MARKS_AT_ONCE", 3)
     monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    asked: list[str] = []
 
     def make() -> None:
         center, people = build_tree()[0], [make_volunteer().id for _ in range(4)]
@@ -238,7 +274,44 @@ def test_a_backlog_is_folded_in_batches(app: Flask, unit: Callable[..., Any], mo
 
     with clock.at(NOW):
         unit(make)
-        assert unit(folding.fold) is True
         with app.app_context():
+            # One that lasts lets other tasks have their turn, and asks for another.
+            monkeypatch.setattr(tasks, "TURN_SECONDS", -1)
+            monkeypatch.setattr(tasks, "enqueue", asked.append)
+            tasks.fold()
+            assert asked == [tasks.FOLD]
+            assert unit(lambda: number_of(RankingMark)) > 0
+            monkeypatch.setattr(tasks, "TURN_SECONDS", 60)
             tasks.fold()
         assert unit(lambda: (number_of(RankingMark), number_of(RankingShift))) == (0, 3)
+
+
+def test_a_shift_of_a_crowd_is_folded_by_itself_and_few_people_at_a_time(
+    app: Flask, unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many came: what a fold fails of, the next one would begin with again."""
+    monkeypatch.setattr(folding, "AT_ONCE", dict.fromkeys(folding.AT_ONCE, folding.Batch(9, 9, 2)))
+    numbers, batches, real = [], [], people_folding._add_changes_of
+
+    def spy(people: Any, *others: Any) -> None:
+        numbers.append(len(people))
+        if db.engine.dialect.name == "postgresql":
+            limits = [db.session.scalar(text(f"SHOW {name}")) for name in folding.FOLDING]
+            assert limits == list(folding.FOLDING.values())
+        real(people, *others)
+
+    def make() -> None:
+        center, people = build_tree()[0], [make_volunteer().id for _ in range(7)]
+        for present in ((0, 1), (0,), (0, 1, 2, 3, 4, 5, 6), (5, 6)):
+            write(held(*present, hours=5 + len(present)), center, people)
+
+    monkeypatch.setattr(people_folding, "_add_changes_of", spy)
+    with clock.at(NOW):
+        unit(make)
+        while unit(folding.fold):
+            batches.append(unit(lambda: number_of(RankingShift)))
+        # Two and one are too many together; the crowd is a batch of its own, of which two are looked at each time.
+        assert batches == [1, 2, 3]
+        assert numbers == [2, 1, 2, 2, 2, 1, 2]
+        with app.app_context():
+            end_history(lambda work, writes=True: run_unit(work, writes=writes), lambda: None)

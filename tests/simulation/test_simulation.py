@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -19,9 +20,11 @@ from volunteer_api.activities.search_text import index_what_is_stale
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
+from volunteer_api.core.problems import Busy
 from volunteer_api.hours import seal_check, verification
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings import folding
 from volunteer_api.rankings import service as rankings
 from volunteer_api.rankings.models import RegisteredChange
 from volunteer_api.rankings.registered import count_in
@@ -29,7 +32,7 @@ from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.simulation import COLUMNS, Plan, SimulationRefused, fold_rankings, seal_days, simulate
 from volunteer_api.simulation.people import number_text
-from volunteer_api.simulation.plan import FEWEST_VOLUNTEERS, MOST_ON_SQLITE
+from volunteer_api.simulation.plan import FEWEST_VOLUNTEERS, MOST_ON_SQLITE, MOST_VOLUNTEERS
 
 PLAN = Plan(volunteers=600, records=400, last_on=date(2026, 11, 20), seed=7, length=40)
 # As it was at noon after the last day.
@@ -49,7 +52,12 @@ class Broken(Exception):
     """What a run is broken off by."""
 
 
-def silent(_done: int, _total: int) -> None:
+def fail_of_a_lock(_show: Any) -> float:
+    """As where somebody else has had the database for too long."""
+    raise Busy()
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
@@ -65,7 +73,7 @@ def test_a_seed_gives_the_same_district_on_both_databases(sqlite_app: Flask, pos
             assert schema(unit) == before
             assert rows["service_records"] == PLAN.records
             assert unit(lambda: count(Volunteer)) == PLAN.volunteers
-            fold_rankings()
+            check_stages(fold_rankings)
             found.append(unit(contents))
             check_refused_twice(unit)
             unit(check_people)
@@ -105,13 +113,20 @@ def count(model: type[Base], *conditions: Any) -> int:
 
 
 def check_that_half_of_it_is_nothing(unit: Unit) -> None:
-    def stop_halfway(done: int, _total: int) -> None:
+    def stop_halfway(_stage: str, done: int, _total: int) -> None:
         if done > PLAN.volunteers + PLAN.records // 2:
             raise Broken
 
     with pytest.raises(Broken):
         unit(lambda: simulate(PLAN, stop_halfway))
     assert unit(lambda: (count(Volunteer), count(Organization), count(Attendance))) == (0, 0, 0)
+
+
+def check_stages(fold: Callable[[Any], float]) -> None:
+    """Whoever waits for minutes is shown how far it is."""
+    seen: list[tuple[str, int, int]] = []
+    fold(lambda *told: seen.append(told))
+    assert seen == [("Folding the rankings", number, folding.STEPS) for number in range(folding.STEPS + 1)]
 
 
 def check_refused_twice(unit: Unit) -> None:
@@ -154,7 +169,7 @@ def check_ledger(unit: Unit) -> None:
     assert verification.verify_tallies() == 0
     seal_days(PLAN, silent)
     faults: list[Any] = []
-    found = seal_check.verify(first=None, last=None, known={}, tell=faults.append, show=silent)
+    found = seal_check.verify(first=None, last=None, known={}, tell=faults.append)
     assert (faults, found.records, found.late) == ([], PLAN.records, 0)
 
 
@@ -196,11 +211,18 @@ def check_rankings() -> None:
         ({"volunteers": 1000, "records": 20_001}, "at most 20,000"),
         ({"volunteers": 1000, "records": -1}, "at most"),
         ({"volunteers": 1000, "records": 0, "length": 29}, "at least 30 days"),
+        ({"volunteers": MOST_VOLUNTEERS + 1, "records": 0}, "at most 4,000,000 volunteers"),
+        ({"volunteers": 1000, "records": 0, "last_on": date(1, 1, 1)}, "2000-01-01 or later"),
     ],
 )
-def test_a_district_that_can_not_be(sizes: dict[str, int], why: str) -> None:
+def test_a_district_that_can_not_be(sizes: dict[str, Any], why: str) -> None:
     with pytest.raises(SimulationRefused, match=why):
-        Plan(last_on=PLAN.last_on, **sizes)
+        Plan(**{"last_on": PLAN.last_on, **sizes})
+
+
+def test_nobody_has_served_in_the_future(sqlite_app: Flask) -> None:
+    with current_app_is(sqlite_app), clock.at(NOON), pytest.raises(SimulationRefused, match="must be over"):
+        unit_of(sqlite_app)(lambda: simulate(replace(PLAN, last_on=NOON.date()), silent))
 
 
 def test_sqlite_is_not_for_millions(sqlite_app: Flask) -> None:
@@ -227,8 +249,15 @@ def test_the_command_asks_twice_in_production(
     monkeypatch.setattr(cli, "_ready_app", lambda: sqlite_app)
     refused = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100"])
     assert (refused.exit_code, "--yes" in refused.output) == (1, True)
+    future = CliRunner().invoke(cli.group, ["simulate", "--until=2099-01-01", "--yes"])
+    assert (future.exit_code, "must be over" in future.output) == (1, True), future.output
     impossible = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100000", "--yes"])
     assert (impossible.exit_code, "at most 12,000 records" in impossible.output) == (1, True)
-    done = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100", "--no-seal", "--yes"])
+    # What can't be folded is left to the worker, and no reason not to seal the days.
+    sealed: list[Plan] = []
+    monkeypatch.setattr(cli, "fold_rankings", fail_of_a_lock)
+    monkeypatch.setattr(cli, "seal_days", lambda plan, _show: float(sealed.append(plan) is None))
+    done = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100", "--yes"])
     assert (done.exit_code, "600 volunteers and 100 records" in done.output) == (0, True), done.output
+    assert ("not folded yet, the worker does it" in done.output, len(sealed)) == (True, 1)
     assert "volunteers already" in CliRunner().invoke(cli.group, ["simulate", "--yes"]).output

@@ -167,6 +167,11 @@ def worker_last_seen() -> datetime | None:
     return db.session.scalar(select(TaskRun.finished_at).where(TaskRun.name == HEARTBEAT))
 
 
+def last_run(name: str) -> TaskRun | None:
+    """The last run of a task, or of a check's `….finding`: when it was, how it ended. Needs an open session."""
+    return db.session.get(TaskRun, name)
+
+
 def keep_finding(check: str, finding: str | None) -> None:
     """Remember what a nightly check found wrong, None for nothing, until it is called again. Needs a unit."""
     _record(f"{check}.finding", clock.now(), finding)

@@ -4,6 +4,7 @@ A ranking adds this to the folded sums when it is read, and a fold adds the very
 can't disagree, and no reader ever waits for a fold.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,6 +75,14 @@ def all_of(column: Any) -> Select[UUID]:
         return select(column)
     every = func.array(select(column).distinct().scalar_subquery(), type_=ARRAY(Uuid))
     return select(func.unnest(every, type_=Uuid).label(column.key))
+
+
+def these(found: Sequence[UUID], column: Any) -> Select[UUID]:
+    """These of a column; on PostgreSQL told with their number, which a table that fills and empties hides from it."""
+    if db.engine.dialect.name == "postgresql":
+        every = literal(list(found), ARRAY(Uuid))
+        return select(func.unnest(every, type_=Uuid).label(column.key))
+    return select(column).where(column.in_(found))
 
 
 def changes(metric: Metric, what: Marked) -> SelectBase:

@@ -1,63 +1,148 @@
-"""Holding folded sums to a live count, a few days each night; what differs is counted live until it is folded anew.
+"""Holding what is folded to live counts, a part each night; what differs is counted live until it is folded anew.
 
 Nothing should ever differ: triggers mark each change. But rows may be written past the triggers (a restore, a repair by
 hand), and a ranking that nobody can stand behind is worse than a slow one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, func, literal, or_, select, union_all
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
+from volunteer_api.core.tasks import keep_finding
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import folding, named, queries
-from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.models import RankingRule
+from volunteer_api.rankings import folding, named, queries, registered
+from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.minutes import folded_and_recorded
+from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingSum
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
-from volunteer_api.rankings.spans import Unit, start_of
+from volunteer_api.rankings.spans import Unit, bounds_of, start_in_sql
 from volunteer_api.rankings.sums import counting_live
 
+CHECK = "rankings.check"
 # Yesterday, and days drawn from the last so many: each is looked at about twice a year.
 LOOKED_BACK = 400
 DRAWN = 4
+LONGER = [unit for unit in Unit if unit is not Unit.DAY]
 SUBJECTS = (Subject.ORGANIZATION, Subject.TEAM, Subject.STATION)
 
 
-def check() -> Sequence[date]:
-    """The days, of some, on which folded and live counts differ; all is folded anew then. In units of its own."""
+def check() -> Sequence[str]:
+    """What of that which is looked at tonight is folded otherwise than it is live; it is folded anew then.
+
+    Days are named by their dates, else the tables. What was found is kept until the next night. In units of its own.
+    """
     today = clock.today()
     drawn = Random(today.toordinal()).sample(range(2, LOOKED_BACK), DRAWN)
-    wrong = [day for day in (today - timedelta(days=ago) for ago in (1, *drawn)) if differs(day)]
+    yesterday, *others = (today - timedelta(days=ago) for ago in (1, *drawn))
+    wrong = [day.isoformat() for day in (yesterday, *others) if differs(day)]
+    wrong += [name for name, differ in WHOLE.items() if _looked(partial(differ, yesterday))]
     if wrong:
-        logger().error("rankings_differ", days=[day.isoformat() for day in wrong])
+        logger().error("rankings_differ", found=wrong)
         # Until then everything is counted live.
         run_unit(lambda: db.session.execute(delete(RankingRule)), writes=True)
         run_unit(folding.rebuild, writes=True)
+    if _looked(registered.differs):
+        wrong.append("registered volunteers")
+        logger().error("registered_differ")
+        run_unit(registered.rebuild, writes=True, at_one_moment=True)
+    run_unit(partial(keep_finding, CHECK, ", ".join(wrong) or None), writes=True)
     return wrong
 
 
 def differs(day: date) -> bool:
     """Whether any subject's value of a day is another when it is counted live, or what the named have in its month."""
-    return run_unit(lambda: _differs(day) or names_differ(day), writes=False, at_one_moment=True)
+    return _looked(lambda: _differs(day) or names_differ(day))
+
+
+def sums_differ(_day: date) -> bool:
+    """Whether a longer span's sums are not those of its days."""
+    keys = (RankingSum.slice, RankingSum.ranked_id, RankingSum.path_id)
+    values = [getattr(RankingSum, metric) for metric in ADDITIVE]
+    for unit in LONGER:
+        start = start_in_sql(unit, RankingSum.starts_on).label("start")
+        parts = select(*keys, start, *values).where(RankingSum.unit == Unit.DAY.value)
+        whole = select(*keys, RankingSum.starts_on, *(-value for value in values)).where(RankingSum.unit == unit.value)
+        if _is_any_left(parts, whole, number_of_keys=4):
+            return True
+    return False
+
+
+def histograms_differ(_day: date) -> bool:
+    """Whether those who have a value have less or more together than the organizations have, in any span."""
+    for metric in (Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES):
+        have = RankingHistogram.value * RankingHistogram.volunteer_count
+        people = select(RankingHistogram.unit, RankingHistogram.starts_on, have.label("amount"))
+        value = getattr(RankingSum, metric)
+        subjects = select(RankingSum.unit, RankingSum.starts_on, -value).where(RankingSum.slice == "path")
+        if _is_any_left(people.where(RankingHistogram.metric == metric.value), subjects, number_of_keys=2):
+            return True
+    return False
+
+
+def minutes_differ(day: date) -> bool:
+    """Whether an activity's minutes of a day of this month are not those of the ledger."""
+    return _is_any_left(*folded_and_recorded(day), number_of_keys=3)
+
+
+def heads_differ(day: date) -> bool:
+    """Whether different volunteers of a longer span are other than counted live: each night of another one."""
+    first, last = bounds_of(LONGER[day.toordinal() % len(LONGER)], day)
+    return any(
+        _differ(Question(subject, Metric.VOLUNTEER_COUNT, clock.now(), first=first, last=last)) for subject in SUBJECTS
+    )
+
+
+# What is not of one day. The tables are held to one another, or to what was recorded.
+WHOLE = {
+    "sums of longer spans": sums_differ,
+    "values of volunteers": histograms_differ,
+    "minutes of activities": minutes_differ,
+    "different volunteers": heads_differ,
+}
+
+
+def _looked(look: Callable[[], bool]) -> bool:
+    def work() -> bool:
+        # All that was ever recorded is counted, for nobody who waits.
+        folding.set_limits(folding.FOLDING)
+        return look()
+
+    return run_unit(work, writes=False, at_one_moment=True)
+
+
+def _is_any_left(rows: Rows, less: Rows, *, number_of_keys: int) -> bool:
+    """Whether anything is left of the amounts of the rows, which stand behind their keys, with those of the others."""
+    every = union_all(rows, less).subquery("every")
+    keys, amounts = list(every.c)[:number_of_keys], list(every.c)[number_of_keys:]
+    left = (
+        select(literal(1))
+        .select_from(every)
+        .group_by(*keys)
+        .having(or_(*(func.sum(amount) != 0 for amount in amounts)))
+    )
+    return db.session.execute(left.limit(1)).first() is not None
 
 
 def _differs(day: date) -> bool:
     now = clock.now()
-    for subject in SUBJECTS:
-        for metric in Metric:
-            question = Question(subject, metric, now, first=day, last=day)
-            folded = _values(question)
-            with counting_live():
-                if _values(replace(question)) != folded:
-                    return True
-    return False
+    return any(
+        _differ(Question(subject, metric, now, first=day, last=day)) for subject in SUBJECTS for metric in Metric
+    )
+
+
+def _differ(question: Question) -> bool:
+    folded = _values(question)
+    with counting_live():
+        return _values(replace(question)) != folded
 
 
 def names_differ(day: date) -> bool:
@@ -65,8 +150,7 @@ def names_differ(day: date) -> bool:
 
     By one metric, each on its own days: a month's named volunteers are many more than a day's subjects.
     """
-    first = start_of(Unit.MONTH, day)
-    last = start_of(Unit.MONTH, first + timedelta(days=31)) - timedelta(days=1)
+    first, last = bounds_of(Unit.MONTH, day)
     metric = ADDITIVE[day.toordinal() % len(ADDITIVE)]
     question = Question(Subject.VOLUNTEER, metric, clock.now(), first=first, last=last)
     if not named.can_tell(question):

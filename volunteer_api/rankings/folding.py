@@ -5,15 +5,14 @@ with it. Rankings are exact without either; they only take longer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     Select,
-    Uuid,
     and_,
     delete,
     distinct,
@@ -23,21 +22,22 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
+    union,
     union_all,
+    update,
 )
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import OperationalError
 
-from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import among, insert
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns
+from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns, these
 from volunteer_api.rankings.minutes import KEYS, changes_of_minutes, rebuild_minutes
 from volunteer_api.rankings.models import (
     RankingHeadcount,
@@ -55,21 +55,36 @@ from volunteer_api.rankings.models import (
 from volunteer_api.rankings.named_folding import KEYS as KEYS_OF_NAMED
 from volunteer_api.rankings.named_folding import Naming, drop_empty, forget_gone, naming
 from volunteer_api.rankings.names import adults_born_by
-from volunteer_api.rankings.people_folding import people_changes
+from volunteer_api.rankings.people_folding import ValueKey, people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
-from volunteer_api.rankings.sums import forget, names_are_folded
+from volunteer_api.rankings.sums import forget, is_folded, names_are_folded
 
-# Shifts, and records and marks of names, folded in one transaction: a backlog is worked off in many short ones.
-# SQLite's keep all others from writing, and it knows no faster way with many.
-AT_ONCE = {"postgresql": (200, 2000), "sqlite": (20, 200)}
+
+class Batch(NamedTuple):
+    """At most so many shifts, records or marks of names, and people who attended, folded in one transaction.
+
+    Where more attended one shift, it is a batch by itself, and goes through so many of them at a time.
+    """
+
+    shifts: int
+    marks: int
+    people: int
+
+
+# A backlog is worked off in many short transactions. SQLite's keep all others from writing, and it knows no faster way
+# with many.
+AT_ONCE = {"postgresql": Batch(200, 2000, 2000), "sqlite": Batch(20, 200, 200)}
 # A crowd marks one shift over and over.
 MARKS_AT_ONCE = 20_000
 ROWS_AT_ONCE = 500
 LOCK_NOT_AVAILABLE = "55P03"
-# Ten million rows take longer than a request may, and are sorted in memory rather than on disk.
-REBUILDING = {"statement_timeout": "60min", "work_mem": "256MB"}
+# A fold is no request: what is long for one must not end it, or the next would begin with the same and end like it.
+# A worker whose machine is gone gives its turn back all the same.
+FOLDING = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "10min"}
+# Ten million rows are sorted in memory rather than on disk; who has somebody else rebuild before waits for him.
+REBUILDING = {"lock_timeout": "0", "statement_timeout": "60min", "work_mem": "256MB"}
 
 FOLDED: tuple[type[Base], ...] = (
     RankingMark,
@@ -85,7 +100,16 @@ FOLDED: tuple[type[Base], ...] = (
     RankingRule,
 )
 
+KEYS_OF_HISTOGRAMS = ("metric", "unit", "starts_on", "value")
+# Shifts, sums, minutes; and the people of each unit.
+STEPS = 3 + len(Unit)
+# Told how many of how many steps are done.
+Show = Callable[[int, int], None]
 SumKey = tuple[str, str, Any, UUID, UUID]
+
+
+def _tell_nobody(_done: int, _of: int) -> None:
+    pass
 
 
 def fold() -> bool:
@@ -100,43 +124,49 @@ def fold() -> bool:
     if not names_are_folded():
         _rebuild()
         return False
-    now, (most_shifts, most_records) = clock.now(), AT_ONCE[db.engine.dialect.name]
-    shift_ids, is_all = _due_shifts(now, most_shifts)
+    now, most = clock.now(), AT_ONCE[db.engine.dialect.name]
+    shift_ids, is_all = _due_shifts(now, most)
     record_ids = db.session.scalars(
-        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(most_records)
+        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(most.marks)
     ).all()
-    named = naming(now, most_records)
+    named = naming(now, most.marks)
     if shift_ids or record_ids or named.changes_any:
-        what = Marked(now, _these(shift_ids, RankingMark.shift_id), _these(record_ids, RankingRecordMark.record_id))
-        _fold(what, named)
+        what = Marked(now, these(shift_ids, RankingMark.shift_id), these(record_ids, RankingRecordMark.record_id))
+        _fold(what, named, most.people)
     forget_gone(named)
     if is_all:
         _tidy(now)
-    return not (is_all and named.is_all) or len(record_ids) == most_records
+    if not (is_all and named.is_all) or len(record_ids) == most.marks:
+        return True
+    db.session.execute(update(RankingRule).values(folded_at=now))
+    return False
 
 
-def rebuild() -> None:
+def rebuild(show: Show = _tell_nobody, *, only_missing: bool = False) -> None:
     """Make all that is folded anew from the rows it is made of. To be run in a unit of its own.
 
     Needed where rows were loaded past the triggers, and when the rule or the zone has changed. Readers see what was
-    there before until it is done; writers are not held up.
+    there before until it is done; writers are not held up. Somebody else who folds or rebuilds is waited for; with
+    `only_missing` nothing is left to do then. `show` is told how many steps of how many are done.
     """
     _alone(waits=True)
-    _rebuild()
+    if not only_missing or not names_are_folded():
+        _rebuild(show)
 
 
-def _rebuild() -> None:
+def folded_at() -> datetime | None:
+    """When nothing was left to be folded for the last time; None where nothing is folded by the rule in use."""
+    return db.session.scalar(select(RankingRule.folded_at)) if is_folded() else None
+
+
+def _rebuild(show: Show = _tell_nobody) -> None:
     forget()
-    if db.engine.dialect.name == "postgresql":
-        for name, value in REBUILDING.items():
-            db.session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    set_limits(REBUILDING)
     now = clock.now()
     for model in FOLDED:
         db.session.execute(delete(model))
-    _rebuild_shifts(now)
-    _rebuild_sums()
-    rebuild_minutes()
-    rebuild_people(now)
+    for number, _ in enumerate(_steps(now), start=1):
+        show(number, STEPS)
     db.session.execute(
         plain_insert(RankingRule).values(
             id=1,
@@ -149,6 +179,16 @@ def _rebuild() -> None:
     _count_rows(*FOLDED)
 
 
+def _steps(now: datetime) -> Iterator[None]:
+    _rebuild_shifts(now)
+    yield
+    _rebuild_sums()
+    yield
+    rebuild_minutes()
+    yield
+    yield from rebuild_people(now)
+
+
 def _alone(*, waits: bool) -> bool:
     """Take the only turn, then the snapshot that everything of this unit sees; returns whether the turn was had."""
     # SQLite has one writer, and it has begun.
@@ -156,6 +196,7 @@ def _alone(*, waits: bool) -> bool:
         return True
     db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     if waits:
+        set_limits(REBUILDING)
         db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
         return True
     try:
@@ -165,10 +206,18 @@ def _alone(*, waits: bool) -> bool:
         if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
         return False
+    set_limits(FOLDING)
     return True
 
 
-def _due_shifts(now: datetime, most: int) -> tuple[Sequence[UUID], bool]:
+def set_limits(limits: Mapping[str, str]) -> None:
+    """Let PostgreSQL allow this unit more, or less, than a request. It takes no snapshot yet."""
+    if db.engine.dialect.name == "postgresql":
+        for name, value in limits.items():
+            db.session.execute(text(f"SET LOCAL {name} = '{value}'"))
+
+
+def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
     """The marked shifts that wait for nothing, in the order of their first marks; and whether these are all.
 
     Also those that are gone: what was folded of them is to be taken away.
@@ -187,10 +236,28 @@ def _due_shifts(now: datetime, most: int) -> tuple[Sequence[UUID], bool]:
         select(first.c.shift_id, seen.label("seen"))
         .group_by(first.c.shift_id)
         .order_by(func.min(first.c.id))
-        .limit(most)
+        .limit(most.shifts)
     ).all()
-    is_all = len(rows) < most and (not rows or rows[0].seen < MARKS_AT_ONCE)
-    return [row.shift_id for row in rows], is_all
+    is_all = len(rows) < most.shifts and (not rows or rows[0].seen < MARKS_AT_ONCE)
+    found = [row.shift_id for row in rows]
+    taken = _with_few_people(found, most.people)
+    return taken, is_all and len(taken) == len(found)
+
+
+def _with_few_people(shift_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
+    """The first of these shifts, which at most so many attended in all, then or now; at least one of them."""
+    attended = union(
+        select(Attendance.shift_id, Attendance.volunteer_id).where(
+            among(Attendance.shift_id, shift_ids), Attendance.state != State.REJECTED
+        ),
+        select(RankingPresence.shift_id, RankingPresence.volunteer_id).where(
+            among(RankingPresence.shift_id, shift_ids)
+        ),
+    ).subquery("attended")
+    counted = select(attended.c.shift_id, func.count()).group_by(attended.c.shift_id)
+    people = dict(map(tuple, db.session.execute(counted)))
+    so_far = accumulate(people.get(shift_id, 0) for shift_id in shift_ids)
+    return shift_ids[: max(1, sum(number <= most for number in so_far))]
 
 
 def _tidy(now: datetime) -> None:
@@ -207,7 +274,7 @@ def _tidy(now: datetime) -> None:
         .having(or_(number > 1, ~matters))
     ).all()
     for chunk in _chunks(rows):
-        _unmark(_these([row.shift_id for row in chunk], RankingMark.shift_id))
+        _unmark(these([row.shift_id for row in chunk], RankingMark.shift_id))
         kept = [{"shift_id": row.shift_id} for row in chunk if row.matters]
         if kept:
             db.session.execute(plain_insert(RankingMark), kept)
@@ -230,24 +297,17 @@ def _count_rows(*models: type[Base]) -> None:
             db.session.execute(text(f"ANALYZE {model.__tablename__}"))
 
 
-def _these(found: Sequence[UUID], column: Any) -> Select[UUID]:
-    """These marks; on PostgreSQL told with their number, which a table that fills and empties hides from it."""
-    if db.engine.dialect.name == "postgresql":
-        every = literal(list(found), ARRAY(Uuid))
-        return select(func.unnest(every, type_=Uuid).label(column.key))
-    return select(column).where(column.in_(found))
-
-
-def _fold(what: Marked, named: Naming) -> None:
+def _fold(what: Marked, named: Naming, people_at_once: int) -> None:
     # All of it before anything is replaced.
     amounts = _amounts(what)
-    people = people_changes(what, named, _these(list(named.come), Volunteer.id))
+    people = people_changes(what, named, people_at_once)
     _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
     _add(RankingMinutes, KEYS, changes_of_minutes(what))
     headcounts = {key: {"volunteer_count": count} for key, count in people.headcounts.items() if count}
     _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), headcounts)
     histograms = {key: counts for key, counts in people.histograms.items() if any(counts.values())}
-    _add(RankingHistogram, ("metric", "unit", "starts_on", "value"), histograms)
+    _add(RankingHistogram, KEYS_OF_HISTOGRAMS, histograms)
+    _drop_left(histograms)
     _add(RankingNamed, KEYS_OF_NAMED, people.named)
     drop_empty(people.named)
     db.session.execute(delete(RankingPresence).where(RankingPresence.shift_id.in_(what.shift_ids)))
@@ -281,6 +341,16 @@ def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping
         statement = insert(model).values(chunk)
         added = {name: getattr(model, name) + statement.excluded[name] for name in chunk[0] if name not in key_names}
         db.session.execute(statement.on_conflict_do_update(index_elements=key_names, set_=added))
+
+
+def _drop_left(keys: Iterable[ValueKey]) -> None:
+    """Leave no row of a value that nobody has any more: of all time there is one for each that anybody passed by."""
+    key = tuple_(*(getattr(RankingHistogram, name) for name in KEYS_OF_HISTOGRAMS))
+    nobody = RankingHistogram.volunteer_count == 0, RankingHistogram.named_count == 0
+    for chunk in _chunks(sorted(keys)):
+        db.session.execute(
+            delete(RankingHistogram).where(key.in_(chunk), *nobody), execution_options={"synchronize_session": False}
+        )
 
 
 def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:

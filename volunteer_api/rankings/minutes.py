@@ -4,6 +4,7 @@ The category is not in them. It is the activity's own, and may be put right afte
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy import BigInteger, Subquery, cast, func, insert, select, union_all
@@ -11,9 +12,10 @@ from sqlalchemy import BigInteger, Subquery, cast, func, insert, select, union_a
 from volunteer_api.activities.models import Activity
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import Marked, in_period, marked
+from volunteer_api.rankings.changes import Marked, in_period, marked, waiting_records
 from volunteer_api.rankings.facts import Question, Rows, filtered
 from volunteer_api.rankings.models import RankingMinutes
+from volunteer_api.rankings.spans import Unit, bounds_of
 
 KEYS = ("on", "activity_id", "path_id")
 
@@ -43,6 +45,16 @@ def changes_of_minutes(what: Marked) -> Mapping[Any, Mapping[str, int]]:
     total = func.sum(rows.c.credited_minutes).label("total")
     found = db.session.execute(select(*keys, total).group_by(*keys))
     return {(row.on, row.activity_id, row.path_id): {"credited_minutes": int(row.total)} for row in found}
+
+
+def folded_and_recorded(day: date) -> tuple[Rows, Rows]:
+    """What is folded of a day's month, and what should be, taken from nothing: rows of the keys and the minutes."""
+    month = bounds_of(Unit.MONTH, day)
+    folded, live = RankingMinutes.__table__.c, _rows().where(ServiceRecord.id.not_in(waiting_records())).subquery().c
+    return (
+        select(*(folded[name] for name in KEYS), folded.credited_minutes).where(folded.on.between(*month)),
+        select(*(live[name] for name in KEYS), -live.credited_minutes).where(live.on.between(*month)),
+    )
 
 
 def rebuild_minutes() -> None:

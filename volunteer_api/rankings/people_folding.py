@@ -4,23 +4,24 @@ Of those who are named also what each of them has.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.changes import DAY_KEYS, Marked
+from volunteer_api.rankings.changes import DAY_KEYS, Marked, these
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.named import UNITS
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, spans_of
-from volunteer_api.rankings.turnout import minutes, turnout
+from volunteer_api.rankings.turnout import minutes, touched_people, turnout
 
 # Kind, unit, first day, subject.
 CountKey = tuple[str, str, date, UUID]
@@ -34,7 +35,7 @@ Amounts = dict[str, int]
 class PeopleChanges:
     """What is to be added, by the keys of each table."""
 
-    headcounts: Mapping[CountKey, int]
+    headcounts: defaultdict[CountKey, int] = field(default_factory=lambda: defaultdict(int))
     histograms: defaultdict[ValueKey, Amounts] = field(
         default_factory=lambda: defaultdict(lambda: {"volunteer_count": 0, "named_count": 0})
     )
@@ -43,30 +44,16 @@ class PeopleChanges:
     )
 
 
-def people_changes(what: Marked, naming: Naming, come: Select[UUID]) -> PeopleChanges:
+def people_changes(what: Marked, naming: Naming, at_once: int) -> PeopleChanges:
     """What is to be added to the headcounts, the histograms and what each of the named has.
 
-    `come` are the ids of who is named from now on, each a row. Who is named no more is to be taken away whole.
+    Everybody counts for herself, so it is found `at_once` people at a time: neither memory nor the time of a statement
+    grows with a crowd. Who is named no more is to be taken away whole.
     """
-    rows = turnout(what, come)
-    keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
-    found = db.session.execute(
-        select(*keys, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")).group_by(*keys)
-    ).all()
-    ledger = minutes(what, come)
-    days = [ledger.c.volunteer_id, ledger.c.on]
-    recorded = db.session.execute(
-        select(*days, func.sum(ledger.c.was).label("was"), func.sum(ledger.c.now).label("now")).group_by(*days)
-    ).all()
-    stay = named_of({row.volunteer_id for row in (*found, *recorded)}) - naming.gone
-    changes = PeopleChanges(_headcounts(found))
-    for metric, of_metric, amount in (
-        (Metric.ATTENDANCE_COUNT, found, int),
-        # One row is one activity on one day.
-        (Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0)),
-        (Metric.CREDITED_MINUTES, recorded, int),
-    ):
-        _count_values(changes, metric, of_metric, amount, stay, naming.come)
+    changes = PeopleChanges()
+    people = sorted({*db.session.scalars(touched_people(what)), *naming.come})
+    for first in range(0, len(people), at_once):
+        _add_changes_of(people[first : first + at_once], changes, what, naming)
     for volunteer_id in naming.come:
         # Those who have nothing have a row of all time too.
         changes.named[volunteer_id, Unit.ALL.value, BEGINNING].update({})
@@ -75,6 +62,30 @@ def people_changes(what: Marked, naming: Naming, come: Select[UUID]) -> PeopleCh
             if value := getattr(row, metric):
                 changes.histograms[metric.value, row.unit, row.starts_on, value]["named_count"] -= 1
     return changes
+
+
+def _add_changes_of(people: Sequence[UUID], changes: PeopleChanges, what: Marked, naming: Naming) -> None:
+    among = these(people, Volunteer.id)
+    come = these(sorted(naming.come & set(people)), Volunteer.id)
+    rows = turnout(what, come, among)
+    keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
+    found = db.session.execute(
+        select(*keys, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")).group_by(*keys)
+    ).all()
+    ledger = minutes(what, come, among)
+    days = [ledger.c.volunteer_id, ledger.c.on]
+    recorded = db.session.execute(
+        select(*days, func.sum(ledger.c.was).label("was"), func.sum(ledger.c.now).label("now")).group_by(*days)
+    ).all()
+    stay = named_of({row.volunteer_id for row in (*found, *recorded)}) - naming.gone
+    _count_heads(changes, found)
+    for metric, of_metric, amount in (
+        (Metric.ATTENDANCE_COUNT, found, int),
+        # One row is one activity on one day.
+        (Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0)),
+        (Metric.CREDITED_MINUTES, recorded, int),
+    ):
+        _count_values(changes, metric, of_metric, amount, stay, naming.come)
 
 
 def _count_values(
@@ -113,7 +124,7 @@ def _step(changes: PeopleChanges, name: str, of: tuple[Metric, Unit, date], step
             changes.histograms[metric.value, unit.value, starts_on, value][name] += step
 
 
-def _headcounts(rows: Sequence[Any]) -> Mapping[CountKey, int]:
+def _count_heads(changes: PeopleChanges, rows: Sequence[Any]) -> None:
     above: defaultdict[UUID, list[Any]] = defaultdict(list)
     for member in db.session.execute(
         select(PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(
@@ -134,11 +145,9 @@ def _headcounts(rows: Sequence[Any]) -> Mapping[CountKey, int]:
                 if flags is not None:
                     flags[0] |= row.was > 0
                     flags[1] |= row.now > 0
-    counts: defaultdict[CountKey, int] = defaultdict(int)
     for (key, _), (was, now) in seen.items():
         if was != now:
-            counts[key] += int(now) - int(was)
-    return counts
+            changes.headcounts[key] += int(now) - int(was)
 
 
 def _count_keys(row: Any, members: Sequence[Any]) -> Iterator[CountKey]:

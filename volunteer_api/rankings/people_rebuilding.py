@@ -100,8 +100,8 @@ SEEN = {unit: _seen(unit) for unit in Unit}
 WORTH = {unit: _worth(unit) for unit in Unit}
 
 
-def rebuild_people(now: datetime) -> None:
-    """Count everybody anew, from the folded shifts and the ledger. The three tables are empty."""
+def rebuild_people(now: datetime) -> Iterator[None]:
+    """Count everybody anew, from the folded shifts and the ledger; a step for each unit. The three tables are empty."""
     with _tables():
         _number(now)
         for unit, narrower in MADE_OF.items():
@@ -115,7 +115,9 @@ def rebuild_people(now: datetime) -> None:
             _count_values(unit)
             if unit in UNITS:
                 _name(unit)
-        _name_idle(now)
+            if unit is Unit.ALL:
+                _name_idle(now)
+            yield
 
 
 @contextmanager

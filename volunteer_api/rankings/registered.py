@@ -8,7 +8,7 @@ fold commits both at once, so no snapshot has anybody twice or not at all.
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, literal, select, union_all
 from sqlalchemy import insert as plain_insert
 
 from volunteer_api.accounts.models import Volunteer
@@ -82,6 +82,20 @@ def rebuild() -> None:
         .group_by(Volunteer.home_division)
     )
     db.session.execute(plain_insert(RegisteredCount).from_select(["division_code", "count"], live))
+
+
+def differs() -> bool:
+    """Whether any count, with what is not folded yet, is another than how many live there. One statement."""
+    live = select(Volunteer.home_division, literal(-1)).where(
+        Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None)
+    )
+    every = union_all(
+        select(RegisteredCount.division_code.label("code"), RegisteredCount.count.label("number")),
+        select(RegisteredChange.division_code, RegisteredChange.change),
+        live,
+    ).subquery("every")
+    wrong = select(every.c.code).group_by(every.c.code).having(func.sum(every.c.number) != 0).limit(1)
+    return db.session.execute(wrong).first() is not None
 
 
 def _is_in(column: Any, code: Column) -> ColumnElement[bool]:

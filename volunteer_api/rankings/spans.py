@@ -55,6 +55,14 @@ def start_of(unit: Unit, day: date) -> date:
             return BEGINNING
 
 
+def bounds_of(unit: Unit, day: date) -> tuple[date | None, date | None]:
+    """The first and the last day of the span of a unit that a day is in; None and None of all time."""
+    if unit is Unit.ALL:
+        return None, None
+    first = start_of(unit, day)
+    return first, _end_of(unit, first)
+
+
 def spans_of(day: date) -> Iterator[tuple[Unit, date]]:
     """The unit and the first day of each span that a day is in."""
     for unit in Unit:

@@ -1,20 +1,32 @@
 """Background work of the rankings."""
 
 import time
+from datetime import timedelta
 
+from volunteer_api.core import clock, health
 from volunteer_api.core.database import db
-from volunteer_api.core.tasks import Every, task
+from volunteer_api.core.tasks import Every, enqueue, finding_of, last_run, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import checking, folding, registered
 
+FOLD = "rankings.fold"
 # SQLite's one writer is whoever asks next: a fold that goes on at once leaves nobody else a turn.
 PAUSE_SECONDS = 0.2
+# After so many, whatever else is due comes first: the sweep runs one task at a time.
+TURN_SECONDS = 20
+# A crowd's marks are folded within a few minutes; a check is made each night.
+LATE = timedelta(minutes=15)
+CHECK_LATE = timedelta(days=2)
 
 
-@task("rankings.fold", every=Every.MINUTE, unit=False)
+@task(FOLD, every=Every.MINUTE, unit=False)
 def fold() -> None:
     """Fold what has changed since into the sums, in transactions that are short."""
+    until = time.monotonic() + TURN_SECONDS
     while run_unit(folding.fold, writes=True):
+        if time.monotonic() > until:
+            enqueue(FOLD)
+            return
         if db.engine.dialect.name == "sqlite":
             time.sleep(PAUSE_SECONDS)
 
@@ -26,7 +38,33 @@ def fold_registered() -> None:
         pass
 
 
-@task("rankings.check", every=Every.DAY, unit=False)
+@task(checking.CHECK, every=Every.DAY, unit=False)
 def check() -> None:
-    """Compare folded and live counts of a few days; fold all anew where they differ."""
+    """Compare what is folded with live counts of some of it; fold anew where they differ."""
     checking.check()
+
+
+@health.warning
+def warn_of_late_folds() -> str | None:
+    """What `/readyz` says while the sums fall behind, or are not made: rankings stay exact, and get slower."""
+    at, now = folding.folded_at(), clock.now()
+    if at is not None and at < now - LATE:
+        return f"The rankings are folded until {at:%Y-%m-%dT%H:%M:%SZ} only, and get slower; see the worker's log."
+    run = last_run(FOLD)
+    is_stuck = run is not None and (run.error is not None or (run.finished_at is None and run.started_at < now - LATE))
+    if at is None and is_stuck:
+        return "The rankings are not folded and counted live, which takes long; see the worker's log."
+    return None
+
+
+@health.warning
+def warn_of_differences() -> str | None:
+    """What `/readyz` says from the night on that found sums wrong until a night finds none, or while no night ends."""
+    if found := finding_of(checking.CHECK):
+        return f"Folded rankings differed from what was recorded, and were folded anew: {found}; see the worker's log."
+    run, ended = last_run(checking.CHECK), last_run(f"{checking.CHECK}.finding")
+    if run is not None and run.error is not None:
+        return f"The nightly check of the rankings failed ({run.error}); see the worker's log."
+    if ended is not None and ended.started_at < clock.now() - CHECK_LATE:
+        return f"The rankings were last checked on {ended.started_at:%Y-%m-%d}; see the worker's log."
+    return None

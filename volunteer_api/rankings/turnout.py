@@ -4,11 +4,13 @@ A volunteer counts once, however often she came. So whether a change matters is 
 that is little for each, and only those are looked at who attended a shift of which something changed.
 """
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     FromClause,
     Select,
     Subquery,
@@ -36,23 +38,23 @@ _PRESENCE, _SHIFT = aliased(RankingPresence), aliased(RankingShift)
 _FRESH, _RECORD = aliased(ServiceRecord), aliased(ServiceRecord)
 
 
-def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
+def turnout(what: Marked, also: Select[UUID] | None = None, among: Select[UUID] | None = None) -> CTE:
     """All that those attended who attended a marked shift, then or now, or who are asked for `also`.
 
-    Rows of `volunteer_id`, `activity_id`, `on`, `path_id`, `team_id`, `station_id`; `was` 1 where it is folded, `now` 1
-    where it holds at this moment, else 0. Rows may be equal: one for each shift.
+    With `among`, of the former only those who are in it. Rows of `volunteer_id`, `activity_id`, `on`, `path_id`,
+    `team_id`, `station_id`; `was` 1 where it is folded, `now` 1 where it holds at this moment, else 0. Rows may be
+    equal: one for each shift.
     """
     live = once(live_shifts(what.now, what.shift_ids))
     new = (
         select(_PRESENT.volunteer_id, _PRESENT.shift_id, *(live.c[name] for name in DAY_KEYS))
         .join_from(live, _PRESENT, _PRESENT.shift_id == live.c.shift_id)
-        .where(_PRESENT.state != State.REJECTED)
+        .where(_PRESENT.state != State.REJECTED, *_only(_PRESENT.volunteer_id, among))
         .distinct()
         .cte()
     )
-    touched = union(
-        select(new.c.volunteer_id), select(_GONE.volunteer_id).where(_GONE.shift_id.in_(what.shift_ids)), *_each(also)
-    ).cte()
+    gone = _GONE.shift_id.in_(what.shift_ids), *_only(_GONE.volunteer_id, among)
+    touched = union(select(new.c.volunteer_id), select(_GONE.volunteer_id).where(*gone), *_each(also)).cte()
     names = ("volunteer_id", *DAY_KEYS)
     every: Rows = select(
         _PRESENCE.volunteer_id, *(getattr(_SHIFT, name) for name in DAY_KEYS), _SHIFT.shift_id
@@ -66,18 +68,20 @@ def turnout(what: Marked, also: Select[UUID] | None = None) -> CTE:
     return once(union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))))
 
 
-def minutes(what: Marked, also: Select[UUID] | None = None) -> CTE:
+def minutes(what: Marked, also: Select[UUID] | None = None, among: Select[UUID] | None = None) -> CTE:
     """All minutes of those of whom a record is not folded, or who are asked for `also`.
 
-    Rows of `volunteer_id`, `on`, and the minutes as `was` and `now`.
+    With `among`, of the former only those who are in it. Rows of `volunteer_id`, `on`, and the minutes as `was` and
+    `now`.
     """
-    touched = union(select(_FRESH.volunteer_id).where(_FRESH.id.in_(what.record_ids)), *_each(also)).cte()
+    fresh = _FRESH.id.in_(what.record_ids), *_only(_FRESH.volunteer_id, among)
+    touched = union(select(_FRESH.volunteer_id).where(*fresh), *_each(also)).cte()
     every: Rows = select(_RECORD.volunteer_id, _RECORD.on, _RECORD.minutes, _RECORD.id).select_from(_RECORD)
     ledger = looked_up(touched, every, _RECORD.volunteer_id == touched.c.volunteer_id).subquery("ledger")
     folded: Rows = select(
         ledger.c.volunteer_id, ledger.c.on, ledger.c.minutes.label("was"), ledger.c.minutes.label("now")
     ).where(ledger.c.id.not_in(waiting_records()))
-    new = select(_FRESH.volunteer_id, _FRESH.on, literal(0), _FRESH.minutes).where(_FRESH.id.in_(what.record_ids))
+    new = select(_FRESH.volunteer_id, _FRESH.on, literal(0), _FRESH.minutes).where(*fresh)
     return once(union_all(folded, new))
 
 
@@ -109,6 +113,21 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
     # PostgreSQL sums whole numbers to a decimal.
     sums = [cast(func.sum(every.c[name]), BigInteger).label(name) for name in ("was", "now")]
     return select(every.c.volunteer_id, *sums).group_by(every.c.volunteer_id).subquery("values")
+
+
+def touched_people(what: Marked) -> Rows:
+    """The `volunteer_id` of everybody who attended a marked shift, then or now, or of whom a record is not folded."""
+    present, gone = Attendance.shift_id.in_(what.shift_ids), RankingPresence.shift_id.in_(what.shift_ids)
+    everybody = union(
+        select(Attendance.volunteer_id).where(present, Attendance.state != State.REJECTED),
+        select(RankingPresence.volunteer_id).where(gone),
+        select(ServiceRecord.volunteer_id).where(ServiceRecord.id.in_(what.record_ids)),
+    ).subquery("everybody")
+    return select(everybody.c.volunteer_id)
+
+
+def _only(volunteer_id: Any, among: Select[UUID] | None) -> list[ColumnElement[bool]]:
+    return [] if among is None else [volunteer_id.in_(among)]
 
 
 def _each(also: Select[UUID] | None) -> list[Select[UUID]]:

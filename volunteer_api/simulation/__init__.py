@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from random import Random
 
 from sqlalchemy import delete, select, text
@@ -28,11 +29,12 @@ from volunteer_api.simulation.texts import Moments
 
 __all__ = ["Plan", "Simulated", "SimulationRefused", "fold_rankings", "refresh_statistics", "seal_days", "simulate"]
 
+# Told, as it goes on, what is being done, and how many of how many are.
+Report = Callable[[str, int, int], None]
+
 COLUMNS = {**people.COLUMNS, **program.COLUMNS, **service.COLUMNS}
 # Their foreign keys and indexes step aside as well.
 ALSO_WRITTEN = ("tally_totals",)
-# Of a whole run, by the share of time that they take.
-WRITING = 0.5
 BEFORE = timedelta(days=70)
 AFTER = timedelta(days=3)
 
@@ -45,14 +47,15 @@ class Simulated:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
-    """Write the district. The caller runs it as one unit; `report` is told (done, of how many) as it goes on.
+def simulate(plan: Plan, report: Report) -> Simulated:
+    """Write the district. The caller runs it as one unit; `report` is told as it goes on.
 
-    Raises SimulationRefused where there are volunteers already, or more records than SQLite is for.
+    Raises SimulationRefused where there are volunteers already, days that are not over, or more records than SQLite is
+    for.
     """
     _require_room(plan)
-    found, stage = Simulated(), _Stages()
-    whole = max(1, int((plan.volunteers + plan.records) / WRITING))
+    found, stage, rows = Simulated(), _Stages(), partial(report, "Writing the district")
+    whole = plan.volunteers + plan.records
     moments = Moments(plan.first_on - BEFORE, plan.last_on + AFTER)
     random = Random(plan.seed)
     with ids.seeded(random, clock.now):
@@ -65,7 +68,7 @@ def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
         stage.end("indexes dropped")
         loader = Loader(COLUMNS)
         with closing(loader):
-            pool = people.register(plan, base, random, loader, moments, lambda done: report(done, whole))
+            pool = people.register(plan, base, random, loader, moments, lambda done: rows(done, whole))
             stage.end("volunteers")
             planned = program.Program(plan, base, random, loader, moments)
             crowd = service.Crowd(pool, len(base.communities), random)
@@ -73,32 +76,36 @@ def simulate(plan: Plan, report: Callable[[int, int], None]) -> Simulated:
 
             def day_is_done(_: date) -> None:
                 loader.write_some()
-                report(plan.volunteers + served.records, whole)
+                rows(plan.volunteers + served.records, whole)
 
             service.fill_days(plan, planned, crowd, served, day_is_done)
             loader.write_all()
             stage.end("activities and service")
+        report("Adding up tallies", 0, 1)
         totals.sum_up()
         stage.end("tallies")
+        report("Adding up tallies", 1, 1)
         # No trigger noted the volunteers; nobody registers meanwhile, for the load has their table locked.
         registered.rebuild()
+        report("Making indexes and foreign keys", 0, 1)
     stage.end("indexes and foreign keys")
-    report(whole, whole)
+    report("Making indexes and foreign keys", 1, 1)
     found.rows, found.seconds = loader.counts, stage.seconds
     return found
 
 
-def fold_rankings() -> float:
+def fold_rankings(report: Report) -> float:
     """Fold what rankings count; returns the seconds that it took. In no unit.
 
-    Broken off, rankings count live until the worker folds them.
+    Where a worker has begun to do it, this waits for him. Broken off, rankings count live until the worker folds them.
     """
-    begun = time.perf_counter()
-    run_unit(folding.rebuild, writes=True)
+    begun, show = time.perf_counter(), partial(report, "Folding the rankings")
+    show(0, folding.STEPS)
+    run_unit(lambda: folding.rebuild(show, only_missing=True), writes=True)
     return time.perf_counter() - begun
 
 
-def seal_days(plan: Plan, report: Callable[[int, int], None]) -> float:
+def seal_days(plan: Plan, report: Report) -> float:
     """Seal the days of the ledger, each at its hour; returns the seconds that it took. In no unit.
 
     Broken off, the worker seals the rest, as it does with every day.
@@ -110,18 +117,23 @@ def seal_days(plan: Plan, report: Callable[[int, int], None]) -> float:
             break
         with clock.at(due_at):
             run_unit(seals.seal_next_day, writes=True)
-        report(number, plan.length)
+        report("Sealing the ledger", number, plan.length)
     return time.perf_counter() - begun
 
 
-def refresh_statistics() -> None:
-    """Let PostgreSQL see what its tables have become, as autovacuum would within minutes. In no unit."""
+def refresh_statistics(report: Report) -> None:
+    """Let PostgreSQL see what its tables have become, as autovacuum would within minutes. In no unit.
+
+    What a worker has locked, like the tables that it folds into, is left out.
+    """
     if db.engine.dialect.name != "postgresql":
         return
+    report("Refreshing statistics", 0, 1)
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
-        connection.execute(text("VACUUM ANALYZE"))
+        connection.execute(text("VACUUM (ANALYZE, SKIP_LOCKED)"))
         connection.execute(text("RESET statement_timeout"))
+    report("Refreshing statistics", 1, 1)
 
 
 class _Stages:
@@ -142,5 +154,7 @@ def _require_room(plan: Plan) -> None:
         raise SimulationRefused(
             f"SQLite takes at most {MOST_ON_SQLITE:,} simulated records; set DATABASE_URL to a PostgreSQL for more."
         )
+    if plan.last_on >= clock.today():
+        raise SimulationRefused("The last day must be over: nobody has served in the future.")
     if db.session.scalars(select(Volunteer.id).limit(1)).first() is not None:
         raise SimulationRefused("The database has volunteers already; a district is simulated in an empty one.")

@@ -8,6 +8,10 @@ from itertools import accumulate
 TWO_YEARS = 730
 FEWEST_DAYS = 30
 FEWEST_VOLUNTEERS = 500
+# Each registers in a second of their own, and all before the first day.
+MOST_VOLUNTEERS = 4_000_000
+# Ids of before 1970 are none, and who serves was born and registered long before.
+EARLIEST = date(2000, 1, 1)
 # In two years: the regulars come so often that more than this would have them come twice a day.
 MOST_RECORDS_EACH = 20
 # SQLite has one writer and no COPY: beyond this nobody would wait for it.
@@ -34,6 +38,10 @@ class Plan:
     def __post_init__(self) -> None:
         if self.volunteers < FEWEST_VOLUNTEERS:
             raise SimulationRefused(f"A district has at least {FEWEST_VOLUNTEERS} volunteers.")
+        if self.volunteers > MOST_VOLUNTEERS:
+            raise SimulationRefused(f"A district has at most {MOST_VOLUNTEERS:,} volunteers.")
+        if self.last_on < EARLIEST:
+            raise SimulationRefused(f"The last day is {EARLIEST} or later.")
         most = MOST_RECORDS_EACH * self.volunteers * self.length // TWO_YEARS
         if not 0 <= self.records <= most:
             raise SimulationRefused(
