@@ -1,7 +1,7 @@
 """Versions of counts: what is approved is what was seen
 
 Revision ID: 2026_11_27_5_stocktake_versions
-Revises: 2026_11_27_2_given_codes
+Revises: 2026_11_27_4_item_names
 Create Date: 2026-11-27 05:00:00+00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_27_5_stocktake_versions"
-down_revision = "2026_11_27_2_given_codes"
+down_revision = "2026_11_27_4_item_names"
 branch_labels = None
 depends_on = None
 

@@ -7,10 +7,10 @@ from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from tests.factories import make_volunteer
-from volunteer_api import cli
 from volunteer_api.accounts import contacts, reencryption, resident_ids
 from volunteer_api.accounts.models import Guardian, ResidentId, Volunteer
 from volunteer_api.accounts.reencryption import CONTACTS, RESIDENT_IDS, reencrypt
+from volunteer_api.cli import common
 from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db
 
@@ -147,7 +147,7 @@ def test_what_its_owner_changed_meanwhile_stays(postgresql_app, postgresql_unit,
 def test_the_commands(app, unit, people, monkeypatch, group, count):
     for purpose in (resident_ids.PURPOSE, contacts.PURPOSE):
         unit(lambda purpose=purpose: keyring.rotate(purpose))
-    monkeypatch.setattr(cli, "_ready_app", lambda: app)
+    monkeypatch.setattr(common, "ready_app", lambda: app)
     for expected in (count, 0):
-        done = CliRunner().invoke(cli.group, [group, "reencrypt"])
+        done = CliRunner().invoke(common.group, [group, "reencrypt"])
         assert (done.exit_code, done.output) == (0, f"{expected} values sealed anew.\n")

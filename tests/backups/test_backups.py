@@ -19,12 +19,12 @@ from sqlalchemy import MetaData, inspect, select, text
 from tests.factories import current_app_is, make_volunteer
 from tests.files.factories import make_file
 from tests.servers import Databases, close, make_settings
-from volunteer_api import cli
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.app import create_app
 from volunteer_api.backups import databases as copies
 from volunteer_api.backups import service
 from volunteer_api.backups.archive import BackupRefused, Manifest, unpacked
+from volunteer_api.cli import common
 from volunteer_api.core.database import db
 from volunteer_api.files.stores import store
 
@@ -290,26 +290,26 @@ def test_by_command(
     app: Flask, lived_in: str, elsewhere: Callable[[str], Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "one.backup")
-    monkeypatch.setattr(cli, "_ready_app", lambda: app)
-    done = CliRunner().invoke(cli.group, ["backup", path])
+    monkeypatch.setattr(common, "ready_app", lambda: app)
+    done = CliRunner().invoke(common.group, ["backup", path])
     assert done.exit_code == 0, done.output
     with app.app_context():
         kept = list(store().listed())
     assert f"{len(kept)} photos" in done.output
-    again = CliRunner().invoke(cli.group, ["backup", path])
+    again = CliRunner().invoke(common.group, ["backup", path])
     assert again.exit_code == 1
     assert "there already" in again.output
-    without = CliRunner().invoke(cli.group, ["backup", f"{path}.2", "--no-photos"])
+    without = CliRunner().invoke(common.group, ["backup", f"{path}.2", "--no-photos"])
     assert "0 photos" in without.output
     other = elsewhere(kind_of(app))
-    monkeypatch.setattr(cli, "_ready_app", lambda: other)
-    empty = CliRunner().invoke(cli.group, ["backup", f"{path}.3"])
+    monkeypatch.setattr(common, "ready_app", lambda: other)
+    empty = CliRunner().invoke(common.group, ["backup", f"{path}.3"])
     assert empty.exit_code == 1
     assert "nothing to keep" in empty.output
-    done = CliRunner().invoke(cli.group, ["restore", path])
+    done = CliRunner().invoke(common.group, ["restore", path])
     assert done.exit_code == 0, done.output
     assert contents(other) == contents(app)
-    twice = CliRunner().invoke(cli.group, ["restore", path])
+    twice = CliRunner().invoke(common.group, ["restore", path])
     assert twice.exit_code == 1
     assert "not empty" in twice.output
 

@@ -15,7 +15,7 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import change_item
 from volunteer_api.core.database import db
 
-BEFORE = "2026_11_27_2_given_codes"
+BEFORE = "2026_11_27_3_feedback_leaders"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

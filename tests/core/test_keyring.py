@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from tests.factories import next_number
 from tests.servers import SECRET
-from volunteer_api import cli
+from volunteer_api.cli import common
 from volunteer_api.config import BadEnvironment
 from volunteer_api.core import clock, keyring, keys
 from volunteer_api.core.database import db
@@ -383,8 +383,8 @@ def test_a_writer_elsewhere_does_not_stop_a_reader(sqlite_app: Flask, purpose: s
 def command(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`command("list")`: the outcome of `volunteer-api keys list` on the test's database."""
     # In place of the environment only: the command, its unit and the database are the real ones.
-    monkeypatch.setattr(cli, "_ready_app", lambda: app)
-    return lambda *words: CliRunner().invoke(cli.group, ["keys", *words])
+    monkeypatch.setattr(common, "ready_app", lambda: app)
+    return lambda *words: CliRunner().invoke(common.group, ["keys", *words])
 
 
 def test_the_commands(app: Flask, unit: Unit, purpose: str, command: Callable[..., Any]) -> None:

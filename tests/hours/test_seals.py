@@ -16,10 +16,10 @@ from tests.attendance.factories import Scene, make_scene
 from tests.factories import current_app_is, unit_of
 from tests.hours.test_service import FIRST, HOUR, credit
 from tests.servers import Databases, close, make_settings
-from volunteer_api import cli
 from volunteer_api.app import create_app
 from volunteer_api.certificates import service as certificates
 from volunteer_api.certificates.models import Certificate
+from volunteer_api.cli import common
 from volunteer_api.core import clock, logs
 from volunteer_api.core.database import db
 from volunteer_api.hours import seal_check, seals
@@ -322,13 +322,13 @@ def test_the_command_names_what_was_changed(own_app: Flask, monkeypatch: Any) ->
         scene = make_scene(starts_at=FIRST)
     made = record(unit_of(own_app), scene, FIRST)
     seal(own_app, clock_start(own_app, DAYS[1]) + HOUR)
-    monkeypatch.setattr(cli, "_ready_app", lambda: own_app)
+    monkeypatch.setattr(common, "ready_app", lambda: own_app)
     arguments = ["ledger", "verify", "--from", "2026-01-01", "--to", "2026-01-01"]
-    good = CliRunner().invoke(cli.group, arguments)
+    good = CliRunner().invoke(common.group, arguments)
     assert (good.exit_code, good.stdout.count("1 records on 1 days, the last one 2026-01-01")) == (0, 1)
-    nothing = CliRunner().invoke(cli.group, ["ledger", "verify", "--from", "2030-01-01"])
+    nothing = CliRunner().invoke(common.group, ["ledger", "verify", "--from", "2030-01-01"])
     assert (nothing.exit_code, "nothing was compared" in nothing.output) == (1, True)
     by_hand(own_app, "UPDATE service_records SET content = 'x' WHERE id = :id", id=stored(own_app, made))
-    bad = CliRunner().invoke(cli.group, arguments)
+    bad = CliRunner().invoke(common.group, arguments)
     assert bad.exit_code == 1
     assert f"2026-01-01  record_changed  {made}" in bad.stdout

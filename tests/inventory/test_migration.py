@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.factories import unit_of
 from tests.inventory.factories import make_depot, make_item, move
 from tests.servers import Databases, close, make_settings, migrate
-from volunteer_api import cli
 from volunteer_api.app import create_app
+from volunteer_api.cli import common
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory import months, recalls, service
@@ -85,13 +85,13 @@ def refuse_changes(connection: Any) -> None:
 
 
 def test_the_command_tells_what_does_not_add_up(own_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_ready_app", lambda: own_app)
+    monkeypatch.setattr(common, "ready_app", lambda: own_app)
     unit = unit_of(own_app)
     unit(furnish)
-    fine = CliRunner().invoke(cli.group, ["stock", "verify"])
+    fine = CliRunner().invoke(common.group, ["stock", "verify"])
     assert (fine.exit_code, fine.output) == (0, "The ledger adds up.\n")
     unit(lambda: db.session.execute(text("UPDATE stock_balances SET quantity = 7 WHERE portion = 'quarantined'")))
-    broken = CliRunner().invoke(cli.group, ["stock", "verify"])
+    broken = CliRunner().invoke(common.group, ["stock", "verify"])
     assert broken.exit_code == 1
     assert "balance" in broken.output
     assert "expected=6 found=7" in broken.output

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import DISTRICT_ROWS, make_organization
-from volunteer_api import cli
+from volunteer_api.cli import common
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.organizations import divisions, grants, service
@@ -22,8 +22,8 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command on the test's database."""
-    monkeypatch.setattr(cli, "_ready_app", lambda: app)
-    return lambda *arguments: CliRunner().invoke(cli.group, arguments)
+    monkeypatch.setattr(common, "ready_app", lambda: app)
+    return lambda *arguments: CliRunner().invoke(common.group, arguments)
 
 
 def give(run: Run, organization_id: Any, phone: str, role: str = "administrator") -> Result:

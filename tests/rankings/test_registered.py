@@ -17,8 +17,8 @@ from sqlalchemy import delete, func, literal, select, text, update
 from tests.factories import make_volunteer, unit_of
 from tests.rankings.test_bases import division
 from tests.servers import migrate
-from volunteer_api import cli
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.cli import checks, common
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import run_task
@@ -241,8 +241,8 @@ def test_registrations_folds_rebuilds_and_readers_at_once(
 def test_the_command_counts_anew(app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     unit(lambda: [make_volunteer(home_division=home) for home in HOMES])
     unit(lambda: db.session.add(RegisteredCount(division_code="410403", count=77)))
-    monkeypatch.setattr(cli, "_ready_app", lambda: app)
-    done = CliRunner().invoke(cli.rebuild_rankings)
+    monkeypatch.setattr(common, "ready_app", lambda: app)
+    done = CliRunner().invoke(checks.rebuild_rankings)
     assert done.exit_code == 0, done.output
     assert unit(told) == unit(live)
 

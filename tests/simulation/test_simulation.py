@@ -12,12 +12,12 @@ from flask import Flask
 from sqlalchemy import func, literal, select, text
 
 from tests.factories import current_app_is, unit_of
-from volunteer_api import cli
 from volunteer_api.accounts.ages import age_on
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, ActivityText, Shift
 from volunteer_api.activities.search_text import index_what_is_stale
 from volunteer_api.attendance.models import Attendance, State
+from volunteer_api.cli import common, simulating
 from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.problems import Busy
@@ -246,18 +246,18 @@ def test_the_command_asks_twice_in_production(
 ) -> None:
     change_settings(sqlite_app, environment="production")
     # The environment of the test's application in the place of the process's.
-    monkeypatch.setattr(cli, "_ready_app", lambda: sqlite_app)
-    refused = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100"])
+    monkeypatch.setattr(common, "ready_app", lambda: sqlite_app)
+    refused = CliRunner().invoke(common.group, ["simulate", "--volunteers=600", "--records=100"])
     assert (refused.exit_code, "--yes" in refused.output) == (1, True)
-    future = CliRunner().invoke(cli.group, ["simulate", "--until=2099-01-01", "--yes"])
+    future = CliRunner().invoke(common.group, ["simulate", "--until=2099-01-01", "--yes"])
     assert (future.exit_code, "must be over" in future.output) == (1, True), future.output
-    impossible = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100000", "--yes"])
+    impossible = CliRunner().invoke(common.group, ["simulate", "--volunteers=600", "--records=100000", "--yes"])
     assert (impossible.exit_code, "at most 12,000 records" in impossible.output) == (1, True)
     # What can't be folded is left to the worker, and no reason not to seal the days.
     sealed: list[Plan] = []
-    monkeypatch.setattr(cli, "fold_rankings", fail_of_a_lock)
-    monkeypatch.setattr(cli, "seal_days", lambda plan, _show: float(sealed.append(plan) is None))
-    done = CliRunner().invoke(cli.group, ["simulate", "--volunteers=600", "--records=100", "--yes"])
+    monkeypatch.setattr(simulating, "fold_rankings", fail_of_a_lock)
+    monkeypatch.setattr(simulating, "seal_days", lambda plan, _show: float(sealed.append(plan) is None))
+    done = CliRunner().invoke(common.group, ["simulate", "--volunteers=600", "--records=100", "--yes"])
     assert (done.exit_code, "600 volunteers and 100 records" in done.output) == (0, True), done.output
     assert ("not folded yet, the worker does it" in done.output, len(sealed)) == (True, 1)
-    assert "volunteers already" in CliRunner().invoke(cli.group, ["simulate", "--yes"]).output
+    assert "volunteers already" in CliRunner().invoke(common.group, ["simulate", "--yes"]).output

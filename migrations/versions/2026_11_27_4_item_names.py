@@ -1,7 +1,7 @@
 """Names of items: one article once, however it is typed, and what it was called before
 
-Revision ID: 2026_11_27_3_item_names
-Revises: 2026_11_27_2_given_codes
+Revision ID: 2026_11_27_4_item_names
+Revises: 2026_11_27_3_feedback_leaders
 Create Date: 2026-11-27 02:00:00+00:00
 """
 
@@ -10,8 +10,8 @@ import unicodedata
 import sqlalchemy as sa
 from alembic import op
 
-revision = "2026_11_27_3_item_names"
-down_revision = "2026_11_27_2_given_codes"
+revision = "2026_11_27_4_item_names"
+down_revision = "2026_11_27_3_feedback_leaders"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,5 @@
+"""`python -m volunteer_api.cli`."""
+
+from volunteer_api.cli import main
+
+main()

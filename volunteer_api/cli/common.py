@@ -1,0 +1,81 @@
+"""What the commands share: their group, the application, progress lines, and how a refusal ends."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from alembic import command
+from alembic.util.exc import CommandError
+from flask import Flask
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from volunteer_api.app import create_app
+from volunteer_api.backups.archive import BackupRefused
+from volunteer_api.config import BadEnvironment, load_settings
+from volunteer_api.core import keyring
+from volunteer_api.core.environment import check_database, check_folder
+from volunteer_api.files.problems import FileStoreUnavailable
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group()
+def group() -> None:
+    """The backend of a city's volunteer service stations."""
+
+
+def ready_app() -> Flask:
+    """The application, its folder and database looked at. Raises BadEnvironment."""
+    settings = load_settings()
+    check_folder(settings)
+    check_database(settings)
+    return create_app(settings)
+
+
+@contextmanager
+def named_refusals() -> Iterator[None]:
+    """Let what a command can't do end it with one line."""
+    try:
+        yield
+    except (keyring.RingUnknown, BackupRefused) as error:
+        raise click.ClickException(str(error)) from error
+    except FileStoreUnavailable as error:
+        raise click.ClickException(f"Nothing was done. {error.sentence()}") from error
+    except keyring.KeyringLocked as error:
+        raise BadEnvironment(str(error)) from error
+
+
+def bring_to_head(app: Flask) -> None:
+    """Migrate the database to the version of this code. Raises BadEnvironment."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with app.app_context():
+        config = app.extensions["migrate"].migrate.get_config()
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise BadEnvironment(f"the database (DATABASE_URL) can't be migrated: {error}") from error
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress line for each stage on the standard error stream: told what is done, and how many of how many are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage)
+            progress.update(bars[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """One such line; what it gives is told how many of how many are done."""
+    with stages() as show:
+        yield functools.partial(show, title)

@@ -1,0 +1,106 @@
+"""A new district: its divisions, its network, its first administrator, what its stations must hold."""
+
+import csv
+import functools
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from volunteer_api.catalog.kits import issue_template
+from volunteer_api.catalog.templates import KitTemplate
+from volunteer_api.cli import common
+from volunteer_api.core.problems import NotFound, Problem
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.organizations.divisions import import_divisions
+from volunteer_api.organizations.grants import appoint
+from volunteer_api.organizations.models import Role
+from volunteer_api.organizations.problems import ImportRefused, VolunteerUnknown
+from volunteer_api.organizations.service import build_network
+
+
+@common.group.group("import")
+def import_group() -> None:
+    """Load data from files."""
+
+
+@import_group.command("divisions")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--district", default="", metavar="CODE", help="Only this district: its rows, and those above it.")
+def import_divisions_from(file: Path, district: str) -> None:
+    """Load administrative divisions: a CSV file with the columns code, parent_code, level, name."""
+    app = common.ready_app()
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as source:
+            rows = [row for row in csv.DictReader(source) if _belongs(row.get("code") or "", district)]
+        with app.app_context():
+            count = run_unit(lambda: import_divisions(rows), writes=True)
+    except (ImportRefused, UnicodeDecodeError, csv.Error) as error:
+        raise click.ClickException(f"{file}: {error}") from error
+    click.echo(f"{count} divisions loaded.")
+
+
+@common.group.group("organizations")
+def organizations_group() -> None:
+    """The network of practice centers, offices and stations."""
+
+
+@organizations_group.command("build")
+@click.argument("district", metavar="DIVISION_CODE")
+def build_organizations(district: str) -> None:
+    """Make an imported district's divisions into its network; what is there already stays as it is."""
+    app = common.ready_app()
+    with app.app_context():
+        try:
+            made = run_unit(lambda: build_network(district), writes=True)
+        except NotFound as error:
+            raise click.ClickException(f"{district} is no imported district; see import divisions.") from error
+        counts = f"{len(made.offices)} offices, {len(made.stations)} stations"
+        click.echo(f"{made.center.name}  {made.center.id}: {counts}.")
+
+
+@common.group.group("grants")
+def grants_group() -> None:
+    """Who may do what where."""
+
+
+@grants_group.command("give")
+@click.argument("role", type=click.Choice([role.value for role in Role if role != Role.STATION_MANAGER]))
+@click.option("--organization", "organization_id", type=click.UUID, required=True, help="Over what, with all below.")
+@click.option("--phone", required=True, metavar="+86…", help="Of somebody who has registered with it.")
+def give_grant(role: str, organization_id: UUID, phone: str) -> None:
+    """Give somebody a role, like the first administrator of a new district. Everybody else is given one in the app."""
+    app = common.ready_app()
+    work = functools.partial(appoint, phone=phone, role=Role(role), organization_id=organization_id)
+    with app.app_context():
+        try:
+            given = run_unit(work, writes=True)
+        except VolunteerUnknown as error:
+            raise click.ClickException(f"Nobody has registered with {phone}: the account comes first.") from error
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
+    click.echo(f"{given.role} of {given.scope.name}: {given.volunteer.name}.")
+
+
+@common.group.group("kit-standards")
+def kit_standards_group() -> None:
+    """What stations must hold."""
+
+
+@kit_standards_group.command("issue")
+@click.argument("template", type=click.Choice([template.value for template in KitTemplate]))
+@click.option("--organization", "organization_id", type=click.UUID, required=True, help="The id of who issues it.")
+def issue_kit_standard(template: str, organization_id: UUID) -> None:
+    """Issue a standard that comes with the product, for all stations of its kinds below an organization."""
+    app = common.ready_app()
+    work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
+    with app.app_context():
+        try:
+            standard = run_unit(work, writes=True)
+        except Problem as problem:
+            raise click.ClickException(problem.sentence()) from problem
+    click.echo(f"{standard.name} is issued: kit standard {standard.id}.")
+
+
+def _belongs(code: str, district: str) -> bool:
+    return code.startswith(district) or district.startswith(code)

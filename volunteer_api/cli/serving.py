@@ -1,0 +1,98 @@
+"""Serving, the worker, migrations and the contract."""
+
+import sys
+
+import click
+from flask import Flask
+
+from volunteer_api.app import create_app
+from volunteer_api.cli import common
+from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
+from volunteer_api.core import keyring
+from volunteer_api.core.database import db, has_wal_reset_bug, library_version
+from volunteer_api.core.environment import check_database, check_folder, check_port
+from volunteer_api.core.health import openapi_text
+from volunteer_api.core.processes import Child, supervise
+from volunteer_api.core.tasks import run_worker
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.demo import load_demo
+
+ACCOUNTS = (
+    ("volunteer", "+8613800000005"),
+    ("team leader", "+8613800000004"),
+    ("station manager", "+8613800000003"),
+    ("organizer", "+8613800000002"),
+    ("administrator", "+8613800000001"),
+)
+
+
+@common.group.command()
+@click.option("--demo/--no-demo", default=False, help="Load the demo district, once.")
+def serve(demo: bool) -> None:
+    """Check the environment, migrate, then serve with gunicorn and a worker until SIGTERM."""
+    settings, port = load_settings(), load_port()
+    if demo and settings.production:
+        raise BadEnvironment("the demo is refused in production (APP_ENV): everybody knows its accounts. Set DEMO=0.")
+    check_folder(settings)
+    check_port(port)
+    check_database(settings)
+    app = create_app(settings)
+    common.bring_to_head(app)
+    with app.app_context(), common.named_refusals():
+        # Better no server than one that answers 500 to whoever signed in.
+        keyring.require_open()
+    if demo:
+        _load_demo(app)
+    _greet(app, settings, port, demo)
+    python = sys.executable
+    code = supervise(
+        server=Child([python, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], PROJECT_DIRECTORY),
+        helper=Child([python, "-m", "volunteer_api.cli", "worker"], PROJECT_DIRECTORY),
+    )
+    sys.exit(code)
+
+
+@common.group.command()
+def worker() -> None:
+    """Do background work: what requests ask for, and what is due."""
+    settings = load_settings()
+    check_folder(settings)
+    run_worker(create_app(settings))
+
+
+@common.group.command()
+def migrate() -> None:
+    """Bring the database to the version of this code."""
+    common.bring_to_head(common.ready_app())
+
+
+@common.group.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file differs from the code.")
+def openapi(check: bool) -> None:
+    """Write openapi.json, the contract as the code has it."""
+    path = PROJECT_DIRECTORY / "openapi.json"
+    text = openapi_text(create_app(load_settings()))
+    if check and (not path.exists() or path.read_bytes() != text):
+        raise click.ClickException("openapi.json differs from the code; run `make openapi`.")
+    if not check:
+        path.write_bytes(text)
+
+
+def _load_demo(app: Flask) -> None:
+    with app.app_context(), common.progress("Loading the demo district") as show:
+        loaded = run_unit(lambda: load_demo(show), writes=True)
+    click.echo("The demo district is loaded." if loaded else "The demo district was loaded before.")
+
+
+def _greet(app: Flask, settings: Settings, port: int, demo: bool) -> None:
+    with app.app_context():
+        click.echo(f"Database  {library_version(db.engine)}")
+        if has_wal_reset_bug(db.engine):
+            click.echo("Warning   this SQLite library can corrupt a database in WAL mode; see README")
+    click.echo(f"Docs      http://127.0.0.1:{port}/docs/")
+    if demo:
+        click.echo("Accounts  (ask for a code with POST /api/v1/auth/codes; it is printed in this log)")
+        for role, phone in ACCOUNTS:
+            click.echo(f"  {phone}  {role}")
+    if not settings.limits:
+        click.echo("Warning   rate limits are off (LIMITS=0)")
