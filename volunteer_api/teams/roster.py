@@ -11,6 +11,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.bodies import Upload
+from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
@@ -18,7 +19,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import Column, Table, folded, phone_of, receive
+from volunteer_api.core.tables import Column, Table, phone_of, receive
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
