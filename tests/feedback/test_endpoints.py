@@ -94,6 +94,18 @@ def test_the_anonymous_are_named_to_nobody_and_read_only_among_enough(client: An
     assert public(client, past)["count"] == 3
 
 
+def test_who_signs_elsewhere_hides_others_here(client: Any, unit: Unit, past: Past) -> None:
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    other = unit(lambda: make_past(people=0, scene=past.scene))
+    unit(lambda: come(other, past.people[1], State.CREDITED))
+    elsewhere = {"stars": 5}
+    signed = client.as_(past.people[1]).post(f"/activities/{other.activity_id}/feedback", json=elsewhere)
+    assert signed.status_code == 201
+    leader = client.as_(past.scene.leader_id)
+    assert leader.get(f"/feedback/{made['id']}").status_code == 200
+    assert len(leader.get("/feedback").get_json()["items"]) == 2
+
+
 def test_nobody_brings_people_afterwards_to_read_who_is_hidden(client: Any, unit: Unit) -> None:
     """A leader may call the roll, and review it, when the feedback is there: these people hide nobody."""
     past = unit(lambda: make_past(people=4))

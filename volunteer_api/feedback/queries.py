@@ -245,7 +245,8 @@ def _may_be_seen(activity_id: Any) -> ColumnElement[bool]:
     """
     signed = aliased(Feedback)
     has_signed = exists().where(
-        signed.activity_id == activity_id,
+        # The activity whose people are looked at: a row further out would not be taken for the same one here.
+        signed.activity_id == Activity.id,
         signed.volunteer_id == Attendance.volunteer_id,
         signed.anonymous.is_(False),
     )
