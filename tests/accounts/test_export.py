@@ -19,6 +19,9 @@ from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import TooManyRequests
 
+# What is exported of every table is tested on both in tests/test_personal_data.py.
+pytestmark = pytest.mark.either_database
+
 
 @pytest.fixture
 def person(unit):

@@ -133,7 +133,7 @@ def unsampled(world: World, change_settings: Any) -> World:
 
 
 @settings(
-    max_examples=10,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -182,7 +182,7 @@ def tell_in_disorder(world: World, volunteer_id: UUID, taps: list[Tap], chance: 
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -227,7 +227,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=13, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=operations)
 def test_whatever_happens_an_alert_is_where_it_should_be(unit: Unit, operations: list[tuple[str, Any]]) -> None:
     with clock.at(NOON):

@@ -1,4 +1,7 @@
-"""The demo district loads on both databases, once, and shows something on every screen."""
+"""The demo district loads once, and shows something on every screen.
+
+On PostgreSQL: tests/test_readme.py walks through it on SQLite.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,7 +9,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
 from volunteer_api.accounts.models import Volunteer
@@ -40,15 +42,18 @@ TODAY = "五一路街道文明交通劝导（今日班次）"
 
 
 @pytest.fixture
-def loaded(app: Flask, unit: Callable[..., Any]) -> list[tuple[int, int]]:
+def loaded(postgresql_unit: Callable[..., Any]) -> list[tuple[int, int]]:
     """What was reported while the demo was loaded."""
     reports: list[tuple[int, int]] = []
-    assert unit(lambda: load_demo(lambda done, total: reports.append((done, total)))) is True
+    assert postgresql_unit(lambda: load_demo(lambda done, total: reports.append((done, total)))) is True
     return reports
 
 
-def test_the_demo_fills_every_screen(loaded: list[tuple[int, int]], client: Any, unit: Callable[..., Any]) -> None:
+def test_the_demo_fills_every_screen(
+    loaded: list[tuple[int, int]], postgresql_client: Any, postgresql_unit: Callable[..., Any]
+) -> None:
     # One test, because loading takes its seconds.
+    client, unit = postgresql_client, postgresql_unit
     check_progress(loaded)
     check_network(unit(count_rows))
     check_loaded_once(unit)

@@ -65,7 +65,7 @@ class Story:
 
 
 @given(steps=st.lists(STEPS, min_size=3, max_size=8))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_ledger_is_the_last_decision(unit: Unit, steps: list[tuple[str, Any, int]]) -> None:
     story = Story(unit)
     # Begun so that decisions have something to decide on.

@@ -65,7 +65,7 @@ HISTORIES = st.lists(
 )  # day of the record, its minutes, whether it is reversed
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=13, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_the_tally_is_the_sum_of_the_ledger(unit: Unit, scene: Scene, history: list[tuple[int, int, bool]]) -> None:
     def live() -> UUID:

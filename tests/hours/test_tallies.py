@@ -248,7 +248,7 @@ class World:
             self.district = district
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_every_tally_is_the_sum_of_the_ledger(
     app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[Any, ...]]

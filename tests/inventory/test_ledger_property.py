@@ -82,7 +82,7 @@ class Model:
         self.entries += [(*lot, days, quantity) for lot, quantity in changes.items()]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(st.one_of(recorded, recorded, reversed_), min_size=1, max_size=14))
 def test_everything_adds_up(unit: Unit, operations: list[tuple[Any, ...]]) -> None:
     depot, items = unit(make_depot), [unit(make_item), unit(make_item)]

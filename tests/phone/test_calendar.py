@@ -24,6 +24,9 @@ from volunteer_api.phone.models import CalendarFeed
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 
+# What is judged is the text of a calendar.
+pytestmark = pytest.mark.either_database
+
 Unit = Callable[[Callable[[], Any]], Any]
 TITLE = "百万市民清洁家园大行动，第三期；湛河两岸（请带手套、帽子和水）"
 

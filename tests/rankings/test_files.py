@@ -27,6 +27,9 @@ from volunteer_api.rankings import charts, files, folding, report
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Metric, RaceQuery, Subject
 
+# What is drawn and written is judged here; which rows it tells of, by the tests of rankings.
+pytestmark = pytest.mark.either_database
+
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ("=五一路街道", "东安路街道", "<b>建设路</b>街道")

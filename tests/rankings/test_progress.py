@@ -218,7 +218,7 @@ SHIFTS = st.tuples(
 
 
 @given(held=st.lists(SHIFTS, max_size=5), moved=st.booleans())
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_parts_add_up_whatever_was_held_and_moved(
     client: Any, unit: Any, held: list[tuple[int, int, list[tuple[int, State]], bool]], moved: bool
 ) -> None:

@@ -297,7 +297,7 @@ def check(history: Sequence[tuple[Any, ...]]) -> None:
             check_forms(city, metric)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_whatever_happens_it_adds_up(app: Flask, history: Sequence[tuple[Any, ...]]) -> None:
     with app.app_context():

@@ -80,7 +80,7 @@ def take(verb: str, draw: Random) -> None:
 
 
 @settings(
-    max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(min_value=0, max_value=2**32))
 def test_folded_and_not_it_equals_the_live_count(unit: Unit, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:

@@ -122,7 +122,7 @@ def check_sums(metric: Metric, organization: Organization, expected: int) -> Non
         assert ranking.scope["elsewhere"] == ranking.scope["own"]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_every_metric_equals_the_plain_count_and_adds_up(
     app: Flask, history: Sequence[tuple[int, Happening, bool]]

@@ -199,7 +199,7 @@ def test_it_opens_again_only_below_an_open_organization(client: ApiClient, distr
     assert (answer.status_code, answer.json["code"]) == (409, "organization_closed")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(StationStatus), max_size=12))
 def test_whatever_is_tried_the_history_leads_to_the_status(app: Any, steps: list[StationStatus]) -> None:
     def work() -> None:

@@ -9,6 +9,9 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
 from tests.teams.factories import make_team
 
+# What is judged is the page.
+pytestmark = pytest.mark.either_database
+
 CODE = "ABCDEFGH23"
 
 
