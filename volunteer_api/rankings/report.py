@@ -80,7 +80,7 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
         raise MonthNotBegun()
     question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
     figures = [_figure(replace(question, metric=metric)) for metric in Metric]
-    idle = _idle(replace(question, subject=Subject.STATION), first, last)
+    idle = _idle(replace(question, subject=Subject.STATION), organization.id, first, last)
     data = {
         "title": texts.translate("Monthly report of volunteer service"),
         "organization": organization.name,
@@ -254,7 +254,7 @@ def _best(question: Question) -> dict[str, Any]:
     )
 
 
-def _idle(question: Question, first: date, last: date) -> Sequence[str]:
+def _idle(question: Question, scope: UUID, first: date, last: date) -> Sequence[str]:
     """The stations that were open on a day of the month and held nothing, with what was credited there: on duty."""
     held = ranked(question).alias("held")
     credited = ranked(replace(question, metric=Metric.CREDITED_MINUTES)).alias("credited")
@@ -264,7 +264,7 @@ def _idle(question: Question, first: date, last: date) -> Sequence[str]:
         .outerjoin(held, held.c.id == Station.id)
         .outerjoin(credited, credited.c.id == Station.id)
         .where(
-            Station.organization_id.in_(subtree_ids(question.scope)),
+            Station.organization_id.in_(subtree_ids(scope)),
             func.coalesce(held.c.value, 0) == 0,
             was_open(first, last),
         )
