@@ -48,8 +48,7 @@ def _told_closing(found: SnapshotPage) -> str:
     return " · ".join(
         [
             words.told_days(snapshot.first, snapshot.last),
-            texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at)),
-            *([texts.translate("provisional until %(day)s", day=snapshot.final_after)] if snapshot.provisional else []),
+            *snapshots.told_closing(snapshot, snapshot.closed_at),
             texts.translate("counted at %(moment)s", moment=words.told_moment(found.as_of)),
         ]
     )
