@@ -64,7 +64,7 @@ def give(kind: str) -> Download:
         return Download(lambda: b"in" if db.session.registry().in_transaction() else b"after", PDF)
     if kind == "kept":
         return Download(CONTENT, PDF, kept_seconds=3600)
-    return Download(CONTENT, PDF, file_name='证书 "2026"; x=1\r\nX-Evil: yes.pdf')
+    return Download(CONTENT, PDF, file_name='证书 "2026"; x=1\r\nX-Evil: yes/no.pdf')
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -274,6 +274,8 @@ def test_a_download_to_save(phone: ApiClient) -> None:
     name = answer.headers["Content-Disposition"]
     assert name.startswith("attachment; filename*=UTF-8''%E8%AF%81%E4%B9%A6%20%222026%22%3B")
     assert not set(name) & set('\r\n"')
+    # A slash is no character of such a value, nor of a file's name.
+    assert name.count("/") == 0
 
 
 def test_a_download_to_keep(phone: ApiClient) -> None:

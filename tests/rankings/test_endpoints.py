@@ -16,6 +16,7 @@ from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings.counting import counting
 
 OFFICES = 5
 
@@ -162,3 +163,30 @@ def test_a_ranking_is_sent_again_when_something_changed(client: Any, unit: Calla
             )
         )
         assert client.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+READ = (
+    "/rankings?subject=organization&level=unit&period=2026-11",
+    "/rankings?subject=organization&level=unit&metric=volunteer_count&period=2026",
+    "/rankings.csv?subject=team",
+    "/me/ranking?period=2026-11",
+)
+COUNTED = (
+    "/rankings?subject=organization&level=unit&category=health_care",
+    "/rankings?subject=organization&level=unit&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
+    "/rankings.csv?subject=team&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
+    "/rankings/weeks.svg?category=health_care",
+    "/rankings/race.svg?subject=organization&level=unit&category=health_care",
+    "/me/ranking?from=2026-11-03&to=2026-11-20",
+    "/statistics",
+)
+
+
+def test_only_so_much_is_counted_at_once(client: Any, unit: Callable[..., Any]) -> None:
+    """What is read from sums needs no place, and nobody keeps one."""
+    phone = client.as_(unit(make_volunteer))
+    with counting(), counting():
+        assert {phone.get(path).status_code for path in READ} == {200}
+        refused = [phone.get(path) for path in COUNTED]
+    assert [(answer.status_code, "Retry-After" in answer.headers) for answer in refused] == [(503, True)] * len(COUNTED)
+    assert [phone.get(path).status_code for path in COUNTED] == [200] * len(COUNTED)

@@ -1,7 +1,11 @@
 """Rankings to take away, by HTTP: workbook, csv, pictures, board and monthly report."""
 
+import base64
 import csv
+import hashlib
+import html
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +27,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
-from volunteer_api.rankings import charts, files, folding, report
+from volunteer_api.rankings import board, charts, files, folding, report
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Metric, RaceQuery, Subject
 
@@ -86,14 +90,17 @@ def test_the_workbook_has_real_numbers_and_inert_names(client: Any, center_id: U
 def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
     with clock.at(NOON):
         answer = client.get(
-            f"/rankings.csv?{query(center_id, metric='credited_minutes')}", headers={"Accept-Language": "en"}
+            f"/rankings.csv?{query(center_id, metric='credited_minutes', period='2026-11')}",
+            headers={"Accept-Language": "en"},
         )
     text = answer.get_data().decode("utf-8-sig")
+    rule = "The credited minutes of the hours ledger; a reversal counts on the original date."
+    about = ["2026-11-01", "2026-11-30", "2026-11-20 12:00", rule]
     assert list(csv.reader(io.StringIO(text))) == [
-        ["Rank", "Organizations", "Credited minutes", "Of its own"],
-        ["1", f"'{NAMES[0]}", "90", "90"],
-        ["2", NAMES[1], "60", "60"],
-        ["3", NAMES[2], "0", "0"],
+        ["Rank", "Organizations", "Credited minutes", "Of its own", "First day", "Last day", "Counted at", "Rule"],
+        ["1", f"'{NAMES[0]}", "90", "90", *about],
+        ["2", NAMES[1], "60", "60", *about],
+        ["3", NAMES[2], "0", "0", *about],
     ]
 
 
@@ -104,9 +111,9 @@ def test_files_say_what_a_basis_is_made_of(client: Any, center_id: UUID) -> None
         ranking = client.get(f"/rankings?{path}").get_json()
         sheet = openpyxl.load_workbook(io.BytesIO(client.get(f"/rankings.xlsx?{path}").get_data())).worksheets[0]
     rows = list(csv.reader(io.StringIO(table)))
-    assert rows[0] == ["Rank", "Organizations", "Activities held growth", "Activities held", "The time before"]
+    assert rows[0][:5] == ["Rank", "Organizations", "Activities held growth", "Activities held", "The time before"]
     expected = [[row["value"], row["raw"], row["before"]] for row in ranking["items"]]
-    assert [[int(cell) for cell in row[2:]] for row in rows[1:]] == expected
+    assert [[int(cell) for cell in row[2:5]] for row in rows[1:]] == expected
     assert expected[0] == [0, 1, 1]
     assert [[cell.value for cell in row[2:]] for row in sheet.iter_rows(min_row=5, max_row=7)] == expected
 
@@ -285,15 +292,60 @@ def test_the_board_stands_still_until_something_changes(client: Any, unit: Calla
     path = f"/board?{query(center_id)}"
     with clock.at(NOON):
         first = client.get(path, base="")
-    assert first.status_code == 200
-    assert b'http-equiv="refresh"' in first.get_data()
-    assert NAMES[1] in first.get_data().decode()
-    with clock.at(NOON + timedelta(minutes=5)):
+        assert first.status_code == 200
+        assert b'http-equiv="refresh"' in first.get_data()
+        assert NAMES[1] in first.get_data().decode()
         again = client.get(path, base="", headers={"If-None-Match": first.headers["ETag"]})
         assert again.status_code == 304
         unit(lambda: _hold_one(center_id))
         changed = client.get(path, base="", headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
+
+
+def test_the_board_tells_its_moment_and_goes_on_with_the_month(client: Any, center_id: UUID) -> None:
+    def shown(query: str, moment: datetime) -> str:
+        with clock.at(moment):
+            answer = client.get(f"/board?subject=organization&scope={center_id}{query}", base="")
+        assert answer.status_code == 200
+        return html.unescape(answer.get_data().decode())
+
+    later = NOON + timedelta(days=12)
+    assert "2026-11-01 至 2026-11-30 · 统计于 2026-11-20 12:00" in shown("", NOON)
+    assert "2026-12-01 至 2026-12-31 · 统计于 2026-12-02 12:00" in shown("", later)
+    periods = {
+        "day": "2026-12-02",
+        "week": "2026-11-30",
+        "quarter": "2026-10-01",
+        "year": "2026-01-01",
+        "2025": "2025-01-01",
+    }
+    assert all(f"{first} 至 " in shown(f"&period={period}", later) for period, first in periods.items())
+    assert "全部时间" in shown("&period=all", later)
+    assert "2026-11-16 至 …" in shown("&from=2026-11-16", later)
+
+
+def test_a_board_that_was_passed_on_is_the_same(client: Any, center_id: UUID) -> None:
+    """WeChat hangs names of its own to an address, and one that is ours."""
+    path = f"/board?{query(center_id)}"
+    with clock.at(NOON):
+        own, passed_on = (
+            client.get(f"{path}{more}", base="")
+            for more in ("", "&from=singlemessage&isappinstalled=0&scene=1&clicktime=1&scene=2")
+        )
+        days = client.get(f"{path}&from=2026-11-18&to=2026-11-20&from=groupmessage", base="")
+        wrong = client.get(f"{path}&from=2026-13-40", base="")
+    assert passed_on.get_data() == own.get_data()
+    assert "2026-11-18 至 2026-11-20" in days.get_data().decode()
+    assert [error["code"] for error in wrong.get_json()["errors"]] == ["not_day"]
+
+
+def test_the_board_runs_its_own_script_alone(client: Any, center_id: UUID) -> None:
+    answer = client.get(f"/board?{query(center_id)}", base="")
+    [script] = re.findall(r"<script>(.*?)</script>", answer.get_data().decode(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", f"script-src 'sha256-{digest}'", "connect-src 'self'"} <= set(policy)
+    assert f"setInterval(ask, {board.SECONDS}000)" in script
 
 
 def test_a_board_that_fails_asks_again(client: Any, center_id: UUID) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_organization
@@ -19,7 +20,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.periods import parse_period
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
-from volunteer_api.rankings import report
+from volunteer_api.rankings import report, snapshots
 from volunteer_api.stations import service as stations
 from volunteer_api.stations.models import Station, StationStatus
 
@@ -76,6 +77,40 @@ def test_figures_are_of_the_month_against_the_one_before(unit: Unit, center_id: 
     assert parts["rows"][-1][1:] == ["3", "6", "2", "180"]
     assert [row[2] for row in activities["rows"]] == ["2", "2", "2"]
     assert (teams["rows"], desks["rows"]) == ([["1", "鹰城大妈", "6"]], [])
+
+
+def test_what_was_published_stands_beside_the_figures_of_now(unit: Unit, center_id: UUID) -> None:
+    def published(office_id: UUID) -> list[Any]:
+        tables = unit(lambda: data_of(office_id))["tables"]
+        return [tables[0]["heading"], *tables[0]["rows"]] if len(tables) == 6 else []
+
+    def close() -> UUID:
+        center = db.session.get_one(Organization, center_id)
+        snapshots.close_period(scope=center, period=parse_period("2026-11"), by=make_volunteer().id)
+        return db.session.scalars(select(Organization.id).where(Organization.parent_id == center_id)).one()
+
+    def hold_late(office_id: UUID) -> None:
+        office = db.session.get_one(Organization, office_id)
+        turn = Turn(FIRST + 100 * HOUR, present=[(0, State.CREDITED, 45)])
+        write(Happening(turns=[turn]), office, [make_volunteer().id])
+
+    with clock.at(NOW):
+        assert published(center_id) == []
+        assert "暂定，至2026-12-14" in unit(lambda: data_of(center_id))["lines"]
+        office_id = unit(close)
+        unit(lambda: hold_late(office_id))
+        for one in (center_id, office_id):
+            assert published(one) == [
+                "公布数 · 结榜于2026-12-08 12:00 · 暂定，至2026-12-14",
+                ["活动场次", "3", "4", "+1"],
+                ["服务人次", "6", "7", "+1"],
+                ["参与人数", "2", "3", "+1"],
+                ["计入时长（分钟）", "180", "225", "+45"],
+            ]
+    with clock.at(NOW + 240 * HOUR):
+        unit(close)
+        assert published(office_id)[:2] == ["公布数 · 结榜于2026-12-18 12:00", ["活动场次", "4", "4", "+0"]]
+        assert not [line for line in unit(lambda: data_of(center_id))["lines"] if "暂定" in line]
 
 
 def test_its_pictures_are_of_the_month_and_of_half_a_year(unit: Unit, center_id: UUID) -> None:

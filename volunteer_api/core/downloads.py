@@ -1,5 +1,7 @@
 """Answers that are files: a service returns a Download, the wrapper makes the response."""
 
+import base64
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -26,7 +28,8 @@ class Download:
     `content` may be a function that makes them: it is called once the unit has ended, so that slow work with what the
     unit read holds neither a transaction nor a connection. It must not use the database.
     `kept_seconds` is how long a phone may keep it without asking again; 0 for what is private and changes.
-    `asked_again` lets it be kept to ask, each time, whether it is still so.
+    `asked_again` lets it be kept to ask, each time, whether it is still so. `script` is the one that may run in a page,
+    as it stands there; it may ask where the page came from.
     """
 
     content: bytes | Callable[[], bytes]
@@ -34,6 +37,7 @@ class Download:
     file_name: str | None = None
     kept_seconds: int = 0
     asked_again: bool = False
+    script: str | None = None
 
 
 def respond_with(download: Download) -> Response:
@@ -41,7 +45,7 @@ def respond_with(download: Download) -> Response:
     response = Response(b"" if callable(download.content) else download.content, content_type=download.media_type)
     g.unmade_content = download.content if callable(download.content) else None
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = POLICY if download.script is None else _letting(download.script)
     # The address of a page may hold a code.
     response.headers["Referrer-Policy"] = "no-referrer"
     keep = f"private, max-age={download.kept_seconds}, immutable" if download.kept_seconds else "no-store"
@@ -51,6 +55,11 @@ def respond_with(download: Download) -> Response:
     if download.file_name is not None:
         response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(download.file_name, safe='')}"
     return response
+
+
+def _letting(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"{POLICY}; script-src 'sha256-{digest}'; connect-src 'self'"
 
 
 def complete(response: Response) -> None:

@@ -9,12 +9,12 @@ import hashlib
 import inspect
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from flask_smorest.utils import get_appcontext
-from marshmallow import ValidationError
+from marshmallow import EXCLUDE, ValidationError
 from sqlalchemy.orm.exc import StaleDataError
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
@@ -66,6 +66,10 @@ class StrictParser(FlaskParser):
         return g.json
 
     def load_querystring(self, req: Any, schema: Any) -> dict[str, str]:
+        if schema.unknown == EXCLUDE:
+            # Of a page. What was hung to an address stands behind what it had.
+            values: dict[str, str] = req.args.to_dict()
+            return values
         return _single_values(req.args)
 
     def handle_error(
@@ -151,7 +155,9 @@ def endpoint(
 
     def decorate(view: View) -> View:
         # Made once: to make a schema for a request takes longer than to load a query by it.
-        asked, given, answered = (schema() if schema is not None else None for schema in (query, body, returns))
+        given, answered = (schema() if schema is not None else None for schema in (body, returns))
+        unknown: Literal["exclude"] | None = "exclude" if blueprint.takes_strange_parameters else None
+        asked = query(unknown=unknown) if query is not None else None
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
         if body is not None:
             needed = not needs_nothing(body)

@@ -8,6 +8,7 @@ from typing import Any
 
 import marshmallow
 
+from volunteer_api.core import clock
 from volunteer_api.core.schema import Fault, Text
 
 MONTH = r"\d{4}-(0[1-9]|1[0-2])"
@@ -89,6 +90,25 @@ class PeriodField(Text):
 
     def _validate(self, value: Any) -> None:
         """Already judged by _deserialize."""
+
+
+class RunningPeriodField(PeriodField):
+    """A period in a query string, or the present day, week, month, quarter or year; loaded as the Period that it is."""
+
+    form = rf"day|week|month|quarter|year|{PATTERN}"
+    refusal = Fault("not_period", "This is not a period, like month, week or year, or like 2026-11, 2026-W47 or all.")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        today = clock.today()
+        year, week, _ = today.isocalendar()
+        present = {
+            "day": f"{today:%Y-%m-%d}",
+            "week": f"{year}-W{week:02d}",
+            "month": f"{today:%Y-%m}",
+            "quarter": f"{today:%Y}-Q{(today.month + 2) // 3}",
+            "year": f"{today:%Y}",
+        }
+        return super()._deserialize(present.get(value, value), attr, data, **kwargs)
 
 
 class MonthField(PeriodField):

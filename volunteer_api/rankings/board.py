@@ -1,9 +1,9 @@
 """A live board for the screen in the hall: a page that asks again by itself, every half minute.
 
 Polling, not server-sent events: a stream would hold one of the few threads of a worker for as long as the hall is
-open, and half a minute is live enough for people who walk past. The moment of counting is no part of the page, so that
-a screen whose numbers stand still is answered with 304. It has no script: a television's browser of ten years ago
-shows it.
+open, and half a minute is live enough for people who walk past. The page tells its moment to the minute: a screen that
+stopped is seen to have stopped. It asks by a script, so that it goes on after the network was away, when a browser that
+loads a page anew would stand at its own error; a television's browser that has no such script loads it anew.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from volunteer_api.rankings import files
 from volunteer_api.rankings.service import question_of, require_known
 
 SECONDS = 30
+SCRIPT = Markup(Path(__file__).with_name("board.js").read_text(encoding="utf-8"))  # noqa: S704  # our own
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -29,8 +30,8 @@ def board_page(query: Mapping[str, Any]) -> Download:
     question = question_of(query)
     require_known(question)
     # The picture escapes what people typed.
-    picture = Markup(files.draw_ranking(question, query["top"], tells_moment=False))  # noqa: S704
+    picture = Markup(files.draw_ranking(question, query["top"]))  # noqa: S704
     page = _pages.get_template("board.html").render(
-        language=texts.language(), seconds=SECONDS, title=files.title_of(question), picture=picture
+        language=texts.language(), seconds=SECONDS, title=files.title_of(question), picture=picture, script=SCRIPT
     )
-    return Download(page.encode(), HTML, asked_again=True)
+    return Download(page.encode(), HTML, asked_again=True, script=SCRIPT)

@@ -25,8 +25,10 @@ from volunteer_api.rankings import (
     snapshots,
     statistics,
 )
+from volunteer_api.rankings.counting import counting
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
+    BoardQuery,
     FactsFilter,
     MyRankingQuery,
     MyRankingRead,
@@ -82,7 +84,9 @@ def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
 )
 def read_statistics(query: dict[str, Any]) -> Written:
     """Read the figures of a subtree, a campaign or all, in sum and in parts."""
-    return Written(StatisticsRead().dump(statistics.read_statistics(query)), untagged=("as_of",))
+    with counting():
+        found = statistics.read_statistics(query)
+    return Written(StatisticsRead().dump(found), untagged=("as_of",))
 
 
 @endpoint(
@@ -105,7 +109,8 @@ def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
 )
 def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     """Read how far a campaign has come towards its goals, counted from the rows as they are now."""
-    found = progress.progress_of(campaign, query.get("level"))
+    with counting():
+        found = progress.progress_of(campaign, query.get("level"))
     return Written(ProgressRead().dump(found), untagged=("as_of",))
 
 
@@ -302,7 +307,7 @@ pages.after_request(keep_asking)
     "GET",
     "/board",
     access=access.to_read,
-    query=PictureQuery,
+    query=BoardQuery,
     produces=HTML,
     limit=FIGURES,
     at_one_moment=True,

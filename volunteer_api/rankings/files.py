@@ -24,6 +24,7 @@ from volunteer_api.rankings import charts, words
 from volunteer_api.rankings.bases import on_basis, placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
+from volunteer_api.rankings.counting import in_turn_if_counted
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
@@ -61,10 +62,21 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
 
 
 def ranking_csv(query: Mapping[str, Any]) -> Download:
-    """All places of a ranking as csv, for programs: a header and nothing else. Raises as `ranking_workbook`."""
+    """All places of a ranking as csv: a header and rows. Raises as `ranking_workbook`.
+
+    Of which days, counted when and by which rule stands in columns of each row: lines above the header would be taken
+    for the table by a spreadsheet and by a program, and a line that is copied away takes them along.
+    """
     question = _question(query)
-    rows = _table(question)
-    return Download(partial(write_csv, _headers(question), rows), CSV, f"{title_of(question)}.csv")
+    about: dict[str, Value] = {
+        texts.translate("First day"): question.first,
+        texts.translate("Last day"): question.last,
+        texts.translate("Counted at"): words.told_moment(question.now),
+        texts.translate("Rule"): rule_of(question)["text"],
+    }
+    headers = [*_headers(question), *about]
+    rows = [[*row, *about.values()] for row in _table(question)]
+    return Download(partial(write_csv, headers, rows), CSV, f"{title_of(question)}.csv")
 
 
 def ranking_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
@@ -102,10 +114,10 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
     return _picture(draw_weeks(replace(question, first=first, last=last)), question.now, photographed=photographed)
 
 
-def draw_ranking(question: Question, top: int, *, tells_moment: bool = True) -> str:
-    """The first places as SVG bars; without its moment, the picture is the same until a place or a value changes."""
+def draw_ranking(question: Question, top: int) -> str:
+    """The first places as SVG bars."""
     bars = [Bar(row.rank, row.name, row.value, _told(question, row.value)) for row in _first_places(question, top)]
-    return charts.bar_chart(_caption(question, tells_moment=tells_moment), bars)
+    return charts.bar_chart(_caption(question), bars)
 
 
 def title_of(question: Question, *, of_all: bool = False) -> str:
@@ -126,9 +138,11 @@ def draw_weeks(question: Question) -> str:
     """The days of a question, which has a first and a last one, as an SVG heat map."""
     if question.first is None or question.last is None:
         raise ValueError("a heat map has a first and a last day")
+    with in_turn_if_counted(question):
+        values = values_by_day(question)
     return charts.heat_map(
         _caption(question, of_all=True),
-        values_by_day(question),
+        values,
         question.first,
         question.last,
         words.weekday_names(),
@@ -142,16 +156,18 @@ def _question(query: Mapping[str, Any]) -> Question:
 
 
 def _first_places(question: Question, top: int) -> Sequence[Any]:
-    rows = placed(question, Part(top))
-    return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
+    with in_turn_if_counted(question):
+        rows = placed(question, Part(top))
+        return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
 
 
 def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tuple[list[Runner], list[Frame]]:
     """The first places at each of the ends, and all who had one."""
-    subjects = db.session.execute(select(placed(question))).all()
     added: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
-    for row in db.session.execute(values_by_span(question, unit)):
-        added[row.starts_on][row.subject_id] = int(row.value)
+    with in_turn_if_counted(question):
+        subjects = db.session.execute(select(placed(question))).all()
+        for row in db.session.execute(values_by_span(question, unit)):
+            added[row.starts_on][row.subject_id] = int(row.value)
     reached: dict[UUID, int] = {row.id: 0 for row in subjects}
     runners: dict[str, str] = {}
     frames = []
@@ -198,12 +214,12 @@ def _told(question: Question, value: int) -> str:
     return charts.told_number(told_value(question, value))
 
 
-def _caption(question: Question, *, of_all: bool = False, tells_moment: bool = True) -> Caption:
+def _caption(question: Question, *, of_all: bool = False) -> Caption:
     days = words.told_days(question.first, question.last)
     counted = texts.translate("counted at %(moment)s", moment=words.told_moment(question.now))
     return Caption(
         title=title_of(question, of_all=of_all),
-        subtitle=f"{days} · {counted}" if tells_moment else days,
+        subtitle=f"{days} · {counted}",
         rule=rule_of(question)["text"],
     )
 

@@ -18,9 +18,10 @@ from volunteer_api.core.database import db
 from volunteer_api.core.documents import Picture, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.periods import Period
+from volunteer_api.hours import deadlines
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.rankings import changes, sums, words
+from volunteer_api.rankings import changes, snapshots, sums, words
 from volunteer_api.rankings.charts import told_number
 from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
@@ -80,14 +81,14 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
         raise MonthNotBegun()
     question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
     figures = [_figure(replace(question, metric=metric)) for metric in Metric]
-    idle = _idle(replace(question, subject=Subject.STATION), first, last)
+    idle = _idle(replace(question, subject=Subject.STATION), organization.id, first, last)
     data = {
         "title": texts.translate("Monthly report of volunteer service"),
         "organization": organization.name,
         "lines": [
             words.told_days(first, last),
             texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
-            *([texts.translate("The month is not over yet.")] if last >= today else []),
+            *_standing(last, today),
             *_registered(organization),
         ],
         "figures": [_told_figure(figure) for figure in figures],
@@ -96,6 +97,7 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
             Picture(draw_weeks(replace(question, first=last - timedelta(days=DAYS_SHOWN - 1)))),
         ],
         "tables": [
+            *_published(organization, figures, f"{first:%Y-%m}"),
             _parts(question, figures),
             _activities(question),
             _outcomes(organization.id, first, last),
@@ -114,6 +116,42 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
     }
     name = f"{organization.name}-{first:%Y-%m}-{texts.translate('Monthly report of volunteer service')}.pdf"
     return Download(partial(typeset, TEMPLATE, data, made_at=now), PDF, name)
+
+
+def _standing(last: date, today: date) -> list[str]:
+    """What of the month may still come: it goes on, or its service may be recorded for some working days."""
+    if last >= today:
+        return [texts.translate("The month is not over yet.")]
+    final_after = deadlines.due_on(last).on
+    return [texts.translate("provisional until %(day)s", day=final_after)] if today <= final_after else []
+
+
+def _published(organization: Organization, figures: Sequence[Figure], month: str) -> list[dict[str, Any]]:
+    """The figures that were published for the month beside those of now; no table where nothing was."""
+    found = snapshots.published_figures(organization, month)
+    if found is None:
+        return []
+    snapshot, values = found
+    return [
+        _table(
+            " · ".join([texts.translate("As published"), *snapshots.told_closing(snapshot)]),
+            [
+                texts.translate("What"),
+                texts.translate("As published"),
+                texts.translate("Now"),
+                texts.translate("Adjustment"),
+            ],
+            [
+                [
+                    words.metric_name(figure.metric),
+                    f"{values[figure.metric]:,}",
+                    f"{figure.value:,}",
+                    f"{figure.value - values[figure.metric]:+,}",
+                ]
+                for figure in figures
+            ],
+        )
+    ]
 
 
 def _registered(organization: Organization) -> list[str]:
@@ -254,7 +292,7 @@ def _best(question: Question) -> dict[str, Any]:
     )
 
 
-def _idle(question: Question, first: date, last: date) -> Sequence[str]:
+def _idle(question: Question, scope: UUID, first: date, last: date) -> Sequence[str]:
     """The stations that were open on a day of the month and held nothing, with what was credited there: on duty."""
     held = ranked(question).alias("held")
     credited = ranked(replace(question, metric=Metric.CREDITED_MINUTES)).alias("credited")
@@ -264,7 +302,7 @@ def _idle(question: Question, first: date, last: date) -> Sequence[str]:
         .outerjoin(held, held.c.id == Station.id)
         .outerjoin(credited, credited.c.id == Station.id)
         .where(
-            Station.organization_id.in_(subtree_ids(question.scope)),
+            Station.organization_id.in_(subtree_ids(scope)),
             func.coalesce(held.c.value, 0) == 0,
             was_open(first, last),
         )

@@ -4,11 +4,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import fields, pre_load, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
-from volunteer_api.core.periods import MonthField, PeriodField
+from volunteer_api.core.periods import MonthField, PeriodField, RunningPeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -141,6 +141,22 @@ class PictureQuery(RankingFilter):
     """Which ranking is drawn, and how many of its first places."""
 
     top = CountParameter(minimum=1, maximum=MOST_BARS, load_default=20)
+
+
+class BoardQuery(PictureQuery):
+    """Which ranking is shown; where no period is asked for, of the present month, whichever that is by then."""
+
+    period = RunningPeriodField()
+
+    @pre_load
+    def tidy(self, data: Any, **_options: Any) -> Any:
+        """Leave out a `from` with which WeChat says how the address came, and ask for a period that goes on."""
+        asked = dict(data)
+        if not asked.get("from", "0")[:1].isdigit():
+            del asked["from"]
+        if not {"period", "from", "to"} & asked.keys():
+            asked["period"] = "month"
+        return asked
 
 
 class Step(StrEnum):

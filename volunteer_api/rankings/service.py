@@ -18,6 +18,7 @@ from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named, volunteers
 from volunteer_api.rankings.bases import PARTS, add_up, period_before, placed
+from volunteer_api.rankings.counting import in_turn_if_counted
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
@@ -91,13 +92,15 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     """The page of the ranking that a loaded `RankingQuery` asks for, counted from the rows as they are now.
 
     Raises NotFound (404) for an unknown scope or campaign, or for somebody around whom there is no place; InvalidCursor
-    (400).
+    (400), Busy (503) where others count already.
     """
     question = question_of(query)
-    scope = _scope(question, require_known(question))
-    found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
-    if scope is not None and add_up(question):
-        scope["elsewhere"] = scope["value"] - _sum_of_places(question, found.items)
+    organization = require_known(question)
+    with in_turn_if_counted(question):
+        scope = _scope(question, organization)
+        found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
+        if scope is not None and add_up(question):
+            scope["elsewhere"] = scope["value"] - _sum_of_places(question, found.items)
     return Ranking(
         items=[_row(question, row) for row in found.items],
         scope=scope,
@@ -137,7 +140,8 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
-    rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
+    with in_turn_if_counted(question):
+        rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
     [own] = [row for row in rows if row.side == volunteers.OWN]
     sides: dict[str, list[int]] = {volunteers.ABOVE: [], volunteers.BELOW: []}
     if own.ranked >= FEWEST_WITH_NEIGHBORS:

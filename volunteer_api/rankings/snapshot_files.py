@@ -13,7 +13,7 @@ from volunteer_api.rankings.files import MOST_ROWS
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.problems import RankingTooLong
 from volunteer_api.rankings.schemas import Subject
-from volunteer_api.rankings.snapshots import SnapshotPage, SnapshotView
+from volunteer_api.rankings.snapshots import SnapshotPage
 
 WIDTHS = (8, 40, 16, 16, 16, 16)
 
@@ -48,18 +48,9 @@ def _told_closing(found: SnapshotPage) -> str:
     return " · ".join(
         [
             words.told_days(snapshot.first, snapshot.last),
-            texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at)),
-            *([_told_finality(snapshot)] if snapshot.provisional else []),
+            *snapshots.told_closing(snapshot),
             texts.translate("counted at %(moment)s", moment=words.told_moment(found.as_of)),
         ]
-    )
-
-
-def _told_finality(snapshot: SnapshotView) -> str:
-    if snapshot.final_after_is_certain:
-        return texts.translate("provisional until %(day)s", day=snapshot.final_after)
-    return texts.translate(
-        "provisional until about %(day)s, as the holidays of that time are not announced yet", day=snapshot.final_after
     )
 
 

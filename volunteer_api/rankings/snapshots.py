@@ -9,13 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Subquery, func, insert, or_, select
 
-from volunteer_api.core import clock, ids
+from volunteer_api.core import clock, ids, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
-from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.organizations.models import Organization, OrganizationKind, PathMember
+from volunteer_api.rankings import words
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingSnapshot, RankingSnapshotRow
 from volunteer_api.rankings.problems import AlreadyClosed, OtherSnapshotUnknown, PeriodStillRunning
@@ -211,6 +212,45 @@ def _question(
         scope=snapshot.scope_id,
         first=snapshot.first_on,
         last=snapshot.last_on,
+    )
+
+
+def published_figures(organization: Organization, period: str) -> tuple[SnapshotView, Mapping[str, int]] | None:
+    """What was published of an organization for a period, by metric, with the snapshot; None where nothing was.
+
+    Who closes it may be above. A final snapshot stands before a provisional one, and the nearest scope before others.
+    """
+    rows = db.session.execute(
+        select(RankingSnapshot, Organization.name, RankingSnapshotRow.metric, RankingSnapshotRow.value)
+        .join(Organization, Organization.id == RankingSnapshot.scope_id)
+        .join(RankingSnapshotRow, RankingSnapshotRow.snapshot_id == RankingSnapshot.id)
+        .join(PathMember, PathMember.ancestor_id == RankingSnapshot.scope_id)
+        .where(
+            PathMember.path_id == organization.path_id,
+            RankingSnapshot.period == period,
+            RankingSnapshotRow.subject == Subject.ORGANIZATION,
+            RankingSnapshotRow.ranked_id == organization.id,
+        )
+        .order_by(RankingSnapshot.provisional, PathMember.depth, RankingSnapshot.id)
+    ).all()
+    if not rows:
+        return None
+    snapshot = rows[0].RankingSnapshot
+    values = {row.metric: int(row.value) for row in rows if row.RankingSnapshot is snapshot}
+    return _view(snapshot, rows[0].name), values
+
+
+def told_closing(snapshot: SnapshotView) -> list[str]:
+    """When it was closed, and whether for good, in the reader's language."""
+    closed = texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at))
+    return [closed, _told_finality(snapshot)] if snapshot.provisional else [closed]
+
+
+def _told_finality(snapshot: SnapshotView) -> str:
+    if snapshot.final_after_is_certain:
+        return texts.translate("provisional until %(day)s", day=snapshot.final_after)
+    return texts.translate(
+        "provisional until about %(day)s, as the holidays of that time are not announced yet", day=snapshot.final_after
     )
 
 
