@@ -46,7 +46,7 @@ BASIS_TEXTS = {
 TEAM_TEXT = "It is divided by the members that the team has now."
 # For whom it counts; of volunteers, who is left out of the list, so that it does not look whole.
 SUBJECT_TEXTS = {
-    Subject.ORGANIZATION: "It counts for the organization for which it was published or recorded, and those above then.",
+    Subject.ORGANIZATION: "It counts for the organization it was published or recorded for, and those above it then.",
     Subject.TEAM: "It counts for the team for which it was published or recorded.",
     Subject.STATION: "It counts for the station for which it was published or recorded.",
     Subject.VOLUNTEER: "Only who consents to be named and is known to be of age is listed.",
