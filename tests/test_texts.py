@@ -14,7 +14,7 @@ from volunteer_api.core.schema import MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
 from volunteer_api.rankings import report, words
-from volunteer_api.rankings.service import BASIS_TEXTS, TEAM_TEXT, TEXTS
+from volunteer_api.rankings.service import BASIS_TEXTS, ONLY_WITH_ANY_TEXT, SUBJECT_TEXTS, TEAM_TEXT, TEXTS
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
@@ -30,6 +30,8 @@ def sources() -> set[str]:
         *TEXTS.values(),
         *BASIS_TEXTS.values(),
         TEAM_TEXT,
+        *SUBJECT_TEXTS.values(),
+        ONLY_WITH_ANY_TEXT,
     }
     for named in (
         words.METRICS,

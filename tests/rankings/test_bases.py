@@ -153,7 +153,7 @@ def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
         for line in book.worksheets[0].iter_rows(values_only=True, max_row=4)
     ]
     assert "（队员人均）" in title
-    assert rule.endswith("再除以该队队员人数。")
+    assert rule.endswith("计入发布或记录时所属的志愿服务队。再除以该队现有队员人数。")
     assert headers == ["名次", "志愿服务队", "计入时长（分钟）（队员人均）", "计入时长（分钟）", "队员"]
 
 
@@ -194,6 +194,8 @@ def test_only_who_consents_and_is_of_age_is_named(client: Any, served: dict[str,
         (3, "idle", 0),
     ]
     assert body["additive"] is False
+    # The list looks whole and is not.
+    assert body["rule"]["text"].endswith("仅列出同意公开姓名且已知成年的志愿者。")
 
 
 def test_a_scope_lists_who_served_there(client: Any, served: dict[str, UUID]) -> None:
@@ -201,6 +203,7 @@ def test_a_scope_lists_who_served_there(client: Any, served: dict[str, UUID]) ->
         path = f"/rankings?subject=volunteer&metric=attendance_count&scope={served['center']}"
         body = client.as_(served["idle"]).get(path).get_json()
     assert {row["subject"]["name"]: row["value"] for row in body["items"]} == {"named": 1, "second": 1}
+    assert body["rule"]["text"].endswith("仅列出同意公开姓名、已知成年且有数值的志愿者。")
 
 
 def test_a_consent_taken_back_counts_at_once(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
@@ -237,6 +240,7 @@ def test_my_rank_is_among_all(
     with clock.at(NOON):
         body = client.as_(served[who]).get("/me/ranking").get_json()
     assert (body["rank"], body["ranked"], body["above"], body["below"]) == (rank, 5, above, below)
+    assert "仅列出" not in body["rule"]["text"]
 
 
 def test_among_few_nobody_is_told_the_values_of_others(client: Any, unit: Unit, served: dict[str, UUID]) -> None:
@@ -298,6 +302,8 @@ def test_names_are_shown_to_nobody_without_an_account(client: Any, path: str) ->
         ("subject=team&basis=growth&period=all", "growth_without_period"),
         ("subject=team&basis=growth&from=2026-01-01", "growth_without_period"),
         ("subject=team&basis=growth&from=1900-01-01&to=4000-01-01", "no_days_before"),
+        # The days before begin with the first of all days, whose beginning in Shanghai no clock can tell.
+        ("subject=team&basis=growth&from=2026-11-01&to=4052-08-30", "no_days_before"),
     ],
 )
 def test_what_cannot_be_combined_is_named(client: Any, query: str, code: str) -> None:

@@ -27,11 +27,13 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
+from volunteer_api.core.periods import parse_period
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import files, service, statistics
+from volunteer_api.rankings import files, service, snapshots, statistics
+from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
@@ -39,6 +41,13 @@ from volunteer_api.teams.models import Team
 # Half an hour before midnight in Shanghai.
 BEGIN = datetime(2026, 10, 31, 15, 30, tzinfo=UTC)
 ADDITIVE = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
+# At which level each metric of a snapshot is looked at: all of them are closed, and reading takes the time.
+LEVELS = (
+    OrganizationKind.PRACTICE_OFFICE,
+    OrganizationKind.PRACTICE_STATION,
+    OrganizationKind.PRACTICE_OFFICE,
+    OrganizationKind.PRACTICE_CENTER,
+)
 PEOPLE = 4
 PLACES = st.integers(min_value=0, max_value=5)
 ANY = st.integers(min_value=0, max_value=30)
@@ -95,6 +104,12 @@ def build() -> City:
         make_station(organization_id=tree[1].id),
         [make_volunteer().id for _ in range(PEOPLE)],
     )
+
+
+def happen(city: City, events: Sequence[tuple[Any, ...]]) -> None:
+    for event in events:
+        with clock.at(city.now):
+            apply(city, event)
 
 
 def apply(city: City, event: tuple[Any, ...]) -> None:
@@ -284,21 +299,50 @@ def content(download: Download) -> bytes:
     return download.content() if callable(download.content) else download.content
 
 
-def check(history: Sequence[tuple[Any, ...]]) -> None:
-    city = build()
-    for event in history:
+def check_closing(city: City, afterwards: Sequence[tuple[Any, ...]]) -> None:
+    """What is closed stands; whatever comes afterwards is told beside it, of each and so of all."""
+    center, asked = city.tree[0], list(zip(Metric, LEVELS, strict=True))
+    closed = snapshots.close_period(scope=center, period=parse_period("2026-10"), by=city.people[0])
+    snapshot = db.session.get_one(RankingSnapshot, closed.id)
+    then = {one: told(snapshot, *one) for one in asked}
+    happen(city, afterwards)
+    for metric, level in asked:
         with clock.at(city.now):
-            apply(city, event)
+            now = told(snapshot, metric, level)
+        assert {key: value for key, (value, _) in then[metric, level].items()} == {
+            key: value for key, (value, _) in now.items() if key in then[metric, level]
+        }
+        for subject_id, (value, live) in now.items():
+            above = {subject_id, center.id}
+            assert live == plain(
+                metric, city.now, lambda one, above=above: above <= set(city.paths[one.id]), last=date(2026, 10, 31)
+            )
+            assert (subject_id in then[metric, level]) or value == 0
+
+
+def told(snapshot: RankingSnapshot, metric: Metric, level: OrganizationKind) -> dict[UUID, tuple[int, int]]:
+    """Of each organization of a level what it had at the closing, and what it has now."""
+    found = snapshots.read_whole(snapshot, {"subject": Subject.ORGANIZATION, "metric": metric, "level": level}, 100)
+    assert all(item["adjustment"] == item["live"] - item["value"] for item in found.items)
+    return {item["subject"]["id"]: (item["value"], item["live"]) for item in found.items}
+
+
+def check(history: Sequence[tuple[Any, ...]], afterwards: Sequence[tuple[Any, ...]]) -> None:
+    city = build()
+    happen(city, history)
     with clock.at(city.now):
         for metric in Metric:
             check_drill_down(city, metric)
             check_levels(city, metric)
             check_places(city, metric)
             check_forms(city, metric)
+        check_closing(city, afterwards)
 
 
 @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=HISTORIES)
-def test_whatever_happens_it_adds_up(app: Flask, history: Sequence[tuple[Any, ...]]) -> None:
+@given(history=HISTORIES, afterwards=st.lists(EVENTS, min_size=2, max_size=5))
+def test_whatever_happens_it_adds_up(
+    app: Flask, history: Sequence[tuple[Any, ...]], afterwards: Sequence[tuple[Any, ...]]
+) -> None:
     with app.app_context():
-        run_unit(lambda: check(history), writes=False)
+        run_unit(lambda: check(history, afterwards), writes=False)

@@ -8,7 +8,7 @@ from marshmallow import fields, pre_load, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
-from volunteer_api.core.periods import MonthField, PeriodField, RunningPeriodField
+from volunteer_api.core.periods import FIRST_YEAR, MonthField, PeriodField, RunningPeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -58,8 +58,8 @@ def has_ends(data: dict[str, Any]) -> bool:
 
 
 def has_days_before(first: date, last: date) -> bool:
-    """Whether there are as many days before `first` as there are from it to `last`."""
-    return first.toordinal() > (last - first).days + 1
+    """Whether there are as many days before `first` as there are from it to `last`, of years that have a period."""
+    return (first - date(FIRST_YEAR, 1, 1)).days > (last - first).days
 
 
 class Basis(StrEnum):

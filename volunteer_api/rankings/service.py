@@ -41,10 +41,18 @@ PLACED = table("placed", column("value"), column("id"))
 FEWEST_WITH_NEIGHBORS = 5
 # What a basis adds to the rule, below organizations and below teams.
 BASIS_TEXTS = {
-    Basis.PER_VOLUNTEER: "It is divided by the registered volunteers whose home lies in the organization's division.",
+    Basis.PER_VOLUNTEER: "It is divided by the registered volunteers who live in the organization's division now.",
     Basis.GROWTH: "From it is taken what was counted from %(first)s to %(last)s.",
 }
-TEAM_TEXT = "It is divided by the team's members."
+TEAM_TEXT = "It is divided by the members that the team has now."
+# For whom it counts; of volunteers, who is left out of the list, so that it does not look whole.
+SUBJECT_TEXTS = {
+    Subject.ORGANIZATION: "It counts for the organization it was published or recorded for, and those above it then.",
+    Subject.TEAM: "It counts for the team for which it was published or recorded.",
+    Subject.STATION: "It counts for the station for which it was published or recorded.",
+    Subject.VOLUNTEER: "Only who consents to be named and is known to be of age is listed.",
+}
+ONLY_WITH_ANY_TEXT = "Only who consents to be named, is known to be of age and has any is listed."
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,7 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
         ranked=own.ranked,
         above=sides[volunteers.ABOVE],
         below=sides[volunteers.BELOW],
-        rule=rule_of(question),
+        rule=rule_of(question, everybody=True),
         as_of=question.now,
     )
 
@@ -258,14 +266,19 @@ def require_known(question: Question) -> Organization | None:
     return organization
 
 
-def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, Any]:
-    """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now."""
+def rule_of(question: Question, *, attendances: int | None = None, everybody: bool = False) -> dict[str, Any]:
+    """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now.
+
+    Of volunteers it tells who is listed, but where `everybody` is counted.
+    """
     needed = attendances or rules().attendances_for_held_shift
     text = texts.translate(TEXTS[question.metric], attendances=needed)
     before_first, before_last = question.before or (None, None)
+    additions = [] if everybody else [_subject_text(question)]
     if question.basis is not Basis.RAW:
-        on_basis = TEAM_TEXT if question.is_of_members else BASIS_TEXTS[question.basis]
-        addition = texts.translate(on_basis, first=before_first, last=before_last)
+        additions.append(TEAM_TEXT if question.is_of_members else BASIS_TEXTS[question.basis])
+    for one in additions:
+        addition = texts.translate(one, first=before_first, last=before_last)
         text = texts.translate("%(rule)s %(addition)s", rule=text, addition=addition)
     return {
         "metric": question.metric,
@@ -277,3 +290,9 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
         "first": question.first,
         "last": question.last,
     }
+
+
+def _subject_text(question: Question) -> str:
+    if question.subject is Subject.VOLUNTEER and (question.scope is not None or question.is_filtered):
+        return ONLY_WITH_ANY_TEXT
+    return SUBJECT_TEXTS[question.subject]
