@@ -107,7 +107,7 @@ FEATURES = (
     phone,
 )
 # What stands at the root beside the contract's base: pages for whoever scans a code without the app.
-PAGES = (teams.pages, stations.pages, certificates.pages, attendance.pages, rankings.pages, phone.pages)
+PAGES = (teams.pages, stations.pages, loans.pages, certificates.pages, attendance.pages, rankings.pages, phone.pages)
 # Named so that their declarations are read before the queue is built.
 TASKS = (
     file_tasks,

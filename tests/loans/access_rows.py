@@ -7,6 +7,7 @@ from uuid import UUID
 from tests.access_scene import (
     MANAGES_STATION,
     PASSES,
+    PUBLIC,
     READS_STOCK,
     SIGNED_IN,
     Call,
@@ -127,6 +128,7 @@ ROWS: dict[str, Entry] = {
         lambda world: Call(body={"station_id": str(world.station.id), "item_id": str(umbrellas(world))})
     ),
     "GET /assets/{asset_id}": READS_STOCK(of_a_piece),
+    "GET /c/a/{code}": PUBLIC(lambda world: Call(at={"code": numbered(world).code})),
     "PATCH /assets/{asset_id}": MANAGES_STATION(
         lambda world: Call(at=of_a_piece(world).at, body={"note": "伞骨松动"}, version=1)
     ),

@@ -117,6 +117,7 @@ ALLOWED = {
     ("repair", "retired"): (("write_off", "damaged"), (1, 0)),
     ("repair", "lost"): (("write_off", "lost"), (1, 0)),
     ("lost", "in_stock"): (("receipt", "other"), (2, 0)),
+    ("retired", "in_stock"): (("receipt", "other"), (2, 0)),
 }
 
 

@@ -299,9 +299,9 @@ def test_an_extension_over_http(desk: Desk, manager: Any) -> None:
 
 def test_numbered_pieces_over_http(client: Any, unit: Unit, desk: Desk, manager: Any) -> None:
     body = {"station_id": str(desk.station_id), "item_id": str(desk.item_id), "code": "WD-0001", "note": "黑色"}
-    asset = manager.post("/assets", json=body).get_json()
+    asset = manager.post("/assets", json=body, key="numbered").get_json()
     assert (asset["code"], asset["state"], asset["condition"], asset["version"]) == ("WD-0001", "in_stock", "good", 1)
-    taken = manager.post("/assets", json=body)
+    taken = manager.post("/assets", json=body, key=key())
     assert (taken.status_code, taken.get_json()["code"]) == (409, "asset_code_taken")
     read = manager.get(f"/assets/{asset['id']}")
     assert (read.get_json(), read.headers["ETag"][:3]) == (asset, '"1-')
@@ -311,7 +311,7 @@ def test_numbered_pieces_over_http(client: Any, unit: Unit, desk: Desk, manager:
     assert (repaired["state"], repaired["condition"], repaired["version"]) == ("repair", "damaged", 2)
     assert manager.patch(path, json={"note": None}, version=1).status_code == 412
     assert codes(manager.patch(path, json={"state": "on_loan"}, version=2)) == {("/state", "not_choice")}
-    assert codes(manager.post("/assets", json=body | {"code": "wd 1"})) == {("/code", "pattern")}
+    assert codes(manager.post("/assets", json=body | {"code": "wd 1"}, key=key())) == {("/code", "pattern")}
     row = {
         row["state"]: row["quantity"] for row in manager.get(f"/stations/{desk.station_id}/stock").get_json()["items"]
     }
@@ -326,6 +326,29 @@ def test_numbered_pieces_over_http(client: Any, unit: Unit, desk: Desk, manager:
     moved = organizer.post(f"{path}/relocation", json=there, key=key()).get_json()
     assert moved["station"]["id"] == str(desk.other_station_id)
     assert manager.get(path).status_code == 404
+
+
+def test_a_second_try_gives_a_piece_no_second_number(desk: Desk, manager: Any) -> None:
+    body = {"station_id": str(desk.station_id), "item_id": str(desk.item_id)}
+    first, again = (manager.post("/assets", json=body, key="wheelchair").get_json() for _ in range(2))
+    assert first == again
+    keyless = manager.post("/assets", json=body)
+    assert (keyless.status_code, keyless.get_json()["code"]) == (400, "idempotency_key_missing")
+    assert [row["id"] for row in manager.get("/assets").get_json()["items"]] == [first["id"]]
+
+
+def test_a_label_leads_to_a_page_that_says_where_the_piece_belongs(client: Any, unit: Unit, desk: Desk) -> None:
+    asset = unit(lambda: number(desk, code="WD-0001"))
+    unit(lambda: lend(desk, borrower={"name": NAME, "phone": PHONE}, asset_id=asset.id))
+    path = asset.qr.removeprefix("http://localhost")
+    for language, said in (("zh-CN", "任一志愿服务站点"), ("en", "Any station")):
+        page = client.at_root.get(f"{path.lower()}?from=timeline", headers={"Accept-Language": language})
+        text = page.get_data(as_text=True)
+        assert (page.status_code, page.mimetype) == (200, "text/html")
+        for told in (said, asset.item.name, asset.code, asset.station.name, f"/c/t/{desk.station_id}"):
+            assert told in text
+        assert NAME[0] not in text
+    assert client.at_root.get("/c/a/WD-0002").status_code == 404
 
 
 def test_a_write_off_of_a_numbered_piece_is_refused_over_http(unit: Unit, desk: Desk, manager: Any) -> None:

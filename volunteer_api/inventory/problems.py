@@ -71,9 +71,10 @@ class BookTooLarge(Problem):
 
 
 class NotReversibleByHand(Conflict):
-    """`kind` stands in the body: a transfer or a loan, which has its own way back."""
+    """`kind` stands in the body: a transfer's, which speaks of two stations."""
 
-    title = "This document is not undone by hand; undo it where it was made."
+    title = "A transfer's document is not undone."
+    detail = "A transfer is canceled while it is under way. What it brought goes back by another one, or is counted."
 
 
 class CounterpartyMissing(Conflict):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from volunteer_api.core.access import Principal, for_signed_in
+from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans import queries
@@ -87,6 +87,15 @@ def to_see_asset(principal: Principal, asset_id: UUID) -> Asset:
     """Whoever reads the stock of its station, and who serves there now."""
     asset = _asset(asset_id)
     require_serving(principal, Permission.STOCK_READ, load_station(asset.station_id))
+    return asset
+
+
+@open_to_all
+def to_read_label(principal: Principal | None, code: str) -> Asset:
+    """Anybody who has the piece, or its number."""
+    asset = db.session.scalar(select(Asset).where(Asset.code == code.upper()))
+    if asset is None:
+        raise NotFound()
     return asset
 
 

@@ -84,8 +84,8 @@ def number_piece(
 def change_asset(asset: Asset, *, actor_id: UUID, state: AssetState | None = None, **changes: Any) -> AssetView:
     """Change what is given: code, condition, note; and state, by a document of the station's ledger.
 
-    in_stock ↔ repair goes into quarantine and back, retired and lost are written off, what was lost and is found comes
-    in again. Raises AssetCodeTaken, AssetStateConflict, StockTooLow (409).
+    in_stock ↔ repair goes into quarantine and back, retired and lost are written off, what was either and is there
+    after all comes in again. Raises AssetCodeTaken, AssetStateConflict, StockTooLow (409).
     """
     if changes.get("code", asset.code) != asset.code:
         _require_free_code(changes["code"])
@@ -247,6 +247,8 @@ STEPS: dict[Step, tuple[MovementKind, MovementReason, Plan]] = {
     (AssetState.IN_STOCK, AssetState.LOST): (MovementKind.WRITE_OFF, MovementReason.LOST, _from_shelf),
     (AssetState.REPAIR, AssetState.LOST): (MovementKind.WRITE_OFF, MovementReason.LOST, _from_repair),
     (AssetState.LOST, AssetState.IN_STOCK): (MovementKind.RECEIPT, MovementReason.OTHER, _found),
+    # A wrong tap, or somebody mended it after all: its label still hangs on it.
+    (AssetState.RETIRED, AssetState.IN_STOCK): (MovementKind.RECEIPT, MovementReason.OTHER, _found),
 }
 
 

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint
+from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
 from volunteer_api.loans import access, assets, queries, returns, schemas, service
 from volunteer_api.loans.borrowers import Contact
+from volunteer_api.loans.label_page import label_page
 from volunteer_api.loans.models import Asset, Loan
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.stations.models import Station
 
 blueprint = feature_blueprint("loans", __name__, "Numbered assets and loans of durables")
+pages = page_blueprint("loan_pages", __name__, "What the labels of numbered pieces lead to")
 
 
 @endpoint(
@@ -143,6 +146,7 @@ def list_assets(principal: Principal, query: dict[str, Any]) -> Page:
     body=schemas.AssetCreate,
     returns=schemas.AssetRead,
     status=201,
+    idempotency=REQUIRED,
 )
 def create_asset(principal: Principal, body: dict[str, Any]) -> AssetView:
     """Give a piece on a station's shelf a number."""
@@ -183,3 +187,9 @@ def relocate_asset(principal: Principal, asset: Asset, body: dict[str, Any]) -> 
     """Carry a numbered piece to another station whose stock you move too; one that was lost is found there."""
     access.require_moving(principal, body["station_id"])
     return assets.relocate(asset, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(pages, "GET", "/c/a/<string:code>", access=access.to_read_label, produces=HTML)
+def read_label(asset: Asset) -> Download:
+    """Read what a numbered piece's label is on and where it belongs, as anybody who scans it sees it."""
+    return label_page(asset)

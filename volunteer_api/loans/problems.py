@@ -120,10 +120,16 @@ class UndoneByReturn(Conflict):
     title = "The document belongs to a loan, which is undone by its return."
 
 
+class ReturnStays(Conflict):
+    """`loan_id` stands in the body: what came back, or was given up, may have been lent again since."""
+
+    title = "A return is not undone: what did not come back is lent anew, what is found comes in as a receipt."
+
+
 class UndoneByAsset(Conflict):
     """`asset_id` stands in the body."""
 
-    title = "The document belongs to a numbered piece; change the piece."
+    title = "The document belongs to a numbered piece; change its state, or carry it back."
 
 
 class BorrowerForgotten(Conflict):
