@@ -247,6 +247,8 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
     needed = attendances or rules().attendances_for_held_shift
     text = texts.translate(TEXTS[question.metric], attendances=needed)
     before_first, before_last = question.before or (None, None)
+    if question.subject is Subject.TEAM:
+        text = texts.translate("%(rule)s %(addition)s", rule=text, addition=_whose(question.metric))
     if question.basis is not Basis.RAW:
         on_basis = TEAM_TEXT if _is_of_members(question) else BASIS_TEXTS[question.basis]
         addition = texts.translate(on_basis, first=before_first, last=before_last)
@@ -261,6 +263,18 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
         "first": question.first,
         "last": question.last,
     }
+
+
+def _whose(metric: Metric) -> str:
+    """For which team something counts: hours stay with the one for which they were given, what was held is one team's."""
+    if metric is Metric.CREDITED_MINUTES:
+        return texts.translate(
+            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
+            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
+        )
+    return texts.translate(
+        "It counts for the team that the activity was published for, whichever team was signed up for."
+    )
 
 
 def _is_of_members(question: Question) -> bool:
