@@ -266,7 +266,7 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
 
 
 def _whose(metric: Metric) -> str:
-    """For which team something counts: hours stay with the one for which they were given, what was held is one team's."""
+    """For which team it counts: hours stay with the one for which they were given, and what was held is one team's."""
     if metric is Metric.CREDITED_MINUTES:
         return texts.translate(
             "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
