@@ -51,9 +51,14 @@ def fold_nothing() -> None:
 
 
 def write(
-    happening: Happening, organization: Organization, volunteer_ids: Sequence[UUID], **values: object
+    happening: Happening,
+    organization: Organization,
+    volunteer_ids: Sequence[UUID],
+    *,
+    signed_up_for: UUID | None = None,
+    **values: object,
 ) -> Activity:
-    """Write the rows of one activity under the organization's present path."""
+    """Write the rows of one activity under the organization's present path; `signed_up_for` is everybody's team."""
     activity = Activity(
         id=ids.new_id(),
         title="清洁家园",
@@ -69,7 +74,7 @@ def write(
     db.session.add(activity)
     db.session.flush()
     for turn in happening.turns:
-        _write_turn(activity, turn, volunteer_ids)
+        _write_turn(activity, turn, volunteer_ids, signed_up_for or activity.team_id)
     return activity
 
 
@@ -87,7 +92,7 @@ def move(organization: Organization, parent: Organization) -> None:
     db.session.flush()
 
 
-def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID]) -> None:
+def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID], team_id: UUID | None) -> None:
     ends_at = turn.starts_at + timedelta(minutes=turn.minutes)
     shift = Shift(
         id=ids.new_id(),
@@ -126,7 +131,7 @@ def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID]) -
                 attendance_id=attendance.id,
                 activity_id=activity.id,
                 shift_id=shift.id,
-                team_id=activity.team_id,
+                team_id=team_id,
                 station_id=activity.station_id,
                 organization_id=activity.organization_id,
                 organization_path_id=activity.organization_path_id,

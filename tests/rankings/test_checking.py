@@ -5,12 +5,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import delete, insert, update
 
 from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
 from tests.rankings.test_service import NOW, build_tree
+from volunteer_api import cli
 from volunteer_api.activities.models import ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
@@ -119,3 +121,18 @@ def test_a_fold_or_a_check_that_is_late_or_fails_is_told(app: Flask, monkeypatch
         run_task(app, tasks.FOLD)
         [failed] = warnings(app)
         assert "not folded and counted live" in failed
+
+
+def test_a_rebuild_that_can_not_have_the_database_ends_with_a_line(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_show: Any) -> None:
+        raise Busy()
+
+    monkeypatch.setattr(cli, "_ready_app", lambda: sqlite_app)
+    done = CliRunner().invoke(cli.group, ["rankings", "rebuild"])
+    assert (done.exit_code, done.output.split("\n")[-2]) == (0, "The rankings are folded.")
+    monkeypatch.setattr(folding, "rebuild", fail)
+    refused = CliRunner().invoke(cli.group, ["rankings", "rebuild"])
+    [line] = refused.output.split("\n")[-2:-1]
+    assert (refused.exit_code, line.startswith("Error: "), isinstance(refused.exception, SystemExit)) == (1, True, True)

@@ -48,10 +48,15 @@ TEAM_TEXT = "It is divided by the members that the team has now."
 # For whom it counts; of volunteers, who is left out of the list, so that it does not look whole.
 SUBJECT_TEXTS = {
     Subject.ORGANIZATION: "It counts for the organization it was published or recorded for, and those above it then.",
-    Subject.TEAM: "It counts for the team for which it was published or recorded.",
+    Subject.TEAM: "It counts for the team that the activity was published for, whichever team was signed up for.",
     Subject.STATION: "It counts for the station for which it was published or recorded.",
     Subject.VOLUNTEER: "Only who consents to be named and is known to be of age is listed.",
 }
+# Hours stay with the team for which they were given; what was held is one team's.
+TEAM_MINUTES_TEXT = (
+    "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
+    "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
+)
 ONLY_WITH_ANY_TEXT = "Only who consents to be named, is known to be of age and has any is listed."
 
 
@@ -295,4 +300,6 @@ def rule_of(question: Question, *, attendances: int | None = None, everybody: bo
 def _subject_text(question: Question) -> str:
     if question.subject is Subject.VOLUNTEER and (question.scope is not None or question.is_filtered):
         return ONLY_WITH_ANY_TEXT
+    if question.subject is Subject.TEAM and question.metric is Metric.CREDITED_MINUTES:
+        return TEAM_MINUTES_TEXT
     return SUBJECT_TEXTS[question.subject]

@@ -92,20 +92,19 @@ def runs(first: date | None, last: date | None) -> list[Run]:
     if first is None and last is None:
         return [Run(Unit.ALL, BEGINNING, BEGINNING)]
     found: list[Run] = []
-    if first is None:
-        first = BEGINNING
-        if last is not None and last.year > first.year:
-            # All years before the last one: nobody has to walk through two thousand.
-            found.append(Run(Unit.YEAR, first, date(last.year - 1, 1, 1)))
-            first = date(last.year, 1, 1)
+    first = first or BEGINNING
     until = last if last is not None else _end_of(Unit.YEAR, first)
     while first <= until:
         unit = next(unit for unit in CALENDAR if _fits(unit, first, until))
+        start = first
+        if unit is Unit.YEAR and first.year < until.year:
+            # All whole years at once: nobody has to walk through two thousand.
+            start = date(until.year if _fits(unit, date(until.year, 1, 1), until) else until.year - 1, 1, 1)
         if found and found[-1].unit is unit:
-            found[-1] = Run(unit, found[-1].first, first)
+            found[-1] = Run(unit, found[-1].first, start)
         else:
-            found.append(Run(unit, first, first))
-        first = _end_of(unit, first) + timedelta(days=1)
+            found.append(Run(unit, first, start))
+        first = _end_of(unit, start) + timedelta(days=1)
     if last is None:
         found.append(Run(Unit.YEAR, first, None))
     return found
