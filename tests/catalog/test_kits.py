@@ -111,8 +111,8 @@ def test_a_version_counts_from_its_day(unit: Unit, tree: Tree) -> None:
             lambda: kits.issue_version(db.session.get_one(KitStandard, standard.id), lines=lines, effective_from=later)
         )
         assert unit(tree.required) == {"雨伞": (3, False)}
-        found, _, _ = unit(lambda: standards.standards_at(tree.desk_id))
-        assert found.changes_on == later
+        found, chain, kind = unit(lambda: standards.standards_at(tree.desk_id))
+        assert unit(lambda: [day for day, _ in found.coming(chain, kind)]) == [later]
     with clock.at(NOON + timedelta(days=9)):
         assert unit(tree.required) == {"雨伞": (3, False)}
     with clock.at(NOON + timedelta(days=10)):

@@ -62,7 +62,7 @@ def test_each_cause_is_raised_once_and_closed_by_the_ledger(client: Any, unit: U
         assert found["low"]["state"] == "open"
         assert sorted(heard(unit, tree.manager_id)) == ["stock_low", "stock_missing_critical"]
         # The figures follow, nobody hears of it again.
-        unit(lambda: tree.move("issue", 0, "tea", 1))
+        unit(lambda: tree.move("write_off", 0, "tea", 1))
         look(unit)
         low = next(one for one in listed(client, tree.manager_id) if one["kind"] == "low")
         assert (low["id"], low["details"]["held"]) == (found["low"]["id"], 3)
@@ -72,7 +72,7 @@ def test_each_cause_is_raised_once_and_closed_by_the_ledger(client: Any, unit: U
         (closed,) = listed(client, tree.manager_id, "?state=closed")
         assert (closed["id"], closed["state"], closed["closed_at"]) == (low["id"], "closed", "2026-11-23T04:00:00Z")
         # It comes back: another alert, and news.
-        unit(lambda: tree.move("issue", 0, "tea", 1))
+        unit(lambda: tree.move("write_off", 0, "tea", 1))
         look(unit)
         again = next(one for one in listed(client, tree.manager_id) if one["kind"] == "low")
         assert again["id"] != low["id"]

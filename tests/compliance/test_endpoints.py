@@ -117,8 +117,8 @@ def test_the_day_of_failure_follows_from_issues_and_expiry(client: Any, unit: Un
         unit(lambda: tree.require(tea=5, gauze=2))
 
         def run() -> Any:
-            db.session.execute(update(Station).values(created_at=NOON - timedelta(days=300)))
-            tree.fill(0, tea=20)
+            with clock.at(NOON - timedelta(days=300)):
+                tree.fill(0, tea=20)
             tree.move("receipt", 0, "gauze", 3, days=40)
             wrong = tree.move("issue", 0, "tea", 3)
             reverse_movement(
@@ -138,11 +138,67 @@ def test_the_day_of_failure_follows_from_issues_and_expiry(client: Any, unit: Un
         assert found["failing_item"]["name"].startswith("gauze")
 
 
-def test_a_young_station_is_reckoned_over_thirty_days(client: Any, unit: Unit, tree: Tree) -> None:
-    unit(lambda: tree.require(tea=5))
-    unit(lambda: tree.fill(0, tea=10))
-    unit(lambda: tree.move("issue", 0, "tea", 3))
-    assert by_name(station(client, tree)["items"])["tea"]["issued_days"] == 30
+def test_use_is_reckoned_over_the_days_that_the_station_has_the_item(client: Any, unit: Unit, tree: Tree) -> None:
+    with clock.at(NOON):
+        unit(lambda: tree.require(tea=5, soap=5, salt=5))
+        unit(lambda: db.session.execute(update(Station).values(created_at=NOON - timedelta(days=365))))
+    for days, name, quantity in ((10, "tea", 110), (0, "soap", 10), (365, "salt", 10)):
+        with clock.at(NOON - timedelta(days=days)):
+            unit(lambda name=name, quantity=quantity: tree.fill(0, **{name: quantity}))
+    for days in range(10, 0, -1):
+        with clock.at(NOON - timedelta(days=days)):
+            unit(lambda: tree.move("issue", 0, "tea", 5))
+    with clock.at(NOON):
+        unit(lambda: (tree.move("issue", 0, "soap", 1), tree.move("issue", 0, "salt", 1)))
+        items = by_name(station(client, tree)["items"])
+        assert {name: (one["issued"], one["issued_days"]) for name, one in items.items()} == {
+            "tea": (50, 10),
+            "soap": (1, 7),
+            "salt": (1, 90),
+        }
+        # Sixty are left, five a day: on the twelfth day none, on the eleventh five.
+        assert items["tea"]["fails_on"] == unit(lambda: in_days(12)).isoformat()
+
+
+def test_what_is_announced_is_foreseen(client: Any, unit: Unit, tree: Tree) -> None:
+    with clock.at(NOON):
+        standard = unit(lambda: tree.require(tea=5, soap=2)).id
+        unit(lambda: tree.fill(0, tea=8, soap=2))
+
+        def announce(days: int, **minimums: int) -> None:
+            kits.issue_version(
+                db.session.get_one(KitStandard, standard),
+                lines=[{"item_id": tree.item(name), "minimum": minimum} for name, minimum in minimums.items()],
+                effective_from=in_days(days),
+            )
+
+        def days() -> dict[str, Any]:
+            found = station(client, tree)
+            (tree_found,) = [
+                one for one in whole(client, tree)["items"] if one["station"]["id"] == found["station"]["id"]
+            ]
+            assert tree_found["fails_on"] == found["fails_on"]
+            assert (found["score"], found["missing"]) == (100, [])
+            return {name: one["fails_on"] for name, one in by_name(found["items"]).items()} | {
+                "first": found["fails_on"],
+                "item": found["failing_item"] and found["failing_item"]["name"].rstrip("0123456789"),
+            }
+
+        twelve, thirty = (unit(lambda ahead=ahead: in_days(ahead)).isoformat() for ahead in (12, 30))
+        assert days() == {"tea": None, "soap": None, "first": None, "item": None}
+        unit(lambda: announce(30, tea=9, soap=2))
+        assert days() == {"tea": thirty, "soap": None, "first": thirty, "item": "tea"}
+        # What is asked for from then on only: it is no part of today's score.
+        unit(lambda: announce(12, tea=5, salt_critical=1))
+        assert days() == {"tea": None, "soap": None, "first": twelve, "item": "salt_critical"}
+        unit(refresh.discover)
+        unit(refresh.refresh_batch)
+        alerts = client.as_(tree.administrator_id).get(f"/stock/alerts?organization_id={tree.center_id}").get_json()
+        of_desk = [one for one in alerts["items"] if one["station"]["id"] == str(tree.desks[0])]
+        assert [(one["kind"], one["details"]["fails_on"]) for one in of_desk] == [("will_fail", twelve)]
+    with clock.at(NOON + timedelta(days=12)):
+        found = station(client, tree)
+        assert (by_name(found["missing"])["salt_critical"]["missing"], found["fails_because"]) == (1, "missing")
 
 
 def test_stock_names_the_minimum_and_what_is_low(client: Any, unit: Unit, tree: Tree, statements: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volunteer_api.compliance.forecast import Because, Failure, Portion, Rate, forecast
+from volunteer_api.compliance.forecast import Because, Failure, Portion, Rate, forecast, forecast_all
 
 TODAY = date(2026, 11, 23)
 
@@ -21,10 +21,12 @@ portions = st.lists(
     ),
     max_size=6,
 )
+# From how many days on how many must be held; 0 for nothing.
+announced = st.dictionaries(st.integers(1, 70), st.integers(0, 15), max_size=2)
 rates = st.tuples(st.integers(0, 60), st.integers(1, 40)).map(lambda one: Rate(*one))
 
 
-def simulate(held: list[Portion], rate: Rate, minimum: int, horizon: int) -> date | None:
+def simulate(held: list[Portion], rate: Rate, minimums: dict[int, int], horizon: int) -> date | None:
     """The slow and simple way: every day, every piece."""
     pieces = sorted(
         one.expires_on or date.max
@@ -35,7 +37,7 @@ def simulate(held: list[Portion], rate: Rate, minimum: int, horizon: int) -> dat
     used = 0
     for days in range(horizon + 1):
         pieces = [expires_on for expires_on in pieces if expires_on >= day(days)]
-        if len(pieces) < minimum:
+        if len(pieces) < minimums[max(begin for begin in minimums if begin <= days)]:
             return day(days)
         # What this day uses up, from what expires first.
         while used < rate.quantity * (days + 1) // rate.days:
@@ -45,10 +47,14 @@ def simulate(held: list[Portion], rate: Rate, minimum: int, horizon: int) -> dat
 
 
 @settings(max_examples=600, deadline=None)
-@given(held=portions, rate=rates, minimum=st.integers(1, 15), horizon=st.integers(0, 60))
-def test_the_day_is_that_of_a_simulation(held: list[Portion], rate: Rate, minimum: int, horizon: int) -> None:
-    found = forecast(held, rate, minimum, today=TODAY, horizon_days=horizon)
-    assert (found.day if found else None) == simulate(held, rate, minimum, horizon)
+@given(held=portions, rate=rates, minimum=st.integers(0, 15), later=announced, horizon=st.integers(0, 60))
+def test_the_day_is_that_of_a_simulation(
+    held: list[Portion], rate: Rate, minimum: int, later: dict[int, int], horizon: int
+) -> None:
+    minimums = {0: minimum} | later
+    asked = [(day(begin), minimums[begin]) for begin in sorted(minimums)]
+    found = forecast_all(held, rate, asked, today=TODAY, horizon_days=horizon)
+    assert (found.day if found else None) == simulate(held, rate, minimums, horizon)
 
 
 @settings(max_examples=300, deadline=None)
@@ -58,8 +64,8 @@ def test_the_reason_alone_would_do(held: list[Portion], rate: Rate, minimum: int
     if found is None:
         return
     usable = [one for one in held if one.expires_on is None or one.expires_on >= TODAY]
-    by_expiry = simulate(usable, Rate(0, 1), minimum, 60)
-    by_use = simulate([Portion(one.quantity, None) for one in usable], rate, minimum, 60)
+    by_expiry = simulate(usable, Rate(0, 1), {0: minimum}, 60)
+    by_use = simulate([Portion(one.quantity, None) for one in usable], rate, {0: minimum}, 60)
     assert {
         Because.MISSING: found.day == TODAY,
         Because.EXPIRY: by_expiry == found.day,

@@ -77,26 +77,46 @@ class Requirement:
 
 
 @dataclass
-class _InForce:
+class _Version:
+    effective_from: date
     withdrawn: bool
     lines: list[LineView] = field(default_factory=list)
 
 
+# The versions of a standard that count or will count, by number.
+_Versions = dict[int, _Version]
+
+
 @dataclass
 class Standards:
-    """The standards in force of some organizations, by organization, kind of station and kit."""
+    """The standards of some organizations, by organization, kind of station and kit: in force, and issued ahead."""
 
-    _found: dict[tuple[UUID, str], dict[str, _InForce]] = field(default_factory=dict)
-    # The first day to come on which one of them changes, None where none was issued ahead.
-    changes_on: date | None = None
+    _found: dict[tuple[UUID, str], dict[str, _Versions]] = field(default_factory=dict)
 
-    def required(self, chain: Sequence[UUID], station_kind: str) -> dict[UUID, Requirement]:
-        """What a station of this kind must hold, by item; `chain` goes from its organization up to the root."""
-        chosen: dict[str, _InForce] = {}
+    def coming(self, chain: Sequence[UUID], station_kind: str) -> list[tuple[date, dict[UUID, Requirement]]]:
+        """The days to come on which a version begins to count, in their order, and what must be held from then on."""
+        today = clock.today()
+        versions = [
+            version
+            for organization_id in chain
+            for found in self._found.get((organization_id, station_kind), {}).values()
+            for version in found.values()
+        ]
+        days = sorted({version.effective_from for version in versions if version.effective_from > today})
+        return [(day, self.required(chain, station_kind, on=day)) for day in days]
+
+    def required(self, chain: Sequence[UUID], station_kind: str, *, on: date | None = None) -> dict[UUID, Requirement]:
+        """What a station of this kind must hold on a day (None: today), by item.
+
+        `chain` goes from its organization up to the root.
+        """
+        day = on or clock.today()
+        chosen: dict[str, _Version] = {}
         for organization_id in chain:
-            for kit, standard in self._found.get((organization_id, station_kind), {}).items():
-                if not standard.withdrawn:
-                    chosen.setdefault(kit, standard)
+            for kit, versions in self._found.get((organization_id, station_kind), {}).items():
+                counting = [number for number, version in versions.items() if version.effective_from <= day]
+                if counting and not versions[max(counting)].withdrawn:
+                    chosen.setdefault(kit, versions[max(counting)])
         merged: dict[UUID, Requirement] = {}
         for kit, standard in sorted(chosen.items()):
             for line in standard.lines:
@@ -110,16 +130,12 @@ class Standards:
         return merged
 
     def add(self, row: Row[Any]) -> None:
-        """Take over a row of `_in_force`."""
-        if row.next_from is not None and (self.changes_on is None or row.next_from < self.changes_on):
-            self.changes_on = row.next_from
-        if row.version_id is None:
-            return
-        kits = self._found.setdefault((row.organization_id, row.station_kind), {})
-        standard = kits.setdefault(row.kit, _InForce(row.withdrawn))
+        """Take over a row of `_counting`."""
+        versions = self._found.setdefault((row.organization_id, row.station_kind), {}).setdefault(row.kit, {})
+        version = versions.setdefault(row.number, _Version(row.effective_from, row.withdrawn))
         if row.item_id is not None:
             item = NamedItem(row.item_id, row.item_name, row.item_unit, row.item_kind)
-            standard.lines.append(LineView(item, row.minimum, row.critical))
+            version.lines.append(LineView(item, row.minimum, row.critical))
 
 
 def required_at(station_id: UUID) -> dict[UUID, Requirement]:
@@ -141,7 +157,7 @@ def standards_at(station_id: UUID) -> tuple[Standards, list[UUID], str]:
         .subquery()
     )
     rows = db.session.execute(
-        _in_force()
+        _counting()
         .add_columns(above.c.depth)
         .join(
             above,
@@ -164,13 +180,13 @@ def standards_on(path_ids: Collection[UUID]) -> tuple[Standards, dict[UUID, list
     if not chains:
         return standards, chains
     on_paths = PathMember.path_id.in_(path_ids)
-    in_force = _in_force().where(KitStandardKind.organization_id.in_(select(PathMember.ancestor_id).where(on_paths)))
-    empty = [cast(null(), column.type).label(column.name) for column in in_force.selected_columns]
+    counting = _counting().where(KitStandardKind.organization_id.in_(select(PathMember.ancestor_id).where(on_paths)))
+    empty = [cast(null(), column.type).label(column.name) for column in counting.selected_columns]
     # The chains come along as rows of their own: with each line they would come as often as there are lines.
     members = select(*empty, PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(
         on_paths, PathMember.ancestor_id.in_(select(KitStandardKind.organization_id))
     )
-    lines = in_force.add_columns(
+    lines = counting.add_columns(
         cast(null(), PathMember.path_id.type).label("path_id"),
         cast(null(), PathMember.ancestor_id.type).label("ancestor_id"),
         cast(null(), PathMember.depth.type).label("depth"),
@@ -305,20 +321,10 @@ def _number_in_force(standard_id: Any) -> Any:
     )
 
 
-def _next_day(standard_id: Any) -> Any:
-    """The first day to come from which a version of a standard counts, as a subquery on its id."""
-    coming = KitStandardVersion.__table__.alias()
-    return (
-        select(func.min(coming.c.effective_from))
-        .where(coming.c.standard_id == standard_id, coming.c.effective_from > clock.today())
-        .scalar_subquery()
-    )
+def _counting() -> Select[*tuple[Any, ...]]:
+    """The lines of all versions that count today or will, by organization, kind of station and kit.
 
-
-def _in_force() -> Select[*tuple[Any, ...]]:
-    """The lines of all versions that count today, by organization, kind of station and kit.
-
-    One row without an item where a version asks for nothing, one without a version where none counts yet.
+    One row without an item where a version asks for nothing.
     """
     offered = and_(Item.id == KitStandardLine.item_id, Item.prohibited.is_(False), Item.archived.is_(False))
     return (
@@ -326,9 +332,9 @@ def _in_force() -> Select[*tuple[Any, ...]]:
             KitStandardKind.organization_id,
             KitStandardKind.station_kind,
             KitStandardKind.kit,
-            KitStandardVersion.id.label("version_id"),
+            KitStandardVersion.number,
+            KitStandardVersion.effective_from,
             KitStandardVersion.withdrawn,
-            _next_day(KitStandardKind.standard_id).label("next_from"),
             Item.id.label("item_id"),
             Item.name.label("item_name"),
             Item.unit.label("item_unit"),
@@ -337,11 +343,12 @@ def _in_force() -> Select[*tuple[Any, ...]]:
             KitStandardLine.critical,
         )
         .select_from(KitStandardKind)
-        .outerjoin(
+        .join(
             KitStandardVersion,
             and_(
                 KitStandardVersion.standard_id == KitStandardKind.standard_id,
-                KitStandardVersion.number == _number_in_force(KitStandardKind.standard_id),
+                # Those before the one in force count no more, whatever their day.
+                KitStandardVersion.number >= func.coalesce(_number_in_force(KitStandardKind.standard_id), 0),
             ),
         )
         .outerjoin(KitStandardLine, KitStandardLine.version_id == KitStandardVersion.id)

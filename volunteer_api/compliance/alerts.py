@@ -42,7 +42,7 @@ def causes_of(assessment: Assessment) -> list[Cause]:
     """Everything wrong at a station that somebody should hear of."""
     found = []
     warned_until = clock.today() + timedelta(days=rules().fail_warning_days)
-    for one in assessment.items:
+    for one in (*assessment.items, *assessment.announced):
         if one.missing:
             kind = AlertKind.MISSING_CRITICAL if one.critical else AlertKind.LOW
             found.append(Cause(kind, one.item.id.hex, one.item, {"held": one.held, "minimum": one.minimum}))

@@ -18,14 +18,18 @@ from sqlalchemy import Row
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.catalog.standards import Requirement
-from volunteer_api.compliance.forecast import Because, Portion, Rate, forecast
+from volunteer_api.compliance.forecast import Because, Portion, Rate, forecast_all
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import QUARANTINED, SEALED
 
 CRITICAL_WEIGHT = 2
-# A station that is younger is reckoned as if it were so old: the first week's issues say little about the year.
-LEAST_DAYS_OBSERVED = 30
+# An item that a station has not had for so long is reckoned as if it had: a day's issues say little of a week's.
+LEAST_DAYS_OBSERVED = 7
+
+
+# From that day on a station must hold these, by item.
+Coming = tuple[date, Mapping[UUID, Requirement]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class HeldLot:
 class Holding:
     """What a station has of an item: on the shelf, beside it, and how many were issued lately.
 
-    `numbered` is how many of those on the shelf are numbered pieces, where somebody asked.
+    `since` is the moment of its first entry there, where any were issued; `numbered` is how many of those on the shelf
+    are numbered pieces, where somebody asked.
     """
 
     item: NamedItem
@@ -50,6 +55,7 @@ class Holding:
     on_loan: int = 0
     in_transit: int = 0
     issued: int = 0
+    since: datetime | None = None
     numbered: int = 0
 
     def add(self, row: Row[Any]) -> None:
@@ -59,6 +65,7 @@ class Holding:
         self.on_loan += row.on_loan
         self.in_transit += row.in_transit
         self.issued += row.issued
+        self.since = self.since or row.since
 
     @property
     def lent(self) -> int:
@@ -119,6 +126,8 @@ class Assessment:
 
     score: int | None
     items: Sequence[ItemAssessment]
+    # What is only asked for from a day to come on, with the minimum of that day.
+    announced: Sequence[ItemAssessment]
     near_expiry: Sequence[tuple[NamedItem, HeldLot]]
     expired: Sequence[tuple[NamedItem, HeldLot]]
     # The last day on which score and counts still hold if nothing moves.
@@ -135,7 +144,7 @@ class Assessment:
     @property
     def first_failure(self) -> ItemAssessment | None:
         """The item that fails first: of several on one day a critical one, then by name."""
-        failing = [one for one in self.items if one.fails_on is not None]
+        failing = [one for one in (*self.items, *self.announced) if one.fails_on is not None]
         return min(failing, key=lambda one: (one.fails_on, not one.critical, one.item.name, one.item.id), default=None)
 
 
@@ -145,7 +154,7 @@ class _Frame:
 
     today: date
     near_until: date
-    issued_days: int
+    consumption_days: int
     horizon_days: int
 
 
@@ -153,25 +162,33 @@ def assess(
     required: Mapping[UUID, Requirement],
     holdings: Mapping[UUID, Holding],
     *,
-    created_at: datetime,
     today: date,
-    changes_on: date | None = None,
+    coming: Sequence[Coming] = (),
 ) -> Assessment:
-    """How a station that was set up at `created_at` stands; `changes_on` is when its standards will be others."""
+    """How a station stands; `coming` is what it must hold from days to come on, in their order."""
     chosen = rules()
-    observed = max((today - clock.local_date(created_at)).days, LEAST_DAYS_OBSERVED)
     frame = _Frame(
-        today,
-        today + timedelta(days=chosen.near_expiry_days),
-        min(observed, chosen.consumption_days),
-        chosen.forecast_days,
+        today, today + timedelta(days=chosen.near_expiry_days), chosen.consumption_days, chosen.forecast_days
     )
-    items = [_assess_item(one, holdings.get(item_id) or Holding(one.item), frame) for item_id, one in required.items()]
-    items.sort(key=lambda one: (one.item.name, one.item.id))
+    asked = [(today, required), *coming]
+    # What is asked for today by its requirement of today, what will be by its first.
+    first = {item_id: one for _, requirements in reversed(asked) for item_id, one in requirements.items()}
+    assessed = [
+        _assess_item(
+            one,
+            [(day, requirements.get(item_id)) for day, requirements in asked],
+            holdings.get(item_id) or Holding(one.item),
+            frame,
+        )
+        for item_id, one in first.items()
+    ]
+    assessed.sort(key=lambda one: (one.item.name, one.item.id))
+    items = [one for one in assessed if one.item.id in required]
     ordered = sorted(holdings.values(), key=lambda one: (one.item.name, one.item.id))
     return Assessment(
         score=score_of(items),
         items=items,
+        announced=[one for one in assessed if one.item.id not in required],
         near_expiry=[
             (holding.item, lot)
             for holding in ordered
@@ -179,7 +196,7 @@ def assess(
             if lot.expires_on is not None and lot.expires_on <= frame.near_until
         ],
         expired=[(holding.item, lot) for holding in ordered for lot in holding.expired_lots(today)],
-        valid_through=_valid_through(items, ordered, frame, changes_on),
+        valid_through=_valid_through(assessed, ordered, frame, coming),
     )
 
 
@@ -194,16 +211,20 @@ def score_of(items: Sequence[ItemAssessment]) -> int | None:
     return int(100 * covered / sum(weights))
 
 
-def _assess_item(required: Requirement, holding: Holding, frame: _Frame) -> ItemAssessment:
+def _assess_item(
+    required: Requirement, asked: Sequence[tuple[date, Requirement | None]], holding: Holding, frame: _Frame
+) -> ItemAssessment:
+    """`required` by itself, with the day of failure by all that is `asked` from days on."""
     usable = holding.usable_lots(frame.today)
     held = holding.lent + sum(lot.quantity for lot in usable)
     portions = [Portion(lot.quantity, lot.expires_on) for lot in usable]
     if holding.lent:
         portions.append(Portion(holding.lent, None))
-    failure = forecast(
+    rate = Rate(holding.issued, _issued_days(holding, frame))
+    failure = forecast_all(
         portions,
-        Rate(holding.issued, frame.issued_days),
-        required.minimum,
+        rate,
+        [(day, one.minimum if one is not None else 0) for day, one in asked],
         today=frame.today,
         horizon_days=frame.horizon_days,
     )
@@ -213,26 +234,33 @@ def _assess_item(required: Requirement, holding: Holding, frame: _Frame) -> Item
         minimum=required.minimum,
         critical=required.critical,
         held=held,
-        missing=max(required.minimum - held, 0),
+        missing=max(required.minimum - held, 0) if asked[0][1] is not None else 0,
         near_expiry=sum(
             lot.quantity for lot in usable if lot.expires_on is not None and lot.expires_on <= frame.near_until
         ),
         expired=sum(lot.quantity for lot in holding.expired_lots(frame.today)),
         issued=holding.issued,
-        issued_days=frame.issued_days,
+        issued_days=rate.days,
         fails_on=failure.day if failure else None,
         fails_because=failure.because if failure else None,
     )
 
 
+def _issued_days(holding: Holding, frame: _Frame) -> int:
+    """In how many days what was issued was: as long as the station has had the item, within bounds."""
+    if holding.since is None:
+        return frame.consumption_days
+    age = (frame.today - clock.local_date(holding.since)).days
+    return min(max(age, LEAST_DAYS_OBSERVED), frame.consumption_days)
+
+
 def _valid_through(
-    items: Sequence[ItemAssessment], holdings: Sequence[Holding], frame: _Frame, changes_on: date | None
+    items: Sequence[ItemAssessment], holdings: Sequence[Holding], frame: _Frame, coming: Sequence[Coming]
 ) -> date:
     day = timedelta(days=1)
     until_near = frame.near_until - frame.today + day
     ends = [frame.today + timedelta(days=frame.horizon_days)]
-    if changes_on is not None:
-        ends.append(changes_on - day)
+    ends += [changes_on - day for changes_on, _ in coming]
     for holding in holdings:
         for lot in holding.lots:
             if lot.portion != QUARANTINED and lot.expires_on is not None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 
 class Because(StrEnum):
-    """Why a station fails: it holds too little already, or will by expiry, by use, or by both together."""
+    """Why a station fails: it holds too little already, or for what is announced, or will by expiry, use, or both."""
 
     MISSING = "missing"
     EXPIRY = "expiry"
@@ -73,6 +73,29 @@ def forecast(
     elif by_use == both:
         because = Because.CONSUMPTION
     return Failure(today + timedelta(days=both), because)
+
+
+def forecast_all(
+    portions: Sequence[Portion],
+    rate: Rate,
+    minimums: Sequence[tuple[date, int]],
+    *,
+    today: date,
+    horizon_days: int,
+) -> Failure | None:
+    """The first day on which less than the minimum of that day will be left; None where not within the horizon.
+
+    `minimums` are asked for from days on, in their order, the first from today; 0 asks for nothing.
+    """
+    over = today + timedelta(days=horizon_days + 1)
+    ends = [min(day, over) for day, _ in minimums[1:]] + [over]
+    for (begin, minimum), end in zip(minimums, ends, strict=True):
+        if minimum:
+            found = forecast(portions, rate, minimum, today=today, horizon_days=horizon_days)
+            # Nothing comes back: what is too little on one day is so on each after it.
+            if found is not None and max(found.day, begin) < end:
+                return Failure(max(found.day, begin), found.because)
+    return None
 
 
 def _days_left(portions: Iterable[Portion], rate: Rate, minimum: int, today: date, horizon: int) -> int | None:

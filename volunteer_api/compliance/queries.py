@@ -156,13 +156,12 @@ def parents_of(organization_ids: Collection[UUID]) -> dict[UUID, UUID]:
 
 
 def station_facts(station_ids: Collection[UUID]) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Id, name, kind, creation, organization and its path, of stations. One statement."""
+    """Id, name, kind, organization and its path, of stations. One statement."""
     return db.session.execute(
         select(
             Station.id,
             Station.name,
             Station.kind,
-            Station.created_at,
             Station.organization_id,
             Organization.path_id,
         )
@@ -283,6 +282,7 @@ def _shelves(station_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
         StockBalance.on_loan,
         StockBalance.in_transit,
         literal(0).label("issued"),
+        cast(null(), StockEntry.occurred_at.type).label("since"),
     ).where(
         StockBalance.station_id.in_(station_ids),
         or_(StockBalance.quantity > 0, StockBalance.on_loan > 0, StockBalance.in_transit > 0),
@@ -292,6 +292,15 @@ def _shelves(station_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
 def _issues(station_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
     since = clock.start_of(clock.today() - timedelta(days=rules().consumption_days))
     reversal = aliased(Movement)
+    first = aliased(StockEntry)
+    began = (
+        select(first.occurred_at)
+        .where(first.station_id == StockEntry.station_id, first.item_id == StockEntry.item_id)
+        .order_by(first.sequence)
+        .limit(1)
+        .correlate(StockEntry)
+        .scalar_subquery()
+    )
     return (
         select(
             StockEntry.station_id,
@@ -303,6 +312,7 @@ def _issues(station_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
             literal(0).label("on_loan"),
             literal(0).label("in_transit"),
             cast(-func.sum(StockEntry.quantity), StockBalance.quantity.type).label("issued"),
+            began.label("since"),
         )
         .join(Movement, Movement.id == StockEntry.movement_id)
         .outerjoin(reversal, reversal.reverses_id == Movement.id)

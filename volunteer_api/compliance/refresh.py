@@ -51,9 +51,8 @@ def assess_stations(station_ids: Sequence[UUID]) -> None:
         assessment = assess(
             standards.required(chains[row.path_id], row.kind),
             held.get(row.id, {}),
-            created_at=row.created_at,
             today=today,
-            changes_on=standards.changes_on,
+            coming=standards.coming(chains[row.path_id], row.kind),
         )
         found[row.id] = assessment
         first = assessment.first_failure

@@ -29,8 +29,9 @@ SCORE = {
     "Null where no standard asks for anything."
 }
 FAILS_ON = {
-    "description": "The first day on which less than a minimum will be held if nothing is done, by expiry dates and by "
-    "the issues of the last days; today where it is less already, null where that is not within a year."
+    "description": "The first day on which less than a minimum will be held if nothing is done, by expiry dates, the "
+    "issues of the last days and the versions of standards that are issued ahead; "
+    "today where it is less already, null where that is not within a year."
 }
 
 

@@ -149,14 +149,12 @@ class StationCompliance:
 def station_compliance(station: Station) -> StationCompliance:
     """What a station holds against its standards. Two statements."""
     standards, chain, station_kind = standards_at(station.id)
-    required = standards.required(chain, station_kind) if chain else {}
     held = queries.holdings([station.id])
     found = assess(
-        required,
+        standards.required(chain, station_kind),
         held.get(station.id, {}),
-        created_at=station.created_at,
         today=clock.today(),
-        changes_on=standards.changes_on,
+        coming=standards.coming(chain, station_kind),
     )
     first = found.first_failure
     return StationCompliance(
@@ -229,8 +227,8 @@ def _assess_anew(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[UUID, Assessment
         row.station_id: assess(
             standards.required(chains[row.path_id], row.station_kind),
             held.get(row.station_id, {}),
-            created_at=row.station_created_at,
             today=today,
+            coming=standards.coming(chains[row.path_id], row.station_kind),
         )
         for row in rows
     }

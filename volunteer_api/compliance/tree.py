@@ -206,7 +206,6 @@ def _station_columns(*, fresh: bool) -> list[ColumnElement[Any]]:
         Station.code.label("station_code"),
         Station.name.label("station_name"),
         Station.kind.label("station_kind"),
-        Station.created_at.label("station_created_at"),
         Organization.id.label("organization_id"),
         Organization.name.label("organization_name"),
         Organization.path_id.label("path_id"),
