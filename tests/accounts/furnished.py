@@ -399,22 +399,23 @@ def _keep_stock(volunteer_id: UUID, scene: Scene) -> None:
 
 
 def _lend(volunteer_id: UUID, scene: Scene) -> None:
-    """Somebody who lends to herself and takes a part of it back."""
+    """Somebody who lends to herself and to another, and takes a part of what the other has back."""
     item_id = make_item(kind=ItemKind.DURABLE)
     inventory.record_movement(
         station_id=scene.station_id,
         actor_id=volunteer_id,
         kind=RecordableKind.RECEIPT,
         reason=MovementReason.OTHER,
-        lines=[{"item_id": item_id, "quantity": 2}],
+        lines=[{"item_id": item_id, "quantity": 4}],
     )
-    loan = loans.lend(
-        station_id=scene.station_id,
-        actor_id=volunteer_id,
-        borrower={"volunteer_id": volunteer_id},
-        item_id=item_id,
-        quantity=2,
-    )
+    for borrower_id in (volunteer_id, scene.member_id):
+        loan = loans.lend(
+            station_id=scene.station_id,
+            actor_id=volunteer_id,
+            borrower={"volunteer_id": borrower_id},
+            item_id=item_id,
+            quantity=2,
+        )
     take_back(
         db.session.get_one(Loan, loan.id),
         station_id=scene.station_id,
