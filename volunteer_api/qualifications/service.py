@@ -242,8 +242,9 @@ def let_numbers_go(volunteer_id: UUID, *, besides: str | None = None) -> None:
     """Let what names somebody by numbers that are not hers any more name only her account: all but `besides`."""
     kept = accounts.phone_digest(besides) if besides is not None else b""
     for model in (TrainingRecord, Insured):
-        mine = select(model).where(model.volunteer_id == volunteer_id, model.phone_digest != kept)
-        for one in db.session.scalars(mine):
+        others = select(model).where(model.volunteer_id == volunteer_id, model.phone_digest != kept)
+        rows: Iterable[Any] = db.session.scalars(others)
+        for one in rows:
             # The digest of no phone; rows of one policy have different ones.
             one.phone_digest = accounts.phone_digest(str(one.id))
     db.session.flush()
