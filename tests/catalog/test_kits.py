@@ -69,13 +69,13 @@ def body_of(tree: Tree, **changes: Any) -> dict[str, Any]:
     return body | {"lines": lines} | changes
 
 
-def test_the_nearest_standard_of_a_kit_wins_whole(unit: Unit, tree: Tree) -> None:
+def test_who_stands_below_asks_for_more_and_never_for_less(unit: Unit, tree: Tree) -> None:
     unit(lambda: tree.issue(tree.center_id, 10))
     assert unit(tree.required) == {"雨伞": (10, False)}
     # For its kind of station only.
     assert unit(lambda: tree.required(tree.post_id)) == {}
     office = unit(lambda: tree.issue(tree.office_id, 2, item=tree.pump, critical=True))
-    assert unit(tree.required) == {"打气筒": (2, True)}
+    assert unit(tree.required) == {"雨伞": (10, False), "打气筒": (2, True)}
 
     def withdraw() -> None:
         kits.issue_version(db.session.get_one(KitStandard, office.id), withdrawn=True)
@@ -83,7 +83,12 @@ def test_the_nearest_standard_of_a_kit_wins_whole(unit: Unit, tree: Tree) -> Non
     unit(withdraw)
     assert unit(tree.required) == {"雨伞": (10, False)}
     unit(lambda: kits.issue_version(db.session.get_one(KitStandard, office.id), lines=[]))
-    assert unit(tree.required) == {}
+    assert unit(tree.required) == {"雨伞": (10, False)}
+    for minimum, counts in ((4, 10), (12, 12)):
+        lines: Any = [{"item_id": tree.umbrella, "minimum": minimum, "critical": True}]
+        unit(lambda lines=lines: kits.issue_version(db.session.get_one(KitStandard, office.id), lines=lines))
+        assert unit(tree.required) == {"雨伞": (counts, True)}
+    assert unit(lambda: next(iter(standards.required_at(tree.desk_id).values())).kits) == ("desk",)
 
 
 def test_of_several_kits_the_greater_minimum_counts(unit: Unit, tree: Tree) -> None:

@@ -290,13 +290,13 @@ def test_a_sum_is_never_behind_the_shelf(app: Any, client: Any, unit: Unit, tree
     unit(lambda: kits.issue_version(db.session.get_one(KitStandard, standard.id), lines=lines))
     assert scores() == [0, 0, 0, 100]
     settle(app)
-    unit(lambda: tree.require(tree.offices[1], umbrella=1))
-    unit(lambda: tree.fill(2, umbrella=1))
+    unit(lambda: tree.require(tree.offices[1], umbrella=4))
+    unit(lambda: tree.fill(2, umbrella=4))
     settle(app)
     assert scores() == [0, 0, 100, 100]
-    # Below the other office, less is asked of it.
+    # Below the other office, more is asked of it.
     unit(lambda: move_desk(tree))
-    assert [one["score"] for one in whole(client, tree)["items"]] == [0, 0, 100, 100]
+    assert [one["score"] for one in whole(client, tree)["items"]] == [0, 0, 50, 100]
     unit(lambda: catalog.change_item(db.session.get_one(Item, tree.items["umbrella"]), archived=True))
     assert [one["score"] for one in whole(client, tree)["items"]] == [None] * 4
 
@@ -309,15 +309,15 @@ def move_desk(tree: Tree) -> None:
 def test_a_moved_organization_brings_its_stations_under_other_standards(
     app: Any, client: Any, unit: Unit, tree: Tree
 ) -> None:
-    unit(lambda: tree.require(umbrella=4))
-    unit(lambda: tree.require(tree.offices[1], kit="desk", umbrella=1))
+    unit(lambda: tree.require(umbrella=1))
+    unit(lambda: tree.require(tree.offices[1], kit="desk", umbrella=4))
     unit(lambda: tree.fill(0, umbrella=1))
     unit(refresh.discover)
     settle(app)
-    assert station(client, tree)["score"] == 25
+    assert station(client, tree)["score"] == 100
     unit(lambda: as_station_of(tree))
     found = {one["station"]["id"]: one["score"] for one in whole(client, tree)["items"]}
-    assert found[str(tree.desks[0])] == station(client, tree)["score"] == 100
+    assert found[str(tree.desks[0])] == station(client, tree)["score"] == 25
 
 
 def as_station_of(tree: Tree) -> None:

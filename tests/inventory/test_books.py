@@ -23,8 +23,10 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.inventory import book, book_files, ledger, queries, service
 from volunteer_api.inventory.models import QUARANTINED, Movement, MovementKind, MovementReason
+from volunteer_api.inventory.problems import BookTooLarge
 from volunteer_api.inventory.shelf import Change
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.organizations.service import create_organization
 from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -214,6 +216,49 @@ class TestOrganization:
         assert "志愿服务站点物资出入库汇总台账" in text
         assert depot.code in text
         assert other in text
+
+    def test_by_child_where_the_detail_is_too_large(
+        self, client: ApiClient, depot: Depot, unit: Unit, written: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def receive(organization_id: UUID, quantity: int) -> None:
+            station = make_station(organization_id)
+            with clock.at(NOON):
+                service.record_movement(
+                    station_id=station.id,
+                    actor_id=depot.manager_id,
+                    kind=service.RecordableKind.RECEIPT,
+                    reason=MovementReason.OTHER,
+                    lines=[line_of(written, quantity)],
+                )
+
+        def grow() -> None:
+            child = create_organization(
+                parent_id=depot.office_id, kind=OrganizationKind.PRACTICE_STATION, name="河西社区实践站"
+            )
+            below = create_organization(parent_id=child.id, kind=OrganizationKind.UNIT, name="某单位")
+            receive(child.id, 6)
+            receive(below.id, 9)
+
+        unit(grow)
+
+        def read(most: int) -> book.OrganizationBook:
+            office = db.session.get_one(Organization, depot.office_id)
+            return book.read_organization_book(office, MONTH, most=most)
+
+        office = unit(lambda: db.session.get_one(Organization, depot.office_id).name)
+        assert (unit(lambda: read(3)).by_child, len(unit(lambda: read(3)).lines)) == (False, 3)
+        found = unit(lambda: read(2))
+        assert found.by_child
+        assert [(line.organization, line.opening, line.incoming, line.outgoing) for line in found.lines] == [
+            (office, 20, 8, 4),
+            ("河西社区实践站", 0, 15, 0),
+        ]
+        assert [(line.opening, line.closing) for line in book.by_item(found.lines)] == [(20, 39)]
+        with pytest.raises(BookTooLarge):
+            unit(lambda: read(1))
+        monkeypatch.setattr(book_files, "MOST_PDF_ROWS", 2)
+        paper = client.as_(depot.organizer_id).get(f"/organizations/{depot.office_id}/ledger.pdf?month={MONTH}")
+        assert "按下级组织汇总" in text_of(paper.data)
 
     def test_it_is_bounded(self, client: ApiClient, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(book_files, "MOST_PDF_ROWS", 0)

@@ -154,7 +154,7 @@ class KitStandardKind(Base):
 class KitStandardVersion(Identified, Base):
     """A standard as it counts from a day on. Of those that count already, the one with the highest number does.
 
-    A withdrawn one asks for nothing itself and lets the standard above count again.
+    A withdrawn one asks for nothing.
     """
 
     __tablename__ = "kit_standard_versions"

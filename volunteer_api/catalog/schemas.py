@@ -167,10 +167,10 @@ class KitStandardCreate(_KitLines):
 
 
 class KitVersionCreate(_KitLines):
-    """The next version of a standard: its lines, or `withdrawn` where the standard above shall count again.
+    """The next version of a standard: its lines, or `withdrawn` where it shall count no more.
 
-    No lines (an empty list) ask for nothing, whatever is asked above. `supersedes` is the number of the version that
-    the caller read: where a newer one was issued since, this is refused.
+    What is asked above counts beside it: a standard asks for more than those above, never for less. `supersedes` is the
+    number of the version that the caller read: where a newer one was issued since, this is refused.
     """
 
     lines = ListOf(Nested(KitLineWrite), max_length=MAX_LINES)

@@ -1,9 +1,9 @@
 """How kit standards are read, and what they come to at a station.
 
-For one kit, the standard of the nearest organization above a station (its own counts first) that is for the station's
-kind wins whole; a withdrawn one is passed over. Several kits apply at once; where two ask for one item, the greater
-minimum counts, for one wrench serves both, and it is critical where either says so. What is prohibited or no longer
-offered is asked of nobody.
+All standards apply at once that the organizations above a station (its own among them) issued for the station's kind; a
+withdrawn one does not. Where two ask for one item, whether for two kits or on two levels, the greater minimum counts,
+and it is critical where either says so: one wrench serves two kits, and who stands below may ask for more than those
+above, never for less. What is prohibited or no longer offered is asked of nobody.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -111,22 +111,20 @@ class Standards:
         `chain` goes from its organization up to the root.
         """
         day = on or clock.today()
-        chosen: dict[str, _Version] = {}
+        merged: dict[UUID, Requirement] = {}
         for organization_id in chain:
             for kit, versions in self._found.get((organization_id, station_kind), {}).items():
                 counting = [number for number, version in versions.items() if version.effective_from <= day]
-                if counting and not versions[max(counting)].withdrawn:
-                    chosen.setdefault(kit, versions[max(counting)])
-        merged: dict[UUID, Requirement] = {}
-        for kit, standard in sorted(chosen.items()):
-            for line in standard.lines:
-                before = merged.get(line.item.id, Requirement(line.item, 0, False, ()))
-                merged[line.item.id] = Requirement(
-                    line.item,
-                    max(before.minimum, line.minimum),
-                    before.critical or line.critical,
-                    (*before.kits, kit),
-                )
+                if not counting or versions[max(counting)].withdrawn:
+                    continue
+                for line in versions[max(counting)].lines:
+                    before = merged.get(line.item.id, Requirement(line.item, 0, False, ()))
+                    merged[line.item.id] = Requirement(
+                        line.item,
+                        max(before.minimum, line.minimum),
+                        before.critical or line.critical,
+                        tuple(sorted({*before.kits, kit})),
+                    )
         return merged
 
     def add(self, row: Row[Any]) -> None:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -33,7 +33,7 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.inventory.problems import BookTooLarge
 from volunteer_api.inventory.queries import closed_at, month_bounds
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
 
@@ -107,7 +107,10 @@ class StationBook:
 
 @dataclass(frozen=True)
 class OrganizationLine:
-    """An item at a station in the month: opening + incoming − outgoing = closing."""
+    """An item at a station in the month: opening + incoming − outgoing = closing.
+
+    Without a station it is the sum of all stations in the organization's subtree, or of those that are its own.
+    """
 
     organization: str
     station: str
@@ -126,12 +129,13 @@ class OrganizationLine:
 
 @dataclass(frozen=True)
 class OrganizationBook:
-    """A month of all stations in an organization's subtree."""
+    """A month of all stations in an organization's subtree; `by_child` where its lines are sums of children."""
 
     organization: str
     month: str
     made_at: datetime
     lines: list[OrganizationLine]
+    by_child: bool = False
 
 
 def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES) -> StationBook:
@@ -175,9 +179,13 @@ def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES)
 def read_organization_book(organization: Organization, month: str, *, most: int = MOST_ROWS) -> OrganizationBook:
     """A month of an organization's stations, by station and item. One statement.
 
-    Raises BookTooLarge (422) where it has more than `most` rows.
+    Where it has more than `most` rows, by child and item, and two statements; raises BookTooLarge (422) where those are
+    more, too.
     """
     rows = db.session.execute(_by_station(organization.id, month).limit(most + 1)).all()
+    by_child = len(rows) > most
+    if by_child:
+        rows = db.session.execute(_by_child(organization, month).limit(most + 1)).all()
     if len(rows) > most:
         raise BookTooLarge(most=most)
     # PostgreSQL sums bigints to a numeric.
@@ -195,7 +203,7 @@ def read_organization_book(organization: Organization, month: str, *, most: int 
         )
         for row in rows
     ]
-    return OrganizationBook(organization=organization.name, month=month, made_at=clock.now(), lines=lines)
+    return OrganizationBook(organization.name, month, clock.now(), lines, by_child)
 
 
 def by_item(lines: Iterable[OrganizationLine]) -> list[OrganizationLine]:
@@ -369,10 +377,11 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
     )
     opening = held.c.quantity - func.coalesce(moved.c.since, 0)
     incoming, outgoing = func.coalesce(moved.c.incoming, 0), func.coalesce(moved.c.outgoing, 0)
-    name = name_at(DocumentCounter.closed_at)
+    name = name_at(DocumentCounter.closed_at.expression)
     return (
         select(
             Organization.name.label("organization"),
+            Organization.path_id,
             Station.name.label("station"),
             Station.code,
             held.c.item_id,
@@ -392,6 +401,36 @@ def _by_station(organization_id: UUID, month: str) -> Select[*tuple[Any, ...]]:
         )
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
         .order_by(Station.code, name, held.c.item_id)
+    )
+
+
+def _by_child(organization: Organization, month: str) -> Select[*tuple[Any, ...]]:
+    """Each item's month in each child's subtree, and at the organization's own stations."""
+    detail = _by_station(organization.id, month).order_by(None).subquery()
+    child = aliased(Organization)
+    name = func.coalesce(child.name, literal(organization.name))
+    return (
+        select(
+            name.label("organization"),
+            literal("").label("station"),
+            literal("").label("code"),
+            detail.c.item_id,
+            # Where it was renamed, months that were closed before call it by its former name.
+            func.max(detail.c.item).label("item"),
+            func.max(detail.c.unit).label("unit"),
+            func.sum(detail.c.opening).label("opening"),
+            func.sum(detail.c.incoming).label("incoming"),
+            func.sum(detail.c.outgoing).label("outgoing"),
+        )
+        .select_from(detail)
+        .outerjoin(
+            PathMember,
+            (PathMember.path_id == detail.c.path_id)
+            & PathMember.ancestor_id.in_(select(Organization.id).where(Organization.parent_id == organization.id)),
+        )
+        .outerjoin(child, child.id == PathMember.ancestor_id)
+        .group_by(child.id, child.name, detail.c.item_id)
+        .order_by(child.name.nulls_first(), child.id, func.max(detail.c.item), detail.c.item_id)
     )
 
 

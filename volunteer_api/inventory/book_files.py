@@ -85,6 +85,7 @@ SIGNATURES = ("制表人", "审核人", "站长")
 ORGANIZATION_SIGNATURES = ("制表人", "审核人", "负责人")
 NO_ROWS = "本月无结存，无收发。"
 HINT = "结存为货架实存数，不含借出未还和调拨在途；期初 + 入库合计 − 出库合计 = 期末。"
+CHILDREN_HINT = "站点明细超出一份文件的容量，此处按下级组织汇总；明细请从下级组织打印。"
 DOCUMENTS_HINT = "单据按登记先后编号，结存为该物品该批号在该单之后的累计数；数量入库为正、出库为负。"
 
 
@@ -374,10 +375,7 @@ def _remark(line: Posted) -> str | None:
 
 
 def _organization_tables(book: OrganizationBook) -> list[_Table]:
-    headers = ("站点编号", "站点", "组织", "物品", "单位", "期初", "入库", "出库", "期末")
-    rows: list[list[Value]] = [
-        [line.code, line.station, line.organization, line.item, line.unit, *_sums(line)] for line in book.lines
-    ]
+    """The sums by item, and the detail by station; by child where there is more of that than one file takes."""
     sums: list[list[Value]] = [[line.item, line.unit, *_sums(line)] for line in by_item(book.lines)]
     return [
         _Table(
@@ -388,14 +386,29 @@ def _organization_tables(book: OrganizationBook) -> list[_Table]:
             rows=sums,
             hint=HINT,
         ),
-        _Table(
-            heading="按站点明细",
-            headers=headers,
-            widths=[14, 28, 32, 26, 8, 10, 10, 10, 10],
-            numeric=frozenset(range(5, 9)),
-            rows=rows,
-        ),
+        _children(book) if book.by_child else _stations(book),
     ]
+
+
+def _stations(book: OrganizationBook) -> _Table:
+    return _Table(
+        heading="按站点明细",
+        headers=("站点编号", "站点", "组织", "物品", "单位", "期初", "入库", "出库", "期末"),
+        widths=[14, 28, 32, 26, 8, 10, 10, 10, 10],
+        numeric=frozenset(range(5, 9)),
+        rows=[[line.code, line.station, line.organization, line.item, line.unit, *_sums(line)] for line in book.lines],
+    )
+
+
+def _children(book: OrganizationBook) -> _Table:
+    return _Table(
+        heading="按下级组织汇总",
+        headers=("组织", "物品", "单位", "期初", "入库", "出库", "期末"),
+        widths=[40, 34, 10, 12, 12, 12, 12],
+        numeric=frozenset(range(3, 7)),
+        rows=[[line.organization, line.item, line.unit, *_sums(line)] for line in book.lines],
+        hint=CHILDREN_HINT,
+    )
 
 
 def _sums(line: OrganizationLine) -> tuple[int, int, int, int]:
