@@ -13,7 +13,7 @@ from volunteer_api.rankings.files import MOST_ROWS
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.problems import RankingTooLong
 from volunteer_api.rankings.schemas import Subject
-from volunteer_api.rankings.snapshots import SnapshotPage, SnapshotView
+from volunteer_api.rankings.snapshots import SnapshotPage
 
 WIDTHS = (8, 40, 16, 16, 16, 16)
 
@@ -44,22 +44,14 @@ def snapshot_workbook(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Do
 
 def _told_closing(found: SnapshotPage) -> str:
     """Of which days, closed when, whether for good, and when it was set beside what is counted now."""
-    snapshot = found.snapshot
+    snapshot, provisional = found.snapshot, found.snapshot.provisional
     return " · ".join(
         [
             words.told_days(snapshot.first, snapshot.last),
             texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at)),
-            *([_told_finality(snapshot)] if snapshot.provisional else []),
+            *([words.told_finality(snapshot.final_after, snapshot.final_after_is_certain)] if provisional else []),
             texts.translate("counted at %(moment)s", moment=words.told_moment(found.as_of)),
         ]
-    )
-
-
-def _told_finality(snapshot: SnapshotView) -> str:
-    if snapshot.final_after_is_certain:
-        return texts.translate("provisional until %(day)s", day=snapshot.final_after)
-    return texts.translate(
-        "provisional until about %(day)s, as the holidays of that time are not announced yet", day=snapshot.final_after
     )
 
 
