@@ -122,8 +122,9 @@ def _standing(last: date, today: date) -> list[str]:
     """What of the month may still come: it goes on, or its service may be recorded for some working days."""
     if last >= today:
         return [texts.translate("The month is not over yet.")]
-    final_after = deadlines.due_on(last).on
-    return [texts.translate("provisional until %(day)s", day=final_after)] if today <= final_after else []
+    final_after = deadlines.due_on(last)
+    is_provisional = today <= final_after.on or not final_after.is_certain
+    return [words.told_finality(final_after.on, final_after.is_certain)] if is_provisional else []
 
 
 def _published(organization: Organization, figures: Sequence[Figure], month: str) -> list[dict[str, Any]]:

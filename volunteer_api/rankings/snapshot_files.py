@@ -44,7 +44,7 @@ def snapshot_workbook(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Do
 
 def _told_closing(found: SnapshotPage) -> str:
     """Of which days, closed when, whether for good, and when it was set beside what is counted now."""
-    snapshot = found.snapshot
+    snapshot, provisional = found.snapshot, found.snapshot.provisional
     return " · ".join(
         [
             words.told_days(snapshot.first, snapshot.last),

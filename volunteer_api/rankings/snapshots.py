@@ -243,15 +243,8 @@ def published_figures(organization: Organization, period: str) -> tuple[Snapshot
 def told_closing(snapshot: SnapshotView) -> list[str]:
     """When it was closed, and whether for good, in the reader's language."""
     closed = texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at))
-    return [closed, _told_finality(snapshot)] if snapshot.provisional else [closed]
-
-
-def _told_finality(snapshot: SnapshotView) -> str:
-    if snapshot.final_after_is_certain:
-        return texts.translate("provisional until %(day)s", day=snapshot.final_after)
-    return texts.translate(
-        "provisional until about %(day)s, as the holidays of that time are not announced yet", day=snapshot.final_after
-    )
+    finality = words.told_finality(snapshot.final_after, snapshot.final_after_is_certain)
+    return [closed, finality] if snapshot.provisional else [closed]
 
 
 def _write(snapshot: RankingSnapshot, question: Question) -> None:

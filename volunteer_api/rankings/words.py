@@ -92,6 +92,15 @@ def told_days(first: date | None, last: date | None) -> str:
     return texts.translate("%(first)s to %(last)s", first=first or "…", last=last or "…")
 
 
+def told_finality(final_after: date, is_certain: bool) -> str:
+    """Until when figures are provisional, and whether that day may still move."""
+    if is_certain:
+        return texts.translate("provisional until %(day)s", day=final_after)
+    return texts.translate(
+        "provisional until about %(day)s, as the holidays of that time are not announced yet", day=final_after
+    )
+
+
 def told_moment(moment: datetime) -> str:
     """A moment on the local clock."""
     return f"{moment.astimezone(settings().zone):%Y-%m-%d %H:%M}"
