@@ -242,6 +242,18 @@ def require_known(question: Question) -> Organization | None:
     return organization
 
 
+def _whose(metric: Metric) -> str:
+    """For which team it counts: hours stay with the one for which they were given, and what was held is one team's."""
+    if metric is Metric.CREDITED_MINUTES:
+        return texts.translate(
+            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
+            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
+        )
+    return texts.translate(
+        "It counts for the team that the activity was published for, whichever team was signed up for."
+    )
+
+
 def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, Any]:
     """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now."""
     needed = attendances or rules().attendances_for_held_shift
@@ -263,18 +275,6 @@ def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, 
         "first": question.first,
         "last": question.last,
     }
-
-
-def _whose(metric: Metric) -> str:
-    """For which team it counts: hours stay with the one for which they were given, and what was held is one team's."""
-    if metric is Metric.CREDITED_MINUTES:
-        return texts.translate(
-            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
-            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
-        )
-    return texts.translate(
-        "It counts for the team that the activity was published for, whichever team was signed up for."
-    )
 
 
 def _is_of_members(question: Question) -> bool:
