@@ -223,6 +223,23 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}
 
 
+def _counted(question: Question, attendances: int) -> str:
+    """What counts; of teams also for which: hours stay with the one they were given for, what was held is of one."""
+    text = texts.translate(TEXTS[question.metric], attendances=attendances)
+    if question.subject is not Subject.TEAM:
+        return text
+    if question.metric is Metric.CREDITED_MINUTES:
+        whose = texts.translate(
+            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
+            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
+        )
+    else:
+        whose = texts.translate(
+            "It counts for the team that the activity was published for, whichever team was signed up for."
+        )
+    return texts.translate("%(rule)s %(addition)s", rule=text, addition=whose)
+
+
 def registered_of(organization: Organization) -> int | None:
     """How many volunteers live in an organization's division, None where it has none."""
     if organization.division_code is None:
@@ -242,25 +259,11 @@ def require_known(question: Question) -> Organization | None:
     return organization
 
 
-def _whose(metric: Metric) -> str:
-    """For which team it counts: hours stay with the one for which they were given, and what was held is one team's."""
-    if metric is Metric.CREDITED_MINUTES:
-        return texts.translate(
-            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
-            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
-        )
-    return texts.translate(
-        "It counts for the team that the activity was published for, whichever team was signed up for."
-    )
-
-
 def rule_of(question: Question, *, attendances: int | None = None) -> dict[str, Any]:
     """How it is counted, in words and in figures; `attendances` is how many a held shift needed then, if not now."""
     needed = attendances or rules().attendances_for_held_shift
-    text = texts.translate(TEXTS[question.metric], attendances=needed)
+    text = _counted(question, needed)
     before_first, before_last = question.before or (None, None)
-    if question.subject is Subject.TEAM:
-        text = texts.translate("%(rule)s %(addition)s", rule=text, addition=_whose(question.metric))
     if question.basis is not Basis.RAW:
         on_basis = TEAM_TEXT if _is_of_members(question) else BASIS_TEXTS[question.basis]
         addition = texts.translate(on_basis, first=before_first, last=before_last)
