@@ -14,7 +14,6 @@ from tests.stations.factories import make_station
 from tests.teams.factories import make_team
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
-from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings.counting import counting
 
@@ -55,33 +54,6 @@ def test_anybody_reads_a_ranking(client: Any, center_id: UUID) -> None:
     assert body["rule"]["text"]
     assert body["as_of"].endswith("Z")
     assert body["next_cursor"] is None
-
-
-def test_a_ranking_of_teams_says_whose_minutes_and_whose_attendances_it_counts(
-    client: Any, center_id: UUID, unit: Callable[..., Any]
-) -> None:
-    """An office's cleaning, to which a team came: the minutes are the team's, the activity is nobody's."""
-
-    def clean() -> None:
-        office = db.session.get_one(Organization, center_id)
-        turn = Turn(clock.now() - timedelta(hours=9), present=[(0, State.CREDITED, 30)])
-        volunteer = make_volunteer()
-        team_id = make_team(organization_id=center_id, leader=volunteer, name="鹰城大妈").id
-        write(Happening(turns=[turn]), office, [volunteer.id], signed_up_for=team_id)
-
-    unit(clean)
-    for metric, value, team in (
-        ("credited_minutes", 30, "the team that was signed up for"),
-        ("attendance_count", 0, "the team that the activity was published for, whichever team was signed up for"),
-        ("activity_count", 0, "the team that the activity was published for"),
-    ):
-        path = f"/rankings?subject=team&scope={center_id}&metric={metric}"
-        body = client.get(path, headers={"Accept-Language": "en"}).get_json()
-        assert [(item["subject"]["name"], item["value"]) for item in body["items"]] == [("鹰城大妈", value)]
-        assert team in body["rule"]["text"]
-        assert "队伍" in client.get(path, headers={"Accept-Language": "zh-CN"}).get_json()["rule"]["text"]
-    organizations = client.get(f"/rankings?subject=organization&scope={center_id}").get_json()
-    assert "signed up" not in organizations["rule"]["text"]
 
 
 def test_pages_hold_every_subject_once(client: Any, center_id: UUID) -> None:

@@ -252,6 +252,23 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}
 
 
+def _counted(question: Question, attendances: int) -> str:
+    """What counts; of teams also for which: hours stay with the one they were given for, what was held is of one."""
+    text = texts.translate(TEXTS[question.metric], attendances=attendances)
+    if question.subject is not Subject.TEAM:
+        return text
+    if question.metric is Metric.CREDITED_MINUTES:
+        whose = texts.translate(
+            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
+            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
+        )
+    else:
+        whose = texts.translate(
+            "It counts for the team that the activity was published for, whichever team was signed up for."
+        )
+    return texts.translate("%(rule)s %(addition)s", rule=text, addition=whose)
+
+
 def registered_of(organization: Organization) -> int | None:
     """How many volunteers live in an organization's division, None where it has none."""
     if organization.division_code is None:

@@ -44,7 +44,7 @@ def snapshot_workbook(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Do
 
 def _told_closing(found: SnapshotPage) -> str:
     """Of which days, closed when, whether for good, and when it was set beside what is counted now."""
-    snapshot, provisional = found.snapshot, found.snapshot.provisional
+    snapshot = found.snapshot
     return " · ".join(
         [
             words.told_days(snapshot.first, snapshot.last),
