@@ -77,3 +77,11 @@ def test_no_other_name_hides_a_recalled_lot(unit: Unit, pair: Pair, item: UUID, 
     unit(recall)
     unit(lambda: receive(pair, transfer_id))
     assert held(unit, pair.receiver.station_id) == {("L", "quarantined"): (7, 0)}
+
+
+def test_it_is_sent_although_the_receiver_has_the_number_already(unit: Unit, pair: Pair, item: UUID) -> None:
+    unit(lambda: stock(pair.sender, item, 5, lot_number="L", expires_on=SENT))
+    unit(lambda: stock(pair.receiver, item, 2, lot_number="L", expires_on=THERE))
+    sent = unit(lambda: send(pair, {"item_id": item, "quantity": 5}))
+    unit(lambda: receive(pair, sent))
+    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2099-01-31", ""): (5, 0)}

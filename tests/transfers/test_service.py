@@ -367,17 +367,6 @@ def test_what_is_prohibited_by_now_arrives_in_quarantine(unit: Unit, pair: Pair,
     assert found == {("A", ""): (0, 0), ("A", QUARANTINED): (3, 0)}
 
 
-def test_a_lot_with_another_date_at_the_receiver_is_sent_all_the_same(unit: Unit, pair: Pair, item: UUID) -> None:
-    unit(lambda: stock(pair.sender, item, 4, lot_number="A", expires_on=date(2099, 1, 1)))
-    unit(lambda: stock(pair.receiver, item, 4, lot_number="A", expires_on=date(2099, 2, 1)))
-    transfer_id = unit(lambda: ask(pair, line(item, 4)))
-    unit(lambda: approve(pair, transfer_id))
-    unit(lambda: ship(pair, transfer_id))
-    unit(lambda: receive(pair, transfer_id))
-    found = unit(lambda: balances(pair.receiver.station_id))
-    assert found == {("A", ""): (4, 0), ("2099-01-01", ""): (4, 0)}
-
-
 def test_lots_are_named_where_several_are_under_way(unit: Unit, pair: Pair, item: UUID) -> None:
     for lot in ("A", "B"):
         unit(lambda lot=lot: stock(pair.sender, item, 3, lot_number=lot))
