@@ -172,7 +172,7 @@ ALPHABET = "湛河清洁ab 1Ａ%_\\é"
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=8).filter(lambda drawn: bool(drawn.strip()))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(titles=st.lists(texts, min_size=1, max_size=6), q=texts, few=st.sampled_from([0, 2, 1000]))
 def test_exactly_what_contains_the_words_is_found(
     app: Flask, monkeypatch: pytest.MonkeyPatch, titles: list[str], q: str, few: int
