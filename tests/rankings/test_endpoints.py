@@ -14,6 +14,7 @@ from tests.stations.factories import make_station
 from tests.teams.factories import make_team
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings.counting import counting
 
@@ -167,6 +168,8 @@ def test_a_ranking_is_sent_again_when_something_changed(client: Any, unit: Calla
 READ = (
     "/rankings?subject=organization&level=unit&period=2026-11",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&period=2026",
+    "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
+    "/rankings?subject=volunteer&metric=attendance_count&period=2026-W47",
     "/rankings.csv?subject=team",
     "/me/ranking?period=2026-11",
 )

@@ -24,8 +24,9 @@ from volunteer_api.rankings import (
     snapshot_files,
     snapshots,
     statistics,
+    sums,
 )
-from volunteer_api.rankings.counting import counting
+from volunteer_api.rankings.counting import counting, in_turn_unless
 from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import (
     BoardQuery,
@@ -109,7 +110,7 @@ def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
 )
 def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     """Read how far a campaign has come towards its goals, counted from the rows as they are now."""
-    with counting():
+    with in_turn_unless(sums.is_folded()):
         found = progress.progress_of(campaign, query.get("level"))
     return Written(ProgressRead().dump(found), untagged=("as_of",))
 

@@ -24,7 +24,7 @@ from volunteer_api.rankings import charts, words
 from volunteer_api.rankings.bases import on_basis, placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
-from volunteer_api.rankings.counting import in_turn_if_counted
+from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
@@ -138,7 +138,7 @@ def draw_weeks(question: Question) -> str:
     """The days of a question, which has a first and a last one, as an SVG heat map."""
     if question.first is None or question.last is None:
         raise ValueError("a heat map has a first and a last day")
-    with in_turn_if_counted(question):
+    with in_turn_unless(is_read(question)):
         values = values_by_day(question)
     return charts.heat_map(
         _caption(question, of_all=True),
@@ -156,7 +156,7 @@ def _question(query: Mapping[str, Any]) -> Question:
 
 
 def _first_places(question: Question, top: int) -> Sequence[Any]:
-    with in_turn_if_counted(question):
+    with in_turn_unless(is_read(question)):
         rows = placed(question, Part(top))
         return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
 
@@ -164,7 +164,7 @@ def _first_places(question: Question, top: int) -> Sequence[Any]:
 def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tuple[list[Runner], list[Frame]]:
     """The first places at each of the ends, and all who had one."""
     added: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
-    with in_turn_if_counted(question):
+    with in_turn_unless(is_read(question)):
         subjects = db.session.execute(select(placed(question))).all()
         for row in db.session.execute(values_by_span(question, unit)):
             added[row.starts_on][row.subject_id] = int(row.value)

@@ -132,6 +132,7 @@ def _published(organization: Organization, figures: Sequence[Figure], month: str
     found = snapshots.published_figures(organization, month)
     if found is None:
         return []
+    # Of what was closed by then, only what it had was written.
     snapshot, values = found
     return [
         _table(
@@ -145,9 +146,9 @@ def _published(organization: Organization, figures: Sequence[Figure], month: str
             [
                 [
                     words.metric_name(figure.metric),
-                    f"{values[figure.metric]:,}",
+                    f"{values.get(figure.metric, 0):,}",
                     f"{figure.value:,}",
-                    f"{figure.value - values[figure.metric]:+,}",
+                    f"{figure.value - values.get(figure.metric, 0):+,}",
                 ]
                 for figure in figures
             ],

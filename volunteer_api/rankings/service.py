@@ -16,9 +16,9 @@ from volunteer_api.core.paging import DEFAULT_LIMIT, Key, Page, cursor_values, p
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import named, volunteers
+from volunteer_api.rankings import histograms, named, volunteers
 from volunteer_api.rankings.bases import PARTS, add_up, period_before, placed
-from volunteer_api.rankings.counting import in_turn_if_counted
+from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
@@ -109,7 +109,7 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     """
     question = question_of(query)
     organization = require_known(question)
-    with in_turn_if_counted(question):
+    with in_turn_unless(is_read(question)):
         scope = _scope(question, organization)
         found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
         if scope is not None and add_up(question):
@@ -153,7 +153,7 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
-    with in_turn_if_counted(question):
+    with in_turn_unless(histograms.can_tell(question)):
         rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
     [own] = [row for row in rows if row.side == volunteers.OWN]
     sides: dict[str, list[int]] = {volunteers.ABOVE: [], volunteers.BELOW: []}
@@ -250,23 +250,6 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             return {**found, "value": value, "own": None, "registered": registered, "before": None}
         case _:
             return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}
-
-
-def _counted(question: Question, attendances: int) -> str:
-    """What counts; of teams also for which: hours stay with the one they were given for, what was held is of one."""
-    text = texts.translate(TEXTS[question.metric], attendances=attendances)
-    if question.subject is not Subject.TEAM:
-        return text
-    if question.metric is Metric.CREDITED_MINUTES:
-        whose = texts.translate(
-            "Minutes count for the team that was signed up for, else for the activity's; those of a duty at a station "
-            "for the volunteer's primary team, if that belongs to the station's organization or to one above it."
-        )
-    else:
-        whose = texts.translate(
-            "It counts for the team that the activity was published for, whichever team was signed up for."
-        )
-    return texts.translate("%(rule)s %(addition)s", rule=text, addition=whose)
 
 
 def registered_of(organization: Organization) -> int | None:
