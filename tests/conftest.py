@@ -1,10 +1,10 @@
 """What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL.
 
-Of a parametrized one the cases are dealt out between the databases: the function is tried on both, a case on one, and
-pytest counts the rest as deselected. What the databases themselves may answer differently (a search in text, time
-counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that asks them
-nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on both.
-A property draws other examples on the one database than on the other, and `max_examples` are those of each.
+Of a parametrized one the cases are dealt out between the databases: a function of two or more is tried on both, a case
+on one, and pytest counts the rest as deselected. What the databases themselves may answer differently (a search in
+text, time counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that
+asks them nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on
+both. A property draws other examples on the one database than on the other, and `max_examples` are those of each.
 """
 
 import dataclasses

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -25,7 +26,6 @@ CHOSEN_IN_PRODUCTION = {
     "everybody has the proxy's address, and one limit for all.",
     "PUBLIC_BASE_URL": "the address that phones know, as in https://volunteers.example.cn; it is printed on paper.",
 }
-LOOPBACK = ("localhost", "127.0.0.1", "::1", None)
 
 
 class BadEnvironment(Exception):
@@ -352,11 +352,21 @@ def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> N
     for name, why in CHOSEN_IN_PRODUCTION.items():
         if name not in chosen:
             raise BadEnvironment(f"{name} must be set in production: {why}")
-    if urlsplit(settings.public_base_url).hostname in LOOPBACK:
+    if _is_this_machine(urlsplit(settings.public_base_url).hostname):
         raise BadEnvironment("PUBLIC_BASE_URL names this machine alone: what is printed would lead nowhere.")
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and _file_system(url) in NETWORK_FILE_SYSTEMS:
         raise BadEnvironment("DATABASE_URL is a SQLite file on a network file system, which can corrupt it.")
+
+
+def _is_this_machine(host: str | None) -> bool:
+    if host is None or host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def _is_weak(secret: str) -> bool:

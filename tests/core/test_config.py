@@ -85,6 +85,8 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
         ({"SECRET_KEY": GOOD_SECRET, "TRUSTED_PROXIES": None}, "TRUSTED_PROXIES must be set"),
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": ""}, "PUBLIC_BASE_URL must be set"),
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://127.0.0.1:8000"}, "PUBLIC_BASE_URL names this machine"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://0.0.0.0:8000"}, "PUBLIC_BASE_URL names this machine"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://[::1]"}, "PUBLIC_BASE_URL names this machine"),
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "volunteers.example.cn"}, "PUBLIC_BASE_URL names this machine"),
         ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": DEVELOPMENT_SECRET}, "SECRET_KEY_PREVIOUS"),
         ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": "short"}, "SECRET_KEY_PREVIOUS"),

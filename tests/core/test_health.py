@@ -40,11 +40,11 @@ def test_it_warns_of_a_worker_that_is_gone_and_of_work_that_fails(app: Flask, mo
     monkeypatch.setitem(tasks.REGISTRY, "accounts.erase", tasks.Task("accounts.erase", fail, tasks.Every.HOUR))
     tasks.sweep(app)
     [failed] = app.test_client().get("/readyz").get_json()["warnings"]
-    assert "accounts.erase (LookupError)" in failed
+    assert "accounts.erase" in failed
     with clock.at(clock.now() + timedelta(minutes=16)):
         warnings = app.test_client().get("/readyz").get_json()["warnings"]
-        assert len(warnings) == 2
         assert warnings[0].startswith("No worker was seen since")
+        assert failed in warnings
     monkeypatch.undo()
     with clock.at(clock.now() + timedelta(minutes=16)):
         tasks.sweep(app)

@@ -1,8 +1,10 @@
 """Tables as people keep them: headers by many names, days and numbers as typed, faults named by cell."""
 
+import re
 from datetime import date
 from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from flask import Flask
@@ -180,6 +182,29 @@ def test_the_sheets_that_are_not_read_are_named() -> None:
     table = read_records(output.getvalue(), COLUMNS, max_rows=9)
     assert [record.values["物品名称"] for record in table.records] == ["伞"]
     assert table.ignored_sheets == ["旧表", "书屋"]
+
+
+def test_a_part_that_is_named_as_many_sheets_is_read_once() -> None:
+    book = Workbook()
+    for sheet in (book.worksheets[0], book.create_sheet("库房")):
+        sheet.append(["品名", "数量"])
+        sheet.append(["伞", 1])
+    plain, output = BytesIO(), BytesIO()
+    book.save(plain)
+    with ZipFile(plain) as source, ZipFile(output, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "xl/workbook.xml":
+                [second] = re.findall("<sheet [^>]*库房[^>]*/>".encode(), content)
+                more = b"".join(
+                    re.sub(rb'sheetId="2"', b'sheetId="%d"' % number, second).replace("库房".encode(), b"S%d" % number)
+                    for number in range(3, 50)
+                )
+                content = content.replace(second, second + more)
+            target.writestr(name, content)
+    table = read_records(output.getvalue(), COLUMNS, max_rows=9)
+    assert len(table.records) == 1
+    assert len(table.ignored_sheets) == 1
 
 
 def test_a_fault_names_its_cell() -> None:

@@ -349,6 +349,7 @@ def test_a_label_leads_to_a_page_that_says_where_the_piece_belongs(client: Any, 
             assert told in text
         assert NAME[0] not in text
     assert client.at_root.get("/c/a/WD-0002").status_code == 404
+    assert client.at_root.get("/c/a/%00").status_code == 404
 
 
 def test_a_write_off_of_a_numbered_piece_is_refused_over_http(unit: Unit, desk: Desk, manager: Any) -> None:

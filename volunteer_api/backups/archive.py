@@ -97,8 +97,7 @@ def written(path: Path, manifest: Manifest) -> Iterator[Writer]:
                 writer.add_manifest()
             file.flush()
             os.fsync(file.fileno())
-        # Unlike a rename it takes nobody else's name.
-        os.link(part, path)
+        _named(part, path)
     except FileExistsError as error:
         raise BackupRefused(f"{path} is there already; a backup takes the place of none.") from error
     except OSError as error:
@@ -106,6 +105,18 @@ def written(path: Path, manifest: Manifest) -> Iterator[Writer]:
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def _named(part: Path, path: Path) -> None:
+    try:
+        # Unlike a rename it takes nobody else's name.
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A disk without hard links, as sticks and some network drives are.
+        path.open("xb").close()
+        part.replace(path)
 
 
 def unpacked(path: Path, folder: Path) -> Manifest:

@@ -85,7 +85,7 @@ def rankings_group() -> None:
 
 @rankings_group.command("rebuild")
 def rebuild_rankings() -> None:
-    """Make them anew from what was recorded: after rows were loaded past the triggers, or restored."""
+    """Make them anew from what was recorded: after rows were loaded past the triggers."""
     app = common.ready_app()
     with app.app_context():
         try:

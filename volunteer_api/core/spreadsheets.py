@@ -183,8 +183,10 @@ def _read_workbook(content: bytes, max_rows: int, max_columns: int) -> tuple[Ite
             # What the file says of its own size may be a lie: a row would be filled up to the last column.
             sheet.reset_dimensions()
         chosen = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0])
+        # A file may name one part as any number of sheets: each part is read once.
+        others = {sheet._worksheet_path: sheet for sheet in sheets if sheet._worksheet_path != chosen._worksheet_path}
         return _sheet_rows(chosen, max_columns), [
-            sheet.title for sheet in sheets if sheet is not chosen and _has_values(sheet, max_columns)
+            sheet.title for sheet in others.values() if _has_values(sheet, max_columns)
         ]
 
 

@@ -93,7 +93,8 @@ def to_see_asset(principal: Principal, asset_id: UUID) -> Asset:
 @open_to_all
 def to_read_label(principal: Principal | None, code: str) -> Asset:
     """Anybody who has the piece, or its number."""
-    asset = db.session.scalar(select(Asset).where(Asset.code == code.upper()))
+    # PostgreSQL takes no text with a zero in it.
+    asset = db.session.scalar(select(Asset).where(Asset.code == code.upper())) if code.isprintable() else None
     if asset is None:
         raise NotFound()
     return asset

@@ -230,8 +230,9 @@ def find_by_phone(phone: str, *, reader_id: UUID) -> list[LoanView]:
 
 
 def find_by_slip(slip_number: str, *, reader_id: UUID) -> list[LoanView]:
-    """The loan with this number, open or not."""
-    return _found(_loans(reader_id).where(Loan.slip_number == slip_number))
+    """The loan with this number; one that is closed only for who reads the lender's stock."""
+    seen = or_(Loan.closed_at.is_(None), _reads_lender(reader_id))
+    return _found(_loans(reader_id).where(Loan.slip_number == slip_number, seen))
 
 
 def find_by_asset(code: str, *, reader_id: UUID) -> list[LoanView]:
