@@ -20,6 +20,8 @@ from volunteer_api.core.downloads import XLSX
 from volunteer_api.teams import roster
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
+NOTHING_IGNORED: dict[str, list[Any]] = {"ignored_columns": [], "ignored_rows": [], "ignored_sheets": []}
+
 Unit = Callable[[Callable[[], Any]], Any]
 
 
@@ -171,7 +173,8 @@ class TestImport:
         member, known = make_volunteer(), make_volunteer()
         make_member(team, member)
         caller, content = client.as_(leader), self.messy(member, known)
-        expected = {"rows": 5, "invited": 4, "already_members": 1, "errors": []}
+        expected = {"rows": 5, "invited": 4, "already_members": 1, **NOTHING_IGNORED, "errors": []}
+        expected |= {"ignored_columns": ["序号", "备注"]}
         dry = self.post(caller, team, content, dry=True)
         assert (dry.status_code, dry.json) == (200, expected)
         assert self.count(unit, team) == 2
@@ -194,7 +197,7 @@ class TestImport:
     def test_gbk(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         content = "姓名,手机号码\r\n王秀英,13700000001\r\n,\r\n".encode("gbk")
         answer = self.post(client.as_(leader), team, content, name="名单.csv")
-        assert answer.json == {"rows": 1, "invited": 1, "already_members": 0, "errors": []}
+        assert answer.json == {"rows": 1, "invited": 1, "already_members": 0, **NOTHING_IGNORED, "errors": []}
 
     def test_each_bad_row_is_named_and_nobody_is_invited(
         self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
@@ -275,7 +278,7 @@ class TestImport:
         make_member(team, named, state=MembershipState.INVITED)
         make_member(team, member)
         content = workbook(["手机"], *[[person.phone] for person in (asked, named, member)], ["13700000001"])
-        expected = {"rows": 4, "invited": 3, "already_members": 1, "errors": []}
+        expected = {"rows": 4, "invited": 3, "already_members": 1, **NOTHING_IGNORED, "errors": []}
         assert self.post(client.as_(leader), team, content, dry=True).json == expected
         (kept,) = entries(unit, "data_read")
         assert (kept.actor_id, kept.organization_id) == (leader.id, team.organization_id)

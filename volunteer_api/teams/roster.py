@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import Column, Table, phone_of, receive
+from volunteer_api.core.tables import MAX_ERRORS, Column, Table, phone_of, receive
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
@@ -72,6 +72,9 @@ class Imported:
     rows: int = 0
     invited: int = 0
     already_members: int = 0
+    ignored_columns: Sequence[str] = ()
+    ignored_rows: Sequence[int] = ()
+    ignored_sheets: Sequence[str] = ()
     errors: list[RowError] = field(default_factory=list)
 
 
@@ -118,7 +121,11 @@ def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) ->
     day.
     """
     service.require_open(team.id)
-    result = Imported()
+    result = Imported(
+        ignored_columns=table.ignored_columns,
+        ignored_rows=table.ignored_rows[:MAX_ERRORS],
+        ignored_sheets=table.ignored_sheets,
+    )
     people = _judge(table, result, names_deputies=access.directs(by, team))
     taken = invitations.phones_taken(team, people)
     result.already_members = sum(taken.values())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import validates_schema
+from marshmallow import fields, validates_schema
 
 from volunteer_api.core.schema import (
     Choice,
@@ -187,9 +187,15 @@ class RowErrorRead(Schema):
 
 
 class ImportRead(Schema):
-    """`invited` in a dry run: who would be. Whoever asked to join counts there too: nothing tells whose phone it is."""
+    """`invited` in a dry run: who would be. Whoever asked to join counts there too: nothing tells whose phone it is.
+
+    Nothing was made of what is ignored: columns and sheets by name, rows as the file counts (the first hundred).
+    """
 
     rows = Count(required=True)
     invited = Count(required=True)
     already_members = Count(required=True)
+    ignored_columns = fields.List(fields.String(), required=True)
+    ignored_rows = fields.List(Count(), required=True)
+    ignored_sheets = fields.List(fields.String(), required=True)
     errors = ListOf(Nested(RowErrorRead), max_length=5000, required=True)
