@@ -14,7 +14,14 @@ from volunteer_api.core.schema import MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
 from volunteer_api.rankings import report, words
-from volunteer_api.rankings.service import BASIS_TEXTS, ONLY_WITH_ANY_TEXT, SUBJECT_TEXTS, TEAM_TEXT, TEXTS
+from volunteer_api.rankings.service import (
+    BASIS_TEXTS,
+    ONLY_WITH_ANY_TEXT,
+    SUBJECT_TEXTS,
+    TEAM_MINUTES_TEXT,
+    TEAM_TEXT,
+    TEXTS,
+)
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
@@ -32,6 +39,7 @@ def sources() -> set[str]:
         TEAM_TEXT,
         *SUBJECT_TEXTS.values(),
         ONLY_WITH_ANY_TEXT,
+        TEAM_MINUTES_TEXT,
     }
     for named in (
         words.METRICS,

@@ -36,13 +36,13 @@ from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.core.problems import SessionEnded
+from volunteer_api.core.tasks import run_task
 from volunteer_api.inventory import queries as stock
 from volunteer_api.inventory.models import RetainedName
 from volunteer_api.inventory.tasks import forget_names
 from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.queries import inbox
 from volunteer_api.notifications.service import notify
-from volunteer_api.notifications.tasks import forget as forget_notifications
 from volunteer_api.organizations.models import Grant
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -326,7 +326,7 @@ def test_a_late_request_leaves_nothing_behind(app, unit, person):
     assert NAME not in unit(everything)
     assert actions(unit, person.id) == ["erased"]
     unit(lambda: notify(volunteer_id=person.id, kind="membership_accepted", values={"team": NAME}, dedup_key="later"))
-    unit(forget_notifications)
+    run_task(app, "notifications.forget")
     assert NAME not in unit(everything)
 
 
@@ -416,8 +416,8 @@ def test_old_sessions_and_notifications_are_forgotten(app, unit, person):
                 notify(volunteer_id=person.id, kind="membership_accepted", values={"team": "队"}, dedup_key=str(days))
 
     unit(build)
-    unit(tasks.forget_sessions)
-    unit(forget_notifications)
+    run_task(app, "accounts.forget_sessions")
+    run_task(app, "notifications.forget")
     left = select(DeviceSession.device_id).where(DeviceSession.volunteer_id == person.id)
     assert set(unit(lambda: db.session.scalars(left).all())) == {"179", "10"}
     kept = select(Notification.dedup_key).where(Notification.volunteer_id == person.id)

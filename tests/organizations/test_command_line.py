@@ -14,7 +14,7 @@ from volunteer_api.cli import common
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.organizations import divisions, grants, service
-from volunteer_api.organizations.models import Organization
+from volunteer_api.organizations.models import Organization, OrganizationKind
 
 Run = Callable[..., Result]
 
@@ -74,7 +74,7 @@ def test_what_can_not_be_given_is_named(run: Run, unit: Any) -> None:
     twice = give(run, center.id, volunteer.phone)
     assert twice.exit_code == 1
     assert "已有这一角色" in twice.output
-    closed = make_organization()
+    closed = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
     unit(lambda: service.structure.close(db.session.get_one(Organization, closed.id), reason="merged", actor_id=None))
     assert give(run, closed.id, volunteer.phone).exit_code == 1
 

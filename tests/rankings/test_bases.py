@@ -153,7 +153,7 @@ def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
         for line in book.worksheets[0].iter_rows(values_only=True, max_row=4)
     ]
     assert "（队员人均）" in title
-    assert rule.endswith("计入发布或记录时所属的志愿服务队。再除以该队现有队员人数。")
+    assert rule.endswith("但该队须属于该站点所在组织或其上级组织。再除以该队现有队员人数。")
     assert headers == ["名次", "志愿服务队", "计入时长（分钟）（队员人均）", "计入时长（分钟）", "队员"]
 
 

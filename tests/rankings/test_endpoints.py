@@ -168,12 +168,12 @@ def test_a_ranking_is_sent_again_when_something_changed(client: Any, unit: Calla
 READ = (
     "/rankings?subject=organization&level=unit&period=2026-11",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&period=2026",
-    "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
-    "/rankings?subject=volunteer&metric=attendance_count&period=2026-W47",
     "/rankings.csv?subject=team",
     "/me/ranking?period=2026-11",
 )
 COUNTED = (
+    "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
+    "/rankings?subject=volunteer&metric=attendance_count&period=2026-W47",
     "/rankings?subject=organization&level=unit&category=health_care",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings.csv?subject=team&metric=volunteer_count&from=2026-11-03&to=2026-11-20",

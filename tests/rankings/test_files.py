@@ -94,7 +94,10 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
             headers={"Accept-Language": "en"},
         )
     text = answer.get_data().decode("utf-8-sig")
-    rule = "The credited minutes of the hours ledger; a reversal counts on the original date."
+    rule = (
+        "The credited minutes of the hours ledger; a reversal counts on the original date. "
+        "It counts for the organization it was published or recorded for, and those above it then."
+    )
     about = ["2026-11-01", "2026-11-30", "2026-11-20 12:00", rule]
     assert list(csv.reader(io.StringIO(text))) == [
         ["Rank", "Organizations", "Credited minutes", "Of its own", "First day", "Last day", "Counted at", "Rule"],
