@@ -16,10 +16,10 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.core.problems import NotFound
+from volunteer_api.core.problems import MAX_ERRORS, NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import MAX_ERRORS, Column, Table, phone_of, receive
+from volunteer_api.core.tables import Column, Table, phone_of, receive
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
