@@ -6,7 +6,6 @@ from uuid import UUID
 import click
 
 from volunteer_api.cli import common
-from volunteer_api.core.problems import Problem
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import seal_check
 from volunteer_api.inventory import verification
@@ -87,13 +86,10 @@ def rankings_group() -> None:
 def rebuild_rankings() -> None:
     """Make them anew from what was recorded: after rows were loaded past the triggers."""
     app = common.ready_app()
-    with app.app_context():
-        try:
-            with common.progress("Folding the rankings") as show:
-                run_unit(lambda: folding.rebuild(show), writes=True)
-            run_unit(registered.rebuild, writes=True, at_one_moment=True)
-        except Problem as problem:
-            raise click.ClickException(problem.sentence()) from problem
+    with app.app_context(), common.named_refusals():
+        with common.progress("Folding the rankings") as show:
+            run_unit(lambda: folding.rebuild(show), writes=True)
+        run_unit(registered.rebuild, writes=True, at_one_moment=True)
     click.echo("The rankings are folded.")
 
 

@@ -17,6 +17,7 @@ from volunteer_api.backups.archive import BackupRefused
 from volunteer_api.config import BadEnvironment, load_settings
 from volunteer_api.core import keyring
 from volunteer_api.core.environment import check_database, check_folder
+from volunteer_api.core.problems import Problem
 from volunteer_api.files.problems import FileStoreUnavailable
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -46,6 +47,8 @@ def named_refusals() -> Iterator[None]:
         raise click.ClickException(f"Nothing was done. {error.sentence()}") from error
     except keyring.KeyringLocked as error:
         raise BadEnvironment(str(error)) from error
+    except Problem as problem:
+        raise click.ClickException(problem.sentence()) from problem
 
 
 def bring_to_head(app: Flask) -> None:

@@ -10,7 +10,7 @@ import click
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.cli import common
-from volunteer_api.core.problems import NotFound, Problem
+from volunteer_api.core.problems import NotFound
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.grants import appoint
@@ -72,13 +72,11 @@ def give_grant(role: str, organization_id: UUID, phone: str) -> None:
     """Give somebody a role, like the first administrator of a new district. Everybody else is given one in the app."""
     app = common.ready_app()
     work = functools.partial(appoint, phone=phone, role=Role(role), organization_id=organization_id)
-    with app.app_context():
+    with app.app_context(), common.named_refusals():
         try:
             given = run_unit(work, writes=True)
         except VolunteerUnknown as error:
             raise click.ClickException(f"Nobody has registered with {phone}: the account comes first.") from error
-        except Problem as problem:
-            raise click.ClickException(problem.sentence()) from problem
     click.echo(f"{given.role} of {given.scope.name}: {given.volunteer.name}.")
 
 
@@ -94,11 +92,8 @@ def issue_kit_standard(template: str, organization_id: UUID) -> None:
     """Issue a standard that comes with the product, for all stations of its kinds below an organization."""
     app = common.ready_app()
     work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
-    with app.app_context():
-        try:
-            standard = run_unit(work, writes=True)
-        except Problem as problem:
-            raise click.ClickException(problem.sentence()) from problem
+    with app.app_context(), common.named_refusals():
+        standard = run_unit(work, writes=True)
     click.echo(f"{standard.name} is issued: kit standard {standard.id}.")
 
 

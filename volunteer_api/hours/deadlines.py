@@ -34,6 +34,10 @@ class Deadline:
         """Whether it is over, today or on the local day given."""
         return (today or clock.today()) > self.on
 
+    def is_surely_past(self, today: date) -> bool:
+        """Whether it is over on a local day, and no holiday that is still to be announced can put it off."""
+        return self.is_certain and self.is_past(today)
+
 
 def is_working_day(day: date) -> bool:
     """Whether the day is worked; see above for the years that are not known."""

@@ -123,8 +123,8 @@ def _standing(last: date, today: date) -> list[str]:
     if last >= today:
         return [texts.translate("The month is not over yet.")]
     final_after = deadlines.due_on(last)
-    is_provisional = today <= final_after.on or not final_after.is_certain
-    return [words.told_finality(final_after.on, final_after.is_certain)] if is_provisional else []
+    is_final = final_after.is_surely_past(today)
+    return [] if is_final else [words.told_finality(final_after.on, final_after.is_certain)]
 
 
 def _published(organization: Organization, figures: Sequence[Figure], month: str) -> list[dict[str, Any]]:

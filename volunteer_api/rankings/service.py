@@ -17,7 +17,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import histograms, named, volunteers
-from volunteer_api.rankings.bases import PARTS, add_up, period_before, placed
+from volunteer_api.rankings.bases import PARTS, add_up, on_basis, period_before, placed
 from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
@@ -246,7 +246,7 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             return {**found, "value": None, "own": None, "registered": None, "before": None}
         case Basis.PER_VOLUNTEER:
             registered = registered_of(organization)
-            value = told_value(question, total.value * PARTS // registered) if registered else 0
+            value = told_value(question, on_basis(question, total.value, registered))
             return {**found, "value": value, "own": None, "registered": registered, "before": None}
         case _:
             return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}

@@ -66,7 +66,7 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         raise PeriodStillRunning()
     deadline = deadlines.due_on(period.last)
     # While its day may still move, nobody knows whether service is still recorded in time.
-    provisional = not (deadline.is_certain and deadline.is_past(clock.local_date(now)))
+    provisional = not deadline.is_surely_past(clock.local_date(now))
     closed = db.session.scalars(
         select(RankingSnapshot)
         .where(RankingSnapshot.scope_id == scope.id, RankingSnapshot.period == period.text)
