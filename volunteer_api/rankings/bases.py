@@ -1,6 +1,5 @@
 """Rankings set against something: how many volunteers are registered, or what was reached before."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -93,8 +92,7 @@ def _placed(
 def _growth(question: Question) -> Subquery:
     """What was reached, less what was reached before; also of a subject that is among one of the two only."""
     now = ranked(question).alias("now")
-    first, last = question.before or (None, None)
-    before = ranked(replace(question, first=first, last=last)).alias("earlier")
+    before = ranked(question.earlier).alias("earlier")
     raw, was = func.coalesce(now.c.value, 0), func.coalesce(before.c.value, 0)
     rows = (
         select(

@@ -3,16 +3,15 @@
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import BigInteger, Subquery, cast, distinct, func, select, union_all
+from sqlalchemy import BigInteger, cast, distinct, func, select, union_all
 
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
 from volunteer_api.rankings import changes, headcounts, sums
-from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
+from volunteer_api.rankings.facts import Question, Rows, in_scope
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram
-from volunteer_api.rankings.queries import amounts
+from volunteer_api.rankings.queries import amounts, present
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import days, within
 from volunteer_api.rankings.turnout import turnout
@@ -38,14 +37,10 @@ def _by_day(question: Question) -> Rows:
     if question.additive:
         facts, value = amounts(question)
     else:
-        facts = changes.presences(question) if sums.is_folded() else _present(question)
+        facts = present(question, local_day(Shift.starts_at).label("on"))
         value = func.count(distinct(facts.c.volunteer_id))
     statement: Rows = select(facts.c.on.label("day"), cast(value, BigInteger).label("value")).select_from(facts)
     return in_scope(statement, facts, question).group_by(facts.c.on)
-
-
-def _present(question: Question) -> Subquery:
-    return attended_shifts(question, Attendance.volunteer_id, local_day(Shift.starts_at).label("on"))
 
 
 def _volunteers(question: Question) -> Rows:

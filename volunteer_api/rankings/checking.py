@@ -50,7 +50,7 @@ def check() -> Sequence[str]:
         # Until then everything is counted live.
         run_unit(lambda: db.session.execute(delete(RankingRule)), writes=True)
         run_unit(folding.rebuild, writes=True)
-    if _looked(registered.differs):
+    if _looked(lambda: _is_any_left(*registered.counted_and_live(), number_of_keys=1)):
         wrong.append("registered volunteers")
         logger().error("registered_differ")
         run_unit(registered.rebuild, writes=True, at_one_moment=True)
@@ -119,9 +119,9 @@ def _looked(look: Callable[[], bool]) -> bool:
     return run_unit(work, writes=False, at_one_moment=True)
 
 
-def _is_any_left(rows: Rows, less: Rows, *, number_of_keys: int) -> bool:
-    """Whether anything is left of the amounts of the rows, which stand behind their keys, with those of the others."""
-    every = union_all(rows, less).subquery("every")
+def _is_any_left(*rows: Rows, number_of_keys: int) -> bool:
+    """Whether anything is left of the amounts, which stand behind their keys, when all the rows are added up."""
+    every = union_all(*rows).subquery("every")
     keys, amounts = list(every.c)[:number_of_keys], list(every.c)[number_of_keys:]
     left = (
         select(literal(1))

@@ -1,6 +1,6 @@
 """What is counted, before it is added up: the question, and the rows that the rule of the rankings names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,12 @@ class Question:
     def is_filtered(self) -> bool:
         """Whether it asks for one campaign or category."""
         return self.campaign_id is not None or self.category is not None
+
+    @property
+    def earlier(self) -> "Question":
+        """The same of the days that growth is set against."""
+        first, last = self.before or (None, None)
+        return replace(self, first=first, last=last)
 
     @property
     def additive(self) -> bool:

@@ -1,7 +1,7 @@
 """What a campaign reached, counted by the rule of the rankings: in all, by organization, by day."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +20,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import Shift
-from volunteer_api.attendance.models import Attendance
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, sums
-from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, records
-from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.minutes import minutes
+from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.queries import amounts
+from volunteer_api.rankings.schemas import Metric
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,10 @@ class Counted:
 
 def counted(question: Question) -> list[Counted]:
     """What is counted, before it is grouped; every group takes one statement for each of these."""
+    credited = _adding_up(question, Metric.CREDITED_MINUTES)
     if not sums.is_folded():
-        return _counted_live(question)
+        attended = _adding_up(question, Metric.ATTENDANCE_COUNT)
+        return [_adding_up(question, Metric.ACTIVITY_COUNT), attended, _volunteers(attended.facts), credited]
     held = changes.shifts(question)
     # An activity counts once for each day on which it held a shift.
     days = (
@@ -65,32 +65,21 @@ def counted(question: Question) -> list[Counted]:
         .group_by(held.c.path_id, held.c.activity_id, held.c.on)
         .subquery("days")
     )
-    present, credited = changes.presences(question), minutes(question)
+    attendances = func.coalesce(func.sum(days.c.attended), 0)
     return [
-        Counted(days, {"activity_count": func.count(), "attendance_count": _sum(days.c.attended)}),
-        _volunteers(present),
-        Counted(credited, {"credited_minutes": _sum(credited.c.credited_minutes)}),
+        Counted(days, {"activity_count": func.count(), "attendance_count": attendances}),
+        _volunteers(changes.presences(question)),
+        credited,
     ]
 
 
-def _counted_live(question: Question) -> list[Counted]:
-    days, ledger = activity_days(question), records(question)
-    # Whoever checks in to one shift twice has attended it once.
-    attended = attended_shifts(question, Shift.id, Attendance.volunteer_id, local_day(Shift.starts_at).label("on"))
-    return [
-        Counted(days, {"activity_count": func.count()}),
-        Counted(attended, {"attendance_count": func.count()}),
-        _volunteers(attended),
-        Counted(ledger, {"credited_minutes": _sum(ledger.c.minutes)}),
-    ]
+def _adding_up(question: Question, metric: Metric) -> Counted:
+    facts, amount = amounts(replace(question, metric=metric))
+    return Counted(facts, {metric.value: func.coalesce(amount, 0)})
 
 
 def _volunteers(present: Subquery) -> Counted:
     return Counted(present, {"volunteer_count": func.count()}, present.c.volunteer_id)
-
-
-def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.coalesce(func.sum(column), 0)
 
 
 def in_all(what: Counted) -> Rows:

@@ -185,12 +185,18 @@ def _facts(question: Question, unit: Unit | None = None) -> Subquery:
     if sums.can_tell(question):
         return sums.amounts(question, whole(unit, question.first, question.last) if unit else None)
     if question.metric is Metric.VOLUNTEER_COUNT:
-        is_folded = sums.is_folded()
-        return changes.presences(question) if is_folded else attended_shifts(question, Attendance.volunteer_id)
+        return present(question)
     rows, amount = amounts(question)
     names = ("path_id", "team_id", "station_id", *(["on"] if unit else []))
     keys = [rows.c[name] for name in names if name in rows.c]
     return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
+
+
+def present(question: Question, *each: Column) -> Subquery:
+    """Who attended, with what else is asked for where it is counted live."""
+    return (
+        changes.presences(question) if sums.is_folded() else attended_shifts(question, Attendance.volunteer_id, *each)
+    )
 
 
 def amounts(question: Question) -> tuple[Subquery, ColumnElement[Any]]:

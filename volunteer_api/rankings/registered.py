@@ -8,13 +8,13 @@ fold commits both at once, so no snapshot has anybody twice or not at all.
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, literal, select
 from sqlalchemy import insert as plain_insert
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among, insert
-from volunteer_api.rankings.facts import Column
+from volunteer_api.rankings.facts import Column, Rows
 from volunteer_api.rankings.models import RegisteredChange, RegisteredCount
 
 # Folded in one transaction: a backlog is worked off in many short ones.
@@ -84,18 +84,15 @@ def rebuild() -> None:
     db.session.execute(plain_insert(RegisteredCount).from_select(["division_code", "count"], live))
 
 
-def differs() -> bool:
-    """Whether any count, with what is not folded yet, is another than how many live there. One statement."""
-    live = select(Volunteer.home_division, literal(-1)).where(
-        Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None)
-    )
-    every = union_all(
-        select(RegisteredCount.division_code.label("code"), RegisteredCount.count.label("number")),
+def counted_and_live() -> tuple[Rows, Rows, Rows]:
+    """What is counted, what is not folded yet, and who lives there, taken from nothing: the code and a number."""
+    return (
+        select(RegisteredCount.division_code, RegisteredCount.count),
         select(RegisteredChange.division_code, RegisteredChange.change),
-        live,
-    ).subquery("every")
-    wrong = select(every.c.code).group_by(every.c.code).having(func.sum(every.c.number) != 0).limit(1)
-    return db.session.execute(wrong).first() is not None
+        select(Volunteer.home_division, literal(-1)).where(
+            Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None)
+        ),
+    )
 
 
 def _is_in(column: Any, code: Column) -> ColumnElement[bool]:

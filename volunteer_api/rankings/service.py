@@ -1,7 +1,7 @@
 """Rankings as they are now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
@@ -238,8 +238,7 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
     found = {"id": organization.id, "name": organization.name, "raw": total.value, "elsewhere": None}
     match question.basis:
         case Basis.GROWTH:
-            first, last = question.before or (None, None)
-            before = db.session.execute(scope_total(replace(question, first=first, last=last))).one().value
+            before = db.session.execute(scope_total(question.earlier)).one().value
             return {**found, "value": total.value - before, "own": None, "registered": None, "before": before}
         case _ if question.is_of_members:
             # Only teams have members: of a scope there is nothing to divide by.

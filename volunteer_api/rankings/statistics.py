@@ -17,7 +17,7 @@ from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
 from volunteer_api.rankings.local_days import local_hour_of_week
 from volunteer_api.rankings.minutes import minutes
-from volunteer_api.rankings.queries import scope_total
+from volunteer_api.rankings.queries import present, scope_total
 from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
@@ -187,11 +187,10 @@ def _volunteers(question: Question) -> int:
         return int(db.session.execute(scope_total(question)).one().value)
     # Everybody who attended has a number of attendances.
     by_volunteer = replace(question, subject=Subject.VOLUNTEER, metric=Metric.ATTENDANCE_COUNT)
-    if histograms.can_tell(by_volunteer):
-        counts = histograms.counts(by_volunteer)
-        return int(db.session.scalars(select(func.coalesce(func.sum(counts.c.number), 0))).one())
-    present = _present(question).distinct().subquery("different")
-    return db.session.scalars(select(func.count()).select_from(present)).one()
+    if (number := _with_any(by_volunteer)) is not None:
+        return number
+    different = _present(question).distinct().subquery("different")
+    return db.session.scalars(select(func.count()).select_from(different)).one()
 
 
 def _served(question: Question, organization: Organization | None) -> tuple[int, int | None]:
@@ -200,9 +199,8 @@ def _served(question: Question, organization: Organization | None) -> tuple[int,
     Read from the ledger, for whose they are is folded only as how many of all have which.
     """
     minutes_of = replace(question, subject=Subject.VOLUNTEER, metric=Metric.CREDITED_MINUTES)
-    if histograms.can_tell(minutes_of):
-        counts = histograms.counts(minutes_of)
-        return int(db.session.scalars(select(func.coalesce(func.sum(counts.c.number), 0))).one()), None
+    if (number := _with_any(minutes_of)) is not None:
+        return number, None
     each = volunteers.values(minutes_of)
     if organization is None or organization.division_code is None:
         return db.session.scalars(select(func.count()).select_from(each)).one(), None
@@ -213,11 +211,19 @@ def _served(question: Question, organization: Organization | None) -> tuple[int,
     return row[0], row[1]
 
 
+def _with_any(question: Question) -> int | None:
+    """How many volunteers have a value at all, None where that is not folded."""
+    if not histograms.can_tell(question):
+        return None
+    counts = histograms.counts(question)
+    return int(db.session.scalars(select(func.coalesce(func.sum(counts.c.number), 0))).one())
+
+
 def _present(question: Question) -> Rows:
     """Who attended; somebody who came twice may stand there twice."""
-    present = changes.presences(question) if sums.is_folded() else attended_shifts(question, Attendance.volunteer_id)
-    statement: Rows = select(present.c.volunteer_id).select_from(present)
-    return in_scope(statement, present, question)
+    found = present(question)
+    statement: Rows = select(found.c.volunteer_id).select_from(found)
+    return in_scope(statement, found, question)
 
 
 def registered_percent(registered: int | None, residents: int | None) -> float | None:
