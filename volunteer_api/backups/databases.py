@@ -83,10 +83,10 @@ def _run(*command: str) -> None:
 
 
 def _address() -> str:
-    url: URL = db.engine.url.set(drivername="postgresql")
+    url = db.engine.url
     return URL.create(
-        url.drivername, username=url.username, host=url.host, port=url.port, database=url.database, query=url.query
-    ).render_as_string(hide_password=False)
+        "postgresql", username=url.username, host=url.host, port=url.port, database=url.database, query=url.query
+    ).render_as_string()
 
 
 def _environment() -> dict[str, str]:

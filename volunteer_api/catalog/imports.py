@@ -85,11 +85,12 @@ class Catalog:
     def add(self, values: Mapping[str, Any]) -> Item | Fault:
         """Hold a new item, or say why it can't be one."""
         if not values["prohibited"]:
+            wanted = folded(values["name"])
             for item in self.prohibited:
-                if folded(item.name) in folded(values["name"]):
+                if item.folded_name in wanted:
                     return Fault("prohibited_item", "%(item)s is prohibited at stations.", item=item.name)
         item = new_item(**values)
-        self.items[folded(item.name)] = item
+        self.items[item.folded_name] = item
         self.new.append(item)
         if item.prohibited:
             self.prohibited.append(item)

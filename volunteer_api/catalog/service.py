@@ -54,7 +54,13 @@ def create_item(
 def new_item(*, name: str, kind: str, unit: str, prohibited: bool = False, days_once_opened: int | None = None) -> Item:
     """An item with its id that no session knows yet, and whose name nobody has checked."""
     return Item(
-        id=ids.new_id(), name=name, kind=kind, unit=unit, prohibited=prohibited, days_once_opened=days_once_opened
+        id=ids.new_id(),
+        name=name,
+        folded_name=folded(name),
+        kind=kind,
+        unit=unit,
+        prohibited=prohibited,
+        days_once_opened=days_once_opened,
     )
 
 
@@ -182,17 +188,18 @@ def _require_own(file_ids: Sequence[UUID], by: Principal | None) -> None:
 
 
 def _check_name(name: str, *, prohibited: bool, besides: UUID | None = None) -> None:
+    wanted = folded(name)
     known = [
         item
         for item in db.session.scalars(
-            select(Item).where(or_(Item.folded_name == folded(name), Item.prohibited)).order_by(Item.name, Item.id)
+            select(Item).where(or_(Item.folded_name == wanted, Item.prohibited)).order_by(Item.name, Item.id)
         )
         if item.id != besides
     ]
     for item in known:
         # To list a kind of what is prohibited as prohibited, too, is welcome.
-        if item.prohibited and not prohibited and folded(item.name) in folded(name):
+        if item.prohibited and not prohibited and item.folded_name in wanted:
             raise prohibited_item(item)
     for item in known:
-        if item.folded_name == folded(name):
+        if item.folded_name == wanted:
             raise ItemExists(members={"item": named(item)}, item=item.name)

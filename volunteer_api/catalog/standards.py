@@ -108,7 +108,7 @@ class Standards:
     def required(self, chain: Sequence[UUID], station_kind: str, *, on: date | None = None) -> dict[UUID, Requirement]:
         """What a station of this kind must hold on a day (None: today), by item.
 
-        `chain` goes from its organization up to the root.
+        `chain` names the organizations above it that have a standard, its own among them.
         """
         day = on or clock.today()
         merged: dict[UUID, Requirement] = {}
@@ -143,21 +143,19 @@ def required_at(station_id: UUID) -> dict[UUID, Requirement]:
 
 
 def standards_at(station_id: UUID) -> tuple[Standards, list[UUID], str]:
-    """The standards above a station for its kind, the organizations that have one, the nearest first, and the kind.
+    """The standards above a station for its kind, the organizations that have one, and the kind.
 
     One statement; no organization and no kind where there is no standard.
     """
     above = (
-        select(PathMember.ancestor_id, PathMember.depth, Station.kind)
+        select(PathMember.ancestor_id, Station.kind)
         .join(Organization, Organization.path_id == PathMember.path_id)
         .join(Station, Station.organization_id == Organization.id)
         .where(Station.id == station_id)
         .subquery()
     )
     rows = db.session.execute(
-        _counting()
-        .add_columns(above.c.depth)
-        .join(
+        _counting().join(
             above,
             and_(above.c.ancestor_id == KitStandardKind.organization_id, above.c.kind == KitStandardKind.station_kind),
         )
@@ -165,12 +163,12 @@ def standards_at(station_id: UUID) -> tuple[Standards, list[UUID], str]:
     standards = Standards()
     for row in rows:
         standards.add(row)
-    chain = list(dict.fromkeys(row.organization_id for row in sorted(rows, key=lambda row: int(row.depth))))
+    chain = list(dict.fromkeys(row.organization_id for row in rows))
     return standards, chain, rows[0].station_kind if rows else ""
 
 
 def standards_on(path_ids: Collection[UUID]) -> tuple[Standards, dict[UUID, list[UUID]]]:
-    """The standards that reach down these paths; and of each path the organizations that have one, the nearest first.
+    """The standards that reach down these paths; and of each path the organizations that have one.
 
     One statement, however many paths.
     """
@@ -181,22 +179,18 @@ def standards_on(path_ids: Collection[UUID]) -> tuple[Standards, dict[UUID, list
     counting = _counting().where(KitStandardKind.organization_id.in_(select(PathMember.ancestor_id).where(on_paths)))
     empty = [cast(null(), column.type).label(column.name) for column in counting.selected_columns]
     # The chains come along as rows of their own: with each line they would come as often as there are lines.
-    members = select(*empty, PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(
+    members = select(*empty, PathMember.path_id, PathMember.ancestor_id).where(
         on_paths, PathMember.ancestor_id.in_(select(KitStandardKind.organization_id))
     )
     lines = counting.add_columns(
         cast(null(), PathMember.path_id.type).label("path_id"),
         cast(null(), PathMember.ancestor_id.type).label("ancestor_id"),
-        cast(null(), PathMember.depth.type).label("depth"),
     )
-    placed = []
     for row in db.session.execute(union_all(lines, members)):
         if row.path_id is None:
             standards.add(row)
         else:
-            placed.append((row.depth, row.path_id, row.ancestor_id))
-    for _, path_id, ancestor_id in sorted(placed):
-        chains[path_id].append(ancestor_id)
+            chains[row.path_id].append(row.ancestor_id)
     return standards, chains
 
 

@@ -16,13 +16,14 @@ from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.demo import load_demo
+from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 
 ACCOUNTS = (
-    ("volunteer", "+8613800000005"),
-    ("team leader", "+8613800000004"),
-    ("station manager", "+8613800000003"),
-    ("organizer", "+8613800000002"),
-    ("administrator", "+8613800000001"),
+    ("volunteer", VOLUNTEER),
+    ("team leader", TEAM_LEADER),
+    ("station manager", STATION_MANAGER),
+    ("organizer", ORGANIZER),
+    ("administrator", ADMINISTRATOR),
 )
 
 

@@ -20,9 +20,9 @@ from volunteer_api.core.tasks import failing, worker_last_seen
 from volunteer_api.core.unit_of_work import run_unit
 
 API = "volunteer_api.api"
-# The pages of /docs come from a package and ask no other host; nothing of theirs may be framed.
 # A night's longest check holds the sweep, and its sign of life, for some minutes.
 WORKER_IS_GONE = timedelta(minutes=15)
+# The pages of /docs come from a package and ask no other host; nothing of theirs may be framed.
 DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"

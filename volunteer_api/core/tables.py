@@ -199,6 +199,7 @@ def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) ->
         raise TableEmpty()
     if len(table.records) > max_rows:
         raise SpreadsheetTooLarge(rows=max_rows, columns=MAX_COLUMNS)
+    del table.ignored_rows[MAX_ERRORS:]
     return table
 
 
@@ -222,7 +223,7 @@ def outcome(table: Table, errors: Sequence[CellError], *, dry_run: bool) -> dict
         "dry_run": dry_run,
         "rows": len(table.records),
         "ignored_columns": table.ignored_columns,
-        "ignored_rows": table.ignored_rows[:MAX_ERRORS],
+        "ignored_rows": table.ignored_rows,
         "ignored_sheets": table.ignored_sheets,
         "errors": errors[:MAX_ERRORS],
         "error_count": len(errors),

@@ -258,7 +258,7 @@ def _nudge(app: Flask, name: str) -> None:
 
 
 def _has_run_since(name: str, moment: datetime) -> bool:
-    run = db.session.get(TaskRun, name)
+    run = last_run(name)
     return run is not None and run.finished_at is not None and run.error is None and run.started_at > moment + SKEW
 
 

@@ -8,9 +8,9 @@ from jinja2 import Environment
 
 from volunteer_api.core import texts
 from volunteer_api.core.downloads import HTML, Download
-from volunteer_api.core.settings import settings
 from volunteer_api.loans import queries
 from volunteer_api.loans.models import Asset
+from volunteer_api.stations.views import page_url
 
 PAGE = """<!doctype html>
 <html lang="{{ language }}">
@@ -44,7 +44,7 @@ def label_page(asset: Asset) -> Download:
         language=texts.language(),
         piece=piece,
         owner=texts.translate("This is lent for free by a volunteer station:"),
-        station_url=f"{settings().public_base_url}/c/t/{piece.station.id}",
+        station_url=page_url(piece.station.id),
         lines=[
             texts.translate("Found it, or done with it? Any station takes it back."),
             texts.translate("Volunteers at the desk scan this label with the app, to lend it and to take it back."),

@@ -157,9 +157,7 @@ def appoint(*, phone: str, role: Role, organization_id: UUID) -> GrantView:
     if volunteer is None:
         raise VolunteerUnknown()
     scope = Scope(type=ScopeType.ORGANIZATION, id=organization_id, name=place.name)
-    granted = _give(volunteer.id, role, scope, organization_id, by=None)
-    grantee = Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone))
-    return GrantView(granted.id, role, scope, grantee, granted.created_at, "granted")
+    return _given(volunteer, role, scope, organization_id, by=None)
 
 
 def grant_below(
@@ -190,9 +188,7 @@ def grant_below(
         volunteer = db.session.get(Volunteer, volunteer_id)
         if volunteer is None or volunteer.erased_at is not None:
             raise VolunteerUnknown()
-        granted = _give(volunteer.id, role, shown, place.organization_id, by=by.volunteer_id)
-        grantee = Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone))
-        return GrantView(granted.id, role, shown, grantee, granted.created_at, "granted")
+        return _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
     digest = _hold_phone(phone)
     known = accounts.look_up(phone, by=by)
     spend(PHONES_A_DAY, "grants by phone", who=str(by.volunteer_id))
@@ -292,6 +288,12 @@ def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_i
 def _require_fit(role: Role, scope_type: ScopeType) -> None:
     if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
         raise RoleDoesNotFit(role=role, scope_type=scope_type)
+
+
+def _given(volunteer: Volunteer, role: Role, scope: Scope, organization_id: UUID, *, by: UUID | None) -> GrantView:
+    granted = _give(volunteer.id, role, scope, organization_id, by=by)
+    grantee = Grantee(id=volunteer.id, name=volunteer.name, phone=accounts.masked_phone(volunteer.phone))
+    return GrantView(granted.id, role, scope, grantee, granted.created_at, "granted")
 
 
 def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *, by: UUID | None) -> Grant:

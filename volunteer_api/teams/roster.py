@@ -16,7 +16,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.core.problems import MAX_ERRORS, NotFound
+from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import Column, Table, phone_of, receive
@@ -123,7 +123,7 @@ def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) ->
     service.require_open(team.id)
     result = Imported(
         ignored_columns=table.ignored_columns,
-        ignored_rows=table.ignored_rows[:MAX_ERRORS],
+        ignored_rows=table.ignored_rows,
         ignored_sheets=table.ignored_sheets,
     )
     people = _judge(table, result, names_deputies=access.directs(by, team))

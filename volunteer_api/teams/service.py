@@ -435,7 +435,7 @@ def _change_lead(
 
 
 def _record_lead(membership: Membership, by: Principal | None, *, role: str | None = None) -> None:
-    team = access.load_team(membership.team_id)
+    team = db.session.get_one(Team, membership.team_id)
     audit.record(
         AuditAction.LEADERSHIP_CHANGED,
         actor_id=by.volunteer_id if by is not None else None,
@@ -447,7 +447,7 @@ def _record_lead(membership: Membership, by: Principal | None, *, role: str | No
 
 
 def _notify(kind: str, membership: Membership, *, to: Sequence[UUID], **values: str) -> None:
-    team = access.load_team(membership.team_id)
+    team = db.session.get_one(Team, membership.team_id)
     values = {"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id), **values}
     once = f"{kind}:{membership.id}:{membership.version}"
     notify_all([Notice(person, kind, values, f"{once}:{person}") for person in to])
