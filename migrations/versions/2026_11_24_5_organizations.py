@@ -7,7 +7,6 @@ Create Date: 2026-11-24 00:00:00+00:00
 
 import sqlalchemy as sa
 from alembic import op
-from pypinyin import Style, lazy_pinyin
 
 revision = "2026_11_24_5_organizations"
 down_revision = "2026_11_24_4_profile"
@@ -113,6 +112,9 @@ def allow_kinds(condition: str) -> None:
 
 def spell(table_name: str, key: str, key_type: sa.types.TypeEngine[object]) -> None:
     """Fill the initials and the pinyin of every name that is there, as the application does from now on."""
+    # Its dictionaries are 50 MB, and every start reads the versions, to know which is the last.
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415
+
     table = sa.table(
         table_name, sa.column(key, key_type), sa.column("name"), sa.column("initials"), sa.column("pinyin")
     )

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from alembic import op
-from pypinyin import Style, lazy_pinyin
 
 revision = "2026_11_24_6_teams"
 down_revision = "2026_11_24_5_organizations"
@@ -162,6 +161,9 @@ def allow_kinds(condition: str) -> None:
 
 def search_text(name: str) -> str:
     """The initials and the whole pinyin, as core/pinyin.py makes them in this release."""
+    # Its dictionaries are 50 MB, and every start reads the versions, to know which is the last.
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415
+
     initials = "".join(lazy_pinyin(name, style=Style.FIRST_LETTER))
     whole = "".join(lazy_pinyin(name))
     return " ".join("".join(text.split()).lower() for text in (initials, whole))

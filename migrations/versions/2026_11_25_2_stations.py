@@ -7,7 +7,6 @@ Create Date: 2026-11-25 00:00:00+00:00
 
 import sqlalchemy as sa
 from alembic import op
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "2026_11_25_2_stations"
@@ -181,6 +180,9 @@ def downgrade() -> None:
 
 def fill() -> None:
     """Give every station that is there its cell, its spelling and the rows of its hours, as the application does."""
+    # Its dictionaries are 50 MB, and every start reads the versions, to know which is the last.
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415
+
     connection = op.get_bind()
     for row in connection.execute(sa.select(stations)).all():
         connection.execute(

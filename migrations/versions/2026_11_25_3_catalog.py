@@ -7,7 +7,6 @@ Create Date: 2026-11-25 00:00:00+00:00
 
 import sqlalchemy as sa
 from alembic import op
-from pypinyin import Style, lazy_pinyin
 
 revision = "2026_11_25_3_catalog"
 down_revision = "2026_11_25_2_stations"
@@ -140,6 +139,9 @@ def downgrade() -> None:
 
 def spell_items() -> None:
     """Give each item the initials and the pinyin of its name, as the code does for new ones."""
+    # Its dictionaries are 50 MB, and every start reads the versions, to know which is the last.
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415
+
     items = sa.table("items", *(sa.column(name) for name in ("name", "initials", "pinyin")), sa.column("id", sa.Uuid()))
     connection = op.get_bind()
     for key, name in connection.execute(sa.select(items.c.id, items.c.name)).all():

@@ -1,9 +1,12 @@
 """Serving, the worker, migrations and the contract."""
 
+import gc
+import os
 import sys
 
 import click
 from flask import Flask
+from gunicorn.app import wsgiapp
 
 from volunteer_api.app import create_app
 from volunteer_api.cli import common
@@ -45,12 +48,12 @@ def serve(demo: bool) -> None:
     if demo:
         _load_demo(app)
     _greet(app, settings, port, demo)
-    python = sys.executable
-    code = supervise(
-        server=Child([python, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], PROJECT_DIRECTORY),
-        helper=Child([python, "-m", "volunteer_api.cli", "worker"], PROJECT_DIRECTORY),
-    )
-    sys.exit(code)
+    with app.app_context():
+        # No connection may be shared by two processes.
+        db.engine.dispose()
+    # The collector leaves out what is loaded: looking through it, it would copy all of it for each process.
+    gc.freeze()
+    sys.exit(supervise(server=Child("api-server", _run_gunicorn), helper=Child("api-worker", lambda: run_worker(app))))
 
 
 @common.group.command()
@@ -77,6 +80,13 @@ def openapi(check: bool) -> None:
         raise click.ClickException("openapi.json differs from the code; run `make openapi`.")
     if not check:
         path.write_bytes(text)
+
+
+def _run_gunicorn() -> None:
+    """What `python -m gunicorn -c gunicorn.conf.py wsgi:app` does."""
+    os.chdir(PROJECT_DIRECTORY)
+    sys.argv = ["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    wsgiapp.run()
 
 
 def _load_demo(app: Flask) -> None:

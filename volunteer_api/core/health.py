@@ -5,16 +5,15 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import orjson
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, render_template_string
-from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from volunteer_api.config import PROJECT_DIRECTORY
 from volunteer_api.core import clock
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
+from volunteer_api.core.openapi import LateApi
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.tasks import failing, worker_last_seen
 from volunteer_api.core.unit_of_work import run_unit
@@ -56,7 +55,7 @@ class MigrationsMissing(Problem):
         super().__init__(headers={"Retry-After": "5"}, **values)
 
 
-def register(app: Flask, api: Api) -> None:
+def register(app: Flask, api: LateApi) -> None:
     """Add `/livez`, `/readyz`, `/openapi.json`, `/docs` and `/docs/problems`."""
     app.extensions[API] = api
     health = Blueprint("health", __name__)
@@ -86,8 +85,9 @@ def register(app: Flask, api: Api) -> None:
 
 
 def openapi_text(app: Flask) -> bytes:
-    """The contract, the same bytes on every machine: `openapi.json` in the repository is this."""
-    return orjson.dumps(app.extensions[API].spec.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    """The contract as the application has it; see `LateApi.text`."""
+    api: LateApi = app.extensions[API]
+    return api.text()
 
 
 @cache

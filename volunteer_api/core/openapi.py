@@ -1,11 +1,14 @@
 """openapi.json (3.1), made from the declarations."""
 
+import threading
+from functools import cached_property
 from typing import Any
 
+import orjson
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Flask
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from marshmallow import INCLUDE, fields
 
 from volunteer_api import __version__
@@ -47,10 +50,36 @@ class ProblemRead(Schema):
         unknown = INCLUDE
 
 
-def configure_openapi(app: Flask) -> Api:
+class LateApi(Api):
+    """flask-smorest's, but the operations are described once somebody asks, not at every start of every process."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._described: list[Blueprint] = []
+        self._lock = threading.Lock()
+
+    def register_blueprint(self, blueprint: Blueprint, **_options: Any) -> None:
+        """Serve what it routes, and remember to describe it."""
+        self._app.register_blueprint(blueprint)
+        self._described.append(blueprint)
+
+    def text(self) -> bytes:
+        """The contract, the same bytes on every machine: `openapi.json` in the repository is this."""
+        with self._lock:
+            return self._text
+
+    @cached_property
+    def _text(self) -> bytes:
+        for blueprint in self._described:
+            blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+            self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+        return orjson.dumps(self.spec.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def configure_openapi(app: Flask) -> LateApi:
     """The flask-smorest Api with our problem responses; register the features' blueprints on it."""
     app.config.update(API_TITLE="Volunteer API", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
-    api = Api(
+    api = LateApi(
         spec_kwargs={
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name),
             "info": {"description": "The backend of a city's volunteer service stations."},
