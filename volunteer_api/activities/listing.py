@@ -35,8 +35,8 @@ from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
-from volunteer_api.core.paging import STATEMENTS_KEPT, Key, Narrow, Page, Wanted, page
-from volunteer_api.core.statements import among_given
+from volunteer_api.core.paging import SHAPES_KEPT, Key, Narrow, Page, Wanted, page
+from volunteer_api.core.statements import among_given, kept_with_statement
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
@@ -138,8 +138,7 @@ class Soonest:
         return list(db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).scalars())
 
 
-# These three are kept by the statement's identity: one that was built for a single request falls out again.
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def walk(statement: Rows, times: Times) -> Select[UUID]:
     """The ids, as `activity_id`, of the statement's first `rows_wanted` activities that have a shift in question."""
     walked = aliased(Shift)
@@ -165,14 +164,14 @@ def walk(statement: Rows, times: Times) -> Select[UUID]:
     return found.order_by(walked.starts_at, walked.activity_id.desc()).limit(WANTED)
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _rest(statement: Rows, times: Times) -> Select[UUID]:
     none = ~exists().where(*_shift_in_question(times))
     ids = statement.with_only_columns(Activity.id, maintain_column_froms=True)
     return ids.where(none).order_by(Activity.id.desc()).limit(WANTED)
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _among(statement: Rows, dialect: str) -> Rows:
     return statement.where(among_given(ACTIVITY_ID, "met", dialect))
 
@@ -217,7 +216,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
     )
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@lru_cache(maxsize=SHAPES_KEPT)
 def _listing(shape: Shape) -> Listing:
     times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
     state = _state_asked(shape)

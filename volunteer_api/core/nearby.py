@@ -37,7 +37,8 @@ from sqlalchemy import (
 from volunteer_api.core import geo
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Column, Place, Spot
-from volunteer_api.core.paging import STATEMENTS_KEPT, Wanted
+from volunteer_api.core.paging import Wanted
+from volunteer_api.core.statements import kept_with_statement
 
 # A circle so small that sorting all of it is quicker than a walk, which rare rows would make long.
 SMALL_M = 500.0
@@ -144,7 +145,7 @@ class Nearest:
         return statement.where(near, self.distance <= self.radius_m**2)
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@lru_cache(maxsize=8)
 def distance_to(spot: Spot) -> Any:
     """The squared distance in square meters, as SQL; its origin is bound by `Nearest.values`."""
     latitude, longitude, north, east = (
@@ -154,8 +155,7 @@ def distance_to(spot: Spot) -> Any:
     return geo.squared_length(spot.latitude, spot.longitude, (latitude, longitude), (north, east))
 
 
-# These are kept by the statement's identity: one that was built for a single request falls out again.
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _walks(statement: Rows, spot: Spot, key: Column, *, bounded: bool) -> CompoundSelect[Any]:
     cell = spot.cell
     places = _only(statement, distance_to(spot).label("square"), key.label("key"))
@@ -168,7 +168,7 @@ def _walks(statement: Rows, spot: Spot, key: Column, *, bounded: bool) -> Compou
     return union_all(*(select(walk.subquery()) for walk in (up, down)))
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _circle(statement: Rows, spot: Spot, key: Column, only: ColumnElement[bool] | None, count: int) -> Rows:
     """What the statement joins is joined to the rows inside alone."""
     ranges = [(_cell(f"cell_first_{number}"), _cell(f"cell_last_{number}")) for number in range(count)]
@@ -177,7 +177,7 @@ def _circle(statement: Rows, spot: Spot, key: Column, only: ColumnElement[bool] 
     return statement.where(key.in_(keys.order_by(distance, key).limit(WANTED)))
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
     """The same for PostgreSQL: its SQL is the same however many ranges there are.
 
@@ -198,7 +198,7 @@ def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
     return statement.where(key.in_(keys.order_by(inside.c.square, inside.c.key).limit(WANTED)))
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _circles(_statement: Rows) -> dict[tuple[int, int, tuple[Any, ...]], float]:
     """The squared radius that holds so many rows, by their number, neighborhood and filters. No page relies on it."""
     return {}

@@ -18,10 +18,12 @@ from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression,
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
 from volunteer_api.core.problems import InvalidCursor
+from volunteer_api.core.statements import kept_with_statement
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-STATEMENTS_KEPT = 256
+# Shapes of one list's SQL: by which filters it is asked, and by whom.
+SHAPES_KEPT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +110,13 @@ def page(
     return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _in_order(statement: Select[*tuple[Any, ...]], keys: tuple[Key, ...]) -> Select[*tuple[Any, ...]]:
-    # Kept by identity: one that was built for a single request falls out again.
     order = [key.column.desc() if key.descending else key.column.asc() for key in keys]
     return statement.order_by(*order).limit(bindparam("page_rows", type_=Integer()))
 
 
-@lru_cache(maxsize=STATEMENTS_KEPT)
+@kept_with_statement
 def _is_of_columns(statement: Select[*tuple[Any, ...]]) -> bool:
     """Whether it reads plain columns, and no entity or bundle, which only the session puts together."""
     return all(isinstance(column["expr"], SQLColumnExpression) for column in statement.column_descriptions)

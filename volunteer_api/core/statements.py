@@ -1,8 +1,9 @@
 """SQL that SQLite and PostgreSQL both speak, but that SQLAlchemy builds with each dialect's own construct."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import (
@@ -35,6 +36,31 @@ from sqlalchemy.types import TypeEngine
 from volunteer_api.core.database import Base, db
 
 DELETED_AT_ONCE = 5000
+
+Statement = TypeVar("Statement")
+Others = ParamSpec("Others")
+Built = TypeVar("Built")
+
+
+def kept_with_statement(
+    build: Callable[Concatenate[Statement, Others], Built],
+) -> Callable[Concatenate[Statement, Others], Built]:
+    """Keep what `build` makes of a statement, and of hashable others, for as long as there is that statement.
+
+    What is made of one that many requests share is made once. A statement that was built for a single request goes with
+    it, and so does what was made of it: kept by number, some thousand of those were a worker's most memory.
+    """
+    kept: WeakKeyDictionary[Any, dict[Any, Built]] = WeakKeyDictionary()
+
+    @wraps(build)
+    def built(statement: Statement, /, *others: Others.args, **named: Others.kwargs) -> Built:
+        made = kept.setdefault(statement, {})
+        key = (others, tuple(named.items()))
+        if key not in made:
+            made[key] = build(statement, *others, **named)
+        return made[key]
+
+    return built
 
 
 def insert(table: Any) -> Any:
