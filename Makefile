@@ -9,6 +9,8 @@ DEV := .venv/.dev
 # No pip of any age may ask for a newer one, or stop at a question.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 $(BIN)/python -m pip -qq
 export PORT
+# Some images forbid it; then each process compiles all of the code again, which is half of the time of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench openapi migrations clean

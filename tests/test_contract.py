@@ -51,6 +51,15 @@ def test_the_committed_contract_is_the_codes(app: Flask) -> None:
     assert json.loads(COMMITTED.read_text(encoding="utf-8")) == served, "run `make openapi`"
 
 
+def test_what_an_import_may_be_asked_is_in_the_contract(app: Flask) -> None:
+    """A header of the declaration once took the place of its query."""
+    contract = app.test_client().get("/openapi.json").get_json()
+    imports = {path: found["post"]["parameters"] for path, found in contract["paths"].items() if "/import" in path}
+    imports = {path: {one["name"] for one in found} for path, found in imports.items()}
+    assert imports
+    assert all({"dry_run", "Idempotency-Key"} <= names for names in imports.values()), imports
+
+
 def test_names_in_the_contract_are_snake_case(app: Flask) -> None:
     served = app.test_client().get("/openapi.json").get_json()
     for name, component in served["components"]["schemas"].items():

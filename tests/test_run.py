@@ -439,7 +439,7 @@ def test_the_next_start_finds_its_data_and_a_killed_worker_is_started_again(tmp_
 def worker_of(server: Server) -> int | None:
     for pid in processes_of(server.process.pid):
         try:
-            if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").endswith(b"worker"):
+            if Path(f"/proc/{pid}/comm").read_text() == "api-worker\n":
                 return pid
         except OSError:
             continue

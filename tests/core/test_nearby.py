@@ -187,7 +187,7 @@ def test_the_next_reader_nearby_needs_no_walk(unit: Callable[[Callable[[], Any]]
             spent.append(len(seen))
         return spent, found, [row["id"] for row in rows]
 
-    _circles.cache_clear()
+    _circles(statement).clear()
     spent, found, made = unit(work)
     assert spent == [2, 1, 3]
     assert found == [made[:2], made[:2], [made[0], made[4]]]
@@ -212,5 +212,5 @@ def test_only_readers_amid_the_places_tell_others_of_them(
         here, beijing = (33.7, 113.3), (39.9, 116.4)
         return [spent(beijing), spent(beijing), spent(here, ("a",)), spent(here, ("b",)), spent(here, ("a",))]
 
-    _circles.cache_clear()
+    _circles(statement).clear()
     assert unit(work) == [2, 2, 2, 2, 1]

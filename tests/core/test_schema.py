@@ -97,6 +97,14 @@ def test_a_bent_value_is_named(payload: dict[str, Any], pointer: str, code: str)
     assert faults(payload) == [(pointer, code)]
 
 
+def test_a_form_is_taken_as_people_type_it_and_told_by_an_example() -> None:
+    code = schema.Text(form=schema.Form(r"[A-Z]{2}-[0-9]{2}", "LY-01", capital=True))
+    assert [code.deserialize(text) for text in ("LY-01", "ly-01", "ｌｙ－０１", " LY-01 ")] == ["LY-01"] * 4
+    with pytest.raises(marshmallow.ValidationError) as refused:
+        code.deserialize("LY 01")
+    assert [fault.values for fault in refused.value.messages] == [{"example": "LY-01"}]
+
+
 def test_good_values_load_as_what_they_are() -> None:
     loaded = Everything().load(
         {

@@ -18,6 +18,7 @@ from volunteer_api.core.schema import (
     Count,
     Day,
     Flag,
+    Form,
     Id,
     ListOf,
     Moment,
@@ -30,9 +31,9 @@ from volunteer_api.core.schema import (
 )
 from volunteer_api.files.schemas import FileRead
 
-CODE = r"^[0-9]{6}$"
-VOLUNTEER_NUMBER = r"^[2-9A-HJKMNP-Za-hjkmnp-z]{10}$"
-DIVISION = r"^[0-9]{4,12}$"
+CODE = Form(r"^[0-9]{6}$", "123456")
+VOLUNTEER_NUMBER = Form(r"^[2-9A-HJKMNP-Za-hjkmnp-z]{10}$", "TU3225QQUF")
+DIVISION = Form(r"^[0-9]{4,12}$", "410403003")
 
 
 class Password(Text):
@@ -100,7 +101,7 @@ class VolunteerNumber(Text):
     """The number on a volunteer's card: ten letters and digits; small letters are taken too."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=10, pattern=VOLUNTEER_NUMBER, **options)
+        super().__init__(max_length=10, form=VOLUNTEER_NUMBER, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return str(super()._deserialize(value, attr, data, **kwargs)).upper()
@@ -135,7 +136,7 @@ class ContactFields(Schema):
 class GuardianFields(ContactFields):
     """`code` went to the guardian's own phone, for the purpose `guardian`."""
 
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
 
 
 class SignIn(Schema):
@@ -146,7 +147,7 @@ class SignIn(Schema):
 
     phone = Phone()
     volunteer_number = VolunteerNumber()
-    code = Text(max_length=6, pattern=CODE)
+    code = Text(max_length=6, form=CODE)
     password = Password()
     device = Nested(DeviceFields, required=True)
     second_fact = Nested(SecondFact)
@@ -168,7 +169,7 @@ class Recovery(Schema):
     name = Text(max_length=60, required=True)
     resident_id = ResidentNumber(required=True)
     phone = Phone(required=True)
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
     replaces_former_owner = Flag(
         metadata={"description": "The number was somebody else's: taken where it was not proven for long."}
     )
@@ -178,7 +179,7 @@ class WardQuery(Schema):
     """`code` went to the guardian's own phone, for the purpose `guardian`."""
 
     phone = Phone(required=True)
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
 
 
 class GuardianWithdrawal(WardQuery):
@@ -207,7 +208,7 @@ class PhoneProof(Schema):
     """That a phone is in its owner's hand."""
 
     phone = Phone(required=True)
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
     device = Nested(DeviceFields, required=True)
 
 
@@ -219,7 +220,7 @@ class PasswordChange(Schema):
 
     new_password = NewPassword(required=True)
     current_password = Password()
-    code = Text(max_length=6, pattern=CODE)
+    code = Text(max_length=6, form=CODE)
     phone = Phone()
     device = Nested(DeviceFields)
     second_fact = Nested(SecondFact)
@@ -237,9 +238,9 @@ class PhoneChange(Schema):
     """
 
     phone = Phone(required=True)
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
     password = Password()
-    current_code = Text(max_length=6, pattern=CODE)
+    current_code = Text(max_length=6, form=CODE)
     resident_id = ResidentNumber()
     replaces_former_owner = Flag(
         metadata={"description": "The number was somebody else's: taken where it was not proven for long."}
@@ -271,7 +272,7 @@ class Registration(PhoneProof, ConsentList):
     guardian_contact = Nested(ContactFields)
     name = Text(max_length=60, required=True)
     birth_date = Day(allow_none=True)
-    home_division = Text(max_length=12, pattern=DIVISION, allow_none=True)
+    home_division = Text(max_length=12, form=DIVISION, allow_none=True)
 
     @validates_schema
     def check_birth_date(self, data: dict[str, Any], **_options: Any) -> None:
@@ -344,7 +345,7 @@ class MeUpdate(Schema):
 
     name = Text(max_length=60)
     birth_date = Day(allow_none=True)
-    home_division = Text(max_length=12, pattern=DIVISION, allow_none=True)
+    home_division = Text(max_length=12, form=DIVISION, allow_none=True)
     skills = ListOf(Text(max_length=30), max_length=20, allow_none=True)
     service_categories = ListOf(Choice(Category), max_length=len(Category), allow_none=True)
     photo_id = Id(allow_none=True)
@@ -392,7 +393,7 @@ class ConsentRead(ConsentTextRead):
 
 
 class ErasureRequest(Schema):
-    code = Text(max_length=6, pattern=CODE, required=True)
+    code = Text(max_length=6, form=CODE, required=True)
 
 
 class ErasureRead(Schema):
@@ -403,7 +404,7 @@ class WholeExport(Schema):
     """Exactly one; the code's purpose is `export`."""
 
     password = Password()
-    code = Text(max_length=6, pattern=CODE)
+    code = Text(max_length=6, form=CODE)
 
     @validates_schema
     def check_one(self, data: dict[str, Any], **_options: Any) -> None:

@@ -16,6 +16,7 @@ from volunteer_api.core.schema import (
     Choice,
     Count,
     Flag,
+    Form,
     Id,
     ListOf,
     Moment,
@@ -269,16 +270,19 @@ class OperationKind(StrEnum):
     CHECK_OUT = "check_out"
 
 
+KEY = Form(r"[\x21-\x7e]{1,64}", "01939c1e-7b3a-7c4d-8f00-5a1b2c3d4e5f")
+
+
 class OperationKey(Text):
     """An operation's key: as an Idempotency-Key, and of the same namespace."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=64, pattern=r"[\x21-\x7e]{1,64}", **options)
+        super().__init__(max_length=64, form=KEY, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if text != value:
-            raise self.make_error("pattern", pattern=r"[\x21-\x7e]{1,64}")
+            raise self.make_error("pattern", example=KEY.example)
         return text
 
 
@@ -381,7 +385,7 @@ class PresenceCodeRead(ShownCode):
 class ScanCreate(Schema):
     """One volunteer's own code as a desk read it: `evidence.code` is its whole text."""
 
-    key = Text(required=True, max_length=64, pattern=r"[\x21-\x7e]+")
+    key = Text(required=True, max_length=64, form=KEY)
     kind = Choice(ScanKind, required=True)
     evidence = Evidence(required=True)
 

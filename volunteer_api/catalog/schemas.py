@@ -12,6 +12,7 @@ from volunteer_api.core.schema import (
     Day,
     Flag,
     FlagParameter,
+    Form,
     Id,
     ListOf,
     Nested,
@@ -25,8 +26,8 @@ from volunteer_api.core.tables import OutcomeRead
 from volunteer_api.files.schemas import FileRead
 from volunteer_api.stations.models import StationKind
 
-KIT = r"^[a-z][a-z0-9_]{1,39}$"
-BARCODE = r"^[0-9A-Za-z][0-9A-Za-z.\-]{2,47}$"
+KIT = Form(r"^[a-z][a-z0-9_]{1,39}$", "first_aid")
+BARCODE = Form(r"^[0-9A-Za-z][0-9A-Za-z.\-]{2,47}$", "6901234567892")
 MAX_BARCODES, MAX_PHOTOS, MAX_LINES = 20, 10, 100
 
 
@@ -34,7 +35,7 @@ class Barcode(Text):
     """What a scanner reads, in plain digits and letters. A UPC of twelve digits is the EAN-13 that begins with 0."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=48, pattern=BARCODE, **options)
+        super().__init__(max_length=48, form=BARCODE, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         plain = half_width(value) if isinstance(value, str) else value
@@ -115,7 +116,7 @@ class KitStandardFilter(PageQuery):
 
     organization_id = Id()
     inherited = FlagParameter()
-    kit = Text(max_length=40, pattern=KIT)
+    kit = Text(max_length=40, form=KIT)
     station_kind = Choice(StationKind)
 
     @validates_schema
@@ -149,7 +150,7 @@ class KitStandardCreate(_KitLines):
 
     organization_id = Id(required=True)
     template = Choice(KitTemplate)
-    kit = Text(max_length=40, pattern=KIT)
+    kit = Text(max_length=40, form=KIT)
     name = Text(max_length=100)
     station_kinds = ListOf(Choice(StationKind), min_length=1, max_length=len(StationKind))
     lines = ListOf(Nested(KitLineWrite), min_length=1, max_length=MAX_LINES)

@@ -275,8 +275,12 @@ def endpoint(
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
         compared = True if edits else False if "names_version" in inspect.signature(view).parameters else None
-        run._apidoc["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload)  # type: ignore[attr-defined]  # flask-smorest's place for it
-        run._apidoc.get("arguments", {}).pop("responses", None)  # type: ignore[attr-defined]  # its names differ between Pythons
+        document = run._apidoc  # type: ignore[attr-defined]  # flask-smorest's place for it
+        document["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload)
+        document.get("arguments", {}).pop("responses", None)  # its names differ between Pythons
+        if headers := _headers(keyed, compared):
+            # Beside those of the query: a list in the manual document would take their place.
+            document.setdefault("arguments", {}).setdefault("parameters", []).extend(headers)
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
         return view
 
@@ -382,15 +386,12 @@ def _document(
     if query is not None and issubclass(query, PageQuery):
         # A cursor may belong to another list.
         refusals.add("400")
-    parameters: list[dict[str, Any]] = []
     if method != "GET":
         refusals.add("409")
     if keyed is not Idempotency.NONE:
         refusals.add("400")
-        parameters.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", required=keyed is Idempotency.REQUIRED))
     if compared is not None:
         refusals |= {"412", "428"}
-        parameters.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=compared))
     if limit is not None:
         refusals.add("429")
     responses = {code: {"$ref": f"#/components/responses/problem_{code}"} for code in sorted(refusals)}
@@ -399,12 +400,19 @@ def _document(
         "responses": responses,
         "security": [*security, {}] if access.anonymous else security,
     }
-    if parameters:
-        document["parameters"] = parameters
     if upload:
         part = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
         document["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": part}}}
     return document
+
+
+def _headers(keyed: Idempotency, compared: bool | None) -> list[dict[str, Any]]:
+    found = []
+    if keyed is not Idempotency.NONE:
+        found.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", required=keyed is Idempotency.REQUIRED))
+    if compared is not None:
+        found.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=compared))
+    return found
 
 
 def _header(name: str, pattern: str, *, required: bool) -> dict[str, Any]:

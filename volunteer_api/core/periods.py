@@ -9,7 +9,7 @@ from typing import Any
 import marshmallow
 
 from volunteer_api.core import clock
-from volunteer_api.core.schema import Fault, Text
+from volunteer_api.core.schema import Fault, Form, Text
 
 MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 PATTERN = (
@@ -75,16 +75,18 @@ def _end_of_month(year: int, month: int) -> date:
 class PeriodField(Text):
     """A period in a query string, loaded as a Period."""
 
-    form = PATTERN
+    pattern = PATTERN
     shortest, longest = 3, 10
     refusal = Fault("not_period", "This is not a period, like 2026-11-23, 2026-W47, 2026-11, 2026-Q4, 2026 or all.")
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(min_length=self.shortest, max_length=self.longest, pattern=self.form, **options)
+        super().__init__(
+            min_length=self.shortest, max_length=self.longest, form=Form(self.pattern, "2026-11"), **options
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
-            return parse_period(value if isinstance(value, str) and re.fullmatch(self.form, value, re.ASCII) else "")
+            return parse_period(value if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII) else "")
         except ValueError as error:
             raise marshmallow.ValidationError(self.refusal) from error
 
@@ -95,7 +97,7 @@ class PeriodField(Text):
 class RunningPeriodField(PeriodField):
     """A period in a query string, or the present day, week, month, quarter or year; loaded as the Period that it is."""
 
-    form = rf"day|week|month|quarter|year|{PATTERN}"
+    pattern = rf"day|week|month|quarter|year|{PATTERN}"
     refusal = Fault("not_period", "This is not a period, like month, week or year, or like 2026-11, 2026-W47 or all.")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -114,6 +116,6 @@ class RunningPeriodField(PeriodField):
 class MonthField(PeriodField):
     """A month in a query string, loaded as the Period that it is."""
 
-    form = MONTH
+    pattern = MONTH
     shortest = longest = 7
     refusal = Fault("not_month", "This is not a month, like 2026-11.")

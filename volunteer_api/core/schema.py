@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +41,7 @@ MESSAGES = {
     "unprintable": "This has characters that can't be stored.",
     "min_length": "This is shorter than %(min)s characters or items.",
     "max_length": "This is longer than %(max)s characters or items.",
-    "pattern": "This does not have the form %(pattern)s.",
+    "pattern": "This is not written like %(example)s.",
     "min": "This is less than %(min)s.",
     "max": "This is more than %(max)s.",
     "not_whole": "This is not a whole number.",
@@ -129,19 +130,40 @@ class _Strict(fields.Field[Any]):
         return marshmallow.ValidationError(Fault(code if code in MESSAGES else "type", **values))
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a text must be written: a regular expression, and an example for whoever wrote it in another way.
+
+    Digits, letters and signs of a Chinese keyboard are taken for the plain ones. Small letters, too, where all letters
+    of the form are `capital`.
+    """
+
+    pattern: str
+    example: str
+    capital: bool = False
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """The expression; its classes are of ASCII."""
+        return re.compile(self.pattern, re.ASCII)
+
+    def folded(self, text: str) -> str:
+        """The text as it was meant."""
+        plain = half_width(text)
+        return plain.upper() if self.capital else plain
+
+
 class Text(_Strict, fields.String):
     """A text without control characters, `min_length` to `max_length` characters after trimming."""
 
-    def __init__(
-        self, *, max_length: int = 200, min_length: int = 1, pattern: str | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *, max_length: int = 200, min_length: int = 1, form: Form | None = None, **options: Any) -> None:
         rules: list[Any] = [validate.Length(min=min_length, max=max_length)]
-        if pattern is not None:
-            rules.append(validate.Regexp(pattern))
+        if form is not None:
+            rules.append(validate.Regexp(form.pattern))
         # The validators are for openapi.json; _deserialize judges, because it gives the codes.
         super().__init__(validate=rules, **options)
         self.max_length, self.min_length = max_length, min_length
-        self.pattern = re.compile(pattern, re.ASCII) if pattern is not None else None
+        self.form = form
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -153,8 +175,11 @@ class Text(_Strict, fields.String):
             raise self.make_error("min_length", min=self.min_length)
         if len(text) > self.max_length:
             raise self.make_error("max_length", max=self.max_length)
-        if self.pattern is not None and not self.pattern.fullmatch(text):
-            raise self.make_error("pattern", pattern=self.pattern.pattern)
+        if self.form is None:
+            return text
+        text = self.form.folded(text)
+        if not self.form.compiled.fullmatch(text):
+            raise self.make_error("pattern", example=self.form.example)
         return text
 
 
@@ -378,11 +403,14 @@ class Place(Nested):
         super().__init__(PlaceSchema, **options)
 
 
+LATITUDE_AND_LONGITUDE = Form(r"-?\d{1,2}(\.\d{1,15})?,-?\d{1,3}(\.\d{1,15})?", "33.73,113.33")
+
+
 class Near(Text):
     """`lat,lng` in a query string, loaded as a pair of degrees. A schema takes it by NearQuery, for its datum."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=60, pattern=r"-?\d{1,2}(\.\d{1,15})?,-?\d{1,3}(\.\d{1,15})?", **options)
+        super().__init__(max_length=60, form=LATITUDE_AND_LONGITUDE, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         latitude, longitude = map(float, super()._deserialize(value, attr, data, **kwargs).split(","))

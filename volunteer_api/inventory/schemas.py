@@ -12,6 +12,7 @@ from volunteer_api.core.schema import (
     Day,
     Flag,
     FlagParameter,
+    Form,
     Id,
     ListOf,
     Moment,
@@ -36,7 +37,7 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.stations.models import StationKind
 
-MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
+MONTH = Form(r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$", "2026-11")
 MAX_QUANTITY = 1_000_000
 MAX_LOT = 50
 
@@ -102,7 +103,7 @@ class EntryFilter(PageQuery):
     """Which entries; `month` is the local month in which they occurred."""
 
     item_id = Id()
-    month = Text(max_length=7, pattern=MONTH)
+    month = Text(max_length=7, form=MONTH)
 
 
 class ActorRead(Schema):
@@ -140,13 +141,13 @@ class EntryRead(Schema):
 class LedgerFilter(PageQuery):
     """Which local month; the present one where absent."""
 
-    month = Text(max_length=7, pattern=MONTH)
+    month = Text(max_length=7, form=MONTH)
 
 
 class BookQuery(Schema):
     """Which local month; the present one where absent."""
 
-    month = Text(max_length=7, pattern=MONTH)
+    month = Text(max_length=7, form=MONTH)
 
 
 class LedgerRowRead(Schema):

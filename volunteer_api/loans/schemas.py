@@ -12,6 +12,7 @@ from volunteer_api.core.schema import (
     Count,
     Flag,
     FlagParameter,
+    Form,
     Id,
     Moment,
     Nested,
@@ -24,7 +25,7 @@ from volunteer_api.core.schema import (
 from volunteer_api.inventory.models import MovementKind, MovementReason
 from volunteer_api.loans.models import AssetCondition, AssetState, ReturnCondition
 
-CODE = r"^[A-Z0-9][A-Z0-9-]{1,31}$"
+CODE = Form(r"^[A-Z0-9][A-Z0-9-]{1,31}$", "LY-001", capital=True)
 MAX_QUANTITY = 10_000
 
 
@@ -242,7 +243,7 @@ class AssetCreate(Schema):
 
     station_id = Id(required=True)
     item_id = Id(required=True)
-    code = Text(max_length=32, pattern=CODE)
+    code = Text(max_length=32, form=CODE)
     condition = Choice(AssetCondition, load_default=AssetCondition.GOOD)
     note = Text(max_length=500)
 
@@ -250,7 +251,7 @@ class AssetCreate(Schema):
 class AssetUpdate(Schema):
     """What changes of a piece; another state moves the station's ledger."""
 
-    code = Text(max_length=32, pattern=CODE)
+    code = Text(max_length=32, form=CODE)
     condition = Choice(AssetCondition)
     note = Text(max_length=500, allow_none=True)
     state = Choice(KeptState)

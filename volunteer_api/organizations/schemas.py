@@ -11,6 +11,7 @@ from volunteer_api.core.schema import (
     Count,
     Flag,
     FlagParameter,
+    Form,
     Id,
     Moment,
     Nested,
@@ -23,7 +24,7 @@ from volunteer_api.core.schema import (
 )
 from volunteer_api.organizations.models import DivisionLevel, OrganizationKind, Role, ScopeType
 
-DIVISION_CODE = r"^[0-9]{2,12}$"
+DIVISION_CODE = Form(r"^[0-9]{2,12}$", "410403")
 
 
 class HeldRole(StrEnum):
@@ -47,7 +48,7 @@ class HeldScopeType(StrEnum):
 class DivisionFilter(PageQuery):
     """`parent` is the code of the division above."""
 
-    parent = Text(max_length=12, pattern=DIVISION_CODE)
+    parent = Text(max_length=12, form=DIVISION_CODE)
     q = Text(
         max_length=50,
         metadata={"description": "How the code, the initials (wyl) or the pinyin begins, or a part of the name."},
@@ -66,7 +67,7 @@ class OrganizationFilter(PageQuery):
 
     parent_id = Id()
     kind = Choice(OrganizationKind)
-    division = Text(max_length=12, pattern=DIVISION_CODE)
+    division = Text(max_length=12, form=DIVISION_CODE)
     closed = FlagParameter(metadata={"description": "Show the closed ones too."})
     q = Text(
         max_length=50, metadata={"description": "How the initials (wyl) or the pinyin begins, or a part of the name."}
@@ -77,7 +78,7 @@ class OrganizationCreate(Schema):
     parent_id = Id(required=True)
     kind = Choice(OrganizationKind, required=True)
     name = Text(max_length=100, required=True)
-    division_code = Text(max_length=12, pattern=DIVISION_CODE, allow_none=True, load_default=None)
+    division_code = Text(max_length=12, form=DIVISION_CODE, allow_none=True, load_default=None)
     resident_count = Count(allow_none=True, load_default=None)
 
 
@@ -86,7 +87,7 @@ class OrganizationUpdate(Schema):
 
     name = Text(max_length=100)
     parent_id = Id()
-    division_code = Text(max_length=12, pattern=DIVISION_CODE, allow_none=True)
+    division_code = Text(max_length=12, form=DIVISION_CODE, allow_none=True)
     resident_count = Count(allow_none=True)
 
 

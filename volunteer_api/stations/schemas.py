@@ -13,6 +13,7 @@ from volunteer_api.core.schema import (
     CountParameter,
     Day,
     Flag,
+    Form,
     Id,
     ListOf,
     Moment,
@@ -30,9 +31,9 @@ from volunteer_api.stations.models import HolidayRule, StationKind, StationStatu
 from volunteer_api.stations.offers import OfferedService
 from volunteer_api.stations.opening import MINUTES_A_DAY, span_of
 
-CODE = r"^[A-Z0-9][A-Z0-9-]{1,15}$"
-OPENS = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-CLOSES = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+CODE = Form(r"^[A-Z0-9][A-Z0-9-]{1,15}$", "WD-001", capital=True)
+OPENS = Form(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "08:00")
+CLOSES = Form(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "18:00")
 # Somebody who wrote 06:00 for 18:00 would be open for 22 hours.
 LONGEST_NIGHT_MINUTES = 16 * 60
 LONGEST_EXCEPTION = timedelta(days=366)
@@ -46,8 +47,8 @@ STATUS_REASON = {"description": "For everybody to read; needed where a station p
 class TimeSpan(Schema):
     """From `opens` to `closes` in local time; where `closes` is earlier than `opens`, to the next morning."""
 
-    opens = Text(max_length=5, pattern=OPENS, required=True)
-    closes = Text(max_length=5, pattern=CLOSES, required=True)
+    opens = Text(max_length=5, form=OPENS, required=True)
+    closes = Text(max_length=5, form=CLOSES, required=True)
 
     @validates_schema
     def opens_first(self, data: dict[str, Any], **_: Any) -> None:
@@ -143,7 +144,7 @@ class StationFilter(PageQuery, NearQuery):
 class StationCreate(_Hours):
     """`code` is made up where it is left out. A station is set up as planned, or open at once."""
 
-    code = Text(max_length=16, pattern=CODE)
+    code = Text(max_length=16, form=CODE)
     name = Text(max_length=100, required=True)
     kind = Choice(StationKind, required=True)
     organization_id = Id(required=True)
@@ -160,7 +161,7 @@ class StationCreate(_Hours):
 class StationUpdate(_Hours):
     """Managers change all but `code`, `name`, `kind`, `organization_id`, `place`, and only pause and resume."""
 
-    code = Text(max_length=16, pattern=CODE)
+    code = Text(max_length=16, form=CODE)
     name = Text(max_length=100)
     kind = Choice(StationKind)
     organization_id = Id()
