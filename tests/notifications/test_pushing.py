@@ -4,8 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -14,9 +12,8 @@ from tests.notifications.factories import Postbox, make_phone
 from volunteer_api.core import clock
 from volunteer_api.core.database import db, sqlite_driver
 from volunteer_api.core.tasks import run_task
-from volunteer_api.notifications import preferences, pushing, service, tasks
+from volunteer_api.notifications import preferences, pushing, service, subscriptions, tasks
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
-from volunteer_api.notifications.preferences import QuietHours
 from volunteer_api.notifications.providers import EXTENSION
 from volunteer_api.notifications.providers.base import Gone, NotTaken, ProviderName
 
@@ -70,7 +67,7 @@ def test_news_reaches_every_phone_in_its_language(app, unit, reader, postbox, no
     assert postbox.tokens == ["north-1", "north-2"]
     texts = {token: (message.title, message.body) for token, message in postbox.sent}
     assert texts["north-2"] == ("Activity canceled", "清洁湛河 is canceled: 下雨")
-    assert texts["north-1"][0] == "活动取消" or "取消" in texts["north-1"][0]
+    assert "取消" in texts["north-1"][0]
     message = postbox.sent[0][1]
     row = unit(lambda: db.session.scalars(select(Notification)).one())
     assert (message.notification_id, message.kind, message.ids) == (row.id, row.kind, {"activity_id": "0190"})
@@ -164,7 +161,7 @@ def test_a_phone_that_the_service_knows_no_more_is_forgotten(app, unit, reader, 
         return Gone()
 
     def resubscribe(session):
-        pushing.subscriptions.subscribe(session, provider=ProviderName.CONSOLE, token="north-9")
+        subscriptions.subscribe(session, provider=ProviderName.CONSOLE, token="north-9")
 
     postbox.fails = gone
     deliver(app)
@@ -238,7 +235,7 @@ def test_a_service_is_called_with_nothing_locked(app, unit, reader, postbox):
     def write(_token):
         # On SQLite it waits as long as somebody else writes.
         with ThreadPoolExecutor() as pool:
-            pool.submit(unit, lambda: pushing.subscriptions.unsubscribe(session.id)).result(timeout=5)
+            pool.submit(unit, lambda: subscriptions.unsubscribe(session.id)).result(timeout=5)
 
     postbox.fails = write
     deliver(app)
@@ -320,16 +317,3 @@ def test_at_night_only_what_can_not_wait_is_pushed(app, unit, reader, postbox, n
     with clock.at(morning):
         deliver(app)
     assert len(postbox.sent) == 4
-
-
-@settings(max_examples=20)
-@given(start=st.integers(0, 1439), length=st.integers(1, 1439), minute=st.integers(0, 2 * 1440))
-def test_quiet_hours_end_when_they_say_and_hold_nothing_outside(app, noon, start, length, minute):
-    quiet = QuietHours(start, (start + length) % 1440)
-    with app.app_context():
-        moment = clock.start_of(clock.today()) + timedelta(minutes=minute)
-        end = quiet.end_after(moment)
-        since_start = (minute - start) % 1440
-        assert (end is None) == (since_start >= length)
-        if end is not None:
-            assert end == moment + timedelta(minutes=length - since_start)

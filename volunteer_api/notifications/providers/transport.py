@@ -78,6 +78,8 @@ class _Line(HTTPConnection):
 
     def __init__(self, host: str, port: int, *, is_secure: bool, may_be_inside: bool) -> None:
         super().__init__(host, port)
+        # It is left out of the Host header.
+        self.default_port = 443 if is_secure else 80
         self._is_secure, self._may_be_inside = is_secure, may_be_inside
         self._opened: socket.socket | None = None
 
