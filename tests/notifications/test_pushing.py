@@ -12,10 +12,11 @@ from tests.notifications.factories import Postbox, make_phone
 from volunteer_api.core import clock
 from volunteer_api.core.database import db, sqlite_driver
 from volunteer_api.core.tasks import run_task
-from volunteer_api.notifications import preferences, pushing, service, subscriptions, tasks
+from volunteer_api.notifications import handing_over, preferences, pushing, service, subscriptions, tasks
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
 from volunteer_api.notifications.providers import EXTENSION
 from volunteer_api.notifications.providers.base import Gone, NotTaken, ProviderName
+from volunteer_api.notifications.templates import TEMPLATES
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,19 @@ def test_each_is_pushed_once(app, unit, reader, postbox):
     assert len({message.notification_id for _, message in postbox.sent}) == len(postbox.sent) == 3
 
 
+def test_a_kind_of_a_release_beside_this_one_holds_up_nothing(app, unit, reader, postbox, monkeypatch):
+    make_phone(reader, "north-1")
+    with monkeypatch.context() as patch:
+        patch.setitem(TEMPLATES, "of_tomorrow", TEMPLATES["password_changed"])
+        for key in "ab":
+            tell(unit, reader, key, kind="of_tomorrow")
+            if key == "a":
+                unit(handing_over.hand_over)
+    tell(unit, reader, "c")
+    deliver(app)
+    assert [message.kind for _, message in postbox.sent] == ["activity_canceled"]
+
+
 def test_who_has_no_phone_has_the_inbox(app, unit, reader, postbox):
     tell(unit, reader)
     deliver(app)
@@ -103,6 +117,16 @@ def test_who_reads_on_the_way_reads_no_name(app, unit, reader, postbox, on_the_w
     message = postbox.sent[0][1]
     assert message.body == f"{'A volunteer' if on_the_way else '王秀英'} takes part in 清洁湛河."
     assert message.ids == {"activity_id": "0190"}
+
+
+def test_nobody_has_more_than_ten_phones(app, unit, reader, postbox, noon, monkeypatch):
+    monkeypatch.setattr(handing_over, "MOST_DEVICES", 2)
+    for number in range(3):
+        with clock.at(noon + timedelta(seconds=number)):
+            make_phone(reader, f"north-{number}")
+    tell(unit, reader)
+    deliver(app)
+    assert postbox.tokens == ["north-1", "north-2"]
 
 
 def test_long_texts_are_cut(app, unit, reader, postbox):
@@ -149,7 +173,7 @@ def test_what_always_fails_is_given_up(app, unit, reader, postbox, noon):
 
 
 @pytest.mark.parametrize("renewed", [True, False])
-def test_a_phone_that_the_service_knows_no_more_is_forgotten(app, unit, reader, postbox, renewed):
+def test_a_phone_that_the_service_knows_no_more_is_forgotten(app, unit, reader, postbox, noon, renewed):
     session = make_phone(reader, "north-1")
     tell(unit, reader)
 
@@ -166,12 +190,16 @@ def test_a_phone_that_the_service_knows_no_more_is_forgotten(app, unit, reader, 
     postbox.fails = gone
     deliver(app)
     assert unit(lambda: db.session.scalar(select(func.count()).select_from(PushSubscription))) == int(renewed)
+    postbox.fails = lambda _token: None
+    with clock.at(noon + pushing.FIRST_DELAY):
+        deliver(app)
+    assert postbox.tokens == ["north-9"] * renewed
     assert waiting(unit) == []
 
 
 def test_a_dead_service_rests_and_holds_up_nobody(app, unit, reader, postbox, noon):
     tried = []
-    for number in range(12):
+    for number in range(8):
         make_phone(reader, f"dead-{number}")
     make_phone(reader, "north-1")
     for key in "ab":
@@ -193,7 +221,7 @@ def test_a_dead_service_rests_and_holds_up_nobody(app, unit, reader, postbox, no
     assert len(tried) == first
     assert min(push.next_attempt_at for push in waiting(unit)) == noon + pushing.REST
     # Those that were not tried have lost none of their attempts.
-    assert sorted(push.attempts for push in waiting(unit)) == [0] * (24 - first) + [1] * first
+    assert sorted(push.attempts for push in waiting(unit)) == [0] * (16 - first) + [1] * first
 
 
 def test_a_turn_ends_and_asks_for_another(app, unit, reader, postbox, monkeypatch):
@@ -245,7 +273,7 @@ def test_a_service_is_called_with_nothing_locked(app, unit, reader, postbox):
 def test_a_killed_worker_loses_nothing(app, unit, reader, postbox, noon):
     make_phone(reader, "north-1")
     tell(unit, reader)
-    assert unit(pushing.hand_over) == 1
+    assert unit(handing_over.hand_over) == 1
     assert len(unit(lambda: pushing.claim("north"))) == 1
     deliver(app)
     assert postbox.sent == []
@@ -273,8 +301,8 @@ def test_what_is_read_too_old_or_switched_off_is_not_pushed(app, unit, reader, p
     make_phone(reader, "north-1")
     tell(unit, reader, "read")
     unit(lambda: service.mark_read(reader.id, until=noon))
-    tell(unit, reader, "over", happens_at=noon - pushing.NEWS_AFTER_BEGINNING)
-    with clock.at(noon - pushing.NEWS_FOR):
+    tell(unit, reader, "over", happens_at=noon - handing_over.NEWS_AFTER_BEGINNING)
+    with clock.at(noon - handing_over.NEWS_FOR):
         tell(unit, reader, "old")
     unit(lambda: preferences.replace(reader.id, push={"loans": False}, quiet_hours=None))
     tell(unit, reader, "muted", kind="loans_overdue_at_desk", values={"count": "1", "station": "河西"})
@@ -288,7 +316,7 @@ def test_what_is_read_too_old_or_switched_off_is_not_pushed(app, unit, reader, p
 def test_what_is_read_or_over_before_the_service_is_back_is_dropped(app, unit, reader, postbox, noon):
     make_phone(reader, "north-1")
     tell(unit, reader, "read")
-    tell(unit, reader, "over", happens_at=noon + timedelta(minutes=1) - pushing.NEWS_AFTER_BEGINNING)
+    tell(unit, reader, "over", happens_at=noon + timedelta(minutes=1) - handing_over.NEWS_AFTER_BEGINNING)
     postbox.fails = lambda _token: NotTaken("away")
     deliver(app)
     assert len(waiting(unit)) == 2

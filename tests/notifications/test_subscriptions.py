@@ -14,9 +14,9 @@ from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.notifications import service, subscriptions
+from volunteer_api.notifications.handing_over import hand_over
 from volunteer_api.notifications.models import Push, PushSubscription
 from volunteer_api.notifications.providers.base import ProviderName
-from volunteer_api.notifications.pushing import hand_over
 
 BODY = {"provider": "console", "token": "token-of-a-phone"}
 

@@ -1,8 +1,7 @@
-"""How news gets to the phones: hand over, claim, send, settle.
+"""From the rows of `pushes` to the phones, each service by itself: claim and commit, send, settle.
 
-Due notifications are handed to their readers' devices (a row in `pushes` for each), and each service is then served by
-itself: claim and commit, send outside of any transaction, settle. A commit that is run again sends nothing again, no
-lock is held while a service is waited for, and one that is slow holds up nobody else's.
+Sending is outside of any transaction: a commit that is run again sends nothing again, and no lock is held while a
+service is waited for. One that is slow or dead holds up nobody else's news.
 """
 
 import threading
@@ -23,17 +22,15 @@ from volunteer_api.accounts.queries import is_open
 from volunteer_api.core import clock, keyring, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.statements import among, insert_all
+from volunteer_api.core.statements import among
 from volunteer_api.notifications import subscriptions
-from volunteer_api.notifications.groups import Group
+from volunteer_api.notifications.handing_over import is_urgent, useless_from
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
-from volunteer_api.notifications.preferences import Preferences, preferences_of
 from volunteer_api.notifications.providers import providers
 from volunteer_api.notifications.providers.base import Gone, Message, NotTaken, Provider, ProviderName
 from volunteer_api.notifications.queries import named
-from volunteer_api.notifications.templates import group_of, render
+from volunteer_api.notifications.templates import TEMPLATES, render
 
-HANDED_OVER_AT_ONCE = 200
 CLAIMED_AT_ONCE = 40
 SENT_AT_ONCE = 4
 MAX_ATTEMPTS = 10
@@ -43,9 +40,6 @@ LONGEST_DELAY = timedelta(hours=6)
 # So many failures in a row are the service's, not the devices': it is left alone for so long, or as long as it asks.
 FAILURES_OF_A_SERVICE = 3
 REST = timedelta(minutes=1)
-# What happened is pushed for so long; what was to begin, until so long after: those who are late look at the phone.
-NEWS_FOR = timedelta(days=3)
-NEWS_AFTER_BEGINNING = timedelta(hours=2)
 # What begins within this may wake a sleeping phone.
 SOON = timedelta(hours=12)
 TITLE_CHARACTERS = 50
@@ -84,37 +78,6 @@ class Outcome:
     wait: timedelta = timedelta()
 
 
-def hand_over() -> int:
-    """Hand due notifications to their readers' devices; returns how many were looked at.
-
-    None is made of what was read meanwhile, is too old, is of a group that its reader switched off, or whose reader
-    has no device. In quiet hours it waits, save what can't: see `_is_urgent`.
-    """
-    now = clock.now()
-    due = db.session.scalars(
-        select(Notification)
-        .where(Notification.next_attempt_at <= now)
-        .order_by(Notification.next_attempt_at, Notification.id)
-        .limit(HANDED_OVER_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    readers = {one.volunteer_id for one in due}
-    devices = _devices_of(readers) if readers else {}
-    preferences = preferences_of(readers & devices.keys()) if devices else {}
-    pushes: list[dict[str, Any]] = []
-    for one in due:
-        one.next_attempt_at = None
-        if one.volunteer_id not in devices or one.read_at is not None or _useless_from(one) <= now:
-            continue
-        one.next_attempt_at = _held_until(one, preferences[one.volunteer_id], now)
-        if one.next_attempt_at is None and group_of(one.kind) not in preferences[one.volunteer_id].muted:
-            one.sent_at = now
-            pushes += [_push(one.id, session_id, now) for session_id in devices[one.volunteer_id]]
-    db.session.flush()
-    insert_all(Push, pushes, skip_known=True)
-    return len(due)
-
-
 def services_due() -> list[str]:
     """The services for whose devices a push is due."""
     due = (
@@ -139,6 +102,8 @@ def claim(service: str) -> list[Delivery] | None:
         .join(PushSubscription, PushSubscription.session_id == Push.session_id)
         .join(DeviceSession, DeviceSession.id == Push.session_id)
         .where(PushSubscription.service == service, Push.next_attempt_at <= now, *is_open())
+        # Of another release, which runs beside this one, there may be other kinds.
+        .where(among(Notification.kind, list(TEMPLATES)))
         .order_by(Push.next_attempt_at, Push.notification_id, Push.session_id)
         .limit(CLAIMED_AT_ONCE)
         .with_for_update(of=Push, skip_locked=True)
@@ -148,7 +113,7 @@ def claim(service: str) -> list[Delivery] | None:
     for (push, notification, subscription), content in zip(rows, values, strict=True):
         push.attempts += 1
         push.next_attempt_at = now + _delay(push.attempts)
-        if notification.read_at is not None or _useless_from(notification) <= now:
+        if notification.read_at is not None or useless_from(notification) <= now:
             db.session.delete(push)
             continue
         try:
@@ -164,11 +129,11 @@ def send(deliveries: Sequence[Delivery], may_begin: Callable[[], bool]) -> tuple
 
     No push begins once `may_begin` is false, or the service has failed a few times in a row.
     """
-    row = _Row()
+    streak = _Streak()
     with ThreadPoolExecutor(SENT_AT_ONCE) as pool:
         # The context has the moment that a test or the demo pinned.
-        runs = [pool.submit(copy_context().run, _send, one, row, may_begin) for one in deliveries]
-        return [run.result() for run in runs], row.is_long
+        runs = [pool.submit(copy_context().run, _send, one, streak, may_begin) for one in deliveries]
+        return [run.result() for run in runs], streak.is_long
 
 
 def settle(service: str, outcomes: Sequence[Outcome], *, fails: bool) -> None:
@@ -183,60 +148,16 @@ def settle(service: str, outcomes: Sequence[Outcome], *, fails: bool) -> None:
     given_up = [one for one in by_fate[Fate.FAILED] if one.delivery.attempts >= MAX_ATTEMPTS]
     _delete(one.delivery.key for one in [*by_fate[Fate.SENT], *given_up])
     for one in by_fate[Fate.GONE]:
-        # A device that told another address meanwhile stays subscribed at that.
+        # With its pushes. A device that told another address meanwhile gets them there.
         _, session_id = one.delivery.key
         same = (PushSubscription.session_id == session_id) & (PushSubscription.digest == one.delivery.digest)
         db.session.execute(delete(PushSubscription).where(same))
-        _delete([one.delivery.key])
     for one in by_fate[Fate.FAILED]:
         if one.wait > _delay(one.delivery.attempts):
             _update([one.delivery.key], next_attempt_at=now + one.wait)
     _update([one.delivery.key for one in by_fate[Fate.UNTRIED]], next_attempt_at=now, attempts=Push.attempts - 1)
     if fails:
         _let_rest(service, now + max([REST, *(one.wait for one in by_fate[Fate.FAILED])]), now)
-
-
-def _devices_of(volunteer_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
-    """The sessions of people whose devices can be pushed to now."""
-    rows = db.session.execute(
-        select(DeviceSession.volunteer_id, DeviceSession.id)
-        .join(PushSubscription, PushSubscription.session_id == DeviceSession.id)
-        .where(
-            among(DeviceSession.volunteer_id, list(volunteer_ids)),
-            PushSubscription.provider.in_(list(providers())),
-            *is_open(),
-        )
-        .order_by(DeviceSession.id)
-        # Who ends one now waits until its pushes are written, and then deletes them too.
-        .with_for_update(of=PushSubscription, read=True, key_share=True)
-    )
-    found: dict[UUID, list[UUID]] = defaultdict(list)
-    for volunteer_id, session_id in rows:
-        found[volunteer_id].append(session_id)
-    return found
-
-
-def _held_until(notification: Notification, preferences: Preferences, now: datetime) -> datetime | None:
-    """When the quiet hours of its reader are over; None where it goes out now."""
-    quiet_end = preferences.quiet_hours.end_after(now) if preferences.quiet_hours is not None else None
-    return None if quiet_end is None or _is_urgent(notification, quiet_end) else quiet_end
-
-
-def _is_urgent(notification: Notification, until: datetime) -> bool:
-    """Whether it can't wait: of the account itself, or of what begins before `until`, like a shift that is canceled."""
-    begins = notification.happens_at
-    return group_of(notification.kind) is Group.SECURITY or (begins is not None and begins <= until)
-
-
-def _useless_from(notification: Notification) -> datetime:
-    """From when on a push of it would only annoy."""
-    if notification.happens_at is not None:
-        return notification.happens_at + NEWS_AFTER_BEGINNING
-    return notification.created_at + NEWS_FOR
-
-
-def _push(notification_id: UUID, session_id: UUID, now: datetime) -> dict[str, Any]:
-    return {"notification_id": notification_id, "session_id": session_id, "attempts": 0, "next_attempt_at": now}
 
 
 def _delivery(
@@ -260,8 +181,8 @@ def _delivery(
             title=_cut(title, TITLE_CHARACTERS),
             body=_cut(body, BODY_CHARACTERS),
             ids={name: value for name, value in values.items() if name.endswith("_id") and name != "person_id"},
-            seconds=int((_useless_from(notification) - now).total_seconds()),
-            urgent=_is_urgent(notification, now + SOON),
+            seconds=int((useless_from(notification) - now).total_seconds()),
+            urgent=is_urgent(notification, now + SOON),
         ),
     )
 
@@ -270,7 +191,7 @@ def _cut(text: str, characters: int) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-class _Row:
+class _Streak:
     """How many pushes of a service failed one after the other."""
 
     def __init__(self) -> None:
@@ -285,15 +206,15 @@ class _Row:
             self._failures = self._failures + 1 if failed else 0
 
 
-def _send(delivery: Delivery, row: _Row, may_begin: Callable[[], bool]) -> Outcome:
-    if row.is_long or not may_begin():
+def _send(delivery: Delivery, streak: _Streak, may_begin: Callable[[], bool]) -> Outcome:
+    if streak.is_long or not may_begin():
         return Outcome(delivery, Fate.UNTRIED)
     try:
         if delivery.provider is None:
             raise NotTaken("not_set_up")
         delivery.provider.send(delivery.address, delivery.message)
     except Gone:
-        row.note(failed=False)
+        streak.note(failed=False)
         return Outcome(delivery, Fate.GONE)
     except Exception as error:  # whatever a provider fails of, it must not hold up the others
         # Of an error that a provider doesn't know, the text may hold the address; and it is not the service's.
@@ -301,9 +222,9 @@ def _send(delivery: Delivery, row: _Row, may_begin: Callable[[], bool]) -> Outco
         notification_id = str(delivery.message.notification_id)
         logger().warning("push_failed", notification_id=notification_id, reason=known.reason)
         if known is error:
-            row.note(failed=True)
+            streak.note(failed=True)
         return Outcome(delivery, Fate.FAILED, timedelta(seconds=known.wait_seconds or 0))
-    row.note(failed=False)
+    streak.note(failed=False)
     return Outcome(delivery, Fate.SENT)
 
 

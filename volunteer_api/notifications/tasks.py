@@ -11,6 +11,7 @@ from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, enqueue, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.notifications import pushing, service, subscriptions
+from volunteer_api.notifications.handing_over import hand_over
 
 # Each service has a thread; each holds a connection only between its calls.
 SERVICES_AT_ONCE = 8
@@ -24,7 +25,7 @@ def deliver() -> None:
 
     What a turn does not get done is asked for again, so that no service holds up the rest of the background work.
     """
-    while run_unit(pushing.hand_over, writes=True):
+    while run_unit(hand_over, writes=True):
         continue
     services = run_unit(pushing.services_due, writes=False)
     if not services:
