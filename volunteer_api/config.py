@@ -322,25 +322,22 @@ def _valkey_url(text: str) -> str | None:
 
 def _push(env: FileAwareEnv) -> PushSettings:
     """Half of what a provider needs is refused everywhere: phones would be told that they hear of news."""
-    texts = {
-        name: env.str(name.upper(), "")
-        for name in ("web_push_key", "web_push_contact", "jpush_app_key", "jpush_master_secret", "jpush_endpoint")
-    }
-    for one, other in (("web_push_key", "web_push_contact"), ("jpush_app_key", "jpush_master_secret")):
-        if bool(texts[one]) != bool(texts[other]):
-            given, missing = (one, other) if texts[one] else (other, one)
-            raise BadEnvironment(f"{given.upper()} is set: set {missing.upper()} too.")
-    if texts["web_push_key"] and not WEB_PUSH_KEY.fullmatch(texts["web_push_key"]):
+    names = ("WEB_PUSH_KEY", "WEB_PUSH_CONTACT", "JPUSH_APP_KEY", "JPUSH_MASTER_SECRET", "JPUSH_ENDPOINT")
+    given = {name: text for name in names if (text := env.str(name, ""))}
+    for one, other in ((names[0], names[1]), (names[1], names[0]), (names[2], names[3]), (names[3], names[2])):
+        if one in given and other not in given:
+            raise BadEnvironment(f"{one} is set: set {other} too.")
+    if not WEB_PUSH_KEY.fullmatch(given.get("WEB_PUSH_KEY", "A" * 43)):
         raise BadEnvironment("WEB_PUSH_KEY is no private key of 32 bytes in base64url.")
-    if texts["web_push_contact"] and not texts["web_push_contact"].startswith(("mailto:", "https://")):
+    if not given.get("WEB_PUSH_CONTACT", "mailto:").startswith(("mailto:", "https://")):
         raise BadEnvironment("WEB_PUSH_CONTACT is a mailto: or https:// address.")
-    if texts["jpush_endpoint"] and not texts["jpush_endpoint"].startswith(("https://", "http://")):
+    if not given.get("JPUSH_ENDPOINT", "https://").startswith(("https://", "http://")):
         raise BadEnvironment("JPUSH_ENDPOINT is not an http:// or https:// URL.")
     hosts = tuple(one.strip().lower() for one in env.str("WEB_PUSH_HOSTS", "").split(",") if one.strip())
     if bad := [one for one in hosts if not HOST_ENTRY.fullmatch(one)]:
         raise BadEnvironment(f"WEB_PUSH_HOSTS: {bad[0]!r} is no host like push.example.com or .example.com.")
     return PushSettings(
-        **texts,
+        **{name.lower(): text for name, text in given.items()},
         web_push_hosts=hosts or WEB_PUSH_HOSTS,
         jpush_apns_production=env.bool("JPUSH_APNS_PRODUCTION", True),
         jpush_channels=_json_object(env.str("JPUSH_CHANNELS", ""), "JPUSH_CHANNELS"),

@@ -76,6 +76,7 @@ def test_news_reaches_every_phone_in_its_language(app, unit, reader, postbox, no
     assert (row.sent_at, row.next_attempt_at, waiting(unit)) == (noon, None, [])
 
 
+@pytest.mark.either_database
 def test_each_is_pushed_once(app, unit, reader, postbox):
     make_phone(reader, "north-1")
     for key in "abc":
@@ -119,6 +120,7 @@ def test_who_reads_on_the_way_reads_no_name(app, unit, reader, postbox, on_the_w
     assert message.ids == {"activity_id": "0190"}
 
 
+@pytest.mark.either_database
 def test_nobody_has_more_than_ten_phones(app, unit, reader, postbox, noon, monkeypatch):
     monkeypatch.setattr(handing_over, "MOST_DEVICES", 2)
     for number in range(3):
@@ -129,6 +131,7 @@ def test_nobody_has_more_than_ten_phones(app, unit, reader, postbox, noon, monke
     assert postbox.tokens == ["north-1", "north-2"]
 
 
+@pytest.mark.either_database
 def test_long_texts_are_cut(app, unit, reader, postbox):
     make_phone(reader, "north-1")
     tell(unit, reader, values={"reason": "雨" * 1000})
@@ -153,6 +156,7 @@ def test_what_one_phone_got_is_not_sent_again_for_another(app, unit, reader, pos
     assert (postbox.tokens, waiting(unit)) == (["north-1", "north-2"], [])
 
 
+@pytest.mark.either_database
 def test_a_service_is_left_alone_as_long_as_it_asks(app, unit, reader, postbox, noon):
     make_phone(reader, "north-1")
     tell(unit, reader)
@@ -161,6 +165,7 @@ def test_a_service_is_left_alone_as_long_as_it_asks(app, unit, reader, postbox, 
     assert waiting(unit)[0].next_attempt_at == noon + timedelta(minutes=10)
 
 
+@pytest.mark.either_database
 def test_what_always_fails_is_given_up(app, unit, reader, postbox, noon):
     make_phone(reader, "north-1")
     tell(unit, reader, happens_at=noon + timedelta(days=30))
@@ -224,6 +229,7 @@ def test_a_dead_service_rests_and_holds_up_nobody(app, unit, reader, postbox, no
     assert sorted(push.attempts for push in waiting(unit)) == [0] * (16 - first) + [1] * first
 
 
+@pytest.mark.either_database
 def test_a_turn_ends_and_asks_for_another(app, unit, reader, postbox, monkeypatch):
     make_phone(reader, "north-1")
     tell(unit, reader)
@@ -313,6 +319,7 @@ def test_what_is_read_too_old_or_switched_off_is_not_pushed(app, unit, reader, p
     assert [message.kind for _, message in postbox.sent] == ["password_changed"]
 
 
+@pytest.mark.either_database
 def test_what_is_read_or_over_before_the_service_is_back_is_dropped(app, unit, reader, postbox, noon):
     make_phone(reader, "north-1")
     tell(unit, reader, "read")
@@ -328,6 +335,7 @@ def test_what_is_read_or_over_before_the_service_is_back_is_dropped(app, unit, r
     assert (postbox.sent, waiting(unit)) == ([], [])
 
 
+@pytest.mark.either_database
 def test_at_night_only_what_can_not_wait_is_pushed(app, unit, reader, postbox, noon):
     night, morning = noon + timedelta(hours=11), noon + timedelta(hours=19)
     make_phone(reader, "north-1")
@@ -345,3 +353,15 @@ def test_at_night_only_what_can_not_wait_is_pushed(app, unit, reader, postbox, n
     with clock.at(morning):
         deliver(app)
     assert len(postbox.sent) == 4
+
+
+@pytest.mark.either_database
+def test_who_is_up_late_has_what_waited(app, unit, reader, postbox, noon):
+    make_phone(reader, "north-1")
+    with clock.at(noon + timedelta(hours=11)):
+        tell(unit, reader)
+        deliver(app)
+        assert postbox.sent == []
+        unit(lambda: preferences.replace(reader.id, push={}, quiet_hours=None))
+        deliver(app)
+    assert postbox.tokens == ["north-1"]

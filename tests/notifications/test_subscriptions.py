@@ -54,6 +54,7 @@ def test_a_device_is_subscribed_and_no_more(client, unit, owner):
     assert subscribed(unit) == []
 
 
+@pytest.mark.either_database
 def test_only_a_device_on_which_one_is_signed_in(client, unit, owner):
     client.as_(owner)
     other = client.as_(unit(make_volunteer))
@@ -167,6 +168,7 @@ def test_an_address_is_sealed_for_its_session_and_sealed_anew(app, unit, owner):
         assert subscriptions.unseal(row.sealed, session.id) == {"token": "a-secret-token"}
 
 
+@pytest.mark.either_database
 def test_the_export_tells_of_devices_and_not_of_addresses(client, unit, owner):
     phone = client.as_(owner)
     phone.put(f"/me/push-subscriptions/{device_of(unit, owner)}", json=BODY)

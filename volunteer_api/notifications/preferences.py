@@ -6,15 +6,17 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import among, insert
+from volunteer_api.core.tasks import enqueue
 from volunteer_api.notifications.groups import SWITCHABLE, Group
-from volunteer_api.notifications.models import NotificationPreference
+from volunteer_api.notifications.models import Notification, NotificationPreference
 from volunteer_api.notifications.providers import providers
+from volunteer_api.notifications.service import DELIVER
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def read(volunteer_id: UUID) -> dict[str, Any]:
 def replace(volunteer_id: UUID, *, push: Mapping[str, bool], quiet_hours: Mapping[str, str] | None) -> None:
     """Let these be the whole of somebody's preferences; a group that is not named is pushed.
 
-    `quiet_hours` are {"from": "22:00", "to": "07:00"} of the local day.
+    `quiet_hours` are {"from": "22:00", "to": "07:00"} of the local day. What waits is looked at by the new ones.
     """
     row: dict[str, Any] = {
         "muted": [group for group in SWITCHABLE if not push.get(group, True)],
@@ -81,6 +83,9 @@ def replace(volunteer_id: UUID, *, push: Mapping[str, bool], quiet_hours: Mappin
     }
     statement = insert(NotificationPreference).values(volunteer_id=volunteer_id, **row)
     db.session.execute(statement.on_conflict_do_update(index_elements=[NotificationPreference.volunteer_id], set_=row))
+    waits = (Notification.volunteer_id == volunteer_id) & Notification.next_attempt_at.is_not(None)
+    db.session.execute(update(Notification).where(waits).values(next_attempt_at=clock.now()))
+    enqueue(DELIVER)
 
 
 def _read(row: NotificationPreference) -> Preferences:
