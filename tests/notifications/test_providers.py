@@ -203,7 +203,7 @@ def test_a_server_with_another_name_is_not_trusted(outside, web_push):
     assert outside.requests == []
 
 
-@pytest.mark.parametrize("drips", [0, 40])
+@pytest.mark.parametrize("drips", [0, 400])
 def test_neither_a_long_answer_nor_one_that_never_ends_holds_a_thread(outside, web_push, monkeypatch, drips):
     monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.2)
     outside.drips = drips
@@ -214,7 +214,7 @@ def test_neither_a_long_answer_nor_one_that_never_ends_holds_a_thread(outside, w
             web_push.send(ADDRESS, MESSAGE)
     else:
         web_push.send(ADDRESS, MESSAGE)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

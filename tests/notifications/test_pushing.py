@@ -365,3 +365,20 @@ def test_who_is_up_late_has_what_waited(app, unit, reader, postbox, noon):
         unit(lambda: preferences.replace(reader.id, push={}, quiet_hours=None))
         deliver(app)
     assert postbox.tokens == ["north-1"]
+
+
+@pytest.mark.either_database
+def test_what_failed_in_the_evening_rings_nobody_at_night(app, unit, reader, postbox, noon):
+    evening, morning = noon + timedelta(hours=10) - timedelta(seconds=30), noon + timedelta(hours=19)
+    make_phone(reader, "north-1")
+    with clock.at(evening):
+        tell(unit, reader)
+        postbox.fails = lambda _token: NotTaken("away")
+        deliver(app)
+    postbox.fails = lambda _token: None
+    with clock.at(evening + pushing.FIRST_DELAY):
+        deliver(app)
+    assert (postbox.sent, [push.next_attempt_at for push in waiting(unit)]) == ([], [morning])
+    with clock.at(morning):
+        deliver(app)
+    assert (postbox.tokens, waiting(unit)) == (["north-1"], [])

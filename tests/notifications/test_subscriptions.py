@@ -9,7 +9,8 @@ from tests.accounts.factories import DEVICE
 from tests.factories import make_volunteer
 from tests.notifications.factories import make_phone
 from volunteer_api.accounts import reencryption, sessions
-from volunteer_api.accounts.models import DeviceSession
+from volunteer_api.accounts import tasks as account_tasks
+from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
@@ -133,7 +134,7 @@ def subscribe(session):
     subscriptions.subscribe(session, provider=ProviderName.CONSOLE, token="a")
 
 
-@pytest.mark.parametrize("ending", ["ended elsewhere", "account changed", "signed in again", "ran out"])
+@pytest.mark.parametrize("ending", ["ended elsewhere", "account changed", "signed in again", "erased", "ran out"])
 def test_a_subscription_ends_with_its_session(app, unit, owner, ending):
     session = make_phone(owner, "a")
     if ending == "ended elsewhere":
@@ -143,6 +144,10 @@ def test_a_subscription_ends_with_its_session(app, unit, owner, ending):
     elif ending == "signed in again":
         device = {**DEVICE, "id": session.device_id}
         unit(lambda: sessions.open_session(owner, device, opened_by=None))
+    elif ending == "erased":
+        unit(lambda: setattr(db.session.get_one(Volunteer, owner.id), "erases_at", clock.now()))
+        with app.app_context():
+            account_tasks.erase()
     else:
         unit(lambda: setattr(db.session.get_one(DeviceSession, session.id), "expires_at", clock.now()))
         unit(lambda: service.notify(volunteer_id=owner.id, kind="password_changed", values={}, dedup_key="a"))
@@ -150,7 +155,7 @@ def test_a_subscription_ends_with_its_session(app, unit, owner, ending):
         assert unit(lambda: db.session.scalars(select(Push)).all()) == []
         with clock.at(clock.now() + timedelta(seconds=1)):
             assert unit(subscriptions.forget) == 1
-    assert subscribed(unit) == []
+    assert unit(lambda: db.session.scalars(select(PushSubscription)).all()) == []
 
 
 def test_an_address_is_sealed_for_its_session_and_sealed_anew(app, unit, owner):

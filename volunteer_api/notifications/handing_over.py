@@ -50,13 +50,19 @@ def hand_over() -> int:
         one.next_attempt_at = None
         if one.volunteer_id not in devices or one.read_at is not None or useless_from(one) <= now:
             continue
-        one.next_attempt_at = _held_until(one, preferences[one.volunteer_id], now)
+        one.next_attempt_at = held_until(one, preferences[one.volunteer_id], now)
         if one.next_attempt_at is None and group_of(one.kind) not in preferences[one.volunteer_id].muted:
             one.sent_at = now
             pushes += [_push(one.id, session_id, now) for session_id in devices[one.volunteer_id]]
     db.session.flush()
     insert_all(Push, pushes, skip_known=True)
     return len(due)
+
+
+def held_until(notification: Notification, preferences: Preferences, now: datetime) -> datetime | None:
+    """When the quiet hours of its reader are over; None where it goes out now."""
+    quiet_end = preferences.quiet_hours.end_after(now) if preferences.quiet_hours is not None else None
+    return None if quiet_end is None or is_urgent(notification, quiet_end) else quiet_end
 
 
 def is_urgent(notification: Notification, until: datetime) -> bool:
@@ -91,12 +97,6 @@ def _devices_of(volunteer_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
         if len(found[volunteer_id]) < MOST_DEVICES:
             found[volunteer_id].append(session_id)
     return found
-
-
-def _held_until(notification: Notification, preferences: Preferences, now: datetime) -> datetime | None:
-    """When the quiet hours of its reader are over; None where it goes out now."""
-    quiet_end = preferences.quiet_hours.end_after(now) if preferences.quiet_hours is not None else None
-    return None if quiet_end is None or is_urgent(notification, quiet_end) else quiet_end
 
 
 def _push(notification_id: UUID, session_id: UUID, now: datetime) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
 from volunteer_api.core.statements import among
 from volunteer_api.notifications import subscriptions
-from volunteer_api.notifications.handing_over import is_urgent, useless_from
+from volunteer_api.notifications.handing_over import held_until, is_urgent, useless_from
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
+from volunteer_api.notifications.preferences import preferences_of
 from volunteer_api.notifications.providers import providers
 from volunteer_api.notifications.providers.base import Gone, Message, NotTaken, Provider, ProviderName
 from volunteer_api.notifications.queries import named
@@ -93,7 +94,7 @@ def claim(service: str) -> list[Delivery] | None:
     """Take some due pushes of a service, None where there is none; nobody else gets them until they are due again.
 
     That is after 1, 2, 4, … minutes, up to six hours, so that neither a failure nor a killed worker loses one. What is
-    of no use any more is deleted.
+    of no use any more is deleted, and what failed until its reader's quiet hours began waits for their end.
     """
     now = clock.now()
     rows = db.session.execute(
@@ -110,12 +111,17 @@ def claim(service: str) -> list[Delivery] | None:
     ).all()
     deliveries: list[Delivery] = []
     values = named([row.Notification.values for row in rows])
+    preferences = preferences_of({row.Notification.volunteer_id for row in rows}) if rows else {}
     for (push, notification, subscription), content in zip(rows, values, strict=True):
-        push.attempts += 1
-        push.next_attempt_at = now + _delay(push.attempts)
         if notification.read_at is not None or useless_from(notification) <= now:
             db.session.delete(push)
             continue
+        quiet_end = held_until(notification, preferences[notification.volunteer_id], now)
+        if quiet_end is not None:
+            push.next_attempt_at = quiet_end
+            continue
+        push.attempts += 1
+        push.next_attempt_at = now + _delay(push.attempts)
         try:
             deliveries.append(_delivery(push, notification, subscription, content))
         except keyring.SealBroken as error:
