@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 OUTSIDE = "93.184.215.14"
+UNREACHABLE = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 
 
 class PushService:
@@ -119,10 +120,14 @@ def lead(patch: pytest.MonkeyPatch, port: int, addresses: tuple[str, ...] = (OUT
     here = port
 
     def find(host: str, port: int, *_rest: Any, **_options: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+        families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]
+        both = zip(families, addresses, strict=True)
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port)) for family, address in both]
 
     def begin(address: Any, timeout: float) -> socket.socket:
         begun.append(address)
+        if address[0] == UNREACHABLE:
+            raise OSError("no route")
         opened = socket.socket()
         opened.settimeout(timeout)
         opened.connect(("127.0.0.1", here))

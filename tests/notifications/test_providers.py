@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.factories import make_volunteer
-from tests.notifications.services import OUTSIDE, Browser, base64url, lead, serving, write_certificate
+from tests.notifications.services import OUTSIDE, UNREACHABLE, Browser, base64url, lead, serving, write_certificate
 from tests.servers import make_settings
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.config import BadEnvironment, PushSettings, load_settings
@@ -195,6 +195,12 @@ def test_no_name_leads_inside(outside, web_push, monkeypatch, inside):
         with pytest.raises(NotTaken):
             web_push.send(ADDRESS, MESSAGE)
         assert begun == []
+
+
+def test_of_two_addresses_the_one_that_answers_is_taken(outside, web_push, monkeypatch):
+    begun = lead(monkeypatch, outside.port, (UNREACHABLE, OUTSIDE))
+    web_push.send(ADDRESS, MESSAGE)
+    assert [address for address, _port in begun] == [UNREACHABLE, OUTSIDE]
 
 
 def test_a_server_with_another_name_is_not_trusted(outside, web_push):

@@ -85,8 +85,7 @@ class _Line(HTTPConnection):
 
     def connect(self) -> None:
         """Raises OSError."""
-        address = _address_of(self.host, self.port, may_be_inside=self._may_be_inside)
-        self._opened = socket.create_connection((address, self.port), CONNECT_SECONDS)
+        self._opened = _reach(_addresses_of(self.host, self.port, may_be_inside=self._may_be_inside), self.port)
         self._opened.settimeout(PAUSE_SECONDS)
         self.sock = _trust().wrap_socket(self._opened, server_hostname=self.host) if self._is_secure else self._opened
         self._opened = self.sock
@@ -102,13 +101,26 @@ class _Line(HTTPConnection):
                 return
 
 
-def _address_of(host: str, port: int, *, may_be_inside: bool) -> str:
-    """An address of the host; one of them inside of a network makes all of them suspect. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(one[4][0]) for one in found]
-    if not addresses or not (may_be_inside or all(map(_is_outside, addresses))):
+def _addresses_of(host: str, port: int, *, may_be_inside: bool) -> list[str]:
+    """The first address of each family that a host has; one inside of a network makes all suspect. Raises OSError."""
+    found = [(one[0], str(one[4][0])) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not found or not (may_be_inside or all(_is_outside(address) for _, address in found)):
         raise OSError("the host has an address inside")
-    return addresses[0]
+    first: dict[int, str] = {}
+    for family, address in found:
+        first.setdefault(family, address)
+    return list(first.values())
+
+
+def _reach(addresses: list[str], port: int) -> socket.socket:
+    """A connection to the first address that answers: of two families this machine may have one. Raises OSError."""
+    *others, last = addresses
+    for address in others:
+        try:
+            return socket.create_connection((address, port), CONNECT_SECONDS)
+        except OSError:
+            continue
+    return socket.create_connection((last, port), CONNECT_SECONDS)
 
 
 def _is_outside(text: str) -> bool:
