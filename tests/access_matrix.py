@@ -17,6 +17,7 @@ from tests.feedback import access_rows as feedback
 from tests.hours import access_rows as hours
 from tests.inventory import access_rows as inventory
 from tests.loans import access_rows as loans
+from tests.notifications import access_rows as notifications
 from tests.phone import access_rows as phone
 from tests.qualifications import access_rows as qualifications
 from tests.rankings import access_rows as rankings
@@ -26,6 +27,7 @@ from tests.stocktakes import access_rows as stocktakes
 from tests.transfers import access_rows as transfers
 
 FEATURES = (
+    notifications,
     stations,
     catalog,
     inventory,

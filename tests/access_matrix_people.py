@@ -20,7 +20,6 @@ from tests.access_scene import (
     Call,
     Entry,
     World,
-    moment,
 )
 from tests.accounts.factories import DEVICE, current_consents, registration
 from tests.factories import next_number
@@ -240,8 +239,6 @@ ME: dict[str, Entry] = {
     "PUT /me/consents": SIGNED_IN(lambda world: Call(body={"consents": current_consents()})),
     "GET /me/grants": SIGNED_IN(),
     "GET /me/home": SIGNED_IN(),
-    "GET /me/notifications": SIGNED_IN(),
-    "POST /me/notifications/read": SIGNED_IN(lambda world: Call(body={"until": moment(0)})),
     "GET /me/service-records": SIGNED_IN(),
     "GET /me/sign-ups": SIGNED_IN(),
     "GET /me/tally": SIGNED_IN(),

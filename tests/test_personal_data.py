@@ -91,6 +91,7 @@ STATED = {
     "movements.actor_id": Stated(Fate.KEPT, "the stock ledger is append-only", "movements"),
     "national_exports.created_by": Stated(Fate.KEPT, "who took data out", "national_exports_made"),
     "national_exports.synced_by": Stated(Fate.KEPT, "who took data out", "national_exports_made"),
+    "notification_preferences.volunteer_id": Stated(Fate.DELETED, "nobody is pushed to", "notification_preferences"),
     "notifications.volunteer_id": Stated(Fate.DELETED, "an inbox is its owner's", "notifications"),
     "passwords.volunteer_id": Stated(Fate.DELETED, "opens nothing any more", "account"),
     "pending_grants.granted_by": Stated(Fate.DELETED, "nobody vouches for it any more", "audit_entries"),

@@ -57,6 +57,7 @@ from volunteer_api.loans import tasks as loan_tasks
 from volunteer_api.notifications import endpoints as notifications
 from volunteer_api.notifications import handlers as notification_handlers
 from volunteer_api.notifications import tasks as notification_tasks
+from volunteer_api.notifications.providers import configure_providers
 from volunteer_api.organizations import endpoints as organizations
 from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
@@ -177,6 +178,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(app, settings)
     configure_tokens(app, settings, SESSION_IS_OPEN)
     configure_outbox(app, settings)
+    configure_providers(app, settings)
     configure_store(app, settings)
     db.init_app(app)
     with app.app_context():

@@ -1,5 +1,6 @@
 """Typed settings from the environment. Nothing else in the project reads the environment."""
 
+import json
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -14,6 +15,15 @@ from sqlalchemy.exc import ArgumentError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "development-only-secret-never-for-a-real-district"  # noqa: S105  # refused in production
+WEB_PUSH_KEY = re.compile(r"[A-Za-z0-9_-]{43}=?", re.ASCII)
+# Where Chromium, Firefox, Safari and Edge have their pushes sent; one that begins with a dot stands for what ends so.
+WEB_PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "web.push.apple.com",
+    ".notify.windows.com",
+)
+HOST_ENTRY = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 S3_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,98}/", re.ASCII)
 # What each sender of one-time codes must be told.
 SMS_ACCOUNT = ("access_key_id", "access_key_secret", "sign_name", "template_code")
@@ -156,6 +166,24 @@ class SmsAccount:
 
 
 @dataclass(frozen=True)
+class PushSettings:
+    """How news reaches phones: web pushes where there is a key, JPush where there is an account, else neither.
+
+    `web_push_key` is a private key of P-256 in base64url; `web_push_contact` tells push services whom to ask.
+    `jpush_endpoint` replaces JPush's own address; `jpush_channels` is the JSON of its option `third_party_channel`.
+    """
+
+    web_push_key: str = field(default="", repr=False)
+    web_push_contact: str = ""
+    web_push_hosts: tuple[str, ...] = WEB_PUSH_HOSTS
+    jpush_app_key: str = ""
+    jpush_master_secret: str = field(default="", repr=False)
+    jpush_endpoint: str = ""
+    jpush_apns_production: bool = True
+    jpush_channels: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a deployment may choose.
 
@@ -181,6 +209,7 @@ class Settings:
     read_timeout_seconds: int = 10
     sms_sender: str = "console"
     sms: SmsAccount = field(default_factory=SmsAccount)
+    push: PushSettings = field(default_factory=PushSettings)
     s3: S3Settings | None = None
     # Opens what the former SECRET_KEY wrapped, until `volunteer-api keys rewrap` has run.
     secret_key_previous: str | None = None
@@ -218,6 +247,7 @@ def _read(env: FileAwareEnv) -> Settings:
         read_timeout_seconds=env.int("READ_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60)),
         sms_sender=env.str("SMS_SENDER", "") or "console",
         sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
+        push=_push(env),
         s3=_s3(env),
     )
     _judge_sender(settings)
@@ -288,6 +318,39 @@ def _valkey_url(text: str) -> str | None:
         raise BadEnvironment("VALKEY_URL has no usable host and port.")
     # The client library knows only the older names.
     return f"{scheme.replace('valkey', 'redis')}://{rest}"
+
+
+def _push(env: FileAwareEnv) -> PushSettings:
+    """Half of what a provider needs is refused everywhere: phones would be told that they hear of news."""
+    names = ("WEB_PUSH_KEY", "WEB_PUSH_CONTACT", "JPUSH_APP_KEY", "JPUSH_MASTER_SECRET", "JPUSH_ENDPOINT")
+    given = {name: text for name in names if (text := env.str(name, ""))}
+    for one, other in ((names[0], names[1]), (names[1], names[0]), (names[2], names[3]), (names[3], names[2])):
+        if one in given and other not in given:
+            raise BadEnvironment(f"{one} is set: set {other} too.")
+    if not WEB_PUSH_KEY.fullmatch(given.get("WEB_PUSH_KEY", "A" * 43)):
+        raise BadEnvironment("WEB_PUSH_KEY is no private key of 32 bytes in base64url.")
+    if not given.get("WEB_PUSH_CONTACT", "mailto:").startswith(("mailto:", "https://")):
+        raise BadEnvironment("WEB_PUSH_CONTACT is a mailto: or https:// address.")
+    if not given.get("JPUSH_ENDPOINT", "https://").startswith(("https://", "http://")):
+        raise BadEnvironment("JPUSH_ENDPOINT is not an http:// or https:// URL.")
+    hosts = tuple(one.strip().lower() for one in env.str("WEB_PUSH_HOSTS", "").split(",") if one.strip())
+    if bad := [one for one in hosts if not HOST_ENTRY.fullmatch(one)]:
+        raise BadEnvironment(f"WEB_PUSH_HOSTS: {bad[0]!r} is no host like push.example.com or .example.com.")
+    return PushSettings(
+        **{name.lower(): text for name, text in given.items()},
+        web_push_hosts=hosts or WEB_PUSH_HOSTS,
+        jpush_apns_production=env.bool("JPUSH_APNS_PRODUCTION", True),
+        jpush_channels=_json_object(env.str("JPUSH_CHANNELS", ""), "JPUSH_CHANNELS"),
+    )
+
+
+def _json_object(text: str, name: str) -> str:
+    try:
+        if not text or isinstance(json.loads(text), dict):
+            return text
+    except ValueError:
+        pass
+    raise BadEnvironment(f"{name} is no JSON object.")
 
 
 def _s3(env: FileAwareEnv) -> S3Settings | None:

@@ -49,6 +49,7 @@ from volunteer_api.inventory.models import MovementReason, Recall, RecordableKin
 from volunteer_api.loans import service as loans
 from volunteer_api.loans.models import Loan, ReturnCondition
 from volunteer_api.loans.returns import take_back
+from volunteer_api.notifications.models import NotificationPreference, PushSubscription
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant
 from volunteer_api.phone.models import CalendarFeed
@@ -115,6 +116,19 @@ def furnish(scene: Scene) -> UUID:
     db.session.flush()
     db.session.add(
         SignInCode(phone=PHONE, purpose="access", code_hash=b"", expires_at=now, session_id=session.id),
+    )
+    db.session.add_all(
+        [
+            PushSubscription(
+                session_id=session.id,
+                provider="console",
+                service="console",
+                sealed=keyring.encrypt("push addresses", b"{}", session.id.bytes),
+                digest=b"a digest",
+                language="zh-CN",
+            ),
+            NotificationPreference(volunteer_id=volunteer.id, muted=["stock"], quiet_from_minute=60, quiet_to_minute=0),
+        ]
     )
     notify(
         volunteer_id=volunteer.id,

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 
 from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
 from tests.sign_ups.factories import HOUR, kinds, move_shift, number_of, post, row
@@ -16,6 +17,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.problems import Problem
+from volunteer_api.notifications.models import Notification
 from volunteer_api.sign_ups import service
 from volunteer_api.sign_ups.models import SignUp
 
@@ -296,7 +298,10 @@ def test_a_moved_shift_asks_again(client: Any, unit: Any) -> None:
 
     made, ids = unit(prepare)
     people = [row(unit, one).volunteer_id for one in ids]
+    before = unit(lambda: db.session.get(Shift, made.shift_id)).starts_at
     unit(lambda: move_shift(made.shift_id, made.id, timedelta(days=1)))
+    # In time for who would get up for the shift as it was.
+    assert {one.happens_at for one in unit(lambda: db.session.scalars(select(Notification)).all())} == {before}
     assert [row(unit, one).state for one in ids] == ["confirmed", "confirmed", "waitlisted"]
     assert [row(unit, one).asked_at is not None for one in ids] == [True, True, False]
     assert [kinds(client, one) for one in people] == [["shift_moved"]] * 3
@@ -361,9 +366,11 @@ def test_a_canceled_shift_of_an_activity_that_goes_on(client: Any, unit: Any) ->
             shifts[0].canceled_at = clock.now()
         return made, made.scene.member_id
 
-    _made, member = unit(prepare)
+    made, member = unit(prepare)
     heard = client.as_(member).get("/me/notifications").get_json()["items"]
     assert [(one["kind"], "大风" in one["body"]) for one in heard] == [("shift_canceled", True)]
+    begins = unit(lambda: db.session.scalar(select(Notification.happens_at)))
+    assert begins == unit(lambda: db.session.get(Shift, made.shift_ids[0])).starts_at
 
 
 def test_more_places_promote_at_once(unit: Any) -> None:

@@ -68,6 +68,13 @@ class SessionsEnded:
 
 
 @dataclass(frozen=True)
+class DeviceSessionEnded:
+    """Nobody is signed in by this session any more, for whatever reason; its row stays for a while."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True)
 class GuardianWithdrew:
     """A guardian ended her consent for somebody."""
 

@@ -107,10 +107,23 @@ def open_session(principal: Principal, session_id: UUID) -> DeviceSession | None
         select(DeviceSession).where(
             DeviceSession.id == session_id,
             DeviceSession.volunteer_id == principal.volunteer_id,
-            DeviceSession.ended_at.is_(None),
-            DeviceSession.expires_at > clock.now(),
+            *is_open(),
         )
     )
+
+
+def open_session_on(principal: Principal, device_id: str) -> DeviceSession | None:
+    """The caller's own open session on a device, of which there is one at most."""
+    return db.session.scalar(
+        select(DeviceSession).where(
+            DeviceSession.volunteer_id == principal.volunteer_id, DeviceSession.device_id == device_id, *is_open()
+        )
+    )
+
+
+def is_open() -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a device session is open now."""
+    return DeviceSession.ended_at.is_(None), DeviceSession.expires_at > clock.now()
 
 
 def open_sessions(principal: Principal, query: Mapping[str, Any]) -> Page:
@@ -118,8 +131,7 @@ def open_sessions(principal: Principal, query: Mapping[str, Any]) -> Page:
     found = page(
         select(DeviceSession).where(
             DeviceSession.volunteer_id == principal.volunteer_id,
-            DeviceSession.ended_at.is_(None),
-            DeviceSession.expires_at > clock.now(),
+            *is_open(),
         ),
         [
             Key(DeviceSession.last_used_at, read=lambda session: session.last_used_at, descending=True),

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Uuid, bindparam, exists, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.events import SessionsEnded
+from volunteer_api.accounts.events import DeviceSessionEnded, SessionsEnded
 from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
     AlreadyRegistered,
@@ -171,6 +171,7 @@ def _end(*conditions: ColumnElement[bool], reason: str) -> None:
         audit.record(
             audit.AuditAction.SESSION_ENDED, subject_id=row.volunteer_id, session_id=str(row.id), reason=reason
         )
+        events.publish(DeviceSessionEnded(session_id=row.id))
 
 
 def _tokens(volunteer: Volunteer, session_id: UUID, generation: int) -> Tokens:

@@ -7,23 +7,28 @@ from sqlalchemy import select
 
 from volunteer_api.activities.models import Activity
 from volunteer_api.core.database import db
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
 from volunteer_api.organizations.models import Organization
 
-SUBMITTED = register("activity_submitted", "An activity waits for you", "%(activity)s waits to be published.")
-PUBLISHED = register("activity_published", "Your activity is public", "%(activity)s was published.")
+SUBMITTED = register(
+    "activity_submitted", "An activity waits for you", "%(activity)s waits to be published.", Group.REVIEWS
+)
+PUBLISHED = register("activity_published", "Your activity is public", "%(activity)s was published.", Group.ACTIVITIES)
 PARTNER_NAMED = register(
     "co_organizer_named",
     "Your organization is named as a co-organizer",
     "%(holder)s names %(organization)s as a co-organizer of %(activity)s.",
+    Group.ACTIVITIES,
 )
 PARTNER_DECLINED = register(
     "co_organizer_declined",
     "A co-organizer is no longer with you",
     "%(organization)s does not hold %(activity)s together with you: %(reason)s",
+    Group.ACTIVITIES,
 )
 
 

@@ -27,6 +27,7 @@ from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 
@@ -34,12 +35,14 @@ SHIFT_AT_RISK = register(
     "shift_at_risk",
     "A shift has too few people",
     "%(confirmed)s of the %(minimum)s people that %(activity)s needs have signed up.",
+    Group.ACTIVITIES,
 )
 HOLIDAYS_KNOWN = register(
     "holidays_known",
     "Shifts fall on days to leave out",
     "The public holidays until %(known_through)s are announced: %(count)s shifts of %(activity)s, the first on "
     "%(first_on)s, fall on days that its rule leaves out. Give the rule again to leave them out.",
+    Group.ACTIVITIES,
 )
 MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.scene import Scene
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
 
@@ -11,52 +12,62 @@ REJECTED = register(
     "attendance_rejected",
     "Your attendance was not counted",
     "%(activity)s was not counted: %(reason)s If you see it differently, open the attendance and dispute it.",
+    Group.HOURS,
 )
 REVIEWED = register(
     "attendance_reviewed",
     "Your attendance was reviewed",
     "%(minutes)s minutes count for %(activity)s: %(reason)s If you see it differently, open the attendance and "
     "dispute it.",
+    Group.HOURS,
 )
 MARKED_ABSENT = register(
     "attendance_marked_absent",
     "You were marked absent",
     "A leader of %(activity)s marked you absent. Your attendance waits for a review; you can dispute it.",
+    Group.HOURS,
 )
 HELD = register(
     "attendance_recorded",
     "Your attendance was recorded",
     "A leader recorded that you were at %(activity)s. It waits for a review.",
+    Group.HOURS,
 )
 FORGOTTEN = register(
     "check_out_forgotten",
     "You did not check out",
     "You did not check out of %(activity)s. Say when you left, so that your time can be counted.",
+    Group.HOURS,
 )
 CLAIMED = register(
     "attendance_claimed",
     "Somebody forgot to check out",
     "Somebody says when they left %(activity)s. Look at it and decide.",
+    Group.REVIEWS,
 )
 UNFINISHED = register(
     "attendances_unfinished",
     "Check-outs are missing",
     "Not everybody checked out of %(activity)s. Take a roll-call with the time at which they left.",
+    Group.ACTIVITIES,
 )
 DUE = register(
     "reviews_due",
     "Attendances wait for your review",
     "Attendances of %(activity)s must be decided by %(due_on)s.",
+    Group.REVIEWS,
 )
 ALL_DUE = register(
     "attendances_due",
     "Attendances must be decided soon",
     "%(count)s attendances at %(organization)s must be decided by %(due_on)s.",
+    Group.REVIEWS,
 )
 ALL_LATE = register(
     "attendances_late",
     "Attendances wait for too long",
     "%(count)s attendances at %(organization)s wait for a decision past the ten working days. Decide on them.",
+    Group.REVIEWS,
 )
 
 

@@ -25,6 +25,7 @@ from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
 from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit
 from volunteer_api.notifications import service as notifications
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.templates import register
 from volunteer_api.sign_ups.queries import lock_volunteers
 
@@ -32,12 +33,14 @@ CHECK_OUT_UNMATCHED = register(
     "check_out_unmatched",
     "A check-out was not counted",
     "Your check-out of %(time)s belongs to a check-in that never arrived. Ask the leader to enter your time.",
+    Group.HOURS,
 )
 CHECK_OUT_TOO_LATE = register(
     "check_out_too_late",
     "A check-out was not counted",
     "Your check-out of %(time)s came after somebody had decided on your attendance. If it is not right as it is, open "
     "the attendance and dispute it.",
+    Group.HOURS,
 )
 # More than any phone collects in three days; without a bound a broken one would fill the table.
 MOST_WAITING = 300

@@ -25,6 +25,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import settings
 from volunteer_api.hours.models import DaySeal, ServiceRecord
 from volunteer_api.notifications import service as notifications
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.models import Organization
 
@@ -39,6 +40,7 @@ REVOKED = register(
     "certificate_revoked",
     "A certificate was revoked",
     "Hours under your certificate %(number)s were taken back, so it is good no more. You can make a new one.",
+    Group.CERTIFICATES,
 )
 
 

@@ -24,6 +24,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications import service as notifications
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import Notice
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
@@ -33,15 +34,22 @@ APPLIED = register(
     "star_level_applied",
     "Somebody applies for a star level",
     "A volunteer of %(organization)s applies for star level %(level)s. Decide on it.",
+    Group.REVIEWS,
 )
-GRANTED = register("star_level_granted", "You have a new star level", "Your star level %(level)s was granted.")
+GRANTED = register(
+    "star_level_granted", "You have a new star level", "Your star level %(level)s was granted.", Group.CERTIFICATES
+)
 REJECTED = register(
-    "star_level_rejected", "Your application was turned down", "Star level %(level)s was not granted: %(reason)s"
+    "star_level_rejected",
+    "Your application was turned down",
+    "Star level %(level)s was not granted: %(reason)s",
+    Group.CERTIFICATES,
 )
 WITHDRAWN = register(
     "star_level_withdrawn",
     "A star level was withdrawn",
     "Hours of yours were taken back, so star level %(level)s stands no more. Apply again once you have the hours.",
+    Group.CERTIFICATES,
 )
 TAKEN_BACK_A_DAY = "5/day"
 

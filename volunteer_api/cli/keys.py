@@ -11,6 +11,8 @@ from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
 from volunteer_api.core.tokens import rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.loans import borrowers
+from volunteer_api.notifications import subscriptions
+from volunteer_api.notifications.providers import webpush
 
 
 @common.group.group("keys")
@@ -46,6 +48,23 @@ def rewrap_keys() -> None:
     app = common.ready_app()
     with app.app_context(), common.named_refusals():
         click.echo(f"{run_unit(keyring.rewrap, writes=True)} keys wrapped.")
+
+
+@keys_group.command("web-push")
+def make_web_push_key() -> None:
+    """Make a key for WEB_PUSH_KEY; browsers that subscribed under another one are lost."""
+    click.echo(webpush.make_key())
+
+
+@common.group.group("push-addresses")
+def push_addresses_group() -> None:
+    """The stored addresses of devices that news is pushed to."""
+
+
+@push_addresses_group.command("reencrypt")
+def reencrypt_push_addresses() -> None:
+    """Seal all addresses with the newest key of their ring; may be broken off and started again."""
+    _reencrypt(subscriptions.SEALED)
 
 
 @common.group.group("resident-ids")

@@ -9,6 +9,7 @@ from uuid import UUID
 from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.compliance import queries
 from volunteer_api.compliance.models import AlertKind, StockAlert
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 
@@ -17,32 +18,46 @@ RAISED = {
         "stock_missing_critical",
         "Something critical is missing",
         "%(station)s has %(held)s of the %(minimum)s %(item)s that it must hold.",
+        Group.STOCK,
     ),
     AlertKind.LOW: register(
-        "stock_low", "Stock is low", "%(station)s has %(held)s of the %(minimum)s %(item)s that it must hold."
+        "stock_low",
+        "Stock is low",
+        "%(station)s has %(held)s of the %(minimum)s %(item)s that it must hold.",
+        Group.STOCK,
     ),
     AlertKind.EXPIRED: register(
-        "stock_expired", "Stock has expired", "%(item)s at %(station)s expired on %(expires_on)s: write it off."
+        "stock_expired",
+        "Stock has expired",
+        "%(item)s at %(station)s expired on %(expires_on)s: write it off.",
+        Group.STOCK,
     ),
     AlertKind.NEAR_EXPIRY: register(
-        "stock_near_expiry", "Stock expires soon", "%(item)s at %(station)s expires on %(expires_on)s."
+        "stock_near_expiry", "Stock expires soon", "%(item)s at %(station)s expires on %(expires_on)s.", Group.STOCK
     ),
     AlertKind.WILL_FAIL: register(
-        "stock_will_fail", "Stock will not last", "%(station)s will have too little %(item)s on %(fails_on)s."
+        "stock_will_fail",
+        "Stock will not last",
+        "%(station)s will have too little %(item)s on %(fails_on)s.",
+        Group.STOCK,
     ),
     AlertKind.LEDGER_MISMATCH: register(
         "stock_ledger_mismatch",
         "Ledger and stock differ",
         "The ledger of %(station)s does not add up to its stock. Count what is there.",
+        Group.STOCK,
     ),
 }
-MANY = register("stock_alerts_raised", "New stock alerts", "%(station)s has %(count)s new stock alerts. Look at them.")
+MANY = register(
+    "stock_alerts_raised", "New stock alerts", "%(station)s has %(count)s new stock alerts. Look at them.", Group.STOCK
+)
 # More new alerts of one station than this are told in one message.
 MOST_SINGLY = 3
 ESCALATED = register(
     "stock_alert_escalated",
     "A stock alert waits for you",
     "Nobody has seen to an alert at %(station)s. Look at its stock alerts.",
+    Group.STOCK,
 )
 
 

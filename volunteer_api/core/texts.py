@@ -4,6 +4,9 @@ Sources are English; the catalogs are gettext .po files in the package, read at 
 compiled file to forget.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +20,24 @@ from werkzeug.http import parse_accept_header
 
 LANGUAGES = ("zh-CN", "en")
 CATALOGS = Path(__file__).resolve().parent.parent / "translations"
+_spoken: ContextVar[str | None] = ContextVar("spoken_language", default=None)
+
+
+@contextmanager
+def speaking(tag: str) -> Iterator[None]:
+    """Let texts be in the language `tag`, one of LANGUAGES, inside the block: for a reader who asks nothing now."""
+    token = _spoken.set(tag)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def language() -> str:
     """The language of this request's answer: one of LANGUAGES, the first where nobody asks."""
+    spoken = _spoken.get()
+    if spoken is not None:
+        return spoken
     if not has_request_context():
         return LANGUAGES[0]
     return _best(request.headers.get("Accept-Language", ""))

@@ -4,31 +4,53 @@ from uuid import UUID
 
 from volunteer_api.disputes.models import Dispute
 from volunteer_api.disputes.parties import parties_to
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
 
-FILED = register("dispute_filed", "Your dispute is filed", "About %(content)s. You have an answer by %(due_on)s.")
-ASKED = register("dispute_asked", "A question about your dispute", "About %(content)s: %(text)s")
+FILED = register(
+    "dispute_filed", "Your dispute is filed", "About %(content)s. You have an answer by %(due_on)s.", Group.DISPUTES
+)
+ASKED = register("dispute_asked", "A question about your dispute", "About %(content)s: %(text)s", Group.DISPUTES)
 CONFIRMED = register(
-    "dispute_confirmed", "Your service was confirmed", "%(minutes)s minutes of %(content)s. A decision follows."
+    "dispute_confirmed",
+    "Your service was confirmed",
+    "%(minutes)s minutes of %(content)s. A decision follows.",
+    Group.DISPUTES,
 )
-UPHELD = register("dispute_upheld", "Your dispute was upheld", "%(content)s counts for %(minutes)s minutes: %(reason)s")
+UPHELD = register(
+    "dispute_upheld",
+    "Your dispute was upheld",
+    "%(content)s counts for %(minutes)s minutes: %(reason)s",
+    Group.DISPUTES,
+)
 PARTLY = register(
-    "dispute_partly", "Your dispute was upheld in part", "%(content)s counts for %(minutes)s minutes: %(reason)s"
+    "dispute_partly",
+    "Your dispute was upheld in part",
+    "%(content)s counts for %(minutes)s minutes: %(reason)s",
+    Group.DISPUTES,
 )
-REJECTED = register("dispute_rejected", "Your dispute was rejected", "About %(content)s: %(reason)s")
-WITHDRAWN = register("dispute_withdrawn", "Your dispute is withdrawn", "About %(content)s. Nothing changes.")
+REJECTED = register("dispute_rejected", "Your dispute was rejected", "About %(content)s: %(reason)s", Group.DISPUTES)
+WITHDRAWN = register(
+    "dispute_withdrawn", "Your dispute is withdrawn", "About %(content)s. Nothing changes.", Group.DISPUTES
+)
 WAITS = register(
-    "dispute_waits", "A dispute waits for a decision", "A volunteer disputes %(content)s. It is due on %(due_on)s."
+    "dispute_waits",
+    "A dispute waits for a decision",
+    "A volunteer disputes %(content)s. It is due on %(due_on)s.",
+    Group.DISPUTES,
 )
-ANSWERED = register("dispute_answered", "A question was answered", "Of the dispute about %(content)s.")
+ANSWERED = register("dispute_answered", "A question was answered", "Of the dispute about %(content)s.", Group.DISPUTES)
 TO_CONFIRM = register(
     "dispute_to_confirm",
     "Was somebody there?",
     "A volunteer says that %(content)s was not recorded. Confirm it or not.",
+    Group.DISPUTES,
 )
-DUE = register("dispute_due", "A dispute is due", "The dispute about %(content)s is to be answered by %(due_on)s.")
+DUE = register(
+    "dispute_due", "A dispute is due", "The dispute about %(content)s is to be answered by %(due_on)s.", Group.DISPUTES
+)
 
 
 def tell_volunteer(kind: str, dispute: Dispute, step_id: UUID, **values: str) -> None:

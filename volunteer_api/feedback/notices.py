@@ -7,15 +7,24 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.feedback import queries
 from volunteer_api.feedback.models import Feedback
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
 
-ASKED = register("feedback_asked", "How was it?", "Tell us how %(activity)s was: stars, and a word if you like.")
-WORDS_WAIT = register("feedback_words_wait", "Words wait for you", "Feedback of %(activity)s waits for your approval.")
-REPORTED = register("feedback_reported", "Words were reported", "Somebody reported feedback of %(activity)s.")
-REJECTED = register("feedback_rejected", "Your words are not shown", "Of %(activity)s: %(reason)s")
-REPLIED = register("feedback_replied", "Your feedback was answered", "A leader of %(activity)s answered you.")
+ASKED = register(
+    "feedback_asked", "How was it?", "Tell us how %(activity)s was: stars, and a word if you like.", Group.FEEDBACK
+)
+WORDS_WAIT = register(
+    "feedback_words_wait", "Words wait for you", "Feedback of %(activity)s waits for your approval.", Group.FEEDBACK
+)
+REPORTED = register(
+    "feedback_reported", "Words were reported", "Somebody reported feedback of %(activity)s.", Group.FEEDBACK
+)
+REJECTED = register("feedback_rejected", "Your words are not shown", "Of %(activity)s: %(reason)s", Group.FEEDBACK)
+REPLIED = register(
+    "feedback_replied", "Your feedback was answered", "A leader of %(activity)s answered you.", Group.FEEDBACK
+)
 
 
 def ask(volunteer_id: UUID, *, activity_id: UUID, title: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Select
 
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import Backfill
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
@@ -18,47 +19,56 @@ HOURS_RECORDED = register(
     "hours_recorded",
     "Somebody recorded service time for you",
     "%(minutes)s minutes for %(activity)s. They count once a second person approves them.",
+    Group.HOURS,
 )
 HOURS_WITHDRAWN = register(
     "hours_withdrawn",
     "Recorded service time withdrawn",
     "Whoever recorded %(minutes)s minutes for you for %(activity)s took them back before they counted.",
+    Group.HOURS,
 )
 HOURS_NOT_APPROVED = register(
     "hours_not_approved",
     "Service time not approved",
     "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason)s. If that is "
     "wrong, ask whoever answers for it there.",
+    Group.HOURS,
 )
 HOURS_BACKFILLED = register(
     "hours_backfilled",
     "Service time recorded for you",
     "%(minutes)s minutes were recorded afterwards for you for %(activity)s. If that is wrong, dispute it in the app.",
+    Group.HOURS,
 )
 BACKFILL_REJECTED = register(
     "backfill_rejected",
     "Hours not approved",
     "The hours of %(name)s for %(activity)s that you recorded were not approved: %(reason)s",
+    Group.HOURS,
 )
 BACKFILLS_WAIT = register(
     "backfills_wait",
     "Hours wait for your decision",
     "Somebody recorded hours at %(organization)s afterwards. They count once a second person approves them.",
+    Group.REVIEWS,
 )
 BACKFILLS_DUE = register(
     "backfills_due",
     "Hours must be decided soon",
     "%(count)s records of hours at %(organization)s must be decided by %(due_on)s.",
+    Group.REVIEWS,
 )
 BACKFILLS_LATE = register(
     "backfills_late",
     "Hours wait for too long",
     "%(count)s records of hours at %(organization)s wait for a decision past the ten working days. Decide on them.",
+    Group.REVIEWS,
 )
 HOURS_REVERSED = register(
     "hours_reversed",
     "Service time taken back",
     "%(minutes)s minutes for %(activity)s were taken back: %(reason)s. If that is wrong, dispute it in the app.",
+    Group.HOURS,
 )
 
 

@@ -26,6 +26,7 @@ from volunteer_api.inventory.problems import RecallEnded, RecallOpen
 from volunteer_api.inventory.recall_queries import RecallView
 from volunteer_api.inventory.service import quarantine
 from volunteer_api.notifications import templates
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.models import Organization
 
@@ -36,6 +37,7 @@ LOT_RECALLED = templates.register(
     "lot_recalled",
     "A lot is recalled",
     "Lot %(lot_number)s of %(item)s is recalled. What %(station)s had of it is in quarantine: take it off the shelf.",
+    Group.STOCK,
 )
 
 

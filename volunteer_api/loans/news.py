@@ -6,31 +6,41 @@ from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.loans.models import Loan, ReturnCondition
 from volunteer_api.notifications import templates
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 
 LOAN_MADE = templates.register(
-    "loan_made", "You borrowed something", "%(quantity)s of %(item)s are lent to you until %(day)s. Slip %(slip)s."
+    "loan_made",
+    "You borrowed something",
+    "%(quantity)s of %(item)s are lent to you until %(day)s. Slip %(slip)s.",
+    Group.LOANS,
 )
 LOAN_RETURNED = templates.register(
-    "loan_returned", "Your loan came back", "%(quantity)s of %(item)s were taken back. Slip %(slip)s."
+    "loan_returned", "Your loan came back", "%(quantity)s of %(item)s were taken back. Slip %(slip)s.", Group.LOANS
 )
 LOAN_LOST = templates.register(
-    "loan_lost", "Your loan was given up as lost", "%(quantity)s of %(item)s were recorded as lost. Slip %(slip)s."
+    "loan_lost",
+    "Your loan was given up as lost",
+    "%(quantity)s of %(item)s were recorded as lost. Slip %(slip)s.",
+    Group.LOANS,
 )
 LOAN_OVERDUE = templates.register(
     "loan_overdue",
     "Please bring back what you borrowed",
     "%(quantity)s of %(item)s were due on %(day)s. Any station takes them back. Slip %(slip)s.",
+    Group.LOANS,
 )
 LOANS_OVERDUE_AT_DESK = templates.register(
     "loans_overdue_at_desk",
     "Loans are overdue",
     "%(count)s loans of %(station)s are overdue since lately. Call the passers-by among the borrowers.",
+    Group.LOANS,
 )
 LOAN_AT_ERASURE = templates.register(
     "loan_at_erasure",
     "Something is still lent to you",
     "%(count)s loans of yours are open. Until they are back, your name and phone stay with them, sealed.",
+    Group.LOANS,
 )
 
 

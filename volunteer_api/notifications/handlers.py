@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from volunteer_api.accounts.events import (
+    DeviceSessionEnded,
     ErasureIsNear,
     ErasureRequested,
     GuardianWithdrew,
@@ -15,12 +16,19 @@ from volunteer_api.accounts.events import (
     PhoneReleased,
     VolunteerErased,
 )
+from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.notifications.models import Notification, NotificationKind
+from volunteer_api.notifications import subscriptions
+from volunteer_api.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationPreference,
+    PushSubscription,
+)
 from volunteer_api.notifications.queries import named
 from volunteer_api.notifications.service import notify
 
@@ -61,10 +69,17 @@ def tell_of_withdrawal(event: GuardianWithdrew) -> None:
     _tell_now(event.volunteer_id, NotificationKind.GUARDIAN_WITHDREW)
 
 
+@on(DeviceSessionEnded)
+def stop_pushing(event: DeviceSessionEnded) -> None:
+    """Whoever has the phone now, it tells nothing more of the person who signed out, or was signed out."""
+    subscriptions.unsubscribe(event.session_id)
+
+
 @on(VolunteerErased)
 def empty_inbox(event: VolunteerErased) -> None:
-    """Delete the inbox, with what of it was not sent yet."""
-    db.session.execute(delete(Notification).where(Notification.volunteer_id == event.volunteer_id))
+    """Delete the inbox, with what of it was not sent yet, and the preferences. Subscriptions go with their sessions."""
+    for table in (Notification, NotificationPreference):
+        db.session.execute(delete(table).where(table.volunteer_id == event.volunteer_id))
 
 
 @exported("notifications")
@@ -84,6 +99,34 @@ def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
     )
     contents = named([row["content"] for row in found])
     return [{**row, "content": content} for row, content in zip(found, contents, strict=True)]
+
+
+@exported("push_subscriptions")
+def push_subscriptions(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The devices that news is pushed to, the latest first; not their addresses, which open nothing to their owner."""
+    return rows(
+        select(
+            DeviceSession.device_id,
+            PushSubscription.provider,
+            PushSubscription.language,
+            PushSubscription.created_at,
+        )
+        .join(PushSubscription, PushSubscription.session_id == DeviceSession.id)
+        .where(DeviceSession.volunteer_id == volunteer_id)
+        .order_by(PushSubscription.created_at.desc(), DeviceSession.id)
+    )
+
+
+@exported("notification_preferences")
+def notification_preferences(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """What the person wants to be pushed, where she said so; quiet hours in minutes of the local day."""
+    return rows(
+        select(
+            NotificationPreference.muted,
+            NotificationPreference.quiet_from_minute,
+            NotificationPreference.quiet_to_minute,
+        ).where(NotificationPreference.volunteer_id == volunteer_id)
+    )
 
 
 def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> None:

@@ -1,10 +1,28 @@
-"""The payloads of the inbox."""
+"""The payloads of the inbox, of push subscriptions and of preferences."""
 
 from typing import Any
 
 from marshmallow import validates_schema
 
-from volunteer_api.core.schema import FlagParameter, Id, ListOf, Moment, Open, PageQuery, Schema, Text, fault
+from volunteer_api.core.schema import (
+    Choice,
+    Flag,
+    FlagParameter,
+    Id,
+    ListOf,
+    Moment,
+    Nested,
+    Open,
+    PageQuery,
+    Schema,
+    Text,
+    fault,
+)
+from volunteer_api.notifications.groups import SWITCHABLE
+from volunteer_api.notifications.providers.base import ProviderName
+
+BASE64URL = r"[A-Za-z0-9_-]+={0,2}"
+CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
 
 
 class NotificationFilter(PageQuery):
@@ -37,3 +55,76 @@ class ReadMark(Schema):
         """Exactly one of the two says what was read."""
         if len(data) != 1:
             raise fault("one_of", "Give either ids or until.")
+
+
+class WebPushKeys(Schema):
+    """What a browser's subscription has as its keys, in base64url."""
+
+    p256dh = Text(max_length=100, pattern=BASE64URL, required=True)
+    auth = Text(max_length=40, pattern=BASE64URL, required=True)
+
+
+class PushSubscriptionUpdate(Schema):
+    """`endpoint` and `keys` for webpush, as the browser gave them; `token` for the others (JPush: registration ID)."""
+
+    provider = Choice(ProviderName, required=True)
+    token = Text(max_length=200, pattern=r"[A-Za-z0-9_.:-]+")
+    endpoint = Text(max_length=2000)
+    keys = Nested(WebPushKeys)
+
+    @validates_schema
+    def check_address(self, data: dict[str, Any], **_options: Any) -> None:
+        """Each provider has its own kind of address, and only that."""
+        wanted = {"endpoint", "keys"} if data["provider"] is ProviderName.WEBPUSH else {"token"}
+        if data.keys() - {"provider"} != wanted:
+            raise fault("address", "Give endpoint and keys for webpush, and token alone for any other provider.")
+
+
+class PushSubscriptionRead(Schema):
+    """That a device hears of news, since when, and in which language; never at which address."""
+
+    device_id = Text(required=True)
+    provider = Choice(ProviderName, required=True)
+    language = Text(required=True)
+    created_at = Moment(required=True)
+
+
+class QuietHoursFields(Schema):
+    """Hours of the local day, over midnight where `to` is the earlier one."""
+
+    from_time = Text(data_key="from", attribute="from", max_length=5, pattern=CLOCK_TIME, required=True)
+    to_time = Text(data_key="to", attribute="to", max_length=5, pattern=CLOCK_TIME, required=True)
+
+    @validates_schema
+    def check_length(self, data: dict[str, Any], **_options: Any) -> None:
+        """The same time twice could be a whole day or nothing."""
+        if data["from"] == data["to"]:
+            raise fault("no_time", "Quiet hours begin and end at different times.", "to")
+
+
+PushGroups = Schema.from_dict({group.value: Flag() for group in SWITCHABLE}, name="PushGroups")
+
+
+class PreferencesUpdate(Schema):
+    """The whole: a group that `push` does not name is pushed; `quiet_hours` are null where a push never waits."""
+
+    push = Nested(PushGroups, required=True)
+    quiet_hours = Nested(QuietHoursFields, required=True, allow_none=True)
+
+
+class PushProviderRead(Schema):
+    """`public_key` is what a browser takes as its `applicationServerKey`; null where no key is needed."""
+
+    name = Choice(ProviderName, required=True)
+    public_key = Text(required=True, allow_none=True)
+
+
+class PreferencesRead(Schema):
+    """Groups of kinds, and whether their news is pushed; what concerns the account's security always is.
+
+    `providers` are those by which a device can subscribe here.
+    """
+
+    push = Nested(PushGroups, required=True)
+    quiet_hours = Nested(QuietHoursFields, required=True, allow_none=True)
+    providers = ListOf(Nested(PushProviderRead), required=True)

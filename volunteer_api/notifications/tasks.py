@@ -1,30 +1,67 @@
 """Background work of notifications."""
 
 import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
-from volunteer_api.core.tasks import Every, repeat, task
+from flask import Flask, current_app
+
+from volunteer_api.core.logs import logger
+from volunteer_api.core.tasks import Every, enqueue, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.notifications import service
-from volunteer_api.notifications.channels import Channel, ConsoleChannel
+from volunteer_api.notifications import pushing, service, subscriptions
+from volunteer_api.notifications.handing_over import hand_over
+
+# Each service has a thread; each holds a connection only between its calls.
+SERVICES_AT_ONCE = 8
+# Other background work waits for the thread that this runs in.
+TURN_SECONDS = 15
 
 
 @task(service.DELIVER, every=Every.MINUTE, unit=False)
 def deliver() -> None:
-    """Send what is due: nudged after each commit that notified somebody, and swept every minute."""
-    deliver_through(ConsoleChannel())
+    """Push what is due: nudged after each commit that notified somebody, and swept every minute.
+
+    What a turn does not get done is asked for again, so that no service holds up the rest of the background work.
+    """
+    while run_unit(hand_over, writes=True):
+        continue
+    services = run_unit(pushing.services_due, writes=False)
+    if not services:
+        return
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides its own method
+    ends_at = time.monotonic() + TURN_SECONDS
+    with ThreadPoolExecutor(SERVICES_AT_ONCE, thread_name_prefix="push") as lanes:
+        # With the context, for the moment that a test or the demo pinned.
+        runs = [lanes.submit(copy_context().run, _serve, app, one, ends_at) for one in services]
+        unfinished = [run.result() for run in runs]
+    if any(unfinished):
+        enqueue(service.DELIVER)
 
 
 @task("notifications.forget", every=Every.DAY, unit=False)
 def forget() -> None:
     """Delete what is too old to be of use."""
     repeat(service.forget)
+    repeat(subscriptions.forget)
 
 
-def deliver_through(channel: Channel) -> int:
-    """Send everything that is due through `channel`; returns how many went out. Runs in no unit: it has its own."""
-    count = 0
-    while claimed := run_unit(service.claim_due, writes=True):
-        sent, failed = service.send(claimed, channel)
-        run_unit(functools.partial(service.settle, sent, failed), writes=True)
-        count += len(sent)
-    return count
+def _serve(app: Flask, service_name: str, ends_at: float) -> bool:
+    """Push all that is due at one service; returns whether the turn ended before that."""
+
+    def may_begin() -> bool:
+        return time.monotonic() < ends_at
+
+    with app.app_context():
+        try:
+            claim = functools.partial(pushing.claim, service_name)
+            while (claimed := run_unit(claim, writes=True)) is not None:
+                outcomes, fails = pushing.send(claimed, may_begin)
+                run_unit(functools.partial(pushing.settle, service_name, outcomes, fails=fails), writes=True)
+                if not may_begin():
+                    return True
+        except Exception as error:
+            # The others go on; what was claimed is due again in a minute.
+            logger().error("push_lane_failed", service=service_name, error=type(error).__name__, exc_info=True)
+    return False

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from volunteer_api.core import texts
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 
 
@@ -13,61 +14,78 @@ class Template:
 
     title: str
     body: str
+    group: Group
 
 
 TEMPLATES: dict[str, Template] = {
-    NotificationKind.SIGN_UP_CONFIRMED: Template("Your place is confirmed", "You are signed up for %(activity)s."),
+    NotificationKind.SIGN_UP_CONFIRMED: Template(
+        "Your place is confirmed", "You are signed up for %(activity)s.", Group.SIGN_UPS
+    ),
     NotificationKind.SIGN_UP_WAITLISTED: Template(
-        "You are on the waitlist", "%(activity)s is full. You move up as soon as a place is free."
+        "You are on the waitlist", "%(activity)s is full. You move up as soon as a place is free.", Group.SIGN_UPS
     ),
     NotificationKind.SIGN_UP_PROMOTED: Template(
-        "A place is yours", "A place in %(activity)s became free, and it is yours."
+        "A place is yours", "A place in %(activity)s became free, and it is yours.", Group.SIGN_UPS
     ),
-    NotificationKind.ACTIVITY_CANCELED: Template("Activity canceled", "%(activity)s is canceled: %(reason)s"),
+    NotificationKind.ACTIVITY_CANCELED: Template(
+        "Activity canceled", "%(activity)s is canceled: %(reason)s", Group.SIGN_UPS
+    ),
     NotificationKind.ACTIVITY_RETURNED: Template(
-        "Activity returned", "%(activity)s came back to you to be changed: %(reason)s"
+        "Activity returned", "%(activity)s came back to you to be changed: %(reason)s", Group.ACTIVITIES
     ),
     NotificationKind.HOURS_CREDITED: Template(
-        "Service time credited", "%(minutes)s minutes were credited to you for %(activity)s."
+        "Service time credited", "%(minutes)s minutes were credited to you for %(activity)s.", Group.HOURS
     ),
-    NotificationKind.MEMBERSHIP_ACCEPTED: Template("Welcome to the team", "You are now a member of %(team)s."),
+    NotificationKind.MEMBERSHIP_ACCEPTED: Template(
+        "Welcome to the team", "You are now a member of %(team)s.", Group.TEAMS
+    ),
     NotificationKind.MEMBERSHIP_INVITED: Template(
-        "You are invited to a team", "%(team)s asks you to join. Accept it or turn it down."
+        "You are invited to a team", "%(team)s asks you to join. Accept it or turn it down.", Group.TEAMS
     ),
     NotificationKind.MEMBERSHIP_REQUESTED: Template(
-        "Somebody asks to join", "%(name)s asks to join %(team)s. Accept it or turn it down."
+        "Somebody asks to join", "%(name)s asks to join %(team)s. Accept it or turn it down.", Group.TEAMS
     ),
-    NotificationKind.LEADERSHIP_CHANGED: Template("The team has a new leader", "%(name)s now leads %(team)s."),
-    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s."),
-    NotificationKind.GRANT_REVOKED: Template("A role of yours has ended", "You no longer hold a role at %(scope)s."),
+    NotificationKind.LEADERSHIP_CHANGED: Template(
+        "The team has a new leader", "%(name)s now leads %(team)s.", Group.TEAMS
+    ),
+    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s.", Group.ROLES),
+    NotificationKind.GRANT_REVOKED: Template(
+        "A role of yours has ended", "You no longer hold a role at %(scope)s.", Group.ROLES
+    ),
     NotificationKind.ERASURE_REQUESTED: Template(
-        "Your account will be erased", "It is erased on %(day)s. Until then you can take this back."
+        "Your account will be erased", "It is erased on %(day)s. Until then you can take this back.", Group.SECURITY
     ),
     NotificationKind.ERASURE_NEAR: Template(
         "Your account is erased soon",
         "It is erased on %(day)s, and with it what we know of you. This is the last chance to take it back.",
+        Group.SECURITY,
     ),
     NotificationKind.PHONE_CHANGED: Template(
         "Your number was changed",
         "You now sign in with %(phone)s. If that was not you, set a new password and end the other sessions at once.",
+        Group.SECURITY,
     ),
     NotificationKind.PHONE_RELEASED: Template(
         "Your number belongs to somebody else now",
         "The owner of %(phone)s opened an account. Give us your new number; your account keeps all else.",
+        Group.SECURITY,
     ),
     NotificationKind.PASSWORD_CHANGED: Template(
         "Your password was changed",
         "If that was not you, reset it with a code to your phone and end the other sessions at once.",
+        Group.SECURITY,
     ),
     NotificationKind.GUARDIAN_WITHDREW: Template(
-        "Your guardian withdrew the consent", "A guardian has to consent again, or somebody has to be named to call."
+        "Your guardian withdrew the consent",
+        "A guardian has to consent again, or somebody has to be named to call.",
+        Group.SECURITY,
     ),
 }
 
 
-def register(kind: str, title: str, body: str) -> str:
+def register(kind: str, title: str, body: str, group: Group) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
-    TEMPLATES[kind] = Template(title, body)
+    TEMPLATES[kind] = Template(title, body, group)
     return kind
 
 
@@ -75,3 +93,8 @@ def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
     return texts.translate(template.title), texts.translate(template.body) % values
+
+
+def group_of(kind: str) -> Group:
+    """The group of a kind, under which its reader switches it on and off. Raises KeyError for an unknown kind."""
+    return TEMPLATES[kind].group

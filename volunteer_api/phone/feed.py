@@ -15,6 +15,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import insert
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 from volunteer_api.phone.models import CalendarFeed
@@ -25,6 +26,7 @@ FEED_OPENED = register(
     "calendar_feed_opened",
     "A calendar follows your shifts",
     "Whoever has its address sees when and where you serve. If that was not you, take the address back.",
+    Group.SECURITY,
 )
 TOKEN_BYTES = 32
 # What is long over need not be fetched every hour.

@@ -29,9 +29,9 @@ def follow(event: ShiftsChanged) -> None:
     companions = [db.session.get_one(Shift, shift_id) for shift_id in event.companion_ids]
     canceled = [shift for before, shift in changed if shift.canceled_at is not None and before.canceled_at is None]
     if canceled:
-        _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON)
+        _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON, now)
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
-    if coming := [shift for before, shift in moved if before.starts_at > now]:
+    if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
         _ask_again(coming, activity, now)
     if running := [shift for before, shift in moved if before.starts_at <= now]:
         _tell_of_end(running, activity)
@@ -84,11 +84,18 @@ def change_roles(event: RolesChanging) -> None:
     notify_all(told)
 
 
-def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str) -> None:
+def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str, now: datetime) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
     there = queries.active_in(by_id)
-    notify_all([notices.notice(kind, one, by_id[one.shift_id], activity, reason=reason) for one in there])
+    # Who serves in it already hears of it at once.
+    begins = {shift.id: max(shift.starts_at, now) for shift in shifts}
+    notify_all(
+        [
+            notices.notice(kind, one, by_id[one.shift_id], activity, happens_at=begins[one.shift_id], reason=reason)
+            for one in there
+        ]
+    )
 
 
 def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: datetime) -> bool:
@@ -103,7 +110,14 @@ def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
     told = [(one, by_id[one.shift_id]) for one in queries.active_in(by_id)]
     notify_all(
         [
-            notices.notice(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
+            notices.notice(
+                notices.SHIFT_END_CHANGED,
+                one,
+                shift,
+                activity,
+                once=shift.ends_at.isoformat(),
+                happens_at=shift.ends_at,
+            )
             for one, shift in told
         ]
     )
@@ -121,8 +135,8 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> N
     db.session.flush()
 
 
-def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
-    by_id = {shift.id: shift for shift in shifts}
+def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
+    by_id = {shift.id: shift for _, shift in moved}
     found = queries.active_in(by_id)
     unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
@@ -132,10 +146,19 @@ def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> No
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
-    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in shifts}
+    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in by_id.values()}
+    # Nobody is to get up for the time at which it would have begun.
+    begins = {shift.id: min(before.starts_at, shift.starts_at) for before, shift in moved}
     notify_all(
         [
-            notices.notice(notices.SHIFT_MOVED, one, by_id[one.shift_id], activity, once=moments[one.shift_id])
+            notices.notice(
+                notices.SHIFT_MOVED,
+                one,
+                by_id[one.shift_id],
+                activity,
+                once=moments[one.shift_id],
+                happens_at=begins[one.shift_id],
+            )
             for one in found
         ]
     )

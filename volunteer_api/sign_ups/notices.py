@@ -4,6 +4,8 @@ from datetime import date, datetime
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core import clock
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
@@ -13,55 +15,95 @@ CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
 WAITLISTED = NotificationKind.SIGN_UP_WAITLISTED
 PROMOTED = NotificationKind.SIGN_UP_PROMOTED
 CANCELED = NotificationKind.ACTIVITY_CANCELED
-INVITED = register("sign_up_invited", "You are asked to take part", "Do you take part in %(activity)s? Say yes or no.")
-ACCEPTED = register("sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.")
-DECLINED = register("sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.")
-REQUESTED = register(
-    "sign_up_requested", "Somebody wants to take part", "Sign-ups for %(activity)s wait for your approval."
+INVITED = register(
+    "sign_up_invited", "You are asked to take part", "Do you take part in %(activity)s? Say yes or no.", Group.SIGN_UPS
 )
-REJECTED = register("sign_up_rejected", "You are not taking part", "A leader of %(activity)s said no: %(reason)s")
-SHIFT_CANCELED = register("shift_canceled", "Shift canceled", "A shift of %(activity)s is canceled: %(reason)s")
+ACCEPTED = register(
+    "sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.", Group.ACTIVITIES
+)
+DECLINED = register(
+    "sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.", Group.ACTIVITIES
+)
+REQUESTED = register(
+    "sign_up_requested",
+    "Somebody wants to take part",
+    "Sign-ups for %(activity)s wait for your approval.",
+    Group.REVIEWS,
+)
+REJECTED = register(
+    "sign_up_rejected", "You are not taking part", "A leader of %(activity)s said no: %(reason)s", Group.SIGN_UPS
+)
+SHIFT_CANCELED = register(
+    "shift_canceled", "Shift canceled", "A shift of %(activity)s is canceled: %(reason)s", Group.SIGN_UPS
+)
 SHIFT_MOVED = register(
-    "shift_moved", "Shift moved", "A shift of %(activity)s is at another time now. Say whether you still come."
+    "shift_moved",
+    "Shift moved",
+    "A shift of %(activity)s is at another time now. Say whether you still come.",
+    Group.SIGN_UPS,
 )
 SHIFT_END_CHANGED = register(
-    "shift_end_changed", "The shift ends at another time", "A shift of %(activity)s ends at another time now."
+    "shift_end_changed",
+    "The shift ends at another time",
+    "A shift of %(activity)s ends at another time now.",
+    Group.SIGN_UPS,
 )
 DEMANDS_CHANGED = register(
     "demands_changed",
     "Who can take part has changed",
     "%(activity)s asks for something else of those who take part. See whether you still have your place.",
+    Group.SIGN_UPS,
 )
 PLACE_LOST = register(
     "sign_up_place_lost",
     "You have no place any more",
     "Something that you need for %(activity)s is no longer there. Say yes again to see what, or once you have it.",
+    Group.SIGN_UPS,
 )
 PLACES_LOST = register(
     "shift_places_lost",
     "Somebody can't take part any more",
     "%(count)s of those who had a place in %(activity)s can't take part any more.",
+    Group.ACTIVITIES,
 )
 ACTIVITY_CHANGED = register(
-    "activity_changed", "The activity has changed", "The name or the place of %(activity)s is not what it was."
+    "activity_changed",
+    "The activity has changed",
+    "The name or the place of %(activity)s is not what it was.",
+    Group.SIGN_UPS,
 )
 MODE_CHANGED = register(
     "sign_up_mode_changed",
     "Signing up works otherwise now",
     "How one signs up for %(activity)s has changed. Your request still waits for a leader's answer.",
+    Group.SIGN_UPS,
 )
 ROLE_RENAMED = register(
-    "role_renamed", "Your role has another name", "Your role in %(activity)s is called %(role)s now, not %(before)s."
+    "role_renamed",
+    "Your role has another name",
+    "Your role in %(activity)s is called %(role)s now, not %(before)s.",
+    Group.SIGN_UPS,
 )
 STAND_IN_ASKED = register(
-    "stand_in_asked", "You are asked to stand in", "%(name)s offers you a place in %(activity)s. Say yes or no."
+    "stand_in_asked",
+    "You are asked to stand in",
+    "%(name)s offers you a place in %(activity)s. Say yes or no.",
+    Group.SIGN_UPS,
 )
-STAND_IN_FOUND = register("stand_in_found", "Somebody stands in for you", "%(name)s took your place in %(activity)s.")
+STAND_IN_FOUND = register(
+    "stand_in_found", "Somebody stands in for you", "%(name)s took your place in %(activity)s.", Group.SIGN_UPS
+)
 STAND_IN_DECLINED = register(
-    "stand_in_declined", "Nobody stands in for you yet", "%(name)s does not take your place in %(activity)s."
+    "stand_in_declined",
+    "Nobody stands in for you yet",
+    "%(name)s does not take your place in %(activity)s.",
+    Group.SIGN_UPS,
 )
 STAND_IN_GONE = register(
-    "stand_in_gone", "The offer is over", "The place in %(activity)s that you were offered is no longer there."
+    "stand_in_gone",
+    "The offer is over",
+    "The place in %(activity)s that you were offered is no longer there.",
+    Group.SIGN_UPS,
 )
 NO_REASON = "—"
 
@@ -70,15 +112,24 @@ def send(
     kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
 ) -> None:
     """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    notify_all([notice(kind, about, shift, activity, to=to, once=once, **values)])
+    notify_all([notice(kind, about, shift, activity, to=to, once=once, happens_at=None, **values)])
 
 
 def notice(
-    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+    kind: str,
+    about: SignUp,
+    shift: Shift,
+    activity: Activity,
+    *,
+    to: UUID | None = None,
+    once: str = "",
+    happens_at: datetime | None = None,
+    **values: str,
 ) -> Notice:
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
-    `once` makes a second telling of the same kind and sign-up another one.
+    `once` makes a second telling of the same kind and sign-up another one. It is of what begins with a shift to come,
+    or at `happens_at`.
     """
     return Notice(
         volunteer_id=to or about.volunteer_id,
@@ -91,6 +142,7 @@ def notice(
             **values,
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
+        happens_at=happens_at or (shift.starts_at if shift.starts_at > clock.now() else None),
     )
 
 

@@ -32,6 +32,7 @@ from volunteer_api.inventory.problems import ExpiryDateMissing, LotExpiryDiffers
 from volunteer_api.inventory.recall_queries import name_of_station
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.notifications import templates
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.problems import VolunteerUnknown
 from volunteer_api.stations.models import Station
@@ -60,12 +61,16 @@ from volunteer_api.stocktakes.problems import (
 )
 
 STOCKTAKE_TO_APPROVE = templates.register(
-    "stocktake_to_approve", "A count waits for you", "The count at %(station)s is finished and needs your approval."
+    "stocktake_to_approve",
+    "A count waits for you",
+    "The count at %(station)s is finished and needs your approval.",
+    Group.STOCK,
 )
 HANDOVER_SIGNED = templates.register(
     "handover_signed",
     "A hand-over stands with your name",
     "The hand-over at %(station)s names you: %(variance)s pieces differ from the books. Tell the desk if it is not so.",
+    Group.STOCK,
 )
 # As many lines as a refusal names.
 MOST_NAMED = 20

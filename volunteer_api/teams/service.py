@@ -19,6 +19,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import search_text
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.statements import row_count
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
@@ -39,8 +40,12 @@ from volunteer_api.teams.problems import (
 )
 
 INVITATION_DAYS = 30
-DEPUTY_NAMED = register("deputy_named", "The team has a new deputy", "%(name)s is now a deputy of %(team)s.")
-LEAD_ENDED = register("lead_ended", "Somebody no longer leads the team", "%(name)s no longer leads %(team)s.")
+DEPUTY_NAMED = register(
+    "deputy_named", "The team has a new deputy", "%(name)s is now a deputy of %(team)s.", Group.TEAMS
+)
+LEAD_ENDED = register(
+    "lead_ended", "Somebody no longer leads the team", "%(name)s no longer leads %(team)s.", Group.TEAMS
+)
 LEAD_KINDS: Mapping[str, str] = {
     MembershipRole.LEADER: NotificationKind.LEADERSHIP_CHANGED,
     MembershipRole.DEPUTY: DEPUTY_NAMED,

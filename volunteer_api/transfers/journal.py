@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from volunteer_api.core.database import db
+from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
 from volunteer_api.transfers import queries
@@ -17,18 +18,19 @@ from volunteer_api.transfers.models import (
 )
 
 ROUTE = "%(from_station)s → %(to_station)s"
-REQUESTED = register("transfer_requested", "A transfer is asked for", ROUTE)
-APPROVED = register("transfer_approved", "A transfer is approved and can be sent", ROUTE)
-REJECTED = register("transfer_rejected", "A transfer was rejected", ROUTE + ": %(reason)s")
-CANCELED = register("transfer_canceled", "A transfer was canceled", ROUTE + ": %(reason)s")
-SHIPPED = register("transfer_shipped", "A transfer is under way", ROUTE)
-RETURNING = register("transfer_returning", "A transfer comes back", ROUTE)
-RECEIVED = register("transfer_received", "A transfer has arrived", ROUTE)
-SHORT = register("transfer_short", "A transfer has arrived with a shortfall", ROUTE)
+REQUESTED = register("transfer_requested", "A transfer is asked for", ROUTE, Group.STOCK)
+APPROVED = register("transfer_approved", "A transfer is approved and can be sent", ROUTE, Group.STOCK)
+REJECTED = register("transfer_rejected", "A transfer was rejected", ROUTE + ": %(reason)s", Group.STOCK)
+CANCELED = register("transfer_canceled", "A transfer was canceled", ROUTE + ": %(reason)s", Group.STOCK)
+SHIPPED = register("transfer_shipped", "A transfer is under way", ROUTE, Group.STOCK)
+RETURNING = register("transfer_returning", "A transfer comes back", ROUTE, Group.STOCK)
+RECEIVED = register("transfer_received", "A transfer has arrived", ROUTE, Group.STOCK)
+SHORT = register("transfer_short", "A transfer has arrived with a shortfall", ROUTE, Group.STOCK)
 OVERDUE = register(
     "transfer_overdue",
     "A transfer has not arrived",
     ROUTE + ": under way for %(days)s days. Record what arrived, and what is missing.",
+    Group.STOCK,
 )
 NOTICES: Mapping[StepKind, str] = {
     StepKind.REQUESTED: REQUESTED,
