@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 @dataclass
 class Copy:
-    """A phone's copy of its owner's rows, by type and id. `told` is how many rows and removals came at the last time."""
+    """A phone's copy of its owner's rows, by type and id. `told`: how many rows and removals came last."""
 
     client: Any
     types: str | None = None

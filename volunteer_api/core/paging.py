@@ -184,7 +184,7 @@ def make_cursor(values: Sequence[Any], binding: str) -> str:
 
 
 def open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
-    """The values of a cursor, so many as there must be. Raises InvalidCursor (400), also where it is bound otherwise."""
+    """The values of a cursor, so many as there must be. Raises InvalidCursor (400)."""
     try:
         found_binding, *values = orjson.loads(base64_decode(_signer(*secrets_known()).unsign(cursor)))
         if found_binding != binding or len(values) != length:
