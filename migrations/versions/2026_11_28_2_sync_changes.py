@@ -61,28 +61,28 @@ OTHER_LINE = (
     "(OLD.state = 'waitlisted') <> (NEW.state = 'waitlisted')"
     " OR (NEW.state = 'waitlisted' AND OLD.position <> NEW.position)"
 )
-# What others' rows show of a row: its name, the rows' type, when, and which subjects' rows these are.
-SUBJECTS = (
-    ("shifts_sync_subject", SIGN_UPS, "UPDATE OF starts_at, ends_at, canceled_at ON shifts", None, "SELECT NEW.id AS id"),
-    ("shift_roles_sync_subject", SIGN_UPS, "UPDATE OF name ON shift_roles", None, "SELECT NEW.shift_id AS id"),
+# Of what people's rows show: the trigger, the type of those rows, when, under what condition, and what it is.
+SHOWN = (
+    ("shifts_sync_shown", SIGN_UPS, "UPDATE OF starts_at, ends_at, canceled_at ON shifts", None, "SELECT NEW.id AS id"),
+    ("shift_roles_sync_shown", SIGN_UPS, "UPDATE OF name ON shift_roles", None, "SELECT NEW.shift_id AS id"),
     (
-        "activities_sync_subject",
+        "activities_sync_shown",
         SIGN_UPS,
         "UPDATE OF title, state, latitude, longitude, place_name ON activities",
         None,
         "SELECT id FROM shifts WHERE activity_id = NEW.id",
     ),
     # Whoever waits behind moves up.
-    ("sign_ups_sync_subject", SIGN_UPS, "UPDATE ON sign_ups", OTHER_LINE, "SELECT NEW.shift_id AS id"),
+    ("sign_ups_sync_shown", SIGN_UPS, "UPDATE ON sign_ups", OTHER_LINE, "SELECT NEW.shift_id AS id"),
     (
-        "teams_sync_subject",
+        "teams_sync_shown",
         MEMBERSHIPS,
         "UPDATE OF name, organization_id, closed_at ON teams",
         None,
         "SELECT NEW.id AS id",
     ),
-    ("organizations_sync_subject", GRANTS, "UPDATE OF name ON organizations", None, "SELECT NEW.id AS id"),
-    ("stations_sync_subject", GRANTS, "UPDATE OF name ON stations", None, "SELECT NEW.id AS id"),
+    ("organizations_sync_shown", GRANTS, "UPDATE OF name ON organizations", None, "SELECT NEW.id AS id"),
+    ("stations_sync_shown", GRANTS, "UPDATE OF name ON stations", None, "SELECT NEW.id AS id"),
 )
 
 
@@ -94,19 +94,19 @@ def upgrade() -> None:
         ),
         sa.Column("xid", sa.BigInteger(), nullable=False),
         sa.Column("volunteer_id", sa.Uuid(), nullable=True),
-        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("shown_id", sa.Uuid(), nullable=True),
         sa.Column("type", sa.SmallInteger(), nullable=False),
         sa.Column("row_id", sa.Uuid(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "(volunteer_id IS NULL) <> (subject_id IS NULL) AND (volunteer_id IS NULL) = (row_id IS NULL)",
+            "(volunteer_id IS NULL) <> (shown_id IS NULL) AND (volunteer_id IS NULL) = (row_id IS NULL)",
             name=op.f("ck_sync_changes_whose"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_changes")),
         # An id that was given is never given again, or a phone would take a new row for one that it knows.
         sqlite_autoincrement=True,
     )
-    for column in ("volunteer_id", "subject_id"):
+    for column in ("volunteer_id", "shown_id"):
         given = sa.text(f"{column} IS NOT NULL")
         op.create_index(
             f"ix_sync_changes_{column}_xid",
@@ -129,7 +129,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     triggers = [(f"{own.table}_sync_{event}", own.table) for own in OWN for event in own.events]
-    triggers += [(name, event.rpartition(" ")[2]) for name, _, event, _, _ in SUBJECTS]
+    triggers += [(name, event.rpartition(" ")[2]) for name, _, event, _, _ in SHOWN]
     for trigger, table in triggers:
         if op.get_bind().dialect.name == "sqlite":
             op.execute(f"DROP TRIGGER IF EXISTS {trigger}")
@@ -170,9 +170,9 @@ def _note_on_sqlite() -> None:
             op.execute(
                 f"CREATE TRIGGER {own.table}_sync_{event} AFTER {when} BEGIN {body} WHERE whose IS NOT NULL; END"
             )
-    for name, type_, event, condition, subjects in SUBJECTS:
+    for name, type_, event, condition, shown in SHOWN:
         when = f" WHEN {condition}" if condition else ""
-        body = into.format(whose="subject_id", values=f"id, {type_}", of=subjects)
+        body = into.format(whose="shown_id", values=f"id, {type_}", of=shown)
         op.execute(f"CREATE TRIGGER {name} AFTER {event}{when} BEGIN {body}; END")
 
 
@@ -198,10 +198,10 @@ def _note_on_postgresql() -> None:
         for event in own.events:
             when, each, of = notes[event]
             _trigger(f"{own.table}_sync_{event}", when, each, f"{mine} FROM ({of}) AS noted WHERE whose IS NOT NULL")
-    for name, type_, event, condition, subjects in SUBJECTS:
+    for name, type_, event, condition, shown in SHOWN:
         each = f"FOR EACH ROW WHEN ({condition})" if condition else "FOR EACH ROW"
-        body = into.format(whose="subject_id", values=f"id, {type_}")
-        _trigger(name, event, each, f"{body} FROM ({subjects}) AS subject")
+        body = into.format(whose="shown_id", values=f"id, {type_}")
+        _trigger(name, event, each, f"{body} FROM ({shown}) AS changed")
 
 
 def _trigger(name: str, event: str, each: str, body: str) -> None:

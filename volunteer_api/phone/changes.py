@@ -6,7 +6,7 @@ missed. SQLite has one writer, and a position is the last id.
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,10 +29,11 @@ from sqlalchemy import (
     union,
 )
 
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
-from volunteer_api.core.statements import DELETED_AT_ONCE, row_count
+from volunteer_api.core.statements import DELETED_AT_ONCE, delete_some, row_count
 from volunteer_api.organizations.models import Grant
 from volunteer_api.phone.models import SyncChange, SyncEpoch, SyncType
 from volunteer_api.phone.states import STATE_DAYS, Place, State
@@ -41,7 +42,7 @@ from volunteer_api.teams.models import Membership
 
 # A row's moment is that of its transaction's beginning, by the clock of another host.
 SLACK = timedelta(days=1)
-# Whose rows show a subject: of each type its model, and the column that names the subject.
+# Which rows show something that is noted by itself: the model of their type, and the column that names what they show.
 SHOWN_BY: dict[SyncType, tuple[Any, Any]] = {
     SyncType.SIGN_UPS: (SignUp, SignUp.shift_id),
     SyncType.MEMBERSHIPS: (Membership, Membership.team_id),
@@ -69,7 +70,7 @@ def changed(
     volunteer_id: UUID, types: Collection[SyncType], since: int, place: Place | None
 ) -> Select[*tuple[Any, ...]]:
     """The type's number and the id of each row of hers that may have changed since, each once, behind the place."""
-    found = union(_own(volunteer_id, types, since), *_by_subject(volunteer_id, types, since)).subquery()
+    found = union(_own(volunteer_id, types, since), *_by_shown(volunteer_id, types, since)).subquery()
     statement = select(found.c.type, found.c.row_id).order_by(found.c.type, found.c.row_id)
     if place is None:
         return statement
@@ -79,15 +80,15 @@ def changed(
 
 def forget_old() -> int:
     """Delete what no state reaches back to any more, some at a time, the oldest first; returns how many."""
-    over = clock.now() - timedelta(days=STATE_DAYS) - SLACK
     oldest = select(SyncChange.id).order_by(SyncChange.id).limit(DELETED_AT_ONCE)
-    gone = delete(SyncChange).where(SyncChange.id.in_(oldest), SyncChange.changed_at < over)
+    gone = delete(SyncChange).where(SyncChange.id.in_(oldest), SyncChange.changed_at < _over())
     return row_count(db.session.execute(gone.execution_options(synchronize_session=False)))
 
 
-def forget_volunteer(volunteer_id: UUID) -> None:
-    """Delete what is noted of a person."""
-    db.session.execute(delete(SyncChange).where(SyncChange.volunteer_id == volunteer_id))
+def forget_erased() -> int:
+    """Delete what is noted of erased people, their erasure itself included, some at a time; returns how many."""
+    lately = select(Volunteer.id).where(Volunteer.erased_at > _over())
+    return delete_some(SyncChange, SyncChange.volunteer_id.in_(lately))
 
 
 def begin_anew() -> None:
@@ -98,6 +99,10 @@ def begin_anew() -> None:
     db.session.execute(forget)
 
 
+def _over() -> datetime:
+    return clock.now() - timedelta(days=STATE_DAYS) - SLACK
+
+
 def _own(volunteer_id: UUID, types: Collection[SyncType], since: int) -> Select[*tuple[Any, ...]]:
     numbers = [each.number for each in types]
     return select(SyncChange.type, SyncChange.row_id).where(
@@ -105,11 +110,11 @@ def _own(volunteer_id: UUID, types: Collection[SyncType], since: int) -> Select[
     )
 
 
-def _by_subject(volunteer_id: UUID, types: Collection[SyncType], since: int) -> list[Select[*tuple[Any, ...]]]:
+def _by_shown(volunteer_id: UUID, types: Collection[SyncType], since: int) -> list[Select[*tuple[Any, ...]]]:
     statements: list[Select[*tuple[Any, ...]]] = []
-    for each, (model, subject) in SHOWN_BY.items():
+    for each, (model, shown_id) in SHOWN_BY.items():
         if each in types:
-            noted = exists().where(SyncChange.subject_id == subject, SyncChange.type == each.number, *_later(since))
+            noted = exists().where(SyncChange.shown_id == shown_id, SyncChange.type == each.number, *_later(since))
             statements.append(
                 select(literal(each.number, SyncChange.type.type), model.id).where(
                     model.volunteer_id == volunteer_id, noted

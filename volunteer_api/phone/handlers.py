@@ -8,7 +8,7 @@ from sqlalchemy import select
 from volunteer_api.accounts.events import SessionsEnded, VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.phone import changes, feed
+from volunteer_api.phone import feed
 from volunteer_api.phone.models import CalendarFeed
 
 
@@ -16,12 +16,6 @@ from volunteer_api.phone.models import CalendarFeed
 def close_feed(event: VolunteerErased) -> None:
     """Nobody reads an erased person's calendar."""
     feed.close_feed(event.volunteer_id)
-
-
-@on(VolunteerErased)
-def forget_changes(event: VolunteerErased) -> None:
-    """No phone asks for an erased person any more."""
-    changes.forget_volunteer(event.volunteer_id)
 
 
 @on(SessionsEnded)

@@ -63,7 +63,7 @@ class CalendarFeed(Base):
 class SyncChange(Base):
     """That something changed which a volunteer sees of her own. Triggers write it, and only insert.
 
-    Either one row (`row_id`) of hers, or all her rows that show a subject: a shift, a team, or what a grant is over.
+    Either one row (`row_id`) of hers, or all her rows that show something: a shift, a team, or what a grant is over.
     `type` is the number of a SyncType. `xid` is the transaction that wrote it on PostgreSQL, where ids are given in
     another order than transactions are committed; 0 on SQLite, which has one writer. No foreign key: whoever checks in
     shall not pay for it.
@@ -72,7 +72,7 @@ class SyncChange(Base):
     __tablename__ = "sync_changes"
     __table_args__ = (
         CheckConstraint(
-            "(volunteer_id IS NULL) <> (subject_id IS NULL) AND (volunteer_id IS NULL) = (row_id IS NULL)", name="whose"
+            "(volunteer_id IS NULL) <> (shown_id IS NULL) AND (volunteer_id IS NULL) = (row_id IS NULL)", name="whose"
         ),
         *(
             Index(
@@ -82,7 +82,7 @@ class SyncChange(Base):
                 sqlite_where=text(f"{column} IS NOT NULL"),
                 postgresql_where=text(f"{column} IS NOT NULL"),
             )
-            for column in ("volunteer_id", "subject_id")
+            for column in ("volunteer_id", "shown_id")
         ),
         {"sqlite_autoincrement": True},
     )
@@ -90,7 +90,7 @@ class SyncChange(Base):
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
     xid: Mapped[int] = mapped_column(BigInteger)
     volunteer_id: Mapped[UUID | None]
-    subject_id: Mapped[UUID | None]
+    shown_id: Mapped[UUID | None]
     type: Mapped[int] = mapped_column(SmallInteger)
     row_id: Mapped[UUID | None]
     changed_at: Mapped[datetime]

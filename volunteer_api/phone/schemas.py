@@ -1,8 +1,7 @@
 """What the app's first screen shows."""
 
-from typing import Any
-
 from marshmallow import fields
+from webargs.fields import DelimitedList
 
 from volunteer_api.accounts.schemas import MeRead
 from volunteer_api.activities.schemas import ActivitySummary
@@ -90,25 +89,13 @@ class HomeRead(Schema):
     nearby_stations = ListOf(Nested(StationSummary), required=True)
 
 
-class Types(Text):
-    """Names of SyncType with commas between them, loaded as a set."""
-
-    def __init__(self, **options: Any) -> None:
-        names = "|".join(SyncType)
-        super().__init__(max_length=200, pattern=rf"({names})(,({names}))*", **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return {SyncType(name) for name in super()._deserialize(value, attr, data, **kwargs).split(",")}
-
-    def _validate(self, value: Any) -> None:
-        """Already judged by _deserialize: the validators know the text, not the set."""
-
-
 class SyncQuery(Schema):
     """Which copy is to be brought up to date."""
 
     since = Text(max_length=2000, metadata={"description": "The state of the answer before. Left out: all of it."})
-    types = Types(metadata={"description": "Types with commas between them, all where absent; the same each time."})
+    types = DelimitedList(
+        Choice(SyncType), metadata={"description": "With commas between them; all where absent. The same each time."}
+    )
     limit = CountParameter(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
 
 

@@ -6,5 +6,6 @@ from volunteer_api.phone import changes
 
 @task("phone.forget_changes", every=Every.DAY, unit=False)
 def forget_changes() -> None:
-    """Delete what no phone's state reaches back to any more."""
+    """Delete what no phone asks for any more."""
     repeat(changes.forget_old)
+    repeat(changes.forget_erased)
