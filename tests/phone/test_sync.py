@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, event, func, insert, select, text, update
 
 from tests.activities.factories import make_activity, make_scene
 from tests.factories import make_volunteer, next_number
@@ -167,6 +167,31 @@ def test_what_is_committed_late_is_told_later(postgresql_client: Any, postgresql
     assert copy.told == 0
 
 
+def test_what_is_committed_while_an_answer_is_made_is_told_later(postgresql_client: Any, postgresql_app: Flask) -> None:
+    me = make_volunteer()
+    copy = Copy(postgresql_client.as_(me), types="notifications")
+    copy.sync()
+    with postgresql_app.app_context():
+        engine = db.engine
+    written: list[str] = []
+
+    def write(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "FROM sync_changes" in statement and not written:
+            written.append(statement)
+            with engine.connect() as other:
+                other.execute(insert(Notification).values(**notification(me)))
+                other.commit()
+
+    event.listen(engine, "after_cursor_execute", write)
+    try:
+        copy.sync()
+    finally:
+        event.remove(engine, "after_cursor_execute", write)
+    assert copy.told == 0
+    copy.sync()
+    assert copy.told == 1
+
+
 def notification(owner: Volunteer) -> dict[str, Any]:
     """The columns of one."""
     values = {"minutes": "60", "activity": "清洁家园"}
@@ -258,7 +283,7 @@ def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, unit: A
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [("types=sign_ups,dreams", "/types/1"), ("types=", "/types/0"), ("limit=0", "/limit"), ("limit=101", "/limit")],
+    [("types=sign_ups,dreams", "/types/1"), ("limit=0", "/limit"), ("limit=101", "/limit")],
 )
 def test_what_is_asked_wrongly_is_named(client: Any, me: Volunteer, query: str, pointer: str) -> None:
     answer = client.as_(me).get(f"/sync?{query}")

@@ -66,7 +66,7 @@ def sync_phone(principal: Principal, query: dict[str, Any]) -> sync.Synced:
     state is good for 30 days (410), in the same language and for the same types (400): then ask without it.
     Names of people inside a row are those of its last change.
     """
-    return sync.sync(principal.volunteer_id, query.get("since"), set(query.get("types", SyncType)), query["limit"])
+    return sync.sync(principal.volunteer_id, query.get("since"), set(query.get("types") or SyncType), query["limit"])
 
 
 @endpoint(blueprint, "GET", "/me/calendar-feed", access=signed_in, returns=CalendarFeedState)

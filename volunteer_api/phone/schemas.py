@@ -94,7 +94,8 @@ class SyncQuery(Schema):
 
     since = Text(max_length=2000, metadata={"description": "The state of the answer before. Left out: all of it."})
     types = DelimitedList(
-        Choice(SyncType), metadata={"description": "With commas between them; all where absent. The same each time."}
+        Choice(SyncType),
+        metadata={"description": "With commas between them; all where none is named. The same each time."},
     )
     limit = CountParameter(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
 
