@@ -266,7 +266,9 @@ def test_a_state_is_good_for_thirty_days(client: Any, me: Volunteer) -> None:
 def test_a_restored_database_goes_on_from_no_state(client: Any, unit: Any, me: Volunteer) -> None:
     copy = Copy(client.as_(me))
     copy.sync()
+    unit(lambda: hear(me))
     unit(changes.begin_anew)
+    assert unit(lambda: number_of_changes(me)) == 0
     assert copy.ask().status_code == 410
     copy.state = None
     copy.sync()
