@@ -279,7 +279,7 @@ def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, unit: A
     present: State = unit(changes.present_state)
     ahead = dataclasses.replace(present, position=present.position + 1_000_000)
     with app.app_context():
-        copy = Copy(client.as_(me), state=sealed(ahead, me.id, sorted(SyncType), "zh-CN"))
+        copy = Copy(client.as_(me), state=sealed(ahead, me.id, ",".join(sorted(SyncType)), "zh-CN"))
     assert copy.ask().status_code == 410
 
 
@@ -332,12 +332,12 @@ def test_changes_are_found_by_indexes(app: Flask, unit: Any, me: Volunteer) -> N
                 )
             )
         db.session.execute(text("ANALYZE sync_changes"))
-        statement = changes.changed(me.id, SyncType, 7, None).limit(101)
+        statement = changes.changed(me.id, SyncType, 0, None).limit(101)
         told = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True})).replace(":", r"\:")
         prefix = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
         return "\n".join(str(row) for row in db.session.execute(text(prefix + told)))
 
     plan = unit(explain)
-    assert not re.search(r"(Seq Scan on|SCAN) sync_changes", plan), plan
+    assert not re.search(r"(Seq Scan on|SCAN) (sync_changes|grants|memberships|sign_ups)", plan), plan
     for column in ("volunteer_id", "shown_id"):
-        assert f"ix_sync_changes_{column}_xid" in plan, plan
+        assert re.search(rf"ix_sync_changes_{column}_xid.*\n?.*\({column} ?=", plan), plan

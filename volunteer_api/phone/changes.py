@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
     union,
 )
 
@@ -42,11 +43,11 @@ from volunteer_api.teams.models import Membership
 
 # A row's moment is that of its transaction's beginning, by the clock of another host.
 SLACK = timedelta(days=1)
-# Which rows show something that is noted by itself: the model of their type, and the column that names what they show.
-SHOWN_BY: dict[SyncType, tuple[Any, Any]] = {
-    SyncType.SIGN_UPS: (SignUp, SignUp.shift_id),
-    SyncType.MEMBERSHIPS: (Membership, Membership.team_id),
-    SyncType.GRANTS: (Grant, Grant.scope_id),
+# Which rows show something that is noted by itself: of their type the model, what names it, and which rows are told.
+SHOWN_BY: dict[SyncType, tuple[Any, Any, ColumnElement[bool]]] = {
+    SyncType.SIGN_UPS: (SignUp, SignUp.shift_id, true()),
+    SyncType.MEMBERSHIPS: (Membership, Membership.team_id, true()),
+    SyncType.GRANTS: (Grant, Grant.scope_id, Grant.revoked_at.is_(None)),
 }
 
 
@@ -112,12 +113,12 @@ def _own(volunteer_id: UUID, types: Collection[SyncType], since: int) -> Select[
 
 def _by_shown(volunteer_id: UUID, types: Collection[SyncType], since: int) -> list[Select[*tuple[Any, ...]]]:
     statements: list[Select[*tuple[Any, ...]]] = []
-    for each, (model, shown_id) in SHOWN_BY.items():
+    for each, (model, shown_id, told) in SHOWN_BY.items():
         if each in types:
             noted = exists().where(SyncChange.shown_id == shown_id, SyncChange.type == each.number, *_later(since))
             statements.append(
                 select(literal(each.number, SyncChange.type.type), model.id).where(
-                    model.volunteer_id == volunteer_id, noted
+                    model.volunteer_id == volunteer_id, told, noted
                 )
             )
     return statements

@@ -8,7 +8,7 @@ knows itself.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -35,7 +35,7 @@ from volunteer_api.organizations import grants
 from volunteer_api.organizations.models import Grant
 from volunteer_api.phone.changes import changed, present_state
 from volunteer_api.phone.models import SyncType
-from volunteer_api.phone.states import Place, State, opened, require_good, sealed
+from volunteer_api.phone.states import Place, opened, require_good, sealed
 from volunteer_api.sign_ups import queries as sign_ups
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.teams import service as teams
@@ -74,21 +74,21 @@ def sync(volunteer_id: UUID, since: str | None, types: Collection[SyncType], lim
     Without `since`, all that a copy holds. One statement, one more with `since`, and those of the types that are told.
     Raises SyncStateInvalid (400), StateTooOld (410).
     """
-    bound = volunteer_id, sorted(types), texts.language()
+    bound = volunteer_id, ",".join(sorted(types)), texts.language()
     # First: what is committed while the rest is read is told again the next time, and none of it is missed.
-    present = present_state()
-    state = opened(since, *bound) if since is not None else None
-    if state is not None:
+    begun = present = present_state()
+    position, place = None, None
+    if since is not None:
+        state = opened(since, *bound)
         require_good(state, present)
-    begun = state if state is not None and state.place is not None else present
-    place = state.place if state is not None else None
-    since_position = state.since if state is not None else None
-    if since_position is None:
+        position, place = state.since, state.place
+        begun = present if place is None else state
+    if position is None:
         rows, removed, last = _whole(volunteer_id, types, begun.made_at, place, limit)
     else:
-        rows, removed, last = _changes(volunteer_id, types, since_position, place, limit)
-    following = Place(since_position, *last) if last is not None else None
-    told = State(begun.epoch, begun.position, begun.made_at, following)
+        rows, removed, last = _changes(volunteer_id, types, position, place, limit)
+    following = Place(position, *last) if last is not None else None
+    told = replace(begun, place=following)
     return Synced(sealed(told, *bound), rows, removed, has_more=following is not None)
 
 
