@@ -338,6 +338,6 @@ def test_changes_are_found_by_indexes(app: Flask, unit: Any, me: Volunteer) -> N
         return "\n".join(str(row) for row in db.session.execute(text(prefix + told)))
 
     plan = unit(explain)
-    assert not re.search(r"(Seq Scan on|SCAN) (sync_changes|grants|memberships|sign_ups)", plan), plan
+    assert not re.search(r"(Seq Scan on|SCAN) sync_changes", plan), plan
     for column in ("volunteer_id", "shown_id"):
         assert re.search(rf"ix_sync_changes_{column}_xid.*\n?.*\({column} ?=", plan), plan
