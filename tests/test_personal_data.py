@@ -17,6 +17,7 @@ from volunteer_api.accounts.export_labels import MEMBERS, SECTIONS
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock, personal_data
 from volunteer_api.core.database import db
+from volunteer_api.phone import changes
 from volunteer_api.rankings import folding
 from volunteer_api.rankings.models import RankingNameMark
 
@@ -129,6 +130,9 @@ STATED = {
     "stocktakes.to_volunteer_id": Stated(Fate.KEPT, "stock must be accounted for", "stocktakes"),
     "stock_alerts.acknowledged_by": Stated(Fate.KEPT, "who saw to a station's trouble", "stock_alerts_acknowledged"),
     "training_records.recorded_by": Stated(Fate.KEPT, "who vouched for a training", "qualifications_recorded"),
+    "sync_changes.volunteer_id": Stated(
+        Fate.DELETED, "no phone asks any more", None, "that rows changed which are exported, for a month"
+    ),
     "tally_changes.volunteer_id": Stated(Fate.KEPT, "sums count it", None, "a sum of what is exported, for a minute"),
     "tally_faults.subject_id": Stated(Fate.KEPT, "an alarm about a sum", None, "a sum of what is exported"),
     "tally_totals.subject_id": Stated(Fate.KEPT, "a sum, of an id", None, "a sum of what is exported"),
@@ -214,6 +218,8 @@ def test_erasure_does_what_is_stated(app, unit, person):
     # Rankings name her no more at once; what they kept of it goes within the minute.
     while unit(folding.fold):
         pass
+    # What was noted for her phones, the erasure itself included, goes within the day.
+    unit(changes.forget_erased)
     left = {name for name, column in columns_about_people().items() if count(unit, column, person)}
     assert left == {name for name, stated in STATED.items() if stated.fate is Fate.KEPT}
     for column, value in account(unit, person):

@@ -63,6 +63,7 @@ from volunteer_api.organizations import handlers as organization_handlers
 from volunteer_api.organizations import tasks as organization_tasks
 from volunteer_api.phone import endpoints as phone
 from volunteer_api.phone import handlers as phone_handlers
+from volunteer_api.phone import tasks as phone_tasks
 from volunteer_api.qualifications import endpoints as qualifications
 from volunteer_api.qualifications import handlers as qualification_handlers
 from volunteer_api.rankings import endpoints as rankings
@@ -127,6 +128,7 @@ TASKS = (
     dispute_tasks,
     feedback_tasks,
     ranking_tasks,
+    phone_tasks,
 )
 # Named so that they hear of what features to their left publish.
 HANDLERS: tuple[ModuleType, ...] = (

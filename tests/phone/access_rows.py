@@ -1,4 +1,4 @@
-"""Rows of the access matrix: recommendations and calendar feeds."""
+"""Rows of the access matrix: sync, recommendations and calendar feeds."""
 
 from tests.access_scene import PUBLIC, SIGNED_IN, Call, Entry, World
 from tests.factories import make_volunteer
@@ -12,6 +12,7 @@ def opened(_world: World) -> Call:
 
 
 ROWS: dict[str, Entry] = {
+    "GET /sync": SIGNED_IN(),
     "GET /me/recommended-activities": SIGNED_IN(),
     "GET /me/calendar-feed": SIGNED_IN(),
     "POST /me/calendar-feed": SIGNED_IN(),

@@ -127,6 +127,7 @@ def endpoint(
     audits: bool = False,
     in_one_statement: Judgment | None = None,
     at_one_moment: bool = False,
+    refuses: tuple[int, ...] = (),
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
 
@@ -143,6 +144,7 @@ def endpoint(
     `in_one_statement(principal, body, connection)` is for a call that a crowd makes: it reads, judges and says what one
     statement is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
     `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
+    `refuses` names the statuses of refusals that do not follow from the rest of the declaration.
     """
     if not isinstance(access, Access):
         raise TypeError(f"{method} {rule} declares no access")
@@ -276,7 +278,7 @@ def endpoint(
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
         compared = True if edits else False if "names_version" in inspect.signature(view).parameters else None
         document = run._apidoc  # type: ignore[attr-defined]  # flask-smorest's place for it
-        document["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload)
+        document["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload, refuses)
         document.get("arguments", {}).pop("responses", None)  # its names differ between Pythons
         if headers := _headers(keyed, compared):
             # Beside those of the query: a list in the manual document would take their place.
@@ -375,10 +377,11 @@ def _document(
     compared: bool | None,
     limit: str | None,
     upload: bool,
+    refuses: tuple[int, ...],
 ) -> dict[str, Any]:
     """What the declaration says to openapi.json beyond schemas. `compared`: whether If-Match is required, if taken."""
     refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
-    refusals |= {"401", "503"}
+    refusals |= {"401", "503", *map(str, refuses)}
     if access.load is not None or not access.anonymous:
         refusals.add("403")
     if access.load is not None or query is not None or body is not None:

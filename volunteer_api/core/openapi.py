@@ -20,6 +20,7 @@ REFUSALS = {
     401: "Sign in first.",
     403: "You may see this, but not do this.",
     409: "The state of the resource does not allow this.",
+    410: "This is too old to go on from.",
     412: "Somebody changed this since you read it.",
     422: "Some values are not valid.",
     428: "Send If-Match with the version that you read.",

@@ -96,7 +96,7 @@ def page(
     limit = query.get("limit") or DEFAULT_LIMIT
     binding = _bind(query, keys, scope)
     if query.get("cursor"):
-        statement = statement.where(_after(keys, _open_cursor(query["cursor"], binding, len(keys))))
+        statement = statement.where(_after(keys, open_cursor(query["cursor"], binding, len(keys))))
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
         # Of columns the session would make nothing else.
@@ -107,7 +107,7 @@ def page(
     rows = [row[0] if len(row) == 1 else row for row in found]
     items = rows[:limit]
     more = len(rows) > limit
-    return Page(items, _make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+    return Page(items, make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
 
 
 @kept_with_statement
@@ -128,7 +128,7 @@ def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str =
     Raises InvalidCursor (400).
     """
     cursor = query.get("cursor")
-    return _open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
+    return open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
 
 
 def lies_behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -149,7 +149,7 @@ def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, A
         keyed = ((key, row) for key, row in keyed if key > values)
     found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
     more = len(found) > limit
-    return Page([row for _, row in found[:limit]], _make_cursor(found[limit - 1][0], binding) if more else None)
+    return Page([row for _, row in found[:limit]], make_cursor(found[limit - 1][0], binding) if more else None)
 
 
 def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -164,8 +164,12 @@ def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
 
 def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
     filters = sorted((name, str(value)) for name, value in query.items() if name not in ("limit", "cursor"))
-    text = repr((scope, filters, [key.text for key in keys]))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return binding_of(scope, filters, [key.text for key in keys])
+
+
+def binding_of(*parts: object) -> str:
+    """What a cursor is bound to, from all that must be the same where it is used."""
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=4)
@@ -174,12 +178,14 @@ def _signer(*secrets: str) -> Signer:
     return Signer([derive_key(secret, "cursor") for secret in reversed(secrets)])
 
 
-def _make_cursor(values: Sequence[Any], binding: str) -> str:
+def make_cursor(values: Sequence[Any], binding: str) -> str:
+    """An opaque signed text that holds the values."""
     content = orjson.dumps([binding, *(_pack(value) for value in values)])
     return _signer(*secrets_known()).sign(base64_encode(content)).decode()
 
 
-def _open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
+def open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
+    """The values of a cursor, so many as there must be. Raises InvalidCursor (400)."""
     try:
         found_binding, *values = orjson.loads(base64_decode(_signer(*secrets_known()).unsign(cursor)))
         if found_binding != binding or len(values) != length:

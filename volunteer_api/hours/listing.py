@@ -42,6 +42,12 @@ def records_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
     return _shown(_chosen({**query, "volunteer_id": volunteer_id}, volunteer_id, of_reader=lambda rows, _model: rows))
 
 
+def own_records(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[Mapping[str, Any]]:
+    """The first of a volunteer's rows in the ledger, by their ids, that meet conditions on ServiceRecord."""
+    statement = _records().where(ServiceRecord.volunteer_id == volunteer_id, *those)
+    return [_view(row) for row in db.session.execute(statement.order_by(ServiceRecord.id).limit(limit))]
+
+
 def records(query: Mapping[str, Any], *, reader_id: UUID) -> Page:
     """The records that the filters choose, of what `access.require_reading` let the reader see.
 

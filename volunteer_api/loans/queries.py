@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name, masked_phone
@@ -173,6 +173,12 @@ def loans_of(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
         statement = statement.where(_has_state(query["state"]))
     found = page(statement, [Key(Loan.id, lambda row: row.id, descending=True)], query, scope=str(volunteer_id))
     return replace(found, items=[_loan(row) for row in found.items])
+
+
+def own_loans(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[LoanView]:
+    """The first of a volunteer's loans, by their ids, that meet conditions on Loan."""
+    statement = _loans(volunteer_id).where(Loan.volunteer_id == volunteer_id, *those)
+    return [_loan(row) for row in db.session.execute(statement.order_by(Loan.id).limit(limit))]
 
 
 def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:

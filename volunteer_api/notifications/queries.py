@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
@@ -43,8 +43,13 @@ def inbox(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
         query,
         scope=str(volunteer_id),
     )
-    values = named([notification.values for notification in found.items])
-    return Page([_view(*both) for both in zip(found.items, values, strict=True)], found.next_cursor)
+    return Page(_views(found.items), found.next_cursor)
+
+
+def own_notifications(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[NotificationView]:
+    """The first of a volunteer's notifications, by their ids, that meet the conditions."""
+    statement = select(Notification).where(Notification.volunteer_id == volunteer_id, *those)
+    return _views(db.session.scalars(statement.order_by(Notification.id).limit(limit)).all())
 
 
 def named(contents: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -67,6 +72,11 @@ def unread_count(volunteer_id: UUID) -> int:
         .where(Notification.volunteer_id == volunteer_id, Notification.read_at.is_(None))
     )
     return counted or 0
+
+
+def _views(notifications: Sequence[Notification]) -> list[NotificationView]:
+    values = named([notification.values for notification in notifications])
+    return [_view(*both) for both in zip(notifications, values, strict=True)]
 
 
 def _view(notification: Notification, values: Mapping[str, str]) -> NotificationView:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, select, text
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -80,6 +80,11 @@ class HeldRoleView:
     scope: Scope
 
 
+@dataclass(frozen=True)
+class HeldGrantView(HeldRoleView):
+    id: UUID
+
+
 def list_grants(*, by: Principal, query: Mapping[str, Any]) -> Page:
     """The live and the pending grants that `by` manages, oldest first. One statement; people's phones are masked.
 
@@ -123,6 +128,15 @@ def list_held_roles(*, by: Principal, query: Mapping[str, Any]) -> Page:
         for row in found.items
     ]
     return Page(views, found.next_cursor)
+
+
+def own_grants(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[HeldGrantView]:
+    """The first of a volunteer's live grants, by their ids, that meet the conditions."""
+    statement = queries.live_of(volunteer_id).where(*those).order_by(Grant.id).limit(limit)
+    return [
+        HeldGrantView(row.role, Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name), row.id)
+        for row in db.session.execute(statement)
+    ]
 
 
 def grant(

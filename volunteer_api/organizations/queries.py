@@ -286,9 +286,18 @@ def grants_in(
 
 def held_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     """Role, scope type, scope id and scope name of everything that the volunteer holds now."""
+    granted = live_of(volunteer_id).subquery()
+    columns = granted.c.role, granted.c.scope_type, granted.c.scope_id, granted.c.scope_name
+    held = union_all(select(*columns), *scopes.held_roles(volunteer_id)).subquery()
+    return select(held.c.role, held.c.scope_type, held.c.scope_id, held.c.scope_name)
+
+
+def live_of(volunteer_id: UUID) -> Select[UUID, str, str, UUID, str]:
+    """Id, role, scope type, scope id and scope name of each grant that the volunteer holds now."""
     place = scopes.all_places().subquery()
-    granted = (
+    return (
         select(
+            Grant.id,
             Grant.role.label("role"),
             Grant.scope_type.label("scope_type"),
             Grant.scope_id.label("scope_id"),
@@ -297,8 +306,6 @@ def held_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
         .join(place, and_(place.c.scope_type == Grant.scope_type, place.c.id == Grant.scope_id))
         .where(Grant.volunteer_id == volunteer_id, Grant.revoked_at.is_(None))
     )
-    held = union_all(granted, *scopes.held_roles(volunteer_id)).subquery()
-    return select(held.c.role, held.c.scope_type, held.c.scope_id, held.c.scope_name)
 
 
 def ever_held_by(volunteer_id: UUID) -> Select[*tuple[Any, ...]]:

@@ -184,6 +184,12 @@ class HeldRoleRead(Schema):
     scope = Nested(HeldScopeRead, required=True)
 
 
+class HeldGrantRead(HeldRoleRead):
+    """One of the roles that somebody holds by a grant."""
+
+    id = Id(required=True)
+
+
 class AuditFilter(PageQuery):
     """`organization_id` takes in its whole subtree; `from` is included, `to` is not."""
 

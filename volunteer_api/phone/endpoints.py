@@ -9,7 +9,8 @@ from volunteer_api.activities.calendar import MEDIA_TYPE
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
-from volunteer_api.phone import access, feed, recommendations, service
+from volunteer_api.phone import access, feed, recommendations, service, sync
+from volunteer_api.phone.models import SyncType
 from volunteer_api.phone.schemas import (
     CalendarFeedRead,
     CalendarFeedState,
@@ -17,6 +18,8 @@ from volunteer_api.phone.schemas import (
     HomeRead,
     RecommendedActivities,
     RecommendedQuery,
+    SyncQuery,
+    SyncRead,
 )
 
 blueprint = feature_blueprint("phone", __name__, "What the app's screens need in one answer")
@@ -42,6 +45,28 @@ def read_home(volunteer: Volunteer, query: dict[str, Any]) -> service.Home:
 def list_recommended_activities(volunteer: Volunteer, query: dict[str, Any]) -> dict[str, Any]:
     """List activities that suit the caller and have a place for her, with the reasons why, the best first."""
     return {"items": recommendations.recommend(volunteer, query.get("near"), query["limit"])}
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/sync",
+    access=signed_in,
+    query=SyncQuery,
+    returns=SyncRead,
+    refuses=(400, 410),
+)
+def sync_phone(principal: Principal, query: dict[str, Any]) -> sync.Synced:
+    """Bring the copy up to date that a phone keeps of its owner's rows, for when there is no network.
+
+    Without `since` all that a copy holds comes, in the place of what the phone has: coming sign-ups and those whose
+    shift ended in the last 30 days, attendances, notifications and closed loans of the last 30 days with what is open,
+    service records of a year (not what waits for approval), memberships, grants and the profile. With the state of the
+    last answer comes what changed, older rows too; a change is told once it is committed, however long that took. A
+    state is good for 30 days (410), in the same language and for the same types (400): then ask without it.
+    Names of people inside a row are those of its last change.
+    """
+    return sync.sync(principal.volunteer_id, query.get("since"), set(query.get("types") or SyncType), query["limit"])
 
 
 @endpoint(blueprint, "GET", "/me/calendar-feed", access=signed_in, returns=CalendarFeedState)

@@ -1,13 +1,34 @@
 """What the app's first screen shows."""
 
 from marshmallow import fields
+from webargs.fields import DelimitedList
 
+from volunteer_api.accounts.schemas import MeRead
 from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.attendance.schemas import AttendanceRead
-from volunteer_api.core.schema import Choice, Count, CountParameter, Id, ListOf, Moment, NearQuery, Nested, Schema, Text
+from volunteer_api.core.paging import MAX_LIMIT
+from volunteer_api.core.schema import (
+    Choice,
+    Count,
+    CountParameter,
+    Flag,
+    Id,
+    ListOf,
+    Moment,
+    NearQuery,
+    Nested,
+    Schema,
+    Text,
+)
+from volunteer_api.hours.schemas import ServiceRecordRead
+from volunteer_api.loans.schemas import LoanSummaryRead
+from volunteer_api.notifications.schemas import NotificationRead
+from volunteer_api.organizations.schemas import HeldGrantRead
+from volunteer_api.phone.models import SyncType
 from volunteer_api.sign_ups.models import SignUpState
-from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
+from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpRead, SignUpShift
 from volunteer_api.stations.schemas import StationSummary
+from volunteer_api.teams.schemas import OwnMembershipRead
 
 
 class HomeQuery(NearQuery):
@@ -66,6 +87,52 @@ class HomeRead(Schema):
     tally = Nested(HomeTally, required=True)
     unread_count = fields.Integer(required=True)
     nearby_stations = ListOf(Nested(StationSummary), required=True)
+
+
+class SyncQuery(Schema):
+    """Which copy is to be brought up to date."""
+
+    since = Text(max_length=2000, metadata={"description": "The state of the answer before. Left out: all of it."})
+    types = DelimitedList(
+        Choice(SyncType),
+        metadata={"description": "With commas between them; all where none is named. The same each time."},
+    )
+    limit = CountParameter(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
+
+
+class SyncedRows(Schema):
+    """By type, each row as it is now, in the form of the list whose name is in brackets; a type without any is absent.
+
+    `profile` (GET /me) has one row, `grants` (/me/grants, those of teams are in `memberships`), and of the same name
+    under /me `sign_ups`, `attendances`, `notifications`, `memberships`, `loans` and `service_records`.
+    """
+
+    profile = ListOf(Nested(MeRead))
+    sign_ups = ListOf(Nested(SignUpRead))
+    attendances = ListOf(Nested(AttendanceRead))
+    notifications = ListOf(Nested(NotificationRead))
+    memberships = ListOf(Nested(OwnMembershipRead))
+    grants = ListOf(Nested(HeldGrantRead))
+    loans = ListOf(Nested(LoanSummaryRead))
+    service_records = ListOf(Nested(ServiceRecordRead))
+
+
+SyncedIds: type[Schema] = Schema.from_dict(  # type: ignore[assignment]  # from_dict is typed as marshmallow's Schema
+    {kind.value: ListOf(Id()) for kind in SyncType}, name="SyncedIds"
+)
+
+
+class SyncRead(Schema):
+    """Put each row of `changed` in the place of the one with its id, drop what `removed` names, and keep `state`.
+
+    A row may come again without a change, and `removed` may name what the copy never had. With `has_more`, ask again
+    at once with the new state.
+    """
+
+    state = Text(max_length=2000, required=True)
+    changed = Nested(SyncedRows, required=True)
+    removed = Nested(SyncedIds, required=True)
+    has_more = Flag(required=True)
 
 
 class CalendarFeedState(Schema):

@@ -233,6 +233,12 @@ def page_of_own_sign_ups(volunteer_id: UUID, query: Mapping[str, Any]) -> Page:
     return _sign_up_page(page(statement, keys, query, scope=f"volunteer {volunteer_id}"))
 
 
+def own_sign_ups(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[dict[str, Any]]:
+    """The first of a volunteer's sign-ups, by their ids, that meet conditions on SignUp, Shift and Activity."""
+    statement = _sign_ups().where(SignUp.volunteer_id == volunteer_id, *those).order_by(SignUp.id).limit(limit)
+    return [_sign_up_view(row) for row in db.session.execute(statement)]
+
+
 def _sign_ups() -> Select[Any]:
     ahead = aliased(SignUp)
     place = (

@@ -20,6 +20,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import seals
+from volunteer_api.phone import changes
 from volunteer_api.rankings import folding, registered
 from volunteer_api.rankings.models import RankingRule
 from volunteer_api.simulation import ground, people, program, service, totals
@@ -87,6 +88,8 @@ def simulate(plan: Plan, report: Report) -> Simulated:
         report("Adding up tallies", 1, 1)
         # No trigger noted the volunteers; nobody registers meanwhile, for the load has their table locked.
         registered.rebuild()
+        # Nor what changed for phones, of which SQLite's triggers noted each row.
+        changes.begin_anew()
         report("Making indexes and foreign keys", 0, 1)
     stage.end("indexes and foreign keys")
     report("Making indexes and foreign keys", 1, 1)

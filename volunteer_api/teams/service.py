@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -112,6 +112,12 @@ def list_own(*, by: Principal, query: Mapping[str, Any]) -> Page:
     key = Key(Membership.id, read=lambda row: row.Membership.id, descending=True)
     found = page(statement, [key], query, scope=str(by.volunteer_id))
     return Page([_own_view(row.Membership, row.Team) for row in found.items], found.next_cursor)
+
+
+def own_memberships(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[OwnMembershipView]:
+    """The first of a volunteer's memberships, by their ids, that meet the conditions."""
+    statement = queries.own_memberships(volunteer_id, None).where(*those).order_by(Membership.id).limit(limit)
+    return [_own_view(row.Membership, row.Team) for row in db.session.execute(statement)]
 
 
 def create_team(

@@ -1,0 +1,130 @@
+"""The log of what changed: read from a position on, and kept short.
+
+On PostgreSQL transactions are committed in another order than they write. A position there is the oldest transaction
+that had not ended when a phone was answered: from it on the log is read again, so that some rows come twice and none is
+missed. SQLite has one writer, and a position is the last id.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+    true,
+    union,
+)
+
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.ids import new_id
+from volunteer_api.core.statements import DELETED_AT_ONCE, delete_some, row_count
+from volunteer_api.organizations.models import Grant
+from volunteer_api.phone.models import SyncChange, SyncEpoch, SyncType
+from volunteer_api.phone.states import STATE_DAYS, Place, State
+from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.teams.models import Membership
+
+# A row's moment is that of its transaction's beginning, by the clock of another host.
+SLACK = timedelta(days=1)
+# Which rows show something that is noted by itself: of their type the model, what names it, and which rows are told.
+SHOWN_BY: dict[SyncType, tuple[Any, Any, ColumnElement[bool]]] = {
+    SyncType.SIGN_UPS: (SignUp, SignUp.shift_id, true()),
+    SyncType.MEMBERSHIPS: (Membership, Membership.team_id, true()),
+    SyncType.GRANTS: (Grant, Grant.scope_id, Grant.revoked_at.is_(None)),
+}
+
+
+def present_state() -> State:
+    """The state of a copy that has all of this moment. One statement."""
+    epoch: ColumnElement[str] = func.coalesce(select(SyncEpoch.id).scalar_subquery(), "")
+    if db.engine.dialect.name == "postgresql":
+        # The timeline is another after a recovery to an earlier moment, which gives numbers of transactions anew.
+        timeline = func.substr(func.pg_walfile_name(func.pg_current_wal_lsn()), 1, 8)
+        position: Any = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+        epoch = epoch + "/" + timeline
+    else:
+        given = table("sqlite_sequence", column("name"), column("seq"))
+        last = select(given.c.seq).where(given.c.name == SyncChange.__tablename__)
+        position = func.coalesce(last.scalar_subquery(), 0)
+    row = db.session.execute(select(epoch.label("epoch"), position.label("position"))).one()
+    return State(row.epoch, row.position, clock.now())
+
+
+def changed(
+    volunteer_id: UUID, types: Collection[SyncType], since: int, place: Place | None
+) -> Select[*tuple[Any, ...]]:
+    """The type's number and the id of each row of hers that may have changed since, each once, behind the place."""
+    found = union(_own(volunteer_id, types, since), *_by_shown(volunteer_id, types, since)).subquery()
+    statement = select(found.c.type, found.c.row_id).order_by(found.c.type, found.c.row_id)
+    if place is None:
+        return statement
+    behind = and_(found.c.type == place.type, found.c.row_id > place.row_id)
+    return statement.where(or_(found.c.type > place.type, behind))
+
+
+def forget_old() -> int:
+    """Delete what no state reaches back to any more, some at a time, the oldest first; returns how many."""
+    oldest = select(SyncChange.id).order_by(SyncChange.id).limit(DELETED_AT_ONCE)
+    gone = delete(SyncChange).where(SyncChange.id.in_(oldest), SyncChange.changed_at < _over())
+    return row_count(db.session.execute(gone.execution_options(synchronize_session=False)))
+
+
+def forget_erased() -> int:
+    """Delete what is noted of erased people, their erasure itself included, some at a time; returns how many."""
+    lately = select(Volunteer.id).where(Volunteer.erased_at > _over())
+    return delete_some(SyncChange, SyncChange.volunteer_id.in_(lately))
+
+
+def begin_anew() -> None:
+    """Let every phone begin from nothing: for a database that was restored, or filled past the triggers."""
+    db.session.execute(delete(SyncEpoch))
+    db.session.add(SyncEpoch(id=new_id().hex[-16:]))
+    forget = text("TRUNCATE sync_changes") if db.engine.dialect.name == "postgresql" else delete(SyncChange)
+    db.session.execute(forget)
+
+
+def _over() -> datetime:
+    return clock.now() - timedelta(days=STATE_DAYS) - SLACK
+
+
+def _own(volunteer_id: UUID, types: Collection[SyncType], since: int) -> Select[*tuple[Any, ...]]:
+    numbers = [each.number for each in types]
+    return select(SyncChange.type, SyncChange.row_id).where(
+        SyncChange.volunteer_id == volunteer_id, SyncChange.type.in_(numbers), *_later(since)
+    )
+
+
+def _by_shown(volunteer_id: UUID, types: Collection[SyncType], since: int) -> list[Select[*tuple[Any, ...]]]:
+    statements: list[Select[*tuple[Any, ...]]] = []
+    for each, (model, shown_id, told) in SHOWN_BY.items():
+        if each in types:
+            noted = exists().where(SyncChange.shown_id == shown_id, SyncChange.type == each.number, *_later(since))
+            statements.append(
+                select(literal(each.number, SyncChange.type.type), model.id).where(
+                    model.volunteer_id == volunteer_id, told, noted
+                )
+            )
+    return statements
+
+
+def _later(since: int) -> tuple[ColumnElement[bool], ...]:
+    if db.engine.dialect.name == "postgresql":
+        return (SyncChange.xid >= since,)
+    return SyncChange.xid == 0, SyncChange.id > since
