@@ -8,6 +8,7 @@ from volunteer_api.core.schema import (
     Choice,
     Flag,
     FlagParameter,
+    Form,
     Id,
     ListOf,
     Moment,
@@ -21,8 +22,9 @@ from volunteer_api.core.schema import (
 from volunteer_api.notifications.groups import SWITCHABLE
 from volunteer_api.notifications.providers.base import ProviderName
 
-BASE64URL = r"[A-Za-z0-9_-]+={0,2}"
-CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+TOKEN = Form(r"[A-Za-z0-9_.:-]+", "190e35f7e0d5a2b1c3d")
+BASE64URL = Form(r"[A-Za-z0-9_-]+={0,2}", "BNcRdreALRFXTkOO")
+CLOCK_TIME = Form(r"([01]\d|2[0-3]):[0-5]\d", "22:00")
 
 
 class NotificationFilter(PageQuery):
@@ -60,15 +62,15 @@ class ReadMark(Schema):
 class WebPushKeys(Schema):
     """What a browser's subscription has as its keys, in base64url."""
 
-    p256dh = Text(max_length=100, pattern=BASE64URL, required=True)
-    auth = Text(max_length=40, pattern=BASE64URL, required=True)
+    p256dh = Text(max_length=100, form=BASE64URL, required=True)
+    auth = Text(max_length=40, form=BASE64URL, required=True)
 
 
 class PushSubscriptionUpdate(Schema):
     """`endpoint` and `keys` for webpush, as the browser gave them; `token` for the others (JPush: registration ID)."""
 
     provider = Choice(ProviderName, required=True)
-    token = Text(max_length=200, pattern=r"[A-Za-z0-9_.:-]+")
+    token = Text(max_length=200, form=TOKEN)
     endpoint = Text(max_length=2000)
     keys = Nested(WebPushKeys)
 
@@ -92,8 +94,8 @@ class PushSubscriptionRead(Schema):
 class QuietHoursFields(Schema):
     """Hours of the local day, over midnight where `to` is the earlier one."""
 
-    from_time = Text(data_key="from", attribute="from", max_length=5, pattern=CLOCK_TIME, required=True)
-    to_time = Text(data_key="to", attribute="to", max_length=5, pattern=CLOCK_TIME, required=True)
+    from_time = Text(data_key="from", attribute="from", max_length=5, form=CLOCK_TIME, required=True)
+    to_time = Text(data_key="to", attribute="to", max_length=5, form=CLOCK_TIME, required=True)
 
     @validates_schema
     def check_length(self, data: dict[str, Any], **_options: Any) -> None:
