@@ -182,6 +182,8 @@ class Settings:
     sms_sender: str = "console"
     sms: SmsAccount = field(default_factory=SmsAccount)
     s3: S3Settings | None = None
+    # Lets a monitoring system read `/metrics`; without one nobody may in production.
+    metrics_token: str | None = field(default=None, repr=False)
     # Opens what the former SECRET_KEY wrapped, until `volunteer-api keys rewrap` has run.
     secret_key_previous: str | None = None
 
@@ -219,6 +221,7 @@ def _read(env: FileAwareEnv) -> Settings:
         sms_sender=env.str("SMS_SENDER", "") or "console",
         sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
         s3=_s3(env),
+        metrics_token=env.str("METRICS_TOKEN", "") or None,
     )
     _judge_sender(settings)
     if settings.production:
@@ -345,6 +348,8 @@ def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> N
             "SECRET_KEY_PREVIOUS is known or short, and what it signed would still be taken: run "
             "`volunteer-api keys rewrap` with APP_ENV=development, then leave it out."
         )
+    if settings.metrics_token is not None and len(settings.metrics_token) < 32:
+        raise BadEnvironment("METRICS_TOKEN must have at least 32 random characters in production.")
     if not settings.limits:
         raise BadEnvironment("LIMITS=0 is refused in production.")
     if debug:

@@ -8,7 +8,7 @@ from flask import Flask
 from volunteer_api.app import create_app
 from volunteer_api.cli import common
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
-from volunteer_api.core import keyring
+from volunteer_api.core import keyring, metrics, metrics_folder
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
@@ -45,6 +45,8 @@ def serve(demo: bool) -> None:
     if demo:
         _load_demo(app)
     _greet(app, settings, port, demo)
+    # Named here for both: what the worker counts is told by the server.
+    metrics_folder.open_folder(settings.var_directory, port)
     python = sys.executable
     code = supervise(
         server=Child([python, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], PROJECT_DIRECTORY),
@@ -58,6 +60,7 @@ def worker() -> None:
     """Do background work: what requests ask for, and what is due."""
     settings = load_settings()
     check_folder(settings)
+    metrics.name_process("worker")
     run_worker(create_app(settings))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.statements import count_some
 from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.templates import render
 
@@ -67,6 +68,18 @@ def unread_count(volunteer_id: UUID) -> int:
         .where(Notification.volunteer_id == volunteer_id, Notification.read_at.is_(None))
     )
     return counted or 0
+
+
+def waiting_count(most: int) -> int:
+    """How many notifications are to be sent still, counted up to `most`."""
+    return count_some(select(Notification.id).where(Notification.next_attempt_at.is_not(None)), most)
+
+
+def next_due_at() -> datetime | None:
+    """When the first of them is or was due; None where none waits."""
+    return db.session.scalar(
+        select(func.min(Notification.next_attempt_at)).where(Notification.next_attempt_at.is_not(None))
+    )
 
 
 def _view(notification: Notification, values: Mapping[str, str]) -> NotificationView:

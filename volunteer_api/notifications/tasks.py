@@ -1,10 +1,12 @@
 """Background work of notifications."""
 
 import functools
+from datetime import datetime
 
+from volunteer_api.core import scrape
 from volunteer_api.core.tasks import Every, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.notifications import service
+from volunteer_api.notifications import queries, service
 from volunteer_api.notifications.channels import Channel, ConsoleChannel
 
 
@@ -28,3 +30,18 @@ def deliver_through(channel: Channel) -> int:
         run_unit(functools.partial(service.settle, sent, failed), writes=True)
         count += len(sent)
     return count
+
+
+@scrape.reading("volunteer_notifications_waiting", "Notifications that are to be sent still, counted up to 10,000.")
+def tell_waiting() -> int:
+    """What `/metrics` says of the outbox."""
+    return queries.waiting_count(scrape.COUNTED_AT_MOST)
+
+
+@scrape.reading(
+    "volunteer_notification_due_timestamp_seconds",
+    "Since when the notification that waits longest has been due, or when the next one is; absent where none waits.",
+)
+def tell_next_due() -> datetime | None:
+    """What `/metrics` says of the outbox's oldest."""
+    return queries.next_due_at()
