@@ -95,6 +95,7 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
         ({"SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": GOOD_SECRET, "LIMITS": "0"}, "LIMITS"),
+        ({"SECRET_KEY": GOOD_SECRET, "METRICS_TOKEN": "short"}, "METRICS_TOKEN"),
         ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
     ],
 )

@@ -48,8 +48,16 @@ def back_up(path: Path, report: Report, *, photos: bool = True) -> Manifest:
             if content is not None:
                 archive.add_photo(name, content)
             report(number, len(names))
-    _note()
     return manifest
+
+
+def note_backup() -> None:
+    """Let the monitoring know that a backup was made just now. In no unit."""
+    try:
+        run_unit(lambda: note_run(BACKUP, clock.now()), writes=True)
+    except (Problem, DBAPIError) as error:
+        # A standby takes backups, and no rows; what was kept is kept.
+        logger().warning("backup_not_noted", error=type(error).__name__)
 
 
 def restore(path: Path, report: Report) -> Manifest:
@@ -75,15 +83,6 @@ def restore(path: Path, report: Report) -> Manifest:
             report(number, len(photos))
         databases.load(folder / DATABASE)
     return manifest
-
-
-def _note() -> None:
-    """Let the monitoring know when the last backup was made."""
-    try:
-        run_unit(lambda: note_run(BACKUP, clock.now()), writes=True)
-    except (Problem, DBAPIError) as error:
-        # A standby takes backups, and no rows; what was kept is kept.
-        logger().warning("backup_not_noted", error=type(error).__name__)
 
 
 def _photos() -> Iterator[str]:
