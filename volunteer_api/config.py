@@ -182,6 +182,9 @@ class Settings:
     sms_sender: str = "console"
     sms: SmsAccount = field(default_factory=SmsAccount)
     s3: S3Settings | None = None
+    # One-time codes to devices that were not signed in before, from one address and from all: what strangers may spend.
+    codes_a_day_per_address: int = 600
+    codes_a_day: int = 10_000
     # Lets a monitoring system read `/metrics`; without one nobody may in production.
     metrics_token: str | None = field(default=None, repr=False)
     # Opens what the former SECRET_KEY wrapped, until `volunteer-api keys rewrap` has run.
@@ -221,6 +224,8 @@ def _read(env: FileAwareEnv) -> Settings:
         sms_sender=env.str("SMS_SENDER", "") or "console",
         sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
         s3=_s3(env),
+        codes_a_day_per_address=env.int("CODES_A_DAY_PER_ADDRESS", 600, validate=validate.Range(1)),
+        codes_a_day=env.int("CODES_A_DAY", 10_000, validate=validate.Range(1)),
         metrics_token=env.str("METRICS_TOKEN", "") or None,
     )
     _judge_sender(settings)
