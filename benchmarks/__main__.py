@@ -42,6 +42,7 @@ PARTS = (
     Part("compliance", seconds=120),
     Part("enumeration", seconds=60),
     Part("sessions", seconds=60),
+    Part("metrics", seconds=120),
     Part(
         "rankings",
         {"RANKINGS_RECORDS": "100000", "RANKINGS_SMALL_RECORDS": "10000"},

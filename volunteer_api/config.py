@@ -212,8 +212,8 @@ def _read(env: FileAwareEnv) -> Settings:
         environment=env.str("APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])),
         database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
         valkey_url=_valkey_url(env.str("VALKEY_URL", "")),
-        secret_key=_secret_key(env.str("SECRET_KEY", DEVELOPMENT_SECRET)),
-        secret_key_previous=_secret_key(env.str("SECRET_KEY_PREVIOUS", ""), "SECRET_KEY_PREVIOUS") or None,
+        secret_key=_secret(env.str("SECRET_KEY", DEVELOPMENT_SECRET)),
+        secret_key_previous=_secret(env.str("SECRET_KEY_PREVIOUS", ""), "SECRET_KEY_PREVIOUS") or None,
         public_base_url=env.str("PUBLIC_BASE_URL", f"http://127.0.0.1:{load_port()}").rstrip("/"),
         var_directory=var_directory,
         zone=_zone(env.str("TIME_ZONE", "Asia/Shanghai")),
@@ -226,7 +226,7 @@ def _read(env: FileAwareEnv) -> Settings:
         s3=_s3(env),
         codes_a_day_per_address=env.int("CODES_A_DAY_PER_ADDRESS", 600, validate=validate.Range(1)),
         codes_a_day=env.int("CODES_A_DAY", 10_000, validate=validate.Range(1)),
-        metrics_token=env.str("METRICS_TOKEN", "") or None,
+        metrics_token=_secret(env.str("METRICS_TOKEN", ""), "METRICS_TOKEN") or None,
     )
     _judge_sender(settings)
     if settings.production:
@@ -254,7 +254,7 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
 
 
-def _secret_key(text: str, name: str = "SECRET_KEY") -> str:
+def _secret(text: str, name: str = "SECRET_KEY") -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

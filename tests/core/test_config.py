@@ -49,6 +49,8 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("TIME_ZONE", "Mars/Olympus"),
         ("TIME_ZONE", "../etc/passwd"),
         ("LIMITS", "perhaps"),
+        ("METRICS_TOKEN", "\udcff" * 40),
+        ("CODES_A_DAY", "0"),
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "many"),
         ("LOG_LEVEL", "LOUD"),

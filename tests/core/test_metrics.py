@@ -14,7 +14,8 @@ from tests.attendance.factories import evidence, make_scene, soon
 from tests.factories import make_volunteer
 from tests.servers import close, make_settings
 from volunteer_api.app import create_app
-from volunteer_api.core import clock, ids, metrics, tasks
+from volunteer_api.config import PROJECT_DIRECTORY
+from volunteer_api.core import clock, ids, metrics, scrape, tasks
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import EXTENSION, check_limit
 from volunteer_api.core.tasks import BACKUP, TaskRun, note_run, run_task, sweep
@@ -204,3 +205,17 @@ def test_what_came_of_attendances_is_counted_once_it_stands(app: Flask, client: 
         assert left.json["state"] == "held"
     assert counted("volunteer_attendances_settled_total", state="held") == before + 1
     assert told(app)["volunteer_attendances_held"] == 1
+
+
+def test_the_operators_page_names_what_there_is() -> None:
+    """And the other way round; its alerts ask for nothing else."""
+    suffix = {"counter": "_total", "gauge": "", "histogram": ""}
+    there = {family.name + suffix[family.type] for family in metrics.REGISTRY.collect()}
+    there |= {"volunteer_database_up", *(one.name for one in scrape.READINGS)}
+    page = (PROJECT_DIRECTORY / "docs/operations.md").read_text(encoding="utf-8")
+    table, alerts = page.split("## Five alerts")
+    rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    named = {f"volunteer_{name}" for row in rows for name in re.findall(r"`([a-z_]+)", row)}
+    assert named == there
+    asked = {name.removesuffix("_bucket") for name in re.findall(r"volunteer_\w+", alerts)}
+    assert asked <= there

@@ -40,14 +40,14 @@ class Reading:
     read: Read
 
 
-_readings: list[Reading] = []
+READINGS: list[Reading] = []
 
 
 def reading(name: str, meaning: str) -> Callable[[Read], Read]:
     """Decorate what a feature has to tell at each scrape, by one statement that is cheap however much there is."""
 
     def register_reading(read: Read) -> Read:
-        _readings.append(Reading(name, meaning, read))
+        READINGS.append(Reading(name, meaning, read))
         return read
 
     return register_reading
@@ -133,7 +133,7 @@ def _read_database() -> list[Metric]:
 
 def _values() -> dict[Reading, float | datetime | None]:
     set_limits(PATIENCE)
-    return {one: one.read() for one in _readings}
+    return {one: one.read() for one in READINGS}
 
 
 def _family(one: Reading, value: float | datetime) -> Metric:
