@@ -181,7 +181,7 @@ def _spend_ceilings() -> None:
         # Last, for all wait for this row.
         spend(f"{settings().codes_a_day}/day", CODES_OF_ALL, who="")
     except TooManyRequests as refused:
-        raise NoMoreCodesToday(headers=refused.headers, **refused.values) from refused
+        raise NoMoreCodesToday(headers=refused.headers, seconds=refused.values["seconds"]) from refused
 
 
 def _allowances(phone: str, device_id: str | None) -> list[_Allowance]:
