@@ -13,7 +13,7 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench openapi migrations clean
+.PHONY: help run test check audit bench openapi migrations clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ check: $(DEV) ## lint, types, import law, contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/volunteer-api openapi --check
+
+audit: $(BIN)/python ## look all pins up in the list of known faults (needs the network)
+	@$(BIN)/python -m venv .venv/audit
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/audit/bin/python -m pip -qq install pip-audit
+	@.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.txt
 
 bench: $(DEV) ## print the figures of README, as ratios of this machine
 	@$(BIN)/python -m benchmarks

@@ -3,12 +3,14 @@
 import gc
 import json
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from gunicorn import util
 
 from volunteer_api.config import BadEnvironment, load_port, load_settings
+from volunteer_api.core import metrics_folder
 from volunteer_api.core.ids import new_id
 
 WORKERS_MEMORY = Path("/dev/shm")  # noqa: S108  # gunicorn's own advice: a heartbeat file on a disk can block a worker
@@ -56,20 +58,14 @@ def stop_with_line(error: BadEnvironment) -> None:
     sys.exit(2)
 
 
-def on_starting(server: Any) -> None:
-    """Judge the environment before any worker starts, or each of them would fail with a traceback, again and again."""
-    try:
-        load_settings()
-    except BadEnvironment as error:
-        stop_with_line(error)
-
-
 # Until a worker is there: what is loaded stays, and to look through it meanwhile is a third of the time of a start.
 gc.disable()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """What is loaded by now stays: the collector, which would look through all of it again and again, leaves it out."""
+    """Give the worker the first free place, and have the collector leave out what is loaded by now and stays."""
+    taken = {other.place for other in server.WORKERS.values()}
+    worker.place = next(name for number in count(1) if (name := f"web{number}") not in taken)
     gc.freeze()
 
 
@@ -79,12 +75,21 @@ def post_fork(server: Any, worker: Any) -> None:
     gc.set_threshold(*COLLECTED_AFTER)
 
 
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a worker that is gone had in use."""
+    metrics_folder.forget_process(worker.place)
+
+
 util.write_error = refuse
 
+# The environment is judged before any worker starts, or each of them would fail with a traceback, again and again.
 try:
-    bind = f"127.0.0.1:{load_port()}"
-except BadEnvironment as bad_port:
-    stop_with_line(bad_port)
+    port, settings = load_port(), load_settings()
+    # Before anything that counts is loaded, which looks for it once.
+    metrics_folder.open_folder(settings.var_directory, port)
+except BadEnvironment as error:
+    stop_with_line(error)
+bind = f"127.0.0.1:{port}"
 worker_class = "volunteer_api.core.worker.DeadlineWorker"
 workers = 2
 threads = 4

@@ -43,6 +43,7 @@ PARTS = (
     Part("enumeration", seconds=60),
     Part("sessions", seconds=60),
     Part("footprint", {"FOOTPRINT_REQUESTS": "5000"}, seconds=180),
+    Part("metrics", seconds=120),
     Part(
         "rankings",
         {"RANKINGS_RECORDS": "100000", "RANKINGS_SMALL_RECORDS": "10000"},

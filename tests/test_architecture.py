@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "volunteer_api"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [feature.__name__.split(".")[1] for feature in FEATURES]
-# What is not one of the application's own operations: documentation, probes, the framework's, and inert pages for a
-# browser that scanned a code.
-PUBLIC_SITES = {"health", "swagger_ui", "team_pages"}
+# What is not one of the application's own operations: documentation, probes, metrics, the framework's, and inert pages
+# for a browser that scanned a code.
+PUBLIC_SITES = {"health", "metrics", "swagger_ui", "team_pages"}
 
 
 def relative(path: Path) -> str:

@@ -145,6 +145,24 @@ def test_the_worker_is_started_too(server: Server) -> None:
     assert server.get("/readyz")[2]["warnings"] == []
 
 
+def counted(server: Server, sample: bytes) -> float:
+    """What `/metrics` says of a sample."""
+    answer = server.send(b"GET /metrics HTTP/1.1\r\nHost: monitor\r\n\r\n")
+    found = re.search(re.escape(sample) + rb" (\S+)", answer)
+    return float(found[1]) if found is not None else 0.0
+
+
+ALIVE = b'volunteer_requests_total{method="GET",route="/livez",status="2xx"}'
+
+
+def test_whichever_worker_is_asked_tells_what_all_processes_counted(server: Server) -> None:
+    before = counted(server, ALIVE)
+    for _ in range(12):
+        server.get("/livez")
+    assert {counted(server, ALIVE) for _ in range(4)} == {before + 12}
+    assert counted(server, b'volunteer_task_runs_total{outcome="done",task="core.heartbeat"}') >= 1
+
+
 def test_a_body_that_ends_too_early_is_not_executed(server: Server) -> None:
     body = b'{"phone":"+8613900009901","purpose":"access"}'
     answer = server.send(post("/auth/codes", body, f"Content-Length: {len(body) + 40}"), hang_up=True)
@@ -412,7 +430,7 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
     ]
 
 
-def test_the_next_start_finds_its_data_and_a_killed_worker_is_started_again(tmp_path: Path) -> None:
+def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_path: Path) -> None:
     first = serve(tmp_path)
     assert len(processes_of(first.process.pid)) >= 4, (
         "the supervisor, gunicorn's two workers with their master, our worker"
@@ -423,13 +441,20 @@ def test_the_next_start_finds_its_data_and_a_killed_worker_is_started_again(tmp_
     second = serve(tmp_path)
     try:
         assert second.get("/readyz")[0] == 200
-        worker = worker_of(second)
+        for _ in range(12):
+            second.get("/livez")
+        before, worker = processes_of(second.process.pid), worker_of(second)
         assert worker is not None
-        os.kill(worker, signal.SIGKILL)
+        for pid in (worker, max(pid for pid in before if pid != worker)):
+            os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while worker_of(second) in (None, worker):
+        while worker_of(second) in (None, worker) or len(processes_of(second.process.pid)) < len(before):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        # Whoever took the dead one's place goes on where that stopped.
+        for _ in range(12):
+            second.get("/livez")
+        assert counted(second, ALIVE) == 24
     finally:
         ended = end(second)
     assert ended == 0

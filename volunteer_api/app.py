@@ -26,7 +26,7 @@ from volunteer_api.compliance import endpoints as compliance
 from volunteer_api.compliance import handlers as compliance_handlers
 from volunteer_api.compliance import tasks as compliance_tasks
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
-from volunteer_api.core import health
+from volunteer_api.core import health, scrape
 from volunteer_api.core.database import configure_engine, db, engine_options
 from volunteer_api.core.json_provider import OrjsonProvider
 from volunteer_api.core.logs import configure_logs
@@ -194,6 +194,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for pages in PAGES:
         api.register_blueprint(pages)
     health.register(app, api)
+    scrape.register(app)
     Compress(app)
     build_queue(app)
     if settings.trusted_proxies:

@@ -211,6 +211,11 @@ class Settings:
     sms: SmsAccount = field(default_factory=SmsAccount)
     push: PushSettings = field(default_factory=PushSettings)
     s3: S3Settings | None = None
+    # One-time codes to devices that were not signed in before, from one address and from all: what strangers may spend.
+    codes_a_day_per_address: int = 600
+    codes_a_day: int = 10_000
+    # Lets a monitoring system read `/metrics`; without one nobody may in production.
+    metrics_token: str | None = field(default=None, repr=False)
     # Opens what the former SECRET_KEY wrapped, until `volunteer-api keys rewrap` has run.
     secret_key_previous: str | None = None
 
@@ -236,8 +241,8 @@ def _read(env: FileAwareEnv) -> Settings:
         environment=env.str("APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])),
         database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
         valkey_url=_valkey_url(env.str("VALKEY_URL", "")),
-        secret_key=_secret_key(env.str("SECRET_KEY", DEVELOPMENT_SECRET)),
-        secret_key_previous=_secret_key(env.str("SECRET_KEY_PREVIOUS", ""), "SECRET_KEY_PREVIOUS") or None,
+        secret_key=_secret(env.str("SECRET_KEY", DEVELOPMENT_SECRET)),
+        secret_key_previous=_secret(env.str("SECRET_KEY_PREVIOUS", ""), "SECRET_KEY_PREVIOUS") or None,
         public_base_url=env.str("PUBLIC_BASE_URL", f"http://127.0.0.1:{load_port()}").rstrip("/"),
         var_directory=var_directory,
         zone=_zone(env.str("TIME_ZONE", "Asia/Shanghai")),
@@ -249,6 +254,9 @@ def _read(env: FileAwareEnv) -> Settings:
         sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
         push=_push(env),
         s3=_s3(env),
+        codes_a_day_per_address=env.int("CODES_A_DAY_PER_ADDRESS", 600, validate=validate.Range(1)),
+        codes_a_day=env.int("CODES_A_DAY", 10_000, validate=validate.Range(1)),
+        metrics_token=_secret(env.str("METRICS_TOKEN", ""), "METRICS_TOKEN") or None,
     )
     _judge_sender(settings)
     if settings.production:
@@ -276,7 +284,7 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
 
 
-def _secret_key(text: str, name: str = "SECRET_KEY") -> str:
+def _secret(text: str, name: str = "SECRET_KEY") -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -408,6 +416,8 @@ def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> N
             "SECRET_KEY_PREVIOUS is known or short, and what it signed would still be taken: run "
             "`volunteer-api keys rewrap` with APP_ENV=development, then leave it out."
         )
+    if settings.metrics_token is not None and len(settings.metrics_token) < 32:
+        raise BadEnvironment("METRICS_TOKEN must have at least 32 random characters in production.")
     if not settings.limits:
         raise BadEnvironment("LIMITS=0 is refused in production.")
     if debug:

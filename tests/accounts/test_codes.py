@@ -18,6 +18,7 @@ pytestmark = pytest.mark.either_database
 
 BODY = {"phone": PHONE, "purpose": "access"}
 STRANGER = DEVICE | {"id": "stranger"}
+FROM = [{"REMOTE_ADDR": "203.0.113.1"}, {"REMOTE_ADDR": "203.0.113.2"}]
 PAUSES = [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
@@ -80,6 +81,40 @@ class TestAllowance:
         with clock.at(clock.now() + timedelta(hours=25)):
             unit(codes.forget_codes)
         assert unit(lambda: db.session.scalars(select(CodeAllowance)).all()) == []
+
+
+class TestCeilings:
+    """What strangers may spend of the district's money in a day."""
+
+    @pytest.mark.parametrize(("address", "in_all"), [(3, 100), (100, 3)])
+    def test_only_so_many_codes_go_out_but_a_known_device_gets_its_own(
+        self, client, unit, capsys, change_settings, address, in_all
+    ):
+        sign_up_person(client, capsys)
+        change_settings(client.app, limits=True, codes_a_day_per_address=address, codes_a_day=in_all)
+        ask = lambda number, **more: client.post(  # noqa: E731
+            "/auth/codes", json=BODY | {"phone": f"1390000{number:04d}"} | more, environ_base=FROM[number % len(FROM)]
+        )
+        elsewhere = 1 if in_all == 3 else 0
+        start = clock.now()
+        assert [ask(2 * number + elsewhere * (number % 2)).status_code for number in range(3)] == [202] * 3
+        refused = ask(8)
+        assert (refused.status_code, refused.json["code"]) == (429, "no_more_codes_today")
+        assert int(refused.headers["Retry-After"]) > 86000
+        assert unit(codes.are_spent) == (in_all == 3)
+        assert ask(9).status_code == (429 if in_all == 3 else 202)
+        assert sign_in(client, ask_code(client, capsys, device_id=DEVICE["id"])).status_code == 200
+        with clock.at(start + timedelta(days=1, seconds=1)):
+            assert ask(8).status_code == 202
+            assert not unit(codes.are_spent)
+
+    def test_no_more_than_the_ceiling_go_out_together(self, postgresql_client, capsys, change_settings, race):
+        change_settings(postgresql_client.app, limits=True, codes_a_day=3)
+        outcomes = race(
+            8, lambda number: postgresql_client.post("/auth/codes", json=BODY | {"phone": f"1390000{number:04d}"})
+        )
+        assert sorted(one.status_code for one in outcomes) == [202] * 3 + [429] * 5
+        assert capsys.readouterr().out.count("code ") == 3
 
 
 class TestPurposes:

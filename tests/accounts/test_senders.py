@@ -19,7 +19,7 @@ from tests.servers import make_settings
 from volunteer_api.accounts import senders
 from volunteer_api.accounts.senders.base import SendFailed
 from volunteer_api.config import BadEnvironment, SmsAccount, load_settings
-from volunteer_api.core import logs
+from volunteer_api.core import logs, metrics
 
 KEY_ID, KEY_SECRET = "key-of-the-test", "secret-of-the-test"
 
@@ -192,13 +192,18 @@ def sender(name, provider, databases):
 
 
 @pytest.fixture
-def outbox(client, sender):
+def outbox(name, client, sender):
     """The application sends by the provider."""
     before = client.app.extensions[senders.EXTENSION]
-    client.app.extensions[senders.EXTENSION] = senders.Outbox(client.app, sender)
+    client.app.extensions[senders.EXTENSION] = senders.Outbox(client.app, sender, name)
     yield
     client.app.extensions[senders.EXTENSION]._pool.shutdown()
     client.app.extensions[senders.EXTENSION] = before
+
+
+def messages(provider, outcome):
+    labels = {"provider": provider, "kind": "code", "outcome": outcome}
+    return metrics.REGISTRY.get_sample_value("volunteer_messages_total", labels) or 0
 
 
 def wait_for(condition):
@@ -231,12 +236,14 @@ def test_a_provider_that_is_away_is_a_failure(provider, sender):
 
 
 def test_asking_by_http_reaches_the_provider(name, client, provider, outbox):
+    before = messages(name, "sent")
     assert client.post("/auth/codes", json={"phone": PHONE, "purpose": "access"}).status_code == 202
     wait_for(lambda: provider.requests)
     sent = provider.requests[0]
     code = json.loads(sent["TemplateParam"])["code"] if name == "aliyun" else sent["TemplateParamSet"][0]
     body = {"phone": PHONE, "code": code, "device": {"id": "a", "name": "b", "platform": "android"}}
     assert client.post("/auth/sign-in", json=body).json["code"] == "registration_required"
+    wait_for(lambda: messages(name, "sent") == before + 1)
 
 
 def test_a_slow_provider_holds_nobody_up(client, provider, outbox):
@@ -249,7 +256,7 @@ def test_a_slow_provider_holds_nobody_up(client, provider, outbox):
 
 def test_a_failed_code_starts_no_pause_and_shows_no_phone(name, client, provider, outbox, change_settings, monkeypatch):
     change_settings(client.app, limits=True)
-    shown = io.StringIO()
+    shown, before = io.StringIO(), messages(name, "failed")
     monkeypatch.setitem(client.app.extensions, logs.EXTENSION, structlog.wrap_logger(structlog.PrintLogger(shown)))
     provider.answer = LIMITED[name][0]
     body = {"phone": PHONE, "purpose": "access"}
@@ -258,6 +265,7 @@ def test_a_failed_code_starts_no_pause_and_shows_no_phone(name, client, provider
     assert "code_not_sent" in shown.getvalue()
     assert LIMITED[name][1] in shown.getvalue()
     assert PHONE[3:] not in shown.getvalue()
+    assert messages(name, "failed") > before
 
 
 @pytest.mark.parametrize(

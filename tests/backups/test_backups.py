@@ -26,6 +26,7 @@ from volunteer_api.backups import service
 from volunteer_api.backups.archive import BackupRefused, Manifest, unpacked
 from volunteer_api.cli import common
 from volunteer_api.core.database import db
+from volunteer_api.core.tasks import BACKUP, last_run
 from volunteer_api.files.queries import is_ours
 from volunteer_api.files.stores import store
 
@@ -302,9 +303,11 @@ def test_by_command(
 ) -> None:
     path = str(tmp_path / "one.backup")
     monkeypatch.setattr(common, "ready_app", lambda: app)
+    before = contents(app)
     done = CliRunner().invoke(common.group, ["backup", path])
     assert done.exit_code == 0, done.output
     with app.app_context():
+        assert last_run(BACKUP) is not None
         kept = [name for name, _ in store().listed() if is_ours(name)]
     assert f"{len(kept)} photos" in done.output
     again = CliRunner().invoke(common.group, ["backup", path])

@@ -49,6 +49,8 @@ def test_development_needs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("TIME_ZONE", "Mars/Olympus"),
         ("TIME_ZONE", "../etc/passwd"),
         ("LIMITS", "perhaps"),
+        ("METRICS_TOKEN", "\udcff" * 40),
+        ("CODES_A_DAY", "0"),
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "many"),
         ("LOG_LEVEL", "LOUD"),
@@ -95,6 +97,7 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
         ({"SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": GOOD_SECRET, "LIMITS": "0"}, "LIMITS"),
+        ({"SECRET_KEY": GOOD_SECRET, "METRICS_TOKEN": "short"}, "METRICS_TOKEN"),
         ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "1"}, "FLASK_DEBUG"),
     ],
 )

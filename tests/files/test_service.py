@@ -104,6 +104,18 @@ def test_a_photo_that_nothing_uses_lives_for_a_week(
     assert names_in(folder) == set(shown.names)
 
 
+def test_the_sweep_goes_on_until_nothing_is_left(
+    app: Any, unit: Any, used: set[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 2)
+    owner = make_volunteer()
+    with clock.at(clock.now() - timedelta(days=8)):
+        shown, *_ = [make_file(owner.id) for _ in range(6)]
+    used.add(shown.id)
+    run_task(app, "files.delete_unused")
+    assert kept(unit) == {shown.id}
+
+
 def test_putting_to_use_keeps_the_sweep_away(unit: Any, used: set[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
     owner = make_volunteer()
     stored = make_file(owner.id)

@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, or_, select, update
 
 from volunteer_api.accounts import queries
 from volunteer_api.accounts.models import CodeAllowance, CodePurpose, SignInCode
-from volunteer_api.accounts.problems import CodeSentRecently, WrongCode
+from volunteer_api.accounts.problems import CodeSentRecently, NoMoreCodesToday, WrongCode
 from volunteer_api.accounts.senders import outbox
 from volunteer_api.core import audit, clock, ids, keys
 from volunteer_api.core.database import db
@@ -30,6 +30,7 @@ CODES_A_DAY_IN_ALL = 20
 WRONG_TRIES = "20/day"
 WRONG_TRIES_IN_ALL = "60/day"
 WRONG_CODES = "wrong codes"
+CODES_OF_ADDRESS, CODES_OF_ALL = "codes of an address", "codes of all"
 DAY = timedelta(days=1)
 
 
@@ -61,12 +62,15 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
     The pause after a code doubles with each of the day from one address, over all purposes; a `device_id` on which the
     phone's owner was signed in before has pauses of its own, so that a stranger can't use them up. A code that the
     provider refused starts no pause, but counts. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a
-    day, or twenty from all addresses.
+    day, or twenty from all addresses; NoMoreCodesToday (429) where strangers have used up what goes to all numbers.
     """
     now = clock.now()
-    allowances = _allowances(phone, device_id)
+    is_known = device_id is not None and queries.was_signed_in(phone, device_id)
+    allowances = _allowances(phone, device_id if is_known else None)
     # The pause between codes is a rate limit like the others: LIMITS=0 switches it off for load tests.
     seconds = max(_count_send(allowance, now) for allowance in allowances) if settings().limits else 0
+    if not is_known:
+        _spend_ceilings()
     code = f"{secrets.randbelow(10**6):06d}"
     fresh = {
         "code_hash": keys.sign("sign-in code", phone, purpose, code),
@@ -158,9 +162,31 @@ def forget_codes() -> int:
     return max(allowances, delete_some(SignInCode, SignInCode.expires_at < clock.now() - REPEATED_FOR))
 
 
+def are_spent() -> bool:
+    """Whether no code goes out today any more but to devices that were signed in before. Needs an open session."""
+    try:
+        require_left(f"{settings().codes_a_day}/day", CODES_OF_ALL, who="")
+    except TooManyRequests:
+        return True
+    return False
+
+
+def _spend_ceilings() -> None:
+    """Count a code of the day by its address, and of all: each costs money, and numbers there are without end.
+
+    Devices that were signed in before are asked neither, or a stranger with many addresses would lock everybody out.
+    """
+    try:
+        spend(f"{settings().codes_a_day_per_address}/day", CODES_OF_ADDRESS, who=caller_address())
+        # Last, for all wait for this row.
+        spend(f"{settings().codes_a_day}/day", CODES_OF_ALL, who="")
+    except TooManyRequests as refused:
+        raise NoMoreCodesToday(headers=refused.headers, seconds=refused.values["seconds"]) from refused
+
+
 def _allowances(phone: str, device_id: str | None) -> list[_Allowance]:
-    """The counts of codes that this request belongs to."""
-    if device_id is not None and queries.was_signed_in(phone, device_id):
+    """The counts of codes that this request belongs to; `device_id` is one that was signed in before."""
+    if device_id is not None:
         return [_Allowance(keys.sign("codes sent", phone, device_id).hex(), CODES_A_DAY, grows=True)]
     address = keys.sign("codes sent from", phone, caller_address()).hex()
     return [

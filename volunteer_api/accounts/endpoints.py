@@ -112,7 +112,10 @@ def refresh_tokens(body: dict[str, Any]) -> sessions.Tokens:
 
 @endpoint(blueprint, "POST", "/auth/sign-out", access=signed_in, status=204, idempotency=NONE)
 def sign_out(principal: Principal) -> None:
-    """End this device's session."""
+    """End this device's session.
+
+    The calendar feed goes on: it is the account's, and is read by calendars elsewhere.
+    """
     sessions.end_session(principal.session_id)
 
 
@@ -124,7 +127,10 @@ def list_sessions(principal: Principal, query: dict[str, Any]) -> Page:
 
 @endpoint(blueprint, "DELETE", "/auth/sessions/<uuid:session_id>", access=access.own_session, status=204)
 def end_session(session: DeviceSession) -> None:
-    """End another device's session."""
+    """End another device's session.
+
+    The calendar feed goes on, for it is no device's. Whoever lost a phone ends it too: `DELETE /me/calendar-feed`.
+    """
     sessions.end_session(session.id)
 
 

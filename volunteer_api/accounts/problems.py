@@ -8,6 +8,16 @@ class CodeSentRecently(TooManyRequests):
     detail = "A code was sent to this number a moment ago. Ask again in %(seconds)s seconds."
 
 
+class NoMoreCodesToday(TooManyRequests):
+    """Too many went to numbers without end, from one address or from all; the same for known and unknown numbers."""
+
+    title = "No more codes are sent today."
+    detail = (
+        "No more codes are sent today. A phone that was signed in before still gets one, and a password needs none; "
+        "all others try again in %(seconds)s seconds."
+    )
+
+
 class WrongCode(Unauthorized):
     """One answer for a wrong, used, expired or exhausted code and for a number that never asked for one."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from volunteer_api.accounts import codes, erasure, retention
+from volunteer_api.core import health
 from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
@@ -54,3 +55,11 @@ def _each(work: Callable[[UUID], object], volunteer_ids: Sequence[UUID]) -> int:
             logger().error("erasure_failed", volunteer_id=str(volunteer_id), error=kind, exc_info=True)
             failed += 1
     return failed
+
+
+@health.warning
+def warn_of_spent_codes() -> str | None:
+    """What `/readyz` says once the day's codes are used up."""
+    return (
+        "Today's one-time codes are used up, see CODES_A_DAY: an attack, or a great day." if codes.are_spent() else None
+    )

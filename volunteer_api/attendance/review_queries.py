@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
@@ -15,7 +15,7 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.statements import first_and_last
+from volunteer_api.core.statements import count_some, first_and_last
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.stations.models import Station
@@ -151,3 +151,9 @@ def managed_stations(volunteer_id: UUID) -> Select[UUID]:
         Grant.scope_type == ScopeType.STATION,
         Grant.role.in_(roles_with(Permission.STATION_MANAGE)),
     )
+
+
+def held_count(most: int) -> int:
+    """How many attendances wait for a review, counted up to `most`."""
+    # As a value it would hide from SQLite that the index of what is held has all of them.
+    return count_some(select(Attendance.id).where(Attendance.state == literal_column("'held'")), most)

@@ -9,9 +9,10 @@ from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.core import clock
+from volunteer_api.core import clock, metrics
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
+from volunteer_api.core.unit_of_work import after_commit
 from volunteer_api.hours import service as hours
 from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
@@ -67,6 +68,7 @@ def settle(
         if _needs_organizer(counted, already, others):
             reasons.add(Reason.NEEDS_ORGANIZER)
     attendance.state = State.HELD if reasons else State.CREDITED
+    after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
     if not reasons and sampling.is_sampled(attendance, rules().sampled_percent):
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)

@@ -1,6 +1,7 @@
 """Background work of attendances."""
 
-from volunteer_api.attendance import absences, closing, given_codes, queries, waiting
+from volunteer_api.attendance import absences, closing, given_codes, queries, review_queries, waiting
+from volunteer_api.core import scrape
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.hours.verification import register_held
 
@@ -47,3 +48,9 @@ def forget_given_codes() -> int:
 def tell_unmatched_check_outs() -> int:
     """Let volunteers hear of check-outs whose check-in did not come."""
     return waiting.tell_unmatched()
+
+
+@scrape.reading("volunteer_attendances_held", "Attendances that wait for a review, counted up to 10,000.")
+def tell_held() -> int:
+    """What `/metrics` says of reviews."""
+    return review_queries.held_count(scrape.COUNTED_AT_MOST)

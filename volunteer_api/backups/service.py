@@ -8,13 +8,18 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from volunteer_api.backups import databases
 from volunteer_api.backups.archive import DATABASE, BackupRefused, Manifest, unpacked, written
 from volunteer_api.config import PROJECT_DIRECTORY
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.logs import logger
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import settings
+from volunteer_api.core.tasks import BACKUP, note_run
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.files.images import MEDIA_TYPE
 from volunteer_api.files.queries import is_ours
 from volunteer_api.files.stores import store
@@ -44,6 +49,15 @@ def back_up(path: Path, report: Report, *, photos: bool = True) -> Manifest:
                 archive.add_photo(name, content)
             report(number, len(names))
     return manifest
+
+
+def note_backup() -> None:
+    """Let the monitoring know that a backup was made just now. In no unit."""
+    try:
+        run_unit(lambda: note_run(BACKUP, clock.now()), writes=True)
+    except (Problem, DBAPIError) as error:
+        # A standby takes backups, and no rows; what was kept is kept.
+        logger().warning("backup_not_noted", error=type(error).__name__)
 
 
 def restore(path: Path, report: Report) -> Manifest:

@@ -21,6 +21,7 @@ def backup(file: Path, photos: bool) -> None:
     app = common.ready_app()
     with app.app_context(), common.named_refusals(), common.progress("Keeping the photos") as show:
         made = backups.back_up(file, show, photos=photos)
+        backups.note_backup()
     click.echo(f"{file}: {made.database} at version {made.revision}, {made.photos} photos.")
 
 

@@ -11,7 +11,7 @@ from gunicorn.app import wsgiapp
 from volunteer_api.app import create_app
 from volunteer_api.cli import common
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
-from volunteer_api.core import keyring
+from volunteer_api.core import keyring, metrics, metrics_folder
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.environment import check_database, check_folder, check_port
 from volunteer_api.core.health import openapi_text
@@ -40,6 +40,9 @@ def serve(demo: bool) -> None:
     check_folder(settings)
     check_port(port)
     check_database(settings)
+    # For all processes of this server: what the worker counts is told by the web.
+    metrics_folder.open_folder(settings.var_directory, port)
+    metrics.share()
     app = create_app(settings)
     common.bring_to_head(app)
     with app.app_context(), common.named_refusals():
@@ -53,7 +56,7 @@ def serve(demo: bool) -> None:
         db.engine.dispose()
     # The collector leaves out what is loaded: looking through it, it would copy all of it for each process.
     gc.freeze()
-    sys.exit(supervise(server=Child("api-server", _run_gunicorn), helper=Child("api-worker", lambda: run_worker(app))))
+    sys.exit(supervise(server=Child("api-server", _run_gunicorn), helper=Child("api-worker", lambda: _work(app))))
 
 
 @common.group.command()
@@ -61,7 +64,7 @@ def worker() -> None:
     """Do background work: what requests ask for, and what is due."""
     settings = load_settings()
     check_folder(settings)
-    run_worker(create_app(settings))
+    _work(create_app(settings))
 
 
 @common.group.command()
@@ -80,6 +83,11 @@ def openapi(check: bool) -> None:
         raise click.ClickException("openapi.json differs from the code; run `make openapi`.")
     if not check:
         path.write_bytes(text)
+
+
+def _work(app: Flask) -> None:
+    metrics.name_process("worker")
+    run_worker(app)
 
 
 def _run_gunicorn() -> None:

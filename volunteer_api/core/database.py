@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from volunteer_api.config import Settings
-from volunteer_api.core import clock, codes, ids
+from volunteer_api.core import clock, codes, ids, metrics
 
 try:
     # Carries a SQLite past 3.51.2: older libraries can corrupt a database in WAL mode (the WAL-reset bug).
@@ -158,6 +158,8 @@ def configure_engine(app: Flask) -> None:
     Needs an application context.
     """
     engine = db.engine
+    event.listen(engine, "checkout", lambda *_: _tell_in_use(engine))
+    event.listen(engine, "checkin", lambda *_: _tell_in_use(engine, leaving=1))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -178,6 +180,11 @@ def library_version(engine: Engine) -> str:
 def has_wal_reset_bug(engine: Engine) -> bool:
     """Whether this is a SQLite library (3.7.0 to 3.51.2) that can corrupt a database in WAL mode."""
     return engine.dialect.name == "sqlite" and (3, 7, 0) <= sqlite_driver.sqlite_version_info <= (3, 51, 2)
+
+
+def _tell_in_use(engine: Engine, *, leaving: int = 0) -> None:
+    """As the pool counts them, with the `leaving` one; a count of ours would drift where connections break."""
+    metrics.CONNECTIONS.labels(engine.dialect.name).set(engine.pool.checkedout() - leaving)  # type: ignore[attr-defined]  # both databases have this pool
 
 
 def _speak_in_utc(connection: Any, _entry: ConnectionPoolEntry) -> None:

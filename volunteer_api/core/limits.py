@@ -12,7 +12,7 @@ from sqlalchemy import Index, case, select
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
-from volunteer_api.core import clock
+from volunteer_api.core import clock, metrics
 from volunteer_api.core.addresses import caller
 from volunteer_api.core.database import BEGIN_IMMEDIATE, Base, db
 from volunteer_api.core.keys import sign
@@ -82,6 +82,7 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
     try:
         count, seconds_left = _counters().hit(key, window)
     except Exception as error:
+        metrics.LIMITS_SKIPPED.labels(scope).inc()
         logger().warning("limit_skipped", scope=scope, error=type(error).__name__)
         return
     seconds = max(1, math.ceil(seconds_left))

@@ -51,6 +51,12 @@ def configure_logs(app: Flask, chosen: Settings) -> None:
     app.after_request(_end_request)
 
 
+def seconds_so_far() -> float:
+    """How long this request has taken."""
+    started: float = g.request_started
+    return time.perf_counter() - started
+
+
 def mask(text: str) -> str:
     """The text with phone and resident numbers blotted out."""
     return PERSONAL.sub("[hidden]", text)
@@ -67,7 +73,7 @@ def _end_request(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     if "Date" not in response.headers:
         response.date = time.time()  # type: ignore[assignment]  # werkzeug takes a timestamp and writes the HTTP date
-    seconds = time.perf_counter() - g.request_started
+    seconds = seconds_so_far()
     if response.status_code >= 500 or seconds >= SLOW_SECONDS:
         rule = request.url_rule
         current_app.extensions[EXTENSION].warning(

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from volunteer_api.core import texts
+from volunteer_api.core import metrics, texts
 
 MEDIA_TYPE = "application/problem+json"
 # More faults than a person reads; without a bound a small body could ask for a huge answer.
@@ -252,6 +252,7 @@ def register_problem_handlers(app: Flask) -> None:
 
 
 def _respond(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    metrics.REFUSALS.labels(body["code"]).inc()
     response = Response(orjson.dumps(body), status=status, content_type=MEDIA_TYPE)
     response.headers.extend(headers)
     response.headers["Content-Language"] = texts.language()

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Dialect,
     Result,
     Row,
+    Select,
     String,
     Table,
     TextClause,
@@ -176,6 +177,19 @@ def delete_some(model: type[Base], *conditions: ColumnElement[bool]) -> int:
     some = select(*keys).where(*conditions).limit(DELETED_AT_ONCE)
     gone = delete(model).where(tuple_(*keys).in_(some)).execution_options(synchronize_session=False)
     return row_count(db.session.execute(gone))
+
+
+def set_limits(limits: Mapping[str, str]) -> None:
+    """Let PostgreSQL allow this unit more, or less, than a request. It takes no snapshot yet."""
+    if db.engine.dialect.name == "postgresql":
+        for name, value in limits.items():
+            db.session.execute(text(f"SET LOCAL {name} = '{value}'"))
+
+
+def count_some(which: Select[Any], most: int) -> int:
+    """How many rows a statement finds, counted up to `most`: however many wait, it takes no longer."""
+    some = which.limit(most).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def row_count(result: Result[Any]) -> int:

@@ -5,6 +5,7 @@ a kill or with Valkey gone, costs time and never correctness.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,10 +17,10 @@ from huey import Huey, RedisHuey
 from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 from huey.storage import SqliteStorage
-from sqlalchemy import and_, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core import clock, idempotency
+from volunteer_api.core import clock, idempotency, metrics
 from volunteer_api.core.database import Base, db, sqlite_driver
 from volunteer_api.core.keys import derive_key
 from volunteer_api.core.logs import logger
@@ -29,6 +30,9 @@ from volunteer_api.core.unit_of_work import after_commit, run_unit
 
 QUEUE = "volunteer_api.queue"
 HEARTBEAT = "core.heartbeat"
+# No task: a command notes that it ran.
+BACKUP = "core.backup"
+FINDING = ".finding"
 SWEEP_SECONDS = 5
 RETRY_SECONDS = 300
 # By so much the clocks of two hosts may differ.
@@ -127,7 +131,7 @@ def run_task(app: Flask, name: str, *, asked_at: datetime | None = None) -> None
     """
     found = REGISTRY[name]
     with app.app_context():
-        started_at = clock.now()
+        started_at, begun = clock.now(), time.perf_counter()
         try:
             if asked_at is not None and run_unit(lambda: _has_run_since(name, asked_at), writes=False):
                 return
@@ -136,7 +140,9 @@ def run_task(app: Flask, name: str, *, asked_at: datetime | None = None) -> None
             else:
                 found.work()
                 run_unit(lambda: _record(name, started_at, None), writes=True)
+            metrics.count_run(name, "done", time.perf_counter() - begun)
         except Exception as error:
+            metrics.count_run(name, "failed", time.perf_counter() - begun)
             logger().error("task_failed", task=name, error=type(error).__name__, exc_info=True)
             failure = type(error).__name__
             try:
@@ -167,19 +173,30 @@ def worker_last_seen() -> datetime | None:
     return db.session.scalar(select(TaskRun.finished_at).where(TaskRun.name == HEARTBEAT))
 
 
+def finding_count() -> int:
+    """How many checks found something wrong when they last ran. Needs an open session."""
+    wrong = select(func.count()).where(TaskRun.name.endswith(FINDING), TaskRun.error.is_not(None))
+    return db.session.scalar(wrong) or 0
+
+
 def last_run(name: str) -> TaskRun | None:
     """The last run of a task, or of a check's `….finding`: when it was, how it ended. Needs an open session."""
     return db.session.get(TaskRun, name)
 
 
+def note_run(name: str, started_at: datetime) -> None:
+    """Remember a run that ended well of what no worker runs, like a backup. Needs a unit."""
+    _record(name, started_at, None)
+
+
 def keep_finding(check: str, finding: str | None) -> None:
     """Remember what a nightly check found wrong, None for nothing, until it is called again. Needs a unit."""
-    _record(f"{check}.finding", clock.now(), finding)
+    _record(check + FINDING, clock.now(), finding)
 
 
 def finding_of(check: str) -> str | None:
     """What a check found wrong when it last ran, on whichever worker. Needs an open session."""
-    return db.session.scalar(select(TaskRun.error).where(TaskRun.name == f"{check}.finding"))
+    return db.session.scalar(select(TaskRun.error).where(TaskRun.name == check + FINDING))
 
 
 def build_queue(app: Flask) -> Huey:

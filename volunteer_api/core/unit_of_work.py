@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
+from volunteer_api.core import metrics
 from volunteer_api.core.database import BEGIN_IMMEDIATE, db
 from volunteer_api.core.problems import Busy, Conflict, OutcomeUnknown, Problem, Unavailable
 
@@ -62,6 +63,7 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False, a
             judge(error)
             if attempt == ATTEMPTS or time.monotonic() > deadline:
                 raise (Conflict() if isinstance(error, IntegrityError) else Busy()) from error
+            metrics.RERUNS.labels(type(error).__name__).inc()
             # Several losers of one race must not meet again in step.
             time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))
             continue

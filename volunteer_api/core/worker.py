@@ -14,6 +14,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from volunteer_api.config import load_settings
+from volunteer_api.core import metrics
 from volunteer_api.core.framing import RequestTooSlow
 
 FIRST_BYTE_SECONDS = 0.05  # then the connection waits in the poller, which costs no thread
@@ -60,11 +61,21 @@ class PatientConnection(TConn):
 
 
 class DeadlineWorker(ThreadWorker):
-    """Answers 408 to a client that does not finish its request, and gives its thread to the next."""
+    """Answers 408 to a client that does not finish its request, and gives its thread to the next.
+
+    `place` is its name among the workers; whoever starts it gives it that.
+    """
+
+    place: str
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._pause_seconds = load_settings().read_timeout_seconds
+
+    def init_process(self) -> None:
+        """Begin in the new process: what it counts goes under the name of its place among the workers."""
+        metrics.name_process(self.place)
+        super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
         """As gunicorn's, with our own connection."""

@@ -1,6 +1,6 @@
 """Routes of files."""
 
-from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.access import Principal
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.files import access, images, intake, schemas, service
@@ -14,7 +14,7 @@ blueprint = feature_blueprint("files", __name__, "Photos that people send")
     blueprint,
     "POST",
     "/files",
-    access=signed_in,
+    access=access.with_room,
     upload=True,
     prepare=intake.receive,
     returns=schemas.FileRead,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from volunteer_api.core.problems import InvalidPayload, Problem
+from volunteer_api.core.problems import Conflict, InvalidPayload, Problem
 from volunteer_api.core.schema import Fault, error_list
 
 
@@ -14,6 +14,15 @@ class FileStoreUnavailable(Problem):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(headers={"Retry-After": "5"}, **values)
+
+
+class TooManyUnusedPhotos(Conflict):
+    title = "Too many of the photos that you sent are not used yet."
+    detail = (
+        "%(limit)s of the photos that you sent are not used yet. Use them, or wait: what nothing uses is deleted after "
+        "%(days)s days."
+    )
+    is_outcome = False
 
 
 def refused_photo(fault: Fault) -> InvalidPayload:

@@ -3,14 +3,20 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import settings
+from volunteer_api.core.statements import count_some
+from volunteer_api.files import uses
 from volunteer_api.files.models import StoredFile
 
+# What nothing has used for so long is deleted.
+UNUSED_DAYS = 7
 # Nothing else ever reaches the store: no path leads out of it.
 NAME = re.compile(r"([0-9a-f]{32})(-[0-9]{2,4})?\.jpg", re.ASCII)
 
@@ -96,6 +102,12 @@ def is_ours(name: str) -> bool:
 def known_names(names: Collection[str]) -> set[str]:
     """Those of the photos' names that have a row."""
     return set(db.session.scalars(select(StoredFile.name).where(StoredFile.name.in_(names))))
+
+
+def unused_count(owner_id: UUID, most: int) -> int:
+    """How many photos that a person sent nothing uses, counted up to `most`; of older ones the sweep takes care."""
+    young = StoredFile.touched_at >= clock.now() - timedelta(days=UNUSED_DAYS)
+    return count_some(select(StoredFile.id).where(StoredFile.owner_id == owner_id, young, uses.unused()), most)
 
 
 def files_of(owner_id: UUID) -> list[StoredFile]:

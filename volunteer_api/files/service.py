@@ -22,7 +22,6 @@ from volunteer_api.files.queries import FileView, FoundFile
 from volunteer_api.files.stores import UNFINISHED, store
 
 KEPT_SECONDS = 365 * 86400
-UNUSED_DAYS = 7
 ORPHAN_DAYS = 1
 BATCH = 500
 # No photo is called so, and no sweep takes it for one.
@@ -99,14 +98,15 @@ def delete_files_of(owner_id: UUID) -> None:
     )
 
 
-def delete_unused() -> None:
-    """Delete the photos that nothing has used for a week; at most some hundreds a run, in the running unit."""
+def delete_unused() -> bool:
+    """Delete some hundreds of the photos that nothing has used for a week; whether there may be more."""
     if not uses.registered():
-        return  # nothing can say that it uses a photo: deleting them all would be a mistake of ours
-    old = StoredFile.touched_at < clock.now() - timedelta(days=UNUSED_DAYS)
+        return False  # nothing can say that it uses a photo: deleting them all would be a mistake of ours
+    old = StoredFile.touched_at < clock.now() - timedelta(days=queries.UNUSED_DAYS)
     ids = db.session.scalars(select(StoredFile.id).where(old, uses.unused()).limit(BATCH)).all()
     # Once more `old`: who put it to use meanwhile touched it, and PostgreSQL judges the row again.
     _delete(StoredFile.id.in_(ids), old)
+    return len(ids) == BATCH
 
 
 def delete_orphans() -> None:

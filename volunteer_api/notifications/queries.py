@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, func, select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.notifications.models import Notification
+from volunteer_api.core.statements import count_some
+from volunteer_api.notifications.models import Notification, Push
 from volunteer_api.notifications.templates import render
 
 
@@ -77,6 +78,19 @@ def unread_count(volunteer_id: UUID) -> int:
 def _views(notifications: Sequence[Notification]) -> list[NotificationView]:
     values = named([notification.values for notification in notifications])
     return [_view(*both) for both in zip(notifications, values, strict=True)]
+
+
+def waiting_count(most: int) -> int:
+    """How many notifications, and pushes of them, are to be sent still, each counted up to `most`."""
+    kept = count_some(select(Notification.id).where(Notification.next_attempt_at.is_not(None)), most)
+    return kept + count_some(select(Push.session_id), most)
+
+
+def next_due_at() -> datetime | None:
+    """When the first of them is or was due; None where none waits."""
+    kept = select(func.min(Notification.next_attempt_at)).where(Notification.next_attempt_at.is_not(None))
+    due = db.session.scalars(kept.union_all(select(func.min(Push.next_attempt_at))))
+    return min((moment for moment in due if moment is not None), default=None)
 
 
 def _view(notification: Notification, values: Mapping[str, str]) -> NotificationView:

@@ -4,13 +4,15 @@ import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from datetime import datetime
 
 from flask import Flask, current_app
 
+from volunteer_api.core import scrape
 from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, enqueue, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.notifications import pushing, service, subscriptions
+from volunteer_api.notifications import pushing, queries, service, subscriptions
 from volunteer_api.notifications.handing_over import hand_over
 
 # Each service has a thread; each holds a connection only between its calls.
@@ -45,6 +47,23 @@ def forget() -> None:
     """Delete what is too old to be of use."""
     repeat(service.forget)
     repeat(subscriptions.forget)
+
+
+@scrape.reading(
+    "volunteer_notifications_waiting", "Notifications and pushes that are to be sent, each counted up to 10,000."
+)
+def tell_waiting() -> int:
+    """What `/metrics` says of the outbox."""
+    return queries.waiting_count(scrape.COUNTED_AT_MOST)
+
+
+@scrape.reading(
+    "volunteer_notification_due_timestamp_seconds",
+    "When what waits longest was due, or the next will be, as what waits for the morning; absent where none waits.",
+)
+def tell_next_due() -> datetime | None:
+    """What `/metrics` says of the outbox's oldest."""
+    return queries.next_due_at()
 
 
 def _serve(app: Flask, service_name: str, ends_at: float) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy import and_, delete, func, literal, or_, select, union_all
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
+from volunteer_api.core.statements import set_limits
 from volunteer_api.core.tasks import keep_finding
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import folding, named, queries, registered
@@ -113,7 +114,7 @@ WHOLE = {
 def _looked(look: Callable[[], bool]) -> bool:
     def work() -> bool:
         # All that was ever recorded is counted, for nobody who waits.
-        folding.set_limits(folding.FOLDING)
+        set_limits(folding.FOLDING)
         return look()
 
     return run_unit(work, writes=False, at_one_moment=True)

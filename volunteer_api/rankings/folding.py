@@ -35,7 +35,7 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.core.statements import among, insert
+from volunteer_api.core.statements import among, insert, set_limits
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns, these
 from volunteer_api.rankings.minutes import KEYS, changes_of_minutes, rebuild_minutes
@@ -208,13 +208,6 @@ def _alone(*, waits: bool) -> bool:
         return False
     set_limits(FOLDING)
     return True
-
-
-def set_limits(limits: Mapping[str, str]) -> None:
-    """Let PostgreSQL allow this unit more, or less, than a request. It takes no snapshot yet."""
-    if db.engine.dialect.name == "postgresql":
-        for name, value in limits.items():
-            db.session.execute(text(f"SET LOCAL {name} = '{value}'"))
 
 
 def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:

@@ -1,9 +1,9 @@
 """Background work of the rankings."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from volunteer_api.core import clock, health
+from volunteer_api.core import clock, health, scrape
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, enqueue, finding_of, last_run, task
 from volunteer_api.core.unit_of_work import run_unit
@@ -68,3 +68,12 @@ def warn_of_differences() -> str | None:
     if ended is not None and ended.started_at < clock.now() - CHECK_LATE:
         return f"The rankings were last checked on {ended.started_at:%Y-%m-%d}; see the worker's log."
     return None
+
+
+@scrape.reading(
+    "volunteer_rankings_folded_timestamp_seconds",
+    "Until when rankings are folded into sums; absent where they are not, and are counted live.",
+)
+def tell_folded() -> datetime | None:
+    """What `/metrics` says of the sums: rankings stay exact however late they are, and get slower."""
+    return folding.folded_at()

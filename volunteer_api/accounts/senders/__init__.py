@@ -12,6 +12,7 @@ from flask import Flask, current_app
 
 from volunteer_api.accounts.senders.base import CodeSender, Notice, SendFailed
 from volunteer_api.config import BadEnvironment, Settings
+from volunteer_api.core import metrics
 from volunteer_api.core.logs import logger
 from volunteer_api.core.unit_of_work import run_unit
 
@@ -25,8 +26,9 @@ QUEUE_LENGTH = 100
 class Outbox:
     """Sends codes and notices without holding up the answer, which so tells nothing of provider and phone."""
 
-    def __init__(self, app: Flask, sender: CodeSender) -> None:
+    def __init__(self, app: Flask, sender: CodeSender, provider: str) -> None:
         self._app = app
+        self._provider = provider
         self._sender = sender
         # Its threads begin with the first code, so that a fork before that loses none.
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sms")
@@ -43,6 +45,7 @@ class Outbox:
     def _post(self, work: Callable[[], None], phone: str, purpose: str, if_failed: Callable[[], None] | None) -> None:
         if not self._sender.is_remote:
             work()
+            self._count(if_failed, "sent")
         elif self._free.acquire(blocking=False):
             self._pool.submit(self._deliver, work, phone, purpose, if_failed)
         else:
@@ -55,6 +58,7 @@ class Outbox:
             with self._app.app_context():
                 try:
                     work()
+                    self._count(if_failed, "sent")
                 except SendFailed as error:
                     self._give_up(phone, purpose, error.reason, if_failed)
                 except Exception as error:
@@ -64,11 +68,16 @@ class Outbox:
             self._free.release()
 
     def _give_up(self, phone: str, purpose: str, reason: str, if_failed: Callable[[], None] | None) -> None:
+        self._count(if_failed, "failed")
         event = "notice_not_sent" if if_failed is None else "code_not_sent"
         logger().error(event, phone=f"*{phone[-4:]}", purpose=purpose, reason=reason)
         if if_failed is not None:
             with self._app.app_context():
                 run_unit(if_failed, writes=True)
+
+    def _count(self, if_failed: Callable[[], None] | None, outcome: str) -> None:
+        kind = "notice" if if_failed is None else "code"
+        metrics.MESSAGES.labels(self._provider, kind, outcome).inc()
 
 
 def build_sender(settings: Settings) -> CodeSender:
@@ -88,7 +97,7 @@ def build_sender(settings: Settings) -> CodeSender:
 
 def configure_outbox(app: Flask, settings: Settings) -> None:
     """Give the application its outbox. Raises BadEnvironment."""
-    app.extensions[EXTENSION] = Outbox(app, build_sender(settings))
+    app.extensions[EXTENSION] = Outbox(app, build_sender(settings), settings.sms_sender)
 
 
 def outbox() -> Outbox:

@@ -1,0 +1,113 @@
+"""What the server counts of itself, for Prometheus; docs/operations.md says what to do with it.
+
+A label has one of few values, all of which stand in the code: a route's template, a refusal's code, a task's name.
+Never a path, an id, a phone or an address.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+
+from volunteer_api.core import metrics_folder
+
+# Up to the second from which on a request is logged as slow, and the patience of phones.
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+NO_ROUTE = "none"
+
+_process = ["main"]
+
+# All have labels, so that none of them holds a value before `share` has said where.
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "volunteer_requests",
+    "Requests that were answered, by the route's template, method and class of the status.",
+    ("route", "method", "status"),
+    registry=REGISTRY,
+)
+REQUEST_SECONDS = Histogram(
+    "volunteer_request_seconds",
+    "Seconds from the request's head to its answer, in the worker.",
+    ("route", "method"),
+    buckets=SECONDS,
+    registry=REGISTRY,
+)
+REFUSALS = Counter(
+    "volunteer_refusals",
+    "Problems that were answered, by code: busy, unavailable, outcome_unknown, too_many_requests, shift_full, …",
+    ("code",),
+    registry=REGISTRY,
+)
+RERUNS = Counter(
+    "volunteer_unit_reruns",
+    "Units of work that lost a race or a connection and ran again, by what was raised.",
+    ("error",),
+    registry=REGISTRY,
+)
+LIMITS_SKIPPED = Counter(
+    "volunteer_limits_skipped",
+    "Requests that no rate limit was asked for, because its counters could not be reached, by the limit's name.",
+    ("scope",),
+    registry=REGISTRY,
+)
+MESSAGES = Counter(
+    "volunteer_messages",
+    "Short messages by provider, kind (code, notice) and outcome (sent, failed).",
+    ("provider", "kind", "outcome"),
+    registry=REGISTRY,
+)
+TASK_RUNS = Counter(
+    "volunteer_task_runs", "Runs of background tasks by outcome (done, failed).", ("task", "outcome"), registry=REGISTRY
+)
+TASK_SECONDS = Counter(
+    "volunteer_task_seconds", "Seconds that background tasks ran in all.", ("task",), registry=REGISTRY
+)
+ATTENDANCES = Counter(
+    "volunteer_attendances_settled",
+    "Ended attendances by what came of them: credited, or held for a review.",
+    ("state",),
+    registry=REGISTRY,
+)
+CONNECTIONS = Gauge(
+    "volunteer_database_connections",
+    "Connections to the database that are in use now, in all workers.",
+    ("database",),
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+
+
+# To look a child up by its labels takes longer than to count.
+_answers: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+
+
+def count_answer(route: str, method: str, status: int, seconds: float) -> None:
+    """Count an answer; `route` is the template of its address."""
+    key = (route, method, f"{status // 100}xx")
+    children = _answers.get(key)
+    if children is None:
+        children = _answers[key] = (REQUESTS.labels(*key), REQUEST_SECONDS.labels(route, method))
+    children[0].inc()
+    children[1].observe(seconds)
+
+
+def count_run(task: str, outcome: str, seconds: float) -> None:
+    """Count a run of a background task."""
+    TASK_RUNS.labels(task, outcome).inc()
+    TASK_SECONDS.labels(task).inc(seconds)
+
+
+def share() -> None:
+    """Count where the other processes of this server look, where it has such a folder; before anything is counted.
+
+    By the name of its process and not by its number: a worker that takes a dead one's place goes on where that stopped,
+    sums never fall, and there are as many files as workers, however often they die.
+    """
+    if metrics_folder.folder() is not None:
+        values.ValueClass = values.MultiProcessValue(lambda: _process[0])  # type: ignore[no-untyped-call]  # it has no types
+
+
+def name_process(name: str) -> None:
+    """Say which process of the server this is: no two at a time have one name, which has no underscore."""
+    _process[0] = name
+
+
+# What gunicorn loads by itself finds the folder named by its configuration.
+share()
