@@ -127,6 +127,7 @@ ROWS: dict[str, Entry] = {
     "POST /assets": MANAGES_STATION(
         lambda world: Call(body={"station_id": str(world.station.id), "item_id": str(umbrellas(world))})
     ),
+    "GET /stations/{station_id}/asset-labels.pdf": READS_STOCK(),
     "GET /assets/{asset_id}": READS_STOCK(of_a_piece),
     "GET /c/a/{code}": PUBLIC(lambda world: Call(at={"code": numbered(world).code})),
     "PATCH /assets/{asset_id}": MANAGES_STATION(

@@ -83,6 +83,14 @@ def to_look_up(principal: Principal) -> None:
 
 
 @for_signed_in
+def to_see_assets(principal: Principal, station_id: UUID) -> Station:
+    """Whoever reads the stock of the station, and who serves there now."""
+    station = load_station(station_id)
+    require_serving(principal, Permission.STOCK_READ, station)
+    return station
+
+
+@for_signed_in
 def to_see_asset(principal: Principal, asset_id: UUID) -> Asset:
     """Whoever reads the stock of its station, and who serves there now."""
     asset = _asset(asset_id)

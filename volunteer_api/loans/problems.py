@@ -1,6 +1,6 @@
 """Why loans and numbered pieces are refused."""
 
-from volunteer_api.core.problems import Conflict, Forbidden
+from volunteer_api.core.problems import Conflict, Forbidden, Problem
 
 
 class NotLendable(Conflict):
@@ -53,6 +53,12 @@ class AssetStateConflict(Conflict):
     """`from_state` and `to_state` stand in the body."""
 
     title = "A piece can't become this from what it is."
+
+
+class TooManyPieces(Problem):
+    status = 422
+    title = "These are more pieces than one sheet of labels takes."
+    detail = "There are more than %(most)s numbered pieces here; choose an item, or some numbers."
 
 
 class BorrowerUnknown(Conflict):

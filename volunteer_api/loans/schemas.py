@@ -10,6 +10,7 @@ from volunteer_api.catalog.schemas import StockItemRead
 from volunteer_api.core.schema import (
     Choice,
     Count,
+    CountParameter,
     Flag,
     FlagParameter,
     Id,
@@ -25,7 +26,10 @@ from volunteer_api.inventory.models import MovementKind, MovementReason
 from volunteer_api.loans.models import AssetCondition, AssetState, ReturnCondition
 
 CODE = r"^[A-Z0-9][A-Z0-9-]{1,31}$"
+CODES = r"^[A-Z0-9][A-Z0-9-]{1,31}(,[A-Z0-9][A-Z0-9-]{1,31}){0,99}$"
 MAX_QUANTITY = 10_000
+# Three columns of eight, as sheets of labels of 70 × 37 mm have.
+LABELS_OF_A_SHEET = 24
 
 
 class LoanState(StrEnum):
@@ -235,6 +239,17 @@ class AssetFilter(PageQuery):
     item_id = Id()
     state = Choice(AssetState)
     code = Text(max_length=32)
+
+
+class LabelFilter(Schema):
+    """Which pieces get a label: those of an item, those with these numbers (up to 100, divided by commas), or all.
+
+    `used` is how many labels of the first sheet are gone already; as many places stay blank.
+    """
+
+    item_id = Id()
+    codes = Text(max_length=3300, pattern=CODES)
+    used = CountParameter(minimum=0, maximum=LABELS_OF_A_SHEET - 1, load_default=0)
 
 
 class AssetCreate(Schema):
