@@ -201,6 +201,7 @@ MEMBERS = {
     "request_id": "请求编号",
     "resident_id": "身份证号码",
     "returned_at": "归还时间",
+    "reversed_at": "冲销时间",
     "reverses_id": "冲销的记录编号",
     "revocation": "撤销类别",
     "revocation_reason": "撤销原因",

@@ -8,10 +8,10 @@ from volunteer_api.core.downloads import HTML, PDF, Download
 from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
-from volunteer_api.loans import access, assets, labels, queries, returns, schemas, service
+from volunteer_api.loans import access, assets, labels, queries, return_reversals, returns, schemas, service
 from volunteer_api.loans.borrowers import Contact
 from volunteer_api.loans.label_page import label_page
-from volunteer_api.loans.models import Asset, Loan
+from volunteer_api.loans.models import Asset, Loan, LoanReturn
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.stations.models import Station
 
@@ -98,6 +98,20 @@ def return_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanV
     writes_off = body.get("write_off", False) or body["condition"] == "lost"
     access.require_taking_back(principal, body["station_id"], writes_off=writes_off)
     return returns.take_back(loan, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/loans/<uuid:loan_id>/returns/<uuid:return_id>/reversal",
+    access=access.to_undo_return,
+    body=schemas.ReturnReversalCreate,
+    returns=schemas.LoanRead,
+    idempotency=REQUIRED,
+)
+def reverse_return(principal: Principal, found: LoanReturn, body: dict[str, Any]) -> LoanView:
+    """Undo a return that was recorded by mistake: what it took back is lent again, as before."""
+    return return_reversals.reverse(found, actor_id=principal.volunteer_id, **body)
 
 
 @endpoint(

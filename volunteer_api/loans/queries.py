@@ -85,6 +85,7 @@ class ReturnView:
     written_off: bool
     note: str | None
     returned_at: datetime
+    reversed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:
             LoanReturn.written_off,
             LoanReturn.note,
             LoanReturn.returned_at,
+            LoanReturn.reversed_at,
             Station.id.label("station_id"),
             Station.code.label("station_code"),
             Station.name.label("station_name"),
@@ -211,6 +213,7 @@ def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:
                 written_off=one.written_off,
                 note=one.note,
                 returned_at=one.returned_at,
+                reversed_at=one.reversed_at,
             )
             for one in returns
         ],
@@ -351,7 +354,7 @@ def _loans(reader_id: UUID) -> Rows:
     def came_back(condition: ReturnCondition) -> Any:
         return (
             select(func.coalesce(func.sum(LoanReturn.quantity), 0))
-            .where(LoanReturn.loan_id == Loan.id, LoanReturn.condition == condition)
+            .where(LoanReturn.loan_id == Loan.id, LoanReturn.condition == condition, LoanReturn.reversed_at.is_(None))
             .scalar_subquery()
         )
 

@@ -134,7 +134,7 @@ class OwnLoanFilter(PageQuery):
 
 
 class LoanReturnRead(Schema):
-    """What came back at one time; of what is lost nothing came."""
+    """What came back at one time; of what is lost nothing came. One that is reversed was a mistake."""
 
     id = Id(required=True)
     station = Nested(LoanStationRead, required=True)
@@ -143,6 +143,7 @@ class LoanReturnRead(Schema):
     written_off = Flag(required=True)
     note = Text(max_length=500, required=True, allow_none=True)
     returned_at = Moment(required=True)
+    reversed_at = Moment(required=True, allow_none=True)
 
 
 class LoanDocumentRead(Schema):
@@ -219,6 +220,13 @@ class LoanReturnCreate(Schema):
     def check_write_off(self, data: dict[str, Any], **_options: Any) -> None:
         if "write_off" in data and data["condition"] != ReturnCondition.DAMAGED:
             raise fault("write_off_of_damaged", "Only what comes back damaged is kept or written off.", "write_off")
+
+
+class ReturnReversalCreate(Schema):
+    """Of a return that was a mistake. What takes a prohibited item off the shelf again names who saw it."""
+
+    note = Text(max_length=500)
+    witness = Text(max_length=100)
 
 
 class LoanExtensionCreate(Schema):
