@@ -34,6 +34,7 @@ SECTIONS = {
     "national_exports_made": "我经手的报送批次",
     "notifications": "通知",
     "profile": "个人资料",
+    "receipts_reversed": "我冲销的调拨收货",
     "qualifications_recorded": "由我登记的培训和保险",
     "rankings_closed": "我结榜的时间段",
     "roll_call_marks": "负责人对我的点名",
