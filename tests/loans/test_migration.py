@@ -1,33 +1,20 @@
 """The version of loans can be taken back with loans in the tables."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from sqlalchemy import inspect, text
 
 from tests.factories import unit_of
 from tests.inventory.factories import make_item, move
 from tests.loans.factories import Desk, add_up, bring_back, lend, make_desk, number, read, undo_return
-from tests.servers import Databases, close, make_settings, migrate
-from volunteer_api.app import create_app
+from tests.servers import migrate
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
 
 BEFORE = "2026_11_25_4_stock"
 BEFORE_REVERSALS = "2026_11_27_5_stocktake_versions"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a database that no other test sees."""
-    url = databases.empty_sqlite() if request.param == "sqlite" else databases.empty_postgresql()
-    app = create_app(make_settings(url, databases.own))
-    migrate(app)
-    yield app
-    close(app)
 
 
 def test_down_and_up_with_loans(own_app: Flask) -> None:

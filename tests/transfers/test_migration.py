@@ -1,19 +1,16 @@
 """The tables of transfers go and come back with rows in them; what is under way is forgotten with them."""
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from tests.factories import unit_of
 from tests.inventory.factories import make_item
-from tests.servers import Databases, close, make_settings, migrate
+from tests.servers import migrate
 from tests.transfers.factories import Pair, make_pair, receive, send, stock, undo_receipt
-from volunteer_api.app import create_app
 from volunteer_api.core.database import db
 from volunteer_api.transfers.check_queries import differences
 from volunteer_api.transfers.models import ShortfallReason
@@ -21,15 +18,6 @@ from volunteer_api.transfers.queries import read_transfer
 
 BEFORE = "2026_11_25_6_stocktakes"
 BEFORE_REVERSALS = "2026_11_27_5_stocktake_versions"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a migrated database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    yield app
-    close(app)
 
 
 def test_down_and_up_with_transfers_under_way(own_app: Flask) -> None:

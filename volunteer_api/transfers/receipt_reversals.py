@@ -17,8 +17,6 @@ from volunteer_api.inventory.models import QUARANTINED, SEALED, Movement, Moveme
 from volunteer_api.inventory.queries import Entry
 from volunteer_api.inventory.service import write_reversal
 from volunteer_api.inventory.shelf import Change
-from volunteer_api.stations.models import StationStatus
-from volunteer_api.stations.problems import StationClosed
 from volunteer_api.transfers import journal, queries, service
 from volunteer_api.transfers.models import (
     ReceiptReversal,
@@ -45,10 +43,7 @@ def reverse(receipt: TransferStep, *, actor_id: UUID, note: str | None = None, w
     came is no longer there, PiecesNumbered, WitnessMissing or WitnessIsHandler (409).
     """
     transfer = db.session.get_one(Transfer, receipt.transfer_id)
-    for station in service.hold_stations(transfer.from_station_id, transfer.to_station_id).values():
-        # A station that is closed awaits nothing, and has sent nothing that did not arrive.
-        if station.status == StationStatus.CLOSED:
-            raise StationClosed(name=station.name)
+    service.require_open(service.hold_stations(transfer.from_station_id, transfer.to_station_id))
     queries.lock(transfer)
     done = db.session.get(ReceiptReversal, receipt.id)
     if done is not None:
