@@ -54,6 +54,7 @@ def test_a_sheet_of_what_can_be_stuck_on(
     assert (elsewhere.status_code, pages_of(elsewhere.data), text_of(elsewhere.data)) == (200, 1, "")
 
 
+@pytest.mark.either_database
 def test_some_of_them_from_a_place_on_the_sheet(unit: Callable[..., Any], client: ApiClient, desk: Desk) -> None:
     """By number or by item; a sheet that was used in part goes on."""
     unit(lambda: [number(desk, code=f"U-{place}") for place in range(1, 7)])
@@ -70,6 +71,7 @@ def test_some_of_them_from_a_place_on_the_sheet(unit: Callable[..., Any], client
         assert phone.get(f"{path_of(desk.station_id)}?{query}").status_code == 422
 
 
+@pytest.mark.either_database
 def test_too_many_are_refused_by_name(
     unit: Callable[..., Any], client: ApiClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

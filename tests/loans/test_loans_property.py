@@ -339,7 +339,7 @@ class TwoDesks(RuleBasedStateMachine):
 def test_everything_adds_up_at_two_desks(app: Flask) -> None:
     machine = type("Desks", (TwoDesks,), {"app": app})
     chosen = settings(
-        max_examples=8,
+        max_examples=5,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -118,6 +118,7 @@ def test_each_lot_comes_back_to_its_line(unit: Unit, desk: Desk) -> None:
     unit(add_up)
 
 
+@pytest.mark.either_database
 def test_what_was_lost_of_a_recalled_lot(unit: Unit, desk: Desk) -> None:
     """Its reversal passes through quarantine, and takes nothing else off the shelf."""
     item_id = unit(lambda: make_item(kind=ItemKind.DURABLE))
@@ -136,6 +137,7 @@ def test_what_was_lost_of_a_recalled_lot(unit: Unit, desk: Desk) -> None:
     unit(add_up)
 
 
+@pytest.mark.either_database
 def test_what_stands_against_it(unit: Unit, desk: Desk) -> None:
     """Twice, by the borrower herself, of somebody forgotten, behind a count, or when the pieces are gone again."""
     loan = unit(lambda: lend(desk, 2))
@@ -198,6 +200,7 @@ def test_a_piece_that_went_on_stays(unit: Unit, desk: Desk) -> None:
     unit(add_up)
 
 
+@pytest.mark.either_database
 def test_over_http(client: Any, unit: Unit, desk: Desk) -> None:
     """Once under its key; only of this loan; whoever can't write off at the desk undoes no write-off."""
     loan = unit(lambda: lend(desk, 2))

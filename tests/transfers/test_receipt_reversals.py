@@ -95,6 +95,7 @@ def test_one_of_several_receipts(unit: Unit, pair: Pair, item: UUID) -> None:
     assert there(unit, pair) == held
 
 
+@pytest.mark.either_database
 def test_what_was_lost_of_a_recalled_lot(unit: Unit, pair: Pair, item: UUID) -> None:
     """Its reversal passes through quarantine, and takes nothing else off the shelf."""
     unit(lambda: stock(pair.sender, item, 3, lot_number="A", expires_on=date(2099, 1, 1)))
@@ -111,6 +112,7 @@ def test_what_was_lost_of_a_recalled_lot(unit: Unit, pair: Pair, item: UUID) -> 
     assert there(unit, pair) == {("A", ""): (0, 3), ("A", QUARANTINED): (0, 0)}
 
 
+@pytest.mark.either_database
 def test_what_stands_against_it(unit: Unit, pair: Pair, item: UUID) -> None:
     """What came was used, or counted; what went back has arrived."""
     unit(lambda: stock(pair.sender, item, 9))
@@ -135,6 +137,7 @@ def test_what_stands_against_it(unit: Unit, pair: Pair, item: UUID) -> None:
     there(unit, pair)
 
 
+@pytest.mark.either_database
 def test_over_http(client: Any, unit: Unit, pair: Pair, item: UUID) -> None:
     """Once under its key; what is no receipt of this transfer is not found."""
     unit(lambda: stock(pair.sender, item, 5))
