@@ -137,6 +137,7 @@ STATED = {
     "tally_faults.subject_id": Stated(Fate.KEPT, "an alarm about a sum", None, "a sum of what is exported"),
     "tally_totals.subject_id": Stated(Fate.KEPT, "a sum, of an id", None, "a sum of what is exported"),
     "training_records.volunteer_id": Stated(Fate.DELETED, "nothing sums them up", "trainings"),
+    "receipt_reversals.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "receipts_reversed"),
     "station_status_changes.changed_by": Stated(Fate.KEPT, "a station's history of service", "station_status_changes"),
     "transfer_steps.actor_id": Stated(Fate.KEPT, "stock documents name who signed them", "transfers"),
     "team_invitation_codes.created_by": Stated(Fate.KEPT, "a team's code, good until it expires", "invitation_codes"),

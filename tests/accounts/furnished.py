@@ -61,6 +61,7 @@ from volunteer_api.stocktakes import service as stocktakes
 from volunteer_api.stocktakes.models import Stocktake
 from volunteer_api.teams.models import InvitationCode, Membership, MembershipState
 from volunteer_api.transfers import service as transfers
+from volunteer_api.transfers.models import ReceiptReversal, TransferStep
 
 NAME, PHONE, RESIDENT_ID = "欧阳翠花", "+8613855557777", "410403195803080021"
 
@@ -182,15 +183,17 @@ def furnish(scene: Scene) -> UUID:
         reason=MovementReason.OTHER,
         lines=[{"item_id": make_item(), "quantity": 1}],
     )
-    transfers.request(
+    asked = transfers.request(
         actor_id=volunteer.id,
         from_station_id=scene.station_id,
         to_station_id=make_station(organization_id=scene.office_id).id,
         lines=[{"item_id": make_item(), "quantity": 1}],
         needs_organizer=True,
     )
+    step_id = db.session.scalars(select(TransferStep.id).where(TransferStep.transfer_id == asked.id)).one()
     db.session.add_all(
         [
+            ReceiptReversal(step_id=step_id, actor_id=volunteer.id, note="数错了", reversed_at=now),
             InvitationCode(
                 team_id=scene.team_id,
                 created_by=volunteer.id,

@@ -1,30 +1,18 @@
 """Folded names come to items that are there already, double ones among them."""
 
-from typing import Any
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from sqlalchemy import inspect, text
 
 from tests.factories import unit_of
 from tests.inventory.factories import make_item
-from tests.servers import Databases, close, make_settings, migrate
-from volunteer_api.app import create_app
+from tests.servers import migrate
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import change_item
 from volunteer_api.core.database import db
 
 BEFORE = "2026_11_27_3_feedback_leaders"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Any:
-    """An application on a database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    yield app
-    close(app)
 
 
 def test_items_that_are_one_article_stay_apart(own_app: Flask) -> None:

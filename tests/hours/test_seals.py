@@ -1,6 +1,6 @@
 """Seals of the ledger's days: nobody changes, takes out or slips in a row without its name being found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -15,8 +15,6 @@ from sqlalchemy import select, text
 from tests.attendance.factories import Scene, make_scene
 from tests.factories import current_app_is, unit_of
 from tests.hours.test_service import FIRST, HOUR, credit
-from tests.servers import Databases, close, make_settings
-from volunteer_api.app import create_app
 from volunteer_api.certificates import service as certificates
 from volunteer_api.certificates.models import Certificate
 from volunteer_api.cli import common
@@ -60,15 +58,6 @@ def verify(app: Flask, at: datetime | None = None, **options: Any) -> list[Fault
         outcome = seal_check.verify(tell=found.append, **options)
     assert outcome.faults == len(found)
     return found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a database that no other test sees: its triggers are taken away."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    yield app
-    close(app)
 
 
 def by_hand(app: Flask, *statements: str, **values: Any) -> None:

@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.factories import unit_of
 from tests.inventory.factories import make_depot, make_item, move
-from tests.servers import Databases, close, make_settings, migrate
-from volunteer_api.app import create_app
+from tests.servers import migrate
 from volunteer_api.cli import common
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -22,15 +21,6 @@ from volunteer_api.stocktakes import service as stocktakes
 from volunteer_api.stocktakes.models import Stocktake
 
 BEFORE = "2026_11_25_3_catalog"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_app(request: pytest.FixtureRequest, databases: Databases) -> Any:
-    """An application on a database that no other test sees."""
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgresql()
-    app = create_app(make_settings(url, databases.own))
-    yield app
-    close(app)
 
 
 def furnish() -> Any:

@@ -21,9 +21,11 @@ from tests.inventory.factories import line_of
 from tests.stations.factories import make_station
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.service import create_item
+from volunteer_api.core.database import db
 from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import MovementReason, RecordableKind
-from volunteer_api.loans import assets, service
+from volunteer_api.loans import assets, returns, service
+from volunteer_api.loans.models import Loan, ReturnCondition
 from volunteer_api.loans.queries import AssetView, LoanView
 
 # Loans come back to every desk, so every desk finds them.
@@ -86,6 +88,20 @@ def bringing_back(world: World) -> Call:
     )
 
 
+def undoing_a_return(world: World) -> Call:
+    """Of one piece that came back to the station that lent it."""
+    loan_id = lent(world).id
+    loan = returns.take_back(
+        db.session.get_one(Loan, loan_id),
+        station_id=world.station.id,
+        actor_id=world.manager.id,
+        condition=ReturnCondition.GOOD,
+        quantity=1,
+    )
+    assert loan.returns
+    return Call(at={"loan_id": loan_id, "return_id": loan.returns[0].id}, body={})
+
+
 def of_a_loan(world: World) -> Call:
     """One of the station's."""
     return Call(at={"loan_id": lent(world).id})
@@ -118,6 +134,7 @@ ROWS: dict[str, Entry] = {
     )(borrowed),
     "POST /loans/lookup": LOOKS_UP(lambda world: Call(body={"slip_number": lent(world).slip_number})),
     "POST /loans/{loan_id}/return": MANAGES_STATION(bringing_back),
+    "POST /loans/{loan_id}/returns/{return_id}/reversal": MANAGES_STATION(undoing_a_return),
     "POST /loans/{loan_id}/extension": MANAGES_STATION(
         lambda world: Call(at={"loan_id": lent(world).id}, body={"due_at": moment(24 * 20)})
     ),
@@ -127,6 +144,7 @@ ROWS: dict[str, Entry] = {
     "POST /assets": MANAGES_STATION(
         lambda world: Call(body={"station_id": str(world.station.id), "item_id": str(umbrellas(world))})
     ),
+    "GET /stations/{station_id}/asset-labels.pdf": READS_STOCK(),
     "GET /assets/{asset_id}": READS_STOCK(of_a_piece),
     "GET /c/a/{code}": PUBLIC(lambda world: Call(at={"code": numbered(world).code})),
     "PATCH /assets/{asset_id}": MANAGES_STATION(

@@ -13,8 +13,8 @@ from tests.inventory.factories import Depot, make_depot, make_item, make_station
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import QUARANTINED, Movement, StockBalance, StockEntry
-from volunteer_api.loans import assets, checks, queries, returns, service
-from volunteer_api.loans.models import Asset, Loan, LoanLine, ReturnCondition
+from volunteer_api.loans import assets, checks, queries, return_reversals, returns, service
+from volunteer_api.loans.models import Asset, Loan, LoanLine, LoanReturn, ReturnCondition
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import Role, ScopeType
@@ -82,6 +82,15 @@ def bring_back(
         actor_id=desk.other_manager_id if elsewhere else desk.manager_id,
         condition=ReturnCondition(condition),
         quantity=quantity,
+        **values,
+    )
+
+
+def undo_return(desk: Desk, return_id: UUID, *, elsewhere: bool = False, **values: Any) -> LoanView:
+    """The desk's manager, or the other one's, reverses a return."""
+    return return_reversals.reverse(
+        db.session.get_one(LoanReturn, return_id),
+        actor_id=desk.other_manager_id if elsewhere else desk.manager_id,
         **values,
     )
 

@@ -1,5 +1,6 @@
 """Whatever people do at two desks, everything adds up: a state machine against a model that counts on its fingers."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from tests.loans.factories import (
     outstanding,
     shelf,
     state_of,
+    undo_return,
 )
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -57,6 +59,19 @@ class Lent:
     closed_at: datetime | None = None
 
 
+@dataclass
+class Back:
+    """A return as the model knows it; `moves` is how often its numbered piece had moved by then."""
+
+    id: UUID
+    loan: Lent
+    taken: int
+    condition: str
+    elsewhere: bool
+    moves: int
+    reversed: bool = False
+
+
 class TwoDesks(RuleBasedStateMachine):
     """One desk that lends and one that only takes back; `self.unit` commits each step."""
 
@@ -72,6 +87,8 @@ class TwoDesks(RuleBasedStateMachine):
         self.loans: list[Lent] = []
         # State, and whether it is at the other desk.
         self.pieces: dict[UUID, tuple[str, bool]] = {}
+        self.moves: Counter[UUID | None] = Counter()
+        self.returns: list[Back] = []
 
     @initialize()
     def open_desk(self) -> None:
@@ -88,6 +105,10 @@ class TwoDesks(RuleBasedStateMachine):
             with pytest.raises(Conflict):
                 self.unit(work)
             return None
+
+    def put_piece(self, asset_id: UUID, state: str, elsewhere: bool = False) -> None:
+        self.pieces[asset_id] = (state, elsewhere)
+        self.moves[asset_id] += 1
 
     def numbered(self, state: str, elsewhere: bool = False) -> list[UUID]:
         return [asset_id for asset_id, known in self.pieces.items() if known == (state, elsewhere)]
@@ -110,7 +131,7 @@ class TwoDesks(RuleBasedStateMachine):
         asset_id = self.numbered("in_stock")[pick % len(self.numbered("in_stock"))]
         loan = self.do(lambda: lend(self.desk, asset_id=asset_id), allowed=True)
         self.here -= 1
-        self.pieces[asset_id] = ("on_loan", False)
+        self.put_piece(asset_id, "on_loan")
         self.loans.append(Lent(loan.id, asset_id, 1))
 
     @precondition(lambda self: any(known != ("in_stock", False) for known in self.pieces.values()))
@@ -135,7 +156,7 @@ class TwoDesks(RuleBasedStateMachine):
         taken = quantity or loan.outstanding
         allowed = 0 < taken <= loan.outstanding and not (condition == "lost" and elsewhere)
         write_off = condition == "written off"
-        self.do(
+        back = self.do(
             lambda: bring_back(
                 self.desk,
                 loan.id,
@@ -153,7 +174,11 @@ class TwoDesks(RuleBasedStateMachine):
             loan.closed_at = self.now
         states = {"good": "in_stock", "damaged": "repair", "written off": "retired", "lost": "lost"}
         if loan.asset_id is not None:
-            self.pieces[loan.asset_id] = (states[condition], elsewhere)
+            self.put_piece(loan.asset_id, states[condition], elsewhere)
+        self.land(taken, condition, elsewhere)
+        self.returns.append(Back(back.returns[-1].id, loan, taken, condition, elsewhere, self.moves[loan.asset_id]))
+
+    def land(self, taken: int, condition: str, elsewhere: bool) -> None:
         if condition == "good":
             self.here += 0 if elsewhere else taken
             self.there += taken if elsewhere else 0
@@ -161,6 +186,45 @@ class TwoDesks(RuleBasedStateMachine):
             self.quarantined[elsewhere] += taken
         else:
             self.written_off += taken
+
+    def is_still_there(self, back: Back) -> bool:
+        """Whether what a return brought can be taken away again: pieces without numbers are one like another."""
+        if back.loan.asset_id is not None:
+            return back.moves == self.moves[back.loan.asset_id]
+        if back.condition == "good":
+            held = self.there if back.elsewhere else self.here
+            return back.taken <= held - len(self.numbered("in_stock", back.elsewhere))
+        if back.condition == "damaged":
+            return back.taken <= self.quarantined[back.elsewhere] - len(self.numbered("repair", back.elsewhere))
+        return True
+
+    @precondition(lambda self: self.returns)
+    @rule(pick=PICK)
+    def reverse_return(self, pick: int) -> None:
+        """Any, though most are of pieces that are gone, or reversed already."""
+        self.reverse(self.returns[-1 - pick % len(self.returns)])
+
+    @precondition(lambda self: any(loan.outstanding for loan in self.loans))
+    @rule(pick=PICK, condition=CONDITION, elsewhere=st.booleans())
+    def mistake_a_return(self, pick: int, condition: str, elsewhere: bool) -> None:
+        """All that is outstanding of a loan, or one of it, is typed in, and taken back at once."""
+        places = [place for place, loan in enumerate(self.loans) if loan.outstanding]
+        self.come_back(places[pick % len(places)], None if pick % 2 else 1, condition, elsewhere)
+        if self.returns:
+            self.reverse(self.returns[-1])
+
+    def reverse(self, back: Back) -> None:
+        loan = back.loan
+        forgotten = loan.closed_at is not None and loan.closed_at + timedelta(days=30) <= self.now
+        allowed = not back.reversed and not forgotten and self.is_still_there(back)
+        self.do(lambda: undo_return(self.desk, back.id, elsewhere=back.elsewhere), allowed=allowed)
+        if not allowed:
+            return
+        back.reversed, loan.closed_at = True, None
+        loan.outstanding += back.taken
+        self.land(-back.taken, back.condition, back.elsewhere)
+        if loan.asset_id is not None:
+            self.put_piece(loan.asset_id, "on_loan")
 
     @precondition(lambda self: self.numbered("on_loan"))
     @rule(pick=PICK, condition=CONDITION, elsewhere=st.booleans())
@@ -184,7 +248,7 @@ class TwoDesks(RuleBasedStateMachine):
     def send_to_repair(self, pick: int) -> None:
         asset_id = self.numbered("in_stock")[pick % len(self.numbered("in_stock"))]
         self.do(lambda: self.change(asset_id, AssetState.REPAIR), allowed=True)
-        self.pieces[asset_id] = ("repair", False)
+        self.put_piece(asset_id, "repair")
         self.here -= 1
         self.quarantined[False] += 1
 
@@ -193,7 +257,7 @@ class TwoDesks(RuleBasedStateMachine):
     def repair(self, pick: int) -> None:
         asset_id = self.numbered("repair")[pick % len(self.numbered("repair"))]
         self.do(lambda: self.change(asset_id, AssetState.IN_STOCK), allowed=True)
-        self.pieces[asset_id] = ("in_stock", False)
+        self.put_piece(asset_id, "in_stock")
         self.here += 1
         self.quarantined[False] -= 1
 
@@ -209,7 +273,7 @@ class TwoDesks(RuleBasedStateMachine):
             ),
             allowed=True,
         )
-        self.pieces[asset_id] = ("in_stock", False)
+        self.put_piece(asset_id, "in_stock")
         self.there -= 1
         self.here += 1
 
@@ -275,7 +339,7 @@ class TwoDesks(RuleBasedStateMachine):
 def test_everything_adds_up_at_two_desks(app: Flask) -> None:
     machine = type("Desks", (TwoDesks,), {"app": app})
     chosen = settings(
-        max_examples=8,
+        max_examples=5,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.inventory.factories import move
-from tests.loans.factories import Desk, add_up, bring_back, lend, make_desk, number, outstanding, shelf, state_of
+from tests.loans.factories import (
+    Desk,
+    add_up,
+    bring_back,
+    lend,
+    make_desk,
+    number,
+    outstanding,
+    shelf,
+    state_of,
+    undo_return,
+)
 from volunteer_api.core import unit_of_work
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
@@ -114,6 +125,49 @@ def test_returns_that_cross_each_other(postgresql_unit: Unit, race: Any, monkeyp
     assert named(race(16, back)) == {"LoanView": 16}
     assert postgresql_unit(lambda: shelf(desk.station_id, desk.item_id)) == (12, 0, 0)
     assert postgresql_unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (8, 0, 0)
+    postgresql_unit(add_up)
+
+
+def test_a_return_is_reversed_once_whatever_comes_back(
+    postgresql_unit: Unit, race: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four taps one counts, and beside them the rest of the loan comes back, and another one at the other desk."""
+    desk = postgresql_unit(make_desk)
+    loan, other = postgresql_unit(lambda: lend(desk, 3)), postgresql_unit(lambda: lend(desk))
+    wrong = postgresql_unit(lambda: bring_back(desk, loan.id, 1, elsewhere=True)).returns[0].id
+    # A deadlock would be run again, and nobody would see it.
+    monkeypatch.setattr(unit_of_work, "ATTEMPTS", 1)
+
+    def act(count: int) -> Any:
+        if count == 4:
+            return postgresql_unit(lambda: bring_back(desk, loan.id, 2))
+        if count == 5:
+            return postgresql_unit(lambda: bring_back(desk, other.id, elsewhere=True))
+        return postgresql_unit(lambda: undo_return(desk, wrong, elsewhere=True))
+
+    assert named(race(6, act)) == {"LoanView": 3, "return_reversed": 3}
+    assert postgresql_unit(lambda: outstanding(loan.id)) == (1, 1)
+    assert postgresql_unit(lambda: shelf(desk.station_id, desk.item_id)) == (8, 0, 1)
+    assert postgresql_unit(lambda: shelf(desk.other_station_id, desk.item_id)) == (1, 0, 0)
+    postgresql_unit(add_up)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_piece_is_lent_again_or_was_never_back(postgresql_unit: Unit, race: Any, attempt: int) -> None:
+    desk = postgresql_unit(make_desk)
+    asset = postgresql_unit(lambda: number(desk))
+    loan = postgresql_unit(lambda: lend(desk, asset_id=asset.id))
+    wrong = postgresql_unit(lambda: bring_back(desk, loan.id)).returns[0].id
+
+    def act(count: int) -> Any:
+        return postgresql_unit(lambda: undo_return(desk, wrong) if count else lend(desk, asset_id=asset.id))
+
+    assert named(race(2, act)) in (
+        {"LoanView": 1, "asset_not_in_stock": 1},
+        {"LoanView": 1, "piece_changed_since": 1},
+    )
+    assert postgresql_unit(lambda: state_of(asset.id))[0] == "on_loan"
+    assert postgresql_unit(lambda: shelf(desk.station_id, desk.item_id)) == (9, 0, 1)
     postgresql_unit(add_up)
 
 

@@ -337,6 +337,25 @@ def test_rest_between_shifts(
             assert "60" in answer.get_json()["detail"]
 
 
+@pytest.mark.parametrize(("gap_minutes", "code"), [(30, "overlapping_shift"), (60, None)])
+def test_rest_before_a_shift_that_runs(
+    app: Any, client: Any, unit: Any, change_settings: Any, gap_minutes: int, code: str | None
+) -> None:
+    """It is counted to the shift's own start, however late somebody asks for a place in it."""
+    with_rules(app, change_settings, rest_minutes=60)
+    running = clock.now() - HOUR
+
+    def prepare() -> MadeActivity:
+        with clock.at(running - 3 * HOUR):
+            first = make_activity(starts_at=running - timedelta(minutes=gap_minutes) - HOUR, duration=HOUR)
+            service.sign_up(shift_id=first.shift_id, volunteer_id=first.scene.member_id)
+            return make_activity(scene=first.scene, starts_at=running, duration=2 * HOUR)
+
+    later = unit(prepare)
+    answer = post(client, later.scene.member_id, f"/shifts/{later.shift_id}/sign-ups")
+    assert (answer.status_code, answer.get_json().get("code")) == ((409, code) if code else (201, None))
+
+
 @pytest.mark.parametrize(
     ("refuse", "missed", "outcome"), [(True, 2, 409), (False, 2, "pending"), (True, 1, "confirmed")]
 )

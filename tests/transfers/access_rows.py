@@ -8,7 +8,8 @@ from tests.access_scene import MANAGES_STATION, ORGANIZES, READS_STOCK, SIGNED_I
 from tests.inventory.factories import line_of
 from tests.stations.factories import make_station
 from volunteer_api.core.database import db
-from volunteer_api.transfers import service
+from volunteer_api.transfers import queries, receiving, service
+from volunteer_api.transfers.models import Transfer
 
 REASON = {"reason": "不需要了"}
 
@@ -48,6 +49,14 @@ def make(world: World, *, outgoing: bool, state: str) -> UUID:
     return made.id
 
 
+def undoing_a_receipt(world: World) -> Call:
+    """Of what came to the manager's station."""
+    transfer_id = make(world, outgoing=False, state="shipped")
+    receiving.receive(db.session.get_one(Transfer, transfer_id), actor_id=world.manager.id)
+    receipt_id = queries.read_transfer(transfer_id).steps[-1].id
+    return Call(at={"transfer_id": transfer_id, "receipt_id": receipt_id}, body={})
+
+
 def stock_of(world: World, station_id: UUID) -> None:
     """Something to send."""
     at_home, world.station = world.station, db.session.get_one(type(world.station), station_id)
@@ -78,5 +87,6 @@ ROWS: dict[str, Entry] = {
         partial(transfer, body={}, outgoing=True, state="approved")
     ),
     "POST /transfers/{transfer_id}/receipt": MANAGES_STATION(partial(transfer, body={}, state="shipped")),
+    "POST /transfers/{transfer_id}/receipts/{receipt_id}/reversal": MANAGES_STATION(undoing_a_receipt),
     "POST /transfers/{transfer_id}/cancellation": MANAGES_STATION(partial(transfer, body=REASON)),
 }

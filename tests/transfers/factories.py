@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from tests.factories import make_volunteer, next_number
 from tests.inventory.factories import line_of, make_station
 from volunteer_api.core.database import db
@@ -14,8 +16,8 @@ from volunteer_api.inventory.service import record_movement
 from volunteer_api.organizations.grants import grant
 from volunteer_api.organizations.models import OrganizationKind, Role, ScopeType
 from volunteer_api.organizations.service import create_organization
-from volunteer_api.transfers import receiving, service
-from volunteer_api.transfers.models import Transfer
+from volunteer_api.transfers import receipt_reversals, receiving, service
+from volunteer_api.transfers.models import StepKind, Transfer, TransferStep
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,18 @@ def receive(pair: Pair, transfer_id: UUID, lines: Sequence[Any] | None = None) -
     transfer = db.session.get_one(Transfer, transfer_id)
     side = pair.sender if transfer.to_station_id == pair.sender.station_id else pair.receiver
     receiving.receive(transfer, actor_id=side.manager_id, lines=lines)
+
+
+def undo_receipt(pair: Pair, transfer_id: UUID, number: int = -1, **values: Any) -> None:
+    """The receiver's manager takes back the receipt of this number among all of them, the last one first."""
+    receipts = db.session.scalars(
+        select(TransferStep)
+        .where(TransferStep.transfer_id == transfer_id, TransferStep.kind == StepKind.RECEIVED)
+        .order_by(TransferStep.sequence)
+    ).all()
+    transfer = db.session.get_one(Transfer, transfer_id)
+    side = pair.sender if transfer.to_station_id == pair.sender.station_id else pair.receiver
+    receipt_reversals.reverse(receipts[number], actor_id=side.manager_id, **values)
 
 
 def cancel(pair: Pair, transfer_id: UUID) -> None:

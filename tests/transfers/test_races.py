@@ -11,10 +11,23 @@ from flask import Flask
 from sqlalchemy import event, func, select
 
 from tests.inventory.factories import make_item
-from tests.transfers.factories import Pair, approve, ask, balances, make_manager, make_pair, send, stock
+from tests.transfers.factories import (
+    Pair,
+    approve,
+    ask,
+    balances,
+    make_manager,
+    make_pair,
+    receive,
+    send,
+    stock,
+    undo_receipt,
+    use,
+)
 from volunteer_api.core.database import db
+from volunteer_api.core.problems import Problem
 from volunteer_api.inventory.models import StockEntry
-from volunteer_api.transfers import queries
+from volunteer_api.transfers import check_queries, queries
 from volunteer_api.transfers.models import Transfer
 
 
@@ -49,6 +62,29 @@ def test_a_shipment_and_a_receipt_happen_once(postgresql_client: Any, postgresql
     assert Counter(race(6, post(receivers, "receipt"))) == {"received": 1, "transfer_already_received": 5}
     assert postgresql_unit(lambda: balances(pair.receiver.station_id)) == {("", ""): (4, 0)}
     assert postgresql_unit(lambda: balances(pair.sender.station_id)) == {("", ""): (6, 0)}
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_receipt_is_reversed_once_whatever_else_is_done(postgresql_unit: Any, race: Any, turn: int) -> None:
+    """Of three taps one counts, unless what came is used first; the rest of the shipment arrives beside them."""
+    pair, item_id = postgresql_unit(scene)
+    transfer_id = postgresql_unit(lambda: send(pair, {"item_id": item_id, "quantity": 4}))
+    postgresql_unit(lambda: receive(pair, transfer_id, [{"item_id": item_id, "quantity": 3}]))
+
+    def act(number: int) -> Any:
+        if number == 0:
+            return postgresql_unit(lambda: receive(pair, transfer_id, [{"item_id": item_id, "quantity": 1}]))
+        if number == 1 and turn:
+            return postgresql_unit(lambda: use(pair.receiver, item_id, 2))
+        return postgresql_unit(lambda: undo_receipt(pair, transfer_id, 0))
+
+    outcomes = Counter(one.code if isinstance(one, Problem) else "done" for one in race(4, act))
+    held = postgresql_unit(lambda: balances(pair.receiver.station_id))[("", "")]
+    used_first = {"done": 2, "stock_too_low": 2}, (2, 0)
+    reversed_first = {"done": 2, "receipt_reversed": 1, "stock_too_low": 1}, (1, 3)
+    expected = [used_first, reversed_first] if turn else [({"done": 2, "receipt_reversed": 2}, (1, 3))]
+    assert (outcomes, held) in expected
+    assert postgresql_unit(lambda: check_queries.differences(10)) == []
 
 
 def test_a_double_tap_with_one_key(client: Any, unit: Any, race: Any) -> None:
@@ -136,7 +172,7 @@ def test_crossing_shipments_do_not_lock_each_other_out(
         assert race(12, ship) == [200] * 12
         assert race(12, receive) == [200] * 12
     assert "40P01" not in states
-    assert postgresql_unit(lambda: queries.differences(10)) == []
+    assert postgresql_unit(lambda: check_queries.differences(10)) == []
     for side in sides(pair):
         found = postgresql_unit(
             lambda side=side: db.session.execute(

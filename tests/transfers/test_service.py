@@ -51,7 +51,7 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.events import StationClosing
 from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.stations.problems import StationClosed, StationNotEmpty
-from volunteer_api.transfers import handlers, problems, queries, service, tasks
+from volunteer_api.transfers import check_queries, handlers, problems, queries, service, tasks
 from volunteer_api.transfers.handlers import in_transit_is_what_is_under_way
 from volunteer_api.transfers.models import ShortfallReason, Transfer
 from volunteer_api.transfers.problems import UndoneByTransfer
@@ -403,14 +403,15 @@ def test_documents_of_transfers_are_not_undone_by_hand(unit: Unit, pair: Pair, i
         movement = db.session.get_one(Movement, movement_id)
         return reverse_movement(movement, actor_id=pair.sender.manager_id, reason=MovementReason.MISTAKE)
 
-    for step in whole.steps[2:]:
-        assert step.movement is not None
-        problem = refused(unit, lambda step=step: reverse(step.movement.id), NotReversibleByHand)
-        assert str(problem.members["kind"]).startswith("transfer_")
+    sent, received = (step.movement for step in whole.steps[2:])
     lost = whole.shortfalls[0].movement
+    assert sent is not None
+    assert received is not None
     assert lost is not None
-    problem = refused(unit, lambda: reverse(lost.id), UndoneByTransfer)
-    assert problem.members == {"transfer_id": str(transfer_id)}
+    assert refused(unit, lambda: reverse(sent.id), NotReversibleByHand).members == {"kind": "transfer_out"}
+    for document in (received, lost):
+        problem = refused(unit, lambda document=document: reverse(document.id), UndoneByTransfer)
+        assert problem.members == {"transfer_id": str(transfer_id), "receipt_id": str(whole.steps[-1].id)}
     assert unit(lambda: balances(pair.receiver.station_id)) == {("", ""): (2, 0)}
     # What was lost and is found again comes onto the shelf of the receiver by a document of its own.
     unit(lambda: stock(pair.receiver, item, 1))
@@ -430,15 +431,15 @@ def test_the_nightly_check_finds_what_differs(app: Flask, unit: Unit, pair: Pair
     here = StockBalance.station_id == pair.receiver.station_id
     for wrong in (4, 0):
         unit(lambda wrong=wrong: db.session.execute(update(StockBalance).where(here).values(in_transit=wrong)))
-        (row,) = unit(lambda: queries.differences(10))
+        (row,) = unit(lambda: check_queries.differences(10))
         assert (row.counted, row.under_way, row.lot_number) == (wrong, 3, "A")
         assert unit(kinds) == ["in_transit_differs"]
     unit(lambda: db.session.execute(update(StockBalance).where(here).values(in_transit=3)))
     unit(lambda: db.session.execute(update(StockBalance).where(~here).values(in_transit=1)))
-    (row,) = unit(lambda: queries.differences(10))
+    (row,) = unit(lambda: check_queries.differences(10))
     assert (row.counted, row.under_way, row.station_id) == (1, 0, pair.sender.station_id)
-    assert unit(lambda: queries.differences(10, station_id=pair.receiver.station_id)) == []
-    assert len(unit(lambda: queries.differences(10, station_id=pair.sender.station_id))) == 1
+    assert unit(lambda: check_queries.differences(10, station_id=pair.receiver.station_id)) == []
+    assert len(unit(lambda: check_queries.differences(10, station_id=pair.sender.station_id))) == 1
 
 
 def test_what_does_not_arrive_is_asked_after(app: Flask, unit: Unit, pair: Pair, item: UUID) -> None:

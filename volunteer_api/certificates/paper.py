@@ -1,11 +1,9 @@
 """A certificate on paper: what was frozen when it was issued, and the rows of the ledger, which never change."""
 
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import segno
 from sqlalchemy import Row
 
 from volunteer_api.certificates import queries, service
@@ -14,15 +12,12 @@ from volunteer_api.certificates.problems import CertificateRevoked
 from volunteer_api.certificates.words import CHINESE, ENGLISH, duration
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.documents import Picture, typeset
+from volunteer_api.core.documents import qr_code, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.settings import settings
 from volunteer_api.hours.models import Source
 
 TEMPLATE = Path(__file__).resolve().parent / "certificate.typ"
-# It is photographed from a copy of a copy: a quarter of it may be lost (ISO/IEC 18004, level Q).
-CORRECTION = "q"
-QUIET_MODULES = 4
 
 
 def print_certificate(certificate: Certificate, language: str | None) -> Download:
@@ -73,7 +68,7 @@ def _data(certificate: Certificate, records: Any, language: str) -> dict[str, An
         "issued": [words["issued"], issued],
         "verify": words["verify"],
         "url": url,
-        "qr": _qr(url),
+        "qr": qr_code(url),
         "basis": words["basis"],
         "root": words["root"].format(certificate.sealed_on) if sealed else words["no_root"],
         # In groups, to be compared by eye.
@@ -92,11 +87,3 @@ def _cells(record: Row[*tuple[Any, ...]], words: Any, language: str) -> list[str
         record.place_name or "",
         duration(record.minutes, language),
     ]
-
-
-def _qr(text: str) -> Picture:
-    """The QR code as SVG, its quiet zone included."""
-    drawn = BytesIO()
-    code = segno.make(text, error=CORRECTION, micro=False)
-    code.save(drawn, kind="svg", border=QUIET_MODULES, xmldecl=False, omitsize=True)
-    return Picture(drawn.getvalue().decode())

@@ -11,8 +11,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import segno
 
 from volunteer_api.core.glyphs import FONTS, printable
 from volunteer_api.core.problems import Problem
@@ -31,6 +34,10 @@ CPU_SECONDS = 15
 WALL_SECONDS = 25
 # The parent's environment has secrets, and the machine's cores have other work.
 ENVIRONMENT = {"RAYON_NUM_THREADS": "1"}
+# What is scanned hangs behind scratched foil in the sun, or is a copy of a copy: a quarter of it may be lost
+# (ISO/IEC 18004, level Q).
+CORRECTION = "q"
+QUIET_MODULES = 4
 
 
 class DocumentTooLarge(Problem):
@@ -69,6 +76,14 @@ def typeset(template: Path, data: Mapping[str, Any], *, made_at: datetime, form:
 def photograph(picture: Picture, *, made_at: datetime) -> bytes:
     """An SVG picture as a PNG of twice its size, in the documents' font. Raises as `typeset`."""
     return typeset(PHOTOGRAPH, {"picture": picture}, made_at=made_at, form="png")
+
+
+def qr_code(text: str) -> Picture:
+    """The QR code of a text as SVG, its quiet zone included."""
+    drawn = BytesIO()
+    code = segno.make(text, error=CORRECTION, micro=False)
+    code.save(drawn, kind="svg", border=QUIET_MODULES, xmldecl=False, omitsize=True)
+    return Picture(drawn.getvalue().decode())
 
 
 def drawable(value: Any) -> Any:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.ages import is_under_age
@@ -17,7 +17,7 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.paging import Key, Page, Wanted, page
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import insert
 from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
@@ -27,6 +27,8 @@ NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
 # A phone without network tells up to so late who was there.
 ASKED_FOR = timedelta(days=3)
 ASKED_AT_ONCE = 1000
+# An activity whose people are looked at, from outside of that look.
+Asked = aliased(Activity, name="asked")
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -85,13 +87,16 @@ def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
 
 
 def page_for_leaders(query: Mapping[str, Any], caller_id: UUID) -> Page:
-    """Feedback of the activities that the caller leads, the newest first; the anonymous only among enough people."""
-    statement = _rows().where(led_by(caller_id), _may_be_seen(query.get("activity_id", Feedback.activity_id)))
+    """Feedback of the activities that the caller leads, the newest first; the anonymous only among enough people.
+
+    Two statements, and two more for each page full of those who are hidden among too few.
+    """
+    statement = _rows().where(led_by(caller_id))
     if "activity_id" in query:
         statement = statement.where(Feedback.activity_id == query["activity_id"])
     if "state" in query:
         statement = statement.where(Feedback.words_state == query["state"])
-    found = page(statement, NEWEST_FIRST, query, scope=str(caller_id))
+    found = page(statement, NEWEST_FIRST, query, scope=str(caller_id), narrow=_those_who_may_be_seen)
     return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
 
 
@@ -237,20 +242,48 @@ def _counts() -> ColumnElement[bool]:
     return or_(Feedback.anonymous, stands)
 
 
+def _those_who_may_be_seen(wanted: Wanted) -> list[Row[Any]]:
+    """The first rows that `_may_be_seen` lets pass, the people of each activity looked at once for all its rows."""
+    found: list[Row[Any]] = []
+    since: dict[UUID, datetime | None] = {}
+    statement = wanted.statement
+    while True:
+        rows = wanted.first_rows(statement, {})
+        since |= _crowds_since({row.activity_id for row in rows if row.anonymous} - since.keys())
+        for row in rows:
+            enough = since[row.activity_id] if row.anonymous else row.created_at
+            if enough is not None and row.created_at >= enough:
+                found.append(row)
+        if len(rows) < wanted.count or len(found) >= wanted.count:
+            return found[: wanted.count]
+        statement = wanted.statement.where(Feedback.id < rows[-1].id)
+
+
+def _crowds_since(activity_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
+    """From when on enough people who have not signed had been there to hide among; None for never. A statement."""
+    if not activity_ids:
+        return {}
+    enough = _enough_since(Asked.id, ~_has_signed())
+    return {row.id: row[1] for row in db.session.execute(select(Asked.id, enough).where(Asked.id.in_(activity_ids)))}
+
+
 def _may_be_seen(activity_id: Any) -> ColumnElement[bool]:
     """What is signed, and what is anonymous among enough people: those who had been there and have not signed theirs.
 
     Who came to be there afterwards hides nobody: those who lead could add people until they may read it. Where the
     activity is given by its id, its people are looked at once, for however many rows.
     """
+    return or_(Feedback.anonymous.is_(False), Feedback.created_at >= _enough_since(activity_id, ~_has_signed()))
+
+
+def _has_signed() -> ColumnElement[bool]:
     signed = aliased(Feedback)
-    has_signed = exists().where(
+    return exists().where(
         # The activity whose people are looked at: a row further out would not be taken for the same one here.
         signed.activity_id == Activity.id,
         signed.volunteer_id == Attendance.volunteer_id,
         signed.anonymous.is_(False),
     )
-    return or_(Feedback.anonymous.is_(False), Feedback.created_at >= _enough_since(activity_id, ~has_signed))
 
 
 def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
@@ -279,7 +312,7 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
         .order_by(there_at)
         .offset(rules().feedback_minimum_count - 1)
         .limit(1)
-        .correlate(Feedback)
+        .correlate(Feedback, Asked)
         .scalar_subquery()
     )
 

@@ -18,6 +18,7 @@ from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.events import MovementReversing
+from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import (
     INSIDE_A_LOT,
     NEEDED,
@@ -168,22 +169,39 @@ def reverse_movement(
     events.publish(MovementReversing(movement_id=movement.id))
     if movement.kind not in REVERSIBLE:
         raise NotReversibleByHand(members={"kind": movement.kind})
-    entries = db.session.scalars(
-        select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
-    ).all()
-    posting = ledger.begin(movement.station_id, [entry.item_id for entry in entries])
+    posting = ledger.begin(movement.station_id, [entry.item_id for entry in _entries_of(movement)])
+    if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
+        ledger.require_uncounted_since(posting, movement)
+    return write_reversal(posting, movement, actor_id=actor_id, reason=reason, note=note, witness=witness)
+
+
+def write_reversal(
+    posting: Posting,
+    movement: Movement,
+    *,
+    actor_id: UUID,
+    reason: MovementReason,
+    note: str | None = None,
+    witness: str | None = None,
+    changes: Sequence[Change] | None = None,
+) -> Document:
+    """Undo a movement of the ledger that is held by `changes`, else by what is opposite to its entries.
+
+    For whoever has judged that it may be undone. Raises AlreadyReversed, WitnessMissing, WitnessIsHandler,
+    ProhibitedItem, LotRecalled or StockTooLow (409).
+    """
     reversal_id = db.session.scalar(select(Movement.id).where(Movement.reverses_id == movement.id))
     if reversal_id is not None:
         raise AlreadyReversed(members={"reversal_id": str(reversal_id)})
-    if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
-        ledger.require_uncounted_since(posting, movement)
+    entries = _entries_of(movement)
     if witness is not None:
         _require_another(witness, actor_id)
     else:
         _require_none_prohibited([posting.items[entry.item_id] for entry in entries if entry.quantity > 0])
-    changes = [
-        change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
-    ]
+    if changes is None:
+        changes = [
+            change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
+        ]
     return posting.write(
         changes,
         actor_id=actor_id,
@@ -215,6 +233,12 @@ def quarantine(
             for change in taken
         ),
     ]
+
+
+def _entries_of(movement: Movement) -> Sequence[StockEntry]:
+    return db.session.scalars(
+        select(StockEntry).where(StockEntry.movement_id == movement.id).order_by(StockEntry.sequence)
+    ).all()
 
 
 def _require_evidence(

@@ -9,7 +9,7 @@ from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.loans import queries
-from volunteer_api.loans.models import Asset, Loan
+from volunteer_api.loans.models import Asset, Loan, LoanReturn
 from volunteer_api.loans.problems import WriteOffForbidden
 from volunteer_api.organizations.access import Permission, require, require_anywhere
 from volunteer_api.stations.access import load_station, require_at
@@ -65,6 +65,16 @@ def to_take_back(principal: Principal, loan_id: UUID) -> Loan:
 
 
 @for_signed_in
+def to_undo_return(principal: Principal, loan_id: UUID, return_id: UUID) -> LoanReturn:
+    """Who may take back, or write off, where this return was recorded."""
+    found = db.session.get(LoanReturn, return_id)
+    if found is None or found.loan_id != loan_id:
+        raise NotFound()
+    require_taking_back(principal, found.station_id, writes_off=found.written_off)
+    return found
+
+
+@for_signed_in
 def to_call_borrower(principal: Principal, loan_id: UUID) -> Loan:
     """Whoever moves the stock of the station that lent it."""
     loan = _loan(loan_id)
@@ -80,6 +90,14 @@ def to_look_up(principal: Principal) -> None:
     except (NotFound, Forbidden):
         if not _serves(principal, None):
             raise
+
+
+@for_signed_in
+def to_see_assets(principal: Principal, station_id: UUID) -> Station:
+    """Whoever reads the stock of the station, and who serves there now."""
+    station = load_station(station_id)
+    require_serving(principal, Permission.STOCK_READ, station)
+    return station
 
 
 @for_signed_in

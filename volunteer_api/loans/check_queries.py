@@ -45,7 +45,9 @@ def torn_loans(station_id: UUID | None = None) -> Select[UUID]:
     """The loans whose lines or returns do not add up to them; of all stations where None is named."""
     lines = select(func.sum(LoanLine.outstanding)).where(LoanLine.loan_id == Loan.id).scalar_subquery()
     returned = (
-        select(func.coalesce(func.sum(LoanReturn.quantity), 0)).where(LoanReturn.loan_id == Loan.id).scalar_subquery()
+        select(func.coalesce(func.sum(LoanReturn.quantity), 0))
+        .where(LoanReturn.loan_id == Loan.id, LoanReturn.reversed_at.is_(None))
+        .scalar_subquery()
     )
     torn = select(Loan.id).where(or_(lines != Loan.outstanding, returned != Loan.quantity - Loan.outstanding))
     if station_id is not None:

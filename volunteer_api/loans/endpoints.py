@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from volunteer_api.core.access import Principal, signed_in
-from volunteer_api.core.downloads import HTML, Download
+from volunteer_api.core.downloads import HTML, PDF, Download
 from volunteer_api.core.endpoint import NONE, REQUIRED, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
-from volunteer_api.loans import access, assets, queries, returns, schemas, service
+from volunteer_api.loans import access, assets, labels, queries, return_reversals, returns, schemas, service
 from volunteer_api.loans.borrowers import Contact
 from volunteer_api.loans.label_page import label_page
-from volunteer_api.loans.models import Asset, Loan
+from volunteer_api.loans.models import Asset, Loan, LoanReturn
 from volunteer_api.loans.queries import AssetView, LoanView
 from volunteer_api.stations.models import Station
+
+# Of one address: a sheet of a thousand costs a core a second.
+LABELS = "120/10 minutes"
 
 blueprint = feature_blueprint("loans", __name__, "Numbered assets and loans of durables")
 pages = page_blueprint("loan_pages", __name__, "What the labels of numbered pieces lead to")
@@ -100,6 +103,20 @@ def return_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanV
 @endpoint(
     blueprint,
     "POST",
+    "/loans/<uuid:loan_id>/returns/<uuid:return_id>/reversal",
+    access=access.to_undo_return,
+    body=schemas.ReturnReversalCreate,
+    returns=schemas.LoanRead,
+    idempotency=REQUIRED,
+)
+def reverse_return(principal: Principal, found: LoanReturn, body: dict[str, Any]) -> LoanView:
+    """Undo a return that was recorded by mistake: what it took back is lent again, as before."""
+    return return_reversals.reverse(found, actor_id=principal.volunteer_id, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
     "/loans/<uuid:loan_id>/extension",
     access=access.to_extend,
     body=schemas.LoanExtensionCreate,
@@ -152,6 +169,20 @@ def create_asset(principal: Principal, body: dict[str, Any]) -> AssetView:
     """Give a piece on a station's shelf a number."""
     access.require_moving(principal, body["station_id"])
     return assets.number_piece(**body)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/stations/<uuid:station_id>/asset-labels.pdf",
+    access=access.to_see_assets,
+    query=schemas.LabelFilter,
+    produces=PDF,
+    limit=LABELS,
+)
+def print_asset_labels(station: Station, query: dict[str, Any]) -> Download:
+    """Print the QR codes of a station's numbered pieces, twenty-four to a page to stick on them."""
+    return labels.labels_at(station, query)
 
 
 @endpoint(blueprint, "GET", "/assets/<uuid:asset_id>", access=access.to_see_asset, returns=schemas.AssetRead)

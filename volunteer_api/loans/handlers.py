@@ -11,10 +11,10 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.inventory.events import DurablesTaken, MovementReversing
-from volunteer_api.inventory.models import Movement, MovementKind, MovementReason
+from volunteer_api.inventory.models import MovementReason
 from volunteer_api.loans import assets, borrowers, news
-from volunteer_api.loans.models import LendingDocument, Loan, LoanReturn
-from volunteer_api.loans.problems import ReturnStays, UndoneByAsset, UndoneByReturn
+from volunteer_api.loans.models import LendingDocument, Loan, LoanReturn, LoanReturnDocument
+from volunteer_api.loans.problems import UndoneByAsset, UndoneByReturn, UndoneWithReturn
 from volunteer_api.notifications.service import notify
 
 
@@ -31,14 +31,18 @@ def keep_numbered_pieces(event: DurablesTaken) -> None:
 
 @on(MovementReversing)
 def refuse_reversal(event: MovementReversing) -> None:
-    """A loan is undone by its return, a piece by its change. Raises UndoneByReturn, ReturnStays, UndoneByAsset."""
+    """A loan is undone by its return, and that as a whole; a piece by its change.
+
+    Raises UndoneByReturn, UndoneWithReturn, UndoneByAsset.
+    """
     document = db.session.get(LendingDocument, event.movement_id)
     if document is None:
         return
     if document.loan_id is not None:
-        kind = db.session.scalar(select(Movement.kind).where(Movement.id == event.movement_id))
-        refusal = UndoneByReturn if kind == MovementKind.LOAN_OUT else ReturnStays
-        raise refusal(members={"loan_id": str(document.loan_id)})
+        found = db.session.get(LoanReturnDocument, event.movement_id)
+        if found is None:
+            raise UndoneByReturn(members={"loan_id": str(document.loan_id)})
+        raise UndoneWithReturn(members={"loan_id": str(document.loan_id), "return_id": str(found.return_id)})
     raise UndoneByAsset(members={"asset_id": str(document.asset_id)})
 
 
@@ -101,6 +105,7 @@ def loans_handled(volunteer_id: UUID) -> list[dict[str, Any]]:
             LoanReturn.condition,
             LoanReturn.note,
             LoanReturn.returned_at,
+            LoanReturn.reversed_at,
         )
         .where(LoanReturn.received_by == volunteer_id)
         .order_by(LoanReturn.id.desc())

@@ -151,7 +151,10 @@ class LoanLine(Base):
 
 
 class LoanReturn(Identified, Base):
-    """What came back of a loan at one time at one station, or was given up as lost there."""
+    """What came back of a loan at one time at one station, or was given up as lost there.
+
+    One that was a mistake is reversed, once; it counts no more. `condition_before` is that of a numbered piece.
+    """
 
     __tablename__ = "loan_returns"
     __table_args__ = (
@@ -170,6 +173,29 @@ class LoanReturn(Identified, Base):
     note: Mapped[str | None]
     received_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     returned_at: Mapped[datetime]
+    condition_before: Mapped[str | None]
+    reversed_at: Mapped[datetime | None]
+
+
+class LoanReturnLine(Base):
+    """What a return took of one line of its loan: what a reversal gives back to it."""
+
+    __tablename__ = "loan_return_lines"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    return_id: Mapped[UUID] = mapped_column(ForeignKey("loan_returns.id"), primary_key=True)
+    lot_number: Mapped[str] = mapped_column(primary_key=True)
+    quantity: Mapped[int] = mapped_column(BigInteger)
+
+
+class LoanReturnDocument(Base):
+    """A document of the stock ledger that a return made: what came in, and what of it was written off at once."""
+
+    __tablename__ = "loan_return_documents"
+    __table_args__ = (Index("ix_loan_return_documents_return_id", "return_id"),)
+
+    movement_id: Mapped[UUID] = mapped_column(ForeignKey("movements.id"), primary_key=True)
+    return_id: Mapped[UUID] = mapped_column(ForeignKey("loan_returns.id"))
 
 
 class LendingDocument(Base):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
-from volunteer_api.loans.models import Loan, ReturnCondition
+from volunteer_api.loans.models import Loan, LoanReturn, ReturnCondition
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
@@ -22,6 +22,12 @@ LOAN_LOST = templates.register(
     "loan_lost",
     "Your loan was given up as lost",
     "%(quantity)s of %(item)s were recorded as lost. Slip %(slip)s.",
+    Group.LOANS,
+)
+LOAN_RETURN_REVERSED = templates.register(
+    "loan_return_reversed",
+    "Your loan is open again",
+    "That %(quantity)s of %(item)s came back was recorded by mistake; due on %(day)s. Slip %(slip)s.",
     Group.LOANS,
 )
 LOAN_OVERDUE = templates.register(
@@ -62,11 +68,10 @@ def tell_borrower(loan: Loan, item: Item, kind: str, *, quantity: int | None = N
     )
 
 
-def tell_of_return(loan: Loan, item: Item, quantity: int, condition: ReturnCondition) -> None:
-    """Tell a volunteer what was taken back or given up; `loan` is as it is after that."""
-    kind = LOAN_LOST if condition == ReturnCondition.LOST else LOAN_RETURNED
-    # What is left says which of several partial returns it was.
-    tell_borrower(loan, item, kind, quantity=quantity, stage=str(loan.outstanding))
+def tell_of_return(loan: Loan, item: Item, found: LoanReturn) -> None:
+    """Tell a volunteer what was taken back or given up."""
+    kind = LOAN_LOST if found.condition == ReturnCondition.LOST else LOAN_RETURNED
+    tell_borrower(loan, item, kind, quantity=found.quantity, stage=str(found.id))
 
 
 def tell_manager(volunteer_id: UUID, *, station_id: UUID, station: str, count: int, first: UUID, stage: str) -> None:

@@ -1,6 +1,6 @@
 """Why loans and numbered pieces are refused."""
 
-from volunteer_api.core.problems import Conflict, Forbidden
+from volunteer_api.core.problems import Conflict, Forbidden, Problem
 
 
 class NotLendable(Conflict):
@@ -53,6 +53,12 @@ class AssetStateConflict(Conflict):
     """`from_state` and `to_state` stand in the body."""
 
     title = "A piece can't become this from what it is."
+
+
+class TooManyPieces(Problem):
+    status = 422
+    title = "These are more pieces than one sheet of labels takes."
+    detail = "There are more than %(most)s numbered pieces here; choose an item, or some numbers."
 
 
 class BorrowerUnknown(Conflict):
@@ -120,10 +126,23 @@ class UndoneByReturn(Conflict):
     title = "The document belongs to a loan, which is undone by its return."
 
 
-class ReturnStays(Conflict):
-    """`loan_id` stands in the body: what came back, or was given up, may have been lent again since."""
+class UndoneWithReturn(Conflict):
+    """`loan_id` and `return_id` stand in the body."""
 
-    title = "A return is not undone: what did not come back is lent anew, what is found comes in as a receipt."
+    title = "The document belongs to a return, which is reversed as a whole."
+
+
+class ReturnReversed(Conflict):
+    """`reversed_at` stands in the body."""
+
+    title = "This return has been reversed."
+
+
+class PieceChangedSince(Conflict):
+    """`state` and `station_id` stand in the body: of the piece as it is."""
+
+    title = "The piece was lent, moved or changed after this return."
+    detail = "The piece %(code)s was lent, moved or changed after this return."
 
 
 class UndoneByAsset(Conflict):

@@ -27,7 +27,7 @@ from volunteer_api.loans.models import (
     ReturnCondition,
 )
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
-from volunteer_api.organizations.models import Grant, Role, ScopeType
+from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.stations.models import Station
 
 # One row of several columns, whose types the caller knows.
@@ -85,6 +85,7 @@ class ReturnView:
     written_off: bool
     note: str | None
     returned_at: datetime
+    reversed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:
             LoanReturn.written_off,
             LoanReturn.note,
             LoanReturn.returned_at,
+            LoanReturn.reversed_at,
             Station.id.label("station_id"),
             Station.code.label("station_code"),
             Station.name.label("station_name"),
@@ -217,6 +219,7 @@ def read_loan(loan_id: UUID, *, reader_id: UUID) -> LoanView:
                 written_off=one.written_off,
                 note=one.note,
                 returned_at=one.returned_at,
+                reversed_at=one.reversed_at,
             )
             for one in returns
         ],
@@ -254,6 +257,29 @@ def list_assets(stations: Select[UUID], query: Mapping[str, Any], *, scope: str)
             statement = statement.where(getattr(Asset, name) == query[name])
     found = page(statement, [Key(Asset.code, lambda row: row.code)], query, scope=scope)
     return replace(found, items=[_asset(row) for row in found.items])
+
+
+def labeled(station_id: UUID, item_id: UUID | None, codes: Sequence[str]) -> Rows:
+    """What the labels of a station's pieces show, by their numbers: of one item, of these numbers, or of all.
+
+    Not of what is lost or retired: nothing is there to stick it on.
+    """
+    statement = (
+        select(Asset.code, Item.name.label("item"), Organization.name.label("organization"))
+        .join(Item, Item.id == Asset.item_id)
+        .join(Station, Station.id == Asset.station_id)
+        .join(Organization, Organization.id == Station.organization_id)
+        .where(Asset.station_id == station_id, Asset.state.not_in((AssetState.LOST, AssetState.RETIRED)))
+        .order_by(Asset.code)
+    )
+    if item_id is not None:
+        statement = statement.where(Asset.item_id == item_id)
+    return statement.where(Asset.code.in_(codes)) if codes else statement
+
+
+def label_text(code: str) -> str:
+    """The text of the QR code on a piece: the address of its page."""
+    return f"{settings().public_base_url}/c/a/{code}"
 
 
 def read_asset(asset_id: UUID) -> AssetView:
@@ -334,7 +360,7 @@ def _loans(reader_id: UUID) -> Rows:
     def came_back(condition: ReturnCondition) -> Any:
         return (
             select(func.coalesce(func.sum(LoanReturn.quantity), 0))
-            .where(LoanReturn.loan_id == Loan.id, LoanReturn.condition == condition)
+            .where(LoanReturn.loan_id == Loan.id, LoanReturn.condition == condition, LoanReturn.reversed_at.is_(None))
             .scalar_subquery()
         )
 
@@ -441,7 +467,7 @@ def _asset(row: Row[Any]) -> AssetView:
         id=row.id,
         version=row.version,
         code=row.code,
-        qr=f"{settings().public_base_url}/c/a/{row.code}",
+        qr=label_text(row.code),
         item=NamedItem(id=row.item_id, name=row.item_name, unit=row.unit, kind=row.kind),
         station=NamedStation(row.station_id, row.station_code, row.station_name),
         state=row.state,

@@ -23,6 +23,8 @@ from volunteer_api.loans.models import (
     Loan,
     LoanLine,
     LoanReturn,
+    LoanReturnDocument,
+    LoanReturnLine,
     ReturnCondition,
 )
 from volunteer_api.loans.places import hold_stations
@@ -61,31 +63,29 @@ def take_back(
     lock(loan)
     taken = _outstanding(loan, quantity)
     posting = ledger.begin(station_id, [loan.item_id])
-    portion = QUARANTINED if condition == ReturnCondition.DAMAGED and not write_off else SEALED
-    written_off = write_off or condition == ReturnCondition.LOST
-    changes = [_put(posting, loan, line, portion) for line in _draw(loan, taken)]
-    counterparty = codes[loan.station_id] if station_id != loan.station_id else None
-    document = _post(posting, loan, changes, Kind.LOAN_RETURN, REASONS[condition], actor_id, counterparty)
-    if loan.asset_id is not None:
-        quarantined = assets.landed_in_quarantine(document)
-        _move_piece(loan.asset_id, station_id, condition, written_off=written_off, quarantined=quarantined)
-    if written_off:
-        back = [_opposite(entry, posting.items[loan.item_id]) for entry in document.entries]
-        _post(posting, loan, back, Kind.WRITE_OFF, REASONS[condition], actor_id, None)
-    db.session.add(
-        LoanReturn(
-            loan_id=loan.id,
-            station_id=station_id,
-            quantity=taken,
-            condition=condition,
-            written_off=written_off,
-            note=note,
-            received_by=actor_id,
-            returned_at=posting.recorded_at,
-        )
+    found = LoanReturn(
+        loan_id=loan.id,
+        station_id=station_id,
+        quantity=taken,
+        condition=condition,
+        written_off=write_off or condition == ReturnCondition.LOST,
+        note=note,
+        received_by=actor_id,
+        returned_at=posting.recorded_at,
     )
+    db.session.add(found)
+    db.session.flush()
+    portion = QUARANTINED if condition == ReturnCondition.DAMAGED and not write_off else SEALED
+    changes = [_put(posting, loan, line, portion) for line in _draw(loan, found)]
+    counterparty = codes[loan.station_id] if station_id != loan.station_id else None
+    document = _post(posting, loan, found, changes, Kind.LOAN_RETURN, counterparty)
+    if loan.asset_id is not None:
+        _move_piece(loan.asset_id, found, document)
+    if found.written_off:
+        back = [opposite(entry, posting.items[loan.item_id]) for entry in document.entries]
+        _post(posting, loan, found, back, Kind.WRITE_OFF, None)
     _settle(loan, taken)
-    news.tell_of_return(loan, posting.items[loan.item_id], taken, condition)
+    news.tell_of_return(loan, posting.items[loan.item_id], found)
     return queries.read_loan(loan.id, reader_id=actor_id)
 
 
@@ -101,9 +101,9 @@ def _outstanding(loan: Loan, quantity: int | None) -> int:
     return quantity or loan.outstanding
 
 
-def _draw(loan: Loan, quantity: int) -> Sequence[tuple[LoanLine, int]]:
-    """Take so many off the loan's lines, and off what the lending station counts beside its shelf."""
-    drawn = []
+def _draw(loan: Loan, found: LoanReturn) -> Sequence[tuple[LoanLine, int]]:
+    """Take what came back off the loan's lines, and off what the lending station counts beside its shelf."""
+    drawn, quantity = [], found.quantity
     lines = db.session.scalars(
         select(LoanLine)
         .where(LoanLine.loan_id == loan.id)
@@ -116,6 +116,7 @@ def _draw(loan: Loan, quantity: int) -> Sequence[tuple[LoanLine, int]]:
             line.outstanding -= part
             quantity -= part
             ledger.count_beside(loan.station_id, loan.item_id, line.lot_number, on_loan=-part)
+            db.session.add(LoanReturnLine(return_id=found.id, lot_number=line.lot_number, quantity=part))
             drawn.append((line, part))
     return drawn
 
@@ -126,41 +127,43 @@ def _put(posting: Posting, loan: Loan, drawn: tuple[LoanLine, int], portion: str
     return posting.shelf.put_anywhere(given, quantity, portion)
 
 
-def _opposite(entry: Entry, item: Item) -> Change:
+def opposite(entry: Entry, item: Item) -> Change:
     """What takes away again what an entry brought, from where that went: a recalled lot goes into quarantine."""
     portion = QUARANTINED if entry.quarantined else SEALED
     return Change(item, entry.lot_number or "", entry.expires_on, -entry.quantity, portion)
 
 
-def _move_piece(
-    asset_id: UUID, station_id: UUID, condition: ReturnCondition, *, written_off: bool, quarantined: bool
-) -> None:
+def _move_piece(asset_id: UUID, found: LoanReturn, document: Document) -> None:
     asset = db.session.get_one(Asset, asset_id, populate_existing=True)
-    asset.station_id = station_id
-    if condition == ReturnCondition.DAMAGED:
+    found.condition_before = asset.condition
+    asset.station_id, asset.state = found.station_id, left_as(found, document)
+    if found.condition == ReturnCondition.DAMAGED:
         asset.condition = AssetCondition.DAMAGED
-    if condition == ReturnCondition.LOST:
-        asset.state = AssetState.LOST
-    elif written_off:
-        asset.state = AssetState.RETIRED
-    else:
-        asset.state = AssetState.REPAIR if quarantined else AssetState.IN_STOCK
     db.session.flush()
 
 
+def left_as(found: LoanReturn, document: Document) -> AssetState:
+    """The state that a return, by its document, gave to a numbered piece."""
+    if found.condition == ReturnCondition.LOST:
+        return AssetState.LOST
+    if found.written_off:
+        return AssetState.RETIRED
+    return AssetState.REPAIR if assets.landed_in_quarantine(document) else AssetState.IN_STOCK
+
+
 def _post(
-    posting: Posting,
-    loan: Loan,
-    changes: Sequence[Change],
-    kind: Kind,
-    reason: Reason,
-    actor_id: UUID,
-    counterparty: str | None,
+    posting: Posting, loan: Loan, found: LoanReturn, changes: Sequence[Change], kind: Kind, counterparty: str | None
 ) -> Document:
     document = posting.write(
-        changes, actor_id=actor_id, kind=kind, reason=reason, note=loan.slip_number, counterparty=counterparty
+        changes,
+        actor_id=found.received_by,
+        kind=kind,
+        reason=REASONS[ReturnCondition(found.condition)],
+        note=loan.slip_number,
+        counterparty=counterparty,
     )
     assets.belongs_to(document, loan_id=loan.id)
+    db.session.add(LoanReturnDocument(movement_id=document.id, return_id=found.id))
     return document
 
 

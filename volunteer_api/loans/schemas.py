@@ -10,6 +10,7 @@ from volunteer_api.catalog.schemas import StockItemRead
 from volunteer_api.core.schema import (
     Choice,
     Count,
+    CountParameter,
     Flag,
     FlagParameter,
     Form,
@@ -26,7 +27,10 @@ from volunteer_api.inventory.models import MovementKind, MovementReason
 from volunteer_api.loans.models import AssetCondition, AssetState, ReturnCondition
 
 CODE = Form(r"^[A-Z0-9][A-Z0-9-]{1,31}$", "LY-001", capital=True)
+CODES = Form(r"^[A-Z0-9][A-Z0-9-]{1,31}(,[A-Z0-9][A-Z0-9-]{1,31}){0,99}$", "LY-001,LY-002", capital=True)
 MAX_QUANTITY = 10_000
+# Three columns of eight, as sheets of labels of 70 × 37 mm have.
+LABELS_OF_A_SHEET = 24
 
 
 class LoanState(StrEnum):
@@ -131,7 +135,7 @@ class OwnLoanFilter(PageQuery):
 
 
 class LoanReturnRead(Schema):
-    """What came back at one time; of what is lost nothing came."""
+    """What came back at one time; of what is lost nothing came. One that is reversed was a mistake."""
 
     id = Id(required=True)
     station = Nested(LoanStationRead, required=True)
@@ -140,6 +144,7 @@ class LoanReturnRead(Schema):
     written_off = Flag(required=True)
     note = Text(max_length=500, required=True, allow_none=True)
     returned_at = Moment(required=True)
+    reversed_at = Moment(required=True, allow_none=True)
 
 
 class LoanDocumentRead(Schema):
@@ -218,6 +223,13 @@ class LoanReturnCreate(Schema):
             raise fault("write_off_of_damaged", "Only what comes back damaged is kept or written off.", "write_off")
 
 
+class ReturnReversalCreate(Schema):
+    """Of a return that was a mistake. What takes a prohibited item off the shelf again names who saw it."""
+
+    note = Text(max_length=500)
+    witness = Text(max_length=100)
+
+
 class LoanExtensionCreate(Schema):
     due_at = Moment(required=True)
 
@@ -236,6 +248,17 @@ class AssetFilter(PageQuery):
     item_id = Id()
     state = Choice(AssetState)
     code = Text(max_length=32)
+
+
+class LabelFilter(Schema):
+    """Which pieces get a label: those of an item, those with these numbers (up to 100, divided by commas), or all.
+
+    `used` is how many labels of the first sheet are gone already; as many places stay blank.
+    """
+
+    item_id = Id()
+    codes = Text(max_length=3300, form=CODES)
+    used = CountParameter(minimum=0, maximum=LABELS_OF_A_SHEET - 1, load_default=0)
 
 
 class AssetCreate(Schema):

@@ -114,7 +114,7 @@ def extend(loan: Loan, *, actor_id: UUID, due_at: datetime) -> LoanView:
     now = clock.now()
     _check_due(due_at, now)
     if due_at <= loan.due_at:
-        raise DueNotLater(members={"due_at": _told(loan.due_at)})
+        raise DueNotLater(members={"due_at": told(loan.due_at)})
     loan.due_at, loan.extended_count = due_at, loan.extended_count + 1
     loan.remind_at = next_reminder(due_at, now)
     db.session.flush()
@@ -177,7 +177,7 @@ def lock(loan: Loan) -> None:
 
 def already_returned(loan: Loan) -> AlreadyReturned:
     """The refusal of what is over."""
-    return AlreadyReturned(members={"closed_at": _told(loan.closed_at)})
+    return AlreadyReturned(members={"closed_at": told(loan.closed_at)})
 
 
 def _check_due(due_at: datetime, now: datetime) -> None:
@@ -186,7 +186,7 @@ def _check_due(due_at: datetime, now: datetime) -> None:
     if due_at <= now:
         raise DueInPast()
     if due_at > latest:
-        raise DueTooLate(members={"latest": _told(latest)}, days=days)
+        raise DueTooLate(members={"latest": told(latest)}, days=days)
 
 
 def _piece(asset_id: UUID, station_id: UUID) -> Asset:
@@ -196,7 +196,7 @@ def _piece(asset_id: UUID, station_id: UUID) -> Asset:
         raise AssetUnknown(members={"asset_id": str(asset_id)})
     if asset.state == AssetState.ON_LOAN:
         due_at = db.session.scalar(select(Loan.due_at).where(Loan.asset_id == asset.id, Loan.closed_at.is_(None)))
-        raise AssetNotInStock(members={"state": asset.state, "due_at": _told(due_at)}, code=asset.code)
+        raise AssetNotInStock(members={"state": asset.state, "due_at": told(due_at)}, code=asset.code)
     assets.require_in_stock(asset)
     if asset.station_id != station_id:
         raise AssetElsewhere(members={"station_id": str(asset.station_id)}, code=asset.code)
@@ -214,7 +214,7 @@ def _lendable(item_id: UUID | None) -> Item:
     return item
 
 
-def _told(moment: datetime | None) -> str | None:
+def told(moment: datetime | None) -> str | None:
     """A moment as a member of a refusal."""
     return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
 

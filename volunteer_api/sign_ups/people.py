@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select
 
 from volunteer_api.accounts.models import Guardian, Volunteer
-from volunteer_api.activities.models import Activity, Shift, ShiftRole
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.roles import roles_of
 from volunteer_api.core.database import db
@@ -132,8 +132,9 @@ def kept_places(shifts: Sequence[Shift | Any], now: datetime) -> dict[UUID, int]
 
 
 def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:
-    # An ended shift still asks for rest.
-    since = now - timedelta(minutes=rules().rest_minutes)
+    # An ended shift still asks for rest before one that began after it, and that may be running for as long as any.
+    rest = timedelta(minutes=rules().rest_minutes)
+    since = now - rest - LONGEST_SHIFT if rest else now
     values = {"volunteer_ids": list(volunteer_ids), "since": since}
     rows: dict[UUID, list[Any]] = {}
     connection = db.session.connection()

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import segno
 from sqlalchemy import Row
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.documents import Picture, typeset
+from volunteer_api.core.documents import qr_code, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.settings import settings
 from volunteer_api.organizations.models import Organization
@@ -24,9 +22,6 @@ TITLE = "志愿服务站点"
 HINT = "微信或手机扫码：查看本站、签到、借还物品"
 # A hundred pages. A district has some sixty stations; a city prints district by district.
 MOST_LABELS = 800
-# It is read behind scratched foil, in the sun: a quarter of it may be lost (ISO/IEC 18004, level Q).
-CORRECTION = "q"
-QUIET_MODULES = 4
 
 
 def label_of(station: Station) -> Download:
@@ -55,17 +50,9 @@ def _sheet(rows: Sequence[Row[Any]], *, poster: bool, file_name: str) -> Downloa
             "address": row.address,
             "organization": row.organization,
             "office": row.office or "",
-            "qr": _qr(f"{settings().public_base_url}/c/t/{row.id}"),
+            "qr": qr_code(f"{settings().public_base_url}/c/t/{row.id}"),
         }
         for row in rows
     ]
     data = {"title": TITLE, "hint": HINT, "poster": poster, "labels": labels}
     return Download(partial(typeset, TEMPLATE, data, made_at=clock.now()), PDF, file_name)
-
-
-def _qr(text: str) -> Picture:
-    """The QR code as SVG, its quiet zone included."""
-    drawn = BytesIO()
-    code = segno.make(text, error=CORRECTION, micro=False)
-    code.save(drawn, kind="svg", border=QUIET_MODULES, xmldecl=False, omitsize=True)
-    return Picture(drawn.getvalue().decode())

@@ -251,16 +251,13 @@ def approve(
     posting = ledger.begin(stocktake.station_id, item_ids)
     _hold(stocktake)
     if stocktake.version != read:
-        # Something was counted while this waited: what was named is compared with that.
+        # Something was counted or found while this waited: what was named is compared with that.
         raise Rerun()
     lines = db.session.scalars(
         select(StocktakeLine)
         .where(StocktakeLine.stocktake_id == stocktake.id, StocktakeLine.counted.is_not(None))
         .execution_options(populate_existing=True)
     ).all()
-    if any(line.item_id not in posting.items for line in lines):
-        # Something was found while this waited for the ledger.
-        raise Rerun()
     uncounted = queries.uncounted_count(stocktake.id)
     if not lines or (uncounted and not skip_uncounted):
         raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
@@ -467,15 +464,17 @@ def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str 
 
 def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
     """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
-    for person_id in (stocktake.from_volunteer_id, stocktake.to_volunteer_id):
-        if person_id not in (None, by):
-            variance = str(queries.variance_of(stocktake.id))
-            notify(
-                volunteer_id=person_id,
-                kind=HANDOVER_SIGNED,
-                values={"station": station, "stocktake_id": str(stocktake.id), "variance": variance},
-                dedup_key=f"{HANDOVER_SIGNED}:{stocktake.id}:{person_id}",
-            )
+    others = [one for one in (stocktake.from_volunteer_id, stocktake.to_volunteer_id) if one not in (None, by)]
+    if not others:
+        return
+    variance = str(queries.variance_of(stocktake.id))
+    for person_id in others:
+        notify(
+            volunteer_id=person_id,
+            kind=HANDOVER_SIGNED,
+            values={"station": station, "stocktake_id": str(stocktake.id), "variance": variance},
+            dedup_key=f"{HANDOVER_SIGNED}:{stocktake.id}:{person_id}",
+        )
 
 
 def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:

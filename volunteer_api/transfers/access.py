@@ -15,7 +15,7 @@ from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.access import load_station, require_at
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers import queries
-from volunteer_api.transfers.models import Transfer
+from volunteer_api.transfers.models import StepKind, Transfer, TransferStep
 
 
 @for_signed_in
@@ -54,6 +54,17 @@ def to_receive(principal: Principal, transfer_id: UUID) -> Transfer:
     """Whoever moves the receiver's stock."""
     transfer, stations = _load(transfer_id)
     return _moving(principal, transfer, stations, stations[1:])
+
+
+@for_signed_in
+def to_undo_receipt(principal: Principal, transfer_id: UUID, receipt_id: UUID) -> TransferStep:
+    """Whoever moves the receiver's stock."""
+    transfer, stations = _load(transfer_id)
+    _moving(principal, transfer, stations, stations[1:])
+    step = db.session.get(TransferStep, receipt_id)
+    if step is None or step.transfer_id != transfer.id or step.kind != StepKind.RECEIVED:
+        raise NotFound()
+    return step
 
 
 @for_signed_in

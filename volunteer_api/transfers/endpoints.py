@@ -6,8 +6,8 @@ from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
-from volunteer_api.transfers import access, queries, receiving, schemas, service
-from volunteer_api.transfers.models import Transfer
+from volunteer_api.transfers import access, queries, receipt_reversals, receiving, schemas, service
+from volunteer_api.transfers.models import Transfer, TransferStep
 
 blueprint = feature_blueprint("transfers", __name__, "Stock on its way between stations")
 
@@ -107,6 +107,21 @@ def receive_transfer(principal: Principal, transfer: Transfer, body: dict[str, A
     """Take in what arrived, and say what did not."""
     receiving.receive(transfer, actor_id=principal.volunteer_id, **body)
     return queries.read_transfer(transfer.id)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/transfers/<uuid:transfer_id>/receipts/<uuid:receipt_id>/reversal",
+    access=access.to_undo_receipt,
+    body=schemas.ReceiptReversalCreate,
+    returns=schemas.TransferRead,
+    idempotency=REQUIRED,
+)
+def reverse_receipt(principal: Principal, receipt: TransferStep, body: dict[str, Any]) -> queries.Whole:
+    """Undo a receipt that was recorded by mistake: what it spoke of is under way again."""
+    receipt_reversals.reverse(receipt, actor_id=principal.volunteer_id, **body)
+    return queries.read_transfer(receipt.transfer_id)
 
 
 @endpoint(

@@ -15,8 +15,8 @@ from volunteer_api.inventory.retained_names import retain_name_since
 from volunteer_api.inventory.verification import MOST_FAULTS, Fault, register_check
 from volunteer_api.stations.events import StationClosing
 from volunteer_api.stations.problems import StationNotEmpty
-from volunteer_api.transfers import queries
-from volunteer_api.transfers.models import Transfer, TransferShortfall, TransferStep
+from volunteer_api.transfers import check_queries, queries
+from volunteer_api.transfers.models import ReceiptReversal, Transfer, TransferStep
 from volunteer_api.transfers.problems import UndoneByTransfer
 
 
@@ -31,21 +31,16 @@ def refuse_while_transfers_are_open(event: StationClosing) -> None:
 
 @on(MovementReversing)
 def refuse_reversal(event: MovementReversing) -> None:
-    """What a transfer wrote off stays written off, as it says. Raises UndoneByTransfer."""
-    transfer_id = db.session.scalar(
-        select(TransferStep.transfer_id)
-        .join(TransferShortfall, TransferShortfall.step_id == TransferStep.id)
-        .where(TransferShortfall.movement_id == event.movement_id)
-        .limit(1)
-    )
-    if transfer_id is not None:
-        raise UndoneByTransfer(members={"transfer_id": str(transfer_id)})
+    """What a receipt took in and wrote off is undone together. Raises UndoneByTransfer."""
+    receipt = db.session.scalar(queries.receipt_with_document(event.movement_id))
+    if receipt is not None:
+        raise UndoneByTransfer(members={"transfer_id": str(receipt.transfer_id), "receipt_id": str(receipt.id)})
 
 
 @register_check
 def in_transit_is_what_is_under_way(station_id: UUID) -> Iterator[Fault]:
     """What a station counts as under way, against the open shipments to it."""
-    for row in queries.differences(MOST_FAULTS, station_id=station_id):
+    for row in check_queries.differences(MOST_FAULTS, station_id=station_id):
         details = {"counted": int(row.counted), "under_way": int(row.under_way)}
         yield Fault("in_transit_differs", f"{row.item_id} {row.lot_number}", details)
 
@@ -53,11 +48,13 @@ def in_transit_is_what_is_under_way(station_id: UUID) -> Iterator[Fault]:
 @on(VolunteerErased)
 def keep_name_on_transfers(event: VolunteerErased) -> None:
     """Who asked for a transfer or approved it signed a stock document, too."""
-    last = db.session.scalar(
-        select(func.max(TransferStep.created_at)).where(TransferStep.actor_id == event.volunteer_id)
-    )
-    if last is not None:
-        retain_name_since(event.volunteer_id, event.name, last)
+    for moment, actor in (
+        (TransferStep.created_at, TransferStep.actor_id),
+        (ReceiptReversal.reversed_at, ReceiptReversal.actor_id),
+    ):
+        last = db.session.scalar(select(func.max(moment)).where(actor == event.volunteer_id))
+        if last is not None:
+            retain_name_since(event.volunteer_id, event.name, last)
 
 
 @exported("transfers")
@@ -76,4 +73,20 @@ def transfers(volunteer_id: UUID) -> list[dict[str, Any]]:
         .join(Transfer, Transfer.id == TransferStep.transfer_id)
         .where(TransferStep.actor_id == volunteer_id)
         .order_by(TransferStep.created_at.desc(), TransferStep.id)
+    )
+
+
+@exported("receipts_reversed")
+def receipts_reversed(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The receipts of transfers that the person took back, the latest first."""
+    return rows(
+        select(
+            ReceiptReversal.step_id.label("id"),
+            TransferStep.transfer_id,
+            ReceiptReversal.note,
+            ReceiptReversal.reversed_at,
+        )
+        .join(TransferStep, TransferStep.id == ReceiptReversal.step_id)
+        .where(ReceiptReversal.actor_id == volunteer_id)
+        .order_by(ReceiptReversal.reversed_at.desc(), ReceiptReversal.step_id)
     )

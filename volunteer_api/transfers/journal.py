@@ -25,6 +25,9 @@ CANCELED = register("transfer_canceled", "A transfer was canceled", ROUTE + ": %
 SHIPPED = register("transfer_shipped", "A transfer is under way", ROUTE, Group.STOCK)
 RETURNING = register("transfer_returning", "A transfer comes back", ROUTE, Group.STOCK)
 RECEIVED = register("transfer_received", "A transfer has arrived", ROUTE, Group.STOCK)
+REVERSED = register(
+    "transfer_receipt_reversed", "The receipt of a transfer was taken back", ROUTE + ". %(reason)s", Group.STOCK
+)
 SHORT = register("transfer_short", "A transfer has arrived with a shortfall", ROUTE, Group.STOCK)
 OVERDUE = register(
     "transfer_overdue",
@@ -63,15 +66,13 @@ def note(
     )
     db.session.add(step)
     db.session.flush()
-    values = _values(transfer) | {"reason": text or ""}
-    for volunteer_id in sorted(_audience(transfer, kind) - {actor_id}):
-        notify(
-            volunteer_id=volunteer_id,
-            kind=notice or NOTICES[kind],
-            values=values,
-            dedup_key=f"transfer {transfer.id} {step.sequence} {volunteer_id}",
-        )
+    _tell(transfer, kind, notice or NOTICES[kind], actor_id=actor_id, text=text, once=f"{step.sequence}")
     return step
+
+
+def tell_of_reversal(transfer: Transfer, step: TransferStep, *, actor_id: UUID, text: str | None) -> None:
+    """Let everybody whom a receipt concerned hear that it was taken back."""
+    _tell(transfer, StepKind.RECEIVED, REVERSED, actor_id=actor_id, text=text, once=f"{step.sequence} reversed")
 
 
 def note_returned(
@@ -105,6 +106,17 @@ def remind(transfer: Transfer, *, days: int, turn: int) -> None:
             kind=OVERDUE,
             values=values,
             dedup_key=f"transfer {transfer.id} overdue {turn} {volunteer_id}",
+        )
+
+
+def _tell(transfer: Transfer, kind: StepKind, notice: str, *, actor_id: UUID, text: str | None, once: str) -> None:
+    values = _values(transfer) | {"reason": text or ""}
+    for volunteer_id in sorted(_audience(transfer, kind) - {actor_id}):
+        notify(
+            volunteer_id=volunteer_id,
+            kind=notice,
+            values=values,
+            dedup_key=f"transfer {transfer.id} {once} {volunteer_id}",
         )
 
 

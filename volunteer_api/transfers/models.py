@@ -1,6 +1,6 @@
 """Transfers: what one station asked of another, what was sent by lot, what arrived, and what did not."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -140,6 +140,32 @@ class TransferStep(Identified, Base):
     actor_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     note: Mapped[str | None]
     movement_id: Mapped[UUID | None] = mapped_column(ForeignKey("movements.id"))
+
+
+class TransferArrival(Base):
+    """What a receipt took in of a lot, in good order. Append-only."""
+
+    __tablename__ = "transfer_arrivals"
+    __table_args__ = (
+        Index("ix_transfer_arrivals_lot_id", "lot_id"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+    )
+
+    step_id: Mapped[UUID] = mapped_column(ForeignKey("transfer_steps.id"), primary_key=True)
+    lot_id: Mapped[UUID] = mapped_column(ForeignKey("transfer_lots.id"), primary_key=True)
+    quantity: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReceiptReversal(Base):
+    """A receipt that was a mistake was taken back, once: nothing of it counts any more."""
+
+    __tablename__ = "receipt_reversals"
+    __table_args__ = (Index("ix_receipt_reversals_actor_id", "actor_id"),)
+
+    step_id: Mapped[UUID] = mapped_column(ForeignKey("transfer_steps.id"), primary_key=True)
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
+    note: Mapped[str | None]
+    reversed_at: Mapped[datetime]
 
 
 class TransferShortfall(Identified, Base):

@@ -32,9 +32,21 @@ class TransferCanceled(Conflict):
 
 
 class UndoneByTransfer(Conflict):
-    """`transfer_id` stands in the body: its record says what became of each piece, and would say something else."""
+    """`transfer_id` and `receipt_id` stand in the body."""
 
-    title = "The document belongs to a transfer; what is found again comes in as a receipt."
+    title = "The document belongs to the receipt of a transfer, which is reversed as a whole."
+
+
+class ReceiptReversed(Conflict):
+    """`reversed_at` stands in the body."""
+
+    title = "This receipt has been reversed."
+
+
+class ReturnArrived(Conflict):
+    """`return_id` stands in the body: the transfer by which it went back."""
+
+    title = "What this receipt sent back has arrived at its sender."
 
 
 class TransferPartlyReceived(Conflict):

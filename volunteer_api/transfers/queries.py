@@ -16,13 +16,14 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
-from volunteer_api.inventory.models import SEALED, Movement, RetainedName, StockBalance
+from volunteer_api.inventory.models import Movement, RetainedName
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers.models import (
     OPEN_STATES,
+    ReceiptReversal,
     StepKind,
     Transfer,
     TransferLine,
@@ -91,13 +92,15 @@ class Document:
 
 @dataclass(frozen=True)
 class Step:
-    """Who did what, when."""
+    """Who did what, when. A receipt that is reversed was a mistake."""
 
+    id: UUID
     kind: str
     at: datetime
     actor: Actor
     note: str | None
     movement: Document | None
+    reversed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,15 @@ def read_transfer(transfer_id: UUID) -> Whole:
         lots=_read_lots(transfer_id),
         shortfalls=_read_shortfalls(transfer_id),
         steps=_read_steps(transfer_id),
+    )
+
+
+def receipt_with_document(movement_id: UUID) -> Select[TransferStep]:
+    """The receipt that made a document of the ledger."""
+    wrote_off = select(TransferShortfall.step_id).where(TransferShortfall.movement_id == movement_id)
+    return select(TransferStep).where(
+        TransferStep.kind == StepKind.RECEIVED,
+        or_(TransferStep.movement_id == movement_id, TransferStep.id.in_(wrote_off)),
     )
 
 
@@ -288,53 +300,6 @@ def nearest_approvers(station_id: UUID) -> set[UUID]:
     return {row.volunteer_id for row in found if row.depth == nearest}
 
 
-def differences(limit: int, *, station_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Where what is counted as under way differs from what the transfers say: station, item, lot, both numbers.
-
-    Of one station, or of all. One statement.
-    """
-    open_lots = (
-        select(
-            Transfer.to_station_id.label("station_id"),
-            TransferLot.item_id,
-            TransferLot.lot_number,
-            func.sum(TransferLot.shipped - TransferLot.received - TransferLot.short - TransferLot.returned).label(
-                "quantity"
-            ),
-        )
-        .join(Transfer, Transfer.id == TransferLot.transfer_id)
-        .where(Transfer.state == TransferState.SHIPPED, *_only(Transfer.to_station_id, station_id))
-        .group_by(Transfer.to_station_id, TransferLot.item_id, TransferLot.lot_number)
-        .subquery()
-    )
-    counted = (
-        select(StockBalance.station_id, StockBalance.item_id, StockBalance.lot_number, StockBalance.in_transit)
-        .where(StockBalance.portion == SEALED, StockBalance.in_transit > 0, *_only(StockBalance.station_id, station_id))
-        .subquery()
-    )
-    same = (
-        (counted.c.station_id == open_lots.c.station_id)
-        & (counted.c.item_id == open_lots.c.item_id)
-        & (counted.c.lot_number == open_lots.c.lot_number)
-    )
-    moved, expected = func.coalesce(counted.c.in_transit, 0), func.coalesce(open_lots.c.quantity, 0)
-    station = func.coalesce(counted.c.station_id, open_lots.c.station_id)
-    return db.session.execute(
-        select(
-            station.label("station_id"),
-            func.coalesce(counted.c.item_id, open_lots.c.item_id).label("item_id"),
-            func.coalesce(counted.c.lot_number, open_lots.c.lot_number).label("lot_number"),
-            moved.label("counted"),
-            expected.label("under_way"),
-        )
-        .select_from(counted)
-        .join(open_lots, same, full=True)
-        .where(moved != expected)
-        .order_by(station)
-        .limit(limit)
-    ).all()
-
-
 def overdue(days: int, *, after: UUID, limit: int) -> Sequence[tuple[Transfer, datetime]]:
     """Transfers behind `after` that left so many days ago or before and are under way, with when they were shipped."""
     rows = db.session.execute(
@@ -346,10 +311,6 @@ def overdue(days: int, *, after: UUID, limit: int) -> Sequence[tuple[Transfer, d
         .limit(limit)
     )
     return [(row[0], row[1]) for row in rows]
-
-
-def _only(column: Any, station_id: UUID | None) -> list[ColumnElement[bool]]:
-    return [] if station_id is None else [column == station_id]
 
 
 def _with_document(movement_id: UUID) -> Any:
@@ -462,7 +423,8 @@ def _read_shortfalls(transfer_id: UUID) -> list[Missing]:
             select(TransferShortfall, Movement.document_number)
             .join(TransferStep, TransferStep.id == TransferShortfall.step_id)
             .outerjoin(Movement, Movement.id == TransferShortfall.movement_id)
-            .where(TransferStep.transfer_id == transfer_id)
+            .outerjoin(ReceiptReversal, ReceiptReversal.step_id == TransferStep.id)
+            .where(TransferStep.transfer_id == transfer_id, ReceiptReversal.step_id.is_(None))
             .order_by(TransferStep.sequence, TransferShortfall.id)
         )
     ]
@@ -471,21 +433,25 @@ def _read_shortfalls(transfer_id: UUID) -> list[Missing]:
 def _read_steps(transfer_id: UUID) -> list[Step]:
     return [
         Step(
+            id=row.TransferStep.id,
             kind=row.TransferStep.kind,
             at=row.TransferStep.created_at,
             actor=Actor(row.TransferStep.actor_id, row.actor_name),
             note=row.TransferStep.note,
             movement=_document(row.TransferStep.movement_id, row.document_number),
+            reversed_at=row.reversed_at,
         )
         for row in db.session.execute(
             select(
                 TransferStep,
                 Movement.document_number,
                 func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
+                ReceiptReversal.reversed_at,
             )
             .join(Volunteer, Volunteer.id == TransferStep.actor_id)
             .outerjoin(RetainedName, RetainedName.volunteer_id == TransferStep.actor_id)
             .outerjoin(Movement, Movement.id == TransferStep.movement_id)
+            .outerjoin(ReceiptReversal, ReceiptReversal.step_id == TransferStep.id)
             .where(TransferStep.transfer_id == transfer_id)
             .order_by(TransferStep.sequence)
         )

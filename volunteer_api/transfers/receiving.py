@@ -23,6 +23,7 @@ from volunteer_api.transfers.models import (
     ShortfallReason,
     StepKind,
     Transfer,
+    TransferArrival,
     TransferLot,
     TransferShortfall,
     TransferState,
@@ -108,6 +109,11 @@ def receive(
         text=note,
         movement_id=None if arrival is None else arrival.id,
         notice=journal.RECEIVED if whole else journal.SHORT,
+    )
+    db.session.add_all(
+        TransferArrival(step_id=step.id, lot_id=count.lot.id, quantity=count.received)
+        for count in counts
+        if count.received
     )
     if arrival is not None:
         for reason in WRITTEN_OFF_AS:

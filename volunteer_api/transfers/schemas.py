@@ -122,6 +122,13 @@ class TransferReceipt(Schema):
     note = Text(max_length=500)
 
 
+class ReceiptReversalCreate(Schema):
+    """Of a receipt that was a mistake. What takes a prohibited item off the shelf again names who saw it."""
+
+    note = Text(max_length=500)
+    witness = Text(max_length=100)
+
+
 class TransferReason(Schema):
     """Why it does not happen."""
 
@@ -190,13 +197,15 @@ class TransferShortfallRead(Schema):
 
 
 class TransferStepRead(Schema):
-    """Who did what, when, and by which document of the ledger."""
+    """Who did what, when, and by which document of the ledger. A receipt that is reversed was a mistake."""
 
+    id = Id(required=True)
     kind = Choice(StepKind, required=True)
     at = Moment(required=True)
     actor = Nested(ActorRead, required=True)
     note = Text(max_length=500, required=True, allow_none=True)
     movement = Nested(DocumentRead, required=True, allow_none=True)
+    reversed_at = Moment(required=True, allow_none=True)
 
 
 class TransferSummaryRead(Schema):

@@ -70,9 +70,7 @@ def request(
     What there is at the sender is not judged: whoever approves lowers the quantities, and the shipment tells.
     Raises NotFound (404), StationClosed, ItemUnknown, ProhibitedItem (409).
     """
-    for station in hold_stations(from_station_id, to_station_id).values():
-        if station.status == StationStatus.CLOSED:
-            raise StationClosed(name=station.name)
+    require_open(hold_stations(from_station_id, to_station_id))
     for item in load_items(line["item_id"] for line in lines).values():
         _refuse_prohibited(item)
     transfer = Transfer(
@@ -163,7 +161,8 @@ def ship(
     _require_state(transfer, TransferState.APPROVED)
     approved = queries.lines_of(transfer.id)
     going = list(lines) if lines else [_line_of(line) for line in approved if line.approved]
-    sender = _begin(transfer, {line["item_id"] for line in going})[transfer.from_station_id]
+    require_open(held)
+    sender = ledger.begin(transfer.from_station_id, {line["item_id"] for line in going})
     for item in sender.items.values():
         _refuse_prohibited(item)
     _require_approved(going, approved, sender.items)
@@ -265,6 +264,13 @@ def hold_stations(*station_ids: UUID) -> dict[UUID, Held]:
     return {station_id: queries.hold_station(station_id) for station_id in sorted(station_ids)}
 
 
+def require_open(held: Mapping[UUID, Held]) -> None:
+    """Raise StationClosed where one of the stations is closed: it sends nothing and awaits nothing."""
+    for station in held.values():
+        if station.status == StationStatus.CLOSED:
+            raise StationClosed(name=station.name)
+
+
 def require_under_way(transfer: Transfer) -> None:
     """Raise what keeps a transfer from being received."""
     if transfer.state in (TransferState.REQUESTED, TransferState.APPROVED):
@@ -275,13 +281,6 @@ def require_under_way(transfer: Transfer) -> None:
 def lot_of(line: Line) -> str | None:
     """The lot that the line means; None where it names neither a lot nor a day."""
     return name_of_lot(line.get("lot_number"), line.get("expires_on"))
-
-
-def _begin(transfer: Transfer, item_ids: Iterable[UUID]) -> dict[UUID, Posting]:
-    """The ledgers of both stations, taken in the order of their ids."""
-    wanted = list(item_ids)
-    stations = sorted((transfer.from_station_id, transfer.to_station_id))
-    return {station_id: ledger.begin(station_id, wanted) for station_id in stations}
 
 
 def _take(sender: Posting, line: Line) -> list[Change]:
