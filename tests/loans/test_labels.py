@@ -67,7 +67,7 @@ def test_some_of_them_from_a_place_on_the_sheet(unit: Callable[..., Any], client
     assert codes("codes=U-5,U-2,NONE-1&used=22") == (["U-2", "U-5"], 1)
     assert codes(f"item_id={desk.item_id}&used=23") == ([f"U-{place}" for place in range(1, 7)], 2)
     assert codes(f"item_id={desk.station_id}") == ([], 1)
-    for query in ("codes=u-1", "codes=U-1,", "used=24", "used=-1"):
+    for query in ("codes=U 1", "codes=U-1,", "used=24", "used=-1"):
         assert phone.get(f"{path_of(desk.station_id)}?{query}").status_code == 422
 
 

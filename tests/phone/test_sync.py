@@ -120,7 +120,7 @@ def test_sending_a_notification_is_no_change(client: Any, unit: Any, me: Volunte
     unit(lambda: hear(me))
     copy = Copy(client.as_(me))
     copy.sync()
-    assert unit(hand_over) == 1
+    assert unit(hand_over)
     copy.sync()
     assert copy.told == 0
 
