@@ -47,6 +47,8 @@ class Reason(StrEnum):
     CLAIMED = "claimed"
     MARKED_ABSENT = "marked_absent"
     REJECTED_BEFORE = "rejected_before"
+    EARLIER_CHECK_IN = "earlier_check_in"
+    LATER_CHECK_OUT = "later_check_out"
 
 
 class Remark(StrEnum):
@@ -105,7 +107,9 @@ class Attendance(Identified, Base):
     the volunteer was known to be, in WGS-84 degrees, and who scanned her own code at a desk, if somebody did.
     What each end alone gives a reviewer to look at is in `check_in_reasons` and `check_out_reasons`, and
     `check_out_tapped_at` is the volunteer's own check-out, whatever closed the attendance before: timeline.py needs
-    them to tell again what an attendance is when an earlier tap arrives late.
+    them to tell again what an attendance is when an earlier tap arrives late. Of an end with several taps, `taps` has
+    all (see taps.py); where they do not prove the whole of it, what lies before `counts_from_at` or after
+    `counts_until_at` waits for a review.
     `flagged`: credited, but a reviewer should look at it. `conflicts_with_id` is the attendance that can't be true
     beside this one.
 
@@ -211,6 +215,9 @@ class Attendance(Identified, Base):
     check_in_reasons: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_out_tapped_at: Mapped[datetime | None]
+    counts_from_at: Mapped[datetime | None]
+    counts_until_at: Mapped[datetime | None]
+    taps: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_in_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     check_out_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     closed_at: Mapped[datetime | None]
@@ -229,6 +236,7 @@ class Attendance(Identified, Base):
             self.check_out_recorder_id,
             self.check_in_scanned_by,
             self.check_out_scanned_by,
+            *(UUID(tap["scanned_by"]) for tap in self.taps or () if tap["scanned_by"] is not None),
         )
         return list(dict.fromkeys(one for one in said if one is not None))
 
@@ -291,3 +299,4 @@ class RollCallMark(Identified, Base):
     left_at: Mapped[datetime | None]
     marked_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     marked_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]

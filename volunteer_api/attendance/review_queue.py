@@ -12,6 +12,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance import taps
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.review_queries import BEGAN_AT, ENDED_AT, Rows, placed, reviewed_by
@@ -184,6 +185,7 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
             evidence[1],
             attendance.check_out_recorder_id,
         ),
+        "taps": taps.shown(attendance),
         "map": _map(evidence, row.Activity, row.Station),
         "due_on": deadline.on,
         "due_on_is_certain": deadline.is_certain,

@@ -46,6 +46,8 @@ REASON_SENTENCES: dict[str, str] = {
     Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
     Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",
     Reason.NEEDS_ORGANIZER: "The day would have more minutes than a leader may credit; an organizer decides.",
+    Reason.EARLIER_CHECK_IN: "An earlier check-in is proven less well than a later one; what lies between waits.",
+    Reason.LATER_CHECK_OUT: "After the first check-out there was another one; what lies between waits.",
     Reason.SAMPLED: "It was credited, and drawn by lot for somebody to look at.",
 }
 
@@ -214,8 +216,10 @@ class AttendanceRead(Schema):
     """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit.
 
     `reasons` say why it is held; one that is credited may be flagged by one. The remarks of an end explain its grade.
-    A duty has the frame inside which its minutes count. `claimed_left_at` is what the volunteer said after she forgot
-    to check out, `decision_reason` what the last reviewer wrote to her.
+    A duty has the frame inside which its minutes count. Where somebody checked in or out more than once, what lies
+    before `counts_from_at` or after `counts_until_at` waits for a review, whatever becomes of the rest.
+    `claimed_left_at` is what the volunteer said after she forgot to check out, `decision_reason` what the last reviewer
+    wrote to her.
     """
 
     id = Id(required=True)
@@ -228,6 +232,8 @@ class AttendanceRead(Schema):
     check_out_grade = Choice(Grade, required=True, allow_none=True)
     checked_in_at = Moment(required=True)
     checked_out_at = Moment(required=True, allow_none=True)
+    counts_from_at = Moment(required=True, allow_none=True)
+    counts_until_at = Moment(required=True, allow_none=True)
     credited_minutes = Count(required=True)
     held_minutes = Count(required=True)
     reasons = Reasons(required=True)
@@ -336,6 +342,7 @@ class OperationProblem(Schema):
     request_id = Text(required=True)
     errors = ListOf(Open())
     attendance = Nested(AttendanceRead)
+    counts = Flag()
 
 
 class OperationResult(Schema):
