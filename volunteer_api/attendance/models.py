@@ -280,7 +280,8 @@ class GivenCodes(Base):
 class RollCallMark(Identified, Base):
     """What the last roll-call of a shift said of a volunteer; the attendance that it made or strengthened stands apart.
 
-    `arrived_at` and `left_at` are what the leader named, None where she named nothing.
+    `arrived_at` and `left_at` are what the leader named, None where she named nothing. `taken_at` is when the list was
+    written, `marked_at` when it came; of those of earlier releases only that is known.
     """
 
     __tablename__ = "roll_call_marks"

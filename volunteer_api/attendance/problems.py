@@ -6,7 +6,6 @@ from volunteer_api.core import texts
 from volunteer_api.core.problems import Conflict, Forbidden
 
 READ = AttendanceRead()
-COUNTS_TOO = "This tap counts too: the attendance is as it shows now."
 
 
 class _KnownAttendance(Conflict):
@@ -27,7 +26,9 @@ class _TappedAgain(_KnownAttendance):
         self.members["counts"] = counts
 
     def sentence(self) -> str:
-        return texts.translate(COUNTS_TOO) if self.members["counts"] else super().sentence()
+        if not self.members["counts"]:
+            return super().sentence()
+        return texts.translate("This tap counts too: the attendance is as it shows now.")
 
 
 class AlreadyCheckedIn(_TappedAgain):
@@ -124,6 +125,10 @@ class LeftBeforeArrival(Conflict):
 
 class NotYet(Conflict):
     title = "That time has not come yet."
+
+
+class RollCallAhead(Conflict):
+    title = "This roll-call says that it was taken later than now; set the phone's clock, or leave taken_at out."
 
 
 class TimeIsOver(Conflict):

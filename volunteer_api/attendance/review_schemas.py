@@ -249,21 +249,28 @@ class RollCallEntry(Schema):
 class RollCallWrite(Schema):
     """Who was there. People who are not named stay as they are; each entry is judged by itself.
 
-    `taken_at` is when the list was written, where a phone without network sends it later.
+    `taken_at` is when the list was written, where a phone without network sends it later: of two the later one stands.
     """
 
     taken_at = Moment()
     entries = ListOf(ByItself(RollCallEntry), required=True, min_length=1, max_length=MOST_ENTRIES)
 
 
+class RollCallWhy(Schema):
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
 class RollCallResult(Schema):
-    """What came of one entry: `changed` is false where all of it was known already."""
+    """What came of one entry: `changed` is false where all of it was known already, or (`why`) where a roll-call that
+    was written later stands."""
 
     volunteer = Nested(PersonName, required=True, allow_none=True)
     status = Count(required=True)
     changed = Flag(required=True)
     attendance = Nested(AttendanceRead, required=True, allow_none=True)
     problem = Open(required=True, allow_none=True)
+    why = Nested(RollCallWhy, required=True, allow_none=True)
 
 
 class RollCallRead(Schema):
