@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -23,8 +23,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
-from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.queries import path_ids_under
+from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.stations.models import Station
 
@@ -139,9 +138,9 @@ def _filters(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
 
 
 def _under(organization_id: UUID) -> ColumnElement[bool]:
-    paths = path_ids_under(organization_id)
-    stations_below: Select[UUID] = select(Organization.id).where(Organization.path_id.in_(paths))
-    return or_(Activity.organization_path_id.in_(paths), Station.organization_id.in_(stations_below))
+    """Whether those who may decide there now may decide on it: by where its organization stands today."""
+    below = subtree_ids(organization_id)
+    return or_(Activity.organization_id.in_(below), Station.organization_id.in_(below))
 
 
 def _shown(found: Page, reader_id: UUID) -> Page:
