@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.attendance.factories import FAR, NEAR, Scene, evidence, make_scene, soon
+from tests.attendance.factories import FAR, NEAR, Scene, evidence, make_scene, make_shift, soon
 from tests.attendance.test_batches import into, out, send
 from tests.factories import make_volunteer
 from volunteer_api.accounts.events import VolunteerErased
-from volunteer_api.attendance import handlers
+from volunteer_api.attendance import handlers, presence_code
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.sign_ups.models import SignUp, SignUpState
@@ -164,3 +166,86 @@ def test_taps_are_exported_and_erased(client: Any, unit: Any, scene: Scene) -> N
     assert "在河边" in str(unit(lambda: handlers.attendances(scene.volunteer.id)))
     unit(lambda: handlers.strip_evidence(VolunteerErased(scene.volunteer.id, "")))
     assert unit(lambda: db.session.query(Attendance.taps).scalar()) is None
+
+
+def test_a_desk_learns_of_what_was_done_before(client: Any, unit: Any, scene: Scene) -> None:
+    """And after a slip the desk's own reading of her code ends it."""
+    desk, began = client.as_(scene.leader), scene.shift.starts_at
+    number = scene.volunteer.volunteer_number
+
+    def scan(kind: str, minute: int) -> Any:
+        at = began + minute * MINUTE
+
+        def text() -> str:
+            code = presence_code.code_at(number, at, CodeKind.VOLUNTEER).code
+            return presence_code.qr_text(number, code, CodeKind.VOLUNTEER)
+
+        line = {"key": f"{kind}-{minute}", "kind": kind, "evidence": evidence(at, code=unit(text))}
+        return desk.post(f"/shifts/{scene.shift.id}/scans", json={"scans": [line]}).json["results"][0]
+
+    assert scan("check_in", 0)["status"] == 201
+    assert scan("check_out", 1)["attendance"]["credited_minutes"] == 1
+    again = scan("check_in", 2)
+    assert (again["status"], again["problem"]["detail"]) == (409, "此前已在此签到。")
+    assert again["attendance"]["checked_out_at"] is not None
+    real = scan("check_out", 60)
+    assert (real["status"], real["attendance"]["state"], real["attendance"]["credited_minutes"]) == (
+        200,
+        "credited",
+        60,
+    )
+    # A tablet that repeats what it sent finds what it did.
+    assert scan("check_out", 60) == real
+    # Whose word alone is behind minutes does not credit them, whichever of the taps it is.
+    assert scan("check_out", 90)["attendance"]["held_minutes"] == 30
+    body = {"decision": "credit", "reason": "在场"}
+    refused = desk.post(f"/attendances/{real['attendance']['id']}/review", json=body, key="review")
+    assert (refused.status_code, refused.json["code"]) == (403, "recorded_by_you")
+
+
+def test_who_is_held_by_another_tap_hears_of_it(client: Any, unit: Any, scene: Scene) -> None:
+    began = scene.shift.starts_at
+
+    def plan() -> Any:
+        with clock.at(began - HOUR):
+            return make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=began).id
+
+    shift_id = unit(plan)
+    lines = [into("a", scene.shift.id, began), into("b", shift_id, began + 40 * MINUTE)]
+    for volunteer, together in ((scene.volunteer, False), (scene.unsigned, True)):
+        phone = client.as_(volunteer)
+        for sent in [lines] if together else [[line] for line in lines]:
+            send(phone, *sent)
+        kinds = [one["kind"] for one in phone.get("/me/notifications").json["items"]]
+        assert kinds.count("attendance_held") == 1
+
+
+def test_a_check_out_that_waited_is_shown_once_it_is_carried_out(client: Any, scene: Scene) -> None:
+    phone, began = client.as_(scene.volunteer), scene.shift.starts_at
+    late = out("b", began + HOUR, of="a")
+    [waits] = send(phone, late)
+    assert send(phone, late) == [waits]
+    send(phone, into("a", scene.shift.id, began))
+    [since] = send(phone, late)
+    assert (since["status"], since["kept_until"], since["attendance"]["state"]) == (
+        202,
+        waits["kept_until"],
+        "credited",
+    )
+    assert since["detail"] == "对应的签到已收到，此次签退已随签到办理。"
+
+
+@pytest.mark.either_database
+def test_the_networks_time_costs_no_minute(client: Any, scene: Scene) -> None:
+    """The check-in took 300 ms to arrive, and the check-out none."""
+    phone, began = client.as_(scene.volunteer), scene.shift.starts_at
+    sent = clock.now()
+
+    def told(at: datetime) -> dict[str, Any]:
+        return {"delay_ms": (sent - at) // timedelta(milliseconds=1), "place": NEAR}
+
+    with clock.at(sent + timedelta(milliseconds=300)):
+        made = post(phone, "/attendances", "in", began, shift_id=str(scene.shift.id), **told(began)).json
+    with clock.at(sent):
+        left = post(phone, f"/attendances/{made['id']}/check-out", "out", began + HOUR, **told(began + HOUR)).json
+    assert left["credited_minutes"] == 60

@@ -64,6 +64,8 @@ class Remark(StrEnum):
     PLACE_OF_ANOTHER_DATUM = "place_of_another_datum"
     TOLD_LATE = "told_late"
     SCANNED = "scanned"
+    NOTHING_SENT = "nothing_sent"
+    PLACE_NOT_EXPECTED = "place_not_expected"
 
 
 class ScanKind(StrEnum):

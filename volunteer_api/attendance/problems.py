@@ -16,8 +16,11 @@ class _KnownAttendance(Conflict):
         self.attendance = attendance
 
 
-class _TappedAgain(_KnownAttendance):
-    """`counts`: the tap changed the attendance that it is refused for, which is shown as it is by now."""
+class TappedAgain(_KnownAttendance):
+    """What is said to the volunteer, and to a desk that reads her code.
+
+    `counts`: the tap changed the attendance that it is refused for, which is shown as it is by now.
+    """
 
     keeps_writes = True
 
@@ -31,16 +34,16 @@ class _TappedAgain(_KnownAttendance):
         return texts.translate("This tap counts too: the attendance is as it shows now.")
 
 
-class AlreadyCheckedIn(_TappedAgain):
+class AlreadyCheckedIn(TappedAgain):
     """Of two check-ins the one that is proven better counts, of equal ones the earlier, whichever came first."""
 
-    title = "You have already checked in here."
+    title = "There is a check-in here already."
 
 
-class AlreadyCheckedOut(_TappedAgain):
+class AlreadyCheckedOut(TappedAgain):
     """A check-out that tells nothing new, or an earlier one that was told late."""
 
-    title = "You have already checked out."
+    title = "There is a check-out already."
 
 
 class CheckInRefused(Conflict):
@@ -117,6 +120,7 @@ class BeyondAttendance(Conflict):
 
 class NothingToClaim(_KnownAttendance):
     title = "There is no forgotten check-out that a claim could make up for."
+    detail = "As long as the shift or the duty goes on, check out; a claim is for who has not, once it is over."
 
 
 class LeftBeforeArrival(Conflict):

@@ -31,7 +31,7 @@ from volunteer_api.core.schema import (
 INT64 = 2**63
 
 REASON_SENTENCES: dict[str, str] = {
-    Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
+    Reason.WEAK_EVIDENCE: "The evidence is not enough: no code that counts, and no place that proves anything.",
     Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift, or it came long after the arrival.",
     Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
     Reason.CLOCK_ODD: "The phone's time is too far from the server's.",
@@ -62,6 +62,8 @@ REMARK_SENTENCES: dict[str, str] = {
     Remark.PLACE_OF_ANOTHER_DATUM: "The place would lie inside of the fence if its figures were meant for another map.",
     Remark.TOLD_LATE: "The phone told of it later, by its own word on the time.",
     Remark.SCANNED: "Somebody at the desk read the volunteer's own code.",
+    Remark.NOTHING_SENT: "The phone sent neither a code nor a place.",
+    Remark.PLACE_NOT_EXPECTED: "The place is inside, but proves nothing of who did not sign up or belong here.",
 }
 
 
@@ -349,7 +351,11 @@ class OperationResult(Schema):
     """What came of an operation: its `status` is what it would have had alone.
 
     One of `attendance`, `problem` and, for a check-out that waits for its check-in (202), `kept_until` with a
-    sentence. `key` is null where the line had none that could be read.
+    sentence; sent again once that has come, with the `attendance` as it is by then. What is shown is the attendance
+    after this operation, which others of the batch may have changed since: the one with `checked_out_at` is newer than
+    the one without, and `GET /attendances/{id}` has it as it is now.
+
+    `key` is null where the line had none that could be read.
     """
 
     key = Text(required=True, allow_none=True)

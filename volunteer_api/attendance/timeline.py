@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.attendance import queries, scene, taps
+from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import TooManyAttendances
@@ -64,7 +65,7 @@ class Followers:
         line = sorted(db.session.scalars(queries.line_since(volunteer_id, self.since)), key=_place)
         for number, one in enumerate(line):
             if one.check_out_tapped_at is not None and not _stays(one):
-                _bring_in_line(line, number, None, None)
+                _bring_in_line(line, number, None, None, None)
 
 
 def put_in_order(
@@ -103,7 +104,7 @@ def put_in_order(
             follows = False
         if one is not attendance and (_stays(one) or not (follows or _differs(one, _next_at(line, number)))):
             continue
-        _bring_in_line(line, number, here if one is attendance else None, memory)
+        _bring_in_line(line, number, here if one is attendance else None, memory, attendance)
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
 
@@ -127,16 +128,32 @@ def _next_at(line: Sequence[Attendance], number: int) -> datetime | None:
     return line[number + 1].checked_in_at if number + 1 < len(line) else None
 
 
-def _bring_in_line(line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None) -> None:
+def _bring_in_line(
+    line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None, tapped: Attendance | None
+) -> None:
     # What comes after is judged beside it; but what no tap changes stands, and it is judged beside that.
     later = [other.id for other in line[number + 1 :] if not is_fixed(other)]
-    _bring(line[number], _next_at(line, number), here, later=later, memory=memory)
+    one = line[number]
+    was_held = one.state == State.HELD
+    _bring(one, _next_at(line, number), here, later=later, memory=memory)
     if memory is not None:
-        memory.keep(line[number])
+        memory.keep(one)
+    else:
+        db.session.add(one)
+        # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+        db.session.flush()
+    if one is not tapped and one.state == State.HELD and not was_held:
+        _tell_held(one, memory)
+
+
+def _tell_held(attendance: Attendance, memory: Memory | None) -> None:
+    """Tell of what no answer to a tap of its own shows."""
+    if memory is not None:
+        here = memory.scene_of(attendance)
+        memory.gathered.notices.append(notices.notice(notices.HELD_SINCE, attendance, here))
         return
-    db.session.add(line[number])
-    # Each at once, and in this order: the one that is open comes last, after what was open is closed.
-    db.session.flush()
+    _, here = scene.load(attendance.volunteer_id, attendance.id)
+    notices.tell(notices.HELD_SINCE, attendance, here)
 
 
 def _stays(attendance: Attendance) -> bool:
