@@ -168,6 +168,7 @@ def _marks(chosen: ColumnElement[bool]) -> list[dict[str, Any]]:
             RollCallMark.arrived_at,
             RollCallMark.left_at,
             RollCallMark.marked_at,
+            RollCallMark.taken_at,
         )
         .where(chosen)
         .order_by(RollCallMark.marked_at.desc(), RollCallMark.id)
