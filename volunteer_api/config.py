@@ -57,6 +57,8 @@ class Rules:
     accuracy_cap_m: int = 200
     # So long after the end of its frame an attendance without a check-out is closed.
     check_out_closes_minutes: int = 120
+    # A check-out so soon after the check-in is a slip if another follows. Less than that between two taps waits not.
+    slip_minutes: int = 5
     late_evidence_hours: int = 72
     future_evidence_seconds: int = 300
     credited_minutes_a_day: int = 480

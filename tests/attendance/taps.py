@@ -18,6 +18,7 @@ TWO_YEARS = timedelta(days=730)
 # Degrees of latitude north of the middle of a fence of 300 m, about 111 m for each thousandth.
 NEAR, FAR, TWO_KM = 0.001, 0.01, 0.018
 OPENS_BEFORE, CLOSES_AFTER, OLDEST = timedelta(minutes=30), timedelta(minutes=120), timedelta(hours=72)
+SLIP = timedelta(minutes=5)
 
 # What a phone shows: how many minutes off the code's time is (or what it is of), how far north the place is.
 SHOWS: dict[str, tuple[Any, Any, dict[str, Any]]] = {

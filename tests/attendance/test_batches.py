@@ -184,8 +184,10 @@ def test_a_check_out_before_its_check_in_waits(client: Any, unit: Any, scene: Sc
     assert (shown["state"], shown["credited_minutes"]) == ("credited", 20)
     assert count(unit, WaitingCheckOut) == 0
     # What was acknowledged stays; the phone knows the attendance now, and means the same check-out.
-    assert send(phone, line) == [kept]
-    assert send(phone, out("out", began + 20 * MINUTE, attendance_id=shown["id"])) == [kept]
+    for again in (line, out("out", began + 20 * MINUTE, attendance_id=shown["id"])):
+        [since] = send(phone, again)
+        assert (since["status"], since["kept_until"]) == (202, kept["kept_until"])
+        assert since["attendance"] == shown
 
 
 def test_a_check_out_whose_check_in_was_refused(client: Any, unit: Any, scene: Scene) -> None:
@@ -317,7 +319,7 @@ def test_the_earlier_of_two_taps_counts(client: Any, unit: Any, scene: Scene) ->
     assert sum(record.minutes for record in records) == 40
     # In the language of the records, not in that of the phone.
     reasons = {record.reason for record in records if record.reverses_id is not None}
-    assert reasons == {"有一次较早的签到或签退较晚才上传。"}
+    assert reasons == {"又收到一次签到或签退，按全部签到签退重新核算。"}
     assert phone.get("/me/tally").json["credited_minutes"] == 40
 
 

@@ -155,10 +155,15 @@ def test_what_may_be_given_as_a_code(sqlite_app: Flask) -> None:
         text = presence_code.qr_text(SHIFT, code)
         assert text.endswith(f"/c/s/{SHIFT}/{code}")
         accepted = [code, f" {code} ", text, text.replace(str(SHIFT), str(SHIFT).upper())]
-        assert all(presence_code.is_valid(given, SHIFT, NOON) for given in accepted)
+        # As people type and read it out, and as messengers and cameras pass an address on.
         wide = code.translate({ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)})
+        accepted += [wide, f"{code[:4]} {code[4:]}", f"{code[:4]}\u00a0{code[4:]}", f"{wide[:4]}\u3000{wide[4:]}"]
+        accepted += [f"{code[:4]}-{code[4:]}", f"{code[:4]}—{code[4:]}", text.upper(), f"{text}\n"]
+        accepted += [f"{text}/", f"{text}?from=wechat&isappinstalled=0", f"{text}/?x=1#top", f"{text}#"]
+        assert [given for given in accepted if not presence_code.is_valid(given, SHIFT, NOON)] == []
         other = presence_code.code_at(OTHER_SHIFT, NOON).code
-        refused = ["", code[:-1], code + "0", wide, f"x{code}", other, presence_code.qr_text(OTHER_SHIFT, code)]
+        refused = ["", code[:-1], code + "0", f"x{code}", other, presence_code.qr_text(OTHER_SHIFT, code)]
+        refused += [f"{code} 0", f"{text}0", f"{text} {code}", "-", f"{text}/{code}"]
         assert not any(presence_code.is_valid(given, SHIFT, NOON) for given in refused)
         assert not presence_code.is_valid(code, SHIFT, datetime(1900, 1, 1, tzinfo=UTC))
 

@@ -184,7 +184,7 @@ def test_a_morning_list_strengthens_arrivals_alone(unit: Any, scene: Scene) -> N
         named = [entry(scene.volunteer, left_at=end - HOUR), entry(scene.stranger, left_at=start + 20 * MINUTE)]
         assert unit(lambda: take(scene, *named)) == [("credited", True), ("held", True)]
         assert unit(lambda: take(scene, *named)) == [("credited", False), ("held", False)]
-        assert unit(lambda: take(scene, entry(scene.volunteer, left_at=end))) == ["already_reviewed"]
+        assert unit(lambda: take(scene, entry(scene.volunteer, left_at=end))) == ["already_credited"]
     assert unit(lambda: (sums(scene.volunteer), sums(scene.stranger))) == ((60, 0), (0, 20))
 
 

@@ -72,7 +72,7 @@ def live(scene: Scene, beside: Shift, before: Shift) -> list[Volunteer]:
     with clock.at(scene.shift.ends_at):
         # Hours that are taken back leave rows in the ledger, which what comes after must follow.
         absent = [{"volunteer_id": people[number].id, "status": "absent"} for number in (8, 10, 11)]
-        roll_call.take(shift=scene.shift, by=scene.leader.id, entries=absent)
+        roll_call.take(shift=scene.shift, by=scene.leader.id, entries=absent, taken_at=scene.shift.starts_at)
     return people
 
 

@@ -189,7 +189,7 @@ def test_a_check_out_after_the_next_check_in(
     assert (closed.credited_minutes + closed.held_minutes, closed.checked_out_at) == (minutes, TEN + minutes * MINUTE)
     assert closed.check_out_evidence is not None
     with pytest.raises(AlreadyCheckedOut):
-        check_out(scene, unit, earlier, TEN + 2 * HOUR)
+        check_out(scene, unit, earlier, TEN + 2 * HOUR, code=True, offset=offset - HOUR)
 
 
 @pytest.mark.parametrize("arriving", [-800 * 24 * HOUR, 4 * MINUTE, 800 * 24 * HOUR])

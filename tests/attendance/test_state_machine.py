@@ -150,7 +150,10 @@ class Story(Machine):
         with self.nothing_changes():
             lines = [self.line(dataclasses.replace(one, tap=dataclasses.replace(one.tap, shows=shows))) for one in told]
             answers = self.send(who, lines, phone=number, alone=alone)
-        assert answers == [(one.status, one.content) for one in told]
+        assert [status for status, _ in answers] == [one.status for one in told]
+        assert all(
+            status == 202 or content == one.content for (status, content), one in zip(answers, told, strict=True)
+        )
 
     @action(1, needs=lambda self: self.operations, number=NUMBER, alone=st.booleans(), another_time=st.booleans())
     def use_a_key_again(self, number: int, *, alone: bool, another_time: bool) -> None:
@@ -206,7 +209,7 @@ class Story(Machine):
         if by == who or stale:
             assert first["status"] == second["status"] == (409 if stale else 403)
             assert not self.unless_refused(first["status"])
-        elif first["attendance"] is not None:
+        elif first["status"] < 300:
             assert second == first
             self.seen[f"scanned {kind}"] += 1
             self.scans.append((by, str(where), scan, UUID(first["attendance"]["id"])))

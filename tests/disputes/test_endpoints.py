@@ -278,8 +278,6 @@ def test_a_duty_is_disputed_as_a_shift_is(client: Any, unit: Unit, served: Serve
     made = filed(client, volunteer_id, attendance_id=attendance_id, claimed_minutes=45)
     assert (made["organization_id"], made["shift_id"]) == (str(served.scene.office_id), None)
     assert client.as_(served.scene.leader_id).get(f"/disputes/{made['id']}").status_code == 404
-    nothing = post(client, served.scene.organizer_id, made, "confirmation", minutes=45, text="在岗")
-    assert refused(nothing) == (409, "nothing_to_confirm")
     answer = decide(client, served.scene.organizer_id, made)
     assert answer.status_code == 200, answer.get_json()
     assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (45, 45)

@@ -27,6 +27,7 @@ from volunteer_api.attendance.schemas import CheckInOperation, CheckOutOperation
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, texts
 from volunteer_api.core.access import Principal
+from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import Answer, fingerprints, is_key, keep_answers, kept_answers
 from volunteer_api.core.json_provider import written
 from volunteer_api.core.logs import logger
@@ -308,7 +309,20 @@ class _Batch:
         named = self._named_if_known(operation)
         if named is not None:
             same += fingerprints(operation.compared(named))
-        return _outcome_of(answer) if answer.fingerprint in same else _refused(IdempotencyKeyReused())
+        if answer.fingerprint not in same:
+            return _refused(IdempotencyKeyReused())
+        outcome = _outcome_of(answer)
+        return self._since_carried_out(operation, outcome, named) if outcome.status == 202 else outcome
+
+    def _since_carried_out(self, operation: Operation, outcome: Outcome, attendance_id: UUID | None) -> Outcome:
+        """The answer of a check-out that waited: once its check-in has come, with the attendance as it is now."""
+        if attendance_id is None or waiting.waits(self.principal.volunteer_id, operation.key):
+            return outcome
+        attendance = db.session.get(Attendance, attendance_id)
+        if attendance is None:
+            return outcome
+        detail = texts.translate("Its check-in has arrived, and it was carried out with that.")
+        return Outcome(202, outcome.content | {"detail": detail, "attendance": shown(attendance)}, is_kept=True)
 
     def _named(self, operation: Operation) -> UUID | None:
         """The attendance of a check-out, None where the check-in that it names is unknown yet.

@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
-from volunteer_api.attendance import queries, scene, timeline, waiting
-from volunteer_api.attendance.grading import weaker
-from volunteer_api.attendance.judging import Judgment, Told, judge, told
+from volunteer_api.attendance import queries, scene, taps, timeline, waiting
+from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain, Seen, draft
-from volunteer_api.attendance.models import Attendance, Grade, State
+from volunteer_api.attendance.models import Attendance, ScanKind, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn, TooManyAttendances
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order, reopen
+from volunteer_api.attendance.settling import reopen
+from volunteer_api.attendance.taps import Tap
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
@@ -50,9 +50,9 @@ def check_in(
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled, TooManyAttendances or AlreadyCheckedIn
-    (409); of two check-ins to one shift the earlier counts, whichever came first, but one in the time for it before one
-    that was not: a tap on the wrong day costs nobody the right one. Check-outs that waited for this check-in's `key`
-    are carried out with it. `followers` has a batch look once at what comes after.
+    (409); of two check-ins to one shift it says which counts, whichever came first (taps.py): one in the time for it
+    before one that was not, one that is proven before one that is not, else the earlier. Check-outs that waited for
+    this check-in's `key` are carried out with it. `followers` has a batch look once at what comes after.
 
     With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
     NotPlain is raised, and nothing changed, where it is none for that.
@@ -65,33 +65,17 @@ def check_in(
         row, here = _at_station(volunteer_id, station_id, moment, memory)
     else:
         row, here = _at_shift(volunteer_id, shift_id, moment, key, memory)
+    tap = _tap(here, end, scanned_by)
     known: Attendance | None = row.same
-    if known is not None and (
-        # What a leader vouches for no tap takes the place of.
-        known.check_in_recorder_id is not None or not timeline.begins(known, moment, in_window=_in_window(here, moment))
-    ):
-        _end_too(known, row, key, followers)
-        raise AlreadyCheckedIn(known)
-    if known is not None and memory is not None:
-        raise NotPlain()
-    judged = judge(here, end, _window(here))
-    made = Attendance if memory is None else draft
-    attendance = known or _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
-    # What the tap of the wrong day had closed may have gone on.
-    since = moment if known is None else min(moment, known.checked_in_at - MINUTE)
-    _begin(attendance, here, end, judged, scanned_by)
-    # Of one that may be settled again, the timeline reads what a check-out looks at.
-    timeline.put_in_order(
-        attendance,
-        since=since,
-        here=here if known is None else None,
-        alone=not row.others and since == moment,
-        memory=memory,
-        followers=followers,
-    )
-    _end_too(attendance, row, key, followers)
     if known is not None:
-        raise AlreadyCheckedIn(known)
+        changed = _comes_again(known, tap, memory, followers)
+        _end_too(known, row, key, followers)
+        raise AlreadyCheckedIn(known, counts=changed)
+    made = Attendance if memory is None else draft
+    attendance = _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
+    _begin(attendance, tap)
+    timeline.put_in_order(attendance, since=moment, here=here, alone=not row.others, memory=memory, followers=followers)
+    _end_too(attendance, row, key, followers)
     return attendance
 
 
@@ -113,14 +97,26 @@ def check_in_at_once(principal: Principal, body: dict[str, Any], connection: Con
     _require_open_to_attendance(row, row, knows=False)
     here = scene.of_columns(row)
     attendance = _new(volunteer_id, end, shift_id=shift_id, made=draft)
-    _begin(attendance, here, end, judge(here, end, _window(here)), None)
+    _begin(attendance, _tap(here, end, None))
     reopen(attendance)
     return AtOnce(Attendance, attendance, queries.is_plain())
 
 
-def _in_window(here: Scene, moment: datetime) -> bool:
-    opens_at, closes_at = _window(here)
-    return opens_at <= moment <= closes_at
+def _comes_again(attendance: Attendance, tap: Tap, memory: Memory | None, followers: Followers | None) -> bool:
+    """Let a check-in count that is not the first one here; whether it changed the attendance.
+
+    What a leader vouches for, or somebody decided, no tap takes the place of. Raises NotPlain with `memory`.
+    """
+    known = taps.taps_of(attendance, ScanKind.CHECK_IN)
+    changes = not any(tap.repeats(one) or (one.doubts <= tap.doubts and one.at <= tap.at) for one in known)
+    came_back = attendance.check_out_tapped_at is not None and tap.at >= attendance.check_out_tapped_at
+    if attendance.check_in_recorder_id is not None or timeline.is_fixed(attendance) or not (changes or came_back):
+        return False
+    if memory is not None:
+        raise NotPlain()
+    # What a tap of the wrong day, or one that is less proven, had closed may have gone on.
+    since = min(tap.at, attendance.checked_in_at - MINUTE)
+    return taps.keep(attendance, tap) and timeline.follow_taps(attendance, since=since, followers=followers)
 
 
 def _window(here: Scene) -> tuple[datetime, datetime]:
@@ -155,18 +151,15 @@ def _end_too(attendance: Attendance, row: Any, key: str | None, followers: Follo
         waiting.carry_out(key, attendance, followers)
 
 
-def _begin(attendance: Attendance, here: Scene, end: Told, judged: Judgment, scanned_by: UUID | None) -> None:
-    """Let an attendance begin by this check-in."""
-    attendance.checked_in_at = end.tapped.moment
-    attendance.check_in_grade = judged.grade
-    attendance.grade = weaker(judged.grade, Grade(attendance.check_out_grade or judged.grade))
-    attendance.check_in_reasons = in_order(judged.doubts)
-    attendance.check_in_evidence = end.evidence
-    attendance.check_in_remarks = judged.remarks
-    attendance.check_in_latitude, attendance.check_in_longitude = judged.place or (None, None)
-    attendance.check_in_scanned_by = scanned_by
-    if here.station is not None:
-        attendance.frame_starts_at, attendance.frame_ends_at = here.starts_at, here.ends_at
+def _tap(here: Scene, end: Told, scanned_by: UUID | None) -> Tap:
+    frame = (here.starts_at, here.ends_at) if here.station is not None else None
+    return taps.tap_of(ScanKind.CHECK_IN, end, judge(here, end, _window(here)), scanned_by, frame)
+
+
+def _begin(attendance: Attendance, tap: Tap) -> None:
+    taps.begin_with(attendance, tap)
+    if tap.frame is not None:
+        attendance.frame_starts_at, attendance.frame_ends_at = tap.frame
 
 
 def _at_shift(

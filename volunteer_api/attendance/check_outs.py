@@ -1,19 +1,20 @@
 """Check-out: nothing weak is credited unseen."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.attendance import scene, timeline
-from volunteer_api.attendance.grading import weaker
+from volunteer_api.attendance import scene, taps, timeline
 from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain
-from volunteer_api.attendance.models import Attendance, Grade
+from volunteer_api.attendance.models import Attendance, ScanKind
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed
-from volunteer_api.attendance.settling import in_order
+from volunteer_api.attendance.taps import Tap
 from volunteer_api.attendance.timeline import Followers
 from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
+from volunteer_api.hours.days import MINUTE
 from volunteer_api.sign_ups.queries import lock_volunteer
 
 EVER = datetime.min.replace(tzinfo=UTC)
@@ -32,8 +33,12 @@ def check_out(
 
     One that was closed without the volunteer, by a check-in elsewhere or long after the end, takes its check-out still,
     as long as nobody decided. `received_at` is when the server had it, by default now. `scanned_by`: who read the
-    volunteer's own code at a desk. Raises AlreadyReviewed where somebody decided without it, and AlreadyCheckedOut
-    (409); of two check-outs the earlier counts, whichever came first. `memory` and `followers`: as of `check_in`.
+    volunteer's own code at a desk.
+
+    Of several check-outs all are kept, and say together when it ended, whichever came first (taps.py): one that ends it
+    later than it was known, as after a slip, is taken, and so is one that lets the time between wait for a review. Any
+    other is AlreadyCheckedOut (409), or AlreadyReviewed where somebody decided without one. `memory` and `followers`:
+    as of `check_in`.
     """
     end = told(evidence, received_at or clock.now(), scanned=scanned_by is not None)
     if memory is not None:
@@ -41,36 +46,43 @@ def check_out(
     else:
         lock_volunteer(attendance.volunteer_id)
         attendance, here, others = scene.load_with_others(attendance.volunteer_id, attendance.id)
-    known_at = attendance.check_out_tapped_at
-    if known_at is None:
-        refused = timeline.is_fixed(attendance)
-    else:
-        refused = not timeline.precedes(attendance, known_at, end.tapped.moment)
-    if refused and known_at is None and attendance.reviewed_by is not None:
-        raise AlreadyReviewed(attendance)
-    if refused:
-        raise AlreadyCheckedOut(attendance)
-    if memory is not None and (others or known_at is not None):
+    if timeline.is_fixed(attendance) and attendance.check_out_tapped_at is None:
+        raise (AlreadyCheckedOut if attendance.reviewed_by is None else AlreadyReviewed)(attendance)
+    known = taps.taps_of(attendance, ScanKind.CHECK_OUT)
+    if memory is not None and (others or known):
         raise NotPlain()
     # Whether it was before the check-in is seen by the timeline: that one may move still.
     closes_at = here.ends_at + timedelta(minutes=rules().check_out_closes_minutes)
-    judged = judge(here, end, (EVER, closes_at))
-    attendance.check_out_tapped_at = end.tapped.moment
-    attendance.check_out_evidence = end.evidence
-    attendance.check_out_grade = judged.grade
-    attendance.check_out_reasons = in_order(judged.doubts)
-    attendance.check_out_remarks = judged.remarks
-    attendance.check_out_latitude, attendance.check_out_longitude = judged.place or (None, None)
-    attendance.check_out_scanned_by = scanned_by
-    attendance.grade = weaker(Grade(attendance.check_in_grade), judged.grade)
+    tap = taps.tap_of(ScanKind.CHECK_OUT, end, judge(here, end, (EVER, closes_at)), scanned_by)
+    if known:
+        _leaves_again(attendance, tap, known, followers)
+        return attendance
+    taps.end_with(attendance, tap)
+    since = attendance.checked_in_at
+    if attendance.taps:
+        # Of several check-ins another one may be the beginning, now that it is known when she left.
+        timeline.follow_taps(attendance, since=since - MINUTE, followers=followers)
+        return attendance
     timeline.put_in_order(
         attendance,
-        since=attendance.checked_in_at,
+        since=since,
         here=here,
         alone=not others,
         memory=memory,
         followers=followers,
     )
-    if known_at is not None:
-        raise AlreadyCheckedOut(attendance)
     return attendance
+
+
+def _leaves_again(attendance: Attendance, tap: Tap, known: Sequence[Tap], followers: Followers | None) -> None:
+    """Keep a check-out that is not the first one, and let it count. Raises AlreadyCheckedOut (409) for what is no news.
+
+    What was decided it moves no more, but it is there for whoever decides anew.
+    """
+    known_at = attendance.checked_out_at
+    if any(tap.repeats(one) for one in known) or not taps.keep(attendance, tap) or timeline.is_fixed(attendance):
+        raise AlreadyCheckedOut(attendance)
+    changed = timeline.follow_taps(attendance, since=attendance.checked_in_at - MINUTE, followers=followers)
+    ended_at = attendance.checked_out_at
+    if ended_at is None or known_at is None or ended_at <= known_at:
+        raise AlreadyCheckedOut(attendance, counts=changed)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# A phone's clock and its delay say the same where they are no further apart: the network takes its time, too.
+AGREES = timedelta(seconds=2)
+
 
 @dataclass(frozen=True)
 class EffectiveTime:
@@ -28,10 +31,13 @@ def effective_time(
 ) -> EffectiveTime:
     """The moment of a tap: the time received less the phone's monotonic delay, else what the phone's clock said.
 
-    A monotonic delay is trusted before the clock, which people set by hand. Online, both agree. `delay_is_odd` where a
-    delay was sent that is none.
+    A monotonic delay is trusted before the clock, which people set by hand. Where both agree the clock is as good, and
+    knows nothing of how long the network took: of two taps no minute is lost by that. `delay_is_odd` where a delay was
+    sent that is none.
     """
     said_at = client_time if delay_ms is None else received_at - timedelta(milliseconds=delay_ms)
+    if abs(said_at - client_time) <= AGREES:
+        said_at = client_time
     too_old = received_at - said_at > timedelta(hours=late_hours)
     too_new = said_at - received_at > timedelta(seconds=future_seconds)
     is_odd = delay_is_odd or too_old or too_new

@@ -102,7 +102,11 @@ def check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
     idempotency=NONE,
 )
 def apply_batch(principal: Principal, body: dict[str, Any]) -> Written:
-    """Send what a phone collected without network: each operation has its own key and its own outcome."""
+    """Send what a phone collected without network: each operation has its own key and its own outcome.
+
+    The results are in the order of the request, and each shows the attendance as it was after its operation: where
+    several show the same one, keep the one whose end is known, or read it anew.
+    """
     return Written({"results": batches.apply(principal=principal, lines=body["operations"])})
 
 

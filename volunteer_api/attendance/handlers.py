@@ -37,6 +37,8 @@ def strip_evidence(event: VolunteerErased) -> None:
         attendance.check_out_latitude = attendance.check_out_longitude = None
         if attendance.check_out_evidence is not None:
             attendance.check_out_evidence = {}
+        # Each has a place and a phone's words.
+        attendance.taps = None
         # Why she forgot to check out is in her own words; why a leader decided so is about her.
         attendance.claim_reason = attendance.decision_reason = None
     db.session.flush()
@@ -166,6 +168,7 @@ def _marks(chosen: ColumnElement[bool]) -> list[dict[str, Any]]:
             RollCallMark.arrived_at,
             RollCallMark.left_at,
             RollCallMark.marked_at,
+            RollCallMark.taken_at,
         )
         .where(chosen)
         .order_by(RollCallMark.marked_at.desc(), RollCallMark.id)

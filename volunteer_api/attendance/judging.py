@@ -118,6 +118,11 @@ def _remarks(scene: Scene, end: Told, reading: Reading | None) -> set[Remark]:
         Remark.PLACE_WITHOUT_ACCURACY: given.place is not None and given.accuracy_m is None,
         Remark.TOLD_LATE: end.received_at - end.tapped.said_at > timedelta(seconds=rules().told_late_seconds),
         Remark.SCANNED: end.scanned,
+        Remark.NOTHING_SENT: given.code is None and given.place is None and not given.place_is_odd and not end.scanned,
+        Remark.PLACE_NOT_EXPECTED: given.place is not None
+        and scene.fence is not None
+        and not scene.expected
+        and not _lies_outside(scene, given.place, given),
     }
     found |= {remark for remark, applies in seen.items() if applies}
     if given.place is not None and _lies_outside(scene, given.place, given):

@@ -47,6 +47,8 @@ class Reason(StrEnum):
     CLAIMED = "claimed"
     MARKED_ABSENT = "marked_absent"
     REJECTED_BEFORE = "rejected_before"
+    EARLIER_CHECK_IN = "earlier_check_in"
+    LATER_CHECK_OUT = "later_check_out"
 
 
 class Remark(StrEnum):
@@ -62,6 +64,8 @@ class Remark(StrEnum):
     PLACE_OF_ANOTHER_DATUM = "place_of_another_datum"
     TOLD_LATE = "told_late"
     SCANNED = "scanned"
+    NOTHING_SENT = "nothing_sent"
+    PLACE_NOT_EXPECTED = "place_not_expected"
 
 
 class ScanKind(StrEnum):
@@ -105,7 +109,9 @@ class Attendance(Identified, Base):
     the volunteer was known to be, in WGS-84 degrees, and who scanned her own code at a desk, if somebody did.
     What each end alone gives a reviewer to look at is in `check_in_reasons` and `check_out_reasons`, and
     `check_out_tapped_at` is the volunteer's own check-out, whatever closed the attendance before: timeline.py needs
-    them to tell again what an attendance is when an earlier tap arrives late.
+    them to tell again what an attendance is when an earlier tap arrives late. Of an end with several taps, `taps` has
+    all (see taps.py); where they do not prove the whole of it, what lies before `counts_from_at` or after
+    `counts_until_at` waits for a review.
     `flagged`: credited, but a reviewer should look at it. `conflicts_with_id` is the attendance that can't be true
     beside this one.
 
@@ -211,6 +217,9 @@ class Attendance(Identified, Base):
     check_in_reasons: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     check_out_reasons: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_out_tapped_at: Mapped[datetime | None]
+    counts_from_at: Mapped[datetime | None]
+    counts_until_at: Mapped[datetime | None]
+    taps: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
     check_in_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     check_out_recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     closed_at: Mapped[datetime | None]
@@ -229,6 +238,7 @@ class Attendance(Identified, Base):
             self.check_out_recorder_id,
             self.check_in_scanned_by,
             self.check_out_scanned_by,
+            *(UUID(tap["scanned_by"]) for tap in self.taps or () if tap["scanned_by"] is not None),
         )
         return list(dict.fromkeys(one for one in said if one is not None))
 
@@ -272,7 +282,8 @@ class GivenCodes(Base):
 class RollCallMark(Identified, Base):
     """What the last roll-call of a shift said of a volunteer; the attendance that it made or strengthened stands apart.
 
-    `arrived_at` and `left_at` are what the leader named, None where she named nothing.
+    `arrived_at` and `left_at` are what the leader named, None where she named nothing. `taken_at` is when the list was
+    written, `marked_at` when it came; of those of earlier releases only that is known.
     """
 
     __tablename__ = "roll_call_marks"
@@ -291,3 +302,4 @@ class RollCallMark(Identified, Base):
     left_at: Mapped[datetime | None]
     marked_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     marked_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,15 @@ LONGEST_GOOD = timedelta(seconds=STEP_SECONDS * STEPS_AROUND)
 LAST_YEAR = 9000
 # A code that was shown so many steps before, or will be so many after, is told from one that was never shown.
 STEPS_BEFORE, STEPS_AFTER = 24 * 60, 2 * 60
-GIVEN = re.compile(r"(?:\S*/c/(?P<letter>[stv])/(?P<id>[0-9A-Za-z-]{1,36})/)?(?P<code>[0-9]{8})", re.ASCII)
+GIVEN = re.compile(
+    # What messengers and cameras hang to an address says nothing.
+    r"(?:\S*/c/(?P<letter>[stv])/(?P<id>[0-9A-Z-]{1,36})/)?(?P<code>[0-9]{8})(?:/?(?:[?#]\S*)?)",
+    re.ASCII | re.IGNORECASE,
+)
+# What keyboards and memos make of a hyphen.
+DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
+# Eight digits are read out in groups.
+GROUPED = re.compile(r"[0-9][0-9\s-]*")
 
 
 class CodeKind(StrEnum):
@@ -88,7 +97,7 @@ def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeK
     reading = _read(given, target_id, moment, kind)
     if reading is not None:
         return reading
-    match, present = GIVEN.fullmatch(given.strip()), _step(moment)
+    match, present = _match(given), _step(moment)
     steps = range(present - STEPS_BEFORE, present + STEPS_AFTER)
     shown = match is not None and _was_shown(_secrets(target_id, kind)[0], match["code"], steps)
     return Reading.OF_ANOTHER_TIME if shown else Reading.WRONG
@@ -96,11 +105,11 @@ def read(given: str, target_id: object, moment: datetime, kind: CodeKind = CodeK
 
 def _read(given: str, target_id: object, moment: datetime, kind: CodeKind) -> Reading | None:
     """The same, None where only the codes of other times can tell: a day of them is what costs."""
-    match = GIVEN.fullmatch(given.strip())
+    match = _match(given)
     if match is None:
         return Reading.WRONG
     if match["letter"] is not None and not (
-        match["letter"] == LETTERS[kind] and match["id"].lower() == str(target_id).lower()
+        match["letter"].lower() == LETTERS[kind] and match["id"].lower() == str(target_id).lower()
     ):
         return Reading.OF_ANOTHER
     # Clocks before and beyond what a code can be made for.
@@ -113,8 +122,15 @@ def _read(given: str, target_id: object, moment: datetime, kind: CodeKind) -> Re
 
 def volunteer_named(given: str) -> str | None:
     """The volunteer_number in the whole text of a volunteer's own code; None where it is no such text."""
-    match = GIVEN.fullmatch(given.strip())
-    return match["id"].upper() if match is not None and match["letter"] == LETTERS[CodeKind.VOLUNTEER] else None
+    match = _match(given)
+    named = match is not None and (match["letter"] or "").lower() == LETTERS[CodeKind.VOLUNTEER]
+    return match["id"].upper() if match is not None and named else None
+
+
+def _match(given: str) -> re.Match[str] | None:
+    """The parts of a code as it was typed or scanned: in full width, in groups, with what was hung to its address."""
+    text = unicodedata.normalize("NFKC", given).translate(DASHES).strip()
+    return GIVEN.fullmatch(re.sub(r"[\s-]", "", text) if GROUPED.fullmatch(text) else text)
 
 
 def qr_text(target_id: object, code: str, kind: CodeKind = CodeKind.SHIFT) -> str:

@@ -2,6 +2,7 @@
 
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.schemas import AttendanceRead
+from volunteer_api.core import texts
 from volunteer_api.core.problems import Conflict, Forbidden
 
 READ = AttendanceRead()
@@ -15,18 +16,34 @@ class _KnownAttendance(Conflict):
         self.attendance = attendance
 
 
-class AlreadyCheckedIn(_KnownAttendance):
-    """Of two check-ins the earlier tap counts: told late, it moves the attendance that it is refused for."""
+class TappedAgain(_KnownAttendance):
+    """What is said to the volunteer, and to a desk that reads her code.
 
-    title = "You have already checked in here."
+    `counts`: the tap changed the attendance that it is refused for, which is shown as it is by now.
+    """
+
     keeps_writes = True
 
+    def __init__(self, attendance: Attendance, *, counts: bool = False) -> None:
+        super().__init__(attendance)
+        self.members["counts"] = counts
 
-class AlreadyCheckedOut(_KnownAttendance):
-    """Of two check-outs the earlier tap counts: told late, it moves the attendance that it is refused for."""
+    def sentence(self) -> str:
+        if not self.members["counts"]:
+            return super().sentence()
+        return texts.translate("This tap counts too: the attendance is as it shows now.")
 
-    title = "You have already checked out."
-    keeps_writes = True
+
+class AlreadyCheckedIn(TappedAgain):
+    """Of two check-ins the one that is proven better counts, of equal ones the earlier, whichever came first."""
+
+    title = "There is a check-in here already."
+
+
+class AlreadyCheckedOut(TappedAgain):
+    """A check-out that tells nothing new, or an earlier one that was told late."""
+
+    title = "There is a check-out already."
 
 
 class CheckInRefused(Conflict):
@@ -71,15 +88,31 @@ class AlreadyReviewed(_KnownAttendance):
     title = "This attendance has been reviewed already."
 
 
+class AlreadyCredited(_KnownAttendance):
+    """A roll-call names other times than those of an attendance that counts, wholly or in part."""
+
+    title = "This attendance counts already."
+    detail = (
+        "A roll-call changes no minutes that count already. An organizer corrects them by a review; or the volunteer "
+        "disputes them, who leads confirms it, and somebody else decides."
+    )
+
+
 class MinutesMissing(Conflict):
     title = "Nobody knows how long the volunteer was there; say how many minutes count."
 
 
 class BeyondAttendance(Conflict):
-    """More minutes than the attendance has inside its shift that nothing else was credited for: `most_minutes`."""
+    """More minutes than the attendance has inside its shift that nothing else was credited for: `most_minutes`.
+
+    Service that its ends do not show is given by a dispute, on the word of who leads.
+    """
 
     title = "That is more than the attendance can count for."
-    detail = "At most %(minutes)s minutes of this attendance can count."
+    detail = (
+        "At most %(minutes)s minutes of this attendance can count. Was the volunteer there for longer, she disputes it "
+        "and who leads confirms it."
+    )
 
     def __init__(self, minutes: int) -> None:
         super().__init__(members={"most_minutes": minutes}, minutes=minutes)
@@ -87,6 +120,7 @@ class BeyondAttendance(Conflict):
 
 class NothingToClaim(_KnownAttendance):
     title = "There is no forgotten check-out that a claim could make up for."
+    detail = "As long as the shift or the duty goes on, check out; a claim is for who has not, once it is over."
 
 
 class LeftBeforeArrival(Conflict):
@@ -95,6 +129,10 @@ class LeftBeforeArrival(Conflict):
 
 class NotYet(Conflict):
     title = "That time has not come yet."
+
+
+class RollCallAhead(Conflict):
+    title = "This roll-call says that it was taken later than now; set the phone's clock, or leave taken_at out."
 
 
 class TimeIsOver(Conflict):

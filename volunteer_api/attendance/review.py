@@ -73,6 +73,14 @@ class Countable:
         return hours.room_beside(self.others, starts_at, ends_at)
 
 
+@dataclass(frozen=True)
+class Word:
+    """Whose word there is for service that an attendance does not show, and for how many minutes in all."""
+
+    by: UUID
+    minutes: int
+
+
 def decide(
     *,
     attendance_id: UUID,
@@ -81,11 +89,13 @@ def decide(
     credited_minutes: int | None = None,
     reason: str,
     correction: bool = True,
+    word: Word | None = None,
 ) -> Attendance:
     """Credit or reject an attendance that waits for review, or correct what was decided; tell the volunteer why.
 
     `credited_minutes` is what the attendance counts for in all, by default what it has and what waits; never more than
-    it has inside its frame beside what the ledger credits for the same time. One that was credited but flagged waits
+    it has inside its frame beside what the ledger credits for the same time; with somebody's `word`, who then stands
+    for its end as at a roll-call, up to that and to the whole frame. One that was credited but flagged waits
     too: any decision ends the look at it, but only an organizer takes minutes away. With `correction` an organizer may
     also change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
     rejected; without it these are AlreadyReviewed, so that of two reviewers at once the second learns of the first.
@@ -99,7 +109,13 @@ def decide(
         raise NotFound()
     lock_volunteer(volunteer_id)
     return _decide(
-        (volunteer_id, attendance_id), reviewer_id, Decision(decision), credited_minutes, reason, correction=correction
+        (volunteer_id, attendance_id),
+        reviewer_id,
+        Decision(decision),
+        credited_minutes,
+        reason,
+        correction=correction,
+        word=word,
     )
 
 
@@ -142,6 +158,19 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
     most = hours.room_beside(others, starts_at, ends_at)
     is_known = came_at is not None and left_at is not None
     return Countable(starts_at, ends_at, most, others, is_known, told)
+
+
+def _in_whole_frame(attendance: Attendance, here: Scene, could: Countable) -> Countable:
+    """What may count where somebody vouches for more than the ends show: from the check-in on, where that is enough."""
+    starts_at, _ = counting.clip(attendance.checked_in_at, here.ends_at, here.starts_at, here.ends_at)
+    others = hours.credited_on(
+        attendance.volunteer_id,
+        clock.local_date(here.starts_at),
+        clock.local_date(here.ends_at),
+        besides={attendance.id},
+    )
+    most = hours.room_beside(others, here.starts_at, here.ends_at)
+    return Countable(here.starts_at, here.ends_at, most, others, is_known=False, told=(starts_at, here.ends_at))
 
 
 def _came_at(attendance: Attendance) -> datetime | None:
@@ -191,21 +220,27 @@ def _decide(
     reason: str,
     *,
     correction: bool,
+    word: Word | None = None,
 ) -> Attendance:
     """Decide on an attendance (`whose`: the held volunteer and the attendance)."""
     attendance, here = scene.load(*whose)
     before = attendance.state
     waited = attendance.credited_minutes + attendance.held_minutes
     _require_decidable(attendance, here, reviewer_id, decision, correction=correction)
-    minutes, could = 0, None
+    minutes, could, is_vouched = 0, None, False
     if decision is Decision.CREDIT:
         could = countable(attendance, here)
+        is_vouched = word is not None and asked is not None and could.most < asked <= word.minutes
+        could = _in_whole_frame(attendance, here, could) if is_vouched else could
         minutes = _minutes(attendance, could, asked)
         _require_room(here, reviewer_id, could, minutes)
     # What the ledger holds already is taken away only from above, and what a roll-call took back not by who took it.
     if minutes < attendance.credited_minutes or (minutes < waited and _took_back(attendance, reviewer_id)):
         _require_organizer(here, reviewer_id)
-    if could is not None and attendance.checked_out_at is None:
+    if word is not None and could is not None and is_vouched:
+        attendance.checked_in_at, attendance.checked_out_at = could.interval(minutes)
+        attendance.check_out_recorder_id = word.by
+    elif could is not None and attendance.checked_out_at is None:
         attendance.checked_out_at = attendance.claimed_left_at
     if minutes != attendance.credited_minutes:
         _write(attendance, here, could, minutes, reviewer_id, reason)

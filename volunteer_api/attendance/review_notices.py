@@ -33,6 +33,12 @@ HELD = register(
     "A leader recorded that you were at %(activity)s. It waits for a review.",
     Group.HOURS,
 )
+HELD_SINCE = register(
+    "attendance_held",
+    "Your attendance waits for a review",
+    "A check-in or check-out elsewhere, or one that came late, changed your attendance at %(activity)s. It waits for a "
+    "review; open it to see why.",
+)
 FORGOTTEN = register(
     "check_out_forgotten",
     "You did not check out",

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.attendance import taps
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.review_queries import BEGAN_AT, ENDED_AT, Rows, placed, reviewed_by
@@ -22,8 +23,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
-from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.queries import path_ids_under
+from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.stations.models import Station
 
@@ -138,9 +138,9 @@ def _filters(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
 
 
 def _under(organization_id: UUID) -> ColumnElement[bool]:
-    paths = path_ids_under(organization_id)
-    stations_below: Select[UUID] = select(Organization.id).where(Organization.path_id.in_(paths))
-    return or_(Activity.organization_path_id.in_(paths), Station.organization_id.in_(stations_below))
+    """Whether those who may decide there now may decide on it: by where its organization stands today."""
+    below = subtree_ids(organization_id)
+    return or_(Activity.organization_id.in_(below), Station.organization_id.in_(below))
 
 
 def _shown(found: Page, reader_id: UUID) -> Page:
@@ -184,6 +184,7 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
             evidence[1],
             attendance.check_out_recorder_id,
         ),
+        "taps": taps.shown(attendance),
         "map": _map(evidence, row.Activity, row.Station),
         "due_on": deadline.on,
         "due_on_is_certain": deadline.is_certain,

@@ -6,8 +6,8 @@ from typing import Any
 import marshmallow
 from marshmallow import validates_schema
 
-from volunteer_api.attendance.models import Decision, Grade, Reason, RollCallStatus
-from volunteer_api.attendance.schemas import AttendanceRead, PersonName
+from volunteer_api.attendance.models import Decision, Grade, Reason, RollCallStatus, ScanKind
+from volunteer_api.attendance.schemas import AttendanceRead, PersonName, Reasons, Remarks
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import (
     Choice,
@@ -151,9 +151,21 @@ class EvidenceMap(Schema):
     features = ListOf(Nested(MapFeature), required=True, max_length=3)
 
 
+class TapRead(Schema):
+    """One of several taps of an end; `scanned_by` read the volunteer's own code at a desk."""
+
+    end = Choice(ScanKind, required=True)
+    at = Moment(required=True)
+    grade = Choice(Grade, required=True)
+    reasons = Reasons(required=True)
+    remarks = Remarks(required=True)
+    scanned_by = Id(required=True, allow_none=True)
+
+
 class HeldAttendanceRead(AttendanceRead):
     """An attendance with all that a reviewer has to look at.
 
+    `taps` are all those of an end that has more than one; what is shown of the end is that which is proven best.
     `due_on` is the last of the ten working days in which it must be recorded; `due_on_is_certain` is false where the
     calendar of that year is not announced yet. `sign_up_state` is that of the latest sign-up for the shift.
     """
@@ -167,6 +179,7 @@ class HeldAttendanceRead(AttendanceRead):
     claim = Nested(ClaimRead, required=True, allow_none=True)
     check_in = Nested(EndRead, required=True)
     check_out = Nested(EndRead, required=True)
+    taps = ListOf(Nested(TapRead), required=True, max_length=60)
     map = Nested(EvidenceMap, required=True)
     due_on = Day(required=True)
     due_on_is_certain = Flag(required=True)
@@ -236,21 +249,28 @@ class RollCallEntry(Schema):
 class RollCallWrite(Schema):
     """Who was there. People who are not named stay as they are; each entry is judged by itself.
 
-    `taken_at` is when the list was written, where a phone without network sends it later.
+    `taken_at` is when the list was written, where a phone without network sends it later: of two the later one stands.
     """
 
     taken_at = Moment()
     entries = ListOf(ByItself(RollCallEntry), required=True, min_length=1, max_length=MOST_ENTRIES)
 
 
+class RollCallWhy(Schema):
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
 class RollCallResult(Schema):
-    """What came of one entry: `changed` is false where all of it was known already."""
+    """What came of one entry: `changed` is false where all of it was known already, or (`why`) where a roll-call that
+    was written later stands."""
 
     volunteer = Nested(PersonName, required=True, allow_none=True)
     status = Count(required=True)
     changed = Flag(required=True)
     attendance = Nested(AttendanceRead, required=True, allow_none=True)
     problem = Open(required=True, allow_none=True)
+    why = Nested(RollCallWhy, required=True, allow_none=True)
 
 
 class RollCallRead(Schema):

@@ -22,6 +22,7 @@ from volunteer_api.attendance.problems import (
     NotExpected,
     NotYet,
     OwnRollCall,
+    RollCallAhead,
     TimeIsOver,
     UnknownPhone,
     UnknownVolunteer,
@@ -29,7 +30,7 @@ from volunteer_api.attendance.problems import (
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, set_held
-from volunteer_api.core import audit, clock
+from volunteer_api.core import audit, clock, texts
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -49,11 +50,12 @@ ABSENT = "点名时登记为缺席。"
 
 @dataclass(frozen=True)
 class Marked:
-    """What came of one entry; `changed` is False where all of it was known already."""
+    """What came of one entry; `changed` is False where all of it was known already, or `is_older` than what was."""
 
     person: Person | None
     changed: bool
     refusal: Problem | None
+    is_older: bool = False
 
 
 @dataclass
@@ -89,13 +91,16 @@ def take(
     other entry. Who is `present` gets an attendance, or hers becomes strong at the ends that the leader vouches for:
     the arrival, and the leaving where it is named or the list was written (`taken_at`, by default now) after the end.
     Strong at both ends is credited; somebody without a sign-up, or with one that came long after her arrival, is held
-    until another person looks at it, for a leader alone must not make hours. `absent` is recorded with the sign-up;
+    until another person looks at it, for a leader alone must not make hours. Of two lists that name somebody the one
+    that was written last stands, whichever came first. `absent` is recorded with the sign-up;
     against an attendance it holds that. `excused` is an absence that is no no-show. The same list again changes
     nothing. All volunteers are held first, by one statement in the order of their ids.
 
-    Raises NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
+    Raises RollCallAhead, NotPublished, Canceled, and TimeIsOver once the ten working days are over (409).
     """
     now = clock.now()
+    if taken_at is not None and taken_at > now + timedelta(seconds=rules().future_evidence_seconds):
+        raise RollCallAhead()
     here = queries.scene_of(shift.id)
     _require_open(here)
     if deadlines.due_on(clock.local_date(shift.ends_at)).is_past():
@@ -136,10 +141,16 @@ def marked_view(results: Sequence[Marked]) -> dict[str, Any]:
                 "changed": one.changed,
                 "attendance": one.person.attendance if one.person is not None else None,
                 "problem": one.refusal.body() if one.refusal is not None else None,
+                "why": _later() if one.is_older else None,
             }
             for one in results
         ]
     }
+
+
+def _later() -> dict[str, str]:
+    detail = texts.translate("A roll-call that was written later has named this person already; it stands.")
+    return {"code": "later_roll_call", "detail": detail}
 
 
 def _require_open(here: Scene) -> None:
@@ -169,6 +180,8 @@ def _marked(
             raise OwnRollCall()
         if person is None:
             raise _unknown(entry)
+        if person.mark is not None and call.taken_at < (person.mark.taken_at or person.mark.marked_at):
+            return Marked(person, False, None, is_older=True)
         changed = MARKING[entry["status"]](call, person, entry)
     except Problem as refusal:
         known = person if person is not None and person.is_known_here else None
@@ -305,10 +318,12 @@ def _note(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
     told = (entry["status"], entry.get("arrived_at"), entry.get("left_at"))
     mark = person.mark
     if mark is not None and (mark.status, mark.arrived_at, mark.left_at) == told:
+        # Said again later, it stands against what was written between.
+        mark.taken_at = call.taken_at
         return False
     if mark is None:
         mark = person.mark = RollCallMark(shift_id=call.shift.id, volunteer_id=person.id)
         db.session.add(mark)
     mark.status, mark.arrived_at, mark.left_at = told
-    mark.marked_by, mark.marked_at = call.by, call.now
+    mark.marked_by, mark.marked_at, mark.taken_at = call.by, call.now, call.taken_at
     return True

@@ -5,7 +5,7 @@ so it is strong. Tablet and phones may all be without network: codes are made be
 any order and as often as it takes. A scan needs no key: whose it is, where, which end and when make it the same one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,14 @@ from uuid import UUID
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Shift
-from volunteer_api.attendance import presence_code, queries
+from volunteer_api.attendance import presence_code, queries, taps
 from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.effective_time import EffectiveTime
 from volunteer_api.attendance.judging import told
 from volunteer_api.attendance.models import Attendance, Reason, ScanKind, State
 from volunteer_api.attendance.presence_code import CodeKind
-from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCodeInvalid
+from volunteer_api.attendance.problems import NotCheckedIn, OwnScan, PersonalCodeInvalid, TappedAgain
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
@@ -36,7 +36,10 @@ WRONG_CODES = "300/hour"
 
 @dataclass(frozen=True)
 class Scanned:
-    """What came of one scan: `status` is what it alone would have had; `volunteer` is None without a code of hers."""
+    """What came of one scan: `status` is what it alone would have had; `volunteer` is None without a code of hers.
+
+    Of who had checked in or out before, `attendance` is the one that is known.
+    """
 
     key: str
     status: int
@@ -87,7 +90,8 @@ def _result(
         whose = _named(volunteer, by)
         status, attendance = attempt(lambda: verb(scan, whose, target, by, received_at))
     except Problem as problem:
-        return Scanned(scan["key"], problem.status, volunteer, None, problem.body())
+        known = problem.attendance if isinstance(problem, TappedAgain) else None
+        return Scanned(scan["key"], problem.status, volunteer, known, problem.body())
     return Scanned(scan["key"], status, volunteer, attendance, None)
 
 
@@ -115,7 +119,7 @@ def _named(volunteer: Volunteer | None, by: UUID) -> Volunteer:
 def _check_in(
     scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, Any], by: UUID, received_at: datetime
 ) -> tuple[int, Attendance]:
-    known = _same_scan(volunteer, target, lambda one: (one.check_in_scanned_by, one.check_in_evidence), by, scan)
+    known = _same_scan(volunteer, target, ScanKind.CHECK_IN, by, scan)
     made = known or check_in(
         volunteer_id=volunteer.id, **target, evidence=scan["evidence"], received_at=received_at, scanned_by=by
     )
@@ -125,27 +129,27 @@ def _check_in(
 def _check_out(
     scan: Mapping[str, Any], volunteer: Volunteer, target: Mapping[str, UUID], by: UUID, received_at: datetime
 ) -> tuple[int, Attendance]:
-    known = _same_scan(volunteer, target, lambda one: (one.check_out_scanned_by, one.check_out_evidence), by, scan)
+    known = _same_scan(volunteer, target, ScanKind.CHECK_OUT, by, scan)
     if known is not None:
         return 200, known
     tapped = told(scan["evidence"], received_at).tapped
-    attendance = next((one for one in _here(volunteer, target) if _can_end(one, tapped)), None)
+    here = _here(volunteer, target)
+    attendance = next((one for one in here if _can_end(one, tapped)), None)
+    if attendance is None and "shift_id" in target:
+        # She has checked out of the shift before. Of several duties nobody can tell that.
+        attendance = next((one for one in here if one.state != State.REJECTED), None)
     if attendance is None:
         raise NotCheckedIn()
     return 200, check_out(attendance=attendance, evidence=scan["evidence"], received_at=received_at, scanned_by=by)
 
 
 def _same_scan(
-    volunteer: Volunteer,
-    target: Mapping[str, UUID],
-    end_of: Callable[[Attendance], tuple[UUID | None, Mapping[str, Any] | None]],
-    by: UUID,
-    scan: Mapping[str, Any],
+    volunteer: Volunteer, target: Mapping[str, UUID], kind: ScanKind, by: UUID, scan: Mapping[str, Any]
 ) -> Attendance | None:
-    """The attendance that this very scan began or ended before, if it did."""
+    """The attendance of which this very scan is a tap already, if there is one."""
+    moment = _client_time(scan["evidence"])
     for one in _here(volunteer, target):
-        scanned_by, evidence = end_of(one)
-        if scanned_by == by and evidence and _client_time(evidence) == _client_time(scan["evidence"]):
+        if any(tap.scanned_by == by and _client_time(tap.evidence) == moment for tap in taps.taps_of(one, kind)):
             return one
     return None
 

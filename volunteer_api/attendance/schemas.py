@@ -32,7 +32,7 @@ from volunteer_api.core.schema import (
 INT64 = 2**63
 
 REASON_SENTENCES: dict[str, str] = {
-    Reason.WEAK_EVIDENCE: "Nothing proves the presence: no valid code, and no place near the activity.",
+    Reason.WEAK_EVIDENCE: "The evidence is not enough: no code that counts, and no place that proves anything.",
     Reason.NOT_SIGNED_UP: "There is no confirmed sign-up for this shift, or it came long after the arrival.",
     Reason.OUTSIDE_WINDOW: "It was outside the time in which one checks in or out.",
     Reason.CLOCK_ODD: "The phone's time is too far from the server's.",
@@ -47,6 +47,8 @@ REASON_SENTENCES: dict[str, str] = {
     Reason.IMPOSSIBLE_TRAVEL: "Nobody travels so fast between here and another attendance.",
     Reason.BELOW_MINIMUM: "It is less of the shift than has to be attended.",
     Reason.NEEDS_ORGANIZER: "The day would have more minutes than a leader may credit; an organizer decides.",
+    Reason.EARLIER_CHECK_IN: "An earlier check-in is proven less well than a later one; what lies between waits.",
+    Reason.LATER_CHECK_OUT: "After the first check-out there was another one; what lies between waits.",
     Reason.SAMPLED: "It was credited, and drawn by lot for somebody to look at.",
 }
 
@@ -61,6 +63,8 @@ REMARK_SENTENCES: dict[str, str] = {
     Remark.PLACE_OF_ANOTHER_DATUM: "The place would lie inside of the fence if its figures were meant for another map.",
     Remark.TOLD_LATE: "The phone told of it later, by its own word on the time.",
     Remark.SCANNED: "Somebody at the desk read the volunteer's own code.",
+    Remark.NOTHING_SENT: "The phone sent neither a code nor a place.",
+    Remark.PLACE_NOT_EXPECTED: "The place is inside, but proves nothing of who did not sign up or belong here.",
 }
 
 
@@ -215,8 +219,10 @@ class AttendanceRead(Schema):
     """`grade` is the weaker of the ends that are known. `held_minutes` is what a review may still credit.
 
     `reasons` say why it is held; one that is credited may be flagged by one. The remarks of an end explain its grade.
-    A duty has the frame inside which its minutes count. `claimed_left_at` is what the volunteer said after she forgot
-    to check out, `decision_reason` what the last reviewer wrote to her.
+    A duty has the frame inside which its minutes count. Where somebody checked in or out more than once, what lies
+    before `counts_from_at` or after `counts_until_at` waits for a review, whatever becomes of the rest.
+    `claimed_left_at` is what the volunteer said after she forgot to check out, `decision_reason` what the last reviewer
+    wrote to her.
     """
 
     id = Id(required=True)
@@ -229,6 +235,8 @@ class AttendanceRead(Schema):
     check_out_grade = Choice(Grade, required=True, allow_none=True)
     checked_in_at = Moment(required=True)
     checked_out_at = Moment(required=True, allow_none=True)
+    counts_from_at = Moment(required=True, allow_none=True)
+    counts_until_at = Moment(required=True, allow_none=True)
     credited_minutes = Count(required=True)
     held_minutes = Count(required=True)
     reasons = Reasons(required=True)
@@ -340,13 +348,18 @@ class OperationProblem(Schema):
     request_id = Text(required=True)
     errors = ListOf(Open())
     attendance = Nested(AttendanceRead)
+    counts = Flag()
 
 
 class OperationResult(Schema):
     """What came of an operation: its `status` is what it would have had alone.
 
     One of `attendance`, `problem` and, for a check-out that waits for its check-in (202), `kept_until` with a
-    sentence. `key` is null where the line had none that could be read.
+    sentence; sent again once that has come, with the `attendance` as it is by then. What is shown is the attendance
+    after this operation, which others of the batch may have changed since: the one with `checked_out_at` is newer than
+    the one without, and `GET /attendances/{id}` has it as it is now.
+
+    `key` is null where the line had none that could be read.
     """
 
     key = Text(required=True, allow_none=True)

@@ -18,7 +18,7 @@ from volunteer_api.hours import tallies
 from volunteer_api.hours.days import MINUTE, minutes_by_day, whole_minutes
 
 # What the ledger keeps is in the language of the records, whoever sent the tap.
-EARLIER_TAP = "有一次较早的签到或签退较晚才上传。"
+FURTHER_TAP = "又收到一次签到或签退，按全部签到签退重新核算。"
 ORDER = {reason: number for number, reason in enumerate(Reason)}
 
 
@@ -33,14 +33,18 @@ def settle(
 ) -> None:
     """Credit or hold what the attendance was worth until `left_at`; without doubts it is credited.
 
-    What lies over the day's limit is held in any case. One that can't be true beside another is held, and the other
-    too, or flagged where it is credited already.
+    What lies over the day's limit is held in any case, and so is what its taps do not prove (before `counts_from_at`,
+    after `counts_until_at`). One that can't be true beside another is held, and the other too, or flagged where it is
+    credited already.
 
     What the ledger holds of it already stays where it is the same, and is taken back where it is not. `later` are the
     attendances that come after it: they are judged beside it, and not it beside them. With `memory`, the others and
     the ledger are as remembered there, and what comes out is written with the rest of a batch.
     """
-    starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, here.starts_at, here.ends_at)
+    frame = here.starts_at, here.ends_at
+    starts_at, ends_at = minutes.clip(attendance.checked_in_at, left_at, *frame)
+    counts_from = attendance.counts_from_at or attendance.checked_in_at
+    proven = minutes.clip(counts_from, min(attendance.counts_until_at or left_at, left_at), *frame)
     days, besides = (clock.local_date(starts_at), clock.local_date(ends_at)), {attendance.id, *later}
     if memory is not None:
         known, beside = memory.credited_on(*days, besides=besides), memory.around(attendance, left_at)
@@ -51,9 +55,9 @@ def settle(
             beside = list(db.session.scalars(queries.around(attendance, left_at)))
     others = [one for one in beside if one.state != State.REJECTED and one.id not in later]
     already = hours.minutes_by_day(known)
-    counted = _count(starts_at, ends_at, already)
+    counted, claimed = _count(*proven, already), _count(starts_at, ends_at, already)
     reasons = set(doubts) | _conflicts(attendance, others)
-    if any(whole_minutes(max(record.starts_at, starts_at), min(record.ends_at, ends_at)) for record in known):
+    if any(whole_minutes(max(record.starts_at, proven[0]), min(record.ends_at, proven[1])) for record in known):
         reasons.add(Reason.OVERLAPPING)
     if here.marked_absent:
         reasons.add(Reason.MARKED_ABSENT)
@@ -63,9 +67,13 @@ def settle(
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
     credited = counted.within_limit if not reasons else 0
-    if counted.over_limit:
+    if whole_minutes(starts_at, proven[0]):
+        reasons.add(Reason.EARLIER_CHECK_IN)
+    if whole_minutes(proven[1], ends_at):
+        reasons.add(Reason.LATER_CHECK_OUT)
+    if claimed.over_limit:
         reasons.add(Reason.DAILY_LIMIT)
-        if _needs_organizer(counted, already, others):
+        if _needs_organizer(claimed, already, others):
             reasons.add(Reason.NEEDS_ORGANIZER)
     attendance.state = State.HELD if reasons else State.CREDITED
     after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
@@ -73,7 +81,7 @@ def settle(
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)
     attendance.reasons = in_order(reasons)
-    set_held(attendance, here, counted.minutes - credited, memory=memory)
+    set_held(attendance, here, claimed.minutes - credited, memory=memory)
     _credit(attendance, here, credited, *counted.within, memory)
     if memory is None:
         db.session.flush()
@@ -147,7 +155,7 @@ def _credit(
             moved = max(abs(standing.starts_at - starts_at), abs(standing.ends_at - ends_at))
             if standing.minutes == credited and moved < MINUTE:
                 return
-            hours.take_back(attendance_id=attendance.id, reason=EARLIER_TAP, actor_id=None, minutes_to_follow=credited)
+            hours.take_back(attendance_id=attendance.id, reason=FURTHER_TAP, actor_id=None, minutes_to_follow=credited)
     attendance.credited_minutes = credited
     hours.credit(
         volunteer_id=attendance.volunteer_id,

@@ -11,7 +11,7 @@ from volunteer_api.attendance import timeline
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.memory import draft
 from volunteer_api.attendance.models import Attendance, Grade, Reason, State
-from volunteer_api.attendance.problems import AlreadyReviewed, LeftBeforeArrival
+from volunteer_api.attendance.problems import AlreadyCredited, AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order, set_held, settle
@@ -28,6 +28,8 @@ JUDGED_ANEW = {
     Reason.NOT_SIGNED_UP,
     Reason.MARKED_ABSENT,
     Reason.REJECTED_BEFORE,
+    Reason.EARLIER_CHECK_IN,
+    Reason.LATER_CHECK_OUT,
 }
 # What a phone's evidence gave to doubt.
 OF_EVIDENCE = {Reason.WEAK_EVIDENCE, Reason.CLOCK_ODD, Reason.OUTSIDE_WINDOW, Reason.CODE_ELSEWHERE}
@@ -124,12 +126,12 @@ def strengthen(
     """Let the leader's word count for an attendance that is not settled; whether it changed anything.
 
     What the volunteer proved herself stands: a time that the leader names replaces only a weak one, or one that a
-    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed for other times
-    of a settled attendance, LeftBeforeArrival (409); both before anything is written.
+    roll-call gave. `left_at` is what is assumed where `named_left_at` is None. Raises AlreadyReviewed or
+    AlreadyCredited for other times of a settled attendance, LeftBeforeArrival (409); all before anything is written.
     """
     if attendance.reviewed_by is not None or attendance.credited_minutes or attendance.state == State.CREDITED:
         if _says_else(person, attendance, arrived_at, named_left_at):
-            raise AlreadyReviewed(attendance)
+            raise (AlreadyCredited if attendance.reviewed_by is None else AlreadyReviewed)(attendance)
         return False
     ends = _ends(call, attendance, arrived_at, named_left_at, left_at)
     if ends.left_at is not None and ends.left_at < ends.arrived_at:
@@ -159,8 +161,10 @@ def _ends(
 ) -> _Ends:
     came = attendance.checked_in_at
     own_roll_call = attendance.check_in_recorder_id is not None and not attendance.check_in_evidence
-    vouches_arrival = attendance.check_in_grade != Grade.STRONG or (
-        own_roll_call and arrived_at not in (None, attendance.checked_in_at)
+    vouches_arrival = (
+        attendance.check_in_grade != Grade.STRONG
+        or attendance.counts_from_at is not None
+        or (own_roll_call and arrived_at not in (None, attendance.checked_in_at))
     )
     if vouches_arrival and attendance.check_in_grade != Grade.MEDIUM:
         came = arrived_at or (call.shift.starts_at if Reason.CLOCK_ODD in attendance.check_in_reasons else came)
@@ -169,6 +173,7 @@ def _ends(
     own_roll_call = attendance.check_out_recorder_id is not None and not attendance.check_out_evidence
     vouches_leaving = left_at is not None and (
         attendance.check_out_grade != Grade.STRONG
+        or attendance.counts_until_at is not None
         or (own_roll_call and named_left_at not in (None, attendance.checked_out_at))
     )
     if vouches_leaving and attendance.check_out_grade != Grade.MEDIUM:
@@ -194,7 +199,7 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
         doubts.add(Reason.NOT_SIGNED_UP)
     if ends.vouches_arrival:
         attendance.checked_in_at, attendance.check_in_grade = ends.arrived_at, Grade.STRONG
-        attendance.check_in_recorder_id = call.by
+        attendance.check_in_recorder_id, attendance.counts_from_at = call.by, None
         # What came after the roll-call, as her own check-out, is judged beside this.
         came = {Reason(code) for code in attendance.check_in_reasons} - OF_EVIDENCE
         if not here.expected:
@@ -202,7 +207,7 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
         attendance.check_in_reasons = in_order(came)
     if ends.vouches_leaving:
         attendance.checked_out_at, attendance.check_out_grade = ends.left_at, Grade.STRONG
-        attendance.check_out_recorder_id = call.by
+        attendance.check_out_recorder_id, attendance.counts_until_at = call.by, None
         doubts -= timeline.UNFINISHED
         if ends.left_in_order:
             doubts.discard(Reason.CHECKED_IN_ELSEWHERE)

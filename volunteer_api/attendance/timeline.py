@@ -1,26 +1,32 @@
 """Where a person was one after another, whatever order it was told in.
 
 Phones without network tell late, and several of them in any order. So an attendance is a function of all taps that are
-known, not of the order in which they came: it begins at its earliest check-in and ends at its earliest check-out, or at
-the next check-in elsewhere where that was before. A tap that arrives out of turn lets those after it be looked at
-again; what the ledger holds of them is taken back only where it comes out otherwise.
+known, not of the order in which they came: it begins and ends by its own taps (taps.py), or ends at the next check-in
+elsewhere where that was before. A tap that arrives out of turn lets those after it be looked at again; what the ledger
+holds of them is taken back only where it comes out otherwise.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance import queries, scene, taps
+from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance.memory import Memory
 from volunteer_api.attendance.models import Attendance, Reason, State
 from volunteer_api.attendance.problems import TooManyAttendances
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import hold, minutes_until, reopen, settle
 from volunteer_api.core.database import db
-from volunteer_api.hours.days import MINUTE
 
 # More than anybody has that others have decided on beside what may move.
 MOST_IN_LINE = 400
+# What tells somebody that a tap of hers changed something.
+SHOWN = (
+    *("checked_in_at", "checked_out_at", "check_in_grade", "check_out_grade"),
+    *("state", "credited_minutes", "held_minutes", "reasons"),
+)
 UNFINISHED = frozenset({Reason.FORGOTTEN_CHECK_OUT, Reason.CLAIMED})
 
 
@@ -35,21 +41,6 @@ def is_fixed(attendance: Attendance) -> bool:
     if Reason.FORGOTTEN_CHECK_OUT in attendance.reasons:
         return False
     return attendance.check_out_tapped_at is None and Reason.CHECKED_IN_ELSEWHERE not in attendance.reasons
-
-
-def precedes(attendance: Attendance, known_at: datetime, moment: datetime) -> bool:
-    """Whether a tap that comes second was made first, and so takes the place of the one known at `known_at`.
-
-    By a minute or more: two phones that tap together change nothing of each other.
-    """
-    return known_at - moment >= MINUTE and not is_fixed(attendance)
-
-
-def begins(attendance: Attendance, moment: datetime, *, in_window: bool) -> bool:
-    """Whether a check-in takes the place of the one known: made earlier, or in the time for it where that was not."""
-    if in_window is (Reason.OUTSIDE_WINDOW not in attendance.check_in_reasons):
-        return precedes(attendance, attendance.checked_in_at, moment)
-    return in_window and not is_fixed(attendance)
 
 
 class Followers:
@@ -74,7 +65,7 @@ class Followers:
         line = sorted(db.session.scalars(queries.line_since(volunteer_id, self.since)), key=_place)
         for number, one in enumerate(line):
             if one.check_out_tapped_at is not None and not _stays(one):
-                _bring_in_line(line, number, None, None)
+                _bring_in_line(line, number, None, None, None)
 
 
 def put_in_order(
@@ -113,25 +104,56 @@ def put_in_order(
             follows = False
         if one is not attendance and (_stays(one) or not (follows or _differs(one, _next_at(line, number)))):
             continue
-        _bring_in_line(line, number, here if one is attendance else None, memory)
+        _bring_in_line(line, number, here if one is attendance else None, memory, attendance)
         # What follows finds another rest of the day's limit, and may have been too far away.
         brought = True
+
+
+def follow_taps(attendance: Attendance, *, since: datetime, followers: Followers | None = None) -> bool:
+    """Let an attendance be what all its taps make of it, now that there is a further one; whether that changes it.
+
+    `since` and `followers`: as of `put_in_order`.
+    """
+    before = _shown(attendance)
+    taps.arrange(attendance)
+    put_in_order(attendance, since=since, followers=followers)
+    return _shown(attendance) != before
+
+
+def _shown(attendance: Attendance) -> tuple[Any, ...]:
+    return tuple(getattr(attendance, name) for name in SHOWN)
 
 
 def _next_at(line: Sequence[Attendance], number: int) -> datetime | None:
     return line[number + 1].checked_in_at if number + 1 < len(line) else None
 
 
-def _bring_in_line(line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None) -> None:
+def _bring_in_line(
+    line: Sequence[Attendance], number: int, here: Scene | None, memory: Memory | None, tapped: Attendance | None
+) -> None:
     # What comes after is judged beside it; but what no tap changes stands, and it is judged beside that.
     later = [other.id for other in line[number + 1 :] if not is_fixed(other)]
-    _bring(line[number], _next_at(line, number), here, later=later, memory=memory)
+    one = line[number]
+    was_held = one.state == State.HELD
+    _bring(one, _next_at(line, number), here, later=later, memory=memory)
     if memory is not None:
-        memory.keep(line[number])
+        memory.keep(one)
+    else:
+        db.session.add(one)
+        # Each at once, and in this order: the one that is open comes last, after what was open is closed.
+        db.session.flush()
+    if one is not tapped and one.state == State.HELD and not was_held:
+        _tell_held(one, memory)
+
+
+def _tell_held(attendance: Attendance, memory: Memory | None) -> None:
+    """Tell of what no answer to a tap of its own shows."""
+    if memory is not None:
+        here = memory.scene_of(attendance)
+        memory.gathered.notices.append(notices.notice(notices.HELD_SINCE, attendance, here))
         return
-    db.session.add(line[number])
-    # Each at once, and in this order: the one that is open comes last, after what was open is closed.
-    db.session.flush()
+    _, here = scene.load(attendance.volunteer_id, attendance.id)
+    notices.tell(notices.HELD_SINCE, attendance, here)
 
 
 def _stays(attendance: Attendance) -> bool:
@@ -149,7 +171,10 @@ def _end(attendance: Attendance, next_at: datetime | None) -> tuple[datetime | N
     if attendance.check_out_tapped_at is None:
         return next_at, next_at is not None
     left_at = max(attendance.check_out_tapped_at, attendance.checked_in_at)
-    return (left_at, False) if next_at is None or left_at <= next_at else (next_at, True)
+    if next_at is None or left_at <= next_at:
+        return left_at, False
+    # Where she had checked out before, only what she says of the time after that is cut.
+    return next_at, (attendance.counts_until_at or left_at) > next_at
 
 
 def _differs(attendance: Attendance, next_at: datetime | None) -> bool:

@@ -12,11 +12,11 @@ Point = tuple[datetime, Place]
 
 def points(attendance: Attendance) -> Iterator[Point]:
     """The moments of an attendance at which the place of the volunteer is known."""
+    came, left = attendance.counts_from_at or attendance.checked_in_at, attendance.checked_out_at
     if attendance.check_in_latitude is not None and attendance.check_in_longitude is not None:
-        yield attendance.checked_in_at, (attendance.check_in_latitude, attendance.check_in_longitude)
-    out = attendance.checked_out_at
-    if out is not None and attendance.check_out_latitude is not None and attendance.check_out_longitude is not None:
-        yield out, (attendance.check_out_latitude, attendance.check_out_longitude)
+        yield came, (attendance.check_in_latitude, attendance.check_in_longitude)
+    if left is not None and attendance.check_out_latitude is not None and attendance.check_out_longitude is not None:
+        yield left, (attendance.check_out_latitude, attendance.check_out_longitude)
 
 
 def is_possible(first: Point, second: Point, *, fastest_kmh: float, slack_m: float) -> bool:

@@ -63,6 +63,11 @@ def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str,
     )
 
 
+def waits(volunteer_id: UUID, key: str) -> bool:
+    """Whether a check-out still waits for its check-in."""
+    return db.session.get(WaitingCheckOut, (volunteer_id, key), populate_existing=True) is not None
+
+
 def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | None = None) -> None:
     """Carry out what waited for a check-in that has arrived, as of the time at which it was received."""
     came = db.session.scalars(

@@ -60,8 +60,7 @@ def may_decide(principal: Principal, dispute: Dispute) -> bool:
 
 
 def may_confirm(principal: Principal, dispute: Dispute) -> bool:
-    """Whether the caller, who sees the dispute, could vouch for the service now, or say it again: nobody else has, and
-    no attendance does."""
+    """Whether the caller, who sees the dispute, could vouch for the service now, or say it again: nobody else has."""
     return (
         dispute.state == DisputeState.OPEN
         and dispute.volunteer_id != principal.volunteer_id

@@ -1,7 +1,8 @@
 """Deciding a dispute, and carrying the decision out in the same unit.
 
 Nobody makes hours alone: whoever decides has neither recorded, approved, reviewed, led nor confirmed what is disputed.
-An attendance is reviewed anew, and the ledger follows. A record without one is taken back and written anew; it keeps
+An attendance is reviewed anew, and the ledger follows; of more than its ends show, who confirmed it stands for the end
+as at a roll-call. A record without one is taken back and written anew; it keeps
 its recorder, and who decided is its approver. Of a shift with nothing recorded, and of more than was recorded, who
 confirmed the service is the recorder and who decides the approver: never of more than was confirmed.
 """
@@ -12,7 +13,8 @@ from uuid import UUID
 
 from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.attendance import review
-from volunteer_api.attendance.problems import MinutesMissing
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import BeyondAttendance, MinutesMissing
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -73,17 +75,32 @@ def decide(
 def _carry_out(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
     """Let the service count for so many minutes; returns how many."""
     if matter.attendance is not None:
+        return _review(held, matter.attendance, matter, by, asked, reason)
+    if matter.record is not None:
+        return _correct(held, matter.record, matter, by, asked, reason)
+    return _backfill(held, matter, by, asked, reason)
+
+
+def _review(held: Dispute, attendance: Attendance, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
+    """Let an attendance count for what is asked: for more than it shows, on the word of who confirmed it."""
+    asked = asked if asked is not None else held.confirmed_minutes
+    word = None
+    if held.confirmed_by is not None and held.confirmed_minutes is not None:
+        word = review.Word(held.confirmed_by, held.confirmed_minutes)
+    try:
         decided = review.decide(
-            attendance_id=matter.attendance.id,
+            attendance_id=attendance.id,
             reviewer_id=by,
             decision="credit",
             credited_minutes=asked,
             reason=reason,
+            word=word,
         )
-        return decided.credited_minutes
-    if matter.record is not None:
-        return _correct(held, matter.record, matter, by, asked, reason)
-    return _backfill(held, matter, by, asked, reason)
+    except BeyondAttendance:
+        if asked is not None and matter.frame is not None and asked <= whole_minutes(*matter.frame):
+            _confirmed_by(held, asked)
+        raise
+    return decided.credited_minutes
 
 
 def _correct(held: Dispute, record: ServiceRecord, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:

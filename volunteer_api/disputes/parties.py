@@ -30,7 +30,8 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
 
     Of a row that takes another one back, also those of that one. Who leads by name or by the team leads; where nobody
     does, who planned the activity. Who said at a roll-call whether the volunteer was there recorded that, and so did
-    who read her code at a desk. Grants from above make nobody a party, or nobody would be left to decide.
+    who read her code at a desk; who recorded it by hand, and who decided on that, has said it too, though nothing may
+    have come of it. Grants from above make nobody a party, or nobody would be left to decide.
     """
     records = [matter.record] if matter.record is not None else []
     if matter.record is not None and matter.record.reverses_id is not None:
@@ -43,6 +44,9 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
         approvers.append(matter.attendance.reviewed_by)
     if matter.shift is not None:
         recorders.append(queries.marked_by(volunteer_id, matter.shift.id))
+        for recorder_id, decided_by in queries.backfilled_by(volunteer_id, matter.shift.id):
+            recorders.append(recorder_id)
+            approvers.append(decided_by)
     if matter.activity is not None:
         leaders += leaders_of_one(matter.activity)
     return Parties(_known(recorders), _known(approvers), _known(leaders))

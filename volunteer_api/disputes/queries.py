@@ -20,7 +20,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.disputes.models import Dispute, DisputeState, DisputeStep, DisputeWords
-from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.hours.models import Backfill, ServiceRecord
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.stations.models import Station
@@ -44,16 +44,18 @@ class Matter:
 
     @property
     def frame(self) -> tuple[datetime, datetime] | None:
-        """Inside which somebody may vouch for service: the shift; of a recorded duty, as long as one may last from its
-        beginning on. None of an attendance, whose ends say it."""
-        if self.attendance is not None:
-            return None
+        """Inside which somebody may vouch for service, as far as it is over: the shift; the frame of a duty with an
+        attendance; of a recorded one, as long as one may last from its beginning on."""
+        now = clock.now()
         if self.shift is not None:
-            return self.shift.starts_at, self.shift.ends_at
+            return self.shift.starts_at, max(self.shift.starts_at, min(self.shift.ends_at, now))
+        attendance = self.attendance
+        if attendance is not None and attendance.frame_starts_at is not None and attendance.frame_ends_at is not None:
+            return attendance.frame_starts_at, max(attendance.frame_starts_at, min(attendance.frame_ends_at, now))
         if self.record is None:
             return None
         longest = self.record.starts_at + timedelta(minutes=rules().duty_minutes)
-        return self.record.starts_at, max(self.record.ends_at, min(longest, clock.now()))
+        return self.record.starts_at, max(self.record.ends_at, min(longest, now))
 
 
 def matter(
@@ -130,6 +132,17 @@ def open_about(volunteer_id: UUID, subject: Mapping[str, UUID], shift_id: UUID |
     return db.session.scalar(select(Dispute.id).where(mine, or_(*same)).order_by(Dispute.id).limit(1))
 
 
+def backfilled_by(volunteer_id: UUID, shift_id: UUID) -> list[tuple[UUID, UUID | None]]:
+    """Who recorded service of the volunteer at the shift by hand, and who decided on that, whatever came of it."""
+    found = (
+        select(Backfill.recorder_id, Backfill.decided_by)
+        .where(Backfill.volunteer_id == volunteer_id, Backfill.shift_id == shift_id)
+        .order_by(Backfill.id.desc())
+        .limit(MOST_STEPS)
+    )
+    return [(row.recorder_id, row.decided_by) for row in db.session.execute(found)]
+
+
 def witnesses_of(matter: Matter) -> list[UUID]:
     """Who can say whether somebody served: who leads the activity, or who manages the station of a duty."""
     if matter.activity is not None:
@@ -143,11 +156,12 @@ def witnessed_by(volunteer_id: UUID) -> ColumnElement[bool]:
     duty = exists().where(
         ServiceRecord.id == Dispute.service_record_id,
         ServiceRecord.shift_id.is_(None),
-        # Of an attendance its taps tell; nobody is asked.
-        ServiceRecord.attendance_id.is_(None),
         ServiceRecord.station_id.in_(managed_stations(volunteer_id)),
     )
-    return or_(shift, duty)
+    tapped = exists().where(
+        Attendance.id == Dispute.attendance_id, Attendance.station_id.in_(managed_stations(volunteer_id))
+    )
+    return or_(shift, duty, tapped)
 
 
 def locked(dispute_id: UUID) -> Dispute:
@@ -236,14 +250,13 @@ def read(dispute_id: UUID) -> dict[str, Any]:
 
 
 def _is_unconfirmed() -> ColumnElement[bool]:
-    """An open dispute for whose service nobody has vouched, and no attendance does."""
-    attended = exists().where(ServiceRecord.id == Dispute.service_record_id, ServiceRecord.attendance_id.is_not(None))
-    return and_(
-        Dispute.state == DisputeState.OPEN,
-        Dispute.confirmed_by.is_(None),
-        Dispute.attendance_id.is_(None),
-        ~attended,
+    """An open dispute for whose service nobody has vouched: no person, and no attendance that has so much."""
+    recorded = select(ServiceRecord.attendance_id).where(ServiceRecord.id == Dispute.service_record_id)
+    attended = exists().where(
+        Attendance.id == func.coalesce(Dispute.attendance_id, recorded.scalar_subquery()),
+        Attendance.credited_minutes + Attendance.held_minutes >= func.coalesce(Dispute.claimed_minutes, 0),
     )
+    return and_(Dispute.state == DisputeState.OPEN, Dispute.confirmed_by.is_(None), ~attended)
 
 
 def _rows() -> Rows:

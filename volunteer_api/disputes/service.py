@@ -114,9 +114,9 @@ def remind() -> int:
 
 
 def _needs_word(matter: Matter, claimed_minutes: int | None) -> bool:
-    """Whether somebody else must vouch for what is claimed: nothing, or less, is recorded, and no attendance."""
+    """Whether somebody else must vouch for what is claimed: nothing, or less, is recorded or waits."""
     if matter.attendance is not None:
-        return False
+        return (claimed_minutes or 0) > matter.attendance.credited_minutes + matter.attendance.held_minutes
     return matter.record is None or (claimed_minutes or 0) > abs(matter.record.minutes)
 
 
