@@ -62,6 +62,16 @@ def stop_with_line(error: BadEnvironment) -> None:
 gc.disable()
 
 
+def on_starting(server: Any) -> None:
+    """Open the folder of what the workers count; not while this file is read, which `--check-config` does too."""
+    metrics_folder.open_folder(settings.var_directory, port)
+
+
+def on_exit(server: Any) -> None:
+    """Delete it, where it is this server's own and not `volunteer-api serve`'s."""
+    metrics_folder.close_folder()
+
+
 def pre_fork(server: Any, worker: Any) -> None:
     """Give the worker the first free place, and have the collector leave out what is loaded by now and stays."""
     taken = {other.place for other in server.WORKERS.values()}
@@ -85,8 +95,6 @@ util.write_error = refuse
 # The environment is judged before any worker starts, or each of them would fail with a traceback, again and again.
 try:
     port, settings = load_port(), load_settings()
-    # Before anything that counts is loaded, which looks for it once.
-    metrics_folder.open_folder(settings.var_directory, port)
 except BadEnvironment as error:
     stop_with_line(error)
 bind = f"127.0.0.1:{port}"

@@ -76,7 +76,7 @@ def microseconds(app: Flask, headers: dict[str, str]) -> float:
 
 
 if __name__ == "__main__":
-    if metrics_folder.folder() is None:
-        metrics_folder.open_folder(Path(tempfile.mkdtemp(prefix="volunteer-bench-")), 0)
-        metrics.share()
+    metrics_folder.open_folder(Path(tempfile.gettempdir()), 0)
+    metrics.share_as("bench")
     main()
+    metrics_folder.close_folder()

@@ -40,9 +40,6 @@ def serve(demo: bool) -> None:
     check_folder(settings)
     check_port(port)
     check_database(settings)
-    # For all processes of this server: what the worker counts is told by the web.
-    metrics_folder.open_folder(settings.var_directory, port)
-    metrics.share()
     app = create_app(settings)
     common.bring_to_head(app)
     with app.app_context(), common.named_refusals():
@@ -54,9 +51,13 @@ def serve(demo: bool) -> None:
     with app.app_context():
         # No connection may be shared by two processes.
         db.engine.dispose()
+    # For all processes of this server: what the worker counts is told by the web. This one, which forks them, counts not.
+    metrics_folder.open_folder(settings.var_directory, port)
     # The collector leaves out what is loaded: looking through it, it would copy all of it for each process.
     gc.freeze()
-    sys.exit(supervise(server=Child("api-server", _run_gunicorn), helper=Child("api-worker", lambda: _work(app))))
+    code = supervise(server=Child("api-server", _run_gunicorn), helper=Child("api-worker", lambda: _help(app)))
+    metrics_folder.close_folder()
+    sys.exit(code)
 
 
 @common.group.command()
@@ -64,7 +65,7 @@ def worker() -> None:
     """Do background work: what requests ask for, and what is due."""
     settings = load_settings()
     check_folder(settings)
-    _work(create_app(settings))
+    run_worker(create_app(settings))
 
 
 @common.group.command()
@@ -85,8 +86,8 @@ def openapi(check: bool) -> None:
         path.write_bytes(text)
 
 
-def _work(app: Flask) -> None:
-    metrics.name_process("worker")
+def _help(app: Flask) -> None:
+    metrics.share_as("worker")
     run_worker(app)
 
 

@@ -4,6 +4,8 @@ A label has one of few values, all of which stand in the code: a route's templat
 Never a path, an id, a phone or an address.
 """
 
+from typing import Any, ClassVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
 from volunteer_api.core import metrics_folder
@@ -12,9 +14,31 @@ from volunteer_api.core import metrics_folder
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 NO_ROUTE = "none"
 
-_process = ["main"]
 
-# All have labels, so that none of them holds a value before `share` has said where.
+class _Value:
+    """One number of a metric: in this process's own memory, or in its file of the folder once it has begun one.
+
+    The library asks once what a metric counts in, when the metric is made, and that is before the fork.
+    """
+
+    kind: ClassVar[Any] = values.MutexValue
+    made: ClassVar[list["_Value"]] = []
+
+    def __init__(self, *asked: Any, **more: Any) -> None:
+        self._asked, self._more = asked, more
+        self.made.append(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Count in the kind of today, from what that holds."""
+        real = self.kind(*self._asked, **self._more)
+        self.inc, self.set, self.get = real.inc, real.set, real.get
+        self.set_exemplar, self.get_exemplar = real.set_exemplar, real.get_exemplar
+
+
+# Before the first metric, and whatever the environment says: a command must leave no files in a server's folder.
+values.ValueClass = _Value
+
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
     "volunteer_requests",
@@ -94,20 +118,19 @@ def count_run(task: str, outcome: str, seconds: float) -> None:
     TASK_SECONDS.labels(task).inc(seconds)
 
 
-def share() -> None:
-    """Count where the other processes of this server look, where it has such a folder; before anything is counted.
+def share_as(name: str) -> None:
+    """Count in the server's folder from now on; in a process just forked, before it has threads.
 
-    By the name of its process and not by its number: a worker that takes a dead one's place goes on where that stopped,
-    sums never fall, and there are as many files as workers, however often they die.
+    By the name of its place and not by its number: a worker that takes a dead one's place goes on where that stopped,
+    sums never fall, and there are as many files as workers, however often they die. What was counted before the fork is
+    the parent's, and told by nobody. Where there is no folder, or no room in it, this process counts for itself.
     """
-    if metrics_folder.folder() is not None:
-        values.ValueClass = values.MultiProcessValue(lambda: _process[0])  # type: ignore[no-untyped-call]  # it has no types
+    if metrics_folder.begin_files(name):
+        _Value.kind = values.MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]  # it has no types
+        for one in _Value.made:
+            one.begin()
 
 
-def name_process(name: str) -> None:
-    """Say which process of the server this is: no two at a time have one name, which has no underscore."""
-    _process[0] = name
-
-
-# What gunicorn loads by itself finds the folder named by its configuration.
-share()
+def is_shared() -> bool:
+    """Whether this process counts in the folder."""
+    return _Value.kind is not values.MutexValue

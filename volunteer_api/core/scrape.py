@@ -1,5 +1,6 @@
 """`/metrics`: what the server counted, and what its database says at this moment, in the text of Prometheus."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +17,14 @@ from volunteer_api.core import metrics, metrics_folder
 from volunteer_api.core.addresses import caller
 from volunteer_api.core.keys import same
 from volunteer_api.core.logs import logger, seconds_so_far
-from volunteer_api.core.problems import NotFound, Problem, Unauthorized
+from volunteer_api.core.problems import Busy, NotFound, Problem, Unauthorized
 from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import set_limits
 from volunteer_api.core.tasks import BACKUP, failing, finding_count, last_run, worker_last_seen
 from volunteer_api.core.unit_of_work import run_unit
 
-# Whoever scrapes waits ten seconds by default.
+# Whoever scrapes waits ten seconds by default: no reading begins later than this, and none runs longer than that.
+PATIENCE_SECONDS = 4.0
 PATIENCE = {"statement_timeout": "2s"}
 # Of what waits: enough to tell that it is far too much.
 COUNTED_AT_MOST = 10_000
@@ -98,12 +100,20 @@ def _count_answer(response: Response) -> Response:
 def _gathered() -> CollectorRegistry:
     """What all processes of this server counted, and what the database says now."""
     registry = CollectorRegistry()
-    if (folder := metrics_folder.folder()) is not None:
-        MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # it has no types
-    else:
-        registry.register(metrics.REGISTRY)
+    registry.register(_Told(_read_counts()))
     registry.register(_Told(_read_database()))
     return registry
+
+
+def _read_counts() -> list[Metric]:
+    """What all processes counted, and what this one did where they have no folder or it can't be read."""
+    if metrics.is_shared():
+        try:
+            collector = MultiProcessCollector(None, path=str(metrics_folder.folder()))  # type: ignore[no-untyped-call]  # it has no types
+            return list(collector.collect())  # type: ignore[no-untyped-call]
+        except Exception as error:  # whatever is wrong with a file, or that the folder was swept away
+            logger().error("metrics_folder_not_read", error=type(error).__name__)
+    return list(metrics.REGISTRY.collect())
 
 
 class _Told:
@@ -117,23 +127,34 @@ class _Told:
 
 
 def _read_database() -> list[Metric]:
-    """The readings; where the database can't tell them, that alone."""
+    """The readings, as many as it tells in time; where it is not there, that alone."""
+    values: dict[Reading, float | datetime | None] = {}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    is_there = True
+    # A scrape that failed would hide what the workers counted just when somebody looks for the reason.
     try:
-        values = run_unit(_values, writes=False)
+        run_unit(lambda: _read_until(deadline, values), writes=False)
+    except Busy:
+        # A crowd is not an outage: what was read before it stands.
+        logger().warning("database_read_in_part", readings=len(values))
     except (Problem, SQLAlchemyError) as error:
-        # A scrape that failed would hide what the workers counted just when somebody looks for the reason.
         logger().warning("database_not_read", error=type(error).__name__)
-        values = None
+        values, is_there = {}, False
     is_up = GaugeMetricFamily(
-        "volunteer_database_up", "Whether the database answered this scrape; if not, what it would tell is left out."
+        "volunteer_database_up",
+        "Whether the database was there at this scrape; if not, what it would tell is left out. One that is only busy "
+        "tells as much as it can in a few seconds.",
     )
-    is_up.add_metric([], float(values is not None))
-    return [is_up, *(_family(one, value) for one, value in (values or {}).items() if value is not None)]
+    is_up.add_metric([], float(is_there))
+    return [is_up, *(_family(one, value) for one, value in values.items() if value is not None)]
 
 
-def _values() -> dict[Reading, float | datetime | None]:
+def _read_until(deadline: float, values: dict[Reading, float | datetime | None]) -> None:
     set_limits(PATIENCE)
-    return {one: one.read() for one in READINGS}
+    for one in READINGS:
+        if time.monotonic() > deadline:
+            raise Busy()
+        values[one] = one.read()
 
 
 def _family(one: Reading, value: float | datetime) -> Metric:

@@ -74,7 +74,7 @@ class DeadlineWorker(ThreadWorker):
 
     def init_process(self) -> None:
         """Begin in the new process: what it counts goes under the name of its place among the workers."""
-        metrics.name_process(self.place)
+        metrics.share_as(self.place)
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
