@@ -256,7 +256,10 @@ class ActivityFilter(PageQuery, NearQuery):
     )
     radius_m = CountParameter(minimum=1, maximum=WIDEST_RADIUS_M, metadata={"description": "Only with `near`."})
     organization_id = Id(
-        metadata={"description": "Of this organization or of one below it, by itself or together with others."}
+        metadata={
+            "description": "Of this organization or of one below it, now or when it was published, by itself or "
+            "together with others."
+        }
     )
     team_id = Id()
     station_id = Id()
