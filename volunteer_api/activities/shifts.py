@@ -204,6 +204,8 @@ def tell_of_risk() -> int:
             "shift_id": str(shift.id),
             "confirmed": str(shift.confirmed_count),
             "minimum": str(shift.minimum),
+            "starts_at": clock.stamp(shift.starts_at),
+            "ends_at": clock.stamp(shift.ends_at),
         }
         # A shift that was moved may be at risk once more.
         _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{shift.starts_at.isoformat()}")

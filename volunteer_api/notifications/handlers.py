@@ -90,7 +90,7 @@ def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> No
     notify(
         volunteer_id=volunteer_id,
         kind=kind,
-        values={"day": clock.local_date(erases_at).isoformat(), "erases_at": erases_at.isoformat()},
+        values={"day": clock.local_date(erases_at).isoformat(), "erases_at": clock.stamp(erases_at)},
         dedup_key=f"{kind}:{volunteer_id}:{erases_at.isoformat()}",
     )
 

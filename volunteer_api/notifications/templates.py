@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from volunteer_api.core import texts
+from volunteer_api.core.told_times import told_span
 from volunteer_api.notifications.models import NotificationKind
 
 
 @dataclass(frozen=True)
 class Template:
-    """A title, and a body which the notification's values fill; `%(name)s` is the name of the person `person_id`."""
+    """A title, and a body which the notification's values fill.
+
+    `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`.
+    """
 
     title: str
     body: str
@@ -74,4 +80,23 @@ def register(kind: str, title: str, body: str) -> str:
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
-    return texts.translate(template.title), texts.translate(template.body) % values
+    return texts.translate(template.title), texts.translate(template.body) % _told(values)
+
+
+def _told(values: Mapping[str, str]) -> dict[str, str]:
+    """The values as a sentence has them."""
+    # Some older rows name nobody.
+    told = {"name": texts.translate("A volunteer"), **values}
+    times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
+    if "activity" in values and times:
+        told["activity"] = texts.translate(
+            "%(activity)s (%(when)s)", activity=values["activity"], when=" → ".join(times)
+        )
+    return told
+
+
+def _span(values: Mapping[str, str], prefix: str) -> str:
+    # Older rows don't tell the end.
+    ends_at = values.get(prefix + "ends_at")
+    starts_at = datetime.fromisoformat(values[prefix + "starts_at"])
+    return told_span(starts_at, datetime.fromisoformat(ends_at) if ends_at is not None else None)

@@ -31,9 +31,9 @@ def follow(event: ShiftsChanged) -> None:
     if canceled:
         _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON)
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
-    if coming := [shift for before, shift in moved if before.starts_at > now]:
+    if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
         _ask_again(coming, activity, now)
-    if running := [shift for before, shift in moved if before.starts_at <= now]:
+    if running := [(before, shift) for before, shift in moved if before.starts_at <= now]:
         _tell_of_end(running, activity)
     if event.asks_otherwise:
         _look_again([shift for _, shift in changed if shift.starts_at > now], activity, now)
@@ -97,14 +97,21 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
     return to_come and times != (before.starts_at, before.ends_at)
 
 
-def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
+def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
-    by_id = {shift.id: shift for shift in shifts}
-    told = [(one, by_id[one.shift_id]) for one in queries.active_in(by_id)]
+    by_id = {shift.id: (before, shift) for before, shift in moved}
+    told = [(one, *by_id[one.shift_id]) for one in queries.active_in(by_id)]
     notify_all(
         [
-            notices.notice(notices.SHIFT_END_CHANGED, one, shift, activity, once=shift.ends_at.isoformat())
-            for one, shift in told
+            notices.notice(
+                notices.SHIFT_END_CHANGED,
+                one,
+                shift,
+                activity,
+                once=shift.ends_at.isoformat(),
+                **notices.times_of(before, "before_"),
+            )
+            for one, before, shift in told
         ]
     )
 
@@ -121,8 +128,9 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> N
     db.session.flush()
 
 
-def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
-    by_id = {shift.id: shift for shift in shifts}
+def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
+    by_id = {shift.id: shift for _, shift in moved}
+    times_before = {before.id: notices.times_of(before, "before_") for before, _ in moved}
     found = queries.active_in(by_id)
     unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
@@ -132,10 +140,17 @@ def _ask_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> No
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
-    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in shifts}
+    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in by_id.values()}
     notify_all(
         [
-            notices.notice(notices.SHIFT_MOVED, one, by_id[one.shift_id], activity, once=moments[one.shift_id])
+            notices.notice(
+                notices.SHIFT_MOVED,
+                one,
+                by_id[one.shift_id],
+                activity,
+                once=moments[one.shift_id],
+                **times_before[one.shift_id],
+            )
             for one in found
         ]
     )

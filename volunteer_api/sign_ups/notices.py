@@ -3,7 +3,9 @@
 from datetime import date, datetime
 from uuid import UUID
 
+from volunteer_api.activities.events import ShiftBefore
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.core import clock
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
@@ -17,7 +19,10 @@ INVITED = register("sign_up_invited", "You are asked to take part", "Do you take
 ACCEPTED = register("sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.")
 DECLINED = register("sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.")
 REQUESTED = register(
-    "sign_up_requested", "Somebody wants to take part", "Sign-ups for %(activity)s wait for your approval."
+    "sign_up_requested",
+    "Somebody wants to take part",
+    "%(name)s wants to take part in %(activity)s and waits for your approval. "
+    "You are not told of others who ask today.",
 )
 REJECTED = register("sign_up_rejected", "You are not taking part", "A leader of %(activity)s said no: %(reason)s")
 SHIFT_CANCELED = register("shift_canceled", "Shift canceled", "A shift of %(activity)s is canceled: %(reason)s")
@@ -87,19 +92,30 @@ def notice(
             "activity": activity.title,
             "activity_id": str(activity.id),
             "sign_up_id": str(about.id),
-            "starts_at": shift.starts_at.isoformat(),
+            **times_of(shift),
             **values,
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
     )
 
 
-def tell_of_requests(leader_id: UUID, shift: Shift, activity: Activity, day: date) -> None:
+def times_of(shift: Shift | ShiftBefore, prefix: str = "") -> dict[str, str]:
+    """A shift's times as values of a notification; after `before_`, those of a shift that was moved."""
+    return {f"{prefix}starts_at": clock.stamp(shift.starts_at), f"{prefix}ends_at": clock.stamp(shift.ends_at)}
+
+
+def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
     """Tell a leader that somebody waits for an approval: once a day and shift, for a crowd is one piece of news."""
     notify(
         volunteer_id=leader_id,
         kind=REQUESTED,
-        values={"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id)},
+        values={
+            "activity": activity.title,
+            "activity_id": str(activity.id),
+            "shift_id": str(shift.id),
+            "person_id": str(about.volunteer_id),
+            **times_of(shift),
+        },
         dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
     )
 
@@ -114,6 +130,7 @@ def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count
             "activity_id": str(activity.id),
             "shift_id": str(shift.id),
             "count": str(count),
+            **times_of(shift),
         },
         dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
     )
