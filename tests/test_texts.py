@@ -53,7 +53,7 @@ def sources() -> set[str]:
         found |= {*named.values()}
     found |= {*words.WEEKDAYS}
     for problem in (Problem, *Problem.known.values()):
-        found |= {problem.title, problem.detail}
+        found |= {problem.title, problem.detail, *problem.details.values()}
     for template in TEMPLATES.values():
         found |= {template.title, template.body}
     for path in CATALOGS.parent.rglob("*.py"):

@@ -153,6 +153,12 @@ def by_number(volunteer_number: str) -> UUID | None:
     return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
 
 
+def names_of(volunteer_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of these volunteers."""
+    found = db.session.execute(select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(volunteer_ids)))
+    return {row.id: row.name for row in found}
+
+
 def active_members(team_id: UUID, limit: int) -> list[UUID]:
     """The active members of a team, at most so many."""
     statement = (

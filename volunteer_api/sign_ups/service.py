@@ -257,7 +257,7 @@ def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     role = places.role_of(question.shift, mine.role_id) or question.role
     if not has_place(question.shift, role):
         # Taken while this one waited for the shift.
-        raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
+        raise AlreadySignedUp(mine.id, mine.state)
     mine.team_id = question.team_id
     if role is not None and mine.role_id is None:
         places.name_role(mine, role)
