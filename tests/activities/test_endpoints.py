@@ -1,5 +1,6 @@
 """Campaigns, activities and shifts by HTTP."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -224,6 +225,7 @@ def test_the_table_of_states(client: Any, unit: Any, state: str, verb: str) -> N
     else:
         problem = answer.get_json()
         assert (answer.status_code, problem["code"], problem["state"]) == (409, "wrong_state", state)
+        assert not re.search("[a-z]", problem["detail"])
 
 
 def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, unit: Any) -> None:

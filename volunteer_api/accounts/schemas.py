@@ -263,7 +263,10 @@ class ConsentList(Schema):
 
 
 class Registration(PhoneProof, ConsentList):
-    """Under 14 a `guardian` consents with a code; from 14 to 17 a `guardian_contact` is enough."""
+    """Under 14 a `guardian` consents with a code; from 14 to 17 a `guardian_contact` is enough.
+
+    Whoever names a `guardian` gives the consent of kind `guardian`, which is hers, beside her own.
+    """
 
     password = NewPassword()
     replaces_former_owner = Flag()
@@ -288,6 +291,9 @@ class Registration(PhoneProof, ConsentList):
                 raise fault("not_minor", "Only minors name a guardian.", name)
             if data[name]["phone"] == data["phone"]:
                 raise fault("own_phone", "A guardian's phone is another than one's own.", name)
+        kinds = {consent["kind"] for consent in data["consents"]}
+        if data.get("guardian") is not None and ConsentKind.GUARDIAN not in kinds:
+            raise fault("consent_required", "The guardian's consent to the rules for minors is missing.", "consents")
 
 
 class RefreshRequest(Schema):
@@ -370,6 +376,8 @@ class ResidentIdUpdate(Schema):
 
 
 class ConsentTextRead(Schema):
+    """`required` of everybody; that of kind `guardian` is so of who registers with a guardian."""
+
     kind = Choice(ConsentKind, required=True)
     version = Text(required=True)
     required = Flag(required=True)

@@ -44,14 +44,22 @@ TEMPLATES: dict[str, Template] = {
         "Somebody asks to join", "%(name)s asks to join %(team)s. Accept it or turn it down."
     ),
     NotificationKind.LEADERSHIP_CHANGED: Template("The team has a new leader", "%(name)s now leads %(team)s."),
-    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s."),
-    NotificationKind.GRANT_REVOKED: Template("A role of yours has ended", "You no longer hold a role at %(scope)s."),
+    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold the role of %(role)s at %(scope)s."),
+    NotificationKind.GRANT_REVOKED: Template(
+        "A role of yours has ended", "You no longer hold the role of %(role)s at %(scope)s."
+    ),
     NotificationKind.ERASURE_REQUESTED: Template(
         "Your account will be erased", "It is erased on %(day)s. Until then you can take this back."
     ),
     NotificationKind.ERASURE_NEAR: Template(
         "Your account is erased soon",
         "It is erased on %(day)s, and with it what we know of you. This is the last chance to take it back.",
+    ),
+    NotificationKind.ERASURE_TAKEN_BACK: Template("Your account stays", "It is not erased: that was taken back."),
+    NotificationKind.TOKEN_REUSED: Template(
+        "A device was signed out",
+        "Somebody may have copied its key. If it was not your own phone, restored from a backup, end the other "
+        "sessions and set a new password.",
     ),
     NotificationKind.PHONE_CHANGED: Template(
         "Your number was changed",
@@ -71,10 +79,18 @@ TEMPLATES: dict[str, Template] = {
 }
 
 
+WORDS: dict[str, Mapping[str, texts.Word]] = {}
+
+
 def register(kind: str, title: str, body: str) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
     TEMPLATES[kind] = Template(title, body)
     return kind
+
+
+def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:
+    """Let the codes that this member of values has be told in words; what is none of them is told as it is."""
+    WORDS[member] = words
 
 
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
@@ -87,6 +103,7 @@ def _told(values: Mapping[str, str]) -> dict[str, str]:
     """The values as a sentence has them."""
     # Some older rows name nobody.
     told = {"name": texts.translate("A volunteer"), **values}
+    told |= {name: texts.translate(words[told[name]]) for name, words in WORDS.items() if told.get(name) in words}
     times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
     if "activity" in values and times:
         told["activity"] = texts.translate(

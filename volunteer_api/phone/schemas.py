@@ -6,7 +6,7 @@ from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.attendance.schemas import AttendanceRead
 from volunteer_api.core.schema import Choice, Count, CountParameter, Id, ListOf, Moment, NearQuery, Nested, Schema, Text
 from volunteer_api.sign_ups.models import SignUpState
-from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpShift
+from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpRole, SignUpShift
 from volunteer_api.stations.schemas import StationSummary
 
 
@@ -24,12 +24,17 @@ class Profile(Schema):
 
 
 class NextSignUp(Schema):
-    """A sign-up for a shift that is not over."""
+    """A sign-up for a shift that is not over, and that she has not checked out of.
+
+    Where `asked_at` is set the shift was moved then, and it is still to be said whether she comes.
+    """
 
     id = Id(required=True)
     state = Choice(SignUpState, required=True)
     waitlist_position = Count(required=True, allow_none=True)
     team_id = Id(required=True, allow_none=True)
+    role = Nested(SignUpRole, required=True, allow_none=True)
+    asked_at = Moment(required=True, allow_none=True)
     shift = Nested(SignUpShift, required=True)
     activity = Nested(SignUpActivity, required=True)
 
@@ -49,7 +54,10 @@ class OpenAttendance(AttendanceRead):
 
 
 class HomeTally(Schema):
-    """The sums of all time; `GET /me/tally` has their parts. `star_level` is the one held, 0 where there is none."""
+    """The sums of all time; `GET /me/tally` has their parts and tells what it counts.
+
+    `star_level` is the one held, 0 where there is none.
+    """
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)

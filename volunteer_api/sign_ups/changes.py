@@ -109,7 +109,7 @@ def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity)
                 shift,
                 activity,
                 once=shift.ends_at.isoformat(),
-                **notices.times_of(before, "before_"),
+                moved_from=before,
             )
             for one, before, shift in told
         ]
@@ -130,7 +130,7 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> N
 
 def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
     by_id = {shift.id: shift for _, shift in moved}
-    times_before = {before.id: notices.times_of(before, "before_") for before, _ in moved}
+    before = {shift.id: known for known, shift in moved}
     found = queries.active_in(by_id)
     unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
@@ -149,7 +149,7 @@ def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, n
                 by_id[one.shift_id],
                 activity,
                 once=moments[one.shift_id],
-                **times_before[one.shift_id],
+                moved_from=before[one.shift_id],
             )
             for one in found
         ]

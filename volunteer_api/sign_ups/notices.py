@@ -75,15 +75,23 @@ def send(
     kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
 ) -> None:
     """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    notify_all([notice(kind, about, shift, activity, to=to, once=once, **values)])
+    notify_all([notice(kind, about, shift, activity, to=to, once=once, moved_from=None, **values)])
 
 
 def notice(
-    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+    kind: str,
+    about: SignUp,
+    shift: Shift,
+    activity: Activity,
+    *,
+    to: UUID | None = None,
+    once: str = "",
+    moved_from: ShiftBefore | None = None,
+    **values: str,
 ) -> Notice:
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
-    `once` makes a second telling of the same kind and sign-up another one.
+    `once` makes a second telling of the same kind and sign-up another one; `moved_from` is a moved shift as it was.
     """
     return Notice(
         volunteer_id=to or about.volunteer_id,
@@ -93,6 +101,7 @@ def notice(
             "activity_id": str(activity.id),
             "sign_up_id": str(about.id),
             **times_of(shift),
+            **(times_of(moved_from, "before_") if moved_from is not None else {}),
             **values,
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),

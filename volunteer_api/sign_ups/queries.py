@@ -294,4 +294,5 @@ def _sign_up_view(row: Any) -> dict[str, Any]:
         "decided_at": sign_up.decided_at,
         "decision_reason": sign_up.decision_reason,
         "withdrawn_at": sign_up.withdrawn_at,
+        "withdrawal_reason": sign_up.withdrawal_reason,
     }

@@ -120,6 +120,7 @@ class SignUpRead(Schema):
     decided_at = Moment(required=True, allow_none=True)
     decision_reason = Text(max_length=500, required=True, allow_none=True)
     withdrawn_at = Moment(required=True, allow_none=True)
+    withdrawal_reason = Text(max_length=500, required=True, allow_none=True)
 
 
 class SignUpResult(Schema):

@@ -1,5 +1,8 @@
 """Named failures of teams and memberships."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from volunteer_api.core.problems import Conflict, NotFound, Problem
 
 
@@ -10,8 +13,20 @@ class AlreadyMember(Conflict):
 
 
 class MembershipSettled(Conflict):
+    """Its body names the `state` that stands."""
+
     title = "This membership is not in a state that allows it."
-    detail = "The membership is %(state)s."
+    details: ClassVar[Mapping[str, str]] = {
+        "requested": "The request to join still waits for an answer.",
+        "invited": "The invitation still waits for an answer.",
+        "active": "This is an active member already.",
+        "rejected": "The request or invitation was turned down already.",
+        "left": "The membership has ended already.",
+        "expired": "The invitation has expired.",
+    }
+
+    def __init__(self, state: str) -> None:
+        super().__init__(case=state, members={"state": str(state)})
 
 
 class TeamNameTaken(Conflict):
