@@ -48,7 +48,6 @@ def sources() -> set[str]:
         words.LEVELS,
         words.CATEGORIES,
         report.UNITS,
-        report.OUTCOMES,
     ):
         found |= {*named.values()}
     found |= {*words.WEEKDAYS}

@@ -65,7 +65,10 @@ def test_a_leader_submits_and_hears_of_the_return(client: Any, unit: Any) -> Non
     returned = organizer.post(f"{path}/return", json={"reason": "时间冲突"})
     assert returned.status_code == 200, returned.get_json()
     assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_returned"
-    assert leader.post(f"{path}/submission").status_code == 200
+    draft = leader.get(path).get_json()
+    assert (draft["return_reason"], draft["returned_at"] is not None) == ("时间冲突", True)
+    again = leader.post(f"{path}/submission").get_json()
+    assert (again["state"], again["return_reason"], again["returned_at"]) == ("submitted", None, None)
     assert organizer.post(f"{path}/publication").get_json()["state"] == "published"
     assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_published"
     assert [one["kind"] for one in organizer.get("/me/notifications").get_json()["items"]] == ["activity_submitted"] * 2

@@ -296,7 +296,7 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
     organizer = client.as_(made[0].scene.organizer_id)
     outcomes = [
         {"kind": "river_cleaned", "quantity": 100.5, "unit": unit_name},
-        {"kind": "river_cleaned", "quantity": 0.25, "unit": unit_name},
+        {"kind": "清理河道", "quantity": 0.25, "unit": unit_name},
     ]
     for one in made:
         answer = organizer.post(f"/activities/{one.id}/completion", json={"outcomes": outcomes})
@@ -323,6 +323,8 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     assert answer.status_code == 200, answer.get_json()
     corrected = answer.get_json()
     assert (corrected["outcomes"][0]["quantity"], corrected["completion_note"]) == (350, "顺利")
+    # Nobody came.
+    assert [one["code"] for one in done["remarks"]] == ["not_counted_as_held"]
     [total] = client.get(f"/activity-outcomes?organization_id={made.scene.center_id}").get_json()["items"]
     assert total["quantity"] == 350
     assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412

@@ -176,6 +176,8 @@ class Activity(Identified, Versioned, Base):
     completed_at: Mapped[datetime | None]
     canceled_at: Mapped[datetime | None]
     cancellation_reason: Mapped[str | None]
+    returned_at: Mapped[datetime | None]
+    return_reason: Mapped[str | None]
     completion_note: Mapped[str | None]
     outcomes: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list)
     recipients: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list, server_default="[]")

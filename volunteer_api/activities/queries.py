@@ -89,6 +89,8 @@ ACTIVITY_MEMBERS = [
     "outcomes",
     "recipients",
     "copied_from_id",
+    "returned_at",
+    "return_reason",
 ]
 ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
 

@@ -6,6 +6,7 @@ from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
+from volunteer_api.activities.outcome_kinds import KINDS
 from volunteer_api.activities.shift_schemas import (
     RecurrenceCreate,
     RecurrenceRead,
@@ -181,7 +182,14 @@ class Outcome(Schema):
     Units are few, so that sums add up: lengths in m, areas in m2, weights in kg. Quantities to a thousandth.
     """
 
-    kind = Text(max_length=50, required=True)
+    kind = Text(
+        max_length=50,
+        required=True,
+        metadata={
+            "description": "One of " + ", ".join(KINDS) + "; or any words. The name of one of these, in any language "
+            "of the answers, is taken for it."
+        },
+    )
     quantity = Number(minimum=0, maximum=1e12, required=True)
     unit = Choice(Unit, required=True)
 
@@ -243,6 +251,29 @@ class ActivityRead(ActivitySummary):
     outcome_photos = fields.List(fields.Nested(FileRead), required=True)
     completion_note = Text(max_length=2000, required=True, allow_none=True)
     outcomes = fields.List(fields.Nested(Outcome), required=True)
+    returned_at = Moment(
+        required=True,
+        allow_none=True,
+        metadata={"description": "A submitted draft came back then, and was not submitted since."},
+    )
+    return_reason = Text(max_length=500, required=True, allow_none=True)
+
+
+class ActivityChanged(ActivityRead):
+    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited."""
+
+    places_lost = Count(required=True)
+
+
+class TurnoutRemarkRead(Schema):
+    """What one may not expect; `code` is `not_counted_as_held`, and there may be others."""
+
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
+class ActivityCompleted(ActivityRead):
+    remarks = fields.List(fields.Nested(TurnoutRemarkRead), required=True)
 
 
 class ActivityFilter(PageQuery, NearQuery):

@@ -24,11 +24,8 @@ from volunteer_api.activities.models import (
     Shift,
     SignUpMode,
 )
-from volunteer_api.activities.problems import (
-    FrozenAtPublication,
-    NotBegun,
-    WrongState,
-)
+from volunteer_api.activities.outcome_kinds import kind_of
+from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, WrongState
 from volunteer_api.activities.recurrence import stored
 from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
@@ -179,12 +176,10 @@ def create_activity(
     return activity
 
 
-def update_activity(
-    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
-) -> Activity:
+def update_activity(activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any) -> int:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
-    `publishes`: whether who changes it could publish it.
+    `publishes`: whether who changes it could publish it. Returns how many lost their places by it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
     InvalidPayload (422) for unknown references.
     """
@@ -224,21 +219,27 @@ def update_activity(
     search_text.index(activity)
     if told and activity.state == ActivityState.PUBLISHED:
         publish_event(ActivityChanged(activity.id, tuple(told)))
+    lost: list[UUID] = []
     if asks_otherwise and activity.state == ActivityState.PUBLISHED:
-        with changing(activity, asks_otherwise=True):
+        with changing(activity, lost=lost):
             """The shifts stay as they are."""
-    return activity
+    return len(lost)
 
 
 def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
     """Ask for publication; those who could publish it hear of it. Raises WrongState (409)."""
+    activity.returned_at = activity.return_reason = None
     _move(activity, "submission")
     notices.tell_of_submission(activity, by=by)
     return activity
 
 
 def send_back(activity: Activity, *, reason: str) -> Activity:
-    """Return a submitted activity to its maker, who hears why. Raises WrongState (409)."""
+    """Return a submitted activity to its maker, who hears why; the draft says it until it is submitted again.
+
+    Raises WrongState (409).
+    """
+    activity.returned_at, activity.return_reason = clock.now(), reason
     _move(activity, "return")
     notices.tell_of_return(activity, reason=reason)
     return activity
@@ -251,6 +252,7 @@ def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
+    activity.returned_at = activity.return_reason = None
     activity.organization_path_id = organization.path_id
     _move(activity, "publication")
     notices.tell_of_publication(activity, by=by)
@@ -338,8 +340,9 @@ def decline_partnership(partner: CoOrganizer, *, reason: str, by: UUID | None = 
 
 
 def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
-    db.session.add_all(_sums_of(activity, outcomes))
+    known = [{**outcome, "kind": kind_of(outcome["kind"]), "unit": str(outcome["unit"])} for outcome in outcomes]
+    activity.outcomes = known
+    db.session.add_all(_sums_of(activity, known))
 
 
 def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
@@ -367,7 +370,7 @@ def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[
     """One row for each kind and unit, in thousandths."""
     sums: dict[tuple[str, str], int] = {}
     for outcome in outcomes:
-        key = (outcome["kind"], str(outcome["unit"]))
+        key = (outcome["kind"], outcome["unit"])
         sums[key] = sums.get(key, 0) + round(outcome["quantity"] * THOUSANDTHS)
     return [
         Outcome(activity_id=activity.id, kind=kind, unit=unit, quantity=quantity)

@@ -39,6 +39,11 @@ def translate(source: str, **values: object) -> str:
     return text % told if told else text
 
 
+def in_all_languages(source: str) -> list[str]:
+    """`source` as each language has it."""
+    return [_catalog(tag).gettext(source) for tag in LANGUAGES]
+
+
 @lru_cache(maxsize=256)
 def _best(header: str) -> str:
     # Phones send a few headers; an answer asks for its language many times.

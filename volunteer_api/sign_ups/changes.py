@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftBefore, ShiftsChanged
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
@@ -35,8 +36,8 @@ def follow(event: ShiftsChanged) -> None:
         _ask_again(coming, activity, now)
     if running := [(before, shift) for before, shift in moved if before.starts_at <= now]:
         _tell_of_end(running, activity)
-    if event.asks_otherwise:
-        _look_again([shift for _, shift in changed if shift.starts_at > now], activity, now)
+    if event.lost is not None:
+        event.lost.extend(_look_again([shift for _, shift in changed if shift.starts_at > now], activity, now))
     places.promote_all([*(shift for _, shift in changed), *companions], now)
 
 
@@ -116,16 +117,19 @@ def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity)
     )
 
 
-def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
-    """Tell everybody that the activity asks for something else; who can't take part any more loses the place."""
+def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> list[UUID]:
+    """Tell everybody that the activity asks for something else; who can't take part any more loses the place.
+
+    Returns the sign-ups that did.
+    """
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
-    unfit.take_places(found, by_id, activity, now)
+    lost = {one.id for one in unfit.take_places(found, by_id, activity, now)}
+    kinds = {one.id: notices.PLACE_LOST if one.id in lost else notices.DEMANDS_CHANGED for one in found}
     once = str(activity.version)
-    notify_all(
-        [notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once) for one in found]
-    )
+    notify_all([notices.notice(kinds[one.id], one, by_id[one.shift_id], activity, once=once) for one in found])
     db.session.flush()
+    return sorted(lost)
 
 
 def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
