@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
@@ -94,6 +94,8 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
             headers={"Accept-Language": "en"},
         )
     text = answer.get_data().decode("utf-8-sig")
+    # Two months' files lie in one folder.
+    assert quote("2026-11-01 to 2026-11-30.csv", safe="") in answer.headers["Content-Disposition"]
     rule = (
         "The credited minutes of the hours ledger; a reversal counts on the original date. "
         "It counts for the organization it was published or recorded for, and those above it then."

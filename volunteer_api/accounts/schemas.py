@@ -12,6 +12,7 @@ from volunteer_api.accounts.consent_texts import REQUIRED_KINDS, ConsentKind, cu
 from volunteer_api.accounts.models import CodePurpose
 from volunteer_api.accounts.resident_numbers import normalized
 from volunteer_api.core import clock
+from volunteer_api.core.codes import fold
 from volunteer_api.core.schema import (
     UNPRINTABLE,
     Choice,
@@ -97,13 +98,13 @@ class ResidentNumber(Text):
 
 
 class VolunteerNumber(Text):
-    """The number on a volunteer's card: ten letters and digits; small letters are taken too."""
+    """The number on a volunteer's card: ten letters and digits, however they are typed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=10, pattern=VOLUNTEER_NUMBER, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        return str(super()._deserialize(value, attr, data, **kwargs)).upper()
+        return str(super()._deserialize(fold(value) if isinstance(value, str) else value, attr, data, **kwargs))
 
 
 class SecondFact(Schema):
@@ -194,10 +195,14 @@ class GuardianWithdrawal(WardQuery):
 
 
 class WardRead(Schema):
-    """`name` is masked (王*); `erases_at` is when the account goes unless a guardian consents before."""
+    """`name` is masked (王*); `erases_at` is when the account goes unless a guardian consents before.
+
+    `birth_year` tells the children of one family apart.
+    """
 
     volunteer_number = Text(required=True)
     name = Text(required=True)
+    birth_year = Count(required=True, allow_none=True)
     consented_at = Moment(required=True)
     withdrawn_at = Moment(required=True, allow_none=True)
     erases_at = Moment(required=True, allow_none=True)

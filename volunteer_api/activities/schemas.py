@@ -69,7 +69,7 @@ class CampaignCreate(_CampaignDays):
 
 
 class CampaignUpdate(_CampaignDays):
-    """What may be changed; null clears. `goals` are given whole."""
+    """What may be changed; null clears. Of `goals`, one that is left out stays; null in their place clears them all."""
 
     name = Text(max_length=100)
     description = Text(max_length=4000, allow_none=True)

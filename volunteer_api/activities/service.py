@@ -81,7 +81,8 @@ def create_campaign(
 def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
     """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
     if "goals" in changes:
-        _set_goals(campaign, changes.pop("goals") or {})
+        goals = changes.pop("goals")
+        _set_goals(campaign, dict.fromkeys(campaign.goals) if goals is None else goals)
     if changes.get("name", campaign.name) != campaign.name:
         search_text.mark_renamed(campaign.id)
     for name, value in changes.items():
@@ -379,9 +380,8 @@ def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:
-    campaign.goal_activities = goals.get("activities")
-    campaign.goal_attendances = goals.get("attendances")
-    campaign.goal_minutes = goals.get("minutes")
+    for name, goal in goals.items():
+        setattr(campaign, f"goal_{name}", goal)
 
 
 def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID], *, by: Principal | None) -> None:

@@ -180,7 +180,7 @@ class ShiftSummary(Schema):
 
 
 class ShiftRead(ShiftSummary):
-    """A shift with its roles, by name."""
+    """A shift with its roles, in the order in which they were given."""
 
     roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
 

@@ -180,7 +180,8 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
             id=new_id(), activity_id=activity_id, **{name: value for name, value in given.items() if name != "roles"}
         )
         added.append(shift)
-        parts += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
+        in_order = enumerate(given.get("roles") or ())
+        parts += [ShiftRole(shift_id=shift.id, position=place, **role) for place, role in in_order]
     db.session.add_all(added)
     db.session.flush()
     db.session.add_all(parts)

@@ -84,7 +84,7 @@ class NotFound(Problem):
 
 class Forbidden(Problem):
     status = 403
-    title = "You may see this, but not do this."
+    title = "You do not have the right to this."
 
 
 class Unauthorized(Problem):

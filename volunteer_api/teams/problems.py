@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from volunteer_api.core.problems import Conflict, NotFound, Problem
+from volunteer_api.core.problems import Conflict, NotFound
+from volunteer_api.core.tables import TableRefused
 
 
 class AlreadyMember(Conflict):
@@ -68,8 +69,7 @@ class InvitationCodeUnknown(NotFound):
     keeps_writes = True
 
 
-class RosterRefused(Problem):
-    """Some rows are bad, so nobody was invited: the errors name each by row and column."""
+class RosterRefused(TableRefused):
+    """Some rows are bad, so nobody was invited."""
 
-    status = 422
     title = "Some rows are not valid; nobody was invited."
