@@ -203,7 +203,7 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an activity, with what came of it."""
     service.complete(activity, by=principal, **body)
-    remarks = turnout.remarks(queries.shift_ids_of(activity.id))
+    remarks = turnout.remarks(Shift.activity_id == activity.id)
     return queries.read_activity(activity.id, principal.volunteer_id) | {"remarks": remarks}
 
 

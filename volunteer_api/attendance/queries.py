@@ -444,9 +444,9 @@ def _our_teams(volunteer_id: UUID) -> Select[UUID]:
     )
 
 
-def somebody_attended(shift_ids: Collection[UUID]) -> bool:
-    """Whether one of these shifts has an attendance that is not rejected."""
-    attended = exists().where(Attendance.shift_id.in_(shift_ids), Attendance.state != State.REJECTED)
+def somebody_attended(shifts: ColumnElement[bool]) -> bool:
+    """Whether a shift of which this is true has an attendance that is not rejected."""
+    attended = exists().where(Attendance.shift_id == Shift.id, Attendance.state != State.REJECTED, shifts)
     return bool(db.session.scalar(select(attended)))
 
 

@@ -129,7 +129,7 @@ def import_hours(
     return Imported(
         recorded=len(new) - len(judged),
         already_recorded=len(good) - len(new),
-        remarks=turnout.remarks([shift.id]),
+        remarks=turnout.remarks(Shift.id == shift.id),
         **outcome(table, errors, dry_run=dry_run),
     )
 
