@@ -12,6 +12,7 @@ from sqlalchemy import func, or_, select, text, update
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.reencryption import SealedColumn
 from volunteer_api.core import clock, keyring
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import row_count
@@ -128,7 +129,7 @@ def _account(borrower: Mapping[str, Any]) -> UUID:
     if "volunteer_id" in borrower:
         found = found.where(Volunteer.id == borrower["volunteer_id"])
     else:
-        found = found.where(Volunteer.volunteer_number == borrower["volunteer_number"].upper())
+        found = found.where(Volunteer.volunteer_number == fold(borrower["volunteer_number"]))
     volunteer_id = db.session.scalar(found)
     if volunteer_id is None:
         raise BorrowerUnknown()
