@@ -1,7 +1,7 @@
 """Drafts say when and why they came back; roles of a shift keep the order in which they were given
 
 Revision ID: 2026_11_28_6_returned_drafts
-Revises: 2026_11_27_5_stocktake_versions
+Revises: 2026_11_28_5_taps
 Create Date: 2026-11-28 06:00:00+00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_28_6_returned_drafts"
-down_revision = "2026_11_27_5_stocktake_versions"
+down_revision = "2026_11_28_5_taps"
 branch_labels = None
 depends_on = None
 
