@@ -81,6 +81,8 @@ def test_of_the_account_itself_nothing_can_be_switched_off():
         "password_changed",
         "phone_changed",
         "phone_released",
+        "erasure_taken_back",
+        "token_reused",
     }
 
 
