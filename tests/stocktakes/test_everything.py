@@ -92,11 +92,11 @@ class Happenings(RuleBasedStateMachine):
             "C": (self.run(clock.today) - timedelta(days=10)).isoformat(),
         }
 
-    def send(self, path: str, body: Any, *, by: Any = None) -> Any:
+    def send(self, path: str, body: Any, *, by: Any = None, seen: str | None = None) -> Any:
         """A request with a key of its own; None where it is refused, as only it may be."""
         key = f"k{len(self.sent)}-{self.depot.code}"
         phone = by or self.manager
-        answer = phone.post(path, json=body, key=key)
+        answer = phone.post(path, json=body, key=key, headers={} if seen is None else {"If-Match": seen})
         self.sent.append((phone, path, body, key, answer.get_json()))
         if answer.status_code == 409:
             assert answer.get_json()["code"] in REFUSALS, answer.get_json()
@@ -171,13 +171,19 @@ class Happenings(RuleBasedStateMachine):
             self.write(document, live=inside or (undone["after_count"] and undone["kind"] != "stocktake"))
 
     @precondition(lambda self: self.counted is None)
-    @rule(lost=st.integers(min_value=-2, max_value=3))
-    def count(self, lost: int) -> None:
-        """Somebody counts the first item, of which some were lost, or found, without a word."""
+    @rule(lost=st.integers(min_value=-2, max_value=3), behind=st.sampled_from([None, 0, 15, 90]))
+    def count(self, lost: int, behind: int | None) -> None:
+        """Somebody counts the first item, of which some were lost, or found, without a word.
+
+        Her phone's clock may be behind by so many minutes; how long ago the tap was, it knows nevertheless.
+        """
         there = self.balances.get((str(self.items[0]), None, None, False), 0)
         begun = self.send(f"/stations/{self.depot.station_id}/stocktakes", {"item_ids": [str(self.items[0])]})
         counted = max(0, there - lost)
-        line = {"item_id": str(self.items[0]), "quantity": counted}
+        line: dict[str, Any] = {"item_id": str(self.items[0]), "quantity": counted}
+        if behind is not None:
+            clock_says = self.run(clock.now) - timedelta(minutes=behind)
+            line |= {"counted_at": clock_says.isoformat(), "delay_ms": 0}
         answer = self.manager.put(f"/stocktakes/{begun['id']}/lines", json={"lines": [line]})
         assert answer.status_code == 200
         self.counted = {"id": begun["id"], "counted": counted, "since": 0}
@@ -190,7 +196,9 @@ class Happenings(RuleBasedStateMachine):
         assert self.counted is not None
         body = {"reason": "lost", "skip_uncounted": True}
         path = f"/stocktakes/{self.counted['id']}/approval"
-        approved = self.send(path, body, by=self.organizer)
+        # What is recorded late may make a variance of which nobody was told: she reads it first.
+        read = self.organizer.get(f"/stocktakes/{self.counted['id']}")
+        approved = self.send(path, body, by=self.organizer, seen=read.headers["ETag"])
         counted, self.counted = self.counted, None
         for document in self.documents:
             document["after_count"] = False

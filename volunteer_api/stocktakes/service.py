@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -16,10 +16,9 @@ from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import PreconditionRequired
-from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.ledger import CLOCK_TOLERANCE, Posting
+from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import (
     QUARANTINED,
     SEALED,
@@ -44,11 +43,10 @@ from volunteer_api.stocktakes.models import (
     StocktakeState,
     VarianceReason,
 )
+from volunteer_api.stocktakes.moments import Counted, is_before_start, moments_of, names_moment
 from volunteer_api.stocktakes.positions import Place
 from volunteer_api.stocktakes.problems import (
     BarcodeUnknown,
-    CountedInFuture,
-    CountedTooLongAgo,
     CountIncomplete,
     HandoverToOneself,
     ItemNotInCount,
@@ -58,6 +56,7 @@ from volunteer_api.stocktakes.problems import (
     StocktakeOutdated,
     VarianceReasonMissing,
 )
+from volunteer_api.stocktakes.queries import Findings
 
 STOCKTAKE_TO_APPROVE = templates.register(
     "stocktake_to_approve", "A count waits for you", "The count at %(station)s is finished and needs your approval."
@@ -69,21 +68,6 @@ HANDOVER_SIGNED = templates.register(
 )
 # As many lines as a refusal names.
 MOST_NAMED = 20
-
-
-class Counted(TypedDict):
-    """What was counted of one line; see CountedLine."""
-
-    item_id: NotRequired[UUID]
-    barcode: NotRequired[str]
-    quantity: int
-    lot_number: NotRequired[str]
-    expires_on: NotRequired[date]
-    opened_on: NotRequired[date]
-    quarantined: NotRequired[bool]
-    counted_at: NotRequired[datetime]
-    reason: NotRequired[str]
-    note: NotRequired[str]
 
 
 def start_stocktake(
@@ -135,6 +119,7 @@ def start_stocktake(
         moment = clock.now()
         for row in rows:
             row.update(id=ids.new_id(), created_at=moment, stocktake_id=stocktake.id, listed=True)
+            row["book_at_start"] = row["book"]
         db.session.execute(insert(StocktakeLine), rows)
     return stocktake.id
 
@@ -163,10 +148,10 @@ def _with_items(lines: Sequence[Counted]) -> list[Counted]:
 def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> None:
     """Take what was counted, in one batch, in any order; of each line the latest count holds, whenever it arrives.
 
-    A line keeps the position of the ledger at its moment. One without `counted_at` that says again what its counter
-    has said is the same count sent twice, and keeps its moment, unless that has to be counted again. A hand-over that
-    is counted without a variance is closed by it; of a count that is complete and needs a second person, those who may
-    approve it hear.
+    A line keeps the position of the ledger at its moment. One that names no moment and says again what its counter has
+    said is the same count sent twice, and keeps its moment, unless that has to be counted again or is before the count
+    began. A hand-over that is counted without a variance is closed by it; of a count that is complete and needs a
+    second person, those who may approve it hear.
     Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
     ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
@@ -176,9 +161,7 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     _hold(stocktake)
     now = clock.now()
     lines = _with_items(lines)
-    _check_moments([line.get("counted_at") or now for line in lines], now)
-    # A phone's clock that runs ahead must not take in what is recorded in the minutes to come.
-    moments = [min(line.get("counted_at") or now, now) for line in lines]
+    moments = moments_of(lines, now)
     items = load_items(line["item_id"] for line in lines)
     known = {
         line.place: line
@@ -203,7 +186,7 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
             raise _differs(item, place, row.expires_on)
         if row.counted_at is not None and row.counted_at > moment:
             continue
-        if _says_again(row, line, by):
+        if _says_again(row, line, by) and not is_before_start(row.counted_at, stocktake.created_at):
             again[place] = row
             continue
         row.counted, row.counted_at, row.counted_by = line["quantity"], moment, by
@@ -234,7 +217,7 @@ def approve(
     """Post what the count differs from the books by, one document for each reason, once.
 
     `names_version`: the caller named the version that she has read, and it is the one of `stocktake`. A second person
-    who does not approves what she was told of: not what was counted since.
+    who does not approves what she was told of: not what was counted since, nor what was counted before the count began.
     Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409),
     PreconditionRequired (428).
     """
@@ -261,12 +244,15 @@ def approve(
         raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
-    variance = sum(abs(line.delta or 0) for line in differing)
-    guarded = any(queries.is_guarded(posting.items[line.item_id]) for line in lines)
+    findings = Findings(
+        variance=sum(abs(line.delta or 0) for line in differing),
+        guarded=any(queries.is_guarded(posting.items[line.item_id]) for line in lines),
+        before_start=any(is_before_start(line.counted_at, stocktake.created_at) for line in lines),
+    )
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
-    if queries.needs_second_person(stocktake.kind, variance, guarded=guarded):
+    if queries.needs_second_person(stocktake.kind, findings):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
-        if not names_version and stocktake.version != stocktake.told_version:
+        if not names_version and (findings.before_start or stocktake.version != stocktake.told_version):
             raise PreconditionRequired()
     without = [line for line in differing if (line.reason or reason) is None]
     if without:
@@ -313,15 +299,7 @@ def _hold(stocktake: Stocktake) -> None:
 
 def _says_again(row: StocktakeLine, line: Counted, by: UUID) -> bool:
     said = (line["quantity"], line.get("reason"), line.get("note"), by)
-    return "counted_at" not in line and said == (row.counted, row.reason, row.note, row.counted_by)
-
-
-def _check_moments(moments: Iterable[datetime], now: datetime) -> None:
-    if max(moments) > now + CLOCK_TOLERANCE:
-        raise CountedInFuture()
-    hours = rules().late_count_hours
-    if min(moments) < now - timedelta(hours=hours):
-        raise CountedTooLongAgo(hours=hours)
+    return not names_moment(line) and said == (row.counted, row.reason, row.note, row.counted_by)
 
 
 def _place_of(line: Counted) -> Place:
@@ -354,6 +332,7 @@ def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, s
         expires_on=expires_on,
         listed=False,
         book=0,
+        book_at_start=0,
     )
 
 
@@ -382,10 +361,8 @@ def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
     if queries.uncounted_count(stocktake.id):
         return
-    variance = queries.variance_of(stocktake.id)
-    if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
-        approve(stocktake, by=by, may_approve=False)
-    elif queries.needs_second_person(stocktake.kind, variance, guarded=queries.has_guarded(stocktake.id)):
+    findings = queries.findings_of(stocktake.id)
+    if queries.needs_second_person(stocktake.kind, findings):
         if stocktake.told_version is None:
             stocktake.told_version = stocktake.version
             db.session.flush()
@@ -399,6 +376,8 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
                     values={"station": station, "stocktake_id": str(stocktake.id)},
                     dedup_key=f"{STOCKTAKE_TO_APPROVE}:{stocktake.id}:{approver_id}",
                 )
+    elif stocktake.kind == StocktakeKind.HANDOVER and findings.variance == 0:
+        approve(stocktake, by=by, may_approve=False)
 
 
 def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
@@ -464,7 +443,7 @@ def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
     """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
     for person_id in (stocktake.from_volunteer_id, stocktake.to_volunteer_id):
         if person_id not in (None, by):
-            variance = str(queries.variance_of(stocktake.id))
+            variance = str(queries.findings_of(stocktake.id).variance)
             notify(
                 volunteer_id=person_id,
                 kind=HANDOVER_SIGNED,
