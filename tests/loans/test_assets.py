@@ -113,7 +113,7 @@ ALLOWED = {
     ("in_stock", "repair"): (("quarantine", "damaged"), (1, 1)),
     ("in_stock", "retired"): (("write_off", "other"), (1, 0)),
     ("in_stock", "lost"): (("write_off", "lost"), (1, 0)),
-    ("repair", "in_stock"): (("quarantine", "other"), (2, 0)),
+    ("repair", "in_stock"): (("release", "other"), (2, 0)),
     ("repair", "retired"): (("write_off", "damaged"), (1, 0)),
     ("repair", "lost"): (("write_off", "lost"), (1, 0)),
     ("lost", "in_stock"): (("receipt", "other"), (2, 0)),

@@ -1,8 +1,8 @@
 """Whatever happens at a station, in whatever order: the ledger adds up, and no tap counts twice.
 
-A state machine over HTTP: receipts, issues, write-offs, quarantines, openings, reversals, backdating, counts of what
-was lost without a word, closings of the month before, and repeated requests. `LEDGER_EXAMPLES` and `LEDGER_STEPS` make
-it longer.
+A state machine over HTTP: receipts, issues, write-offs, quarantines, releases, openings, reversals, backdating, counts
+of what was lost without a word, closings of the month before, and repeated requests. `LEDGER_EXAMPLES` and
+`LEDGER_STEPS` make it longer.
 """
 
 import os
@@ -39,6 +39,7 @@ REFUSALS = {
     "stocktake_outdated",
     "receipt_of_expired",
     "lot_expiry_differs",
+    "opened_in_quarantine",
 }
 items = st.integers(min_value=0, max_value=1)
 some = st.integers(min_value=1, max_value=9)
@@ -148,6 +149,10 @@ class Happenings(RuleBasedStateMachine):
         line = {"item_id": str(self.items[item]), "quantity": quantity, "quarantined": True}
         self.move("write_off", "damaged", line)
 
+    @rule(item=items, quantity=some)
+    def release(self, item: int, quantity: int) -> None:
+        self.move("release", "other", {"item_id": str(self.items[item]), "quantity": quantity})
+
     @rule(item=items, quantity=st.integers(min_value=1, max_value=3), back=st.sampled_from([0, 0, 7]))
     def open_some(self, item: int, quantity: int, back: int) -> None:
         body = {"item_id": str(self.items[item]), "quantity": quantity}
@@ -167,7 +172,7 @@ class Happenings(RuleBasedStateMachine):
             self.reversed.add(undone["id"])
             # Undoing a mistake that the counter could not see changes nothing that she counted. What only moved inside
             # of a lot was really there, and really moves back.
-            inside = undone["kind"] in ("quarantine", "unsealing")
+            inside = undone["kind"] in ("quarantine", "release", "unsealing")
             self.write(document, live=inside or (undone["after_count"] and undone["kind"] != "stocktake"))
 
     @precondition(lambda self: self.counted is None)

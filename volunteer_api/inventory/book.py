@@ -222,7 +222,7 @@ def by_item(lines: Iterable[OrganizationLine]) -> list[OrganizationLine]:
 def _add_up(lines: dict[tuple[UUID, str], Line], rows: Iterable[Any]) -> None:
     """Add the month's entries to their lines: each document by its sum for a lot.
 
-    What goes from one portion of a lot to another (quarantine, unsealing) neither came nor went.
+    What goes from one portion of a lot to another (quarantine, release, unsealing) neither came nor went.
     """
     documents: dict[tuple[UUID, UUID, str, str], int] = {}
     for row in rows:

@@ -47,6 +47,7 @@ KIND_WORDS = {
     MovementKind.LOAN_OUT: "借出",
     MovementKind.LOAN_RETURN: "归还",
     MovementKind.UNSEALING: "启用",
+    MovementKind.RELEASE: "解封",
     MovementKind.REVERSAL: "冲销",
 }
 REASON_WORDS = {

@@ -91,6 +91,13 @@ class WitnessIsHandler(Conflict):
     title = "Who records the movement can't be its witness."
 
 
+class OpenedInQuarantine(Conflict):
+    """`opened` in the body is how many of the lot in quarantine were opened, and expire sooner than what is sealed."""
+
+    title = "Some of what is in quarantine was opened."
+    detail = "%(opened)s of %(item)s in quarantine were opened; say of them in opened_on on which day."
+
+
 class OpeningChangesNothing(Conflict):
     title = "This item is good as long once it is opened."
     detail = "%(item)s has no shorter life once it is opened, so its opening is not recorded."
