@@ -222,7 +222,7 @@ def read_recall(recall: Recall) -> recall_queries.RecallView:
     blueprint,
     "GET",
     "/recalls/<uuid:recall_id>/stations",
-    access=access.to_read_recall,
+    access=access.to_read_whole_recall,
     query=PageQuery,
     returns=page_of(RecallStationRead),
 )
@@ -235,7 +235,7 @@ def list_recall_stations(recall: Recall, query: dict[str, Any]) -> Page:
     blueprint,
     "GET",
     "/recalls/<uuid:recall_id>/issues",
-    access=access.to_read_recall,
+    access=access.to_read_whole_recall,
     query=PageQuery,
     returns=page_of(RecallIssueRead),
 )

@@ -17,13 +17,8 @@ from volunteer_api.core.paging import MAX_LIMIT, Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import QUARANTINED, RetainedName, opened_on
 from volunteer_api.inventory.queries import Actor
-from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
-from volunteer_api.stations.models import Station
 from volunteer_api.stocktakes.models import Stocktake, StocktakeKind, StocktakeLine, StocktakeState
 from volunteer_api.stocktakes.moments import is_before_start
-
-MOST_APPROVERS = 20
 
 
 @dataclass(frozen=True)
@@ -227,26 +222,6 @@ def uncounted_count(stocktake_id: UUID) -> int:
         )
         or 0
     )
-
-
-def approvers_near(station_id: UUID) -> list[UUID]:
-    """Who may approve at the nearest organization above the station where anybody may."""
-    rows = db.session.execute(
-        select(PathMember.depth, Grant.volunteer_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .join(Station, Station.organization_id == Organization.id)
-        .join(Grant, Grant.scope_id == PathMember.ancestor_id)
-        .where(
-            Station.id == station_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.revoked_at.is_(None),
-            Grant.role.in_(roles_with(Permission.STOCK_APPROVE)),
-        )
-        .distinct()
-        .order_by(PathMember.depth, Grant.volunteer_id)
-        .limit(MOST_APPROVERS)
-    ).all()
-    return [row.volunteer_id for row in rows if row.depth == rows[0].depth]
 
 
 def _summaries() -> Select[*tuple[Any, ...]]:

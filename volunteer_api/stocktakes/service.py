@@ -18,6 +18,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import PreconditionRequired
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.inventory import ledger
+from volunteer_api.inventory.keepers import approvers_of
 from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import (
     QUARANTINED,
@@ -368,7 +369,7 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
             db.session.flush()
         counted_by = queries.counters(stocktake.id)
         station = name_of_station(stocktake.station_id)
-        for approver_id in queries.approvers_near(stocktake.station_id):
+        for approver_id in approvers_of(stocktake.station_id):
             if approver_id not in counted_by:
                 notify(
                     volunteer_id=approver_id,

@@ -19,7 +19,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.inventory.models import SEALED, Movement, RetainedName, StockBalance
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.models import Grant, ScopeType
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers.models import (
     OPEN_STATES,
@@ -255,37 +255,6 @@ def route_of(transfer: Transfer) -> dict[UUID, str]:
     return {
         row.id: row.name for row in db.session.execute(select(Station.id, Station.name).where(Station.id.in_(wanted)))
     }
-
-
-def managers_of(*station_ids: UUID) -> set[tuple[UUID, UUID]]:
-    """Who manages these stations, each with the station's id."""
-    found = db.session.execute(
-        select(Grant.volunteer_id, Grant.scope_id).where(
-            Grant.scope_type == ScopeType.STATION,
-            Grant.scope_id.in_(station_ids),
-            Grant.role == Role.STATION_MANAGER,
-            Grant.revoked_at.is_(None),
-        )
-    )
-    return {(row.volunteer_id, row.scope_id) for row in found}
-
-
-def nearest_approvers(station_id: UUID) -> set[UUID]:
-    """Who can approve what leaves the station, of the nearest organization above it that has such people."""
-    found = db.session.execute(
-        select(Grant.volunteer_id, PathMember.depth)
-        .join(PathMember, PathMember.ancestor_id == Grant.scope_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .join(Station, Station.organization_id == Organization.id)
-        .where(
-            Station.id == station_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.role.in_(roles_with(Permission.STOCK_APPROVE)),
-            Grant.revoked_at.is_(None),
-        )
-    ).all()
-    nearest = min((row.depth for row in found), default=None)
-    return {row.volunteer_id for row in found if row.depth == nearest}
 
 
 def differences(limit: int, *, station_id: UUID | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
