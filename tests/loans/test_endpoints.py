@@ -14,7 +14,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
-from volunteer_api.loans import service
+from volunteer_api.loans import borrowers
 from volunteer_api.loans.models import Loan
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -245,7 +245,7 @@ def test_a_volunteers_loans_are_found_by_her_phone(unit: Unit, desk: Desk, manag
 def test_look_ups_are_audited_and_counted(app: Any, change_settings: Any, unit: Unit, desk: Desk, manager: Any) -> None:
     change_settings(app, limits=True)
     lend_by_phone(manager, desk)
-    allowed = int(service.PHONES_LOOKED_UP.partition("/")[0])
+    allowed = int(borrowers.PHONES_LOOKED_UP.partition("/")[0])
     statuses = [
         manager.post("/loans/lookup", json={"phone": PHONE if number == 0 else "13700000000"}).status_code
         for number in range(allowed + 1)
