@@ -33,6 +33,11 @@ def translate(source: str, **values: object) -> str:
 
 
 @lru_cache(maxsize=256)
+def sentences(*told: str) -> str:
+    """Sentences in the request's language as one text: Chinese has no space between them."""
+    return ("" if language().startswith("zh") else " ").join(told)
+
+
 def _best(header: str) -> str:
     # Phones send a few headers; an answer asks for its language many times.
     return parse_accept_header(header, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]

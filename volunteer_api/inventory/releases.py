@@ -50,6 +50,7 @@ def _put_sealed(posting: Posting, change: Change, _opened_on: date) -> Change:
                 members={"item": named(change.item), "lot_number": change.lot_number or None, "opened": opened},
                 item=change.item.name,
                 opened=opened,
+                unit=change.item.unit,
             )
         sealed = lots.get((change.lot_number, SEALED))
         if sealed is not None:
@@ -70,6 +71,7 @@ def _put_opened(posting: Posting, change: Change, opened_on: date) -> Change:
             members={"item": named(change.item), "lot_number": change.lot_number or None, "expired": -change.quantity},
             item=change.item.name,
             expired=-change.quantity,
+            unit=change.item.unit,
         )
     return posting.shelf.put(
         change.item,

@@ -42,6 +42,7 @@ from volunteer_api.inventory.problems import (
     OpeningChangesNothing,
     ReceiptOfExpired,
     ReversalNotReversible,
+    StockTooLow,
     WitnessIsHandler,
     WitnessMissing,
 )
@@ -184,9 +185,13 @@ def reverse_movement(
         _require_another(witness, actor_id)
     else:
         _require_none_prohibited([posting.items[entry.item_id] for entry in entries if entry.quantity > 0])
-    changes = [
-        change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
-    ]
+    try:
+        changes = [
+            change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
+        ]
+    except StockTooLow as problem:
+        problem.is_undoing = True
+        raise
     return posting.write(
         changes,
         actor_id=actor_id,

@@ -79,10 +79,10 @@ class MoreThanShipped(Conflict):
 
 
 class LotQuarantined(Conflict):
-    """`item`, `lot_number` and `quarantined` stand in the body."""
+    """`item`, `lot_number`, `balance` (what can be shipped) and `quarantined` stand in the body."""
 
     title = "What is in quarantine is not shipped."
-    detail = "%(quarantined)s of %(item)s are in quarantine and must not be shipped."
+    detail = "%(quarantined)s%(unit)s of %(item)s are in quarantine and are not shipped; %(balance)s%(unit)s can be."
 
 
 class LotNotNamed(Conflict):

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select, union
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -16,6 +16,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
+from volunteer_api.core.statements import folded
 from volunteer_api.inventory.models import SEALED, Movement, RetainedName, StockBalance
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.organizations.access import Permission, roles_with
@@ -63,6 +64,7 @@ class AskedLine:
     expires_on: date | None
     requested: int
     approved: int | None
+    free: int | None
 
 
 @dataclass(frozen=True)
@@ -372,9 +374,23 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
 
 def _lines_by_transfer(*chosen: ColumnElement[bool]) -> dict[UUID, list[AskedLine]]:
     lines: dict[UUID, list[AskedLine]] = {}
+    on_shelf = (
+        select(func.coalesce(func.sum(StockBalance.quantity), 0))
+        .where(
+            StockBalance.station_id == Transfer.from_station_id,
+            StockBalance.item_id == TransferLine.item_id,
+            StockBalance.portion == SEALED,
+            or_(TransferLine.lot_number == "", folded(StockBalance.lot_number) == folded(TransferLine.lot_number)),
+            or_(StockBalance.expires_on.is_(None), StockBalance.expires_on >= clock.today()),
+        )
+        .correlate(Transfer, TransferLine)
+        .scalar_subquery()
+    )
+    waits = Transfer.state.in_((TransferState.REQUESTED, TransferState.APPROVED))
     for row in db.session.execute(
-        select(TransferLine, Item.name, Item.unit, Item.kind)
+        select(TransferLine, Item.name, Item.unit, Item.kind, case((waits, on_shelf)).label("free"))
         .join(Item, Item.id == TransferLine.item_id)
+        .join(Transfer, Transfer.id == TransferLine.transfer_id)
         .where(*chosen)
         .order_by(TransferLine.transfer_id, TransferLine.position)
         .execution_options(populate_existing=True)
@@ -387,6 +403,7 @@ def _lines_by_transfer(*chosen: ColumnElement[bool]) -> dict[UUID, list[AskedLin
                 expires_on=line.expires_on,
                 requested=line.requested,
                 approved=line.approved,
+                free=None if row.free is None else int(row.free),
             )
         )
     return lines
