@@ -1,4 +1,4 @@
-"""Stock: what a sheet said when the count began; what comes out of quarantine
+"""Stock: what a sheet said when the count began; what comes out of quarantine; who added an item
 
 Revision ID: 2026_11_28_7_stock
 Revises: 2026_11_27_5_stocktake_versions
@@ -22,6 +22,11 @@ KINDS = KINDS_BEFORE.replace("'reversal'", "'release', 'reversal'")
 
 def upgrade() -> None:
     allow(KINDS)
+    # A column with its reference: SQLite can't add the constraint alone, and no trigger hangs on this table.
+    with op.batch_alter_table("items") as table:
+        table.add_column(sa.Column("added_by", sa.Uuid(), nullable=True))
+        table.create_foreign_key(op.f("fk_items_added_by"), "volunteers", ["added_by"], ["id"])
+    op.create_index("ix_items_added_by", "items", ["added_by"])
     op.add_column("stocktake_lines", sa.Column("book_at_start", sa.BigInteger(), nullable=True))
     # Of what is counted the book is that of another moment already.
     op.execute("UPDATE stocktake_lines SET book_at_start = book WHERE counted IS NULL")
@@ -30,6 +35,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("stocktake_lines", "book_at_start")
+    op.drop_index("ix_items_added_by", "items")
+    with op.batch_alter_table("items") as table:
+        table.drop_constraint(op.f("fk_items_added_by"), type_="foreignkey")
+        table.drop_column("added_by")
     forget_release()
     allow(KINDS_BEFORE)
 

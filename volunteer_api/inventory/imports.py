@@ -215,7 +215,7 @@ def _item(catalog: Catalog, record: Record, *, create_items: bool) -> tuple[Item
             return item, [record.fault(UNIT.name, differs)]
         return item, []
     if not create_items:
-        unknown = Fault("item_unknown", "The catalogue has no item of this name.")
+        unknown = Fault("item_unknown", "The catalogue has no item of this name; ask your organizer to add it.")
         return None, [record.fault(NAME.name, unknown)]
     values, faults = item_values(record)
     if faults:
