@@ -116,10 +116,11 @@ def make_organizer(office_id: UUID) -> UUID:
 
 
 def test_who_manages_a_part_adds_items_and_rules_over_none(client: Any, unit: Unit, depot: Depot) -> None:
+    elsewhere = unit(make_depot)
     organizer, owner = client.as_(depot.organizer_id), client.as_(unit(make_owner))
     towel = {"name": "毛巾", "kind": "consumable", "unit": "条"}
     made = organizer.post("/items", json=towel).get_json()
-    unit(lambda: move(make_depot(), "receipt", {"item_id": UUID(made["id"]), "quantity": 1}))
+    unit(lambda: move(elsewhere, "receipt", {"item_id": UUID(made["id"]), "quantity": 1}))
     banned = {"name": "一", "kind": "medical", "unit": "盒", "prohibited": True}
     assert organizer.post("/items", json=banned).status_code == 403
     for change in ({"prohibited": True}, {"archived": True}, {"name": "手帕"}, {"unit": "块"}, {"barcodes": []}):

@@ -61,7 +61,7 @@ class ExpiryDateMissing(Conflict):
 
 class LotExpiryDiffers(Conflict):
     title = "This lot is in stock with another expiry date."
-    detail = "Lot %(lot_number)s of %(item)s is in stock with another expiry date."
+    detail = "Lot %(lot_number)s of %(item)s is on record with the expiry date %(expires_on)s, and not with this one."
 
 
 class TooFarBack(Conflict):

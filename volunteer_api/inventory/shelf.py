@@ -288,4 +288,5 @@ def _compare_expiry(item: Item, lot: Lot, expires_on: date | None) -> None:
             members={"item": named(item), "lot_number": lot.number or None, "expires_on": stored},
             item=item.name,
             lot_number=lot.number,
+            expires_on=stored or "—",
         )

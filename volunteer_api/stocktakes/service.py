@@ -346,6 +346,7 @@ def _differs(item: Item, place: Place, stored: date | None) -> LotExpiryDiffers:
         },
         item=item.name,
         lot_number=place[1],
+        expires_on=stored.isoformat() if stored else "—",
     )
 
 
