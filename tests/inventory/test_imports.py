@@ -422,7 +422,12 @@ def test_cells_of_several_rows_are_to_be_split(unit: Unit, phone: ApiClient, dep
 
 def test_errors_stand_in_the_order_of_the_rows(unit: Unit, phone: ApiClient, depot: Depot, items: None) -> None:
     expires = next_year().isoformat()
-    rows = [["物品名称", "数量", "批号", "有效期"], ["棉签", 1, "A", expires], ["棉签", 1, "A", "2031-01-31"], ["没有的", 1]]
+    rows = [
+        ["物品名称", "数量", "批号", "有效期"],
+        ["棉签", 1, "A", expires],
+        ["棉签", 1, "A", "2031-01-31"],
+        ["没有的", 1],
+    ]
     refused = send(phone, depot, workbook(*rows)).get_json()
     assert [error["row"] for error in refused["errors"]] == [3, 4]
     # The other date is that of the row above, and the sentence says it.

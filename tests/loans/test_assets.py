@@ -99,11 +99,12 @@ def test_how_a_piece_comes_back(
 ) -> None:
     asset = unit(lambda: number(desk))
     loan = unit(lambda: lend(desk, asset_id=asset.id))
-    unit(lambda: bring_back(desk, loan.id, condition=condition, write_off=write_off))
+    unit(lambda: bring_back(desk, loan.id, condition=condition, write_off=write_off, note="轮胎没气"))
     assert unit(lambda: state_of(asset.id)) == (state, desk.station_id)
     assert held(unit, desk) == place
-    damaged = unit(lambda: db.session.get_one(Asset, asset.id).condition) == "damaged"
-    assert damaged == (condition == "damaged")
+    kept = unit(lambda: db.session.get_one(Asset, asset.id))
+    # Who mends it reads there what is broken.
+    assert (kept.condition, kept.note) == (("damaged", "轮胎没气") if condition == "damaged" else ("good", None))
     unit(add_up)
 
 

@@ -116,6 +116,7 @@ def test_the_senders_desk_alone_does_not_send(client: Any, unit: Unit, pair: Pai
     for phone in (manager, colleague, client.as_(pair.receiver.manager_id), client.as_(pair.receiver.organizer_id)):
         assert phone.post(f"{path}/approval", json={}, key=key()).status_code == 403
         assert phone.post(f"{path}/rejection", json={"reason": "不"}, key=key()).status_code == 403
+    assert manager.post(f"{path}/approval", json={}, key=key()).get_json()["code"] == "organizer_approves"
     assert organizer.post(f"{path}/approval", json={}, key=key()).status_code == 200
 
 

@@ -110,10 +110,15 @@ def list_items(query: Mapping[str, Any]) -> Page:
         found = select(ItemBarcode.item_id).where(ItemBarcode.barcode == query["barcode"])
         statement = statement.where(Item.id.in_(found))
     if "q" in query:
-        named_so = Item.name.icontains(query["q"], autoescape=True)
-        statement = statement.where(spelled_like(Item, query["q"]) | named_so if is_typed(query["q"]) else named_so)
+        statement = statement.where(named_like(query["q"]))
     listed = page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
     return replace(listed, items=item_views(listed.items))
+
+
+def named_like(text: str) -> ColumnElement[bool]:
+    """The items that somebody means who types this: Latin letters as the spelling begins, or a part of the name."""
+    named_so = Item.name.icontains(text, autoescape=True)
+    return spelled_like(Item, text) | named_so if is_typed(text) else named_so
 
 
 def item_view(item: Item) -> ItemView:

@@ -46,8 +46,8 @@ Row = list[str]
 class ReadTable:
     """The rows that are not blank, each with its number (the first is 1) and the trimmed text of its cells.
 
-    `ignored_sheets` are the names of the workbook's other sheets that have something in them, `merged` the cells that are
-    one over several, like A5:B6.
+    `ignored_sheets` are the names of the workbook's other sheets that have something in them, `merged` the cells
+    that are one over several, like A5:B6.
     """
 
     rows: list[tuple[int, Row]]

@@ -80,7 +80,7 @@ class TableRefused(Problem):
 
 
 class CellsMerged(Problem):
-    """`cells` in the body are those that are merged over several rows, like A5:A6: only the first row has their text."""
+    """`cells` in the body are those that are merged over several rows, like A5:A6: only the first row has the text."""
 
     status = 422
     title = "Cells of several rows are merged; split them, and fill in each row."

@@ -94,13 +94,14 @@ class Posted:
 
 @dataclass(frozen=True)
 class StationBook:
-    """A station's month."""
+    """A station's month; `closed_at` is None while it is open."""
 
     station: str
     code: str
     organization: str
     month: str
     made_at: datetime
+    closed_at: datetime | None
     lines: list[Line]
     posted: list[Posted]
 
@@ -171,6 +172,7 @@ def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES)
         ).one(),
         month=month,
         made_at=clock.now(),
+        closed_at=closed,
         lines=[line for _, line in ordered if line.opening or line.moved],
         posted=posted,
     )

@@ -41,6 +41,7 @@ from volunteer_api.inventory.schemas import (
     RecallRead,
     RecallStationRead,
     ReversalCreate,
+    StockFilter,
     StockImportQuery,
     StockImportRead,
     StockRowRead,
@@ -59,11 +60,11 @@ blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' st
     "GET",
     "/stations/<uuid:station_id>/stock",
     access=access.to_read_stock,
-    query=PageQuery,
+    query=StockFilter,
     returns=page_of(StockRowRead),
 )
 def list_stock(station: Station, query: dict[str, Any]) -> Page:
-    """List what a station has on its shelf, by item and lot."""
+    """List what a station has on its shelf, by the item's spelling and lot."""
     return queries.list_stock(station.id, query)
 
 

@@ -139,6 +139,16 @@ class BeforeLastCount(Conflict):
     title = "The item was counted after that; nothing is recorded before a count."
     detail = "%(item)s was counted after that; nothing is recorded before an approved count."
 
+    is_undoing = False
+
+    def sentence(self) -> str:
+        if self.is_undoing:
+            return texts.translate(
+                "%(item)s was counted after that, and the count has put it right; undo the count if that was wrong.",
+                **self.values,
+            )
+        return super().sentence()
+
 
 class MonthClosed(Conflict):
     """`month` stands in the body. A correction is recorded in a month that is open."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.schemas import StockItemRead
 from volunteer_api.core.codes import fold
 from volunteer_api.core.schema import (
@@ -70,13 +71,29 @@ class LotNumber(Text):
         return number
 
 
+class StockFilter(PageQuery):
+    """Which rows: `held` those with anything on the shelf, lent or under way (true), or with nothing any more (false).
+
+    `q` is Latin letters as the initials or the pinyin of the name begin, or a part of the name.
+    """
+
+    held = FlagParameter()
+    state = Choice(StockState)
+    kind = Choice(ItemKind)
+    q = Text(max_length=50)
+
+
 class StockRowRead(Schema):
-    """What a station has on its shelf of one item and lot, without what is lent or under way."""
+    """What a station has on its shelf of one item, lot and portion, without what is lent or under way.
+
+    `opened_on` and `quarantined` say which portion of the lot it is, also where nothing of it is left.
+    """
 
     item = Nested(StockItemRead, required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
     expires_on = Day(required=True, allow_none=True)
     opened_on = Day(required=True, allow_none=True)
+    quarantined = Flag(required=True)
     quantity = fields.Integer(required=True)
     on_loan = fields.Integer(required=True)
     in_transit = fields.Integer(required=True)
@@ -114,6 +131,7 @@ class EntryFilter(PageQuery):
     """Which entries; `month` is the local month in which they occurred."""
 
     item_id = Id()
+    kind = Choice(MovementKind)
     month = Text(max_length=7, pattern=MONTH)
 
 
@@ -135,6 +153,7 @@ class EntryRead(Schema):
     sequence = fields.Integer(required=True)
     kind = Choice(MovementKind, required=True)
     item_id = Id(required=True)
+    item = Nested(StockItemRead, required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
     opened_on = Day(required=True, allow_none=True)
     quarantined = Flag(required=True)

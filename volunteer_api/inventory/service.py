@@ -36,6 +36,7 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
+    BeforeLastCount,
     CounterpartyMissing,
     ExpiryDateMissing,
     NotReversibleByHand,
@@ -180,7 +181,11 @@ def reverse_movement(
     if reversal_id is not None:
         raise AlreadyReversed(members={"reversal_id": str(reversal_id)})
     if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
-        ledger.require_uncounted_since(posting, movement)
+        try:
+            ledger.require_uncounted_since(posting, movement)
+        except BeforeLastCount as problem:
+            problem.is_undoing = True
+            raise
     if witness is not None:
         _require_another(witness, actor_id)
     else:

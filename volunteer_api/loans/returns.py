@@ -68,7 +68,7 @@ def take_back(
     document = _post(posting, loan, changes, Kind.LOAN_RETURN, REASONS[condition], actor_id, counterparty)
     if loan.asset_id is not None:
         quarantined = assets.landed_in_quarantine(document)
-        _move_piece(loan.asset_id, station_id, condition, written_off=written_off, quarantined=quarantined)
+        _move_piece(loan.asset_id, station_id, condition, written_off=written_off, quarantined=quarantined, note=note)
     if written_off:
         back = [_opposite(entry, posting.items[loan.item_id]) for entry in document.entries]
         _post(posting, loan, back, Kind.WRITE_OFF, REASONS[condition], actor_id, None)
@@ -133,12 +133,20 @@ def _opposite(entry: Entry, item: Item) -> Change:
 
 
 def _move_piece(
-    asset_id: UUID, station_id: UUID, condition: ReturnCondition, *, written_off: bool, quarantined: bool
+    asset_id: UUID,
+    station_id: UUID,
+    condition: ReturnCondition,
+    *,
+    written_off: bool,
+    quarantined: bool,
+    note: str | None,
 ) -> None:
     asset = db.session.get_one(Asset, asset_id, populate_existing=True)
     asset.station_id = station_id
     if condition == ReturnCondition.DAMAGED:
         asset.condition = AssetCondition.DAMAGED
+        # Who mends it reads there what is broken.
+        asset.note = note or asset.note
     if condition == ReturnCondition.LOST:
         asset.state = AssetState.LOST
     elif written_off:

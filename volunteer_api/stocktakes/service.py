@@ -51,6 +51,7 @@ from volunteer_api.stocktakes.problems import (
     CountIncomplete,
     HandoverToOneself,
     ItemNotInCount,
+    LotNotChosen,
     NothingCritical,
     SecondPersonNeeded,
     StocktakeDecided,
@@ -154,7 +155,7 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     began. A hand-over that is counted without a variance is closed by it; of a count that is complete and needs a
     second person, those who may approve it hear.
     Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
-    ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
+    ProhibitedItem, LotNotChosen, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
     if stocktake.kind == StocktakeKind.HANDOVER:
         # It may close itself, which posts: the station is held before what lies in it.
@@ -182,6 +183,8 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
         if row is None:
             if stocktake.scope == StocktakeScope.ITEMS and item.id not in listed:
                 raise ItemNotInCount(members={"item": named(item)}, item=item.name)
+            if line["quantity"]:
+                _require_lot(item, place, known)
             row = known[place] = _found_line(stocktake, item, place, line, stored.get(place))
         elif "expires_on" in line and place[2] == SEALED and row.expires_on != line["expires_on"]:
             raise _differs(item, place, row.expires_on)
@@ -308,6 +311,17 @@ def _place_of(line: Counted) -> Place:
     if line.get("quarantined"):
         return line["item_id"], number, QUARANTINED
     return line["item_id"], number, line["opened_on"].isoformat() if "opened_on" in line else SEALED
+
+
+def _require_lot(item: Item, place: Place, known: Collection[Place]) -> None:
+    """Something medical without a lot is one of those on the sheet. Raises LotNotChosen (409)."""
+    numbers = sorted({number for item_id, number, _ in known if item_id == item.id and number})
+    if item.kind == ItemKind.MEDICAL and not place[1] and numbers:
+        raise LotNotChosen(
+            members={"item": named(item), "lot_numbers": numbers[:MOST_NAMED]},
+            item=item.name,
+            lot_numbers=", ".join(numbers[:MOST_NAMED]),
+        )
 
 
 def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, stored: date | None) -> StocktakeLine:

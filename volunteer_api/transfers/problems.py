@@ -1,10 +1,16 @@
 """Why transfers are refused."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Forbidden
 
 
 class TransferNotApproved(Conflict):
     title = "This transfer has not been approved yet."
+
+
+class OrganizerApproves(Forbidden):
+    """`needs_organizer` of the transfer is true: the sender's own desk asked, and its managers are not two sides."""
+
+    title = "The sender's desk asked for this itself; an organizer approves it."
 
 
 class TransferNotShipped(Conflict):
