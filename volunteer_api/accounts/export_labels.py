@@ -28,6 +28,7 @@ SECTIONS = {
     "invitation_codes": "我生成的邀请码",
     "loans": "我借用的物品",
     "loans_handled": "我经手的借还",
+    "items_added": "我添加的物品",
     "kit_standards_issued": "我发布的配备标准",
     "memberships": "我的队伍",
     "movements": "我经手的物资单据",

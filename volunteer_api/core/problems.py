@@ -31,7 +31,8 @@ class Problem(Exception):
     title: ClassVar[str] = "The request was refused."
     detail: ClassVar[str] = ""
     details: ClassVar[Mapping[str, str]] = {}
-    keeps_writes: ClassVar[bool] = False
+    # Of a class, or of the one refusal before which something was written that stays.
+    keeps_writes: bool = False
     # Whether an idempotency key remembers it: only a verdict of the domain, never a passing state.
     is_outcome: ClassVar[bool] = False
     known: ClassVar[dict[str, "type[Problem]"]] = {}
