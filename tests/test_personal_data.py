@@ -87,6 +87,7 @@ STATED = {
     "loan_returns.received_by": Stated(Fate.KEPT, "who took it back; its documents name her anyway", "loans_handled"),
     "loans.lent_by": Stated(Fate.KEPT, "who lent it; its document names her anyway", "loans_handled"),
     "loans.volunteer_id": Stated(Fate.DELETED, "what is still out keeps a sealed name and phone", "loans"),
+    "items.added_by": Stated(Fate.KEPT, "who may mend it while nobody else uses it", "items_added"),
     "kit_standard_versions.issued_by": Stated(Fate.KEPT, "who asked this of stations", "kit_standards_issued"),
     "memberships.volunteer_id": Stated(Fate.KEPT, "a team's history; ended", "memberships"),
     "movements.actor_id": Stated(Fate.KEPT, "the stock ledger is append-only", "movements"),

@@ -48,12 +48,11 @@ def sources() -> set[str]:
         words.LEVELS,
         words.CATEGORIES,
         report.UNITS,
-        report.OUTCOMES,
     ):
         found |= {*named.values()}
     found |= {*words.WEEKDAYS}
     for problem in (Problem, *Problem.known.values()):
-        found |= {problem.title, problem.detail}
+        found |= {problem.title, problem.detail, *problem.details.values()}
     for template in TEMPLATES.values():
         found |= {template.title, template.body}
     for path in CATALOGS.parent.rglob("*.py"):
@@ -69,7 +68,11 @@ def sources() -> set[str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("fault", "Fault"):
                 told = [constants.get(one.id, one) if isinstance(one, ast.Name) else one for one in node.args[1:2]]
                 found |= {argument.value for argument in told if isinstance(argument, ast.Constant)}
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "translate":
+            is_word = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Word"
+            is_translated = (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "translate"
+            )
+            if isinstance(node, ast.Call) and (is_word or is_translated):
                 found |= {
                     argument.value
                     for argument in node.args[:1]

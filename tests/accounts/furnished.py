@@ -17,6 +17,7 @@ from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, GivenCodes, RollCallMark, State, WaitingCheckOut
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
+from volunteer_api.catalog.service import add_items, new_item
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.certificates.models import (
     Certificate,
@@ -445,6 +446,7 @@ def _lend(volunteer_id: UUID, scene: Scene) -> None:
 def _keep_stations_stocked(volunteer_id: UUID, scene: Scene) -> None:
     """Issued a kit standard, and saw to an alert."""
     issue_template(KitTemplate.DESK, organization_id=scene.office_id, issued_by=volunteer_id)
+    add_items([new_item(name="毛巾", kind=ItemKind.CONSUMABLE, unit="条")], by=volunteer_id)
     db.session.add(
         StockAlert(
             station_id=scene.station_id,

@@ -1,6 +1,7 @@
 """Sign-in, registration, sessions, consent and one's own data, by HTTP."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -308,6 +309,8 @@ class TestSessions:
         assert (refused.status_code, refused.json["code"]) == (401, "refresh_token_reused")
         assert client.get("/me", headers=bearer(third)).status_code == 401
         assert client.post("/auth/refresh", json={"refresh_token": third["refresh_token"]}).status_code == 401
+        other = client.as_(UUID(third["volunteer"]["id"]))
+        assert [one["kind"] for one in other.get("/me/notifications").json["items"]] == ["token_reused"]
 
 
 class TestMe:

@@ -108,6 +108,7 @@ def test_asked_for_with_a_code_and_taken_back(client, unit, person, capsys):
     assert [item["kind"] for item in phone.get("/me/notifications").json["items"]] == ["erasure_requested"]
     assert phone.delete("/me/erasure").status_code == 204
     assert phone.get("/me").json["erases_at"] is None
+    assert phone.get("/me/notifications").json["items"][0]["kind"] == "erasure_taken_back"
     again = phone.delete("/me/erasure")
     assert (again.status_code, again.json["code"]) == (409, "not_requested")
     assert actions(unit, person.id) == ["erasure_requested", "erasure_taken_back"]

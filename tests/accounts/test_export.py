@@ -159,3 +159,12 @@ def test_ten_an_hour(app, unit, person, change_settings):
     with pytest.raises(TooManyRequests):
         unit(lambda: export.export_data(principal))
     unit(lambda: export.export_data(Principal(volunteer_id=make_volunteer().id, session_id=new_id())))
+
+
+def test_the_page_tells_codes_in_words():
+    row = {"state": "held", "reasons": ["weak_evidence", "a_new_one"], "title": "held"}
+    assert [export.worded(member, value) for member, value in row.items()] == [
+        "待核",
+        ["到岗凭据不足", "a_new_one"],
+        "held",
+    ]

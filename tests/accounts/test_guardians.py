@@ -82,11 +82,9 @@ def test_a_lost_answer_of_a_childs_registration_is_given_again(client, unit, cap
     assert count(unit, Guardian) == count(unit, Volunteer) == 1
 
 
-@pytest.mark.parametrize("has_guardian", [True, False])
-def test_a_child_without_guardian_or_the_consent_is_refused(client, unit, capsys, has_guardian):
+def test_a_child_without_guardian_is_refused(client, unit, capsys):
     body = child(client, capsys, consents=current_consents())
-    if not has_guardian:
-        del body["guardian"]
+    del body["guardian"]
     answer = client.post("/auth/register", json=body)
     assert (answer.status_code, answer.json["code"]) == (409, "guardian_needed")
     assert count(unit, Volunteer) == 0
@@ -107,6 +105,13 @@ def test_a_wrong_guardian_code_leaves_no_account(client, unit, capsys):
     assert count(unit, Volunteer) == count(unit, Guardian) == count(unit, Consent) == 0
     body["guardian"] = body["guardian"] | {"code": right}
     assert client.post("/auth/register", json=body).status_code == 201
+
+
+def test_a_guardian_without_the_consent_is_told_what_is_missing(client, capsys):
+    answer = client.post("/auth/register", json=child(client, capsys, consents=current_consents()))
+    fault = answer.json["errors"][0]
+    assert (answer.status_code, fault["pointer"], fault["code"]) == (422, "/consents", "consent_required")
+    assert fault["detail"] == "缺少监护人对未成年人规则的同意。"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys
     me = client.get("/me", headers=bearer(answer.json)).json
     assert (me["guardian"]["name"], me["erases_at"]) == ("李梅", None)
     kinds = {n["kind"] for n in client.get("/me/notifications", headers=bearer(answer.json)).json["items"]}
-    assert kinds == {"guardian_withdrew", "erasure_requested"}
+    assert kinds == {"guardian_withdrew", "erasure_requested", "erasure_taken_back"}
 
 
 def test_who_got_the_guardians_number_ends_no_childs_account(client, capsys, change_settings):

@@ -1,5 +1,6 @@
 """Campaigns, activities and shifts by HTTP."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -64,7 +65,10 @@ def test_a_leader_submits_and_hears_of_the_return(client: Any, unit: Any) -> Non
     returned = organizer.post(f"{path}/return", json={"reason": "时间冲突"})
     assert returned.status_code == 200, returned.get_json()
     assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_returned"
-    assert leader.post(f"{path}/submission").status_code == 200
+    draft = leader.get(path).get_json()
+    assert (draft["return_reason"], draft["returned_at"] is not None) == ("时间冲突", True)
+    again = leader.post(f"{path}/submission").get_json()
+    assert (again["state"], again["return_reason"], again["returned_at"]) == ("submitted", None, None)
     assert organizer.post(f"{path}/publication").get_json()["state"] == "published"
     assert leader.get("/me/notifications").get_json()["items"][0]["kind"] == "activity_published"
     assert [one["kind"] for one in organizer.get("/me/notifications").get_json()["items"]] == ["activity_submitted"] * 2
@@ -224,6 +228,7 @@ def test_the_table_of_states(client: Any, unit: Any, state: str, verb: str) -> N
     else:
         problem = answer.get_json()
         assert (answer.status_code, problem["code"], problem["state"]) == (409, "wrong_state", state)
+        assert not re.search("[a-z]", problem["detail"])
 
 
 def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, unit: Any) -> None:

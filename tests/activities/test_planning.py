@@ -252,10 +252,11 @@ def test_campaigns_have_goals(client: Any, unit: Unit) -> None:
     assert made["goals"] == {"activities": 500, "attendances": None, "minutes": None}
     path = f"/campaigns/{made['id']}"
     changed = organizer.patch(path, json={"goals": {"attendances": 9}, "ends_on": "2027-01-01"}, version=1).get_json()
-    assert changed["goals"] == {"activities": None, "attendances": 9, "minutes": None}
+    assert changed["goals"] == {"activities": 500, "attendances": 9, "minutes": None}
     backwards = organizer.patch(path, json={"starts_on": "2027-01-02"}, version=2)
     assert backwards.get_json()["errors"][0]["code"] == "ends_before_it_starts"
-    assert organizer.patch(path, json={"goals": None}, version=2).get_json()["goals"]["attendances"] is None
+    cleared = organizer.patch(path, json={"goals": None}, version=2).get_json()["goals"]
+    assert cleared == {"activities": None, "attendances": None, "minutes": None}
 
 
 def test_partners_and_recipients_are_shown(client: Any, unit: Unit) -> None:
@@ -278,13 +279,18 @@ def test_photos_are_ones_own(client: Any, unit: Unit) -> None:
     theirs = send(client.as_(scene.leader_id), picture()).get_json()["id"]
     made = organizer.post("/activities", json=body_of(scene, photo_ids=[mine])).get_json()
     assert [photo["id"] for photo in made["photos"]] == [mine]
-    refused = organizer.patch(f"/activities/{made['id']}", json={"photo_ids": [mine, theirs]}, version=1)
+    assert organizer.post(f"/activities/{made['id']}/publication").status_code == 200
+    copied = {"organization_ids": [str(scene.other_office_id)]}
+    copies = client.as_(scene.administrator_id).post(f"/activities/{made['id']}/copies", json=copied).get_json()
+    copy = client.as_(scene.administrator_id).get(f"/activities/{copies['items'][0]['id']}").get_json()
+    assert [photo["id"] for photo in copy["photos"]] == [mine]
+    refused = organizer.patch(f"/activities/{made['id']}", json={"photo_ids": [mine, theirs]}, version=2)
     assert refused.get_json()["errors"][0] | {"detail": ""} == {
         "pointer": "/photo_ids",
         "code": "photo_unknown",
         "detail": "",
     }
-    assert organizer.patch(f"/activities/{made['id']}", json={"photo_ids": []}, version=1).get_json()["photos"] == []
+    assert organizer.patch(f"/activities/{made['id']}", json={"photo_ids": []}, version=2).get_json()["photos"] == []
 
 
 @pytest.mark.parametrize(("unit_name", "status"), [("m", 200), ("km", 422)])
@@ -296,7 +302,7 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
     organizer = client.as_(made[0].scene.organizer_id)
     outcomes = [
         {"kind": "river_cleaned", "quantity": 100.5, "unit": unit_name},
-        {"kind": "river_cleaned", "quantity": 0.25, "unit": unit_name},
+        {"kind": "清理河道", "quantity": 0.25, "unit": unit_name},
     ]
     for one in made:
         answer = organizer.post(f"/activities/{one.id}/completion", json={"outcomes": outcomes})
@@ -323,6 +329,8 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     assert answer.status_code == 200, answer.get_json()
     corrected = answer.get_json()
     assert (corrected["outcomes"][0]["quantity"], corrected["completion_note"]) == (350, "顺利")
+    # Nobody came.
+    assert [one["code"] for one in done["remarks"]] == ["not_counted_as_held"]
     [total] = client.get(f"/activity-outcomes?organization_id={made.scene.center_id}").get_json()["items"]
     assert total["quantity"] == 350
     assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412

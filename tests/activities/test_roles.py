@@ -79,6 +79,17 @@ def test_a_role_goes_once_nobody_counts_on_it(client: Any, unit: Any) -> None:
     assert (late.status_code, late.get_json()["errors"][0]["pointer"]) == (422, "/role_id")
 
 
+def test_roles_stand_in_the_order_in_which_they_are_given(client: Any, unit: Any) -> None:
+    made = unit(with_roles)
+    wanted = [{"name": name, "capacity": 2} for name in ("路口引导", "讲解", "摄影")]
+    for roles in (wanted, wanted[::-1]):
+        version = shown(client, made)["version"]
+        changed = patch(client, made, roles=roles).get_json()
+        assert [one["name"] for one in changed["roles"]] == [one["name"] for one in roles]
+        assert changed["version"] == version + 1
+    assert patch(client, made, roles=wanted[::-1]).get_json()["version"] == version + 1
+
+
 def test_roles_that_can_not_be(client: Any, unit: Any) -> None:
     made, other = unit(with_roles), unit(with_roles)
     foreign = shown(client, other)["roles"][0]["id"]

@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from tests.catalog.factories import make_owner
 from tests.factories import make_volunteer
-from tests.inventory.factories import Depot, make_depot, make_item
+from tests.inventory.factories import Depot, make_depot, make_item, move
+from tests.organizations.factories import make_grant
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import ids
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.organizations.models import Role
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -86,10 +89,38 @@ def test_a_changed_item_is_judged_like_a_new_one(client: Any, unit: Unit, depot:
     assert owner.get(f"/items/{taken}").get_json()["version"] == 1
 
 
+def test_who_added_an_item_mends_it_while_it_is_hers_alone(client: Any, unit: Unit, depot: Depot) -> None:
+    organizer, manager = client.as_(depot.organizer_id), client.as_(depot.manager_id)
+    mask = {"name": "口罩", "kind": "consumable", "unit": "个"}
+    refused = manager.post("/items", json=mask)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "items_by_organizers")
+    made = organizer.post("/items", json=mask).get_json()
+    path, item = f"/items/{made['id']}", UUID(made["id"])
+    assert organizer.patch(path, json={"unit": "只", "barcodes": ["6901234567892"]}, version=1).status_code == 200
+    colleague = client.as_(unit(lambda: make_organizer(depot.office_id)))
+    assert colleague.patch(path, json={"name": "面罩"}, version=2).get_json()["code"] == "item_of_all"
+    # Her own station counts it; then another office's does.
+    unit(lambda: move(depot, "receipt", {"item_id": item, "quantity": 5}))
+    assert organizer.patch(path, json={"name": "医用口罩"}, version=2).status_code == 200
+    assert organizer.patch(path, json={"unit": "盒"}, version=3).get_json()["code"] == "item_in_use"
+    assert organizer.patch(path, json={"prohibited": True}, version=3).status_code == 403
+    unit(lambda: move(make_depot(), "receipt", {"item_id": item, "quantity": 1}))
+    answer = organizer.patch(path, json={"name": "口罩"}, version=3)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "item_of_all")
+
+
+def make_organizer(office_id: UUID) -> UUID:
+    colleague = make_volunteer()
+    make_grant(colleague, Role.ORGANIZER, office_id)
+    return colleague.id
+
+
 def test_who_manages_a_part_adds_items_and_rules_over_none(client: Any, unit: Unit, depot: Depot) -> None:
+    elsewhere = unit(make_depot)
     organizer, owner = client.as_(depot.organizer_id), client.as_(unit(make_owner))
     towel = {"name": "毛巾", "kind": "consumable", "unit": "条"}
     made = organizer.post("/items", json=towel).get_json()
+    unit(lambda: move(elsewhere, "receipt", {"item_id": UUID(made["id"]), "quantity": 1}))
     banned = {"name": "一", "kind": "medical", "unit": "盒", "prohibited": True}
     assert organizer.post("/items", json=banned).status_code == 403
     for change in ({"prohibited": True}, {"archived": True}, {"name": "手帕"}, {"unit": "块"}, {"barcodes": []}):

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import find_by_phone
+from volunteer_api.activities import outcome_kinds
 from volunteer_api.activities.models import Activity, Unit
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -22,7 +23,6 @@ from volunteer_api.demo.program import THEMES
 from volunteer_api.demo.stage import ADMINISTRATOR, ORGANIZER, STATION_MANAGER, TEAM_LEADER, VOLUNTEER
 from volunteer_api.inventory.models import Movement
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
-from volunteer_api.rankings import report
 from volunteer_api.stations.models import Station
 
 NEAR = "near=33.735,113.335"
@@ -242,4 +242,4 @@ def check_places(unit: Callable[..., Any]) -> None:
 
 def test_outcomes_of_the_demo_are_in_words_and_units_that_the_report_knows() -> None:
     assert {theme.outcome[2] for theme in THEMES} <= set(Unit)
-    assert {theme.outcome[0] for theme in THEMES} <= report.OUTCOMES.keys()
+    assert {theme.outcome[0] for theme in THEMES} <= outcome_kinds.KINDS.keys()

@@ -378,6 +378,13 @@ def test_the_stars_of_who_is_hidden_among_nobody_are_not_told(client: Any, unit:
     assert (told["count"], told["average"]) == (5, 3.0)
 
 
+def test_an_average_is_rounded_as_people_round_it(client: Any, unit: Unit) -> None:
+    past = unit(lambda: make_past(people=4))
+    for number, stars in enumerate((5, 1, 4, 3)):
+        give(client, past, number, stars=stars)
+    assert client.get(f"/activities/{past.activity_id}/feedback").get_json()["average"] == 3.3
+
+
 def test_who_was_there_is_asked_once(client: Any, unit: Unit, past: Past) -> None:
     give(client, past, 0)
     unit(lambda: make_past(scene=past.scene, ended=timedelta(minutes=-10)))

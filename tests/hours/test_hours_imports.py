@@ -65,6 +65,8 @@ def test_a_sheet_of_paper(app: Flask, client: Any, unit: Unit, scene: Scene) -> 
     assert waiting(unit) == []
     made = send(client, scene.leader, scene, content)
     assert (made.status_code, made.json["recorded"], made.json["already_recorded"]) == (200, 3, 0), made.json
+    # Nobody checked in there, and no list says who came.
+    assert [one["code"] for one in made.json["remarks"]] == ["not_counted_as_held"]
     assert [(row.minutes, row.reason, row.recorder_id) for row in waiting(unit)] == [
         (minutes, "手机没电", scene.leader.id) for minutes in (30, 90, 120)
     ]

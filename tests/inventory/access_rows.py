@@ -91,7 +91,7 @@ ROWS: dict[str, Entry] = {
     "GET /organizations/{organization_id}/stock-months": READS_STOCK_BELOW(),
     "POST /organizations/{organization_id}/recalls": APPROVES_STOCK(recalled),
     "GET /organizations/{organization_id}/recalls": READS_STOCK_BELOW(),
-    "GET /recalls/{recall_id}": READS_STOCK_BELOW(of_recall),
+    "GET /recalls/{recall_id}": READS_STOCK(of_recall),
     "GET /recalls/{recall_id}/stations": READS_STOCK_BELOW(of_recall),
     "GET /recalls/{recall_id}/issues": READS_STOCK_BELOW(of_recall),
     "POST /recalls/{recall_id}/cancellation": APPROVES_STOCK(ended),

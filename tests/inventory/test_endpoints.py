@@ -63,6 +63,7 @@ def test_manager_receives_and_issues_and_the_ledger_shows_it(client: Any, unit: 
         "lot_number": "A1",
         "expires_on": "2099-01-31",
         "opened_on": None,
+        "quarantined": False,
         "quantity": 6,
         "on_loan": 0,
         "in_transit": 0,

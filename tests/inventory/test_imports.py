@@ -400,3 +400,35 @@ def test_a_recalled_lot_is_named_at_its_cell(unit: Unit, phone: ApiClient, depot
     assert refused.status_code == 422
     assert refused.get_json()["errors"] == found
     assert ("棉签甲", "B1") not in rows_of(unit, depot)
+
+
+def test_cells_of_several_rows_are_to_be_split(unit: Unit, phone: ApiClient, depot: Depot, items: None) -> None:
+    """Only the first of the rows has what people see over all of them. A title over several columns may stay."""
+    book = Workbook()
+    sheet = book.active
+    for row in (["物资清单"], ["物品名称", "数量", "批号"], ["棉签", 3, "A"], [None, 2, "B"]):
+        sheet.append(row)
+    sheet.merge_cells("A1:C1")
+    sheet.merge_cells("A3:A4")
+    content = BytesIO()
+    book.save(content)
+    answer = send(phone, depot, content.getvalue(), "?dry_run=true")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "cells_merged")
+    assert (answer.get_json()["cells"], answer.get_json()["detail"]) == (
+        ["A3:A4"],
+        "单元格A3:A4跨行合并，请取消合并并逐行填写。",
+    )
+
+
+def test_errors_stand_in_the_order_of_the_rows(unit: Unit, phone: ApiClient, depot: Depot, items: None) -> None:
+    expires = next_year().isoformat()
+    rows = [
+        ["物品名称", "数量", "批号", "有效期"],
+        ["棉签", 1, "A", expires],
+        ["棉签", 1, "A", "2031-01-31"],
+        ["没有的", 1],
+    ]
+    refused = send(phone, depot, workbook(*rows)).get_json()
+    assert [error["row"] for error in refused["errors"]] == [3, 4]
+    # The other date is that of the row above, and the sentence says it.
+    assert expires in refused["errors"][0]["detail"]

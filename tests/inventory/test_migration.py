@@ -41,6 +41,9 @@ def furnish() -> Any:
     stocktakes.count_lines(stocktake, [counted], by=depot.manager_id)
     body: Any = {"reason": "lost", "skip_uncounted": True}
     stocktakes.approve(stocktake, by=depot.organizer_id, may_approve=True, **body)
+    umbrella = make_item()
+    for kind in ("receipt", "quarantine", "release"):
+        move(depot, kind, {"item_id": umbrella, "quantity": 3})
     return item
 
 
@@ -49,16 +52,21 @@ def test_down_and_up_with_rows(own_app: Flask) -> None:
     unit(furnish)
     migrate(own_app, BEFORE, down=True)
     with own_app.app_context(), db.engine.connect() as connection:
-        held = connection.execute(text("SELECT lot_number, quantity FROM stock_balances")).all()
+        held = connection.execute(
+            text("SELECT lot_number, quantity FROM stock_balances ORDER BY lot_number DESC")
+        ).all()
         words = connection.execute(text("SELECT kind, reason FROM movements ORDER BY document_number")).all()
         refuse_changes(connection)
-    assert [(row.lot_number, row.quantity) for row in held] == [("A", 6)]
+    assert [(row.lot_number, row.quantity) for row in held] == [("A", 6), ("", 3)]
     assert [(row.kind, row.reason) for row in words] == [
         ("receipt", "other"),
         ("quarantine", "used"),
         ("quarantine", "other"),
         ("write_off", "other"),
         ("stocktake", "lost"),
+        ("receipt", "other"),
+        ("quarantine", "other"),
+        ("quarantine", "other"),
     ]
     migrate(own_app)
     with own_app.app_context(), db.engine.connect() as connection:

@@ -17,7 +17,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
 from volunteer_api.inventory import book as books
-from volunteer_api.inventory import ledger, months, problems, queries, verification
+from volunteer_api.inventory import book_files, ledger, months, problems, queries, verification
 from volunteer_api.inventory.models import (
     DocumentCounter,
     MonthBalance,
@@ -43,6 +43,10 @@ MARCH = datetime(2027, 3, 1, 4, 0, tzinfo=UTC)
 def close(depot: Any, month: str, organization_id: Any = None) -> queries.ClosedMonth:
     organization = db.session.get_one(Organization, organization_id or depot.office_id)
     return months.close_month(organization, month, by=depot.organizer_id)
+
+
+def station_of(depot: Any) -> Station:
+    return db.session.get_one(Station, depot.station_id)
 
 
 def line(item_id: Any, quantity: int, **lot: Any) -> dict[str, Any]:
@@ -81,6 +85,8 @@ def test_a_closed_month_takes_nothing_and_prints_the_same(unit: Unit) -> None:
         with pytest.raises(problems.StockTooLow):
             unit(lambda: reverse(depot, received.id))
         assert book(unit, depot, "2026-11") == before == [(0, 9, 2, 7)]
+        paper = unit(lambda: book_files._station_lines(books.read_station_book(station_of(depot), "2026-11")))
+        assert "结账时间：2026-12-02 12:00" in paper[-1]
         assert book(unit, depot, "2026-12") == [(7, 1, 4, 4)]
         assert verify(unit, depot.station_id) == []
 

@@ -73,10 +73,21 @@ def test_a_recall_reaches_the_subtree_and_nothing_else(client: Any, unit: Unit) 
     (listed,) = manager.get(f"/stations/{depot.station_id}/recalls?open=true").get_json()["items"]
     assert listed["id"] == made["id"]
     assert manager.get(f"/stations/{depot.station_id}/recalls?open=false").get_json()["items"] == []
+    # Where the notification leads, she may go; what others have of it, is not hers.
+    assert manager.get(f"/recalls/{made['id']}").get_json() == listed
+    assert manager.get(f"/recalls/{made['id']}/stations").status_code == 404
     ended = organizer.post(f"/recalls/{made['id']}/cancellation", json={"reason": "批号有误"}, key="e").get_json()
     assert (ended["end_reason"], ended["ended_by"]["id"]) == ("批号有误", str(depot.organizer_id))
     again = organizer.post(f"/recalls/{made['id']}/cancellation", json={"reason": "批号有误"}, key="f")
     assert again.get_json()["code"] == "recall_ended"
+    # She hears that it has ended and what she has to do; of the station without a manager, the organizer hears.
+    heard = manager.get("/me/notifications").get_json()["items"]
+    assert [(note["kind"], note["values"]["quantity"]) for note in heard] == [
+        ("recall_ended", "4 件"),
+        ("lot_recalled", "4 件"),
+    ]
+    heard = [note["values"]["station_id"] for note in organizer.get("/me/notifications").get_json()["items"]]
+    assert heard == [str(second), str(second)]
 
 
 def test_nothing_of_a_recalled_lot_comes_in_or_goes_out(unit: Unit) -> None:

@@ -14,7 +14,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
-from volunteer_api.loans import service
+from volunteer_api.loans import borrowers
 from volunteer_api.loans.models import Loan
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -160,7 +160,11 @@ def test_a_volunteer_sees_her_own_loans(client: Any, unit: Unit, desk: Desk) -> 
     assert client.as_(other).get("/me/loans").get_json()["items"] == []
     assert client.as_(other).get(f"/loans/{loan.id}").status_code == 404
     body = {"station_id": str(desk.station_id), "condition": "good"}
-    assert phone.post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 404
+    # She sees it, and so hears that it is not hers to settle.
+    assert phone.post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 403
+    later = {"due_at": "2099-01-01T00:00:00Z"}
+    assert phone.post(f"/loans/{loan.id}/extension", json=later, key=key()).status_code == 403
+    assert client.as_(other).post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 404
     assert phone.get(f"/loans/{loan.id}/borrower").status_code == 404
 
 
@@ -245,7 +249,7 @@ def test_a_volunteers_loans_are_found_by_her_phone(unit: Unit, desk: Desk, manag
 def test_look_ups_are_audited_and_counted(app: Any, change_settings: Any, unit: Unit, desk: Desk, manager: Any) -> None:
     change_settings(app, limits=True)
     lend_by_phone(manager, desk)
-    allowed = int(service.PHONES_LOOKED_UP.partition("/")[0])
+    allowed = int(borrowers.PHONES_LOOKED_UP.partition("/")[0])
     statuses = [
         manager.post("/loans/lookup", json={"phone": PHONE if number == 0 else "13700000000"}).status_code
         for number in range(allowed + 1)

@@ -68,7 +68,7 @@ def test_a_desk_hears_of_its_loans_together_and_of_no_others(app: Flask, unit: U
     for _ in range(3):
         unit(lambda: lend(desk))
     unit(lambda: lend(other))
-    pass_days(app, 7.5)
+    pass_days(app, 8.5)
     assert told(unit) == {
         ("loans_overdue_at_desk", desk.manager_id): 1,
         ("loans_overdue_at_desk", other.manager_id): 1,
@@ -103,6 +103,6 @@ def test_more_than_a_batch(app: Flask, unit: Unit, desk: Desk, monkeypatch: pyte
     monkeypatch.setattr(reminders, "BATCH", 2)
     for _ in range(5):
         unit(lambda: lend(desk))
-    pass_days(app, 7.5)
-    with clock.at(clock.now() + timedelta(days=7.5)):
+    pass_days(app, 8.5)
+    with clock.at(clock.now() + timedelta(days=8.5)):
         assert unit(reminders.remind) == 0

@@ -1,7 +1,7 @@
 """The rules of lending and taking back, below HTTP."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from volunteer_api.inventory.problems import LotExpired, StockTooLow
 from volunteer_api.loans import checks, problems, queries, service
 from volunteer_api.loans.models import LendingDocument, Loan
 from volunteer_api.notifications.models import Notification
+from volunteer_api.stations.models import Station
 
 Unit = Callable[[Callable[[], Any]], Any]
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -59,7 +60,8 @@ def test_a_loan_leaves_the_shelf_and_is_counted_beside_it(unit: Unit, desk: Desk
     assert unit(lambda: documents(desk.station_id)) == [("loan_out", "other", -3)]
     assert (loan.state, loan.quantity, loan.outstanding, loan.overdue) == ("open", 3, 3, False)
     assert (loan.borrower.kind, loan.borrower.name, loan.borrower.phone) == ("passer_by", "王*", "137****5678")
-    assert loan.due_at - loan.lent_at == timedelta(days=7)
+    # In a week, at the end of that day: the desk has no hours.
+    assert loan.due_at == unit(lambda: in_a_week(loan, time(23, 59)))
     (document,) = loan.documents
     assert (document.kind, document.station_id) == ("loan_out", desk.station_id)
     unit(add_up)
@@ -243,14 +245,35 @@ def test_due_dates_have_their_bounds(unit: Unit, desk: Desk) -> None:
     assert loan.due_at == now + timedelta(hours=2)
 
 
+def test_it_is_due_when_the_desk_closes(unit: Unit, desk: Desk) -> None:
+    hours = [{"weekday": day, "opens": "08:30", "closes": "18:00"} for day in range(1, 8)]
+    unit(lambda: setattr(db.session.get_one(Station, desk.station_id), "opening_hours", hours))
+    volunteer = unit(make_volunteer)
+    loan = unit(lambda: lend(desk, borrower={"volunteer_id": volunteer.id}))
+    assert loan.due_at == unit(lambda: in_a_week(loan, time(18)))
+    told = unit(lambda: db.session.scalars(select(Notification).where(Notification.volunteer_id == volunteer.id)).one())
+    assert told.values["day"].endswith(" 18:00")
+
+
+def in_a_week(loan: Any, told: time) -> datetime:
+    return clock.at_local(clock.local_date(loan.lent_at + timedelta(days=7)), told)
+
+
+def heard_last(volunteer_id: UUID) -> str:
+    heard = select(Notification.kind).where(Notification.volunteer_id == volunteer_id)
+    return str(db.session.scalars(heard.order_by(Notification.id.desc())).first())
+
+
 def test_an_extension_makes_it_due_later(unit: Unit, desk: Desk) -> None:
-    loan = unit(lambda: lend(desk))
+    volunteer = unit(make_volunteer)
+    loan = unit(lambda: lend(desk, borrower={"volunteer_id": volunteer.id}))
 
     def later(days: int) -> Any:
         return extend(desk, loan.id, clock.now() + timedelta(days=days))
 
     extended = unit(lambda: later(20))
     assert (extended.extended_count, extended.due_at > loan.due_at) == (1, True)
+    assert unit(lambda: heard_last(volunteer.id)) == "loan_extended"
     refused(unit, lambda: later(10), problems.DueNotLater)
     refused(unit, lambda: later(31), problems.DueTooLate)
     refused(unit, lambda: later(-1), problems.DueInPast)

@@ -59,7 +59,13 @@ def test_every_kind_says_something():
     assert set(TEMPLATES) >= set(NotificationKind)
     # These are of one's own account, and need no name of anything.
     unfilled = [kind for kind, template in TEMPLATES.items() if not re.findall(r"%\((\w+)\)s", template.body)]
-    assert sorted(unfilled) == ["calendar_feed_opened", "guardian_withdrew", "password_changed"]
+    assert sorted(unfilled) == [
+        "calendar_feed_opened",
+        "erasure_taken_back",
+        "guardian_withdrew",
+        "password_changed",
+        "token_reused",
+    ]
 
 
 def test_every_kind_has_its_group_and_no_group_is_empty():
@@ -75,6 +81,8 @@ def test_of_the_account_itself_nothing_can_be_switched_off():
         "password_changed",
         "phone_changed",
         "phone_released",
+        "erasure_taken_back",
+        "token_reused",
     }
 
 

@@ -153,6 +153,9 @@ class TestMove:
         assert code(office, parent_id=str(station.id)) == "organization_in_itself"
         assert code(office, parent_id=str(office.id)) == "organization_in_itself"
         assert code(office, parent_id=str(district.other_office.id)) == "organization_kind_misplaced"
+        body = {"parent_id": str(district.other_office.id)}
+        misplaced = administrator.patch(f"/organizations/{office.id}", json=body, version=1).json
+        assert misplaced["detail"] == "实践所类组织不能设在实践所类组织之下。"
         assert code(station, parent_id=str(district.other_office.id)) == "organization_name_taken"
         assert code(station, division_code="99") == "division_unknown"
         unknown = administrator.patch(f"/organizations/{station.id}", json={"parent_id": str(ids.new_id())}, version=1)
@@ -255,6 +258,8 @@ class TestMerge:
         assert {entry.details["reason"] for entry in ended} == {"merged"}
         told = unit(lambda: set(db.session.scalars(select(Notification.volunteer_id))))
         assert told == {district.organizer.id, district.auditor.id}
+        heard = client.as_(district.organizer).get("/me/notifications").json["items"][0]["body"]
+        assert heard == f"{district.office.name}已并入{district.other_office.name}，您在原组织的组织者角色随之结束。"
         assert client.as_(district.organizer).get("/me/grants").json["items"] == []
 
     def test_refusals(self, client: ApiClient, district: District) -> None:

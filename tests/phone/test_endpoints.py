@@ -3,18 +3,23 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.recycling import release_phone
+from volunteer_api.activities.models import ShiftRole
 from volunteer_api.attendance import service as attendance
+from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.notifications.service import notify
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
 
 NEAR = f"{PLACE['lat']},{PLACE['lng']}"
 STATEMENTS = 6
@@ -56,6 +61,28 @@ def test_home_is_one_answer(client: Any, member_id: Any) -> None:
     assert home["tally"] == {"credited_minutes": 0, "held_minutes": 0, "activity_count": 0, "star_level": 0}
     assert home["unread_count"] == 1
     assert [station["distance_m"] for station in home["nearby_stations"]] == [0]
+
+
+def test_home_asks_what_a_move_left_open_and_leaves_out_where_she_has_left(
+    client: Any, unit: Callable[..., Any], member_id: Any
+) -> None:
+    phone = client.as_(member_id)
+    left, waiting, later = phone.get("/me/home").get_json()["next_sign_ups"]
+    assert [one["asked_at"] for one in (left, waiting, later)] == [None, None, None]
+
+    def change() -> None:
+        leave = {"checked_out_at": clock.now(), "state": "held"}
+        db.session.execute(update(Attendance).where(Attendance.volunteer_id == member_id).values(**leave))
+        moved = db.session.get_one(SignUp, UUID(later["id"]))
+        role = ShiftRole(shift_id=moved.shift_id, name="摄影", capacity=1)
+        db.session.add(role)
+        db.session.flush()
+        moved.asked_at, moved.role_id = clock.now(), role.id
+
+    unit(change)
+    shown = phone.get("/me/home").get_json()["next_sign_ups"]
+    assert [one["id"] for one in shown][:2] == [waiting["id"], later["id"]]
+    assert (shown[1]["asked_at"] is not None, shown[1]["role"]["name"]) == (True, "摄影")
 
 
 def test_home_is_few_statements(client: Any, member_id: Any, statements: Callable[[], Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
@@ -94,6 +94,8 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
             headers={"Accept-Language": "en"},
         )
     text = answer.get_data().decode("utf-8-sig")
+    # Two months' files lie in one folder.
+    assert quote("2026-11-01 to 2026-11-30.csv", safe="") in answer.headers["Content-Disposition"]
     rule = (
         "The credited minutes of the hours ledger; a reversal counts on the original date. "
         "It counts for the organization it was published or recorded for, and those above it then."
@@ -355,6 +357,11 @@ def test_a_board_that_fails_asks_again(client: Any, center_id: UUID) -> None:
     failed = client.get(f"/board?subject=organization&scope={UUID(int=7)}", base="")
     assert (failed.status_code, failed.headers["Refresh"]) == (404, "30")
     assert "Refresh" not in client.get(f"/board?{query(center_id)}", base="").headers
+    # People in the hall read it.
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "zh-CN"}
+    page = client.get("/board?subject=organisation", base="", headers=browser)
+    assert (page.status_code, page.mimetype, page.headers["Refresh"]) == (422, "text/html", str(board.SECONDS))
+    assert "<h1>有些内容填写不正确" in page.get_data(as_text=True)
 
 
 def test_parts_of_a_report_beyond_the_most_are_one_line(unit: Callable[..., Any], center_id: UUID) -> None:

@@ -17,11 +17,12 @@ from volunteer_api.qualifications.models import Insured
 from volunteer_api.sign_ups import service
 
 
-def change(client: Any, made: MadeActivity, path: str, **body: Any) -> None:
+def change(client: Any, made: MadeActivity, path: str, **body: Any) -> Any:
     organizer = client.as_(made.scene.organizer_id)
     version = organizer.get(path).get_json()["version"]
     answer = organizer.patch(path, json=body, version=version)
     assert answer.status_code == 200, answer.get_json()
+    return answer.get_json()
 
 
 def insure(made: MadeActivity, volunteer_id: UUID, days: int) -> None:
@@ -100,10 +101,11 @@ def test_an_activity_that_becomes_hazardous(client: Any, unit: Any) -> None:
     bare, covered, waits = unit(lambda: make_volunteers(3))
     mine, theirs, next_one = (sign_up(unit, made, one) for one in (bare, covered, waits))
     unit(lambda: insure(made, covered, 90))
-    change(client, made, f"/activities/{made.id}", hazardous=True)
+    assert change(client, made, f"/activities/{made.id}", hazardous=True)["places_lost"] == 1
     assert [row(unit, one).state for one in (mine, theirs, next_one)] == ["invited", "confirmed", "waitlisted"]
-    assert {kinds(client, one)[0] for one in (bare, covered, waits)} == {"demands_changed"}
-    change(client, made, f"/activities/{made.id}", hazardous=False)
+    heard = [kinds(client, one)[0] for one in (bare, covered, waits)]
+    assert heard == ["sign_up_place_lost", "demands_changed", "demands_changed"]
+    assert change(client, made, f"/activities/{made.id}", hazardous=False)["places_lost"] == 0
     assert row(unit, next_one).state == "confirmed"
     # There is no place left: to say yes is to wait.
     assert post(client, bare, f"/sign-ups/{mine}/acceptance").get_json()["state"] == "waitlisted"

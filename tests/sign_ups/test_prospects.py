@@ -209,3 +209,33 @@ def test_who_waits_for_one_role_gets_no_other_by_asking_for_it(client: Any, unit
         assert refused.get_json()["code"] == "already_signed_up"
         made = phone.post(f"/shifts/{shift_id}/sign-ups", json={"role_id": str(parts[0])}, key="b").get_json()
         assert (made["state"], made["role"]["name"]) == ("confirmed", "急救")
+
+
+def test_a_refusal_says_beforehand_what_the_button_opens(client: Any, unit: Any) -> None:
+    """The sign-up that stands and how it stands, or the shift in the way: in the list, the activity and the shift."""
+    made = unit(make_activity)
+    times = unit(lambda: db.session.get_one(Shift, made.shift_id).starts_at)
+    beside = unit(lambda: make_activity(scene=made.scene, starts_at=times))
+    organizer, person = made.scene.organizer_id, made.scene.outsider_id
+    invited = post(client, organizer, f"/shifts/{made.shift_id}/sign-ups", volunteer_id=str(person)).json
+
+    def refusals(shift_id: UUID, activity_id: UUID) -> list[dict[str, Any]]:
+        phone = client.as_(person)
+        listed = next(one for one in phone.get("/activities").json["items"] if one["id"] == str(activity_id))
+        whole = phone.get(f"/activities/{activity_id}").json
+        shown = [listed["shifts"][0], whole["shifts"][0], phone.get(f"/shifts/{shift_id}").json]
+        return [one["refusal"] for one in shown]
+
+    for refusal in refusals(made.shift_id, made.id):
+        assert (refusal["code"], refusal["shift_id"]) == ("already_signed_up", None)
+        assert (refusal["sign_up_id"], refusal["sign_up_state"]) == (invited["id"], "invited")
+        assert refusal["detail"] == "已受邀参加该班次，请接受或谢绝邀请。"
+    assert post(client, person, f"/sign-ups/{invited['id']}/acceptance").json["state"] == "confirmed"
+    for refusal in refusals(beside.shift_id, beside.id):
+        assert (refusal["code"], refusal["shift_id"]) == ("overlapping_shift", str(made.shift_id))
+    tapped = post(client, person, f"/shifts/{made.shift_id}/sign-ups").json
+    assert (tapped["sign_up_id"], tapped["sign_up_state"], tapped["detail"]) == (
+        invited["id"],
+        "confirmed",
+        "已报名该班次。",
+    )

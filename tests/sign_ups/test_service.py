@@ -384,14 +384,15 @@ def test_who_waits_withdraws_from_a_running_shift(unit: Any) -> None:
 
 
 def test_a_withdrawal_takes_a_reason(client: Any, unit: Any) -> None:
-    _made, (first, second) = unit(lambda: fill(2, 2))
+    made, (first, second) = unit(lambda: fill(2, 2))
     phones = [client.as_(unit(lambda one=one: db.session.get(SignUp, one)).volunteer_id) for one in (first, second)]
     path = f"/sign-ups/{first}/withdrawal"
     unknown = phones[0].post(path, json={"why": "发烧"})
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/why")
     assert phones[0].post(path, json={"reason": "长" * 501}).status_code == 422
-    assert phones[0].post(path, json={"reason": "发烧"}).status_code == 200
-    assert unit(lambda: db.session.get(SignUp, first)).withdrawal_reason == "发烧"
+    assert phones[0].post(path, json={"reason": "发烧"}).get_json()["withdrawal_reason"] == "发烧"
+    listed = client.as_(made.scene.organizer_id).get(f"/shifts/{made.shift_id}/sign-ups").get_json()["items"]
+    assert {one["id"]: one["withdrawal_reason"] for one in listed} == {str(first): "发烧", str(second): None}
     assert phones[1].post(f"/sign-ups/{second}/withdrawal").status_code == 200
     assert unit(lambda: db.session.get(SignUp, second)).withdrawal_reason is None
 

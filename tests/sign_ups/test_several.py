@@ -7,6 +7,7 @@ import pytest
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.sign_ups.factories import HOUR, kinds, post
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service
@@ -45,9 +46,17 @@ def test_all_shifts_of_an_activity(client: Any, unit: Any) -> None:
         (first, 409, None),
     ]
     assert results[2]["refusal"]["code"] == "overlapping_shift"
+    assert results[2]["refusal"]["shift_id"] == second
+    name = unit(lambda: db.session.get_one(Volunteer, made.scene.outsider_id).name)
+    assert {(one["volunteer"]["id"], one["volunteer"]["name"]) for one in results} == {
+        (str(made.scene.outsider_id), name)
+    }
     again = post(client, made.scene.outsider_id, path, all=True).get_json()["results"]
     # Who has this very shift is told so; who has another at its time is told that.
     assert sorted(one["refusal"]["code"] for one in again) == ["already_signed_up"] * 2 + ["overlapping_shift"]
+    known = {one["refusal"]["sign_up_id"]: one["refusal"]["sign_up_state"] for one in again}
+    made_here = {one["sign_up_id"]: one["state"] for one in results if one["sign_up_id"]}
+    assert known == made_here | {None: None}
     assert client.as_(made.scene.outsider_id).get(f"/sign-ups/{results[0]['sign_up_id']}").status_code == 200
 
 

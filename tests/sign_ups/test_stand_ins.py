@@ -26,7 +26,9 @@ def test_a_place_changes_hands_in_one_step(client: Any, unit: Any) -> None:
     made, mine, number = unit(lambda: given(starts_at=start))
     waiting = unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.leader_id))
     member, outsider = made.scene.member_id, made.scene.outsider_id
-    offered = post(client, member, f"/sign-ups/{mine}/stand-in", volunteer_number=number)
+    # As it is read aloud and typed.
+    typed = f"{number[:6]} {number[6:]}".lower()
+    offered = post(client, member, f"/sign-ups/{mine}/stand-in", volunteer_number=typed)
     assert offered.status_code == 201, offered.get_json()
     offer = offered.get_json()
     assert (offer["state"], offer["stands_in_for_id"]) == ("invited", str(mine))

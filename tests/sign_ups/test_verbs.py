@@ -236,7 +236,7 @@ def test_roles_have_places_of_their_own(client: Any, unit: Any) -> None:
     assert states == ["confirmed", "confirmed", "waitlisted"]
     shown = client.get(path).get_json()
     assert (shown["confirmed_count"], shown["waitlisted_count"]) == (3, 2)
-    assert [(role["confirmed_count"], role["waitlisted_count"]) for role in shown["roles"]] == [(0, 0), (1, 1)]
+    assert [(role["confirmed_count"], role["waitlisted_count"]) for role in shown["roles"]] == [(1, 1), (0, 0)]
     # A place that is no guide's goes past the one who waits to be guide.
     plain = unit(lambda: db.session.query(SignUp).filter_by(volunteer_id=people[2]).one())
     post(client, people[2], f"/sign-ups/{plain.id}/withdrawal")
@@ -245,7 +245,7 @@ def test_roles_have_places_of_their_own(client: Any, unit: Any) -> None:
     post(client, people[0], f"/sign-ups/{guides[0]['id']}/withdrawal")
     assert row(unit, guides[1]["id"]).state == "confirmed"
     shown = client.get(f"/activities/{made.id}").get_json()["shifts"][0]
-    assert [(role["confirmed_count"], role["waitlisted_count"]) for role in shown["roles"]] == [(0, 0), (1, 0)]
+    assert [(role["confirmed_count"], role["waitlisted_count"]) for role in shown["roles"]] == [(1, 0), (0, 0)]
 
 
 def test_bad_roles(client: Any, unit: Any) -> None:

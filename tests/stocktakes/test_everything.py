@@ -1,8 +1,8 @@
 """Whatever happens at a station, in whatever order: the ledger adds up, and no tap counts twice.
 
-A state machine over HTTP: receipts, issues, write-offs, quarantines, openings, reversals, backdating, counts of what
-was lost without a word, closings of the month before, and repeated requests. `LEDGER_EXAMPLES` and `LEDGER_STEPS` make
-it longer.
+A state machine over HTTP: receipts, issues, write-offs, quarantines, releases, openings, reversals, backdating, counts
+of what was lost without a word, closings of the month before, and repeated requests. `LEDGER_EXAMPLES` and
+`LEDGER_STEPS` make it longer.
 """
 
 import os
@@ -39,6 +39,7 @@ REFUSALS = {
     "stocktake_outdated",
     "receipt_of_expired",
     "lot_expiry_differs",
+    "opened_in_quarantine",
 }
 items = st.integers(min_value=0, max_value=1)
 some = st.integers(min_value=1, max_value=9)
@@ -92,11 +93,11 @@ class Happenings(RuleBasedStateMachine):
             "C": (self.run(clock.today) - timedelta(days=10)).isoformat(),
         }
 
-    def send(self, path: str, body: Any, *, by: Any = None) -> Any:
+    def send(self, path: str, body: Any, *, by: Any = None, seen: str | None = None) -> Any:
         """A request with a key of its own; None where it is refused, as only it may be."""
         key = f"k{len(self.sent)}-{self.depot.code}"
         phone = by or self.manager
-        answer = phone.post(path, json=body, key=key)
+        answer = phone.post(path, json=body, key=key, headers={} if seen is None else {"If-Match": seen})
         self.sent.append((phone, path, body, key, answer.get_json()))
         if answer.status_code == 409:
             assert answer.get_json()["code"] in REFUSALS, answer.get_json()
@@ -148,6 +149,10 @@ class Happenings(RuleBasedStateMachine):
         line = {"item_id": str(self.items[item]), "quantity": quantity, "quarantined": True}
         self.move("write_off", "damaged", line)
 
+    @rule(item=items, quantity=some)
+    def release(self, item: int, quantity: int) -> None:
+        self.move("release", "other", {"item_id": str(self.items[item]), "quantity": quantity})
+
     @rule(item=items, quantity=st.integers(min_value=1, max_value=3), back=st.sampled_from([0, 0, 7]))
     def open_some(self, item: int, quantity: int, back: int) -> None:
         body = {"item_id": str(self.items[item]), "quantity": quantity}
@@ -167,17 +172,23 @@ class Happenings(RuleBasedStateMachine):
             self.reversed.add(undone["id"])
             # Undoing a mistake that the counter could not see changes nothing that she counted. What only moved inside
             # of a lot was really there, and really moves back.
-            inside = undone["kind"] in ("quarantine", "unsealing")
+            inside = undone["kind"] in ("quarantine", "release", "unsealing")
             self.write(document, live=inside or (undone["after_count"] and undone["kind"] != "stocktake"))
 
     @precondition(lambda self: self.counted is None)
-    @rule(lost=st.integers(min_value=-2, max_value=3))
-    def count(self, lost: int) -> None:
-        """Somebody counts the first item, of which some were lost, or found, without a word."""
+    @rule(lost=st.integers(min_value=-2, max_value=3), behind=st.sampled_from([None, 0, 15, 90]))
+    def count(self, lost: int, behind: int | None) -> None:
+        """Somebody counts the first item, of which some were lost, or found, without a word.
+
+        Her phone's clock may be behind by so many minutes; how long ago the tap was, it knows nevertheless.
+        """
         there = self.balances.get((str(self.items[0]), None, None, False), 0)
         begun = self.send(f"/stations/{self.depot.station_id}/stocktakes", {"item_ids": [str(self.items[0])]})
         counted = max(0, there - lost)
-        line = {"item_id": str(self.items[0]), "quantity": counted}
+        line: dict[str, Any] = {"item_id": str(self.items[0]), "quantity": counted}
+        if behind is not None:
+            clock_says = self.run(clock.now) - timedelta(minutes=behind)
+            line |= {"counted_at": clock_says.isoformat(), "delay_ms": 0}
         answer = self.manager.put(f"/stocktakes/{begun['id']}/lines", json={"lines": [line]})
         assert answer.status_code == 200
         self.counted = {"id": begun["id"], "counted": counted, "since": 0}
@@ -190,7 +201,9 @@ class Happenings(RuleBasedStateMachine):
         assert self.counted is not None
         body = {"reason": "lost", "skip_uncounted": True}
         path = f"/stocktakes/{self.counted['id']}/approval"
-        approved = self.send(path, body, by=self.organizer)
+        # What is recorded late may make a variance of which nobody was told: she reads it first.
+        read = self.organizer.get(f"/stocktakes/{self.counted['id']}")
+        approved = self.send(path, body, by=self.organizer, seen=read.headers["ETag"])
         counted, self.counted = self.counted, None
         for document in self.documents:
             document["after_count"] = False

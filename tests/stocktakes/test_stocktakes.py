@@ -171,6 +171,8 @@ def test_a_mistake_before_an_approved_count_stays(client: Any, unit: Unit, depot
     with pytest.raises(problems.BeforeLastCount) as caught:
         unit(lambda: reverse(depot, wrong.id))
     assert caught.value.members["item"]["id"] == str(item)
+    # She undoes; it is no backdating that is refused.
+    assert "冲销盘点单" in unit(caught.value.sentence)
     assert balance(unit, depot) == {item: 9}
     # What really comes back, and what moves inside of a lot, comes after the count.
     unit(lambda: reverse(depot, lent.id, "other"))

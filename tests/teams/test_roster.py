@@ -20,7 +20,14 @@ from volunteer_api.core.downloads import XLSX
 from volunteer_api.teams import roster
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
-NOTHING_IGNORED: dict[str, list[Any]] = {"ignored_columns": [], "ignored_rows": [], "ignored_sheets": []}
+NO_FAULTS: dict[str, Any] = {
+    "dry_run": False,
+    "ignored_columns": [],
+    "ignored_rows": [],
+    "ignored_sheets": [],
+    "errors": [],
+    "error_count": 0,
+}
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -173,10 +180,10 @@ class TestImport:
         member, known = make_volunteer(), make_volunteer()
         make_member(team, member)
         caller, content = client.as_(leader), self.messy(member, known)
-        expected = {"rows": 5, "invited": 4, "already_members": 1, **NOTHING_IGNORED, "errors": []}
+        expected = {"rows": 5, "invited": 4, "already_members": 1, **NO_FAULTS}
         expected |= {"ignored_columns": ["序号", "备注"]}
         dry = self.post(caller, team, content, dry=True)
-        assert (dry.status_code, dry.json) == (200, expected)
+        assert (dry.status_code, dry.json) == (200, expected | {"dry_run": True})
         assert self.count(unit, team) == 2
         done = self.post(caller, team, content)
         assert (done.status_code, done.json) == (200, expected)
@@ -197,7 +204,7 @@ class TestImport:
     def test_gbk(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
         content = "姓名,手机号码\r\n王秀英,13700000001\r\n,\r\n".encode("gbk")
         answer = self.post(client.as_(leader), team, content, name="名单.csv")
-        assert answer.json == {"rows": 1, "invited": 1, "already_members": 0, **NOTHING_IGNORED, "errors": []}
+        assert answer.json == {"rows": 1, "invited": 1, "already_members": 0, **NO_FAULTS}
 
     def test_each_bad_row_is_named_and_nobody_is_invited(
         self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
@@ -213,6 +220,7 @@ class TestImport:
         caller = client.as_(leader)
         dry = self.post(caller, team, content, dry=True)
         assert dry.status_code == 200
+        assert dry.json["errors"][0]["cell"].endswith(str(dry.json["errors"][0]["row"]))
         errors = [(error["row"], error["column"], error["code"]) for error in dry.json["errors"]]
         assert errors == [
             (3, "手机", "not_phone"),
@@ -278,8 +286,8 @@ class TestImport:
         make_member(team, named, state=MembershipState.INVITED)
         make_member(team, member)
         content = workbook(["手机"], *[[person.phone] for person in (asked, named, member)], ["13700000001"])
-        expected = {"rows": 4, "invited": 3, "already_members": 1, **NOTHING_IGNORED, "errors": []}
-        assert self.post(client.as_(leader), team, content, dry=True).json == expected
+        expected = {"rows": 4, "invited": 3, "already_members": 1, **NO_FAULTS}
+        assert self.post(client.as_(leader), team, content, dry=True).json == expected | {"dry_run": True}
         (kept,) = entries(unit, "data_read")
         assert (kept.actor_id, kept.organization_id) == (leader.id, team.organization_id)
         assert kept.details == {"what": "members_by_phone", "team_id": str(team.id), "rows": 4}

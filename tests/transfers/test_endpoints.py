@@ -6,12 +6,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import make_volunteer
 from tests.inventory.factories import make_item
 from tests.transfers.factories import Pair, ask, make_manager, make_pair, send, stock
 from volunteer_api.catalog.models import ItemKind
-from volunteer_api.core import ids
+from volunteer_api.core import clock, ids
+from volunteer_api.core.database import db
+from volunteer_api.organizations.models import Grant
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -42,6 +45,11 @@ def body_of(pair: Pair, *lines: dict[str, Any], **members: Any) -> dict[str, Any
 
 def line(item_id: UUID, quantity: Any = 1, **members: Any) -> dict[str, Any]:
     return {"item_id": str(item_id), "quantity": quantity} | members
+
+
+def retire(manager_id: UUID) -> None:
+    """Take all her grants."""
+    db.session.execute(update(Grant).where(Grant.volunteer_id == manager_id).values(revoked_at=clock.now()))
 
 
 def heard(phone: Any) -> list[str]:
@@ -108,7 +116,22 @@ def test_the_senders_desk_alone_does_not_send(client: Any, unit: Unit, pair: Pai
     for phone in (manager, colleague, client.as_(pair.receiver.manager_id), client.as_(pair.receiver.organizer_id)):
         assert phone.post(f"{path}/approval", json={}, key=key()).status_code == 403
         assert phone.post(f"{path}/rejection", json={"reason": "不"}, key=key()).status_code == 403
+    assert manager.post(f"{path}/approval", json={}, key=key()).get_json()["code"] == "organizer_approves"
     assert organizer.post(f"{path}/approval", json={}, key=key()).status_code == 200
+
+
+def test_where_a_side_has_no_manager_its_organizer_hears(client: Any, unit: Unit, pair: Pair, item: UUID) -> None:
+    unit(lambda: stock(pair.sender, item, 5))
+    unit(lambda: retire(pair.sender.manager_id))
+    organizer, receiver = client.as_(pair.sender.organizer_id), client.as_(pair.receiver.manager_id)
+    asked = receiver.post("/transfers", json=body_of(pair, line(item, 5)), key=key()).get_json()
+    path = f"/transfers/{asked['id']}"
+    for step in ("approval", "shipment"):
+        assert organizer.post(f"{path}/{step}", json={}, key=key()).status_code == 200
+    shortfalls = [{"quantity": 1, "reason": "lost"}, {"quantity": 1, "reason": "returned"}]
+    arrived = line(item, 3, shortfalls=shortfalls)
+    assert receiver.post(f"{path}/receipt", json={"lines": [arrived]}, key=key()).status_code == 200
+    assert sorted(heard(organizer)) == ["transfer_requested", "transfer_returning", "transfer_short"]
 
 
 def test_nobody_approves_what_they_asked_for(client: Any, unit: Unit, pair: Pair, item: UUID) -> None:

@@ -8,10 +8,14 @@ from uuid import UUID
 import pytest
 
 from tests.inventory.factories import make_item
-from tests.transfers.factories import Pair, balances, cancel, make_pair, receive, send, stock
+from tests.transfers.factories import Pair, approve, ask, balances, cancel, make_pair, receive, send, ship, stock
 from volunteer_api.core.database import db
 from volunteer_api.inventory import recalls
+from volunteer_api.inventory import service as inventory
+from volunteer_api.inventory.models import MovementReason, RecordableKind
+from volunteer_api.inventory.problems import StockTooLow
 from volunteer_api.organizations.models import Organization
+from volunteer_api.transfers import problems, queries
 from volunteer_api.transfers.handlers import in_transit_is_what_is_under_way
 from volunteer_api.transfers.models import Transfer
 
@@ -85,3 +89,30 @@ def test_it_is_sent_although_the_receiver_has_the_number_already(unit: Unit, pai
     sent = unit(lambda: send(pair, {"item_id": item, "quantity": 5}))
     unit(lambda: receive(pair, sent))
     assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2099-01-31", ""): (5, 0)}
+
+
+def test_too_much_is_not_refused_for_what_is_in_quarantine(unit: Unit, pair: Pair) -> None:
+    """Two are free and seven in quarantine: a hundred are too many, nine are not to be had."""
+    item = unit(make_item)
+    unit(lambda: stock(pair.sender, item, 9))
+    unit(
+        lambda: inventory.record_movement(
+            station_id=pair.sender.station_id,
+            actor_id=pair.sender.manager_id,
+            kind=RecordableKind.QUARANTINE,
+            reason=MovementReason.DAMAGED,
+            lines=[{"item_id": item, "quantity": 7}],
+        )
+    )
+    transfer_id = unit(lambda: ask(pair, {"item_id": item, "quantity": 100}))
+    unit(lambda: approve(pair, transfer_id, {"item_id": item, "quantity": 100}))
+    (line,) = unit(lambda: queries.read_transfer(transfer_id)).lines
+    assert line.free == 2
+    with pytest.raises(StockTooLow) as caught:
+        unit(lambda: ship(pair, transfer_id))
+    assert (caught.value.members["balance"], caught.value.members["quarantined"]) == (2, 7)
+    with pytest.raises(problems.LotQuarantined) as quarantined:
+        unit(lambda: ship(pair, transfer_id, {"item_id": item, "quantity": 9}))
+    assert quarantined.value.members["balance"] == 2
+    unit(lambda: ship(pair, transfer_id, {"item_id": item, "quantity": 2}))
+    assert unit(lambda: queries.read_transfer(transfer_id)).lines[0].free is None

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from volunteer_api.accounts import queries, recycling
 from volunteer_api.accounts.ages import needs_guardian
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, VolunteerErased
+from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, ErasureTakenBack, VolunteerErased
 from volunteer_api.accounts.models import (
     CodePurpose,
     Consent,
@@ -80,9 +80,15 @@ def take_back(principal: Principal) -> None:
         raise NotRequested()
     if needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None:
         raise GuardianNeeded()
+    keep(volunteer)
+
+
+def keep(volunteer: Volunteer) -> None:
+    """Let the erasure of an account, which the caller has locked, not come."""
     volunteer.erases_at = None
     db.session.flush()
     audit.record(AuditAction.ERASURE_TAKEN_BACK, actor_id=volunteer.id, subject_id=volunteer.id)
+    events.publish(ErasureTakenBack(volunteer_id=volunteer.id))
 
 
 def due() -> list[UUID]:

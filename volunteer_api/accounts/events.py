@@ -30,6 +30,21 @@ class ErasureRequested:
 
 
 @dataclass(frozen=True)
+class ErasureTakenBack:
+    """An erasure that was asked for does not come."""
+
+    volunteer_id: UUID
+
+
+@dataclass(frozen=True)
+class TokenReused:
+    """Somebody held a copy of a refresh token of this account; the session that it was of is ended."""
+
+    volunteer_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True)
 class ErasureIsNear:
     """A day is left, or less, to take an erasure back. Published again and again until then."""
 

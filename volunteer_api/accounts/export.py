@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from volunteer_api.accounts import passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.export_labels import MEMBERS, SECTIONS
+from volunteer_api.accounts.export_labels import CODED, MEMBERS, SECTIONS, VALUES
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.problems import PhoneNeeded
 from volunteer_api.core import audit, clock, personal_data
@@ -79,7 +79,8 @@ def _page(found: Export) -> bytes:
             {
                 "title": SECTIONS.get(name, name),
                 "rows": [
-                    [(MEMBERS.get(member, member), _shown(value)) for member, value in row.items()] for row in rows
+                    [(MEMBERS.get(member, member), _shown(worded(member, value))) for member, value in row.items()]
+                    for row in rows
                 ],
                 "truncated": name in found.truncated,
             }
@@ -103,10 +104,20 @@ def _collect(principal: Principal, *, whole: bool = False) -> Export:
     )
 
 
+def worded(member: str, value: Any) -> Any:
+    """The value with words for codes."""
+    if member not in CODED:
+        return value
+    if isinstance(value, list):
+        return [worded(member, one) for one in value]
+    return VALUES.get(value, value) if isinstance(value, str) else value
+
+
 def _shown(value: Any) -> str:
     """The value as a person reads it; moments in local time."""
     if isinstance(value, Mapping):
-        return "；".join(f"{MEMBERS.get(name, name)}：{_shown(inner)}" for name, inner in value.items()) or NOTHING
+        told = [f"{MEMBERS.get(name, name)}：{_shown(worded(name, inner))}" for name, inner in value.items()]
+        return "；".join(told) or NOTHING
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "、".join(_shown(inner) for inner in value) or NOTHING
     if value is None:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.accounts import consents, contacts, notices, queries
+from volunteer_api.accounts import consents, contacts, erasure, notices, queries
 from volunteer_api.accounts.ages import is_under_age, needs_guardian
 from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
@@ -54,7 +54,7 @@ def require_consent(volunteer: Volunteer, given: Mapping[str, str] | None, devic
     if not needs_guardian(volunteer.birth_date, clock.today()) or queries.hold_guardian(volunteer.id) is not None:
         return
     if given is None:
-        erases_at = volunteer.erases_at.isoformat().replace("+00:00", "Z") if volunteer.erases_at is not None else None
+        erases_at = clock.stamp(volunteer.erases_at) if volunteer.erases_at is not None else None
         raise GuardianNeeded(members={"erases_at": erases_at})
     proof = unused_code(given["phone"], given["code"], device, CodePurpose.GUARDIAN)
     set_guardian(volunteer, name=given["name"], phone=given["phone"], proof=proof)
@@ -100,8 +100,7 @@ def set_guardian(volunteer: Volunteer, *, name: str, phone: str, proof: SignInCo
         notices.tell_phone(contacts.unseal(before.contact, volunteer.id).phone, Notice.GUARDIAN_REPLACED)
     elif volunteer.erases_at is not None and needs_guardian(volunteer.birth_date, today):
         # Without a consent the account was to go.
-        volunteer.erases_at = None
-        audit.record(AuditAction.ERASURE_TAKEN_BACK, actor_id=volunteer.id, subject_id=volunteer.id)
+        erasure.keep(volunteer)
     version = current_texts()[ConsentKind.GUARDIAN].version
     db.session.add(
         Guardian(

@@ -12,6 +12,7 @@ from volunteer_api.accounts.consent_texts import REQUIRED_KINDS, ConsentKind, cu
 from volunteer_api.accounts.models import CodePurpose
 from volunteer_api.accounts.resident_numbers import normalized
 from volunteer_api.core import clock
+from volunteer_api.core.codes import fold
 from volunteer_api.core.schema import (
     UNPRINTABLE,
     Choice,
@@ -98,13 +99,13 @@ class ResidentNumber(Text):
 
 
 class VolunteerNumber(Text):
-    """The number on a volunteer's card: ten letters and digits; small letters are taken too."""
+    """The number on a volunteer's card: ten letters and digits, however they are typed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=10, form=VOLUNTEER_NUMBER, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        return str(super()._deserialize(value, attr, data, **kwargs)).upper()
+        return str(super()._deserialize(fold(value) if isinstance(value, str) else value, attr, data, **kwargs))
 
 
 class SecondFact(Schema):
@@ -195,10 +196,14 @@ class GuardianWithdrawal(WardQuery):
 
 
 class WardRead(Schema):
-    """`name` is masked (王*); `erases_at` is when the account goes unless a guardian consents before."""
+    """`name` is masked (王*); `erases_at` is when the account goes unless a guardian consents before.
+
+    `birth_year` tells the children of one family apart.
+    """
 
     volunteer_number = Text(required=True)
     name = Text(required=True)
+    birth_year = Count(required=True, allow_none=True)
     consented_at = Moment(required=True)
     withdrawn_at = Moment(required=True, allow_none=True)
     erases_at = Moment(required=True, allow_none=True)
@@ -264,7 +269,10 @@ class ConsentList(Schema):
 
 
 class Registration(PhoneProof, ConsentList):
-    """Under 14 a `guardian` consents with a code; from 14 to 17 a `guardian_contact` is enough."""
+    """Under 14 a `guardian` consents with a code; from 14 to 17 a `guardian_contact` is enough.
+
+    Whoever names a `guardian` gives the consent of kind `guardian`, which is hers, beside her own.
+    """
 
     password = NewPassword()
     replaces_former_owner = Flag()
@@ -289,6 +297,9 @@ class Registration(PhoneProof, ConsentList):
                 raise fault("not_minor", "Only minors name a guardian.", name)
             if data[name]["phone"] == data["phone"]:
                 raise fault("own_phone", "A guardian's phone is another than one's own.", name)
+        kinds = {consent["kind"] for consent in data["consents"]}
+        if data.get("guardian") is not None and ConsentKind.GUARDIAN not in kinds:
+            raise fault("consent_required", "The guardian's consent to the rules for minors is missing.", "consents")
 
 
 class RefreshRequest(Schema):
@@ -371,6 +382,8 @@ class ResidentIdUpdate(Schema):
 
 
 class ConsentTextRead(Schema):
+    """`required` of everybody; that of kind `guardian` is so of who registers with a guardian."""
+
     kind = Choice(ConsentKind, required=True)
     version = Text(required=True)
     required = Flag(required=True)

@@ -9,7 +9,7 @@ from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.accounts.models import CodePurpose, Volunteer
-from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent, GuardianNeeded
+from volunteer_api.accounts.problems import AlreadyRegistered, GuardianMustConsent
 from volunteer_api.accounts.sessions import Tokens, open_session, repeat_outcome
 from volunteer_api.core import audit, clock, events, ids, keyring
 from volunteer_api.core.access import Principal
@@ -145,8 +145,6 @@ def _check_guardian(
     consented = any(consent["kind"] == ConsentKind.GUARDIAN for consent in consents)
     if guardian is None and consented:
         raise GuardianMustConsent()
-    if guardian is not None and not consented:
-        raise GuardianNeeded()
     guardians.require_guardian(birth_date, has_guardian=guardian is not None, has_contact=guardian_contact is not None)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Uuid, bindparam, exists, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.events import DeviceSessionEnded, SessionsEnded
+from volunteer_api.accounts.events import DeviceSessionEnded, SessionsEnded, TokenReused
 from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
     AlreadyRegistered,
@@ -198,6 +198,7 @@ def _judge_repetition(session_id: UUID, generation: int, now: datetime) -> UUID:
     if generation < session.used_generation:
         end_session(session_id, reason="token_reused")
         audit.record(audit.AuditAction.TOKEN_REUSED, subject_id=session.volunteer_id, session_id=str(session_id))
+        events.publish(TokenReused(volunteer_id=session.volunteer_id, session_id=session_id))
         raise RefreshTokenReused()
     if generation > session.used_generation:
         raise RefreshTokenInvalid()

@@ -37,6 +37,7 @@ class Ward:
 
     volunteer_number: str
     name: str
+    birth_year: int | None
     consented_at: datetime
     withdrawn_at: datetime | None
     erases_at: datetime | None
@@ -118,6 +119,7 @@ def _view(guardian: Guardian, ward: Volunteer) -> Ward:
     return Ward(
         volunteer_number=ward.volunteer_number,
         name=masked_name(ward.name),
+        birth_year=ward.birth_date.year if ward.birth_date is not None else None,
         consented_at=guardian.consented_at,
         withdrawn_at=guardian.withdrawn_at,
         erases_at=ward.erases_at,

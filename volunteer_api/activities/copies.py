@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from volunteer_api.activities import queries, references, roles, service
+from volunteer_api.activities import photos, queries, references, roles, service
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
@@ -48,8 +48,8 @@ class Copy:
 def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Copy]:
     """A draft like this activity for each of the organizations, all or none, with its next hundred shifts to come.
 
-    The place, the campaign and the photos' absence go with it: who holds the copy names its own team, station and
-    leaders. The campaign and required trainings of an organization that is neither above nor below the copy's are left
+    The place, the campaign and the photos go with it; who holds the copy names its own team, station and leaders.
+    The campaign and required trainings of an organization that is neither above nor below the copy's are left
     out. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409).
     """
     # A canceled activity may be planned anew; of another one, a canceled shift is not wanted.
@@ -78,6 +78,7 @@ def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[st
         left_out += ["campaign_id"] if activity.campaign_id is not None else []
     made = service.create_activity(by=by, organization_id=organization_id, shifts=shifts, **members)
     made.copied_from_id = activity.id
+    photos.copy(activity.id, made.id)
     return Copy(made.id, organization_id, sorted(left_out))
 
 

@@ -14,6 +14,7 @@ from volunteer_api.activities import (
     shift_schemas,
     shifts,
     template_schemas,
+    turnout,
 )
 from volunteer_api.activities.models import Activity, Campaign, CoOrganizer, Shift, Template
 from volunteer_api.core.access import Principal, public, signed_in
@@ -129,7 +130,7 @@ def export_activity(activity: Activity) -> Download:
     "/activities/<uuid:activity_id>",
     access=access.to_lead,
     body=schemas.ActivityUpdate,
-    returns=schemas.ActivityRead,
+    returns=schemas.ActivityChanged,
     edits=True,
 )
 def update_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
@@ -137,8 +138,8 @@ def update_activity(principal: Principal, activity: Activity, body: dict[str, An
     access.require_team(principal, activity, body.get("team_id"))
     publishes = access.publishes(principal, activity.id)
     access.require_partners(activity, body.get("co_organizer_ids"), publishes=publishes)
-    service.update_activity(activity, by=principal, publishes=publishes, **body)
-    return queries.read_activity(activity.id, principal.volunteer_id)
+    lost = service.update_activity(activity, by=principal, publishes=publishes, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id) | {"places_lost": lost}
 
 
 @endpoint(
@@ -197,12 +198,13 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
     "/activities/<uuid:activity_id>/completion",
     access=access.to_lead,
     body=schemas.Completion,
-    returns=schemas.ActivityRead,
+    returns=schemas.ActivityCompleted,
 )
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an activity, with what came of it."""
     service.complete(activity, by=principal, **body)
-    return queries.read_activity(activity.id, principal.volunteer_id)
+    remarks = turnout.remarks(Shift.activity_id == activity.id)
+    return queries.read_activity(activity.id, principal.volunteer_id) | {"remarks": remarks}
 
 
 @endpoint(

@@ -39,15 +39,15 @@ class ShiftsChanged:
     """Shifts of one activity were canceled, cut, moved or given another capacity: all that sign-ups depend on.
 
     They are held and flushed, as are the `companion_ids`: shifts that the change touches too (see `changes.changing`).
-    `reason` is what the people hear, None where they need not be told why. `asks_otherwise`: what the activity asks of
-    those who take part is not what it was.
+    `reason` is what the people hear, None where they need not be told why. `lost` is None but where what the activity
+    asks of those who take part is not what it was: a handler adds the sign-ups that have no place any more.
     """
 
     activity_id: UUID
     before: tuple[ShiftBefore, ...]
     companion_ids: tuple[UUID, ...]
     reason: str | None = None
-    asks_otherwise: bool = False
+    lost: list[UUID] | None = None
 
 
 @dataclass(frozen=True)

@@ -306,9 +306,18 @@ def _filters(shape: Shape, times: Times) -> list[ColumnElement[bool]]:
 
 
 def _held_by(organization_id: Any) -> ColumnElement[bool]:
-    """Of the organization or of one below it, by itself or together with others."""
-    together = select(CoOrganizer.activity_id).where(CoOrganizer.organization_id.in_(subtree_ids(organization_id)))
-    return or_(Activity.organization_path_id.in_(path_ids_under(organization_id)), Activity.id.in_(together))
+    """Of the organization or of one below it, by itself or together with others.
+
+    Below it now, for there its organizers may act; or as it was published, for where an organization moves away, the
+    office that it leaves keeps its past.
+    """
+    below = subtree_ids(organization_id)
+    together = select(CoOrganizer.activity_id).where(CoOrganizer.organization_id.in_(below))
+    return or_(
+        Activity.organization_id.in_(below),
+        Activity.organization_path_id.in_(path_ids_under(organization_id)),
+        Activity.id.in_(together),
+    )
 
 
 def _has_shift(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -176,6 +176,8 @@ class Activity(Identified, Versioned, Base):
     completed_at: Mapped[datetime | None]
     canceled_at: Mapped[datetime | None]
     cancellation_reason: Mapped[str | None]
+    returned_at: Mapped[datetime | None]
+    return_reason: Mapped[str | None]
     completion_note: Mapped[str | None]
     outcomes: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list)
     recipients: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list, server_default="[]")
@@ -332,7 +334,8 @@ class Shift(Identified, Versioned, Base):
 class ShiftRole(Identified, Base):
     """A part that some of a shift's people play, such as guide or first-aider, with places of its own.
 
-    Its places are among the shift's. Its counts are changed as the shift's are, under the lock of the shift.
+    Its places are among the shift's. Its counts are changed as the shift's are, under the lock of the shift. `position`
+    is its place among the shift's roles as they were given; those of an earlier release have none, and stand by name.
     """
 
     __tablename__ = "shift_roles"
@@ -345,6 +348,7 @@ class ShiftRole(Identified, Base):
 
     shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"))
     name: Mapped[str]
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
     capacity: Mapped[int]
     confirmed_count: Mapped[int] = mapped_column(default=0)
     waitlisted_count: Mapped[int] = mapped_column(default=0)

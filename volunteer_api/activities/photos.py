@@ -16,6 +16,19 @@ from volunteer_api.files.uses import register_use
 register_use("activities.photos", lambda: select(ActivityPhoto.file_id))
 
 
+def copy(from_id: UUID, to_id: UUID) -> None:
+    """Let an activity show what is planned by the photos of another."""
+    found = select(ActivityPhoto.position, ActivityPhoto.file_id).where(
+        ActivityPhoto.activity_id == from_id, ActivityPhoto.shows == PhotoOf.PLAN
+    )
+    db.session.add_all(
+        [
+            ActivityPhoto(activity_id=to_id, shows=PhotoOf.PLAN, position=row.position, file_id=row.file_id)
+            for row in db.session.execute(found)
+        ]
+    )
+
+
 def replace(activity_id: UUID, shows: PhotoOf, file_ids: Sequence[UUID], *, by: Principal) -> None:
     """Let the activity show these photos, in this order, in place of the former ones.
 

@@ -1,16 +1,34 @@
 """Why an activity or a shift refuses something."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from volunteer_api.core.problems import Conflict
 
 
 class WrongState(Conflict):
-    """Its body names the `state` that stands."""
+    """Its body names the `state` that stands, of an activity, a sign-up or the words of a feedback; so a second tap
+    hears what is already so."""
 
     title = "The present state does not allow this."
-    detail = "This is not possible while the state is %(state)s."
+    details: ClassVar[Mapping[str, str]] = {
+        "draft": "It is still a draft.",
+        "submitted": "It is submitted, and waits to be published.",
+        "published": "It is published already.",
+        "completed": "It is completed already.",
+        "canceled": "It is canceled already.",
+        "pending": "It still waits for approval.",
+        "invited": "The invitation still waits for an answer.",
+        "confirmed": "The place is confirmed already.",
+        "waitlisted": "It is still on the waitlist.",
+        "withdrawn": "It was withdrawn already.",
+        "declined": "It was declined already.",
+        "rejected": "It was turned down already.",
+        "approved": "It is approved already.",
+    }
 
     def __init__(self, state: str) -> None:
-        super().__init__(state=str(state), members={"state": str(state)})
+        super().__init__(case=state, members={"state": str(state)})
 
 
 class NotBegun(Conflict):

@@ -89,6 +89,8 @@ ACTIVITY_MEMBERS = [
     "outcomes",
     "recipients",
     "copied_from_id",
+    "returned_at",
+    "return_reason",
 ]
 ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
 
@@ -473,11 +475,13 @@ def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datet
     return views
 
 
-def _refusal_view(refusal: Problem) -> dict[str, Any]:
+def refusal_view(refusal: Problem) -> dict[str, Any]:
+    """A refusal as it is answered beforehand, with what the problem's body would name."""
     return {
         "code": refusal.code,
         "detail": refusal.sentence(),
         "reasons": refusal.members.get("reasons", []),
+        **{name: refusal.members.get(name) for name in ("sign_up_id", "sign_up_state", "shift_id")},
     }
 
 
@@ -490,5 +494,5 @@ def _prospect_view(prospect: Prospect) -> dict[str, Any]:
     return {
         "can_sign_up": refusal is None,
         "would_be": prospect.would_be,
-        "refusal": _refusal_view(refusal) if refusal is not None else None,
+        "refusal": refusal_view(refusal) if refusal is not None else None,
     }

@@ -16,10 +16,11 @@ from volunteer_api.core.schema import Fault, error_list
 
 
 def roles_of(shift_ids: Collection[UUID]) -> dict[UUID, list[ShiftRole]]:
-    """The roles of each shift by name, as they are now. One statement."""
+    """The roles of each shift in the order in which they were given, as they are now. One statement."""
     found: dict[UUID, list[ShiftRole]] = {shift_id: [] for shift_id in shift_ids}
-    statement = select(ShiftRole).where(ShiftRole.shift_id.in_(found)).order_by(ShiftRole.name, ShiftRole.id)
-    for role in db.session.scalars(statement.execution_options(populate_existing=True)):
+    statement = select(ShiftRole).where(ShiftRole.shift_id.in_(found))
+    in_order = statement.order_by(ShiftRole.position, ShiftRole.name, ShiftRole.id)
+    for role in db.session.scalars(in_order.execution_options(populate_existing=True)):
         found[role.shift_id].append(role)
     return found
 
@@ -43,13 +44,14 @@ def replace(shift: Shift, wanted: Sequence[Mapping[str, Any]], there: Sequence[S
     if not named.issubset(by_id):
         raise InvalidPayload(error_list({"roles": [Fault("unknown_reference", "This shift has no such role.")]}))
     kept: dict[UUID, Mapping[str, Any]] = {}
-    new: list[Mapping[str, Any]] = []
-    for one in wanted:
+    new: list[ShiftRole] = []
+    places: dict[UUID, int] = {}
+    for place, one in enumerate(wanted):
         role = by_id[one["id"]] if "id" in one else by_name.get(one["name"])
         if role is None or ("id" not in one and role.id in named):
-            new.append(one)
+            new.append(ShiftRole(shift_id=shift.id, name=one["name"], capacity=one["capacity"], position=place))
         else:
-            kept[role.id] = one
+            kept[role.id], places[role.id] = one, place
     changed = {
         role_id: one
         for role_id, one in kept.items()
@@ -69,9 +71,12 @@ def replace(shift: Shift, wanted: Sequence[Mapping[str, Any]], there: Sequence[S
     db.session.flush()
     for role_id, one in changed.items():
         by_id[role_id].name, by_id[role_id].capacity = one["name"], one["capacity"]
-    db.session.add_all([ShiftRole(shift_id=shift.id, name=one["name"], capacity=one["capacity"]) for one in new])
+    moved = [role for role in there if places.get(role.id, role.position) != role.position]
+    for role in moved:
+        role.position = places[role.id]
+    db.session.add_all(new)
     db.session.flush()
-    return bool(gone or changed or new)
+    return bool(gone or changed or new or moved)
 
 
 def _require_room(changes: Sequence[tuple[ShiftRole, int]]) -> None:

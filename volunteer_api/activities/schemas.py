@@ -6,6 +6,7 @@ from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
+from volunteer_api.activities.outcome_kinds import KINDS
 from volunteer_api.activities.shift_schemas import (
     RecurrenceCreate,
     RecurrenceRead,
@@ -68,7 +69,7 @@ class CampaignCreate(_CampaignDays):
 
 
 class CampaignUpdate(_CampaignDays):
-    """What may be changed; null clears. `goals` are given whole."""
+    """What may be changed; null clears. Of `goals`, one that is left out stays; null in their place clears them all."""
 
     name = Text(max_length=100)
     description = Text(max_length=4000, allow_none=True)
@@ -181,7 +182,14 @@ class Outcome(Schema):
     Units are few, so that sums add up: lengths in m, areas in m2, weights in kg. Quantities to a thousandth.
     """
 
-    kind = Text(max_length=50, required=True)
+    kind = Text(
+        max_length=50,
+        required=True,
+        metadata={
+            "description": "One of " + ", ".join(KINDS) + "; or any words. The name of one of these, in any language "
+            "of the answers, is taken for it."
+        },
+    )
     quantity = Number(minimum=0, maximum=1e12, required=True)
     unit = Choice(Unit, required=True)
 
@@ -243,6 +251,29 @@ class ActivityRead(ActivitySummary):
     outcome_photos = fields.List(fields.Nested(FileRead), required=True)
     completion_note = Text(max_length=2000, required=True, allow_none=True)
     outcomes = fields.List(fields.Nested(Outcome), required=True)
+    returned_at = Moment(
+        required=True,
+        allow_none=True,
+        metadata={"description": "A submitted draft came back then, and was not submitted since."},
+    )
+    return_reason = Text(max_length=500, required=True, allow_none=True)
+
+
+class ActivityChanged(ActivityRead):
+    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited."""
+
+    places_lost = Count(required=True)
+
+
+class TurnoutRemarkRead(Schema):
+    """What one may not expect; `code` is `not_counted_as_held`, and there may be others."""
+
+    code = Text(required=True)
+    detail = Text(required=True)
+
+
+class ActivityCompleted(ActivityRead):
+    remarks = fields.List(fields.Nested(TurnoutRemarkRead), required=True)
 
 
 class ActivityFilter(PageQuery, NearQuery):
@@ -256,7 +287,10 @@ class ActivityFilter(PageQuery, NearQuery):
     )
     radius_m = CountParameter(minimum=1, maximum=WIDEST_RADIUS_M, metadata={"description": "Only with `near`."})
     organization_id = Id(
-        metadata={"description": "Of this organization or of one below it, by itself or together with others."}
+        metadata={
+            "description": "Of this organization or of one below it, now or when it was published, by itself or "
+            "together with others."
+        }
     )
     team_id = Id()
     station_id = Id()

@@ -24,11 +24,8 @@ from volunteer_api.activities.models import (
     Shift,
     SignUpMode,
 )
-from volunteer_api.activities.problems import (
-    FrozenAtPublication,
-    NotBegun,
-    WrongState,
-)
+from volunteer_api.activities.outcome_kinds import kind_of
+from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, WrongState
 from volunteer_api.activities.recurrence import stored
 from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
@@ -84,7 +81,8 @@ def create_campaign(
 def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
     """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
     if "goals" in changes:
-        _set_goals(campaign, changes.pop("goals") or {})
+        goals = changes.pop("goals")
+        _set_goals(campaign, dict.fromkeys(campaign.goals) if goals is None else goals)
     if changes.get("name", campaign.name) != campaign.name:
         search_text.mark_renamed(campaign.id)
     for name, value in changes.items():
@@ -179,12 +177,10 @@ def create_activity(
     return activity
 
 
-def update_activity(
-    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
-) -> Activity:
+def update_activity(activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any) -> int:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
-    `publishes`: whether who changes it could publish it.
+    `publishes`: whether who changes it could publish it. Returns how many lost their places by it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
     InvalidPayload (422) for unknown references.
     """
@@ -224,21 +220,27 @@ def update_activity(
     search_text.index(activity)
     if told and activity.state == ActivityState.PUBLISHED:
         publish_event(ActivityChanged(activity.id, tuple(told)))
+    lost: list[UUID] = []
     if asks_otherwise and activity.state == ActivityState.PUBLISHED:
-        with changing(activity, asks_otherwise=True):
+        with changing(activity, lost=lost):
             """The shifts stay as they are."""
-    return activity
+    return len(lost)
 
 
 def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
     """Ask for publication; those who could publish it hear of it. Raises WrongState (409)."""
+    activity.returned_at = activity.return_reason = None
     _move(activity, "submission")
     notices.tell_of_submission(activity, by=by)
     return activity
 
 
 def send_back(activity: Activity, *, reason: str) -> Activity:
-    """Return a submitted activity to its maker, who hears why. Raises WrongState (409)."""
+    """Return a submitted activity to its maker, who hears why; the draft says it until it is submitted again.
+
+    Raises WrongState (409).
+    """
+    activity.returned_at, activity.return_reason = clock.now(), reason
     _move(activity, "return")
     notices.tell_of_return(activity, reason=reason)
     return activity
@@ -251,6 +253,7 @@ def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
+    activity.returned_at = activity.return_reason = None
     activity.organization_path_id = organization.path_id
     _move(activity, "publication")
     notices.tell_of_publication(activity, by=by)
@@ -338,8 +341,9 @@ def decline_partnership(partner: CoOrganizer, *, reason: str, by: UUID | None = 
 
 
 def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    activity.outcomes = [{**outcome, "unit": str(outcome["unit"])} for outcome in outcomes]
-    db.session.add_all(_sums_of(activity, outcomes))
+    known = [{**outcome, "kind": kind_of(outcome["kind"]), "unit": str(outcome["unit"])} for outcome in outcomes]
+    activity.outcomes = known
+    db.session.add_all(_sums_of(activity, known))
 
 
 def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
@@ -367,7 +371,7 @@ def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[
     """One row for each kind and unit, in thousandths."""
     sums: dict[tuple[str, str], int] = {}
     for outcome in outcomes:
-        key = (outcome["kind"], str(outcome["unit"]))
+        key = (outcome["kind"], outcome["unit"])
         sums[key] = sums.get(key, 0) + round(outcome["quantity"] * THOUSANDTHS)
     return [
         Outcome(activity_id=activity.id, kind=kind, unit=unit, quantity=quantity)
@@ -376,9 +380,8 @@ def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:
-    campaign.goal_activities = goals.get("activities")
-    campaign.goal_attendances = goals.get("attendances")
-    campaign.goal_minutes = goals.get("minutes")
+    for name, goal in goals.items():
+        setattr(campaign, f"goal_{name}", goal)
 
 
 def _replace_co_organizers(activity: Activity, organization_ids: Iterable[UUID], *, by: Principal | None) -> None:

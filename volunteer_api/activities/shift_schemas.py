@@ -136,6 +136,17 @@ class Refusal(Schema):
     code = Text(required=True)
     detail = Text(required=True)
     reasons = fields.List(fields.Nested(RefusalReason), required=True)
+    sign_up_id = Id(
+        required=True, allow_none=True, metadata={"description": "Of already_signed_up: the sign-up that stands."}
+    )
+    sign_up_state = Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its state: pending, invited, confirmed or waitlisted."},
+    )
+    shift_id = Id(
+        required=True, allow_none=True, metadata={"description": "Of overlapping_shift: the shift in the way."}
+    )
 
 
 class ShiftRoleRead(ShiftRoleCreate):
@@ -169,7 +180,7 @@ class ShiftSummary(Schema):
 
 
 class ShiftRead(ShiftSummary):
-    """A shift with its roles, by name."""
+    """A shift with its roles, in the order in which they were given."""
 
     roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
 

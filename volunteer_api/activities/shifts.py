@@ -183,7 +183,8 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
             id=new_id(), activity_id=activity_id, **{name: value for name, value in given.items() if name != "roles"}
         )
         added.append(shift)
-        parts += [ShiftRole(shift_id=shift.id, **role) for role in given.get("roles") or ()]
+        in_order = enumerate(given.get("roles") or ())
+        parts += [ShiftRole(shift_id=shift.id, position=place, **role) for place, role in in_order]
     db.session.add_all(added)
     db.session.flush()
     db.session.add_all(parts)
@@ -207,6 +208,8 @@ def tell_of_risk() -> int:
             "shift_id": str(shift.id),
             "confirmed": str(shift.confirmed_count),
             "minimum": str(shift.minimum),
+            "starts_at": clock.stamp(shift.starts_at),
+            "ends_at": clock.stamp(shift.ends_at),
         }
         # A shift that was moved may be at risk once more.
         _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{shift.starts_at.isoformat()}")

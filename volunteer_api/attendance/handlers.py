@@ -9,8 +9,9 @@ from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.events import CampaignChanging
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import CampaignFrozen
+from volunteer_api.activities.turnout import register_attended
+from volunteer_api.attendance import queries, scene
 from volunteer_api.attendance import review_notices as notices
-from volunteer_api.attendance import scene
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold, set_held
 from volunteer_api.core.database import db
@@ -18,6 +19,8 @@ from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.hours.events import RecordReversed
 from volunteer_api.hours.models import ServiceRecord
+
+register_attended(queries.somebody_attended)
 
 
 @on(VolunteerErased)

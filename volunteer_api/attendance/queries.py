@@ -22,7 +22,7 @@ from volunteer_api.attendance.models import (
     WaitingCheckOut,
 )
 from volunteer_api.core import clock
-from volunteer_api.core.database import Base, UtcDateTime
+from volunteer_api.core.database import Base, UtcDateTime, db
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
@@ -442,6 +442,12 @@ def _our_teams(volunteer_id: UUID) -> Select[UUID]:
             Team.organization_id.in_(_above()),
         )
     )
+
+
+def somebody_attended(shifts: ColumnElement[bool]) -> bool:
+    """Whether a shift of which this is true has an attendance that is not rejected."""
+    attended = exists().where(Attendance.shift_id == Shift.id, Attendance.state != State.REJECTED, shifts)
+    return bool(db.session.scalar(select(attended)))
 
 
 def _duty(volunteer_id: UUID, moment: Any, *others: Any) -> Rows:

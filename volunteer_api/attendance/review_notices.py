@@ -38,6 +38,7 @@ HELD_SINCE = register(
     "Your attendance waits for a review",
     "A check-in or check-out elsewhere, or one that came late, changed your attendance at %(activity)s. It waits for a "
     "review; open it to see why.",
+    Group.HOURS,
 )
 FORGOTTEN = register(
     "check_out_forgotten",

@@ -440,6 +440,12 @@ class TallyRead(Schema):
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)
-    activity_count = Count(required=True)
+    activity_count = Count(
+        required=True,
+        metadata={
+            "description": "Activities of which minutes are left in the ledger, each counted once. A ranking counts "
+            "otherwise (see its `rule`): each day of an activity on which she attended, also where the minutes wait."
+        },
+    )
     by_period = ListOf(Nested(PeriodMinutesRead), required=True, max_length=2000)
     star_level = Count(maximum=5, required=True)

@@ -1,17 +1,20 @@
 """Who adds to the catalogue, whose it is, and who issues kit standards.
 
 It is one list for the whole deployment: what one station adds, another may take. So whoever manages an organization may
-add an item of her own, and only who manages all of them may change what others use, or prohibit anything.
+add an item, and mend it while nobody but her own stations uses it; only who manages all of them may change what others
+use, or prohibit anything.
 """
 
 from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.catalog import queries
 from volunteer_api.catalog.models import Item, KitStandard
+from volunteer_api.catalog.problems import ItemOfAll, ItemsByOrganizers
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
-from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.core.problems import NotFound
 from volunteer_api.organizations.access import Permission, holds_everything, permitted_organization_ids, require
 
 
@@ -32,11 +35,12 @@ def to_add_items(principal: Principal) -> None:
 
 @for_signed_in
 def to_change_item(principal: Principal, item_id: UUID) -> Item:
-    """Whoever owns the catalogue."""
+    """Whoever owns the catalogue, and who added the item while it is used by nobody but stations that she manages."""
     item = db.session.get(Item, item_id)
     if item is None:
         raise NotFound()
-    require_owner(principal)
+    if not (_is_hers_alone(principal, item) or owns_catalog(principal)):
+        raise ItemOfAll()
     return item
 
 
@@ -58,13 +62,21 @@ def require_adder(principal: Principal) -> None:
     """Let pass whoever manages an organization. One statement. Raises Forbidden (403)."""
     managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
     if db.session.scalar(managed.limit(1)) is None:
-        raise Forbidden()
+        raise ItemsByOrganizers()
 
 
 def require_owner(principal: Principal) -> None:
     """Let pass whoever owns the catalogue. One statement. Raises Forbidden (403)."""
     if not owns_catalog(principal):
-        raise Forbidden()
+        raise ItemOfAll()
+
+
+def _is_hers_alone(principal: Principal, item: Item) -> bool:
+    if item.added_by != principal.volunteer_id:
+        return False
+    managed = permitted_organization_ids(principal.volunteer_id, Permission.ORGANIZATION_MANAGE)
+    may_add = db.session.scalar(managed.limit(1)) is not None
+    return may_add and not queries.is_used_beyond(item.id, managed)
 
 
 def owns_catalog(principal: Principal) -> bool:

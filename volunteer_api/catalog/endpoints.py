@@ -57,7 +57,12 @@ def read_item(item: Item) -> queries.ItemView:
     edits=True,
 )
 def change_item(principal: Principal, item: Item, body: dict[str, Any]) -> queries.ItemView:
-    """Change an item of the catalogue, for all who use it: its name, unit, offer, barcodes and photos."""
+    """Change an item of the catalogue, for all who use it: its name, unit, offer, barcodes and photos.
+
+    Who added it may as long as it is counted nowhere but at stations that she manages; all but prohibit it.
+    """
+    if body.get("prohibited", item.prohibited) != item.prohibited:
+        access.require_owner(principal)
     return queries.item_view(service.change_item(item, **body, by=principal))
 
 

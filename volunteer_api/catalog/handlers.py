@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.catalog.models import KitStandard, KitStandardVersion
+from volunteer_api.catalog.models import Item, KitStandard, KitStandardVersion
 from volunteer_api.core.personal_data import exported, rows
 
 
@@ -24,4 +24,12 @@ def kit_standards_issued(volunteer_id: UUID) -> list[dict[str, Any]]:
         .join(KitStandard, KitStandard.id == KitStandardVersion.standard_id)
         .where(KitStandardVersion.issued_by == volunteer_id)
         .order_by(KitStandardVersion.id.desc())
+    )
+
+
+@exported("items_added")
+def items_added(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The items that the person added to the catalogue, the latest first."""
+    return rows(
+        select(Item.id, Item.name, Item.created_at).where(Item.added_by == volunteer_id).order_by(Item.id.desc())
     )

@@ -60,6 +60,7 @@ class Item(Identified, Versioned, Base):
         CheckConstraint("days_once_opened > 0", name="days_once_opened"),
         Index("ix_items_initials", "initials"),
         Index("ix_items_pinyin", "pinyin"),
+        Index("ix_items_added_by", "added_by"),
     )
 
     name: Mapped[str]
@@ -73,6 +74,8 @@ class Item(Identified, Versioned, Base):
     days_once_opened: Mapped[int | None]
     prohibited: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Who may mend it while nobody else uses it; None of what is older than this column, or came with the deployment.
+    added_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
 
     def rename(self, name: str) -> None:
         """Give it another name, and its spelling with it."""

@@ -1,6 +1,6 @@
 """Why the catalogue refuses."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Forbidden
 
 
 class ItemExists(Conflict):
@@ -27,6 +27,16 @@ class ProhibitedItem(Conflict):
 class ItemArchived(Conflict):
     title = "This item is no longer offered."
     detail = "%(item)s is no longer offered."
+
+
+class ItemsByOrganizers(Forbidden):
+    title = "Who manages an organization adds to the catalogue; ask your organizer for this item."
+
+
+class ItemOfAll(Forbidden):
+    """Who added it may change it only while no station but her own counts it, and prohibit nothing."""
+
+    title = "This item belongs to all; ask who administers the whole deployment to change it."
 
 
 class BarcodeTaken(Conflict):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, func, or_, select
 
 from volunteer_api.catalog.models import FormerItemName, Item, ItemBarcode, ItemPhoto
 from volunteer_api.core.database import db
@@ -14,6 +14,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.files.models import StoredFile
 from volunteer_api.files.queries import FileView, file_view
 from volunteer_api.organizations.spelling import is_typed, spelled_like
+from volunteer_api.stations.models import Station
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,27 @@ DESCRIPTIONS = (FormerItemName.__table__, ItemBarcode.__table__, ItemPhoto.__tab
 
 def is_used(item_id: UUID) -> bool:
     """Whether stock, documents, kits or anything else to the right counts the item. One statement."""
+    return bool(db.session.scalar(select(or_(*(use.exists() for _, use in _uses(item_id))))))
+
+
+def is_used_beyond(item_id: UUID, organization_ids: Select[UUID]) -> bool:
+    """Whether anything counts the item but stations of these organizations. One statement."""
+    own = select(Station.id).where(Station.organization_id.in_(organization_ids))
+    beyond = [
+        use.where(table.c.station_id.not_in(own)) if "station_id" in table.c else use for table, use in _uses(item_id)
+    ]
+    return bool(db.session.scalar(select(or_(*(use.exists() for use in beyond)))))
+
+
+def _uses(item_id: UUID) -> list[tuple[Table, Select[UUID]]]:
+    """The rows that count an item, by table."""
     # By their foreign keys: a feature that comes later can't be forgotten.
-    uses = [
-        select(key.parent).where(key.parent == item_id).exists()
+    return [
+        (table, select(key.parent).where(key.parent == item_id))
         for table in db.metadata.sorted_tables
         for key in table.foreign_keys
         if key.column is Item.__table__.c.id and table not in DESCRIPTIONS
     ]
-    return bool(db.session.scalar(select(or_(*uses))))
 
 
 def name_at(moment: datetime | ColumnElement[datetime | None] | None) -> ColumnElement[str]:
@@ -96,10 +110,15 @@ def list_items(query: Mapping[str, Any]) -> Page:
         found = select(ItemBarcode.item_id).where(ItemBarcode.barcode == query["barcode"])
         statement = statement.where(Item.id.in_(found))
     if "q" in query:
-        named_so = Item.name.icontains(query["q"], autoescape=True)
-        statement = statement.where(spelled_like(Item, query["q"]) | named_so if is_typed(query["q"]) else named_so)
+        statement = statement.where(named_like(query["q"]))
     listed = page(statement, [Key(Item.name, lambda item: item.name), Key(Item.id, lambda item: item.id)], query)
     return replace(listed, items=item_views(listed.items))
+
+
+def named_like(text: str) -> ColumnElement[bool]:
+    """The items that somebody means who types this: Latin letters as the spelling begins, or a part of the name."""
+    named_so = Item.name.icontains(text, autoescape=True)
+    return spelled_like(Item, text) | named_so if is_typed(text) else named_so
 
 
 def item_view(item: Item) -> ItemView:

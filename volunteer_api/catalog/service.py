@@ -68,6 +68,7 @@ def add_items(items: Sequence[Item], *, by: UUID | None) -> None:
     """Put new items into the catalogue, whose names somebody has checked; the audit log keeps who added them."""
     db.session.add_all(items)
     for item in items:
+        item.added_by = by
         audit.record(AuditAction.ITEM_ADDED, actor_id=by, item_id=str(item.id), name=item.name)
     db.session.flush()
 

@@ -30,6 +30,11 @@ def local_date(moment: datetime) -> date:
     return moment.astimezone(settings().zone).date()
 
 
+def stamp(moment: datetime) -> str:
+    """A moment as phones read it: RFC 3339 in UTC, with `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def today() -> date:
     """The local calendar day of the present moment."""
     return local_date(now())

@@ -114,7 +114,7 @@ def _readiness() -> dict[str, Any]:
     return {
         "status": "ready",
         "database": library_version(db.engine),
-        "worker_last_seen_at": seen.isoformat().replace("+00:00", "Z") if seen else None,
+        "worker_last_seen_at": clock.stamp(seen) if seen else None,
         "warnings": warnings,
     }
 

@@ -18,7 +18,7 @@ from volunteer_api.core.schema import Open, Schema
 REFUSALS = {
     **HTTP_TITLES,
     401: "Sign in first.",
-    403: "You may see this, but not do this.",
+    403: "You do not have the right to this.",
     409: "The state of the resource does not allow this.",
     410: "This is too old to go on from.",
     412: "Somebody changed this since you read it.",

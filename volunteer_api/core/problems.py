@@ -1,6 +1,7 @@
 """Failures are facts with names, rendered in one place as RFC 9457 `application/problem+json`."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -20,7 +21,8 @@ class Problem(Exception):
     """A named refusal.
 
     A subclass names its `status`, `title` and `detail`; `code` is its class name in snake case, stable for ever.
-    `values` fill `%(name)s` in the detail; `members` are added to the body; `headers` to the answer.
+    `details` are sentences of some cases, and `case` says which one this is. `values` fill `%(name)s` in the sentence;
+    `members` are added to the body; `headers` to the answer.
     `keeps_writes` commits what the unit wrote (a wrong code was counted) although it failed.
     """
 
@@ -28,7 +30,9 @@ class Problem(Exception):
     code: ClassVar[str] = "problem"
     title: ClassVar[str] = "The request was refused."
     detail: ClassVar[str] = ""
-    keeps_writes: ClassVar[bool] = False
+    details: ClassVar[Mapping[str, str]] = {}
+    # Of a class, or of the one refusal before which something was written that stays.
+    keeps_writes: bool = False
     # Whether an idempotency key remembers it: only a verdict of the domain, never a passing state.
     is_outcome: ClassVar[bool] = False
     known: ClassVar[dict[str, "type[Problem]"]] = {}
@@ -44,16 +48,22 @@ class Problem(Exception):
         Problem.known[cls.code] = cls
 
     def __init__(
-        self, *, members: dict[str, Any] | None = None, headers: dict[str, str] | None = None, **values: object
+        self,
+        *,
+        case: str = "",
+        members: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        **values: object,
     ) -> None:
         super().__init__(self.code)
+        self.case = case
         self.members = members or {}
         self.headers = headers or {}
         self.values = values
 
     def sentence(self) -> str:
         """The detail in the request's language."""
-        return texts.translate(self.detail or self.title, **self.values)
+        return texts.translate(self.details.get(self.case) or self.detail or self.title, **self.values)
 
     def body(self) -> dict[str, Any]:
         """The members of the problem document."""
@@ -75,7 +85,7 @@ class NotFound(Problem):
 
 class Forbidden(Problem):
     status = 403
-    title = "You may see this, but not do this."
+    title = "You do not have the right to this."
 
 
 class Unauthorized(Problem):

@@ -14,7 +14,7 @@ import marshmallow
 import phonenumbers
 from marshmallow import RAISE, fields, post_load, validate, validates_schema
 
-from volunteer_api.core import geo, texts
+from volunteer_api.core import clock, geo, texts
 from volunteer_api.core.paging import MAX_LIMIT
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -279,7 +279,7 @@ class Moment(_Strict, fields.DateTime):
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return clock.stamp(value)
 
 
 class Day(_Strict, fields.Date):

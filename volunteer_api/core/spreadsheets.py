@@ -35,6 +35,7 @@ WEB_PAGE = re.compile(rb"\s*<(\?xml|!doctype|html|table|meta|workbook)\b", re.IG
 SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n?")
 QUOTED_FORMULA = re.compile(r'="([^"]*)"')
 SEPARATORS = ",\t;"
+MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 # A title or two stand above the header, and have no separators.
 LINES_JUDGED = 20
 
@@ -45,11 +46,13 @@ Row = list[str]
 class ReadTable:
     """The rows that are not blank, each with its number (the first is 1) and the trimmed text of its cells.
 
-    `ignored_sheets` are the names of the workbook's other sheets that have something in them.
+    `ignored_sheets` are the names of the workbook's other sheets that have something in them, `merged` the cells
+    that are one over several, like A5:B6.
     """
 
     rows: list[tuple[int, Row]]
     ignored_sheets: list[str]
+    merged: list[str]
 
 
 class SpreadsheetUnreadable(Problem):
@@ -95,9 +98,9 @@ def read_table(content: bytes, *, max_rows: int, max_columns: int) -> ReadTable:
     SpreadsheetHasFormula (all 422).
     """
     if content.startswith(b"PK\x03\x04"):
-        lines, ignored_sheets = _read_workbook(content, max_rows, max_columns)
+        lines, ignored_sheets, merged = _read_workbook(content, max_rows, max_columns)
     else:
-        lines, ignored_sheets = _csv_rows(content), []
+        lines, ignored_sheets, merged = _csv_rows(content), [], []
     rows: list[tuple[int, Row]] = []
     blank = 0
     for number, cells in lines:
@@ -112,7 +115,7 @@ def read_table(content: bytes, *, max_rows: int, max_columns: int) -> ReadTable:
         if len(rows) == max_rows or len(cells) > max_columns:
             raise SpreadsheetTooLarge(rows=max_rows, columns=max_columns)
         rows.append((number, cells))
-    return ReadTable(rows, ignored_sheets)
+    return ReadTable(rows, ignored_sheets, merged)
 
 
 def write_table(headers: Sequence[str], rows: Iterable[Sequence[str | int | float | None]], title: str) -> bytes:
@@ -174,8 +177,10 @@ def cell_name(row: int, column: int) -> str:
     return f"{letters}{row}"
 
 
-def _read_workbook(content: bytes, max_rows: int, max_columns: int) -> tuple[Iterator[tuple[int, Row]], list[str]]:
-    """The rows of the first sheet that is shown, and the names of the others that have something."""
+def _read_workbook(
+    content: bytes, max_rows: int, max_columns: int
+) -> tuple[Iterator[tuple[int, Row]], list[str], list[str]]:
+    """The rows of the first sheet that is shown, the names of the others that have something, and its merged cells."""
     _require_harmless(content, max_rows, max_columns)
     with _as_unreadable():
         sheets = _library().load_workbook(BytesIO(content), read_only=True, keep_links=False).worksheets
@@ -185,15 +190,20 @@ def _read_workbook(content: bytes, max_rows: int, max_columns: int) -> tuple[Ite
         chosen = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0])
         # A file may name one part as any number of sheets: each part is read once.
         others = {sheet._worksheet_path: sheet for sheet in sheets if sheet._worksheet_path != chosen._worksheet_path}
-        return _sheet_rows(chosen, max_columns), [
-            sheet.title for sheet in others.values() if _has_values(sheet, max_columns)
-        ]
+        ignored = [sheet.title for sheet in others.values() if _has_values(sheet, max_columns)]
+        return _sheet_rows(chosen, max_columns), ignored, _merged(content, chosen._worksheet_path)
 
 
 def _sheet_rows(sheet: Any, max_columns: int) -> Iterator[tuple[int, Row]]:
     with _as_unreadable():
         for number, cells in enumerate(sheet.iter_rows(max_col=max_columns + 1), start=1):
             yield number, [_text_of(cell, number, column) for column, cell in enumerate(cells, start=1)]
+
+
+def _merged(content: bytes, path: str) -> list[str]:
+    """The merged cells of a sheet, like A5:A6. A sheet that is read row by row does not tell them."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        return [found.decode() for found in MERGED.findall(archive.read(path))]
 
 
 def _has_values(sheet: Any, max_columns: int) -> bool:

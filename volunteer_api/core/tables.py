@@ -48,6 +48,9 @@ MONTH_FORMS = (re.compile(r"(\d{4})[-/.年](\d{1,2})月?"), re.compile(r"(\d{4})
 # A day in a column that is formatted as a number: days since 1899-12-30, here from 2000 to 2099.
 SEPARATORS = re.compile(r"[\s\u00a0()\-‐-―.]")
 COUNTRY_FIRST = re.compile(r"(?:00)?86(1\d{10})", re.ASCII)
+CELL = re.compile(r"([A-Z]+)([0-9]+)", re.ASCII)
+# As many cells as a sentence names.
+MOST_NAMED = 5
 SERIAL = re.compile(r"\d{5}")
 SERIAL_BEGIN = date(1899, 12, 30)
 SERIALS = range(36526, 73051)
@@ -74,6 +77,14 @@ class TableRefused(Problem):
     status = 422
     title = "Some rows are not valid; nothing was taken in."
     detail = "%(count)s cells are not valid; nothing was taken in."
+
+
+class CellsMerged(Problem):
+    """`cells` in the body are those that are merged over several rows, like A5:A6: only the first row has the text."""
+
+    status = 422
+    title = "Cells of several rows are merged; split them, and fill in each row."
+    detail = "The cells %(cells)s are merged over several rows; split them, and fill in each row."
 
 
 class TableEmpty(Problem):
@@ -182,7 +193,7 @@ def receive(principal: Principal, upload: Upload, columns: Sequence[Column], *, 
 def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) -> Table:
     """The records of an uploaded table. Sums and signatures below them are left out.
 
-    Raises ColumnMissing, ColumnAmbiguous, TableEmpty, and what `read_table` raises (422).
+    Raises ColumnMissing, ColumnAmbiguous, TableEmpty, CellsMerged, and what `read_table` raises (422).
     """
     read = read_table(content, max_rows=max_rows + HEADER_WITHIN, max_columns=MAX_COLUMNS)
     rows = read.rows
@@ -199,6 +210,7 @@ def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) ->
         raise TableEmpty()
     if len(table.records) > max_rows:
         raise SpreadsheetTooLarge(rows=max_rows, columns=MAX_COLUMNS)
+    _require_unmerged(read.merged, rows[header][0], places)
     del table.ignored_rows[MAX_ERRORS:]
     return table
 
@@ -311,6 +323,21 @@ def _header(rows: Sequence[tuple[int, Row]], columns: Sequence[Column]) -> tuple
         if len(places) > len(best):
             best = places
     raise ColumnMissing(column=next(name for name in required if name not in best))
+
+
+def _require_unmerged(merged: Sequence[str], header: int, places: Mapping[str, int]) -> None:
+    """Raise CellsMerged where rows below the header share a cell of a column that is read."""
+    found = []
+    for cells in merged:
+        first, last = (CELL.fullmatch(cell) for cell in cells.split(":"))
+        if first is None or last is None:
+            continue
+        top, bottom = int(first[2]), int(last[2])
+        columns = {cell_name(1, place + 1)[:-1] for place in places.values()}
+        if header < top < bottom and first[1] in columns:
+            found.append(cells)
+    if found:
+        raise CellsMerged(members={"cells": found[:MAX_ERRORS]}, cells=", ".join(found[:MOST_NAMED]))
 
 
 def _require_clear(number: int, found: Mapping[str, Sequence[int]]) -> None:

@@ -43,13 +43,30 @@ def language() -> str:
     return _best(request.headers.get("Accept-Language", ""))
 
 
+class Word(str):
+    """A source that is translated itself where it fills a sentence, as the name of a role does."""
+
+    __slots__ = ()
+
+
 def translate(source: str, **values: object) -> str:
     """`source` in the request's language, with `%(name)s` filled in."""
     text: str = _catalog(language()).gettext(source) if source else ""
-    return text % values if values else text
+    told = {name: translate(value) if isinstance(value, Word) else value for name, value in values.items()}
+    return text % told if told else text
+
+
+def in_all_languages(source: str) -> list[str]:
+    """`source` as each language has it."""
+    return [_catalog(tag).gettext(source) for tag in LANGUAGES]
 
 
 @lru_cache(maxsize=256)
+def sentences(*told: str) -> str:
+    """Sentences in the request's language as one text: Chinese has no space between them."""
+    return ("" if language().startswith("zh") else " ").join(told)
+
+
 def _best(header: str) -> str:
     # Phones send a few headers; an answer asks for its language many times.
     return parse_accept_header(header, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]

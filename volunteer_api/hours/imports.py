@@ -6,7 +6,7 @@ phone; where it has the name too, the two must belong together, since a mistyped
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities import turnout
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -77,6 +78,7 @@ class Imported(Outcome):
 
     recorded: int
     already_recorded: int
+    remarks: Sequence[Mapping[str, str]]
 
 
 class _Undone(Exception):
@@ -127,6 +129,7 @@ def import_hours(
     return Imported(
         recorded=len(new) - len(judged),
         already_recorded=len(good) - len(new),
+        remarks=turnout.remarks(Shift.id == shift.id),
         **outcome(table, errors, dry_run=dry_run),
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validates_schema
 
+from volunteer_api.activities.schemas import TurnoutRemarkRead
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
     Choice,
@@ -204,6 +205,7 @@ class HoursImportRead(OutcomeRead):
 
     recorded = Count(required=True)
     already_recorded = Count(required=True)
+    remarks = fields.List(fields.Nested(TurnoutRemarkRead), required=True)
 
 
 class MyRecordQuery(PageQuery):

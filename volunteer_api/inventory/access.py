@@ -11,6 +11,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.inventory.models import Movement, MovementKind, Recall
 from volunteer_api.organizations.access import Permission, judge, load_organization, require
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.stations.models import Station
 
 MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
@@ -66,6 +67,16 @@ def to_close_month(principal: Principal, organization_id: UUID, month: str) -> t
 
 @for_signed_in
 def to_read_recall(principal: Principal, recall_id: UUID) -> Recall:
+    """Whoever has stock.read over the organization that recalls, or anywhere below it: it is called back from there."""
+    recall = db.session.get(Recall, recall_id)
+    if recall is None:
+        raise NotFound()
+    judge(_roles_around(principal.volunteer_id, recall.organization_id), Permission.STOCK_READ)
+    return recall
+
+
+@for_signed_in
+def to_read_whole_recall(principal: Principal, recall_id: UUID) -> Recall:
     """Whoever has stock.read over the organization that recalls."""
     return _recall(principal, Permission.STOCK_READ, recall_id)
 
@@ -82,6 +93,26 @@ def _recall(principal: Principal, permission: Permission, recall_id: UUID) -> Re
         raise NotFound()
     require(principal, permission, organization_id=recall.organization_id)
     return recall
+
+
+def _roles_around(volunteer_id: UUID, organization_id: UUID) -> set[Role]:
+    """The roles that somebody has over an organization, or over anything below it. One statement."""
+    path_ids = select(PathMember.path_id).where(PathMember.ancestor_id == organization_id)
+    below = select(Organization.id).where(Organization.path_id.in_(path_ids))
+    reaches = or_(
+        and_(
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            or_(Grant.scope_id.in_(ancestor_ids(organization_id)), Grant.scope_id.in_(below)),
+        ),
+        and_(
+            Grant.scope_type == ScopeType.STATION,
+            Grant.scope_id.in_(select(Station.id).where(Station.organization_id.in_(below))),
+        ),
+    )
+    roles = db.session.scalars(
+        select(Grant.role).where(Grant.volunteer_id == volunteer_id, Grant.revoked_at.is_(None), reaches)
+    )
+    return {Role(role) for role in roles}
 
 
 def _organization(principal: Principal, permission: Permission, organization_id: UUID) -> Organization:

@@ -94,13 +94,14 @@ class Posted:
 
 @dataclass(frozen=True)
 class StationBook:
-    """A station's month."""
+    """A station's month; `closed_at` is None while it is open."""
 
     station: str
     code: str
     organization: str
     month: str
     made_at: datetime
+    closed_at: datetime | None
     lines: list[Line]
     posted: list[Posted]
 
@@ -171,6 +172,7 @@ def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES)
         ).one(),
         month=month,
         made_at=clock.now(),
+        closed_at=closed,
         lines=[line for _, line in ordered if line.opening or line.moved],
         posted=posted,
     )
@@ -222,7 +224,7 @@ def by_item(lines: Iterable[OrganizationLine]) -> list[OrganizationLine]:
 def _add_up(lines: dict[tuple[UUID, str], Line], rows: Iterable[Any]) -> None:
     """Add the month's entries to their lines: each document by its sum for a lot.
 
-    What goes from one portion of a lot to another (quarantine, unsealing) neither came nor went.
+    What goes from one portion of a lot to another (quarantine, release, unsealing) neither came nor went.
     """
     documents: dict[tuple[UUID, UUID, str, str], int] = {}
     for row in rows:

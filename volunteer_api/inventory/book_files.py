@@ -47,6 +47,7 @@ KIND_WORDS = {
     MovementKind.LOAN_OUT: "借出",
     MovementKind.LOAN_RETURN: "归还",
     MovementKind.UNSEALING: "启用",
+    MovementKind.RELEASE: "解封",
     MovementKind.REVERSAL: "冲销",
 }
 REASON_WORDS = {
@@ -86,7 +87,9 @@ ORGANIZATION_SIGNATURES = ("制表人", "审核人", "负责人")
 NO_ROWS = "本月无结存，无收发。"
 HINT = "结存为货架实存数，不含借出未还和调拨在途；期初 + 入库合计 − 出库合计 = 期末。"
 CHILDREN_HINT = "站点明细超出一份文件的容量，此处按下级组织汇总；明细请从下级组织打印。"
-DOCUMENTS_HINT = "单据按登记先后编号，结存为该物品该批号在该单之后的累计数；数量入库为正、出库为负。"
+DOCUMENTS_HINT = (
+    "单据按登记先后编号，结存为该物品该批号在该单之后的累计数；数量入库为正、出库为负；备注中本月单据只写末段编号。"
+)
 
 
 @dataclass(frozen=True)
@@ -230,10 +233,12 @@ def _text(value: Value, letters: int) -> str:
     return "" if value is None else breakable(str(value), letters)
 
 
-def _made(made_at: datetime, month: str) -> str:
+def _made(made_at: datetime, month: str, closed_at: datetime | None = None) -> str:
     local = made_at.astimezone(settings().zone)
-    open_month = "（本月尚未结束，数据截至打印时间）" if f"{local:%Y-%m}" <= month else ""
-    return f"打印时间：{local:%Y-%m-%d %H:%M}{open_month}"
+    state = "（本月尚未结束，数据截至打印时间）" if f"{local:%Y-%m}" <= month else ""
+    if closed_at is not None:
+        state = f"　　结账时间：{closed_at.astimezone(settings().zone):%Y-%m-%d %H:%M}"
+    return f"打印时间：{local:%Y-%m-%d %H:%M}{state}"
 
 
 def _month(month: str) -> str:
@@ -244,7 +249,7 @@ def _month(month: str) -> str:
 def _station_lines(book: StationBook) -> list[str]:
     return [
         f"组织：{book.organization}　　站点：{book.station}（{book.code}）　　月份：{_month(book.month)}",
-        _made(book.made_at, book.month),
+        _made(book.made_at, book.month, book.closed_at),
     ]
 
 
@@ -364,14 +369,19 @@ def _remark(line: Posted) -> str | None:
     """What the document is to others, when it was recorded later, and the note."""
     parts = []
     if line.reverses is not None:
-        parts.append(f"冲销 {line.reverses}")
+        parts.append(f"冲销 {_number(line, line.reverses)}")
     if line.reversed_by is not None:
-        parts.append(f"已被 {line.reversed_by} 冲销")
+        parts.append(f"已被 {_number(line, line.reversed_by)} 冲销")
     if line.recorded_on != line.occurred_on:
         parts.append(f"{line.recorded_on} 补登")
     if line.note:
         parts.append(line.note)
     return "；".join(parts) or None
+
+
+def _number(line: Posted, other: str) -> str:
+    """The number of another document; of the same station and month its last part, which goes on one line."""
+    return other.removeprefix(line.document_number.rpartition("-")[0] + "-")
 
 
 def _organization_tables(book: OrganizationBook) -> list[_Table]:

@@ -41,6 +41,7 @@ from volunteer_api.inventory.schemas import (
     RecallRead,
     RecallStationRead,
     ReversalCreate,
+    StockFilter,
     StockImportQuery,
     StockImportRead,
     StockRowRead,
@@ -59,11 +60,11 @@ blueprint = feature_blueprint("inventory", __name__, "The ledger of stations' st
     "GET",
     "/stations/<uuid:station_id>/stock",
     access=access.to_read_stock,
-    query=PageQuery,
+    query=StockFilter,
     returns=page_of(StockRowRead),
 )
 def list_stock(station: Station, query: dict[str, Any]) -> Page:
-    """List what a station has on its shelf, by item and lot."""
+    """List what a station has on its shelf, by the item's spelling and lot."""
     return queries.list_stock(station.id, query)
 
 
@@ -222,7 +223,7 @@ def read_recall(recall: Recall) -> recall_queries.RecallView:
     blueprint,
     "GET",
     "/recalls/<uuid:recall_id>/stations",
-    access=access.to_read_recall,
+    access=access.to_read_whole_recall,
     query=PageQuery,
     returns=page_of(RecallStationRead),
 )
@@ -235,7 +236,7 @@ def list_recall_stations(recall: Recall, query: dict[str, Any]) -> Page:
     blueprint,
     "GET",
     "/recalls/<uuid:recall_id>/issues",
-    access=access.to_read_recall,
+    access=access.to_read_whole_recall,
     query=PageQuery,
     returns=page_of(RecallIssueRead),
 )

@@ -137,6 +137,7 @@ def import_stock(
             sources.setdefault(row.source, []).append(change)
         except Conflict as problem:
             judged.errors.append(row.record.error(_column_of(problem), problem.code, problem.sentence()))
+    judged.errors.sort(key=lambda error: error.row)
     if judged.errors and not dry_run:
         raise refusal(judged.errors)
     documents = []
@@ -160,7 +161,6 @@ def import_stock(
             )
             planned = replace(planned, id=written.id, document_number=written.document_number)
         documents.append(planned)
-    judged.errors.sort(key=lambda error: error.row)
     return Imported(
         created_items=[item.name for item in judged.catalog.new],
         documents=documents,
@@ -215,7 +215,7 @@ def _item(catalog: Catalog, record: Record, *, create_items: bool) -> tuple[Item
             return item, [record.fault(UNIT.name, differs)]
         return item, []
     if not create_items:
-        unknown = Fault("item_unknown", "The catalogue has no item of this name.")
+        unknown = Fault("item_unknown", "The catalogue has no item of this name; ask your organizer to add it.")
         return None, [record.fault(NAME.name, unknown)]
     values, faults = item_values(record)
     if faults:

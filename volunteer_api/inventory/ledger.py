@@ -331,7 +331,7 @@ def _lower_balance(station_id: UUID, change: Change) -> int:
         .execution_options(synchronize_session=False)
     )
     if balance is None:
-        raise stock_too_low(change.item, change.lot_number, balance=0, requested=-change.quantity)
+        raise stock_too_low(change.item, change.lot_number, balance=0, requested=-change.quantity, quarantined=0)
     return balance
 
 

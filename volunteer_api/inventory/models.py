@@ -26,6 +26,7 @@ class MovementKind(StrEnum):
     LOAN_OUT = "loan_out"
     LOAN_RETURN = "loan_return"
     UNSEALING = "unsealing"
+    RELEASE = "release"
     REVERSAL = "reversal"
 
 
@@ -36,6 +37,7 @@ class RecordableKind(StrEnum):
     ISSUE = "issue"
     WRITE_OFF = "write_off"
     QUARANTINE = "quarantine"
+    RELEASE = "release"
 
 
 class StockState(StrEnum):
@@ -95,6 +97,8 @@ REASONS: Mapping[MovementKind, frozenset[MovementReason]] = {
     MovementKind.QUARANTINE: frozenset(
         {MovementReason.EXPIRED, MovementReason.DAMAGED, MovementReason.RECALLED, MovementReason.OTHER}
     ),
+    # It was found good, or it is mended.
+    MovementKind.RELEASE: frozenset({MovementReason.OTHER}),
     MovementKind.REVERSAL: frozenset({MovementReason.MISTAKE, MovementReason.OTHER}),
 }
 
@@ -123,11 +127,12 @@ REVERSIBLE = frozenset(
         MovementKind.WRITE_OFF,
         MovementKind.QUARANTINE,
         MovementKind.UNSEALING,
+        MovementKind.RELEASE,
         MovementKind.STOCKTAKE,
     }
 )
 # What goes from one portion of a lot to another: it was really there, and its reversal really moves it back.
-INSIDE_A_LOT = (MovementKind.QUARANTINE, MovementKind.UNSEALING)
+INSIDE_A_LOT = (MovementKind.QUARANTINE, MovementKind.UNSEALING, MovementKind.RELEASE)
 
 
 # A lot at a station is kept in portions. As it came: SEALED; out of use: QUARANTINED; what was opened: the day of the
@@ -188,7 +193,7 @@ class StockEntry(Identified, Base):
 
     `quantity` is signed; `balance` is what the station held of this item, lot and portion after the entry, in the order
     of recording, which is `sequence` (1, 2, … without gaps in each station). "" is the lot of things without lots.
-    A movement between two portions of a lot (quarantine, unsealing) has an entry in each, which add up to 0.
+    A movement between two portions of a lot (quarantine, release, unsealing) has an entry in each, which add up to 0.
     """
 
     __tablename__ = "stock_entries"

@@ -1,20 +1,50 @@
 """Why the ledger refuses."""
 
+from volunteer_api.core import texts
 from volunteer_api.core.problems import Conflict, Problem
 
 
 class StockTooLow(Conflict):
-    """`item`, `lot_number`, `balance` and `requested` stand in the body."""
+    """`item`, `lot_number`, `balance`, `requested` and `quarantined` stand in the body.
+
+    `quarantined` is what lies in quarantine beside the balance; null where the quarantine itself has too little.
+    """
 
     title = "There is not enough in stock."
-    detail = "Only %(balance)s of %(item)s are in stock, not %(requested)s."
+    detail = "Only %(balance)s%(unit)s of %(item)s are in stock, not %(requested)s%(unit)s."
+
+    # Whether somebody wanted to undo what brought it.
+    is_undoing = False
+
+    def sentence(self) -> str:
+        of_lot, quarantined = self.members["lot_number"] is not None, self.members["quarantined"]
+        if quarantined is None:
+            said = texts.translate(
+                "Only %(balance)s%(unit)s of %(item)s are in quarantine, not %(requested)s%(unit)s.", **self.values
+            )
+        elif of_lot:
+            said = texts.translate(
+                "Only %(balance)s%(unit)s of lot %(lot_number)s of %(item)s are in stock, not %(requested)s%(unit)s.",
+                **self.values,
+            )
+        else:
+            said = super().sentence()
+        if quarantined:
+            beside = texts.translate(
+                "%(quarantined)s%(unit)s more are in quarantine.", quarantined=quarantined, unit=self.values["unit"]
+            )
+            said = texts.sentences(said, beside)
+        if self.is_undoing:
+            way_on = texts.translate("What is gone can't be undone: write off what is left, or count it.")
+            said = texts.sentences(said, way_on)
+        return said
 
 
 class LotExpired(Conflict):
     """What is left has expired: it is written off, not handed out."""
 
     title = "The lot has expired."
-    detail = "%(expired)s of %(item)s have expired; write them off instead of issuing them."
+    detail = "%(expired)s%(unit)s of %(item)s have expired; write them off instead of issuing them."
 
 
 class ReceiptOfExpired(Conflict):
@@ -31,7 +61,7 @@ class ExpiryDateMissing(Conflict):
 
 class LotExpiryDiffers(Conflict):
     title = "This lot is in stock with another expiry date."
-    detail = "Lot %(lot_number)s of %(item)s is in stock with another expiry date."
+    detail = "Lot %(lot_number)s of %(item)s is on record with the expiry date %(expires_on)s, and not with this one."
 
 
 class TooFarBack(Conflict):
@@ -45,7 +75,7 @@ class LaterBalanceNegative(Conflict):
     """Enough is there now, but not on every day since; `occurred_on`, `free` and `requested` stand in the body."""
 
     title = "A balance since then would go below zero."
-    detail = "Only %(free)s of %(item)s can be taken on that day, or a balance since then would go below zero."
+    detail = "Only %(free)s%(unit)s of %(item)s can be taken on that day, or a balance since then would go below zero."
 
 
 class OccurredInFuture(Conflict):
@@ -91,6 +121,13 @@ class WitnessIsHandler(Conflict):
     title = "Who records the movement can't be its witness."
 
 
+class OpenedInQuarantine(Conflict):
+    """`opened` in the body is how many of the lot in quarantine were opened, and expire sooner than what is sealed."""
+
+    title = "Some of what is in quarantine was opened."
+    detail = "%(opened)s%(unit)s of %(item)s in quarantine were opened; say of them in opened_on on which day."
+
+
 class OpeningChangesNothing(Conflict):
     title = "This item is good as long once it is opened."
     detail = "%(item)s has no shorter life once it is opened, so its opening is not recorded."
@@ -101,6 +138,16 @@ class BeforeLastCount(Conflict):
 
     title = "The item was counted after that; nothing is recorded before a count."
     detail = "%(item)s was counted after that; nothing is recorded before an approved count."
+
+    is_undoing = False
+
+    def sentence(self) -> str:
+        if self.is_undoing:
+            return texts.translate(
+                "%(item)s was counted after that, and the count has put it right; undo the count if that was wrong.",
+                **self.values,
+            )
+        return super().sentence()
 
 
 class MonthClosed(Conflict):

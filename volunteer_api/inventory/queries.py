@@ -6,17 +6,17 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy import Row, Select, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.catalog.models import Item, ItemKind
+from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.queries import NamedItem, name_at
 from volunteer_api.catalog.standards import required_at
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.core.settings import rules
+from volunteer_api.inventory import holdings
 from volunteer_api.inventory.models import (
     QUARANTINED,
     DocumentCounter,
@@ -44,6 +44,7 @@ class StockRow:
     quantity: int
     state: StockState
     opened_on: date | None
+    quarantined: bool
     on_loan: int
     in_transit: int
     # What the station must hold of the item, in all its lots; None where no kit standard asks for it.
@@ -79,6 +80,7 @@ class Entry:
     sequence: int
     kind: str
     item_id: UUID
+    item: NamedItem
     lot_number: str | None
     opened_on: date | None
     quarantined: bool
@@ -126,12 +128,17 @@ class ClosedMonth:
 
 
 def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
-    """What a station holds, by item, lot and portion; what ran out is listed with 0. Two statements."""
+    """What a station holds, by item, lot and portion; what ran out is listed with 0. Two statements.
+
+    `held`, `state`, `kind` and `q` narrow it as StockFilter says.
+    """
     today = clock.today()
+    minimums = {item_id: requirement.minimum for item_id, requirement in required_at(station_id).items()}
     statement = (
         select(
             Item.id,
             Item.name,
+            Item.pinyin,
             Item.unit,
             Item.kind,
             StockBalance.lot_number,
@@ -140,20 +147,18 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
             StockBalance.quantity,
             StockBalance.on_loan,
             StockBalance.in_transit,
-            held_of_item(station_id, today).label("held"),
+            holdings.held_of_item(station_id, today).label("held"),
         )
         .join(StockBalance, StockBalance.item_id == Item.id)
-        .where(StockBalance.station_id == station_id)
+        .where(StockBalance.station_id == station_id, *holdings.chosen(query, station_id, today, minimums))
     )
     keys = [
-        Key(Item.name, lambda row: row.name),
+        Key(Item.pinyin, lambda row: row.pinyin),
         Key(Item.id, lambda row: row.id),
         Key(StockBalance.lot_number, lambda row: row.lot_number),
         Key(StockBalance.portion, lambda row: row.portion),
     ]
     found = page(statement, keys, query, scope=str(station_id))
-    required = required_at(station_id)
-    minimums = {item_id: requirement.minimum for item_id, requirement in required.items()}
     return replace(
         found,
         items=[
@@ -162,10 +167,11 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
                 lot_number=row.lot_number or None,
                 expires_on=row.expires_on,
                 quantity=row.quantity,
-                state=state_of(
+                state=holdings.state_of(
                     row.quantity, row.portion, row.expires_on, today, low=row.held < minimums.get(row.id, 0)
                 ),
                 opened_on=opened_on(row.portion),
+                quarantined=row.portion == QUARANTINED,
                 on_loan=row.on_loan,
                 in_transit=row.in_transit,
                 minimum=minimums.get(row.id),
@@ -175,42 +181,13 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
     )
 
 
-def held_of_item(station_id: UUID, today: date) -> ColumnElement[Any]:
-    """What a station holds of the Item of the statement around it, as SQL: usable, with what is lent of a durable."""
-    held = aliased(StockBalance)
-    lent = case((Item.kind == ItemKind.DURABLE, held.on_loan), else_=0)
-    usable = and_(held.portion != QUARANTINED, or_(held.expires_on.is_(None), held.expires_on >= today))
-    return (
-        select(func.sum(case((usable, held.quantity), else_=0) + lent))
-        .where(held.station_id == station_id, held.item_id == Item.id)
-        .correlate(Item)
-        .scalar_subquery()
-    )
-
-
-def state_of(quantity: int, portion: str, expires_on: date | None, today: date, *, low: bool = False) -> StockState:
-    """How a portion of a lot stands on a day. It is usable to the end of the day on which it expires.
-
-    What is wrong with the portion itself goes before `low`, that the station holds too little of the item.
-    """
-    if quantity == 0:
-        return StockState.EMPTY
-    if portion == QUARANTINED:
-        return StockState.QUARANTINED
-    good = StockState.LOW if low else StockState.OK
-    if expires_on is None:
-        return good
-    if expires_on < today:
-        return StockState.EXPIRED
-    near = expires_on - today <= timedelta(days=rules().near_expiry_days)
-    return StockState.NEAR_EXPIRY if near else good
-
-
 def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
     """A station's ledger, the entry recorded last first."""
     statement = _entries().where(StockEntry.station_id == station_id)
     if "item_id" in query:
         statement = statement.where(StockEntry.item_id == query["item_id"])
+    if "kind" in query:
+        statement = statement.where(Movement.kind == query["kind"])
     if "month" in query:
         begin, end = month_bounds(query["month"])
         statement = statement.where(StockEntry.occurred_at >= begin, StockEntry.occurred_at < end)
@@ -421,6 +398,9 @@ def _entries() -> Select[*tuple[Any, ...]]:
             StockEntry.sequence,
             Movement.kind,
             StockEntry.item_id,
+            Item.name,
+            Item.unit,
+            Item.kind.label("item_kind"),
             StockEntry.lot_number,
             StockEntry.portion,
             StockEntry.expires_on,
@@ -435,6 +415,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
             func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
         )
         .join(Movement, Movement.id == StockEntry.movement_id)
+        .join(Item, Item.id == StockEntry.item_id)
         .join(Volunteer, Volunteer.id == Movement.actor_id)
         .outerjoin(RetainedName, RetainedName.volunteer_id == Movement.actor_id)
     )
@@ -447,6 +428,7 @@ def _entry(row: Row[Any]) -> Entry:
         sequence=row.sequence,
         kind=row.kind,
         item_id=row.item_id,
+        item=NamedItem(id=row.item_id, name=row.name, unit=row.unit, kind=row.item_kind),
         lot_number=row.lot_number or None,
         opened_on=opened_on(row.portion),
         quarantined=row.portion == QUARANTINED,

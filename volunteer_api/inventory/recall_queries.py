@@ -26,7 +26,7 @@ from volunteer_api.inventory.models import (
     StockEntry,
 )
 from volunteer_api.inventory.queries import Actor
-from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.stations.models import Station
 
@@ -119,17 +119,24 @@ def left_over(done: Set[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
     return [pair for pair in found if pair not in done][:LEFT_OVER_AT_ONCE]
 
 
-def managers_of(station_id: UUID) -> Select[UUID]:
-    """The ids of the station's managers."""
-    return (
-        select(Grant.volunteer_id)
-        .where(
-            Grant.scope_type == ScopeType.STATION,
-            Grant.scope_id == station_id,
-            Grant.role == Role.STATION_MANAGER,
-            Grant.revoked_at.is_(None),
+def quarantined_at(recall: Recall) -> list[Row[UUID, str, int]]:
+    """The stations that a recall reaches with something of its lot in quarantine: id, name and how much."""
+    return list(
+        db.session.execute(
+            select(Station.id, Station.name, func.sum(StockBalance.quantity))
+            .join(StockBalance, StockBalance.station_id == Station.id)
+            .join(Organization, Organization.id == Station.organization_id)
+            .join(PathMember, PathMember.path_id == Organization.path_id)
+            .where(
+                PathMember.ancestor_id == recall.organization_id,
+                StockBalance.item_id == recall.item_id,
+                folded(StockBalance.lot_number) == recall.lot_number,
+                StockBalance.portion == QUARANTINED,
+                StockBalance.quantity > 0,
+            )
+            .group_by(Station.id, Station.name)
+            .order_by(Station.id)
         )
-        .order_by(Grant.volunteer_id)
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import load_items, named
 from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
@@ -21,13 +22,14 @@ from volunteer_api.core.statements import row_count
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.inventory import ledger, recall_queries
+from volunteer_api.inventory.keepers import keepers_of
 from volunteer_api.inventory.models import MovementKind, MovementReason, Recall
 from volunteer_api.inventory.problems import RecallEnded, RecallOpen
 from volunteer_api.inventory.recall_queries import RecallView
 from volunteer_api.inventory.service import quarantine
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.organizations.models import Organization
 
 QUARANTINE_RECALLED = "inventory.quarantine_recalled"
@@ -37,6 +39,13 @@ LOT_RECALLED = templates.register(
     "lot_recalled",
     "A lot is recalled",
     "Lot %(lot_number)s of %(item)s is recalled. What %(station)s had of it is in quarantine: take it off the shelf.",
+    Group.STOCK,
+)
+RECALL_ENDED = templates.register(
+    "recall_ended",
+    "A recall has ended",
+    "The recall of lot %(lot_number)s of %(item)s has ended. %(station)s has %(quantity)s of it in quarantine: release "
+    "what is good.",
     Group.STOCK,
 )
 
@@ -65,7 +74,10 @@ def recall_lot(*, organization: Organization, item_id: UUID, lot_number: str, re
 
 
 def end_recall(recall: Recall, *, reason: str, by: UUID) -> RecallView:
-    """End a recall: the lot may come in again, and reversals release what is in quarantine. Raises RecallEnded."""
+    """End a recall: the lot may come in again, and what is in quarantine may be released; its keepers hear of it.
+
+    Raises RecallEnded (409).
+    """
     ended = db.session.execute(
         update(Recall)
         .where(Recall.id == recall.id, Recall.ended_at.is_(None))
@@ -77,11 +89,14 @@ def end_recall(recall: Recall, *, reason: str, by: UUID) -> RecallView:
     audit.record(
         AuditAction.RECALL_ENDED, actor_id=by, organization_id=recall.organization_id, recall_id=str(recall.id)
     )
+    item = load_items([recall.item_id])[recall.item_id]
+    for station_id, name, quantity in recall_queries.quarantined_at(recall):
+        _tell(RECALL_ENDED, recall, item, station_id, name, int(quantity))
     return recall_queries.read_recall(recall.id)
 
 
 def quarantine_at(recall_id: UUID, station_id: UUID) -> None:
-    """Quarantine what a station has on its shelf of a recalled lot, and tell its managers. In a unit; twice is once."""
+    """Quarantine what a station has on its shelf of a recalled lot, and tell its keepers. In a unit; twice is once."""
     recall = db.session.execute(select(Recall).where(Recall.id == recall_id)).scalar_one()
     posting = ledger.begin(station_id, [recall.item_id])
     item = posting.items[recall.item_id]
@@ -95,20 +110,7 @@ def quarantine_at(recall_id: UUID, station_id: UUID) -> None:
         reason=MovementReason.RECALLED,
         note=recall.reason,
     )
-    station_name = recall_queries.name_of_station(station_id)
-    for manager_id in db.session.scalars(recall_queries.managers_of(station_id)):
-        notify(
-            volunteer_id=manager_id,
-            kind=LOT_RECALLED,
-            values={
-                "item": item.name,
-                "lot_number": recall.lot_number,
-                "station": station_name,
-                "station_id": str(station_id),
-                "recall_id": str(recall_id),
-            },
-            dedup_key=f"{LOT_RECALLED}:{recall_id}:{station_id}:{manager_id}",
-        )
+    _tell(LOT_RECALLED, recall, item, station_id, recall_queries.name_of_station(station_id), held)
 
 
 def quarantine_all() -> int:
@@ -123,3 +125,21 @@ def quarantine_all() -> int:
             except Problem as problem:
                 logger().error("recall_refused", station_id=str(station_id), code=problem.code)
     return len(done)
+
+
+def _tell(kind: str, recall: Recall, item: Item, station_id: UUID, station: str, quantity: int) -> None:
+    """Let who keeps the stock of a station hear of what it has of the lot."""
+    values = {
+        "item": item.name,
+        "lot_number": recall.lot_number,
+        "station": station,
+        "station_id": str(station_id),
+        "recall_id": str(recall.id),
+        "quantity": f"{quantity} {item.unit}",
+    }
+    notify_all(
+        [
+            Notice(volunteer_id, kind, values, f"{kind}:{recall.id}:{station_id}:{volunteer_id}")
+            for volunteer_id in sorted(keepers_of([station_id])[station_id])
+        ]
+    )

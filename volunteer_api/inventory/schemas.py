@@ -1,15 +1,18 @@
 """What the ledger takes and answers."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
+from volunteer_api.catalog.models import ItemKind
 from volunteer_api.catalog.schemas import StockItemRead
 from volunteer_api.core.codes import fold
 from volunteer_api.core.schema import (
     Choice,
     Count,
     Day,
+    Fault,
     Flag,
     FlagParameter,
     Form,
@@ -40,6 +43,16 @@ from volunteer_api.stations.models import StationKind
 MONTH = Form(r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$", "2026-11")
 MAX_QUANTITY = 1_000_000
 MAX_LOT = 50
+RECORDABLE = tuple(MovementKind(kind) for kind in RecordableKind)
+
+
+def _reasons_of(kind: MovementKind) -> str:
+    return ", ".join(reason for reason in MovementReason if reason in REASONS[kind])
+
+
+def _reasons_of_kinds(kinds: Iterable[MovementKind]) -> str:
+    """What each kind may give as its reason, for who reads the contract."""
+    return "; ".join(f"{kind}: {_reasons_of(kind)}" for kind in kinds) + "."
 
 
 class LotNumber(Text):
@@ -59,13 +72,29 @@ class LotNumber(Text):
         return number
 
 
+class StockFilter(PageQuery):
+    """Which rows: `held` those with anything on the shelf, lent or under way (true), or with nothing any more (false).
+
+    `q` is Latin letters as the initials or the pinyin of the name begin, or a part of the name.
+    """
+
+    held = FlagParameter()
+    state = Choice(StockState)
+    kind = Choice(ItemKind)
+    q = Text(max_length=50)
+
+
 class StockRowRead(Schema):
-    """What a station has on its shelf of one item and lot, without what is lent or under way."""
+    """What a station has on its shelf of one item, lot and portion, without what is lent or under way.
+
+    `opened_on` and `quarantined` say which portion of the lot it is, also where nothing of it is left.
+    """
 
     item = Nested(StockItemRead, required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
     expires_on = Day(required=True, allow_none=True)
     opened_on = Day(required=True, allow_none=True)
+    quarantined = Flag(required=True)
     quantity = fields.Integer(required=True)
     on_loan = fields.Integer(required=True)
     in_transit = fields.Integer(required=True)
@@ -103,6 +132,7 @@ class EntryFilter(PageQuery):
     """Which entries; `month` is the local month in which they occurred."""
 
     item_id = Id()
+    kind = Choice(MovementKind)
     month = Text(max_length=7, form=MONTH)
 
 
@@ -124,6 +154,7 @@ class EntryRead(Schema):
     sequence = fields.Integer(required=True)
     kind = Choice(MovementKind, required=True)
     item_id = Id(required=True)
+    item = Nested(StockItemRead, required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
     opened_on = Day(required=True, allow_none=True)
     quarantined = Flag(required=True)
@@ -167,6 +198,9 @@ class LineCreate(Schema):
     A receipt without `lot_number` but with `expires_on` goes to a lot that is named by that day. Of a medical item that
     is not there yet, the expiry date is given. An issue, a write-off or a quarantine with neither takes what expires
     first. `quarantined` writes off what is in quarantine; without it, only what is not.
+
+    A release takes from the quarantine alone. What of it was opened says so by `opened_on`, and expires by that day; as
+    sealed only what never was opened comes out (409 `opened_in_quarantine`).
     """
 
     item_id = Id(required=True)
@@ -174,13 +208,14 @@ class LineCreate(Schema):
     expires_on = Day()
     quantity = Count(minimum=1, maximum=MAX_QUANTITY, required=True)
     quarantined = Flag()
+    opened_on = Day()
 
 
 class MovementCreate(Schema):
-    """A receipt, an issue, a write-off or a quarantine; `occurred_at` is now where absent.
+    """A receipt, an issue, a write-off, a quarantine or a release; `occurred_at` is now where absent.
 
-    Reasons of a receipt: donation, purchase, opening; of an issue: handed_out, used; of a write-off: expired, damaged,
-    lost, recalled, handed_over; of a quarantine: expired, damaged, recalled; of each: other.
+    A release takes out of quarantine what was found good or is mended, in part or all: not of a prohibited item or of a
+    lot that is recalled or expired.
 
     `counterparty` is whom it came from or went to, `witness` who saw it, both by name as on the paper and both welcome
     on every document. Needed: both where a write-off's reason is handed_over; a witness for each quarantine and
@@ -188,7 +223,7 @@ class MovementCreate(Schema):
     """
 
     kind = Choice(RecordableKind, required=True)
-    reason = Choice(MovementReason, required=True)
+    reason = Choice(MovementReason, required=True, metadata={"description": _reasons_of_kinds(RECORDABLE)})
     note = Text(max_length=500)
     occurred_at = Moment()
     counterparty = Text(max_length=100)
@@ -207,8 +242,11 @@ class MovementCreate(Schema):
 
     @validates_schema
     def check_quarantined(self, data: dict[str, Any], **_options: Any) -> None:
-        if data["kind"] != RecordableKind.WRITE_OFF and any("quarantined" in line for line in data["lines"]):
-            raise fault("only_written_off", "What is in quarantine is only written off.", "lines")
+        leaves = data["kind"] in (RecordableKind.WRITE_OFF, RecordableKind.RELEASE)
+        if not leaves and any("quarantined" in line for line in data["lines"]):
+            raise fault("only_written_off", "What is in quarantine is written off or released.", "lines")
+        if data["kind"] != RecordableKind.RELEASE and any("opened_on" in line for line in data["lines"]):
+            raise fault("only_released", "Only a release names the day of opening.", "lines")
 
     @validates_schema
     def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
@@ -229,7 +267,11 @@ class StockImportQuery(Schema):
 
     dry_run = FlagParameter(load_default=False)
     create_items = FlagParameter(load_default=False)
-    reason = Choice(MovementReason, load_default=MovementReason.OPENING)
+    reason = Choice(
+        MovementReason,
+        load_default=MovementReason.OPENING,
+        metadata={"description": _reasons_of_kinds([MovementKind.RECEIPT])},
+    )
     note = Text(max_length=500)
     occurred_at = Moment()
 
@@ -303,7 +345,7 @@ class MovementRead(Schema):
 class ReversalCreate(Schema):
     """Why a movement is undone: mistake or other. What takes a prohibited item away names who saw it."""
 
-    reason = Choice(MovementReason, required=True)
+    reason = Choice(MovementReason, required=True, metadata={"description": _reasons_of_kinds([MovementKind.REVERSAL])})
     note = Text(max_length=500)
     witness = Text(max_length=100)
 
@@ -344,7 +386,8 @@ class RecallRead(Schema):
     """A lot that is called back from all stations below an organization.
 
     `station_count` stations have, or had, something of it; `open_station_count` of them have something outside of
-    quarantine still: on the shelf, lent or under way. `quarantined` is how much is in quarantine.
+    quarantine still: on the shelf, lent or under way. `quarantined` is how much is in quarantine; once the recall
+    has ended, each station releases what of it is good, by a movement.
     """
 
     id = Id(required=True)
@@ -393,4 +436,11 @@ class RecallIssueRead(Schema):
 
 def _check_reason(kind: MovementKind, reason: MovementReason) -> None:
     if reason not in REASONS[kind]:
-        raise fault("reason_of_another_kind", "This is no reason for such a movement.", "reason")
+        raise ValidationError(
+            Fault(
+                "reason_of_another_kind",
+                "This is no reason for such a movement; it takes one of: %(reasons)s.",
+                reasons=_reasons_of(kind),
+            ),
+            "reason",
+        )

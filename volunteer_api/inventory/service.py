@@ -36,23 +36,27 @@ from volunteer_api.inventory.models import (
 )
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
+    BeforeLastCount,
     CounterpartyMissing,
     ExpiryDateMissing,
     NotReversibleByHand,
     OpeningChangesNothing,
     ReceiptOfExpired,
     ReversalNotReversible,
+    StockTooLow,
     WitnessIsHandler,
     WitnessMissing,
 )
 from volunteer_api.inventory.queries import Document
+from volunteer_api.inventory.releases import plan_release
 from volunteer_api.inventory.shelf import Change, Shelf
 
 
 class Line(TypedDict):
     """One item of a movement. `quantity` is positive; without a lot, what expires first is taken.
 
-    `quarantined` writes off what is in quarantine.
+    `quarantined` writes off what is in quarantine; a release takes from nowhere else, and its `opened_on` says on which
+    day this was opened.
     """
 
     item_id: UUID
@@ -60,6 +64,7 @@ class Line(TypedDict):
     lot_number: NotRequired[str]
     expires_on: NotRequired[date]
     quarantined: NotRequired[bool]
+    opened_on: NotRequired[date]
 
 
 def record_movement(
@@ -74,14 +79,15 @@ def record_movement(
     counterparty: str | None = None,
     witness: str | None = None,
 ) -> Document:
-    """Record a receipt, an issue, a write-off or a quarantine, with everything on its lines or nothing.
+    """Record a receipt, an issue, a write-off, a quarantine or a release, with everything on its lines or nothing.
 
-    What is quarantined stays on the shelf, in a portion that nothing is issued from; its reversal releases it. A
-    prohibited item that is found and was never booked comes into the books by its quarantine.
+    What is quarantined stays on the shelf, in a portion that nothing is issued from. A release takes some of it back
+    into use, or the quarantine's reversal all that it took. A prohibited item that is found and was never booked comes
+    into the books by its quarantine.
 
     Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, StockTooLow, LotExpired, LotRecalled,
     LotExpiryDiffers, OccurredInFuture, TooFarBack, LaterBalanceNegative, MonthClosed, BeforeLastCount,
-    CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
+    OpenedInQuarantine, OpeningChangesNothing, CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
     """
     posting = ledger.begin(station_id, [line["item_id"] for line in lines], occurred_at=occurred_at)
     movement_kind = MovementKind(kind)
@@ -90,9 +96,7 @@ def record_movement(
     if witness is not None:
         _require_another(witness, actor_id)
     changes = [
-        change
-        for line in _with_dates(lines)
-        for change in _plan(kind, posting.shelf, posting.items[line["item_id"]], line)
+        change for line in _with_dates(lines) for change in _plan(kind, posting, posting.items[line["item_id"]], line)
     ]
     return posting.write(
         changes,
@@ -171,7 +175,11 @@ def reverse_movement(
         raise NotReversibleByHand(members={"kind": movement.kind})
     posting = ledger.begin(movement.station_id, [entry.item_id for entry in _entries_of(movement)])
     if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
-        ledger.require_uncounted_since(posting, movement)
+        try:
+            ledger.require_uncounted_since(posting, movement)
+        except BeforeLastCount as problem:
+            problem.is_undoing = True
+            raise
     return write_reversal(posting, movement, actor_id=actor_id, reason=reason, note=note, witness=witness)
 
 
@@ -199,9 +207,15 @@ def write_reversal(
     else:
         _require_none_prohibited([posting.items[entry.item_id] for entry in entries if entry.quantity > 0])
     if changes is None:
-        changes = [
-            change for entry in entries for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
-        ]
+        try:
+            changes = [
+                change
+                for entry in entries
+                for change in _plan_reversed(posting.shelf, posting.items[entry.item_id], entry)
+            ]
+        except StockTooLow as problem:
+            problem.is_undoing = True
+            raise
     return posting.write(
         changes,
         actor_id=actor_id,
@@ -291,7 +305,8 @@ def _with_dates(lines: Sequence[Line]) -> list[Line]:
     return completed
 
 
-def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Change]:
+def _plan(kind: RecordableKind, posting: Posting, item: Item, line: Line) -> list[Change]:
+    shelf = posting.shelf
     # What is found nevertheless has to leave the shelf somehow: only quarantine and write-off take a prohibited item.
     if item.prohibited and kind not in (RecordableKind.WRITE_OFF, RecordableKind.QUARANTINE):
         raise prohibited_item(item)
@@ -299,6 +314,15 @@ def _plan(kind: RecordableKind, shelf: Shelf, item: Item, line: Line) -> list[Ch
         return [plan_receipt(shelf, item, line)]
     if kind == RecordableKind.QUARANTINE:
         return _plan_quarantine(shelf, item, line)
+    if kind == RecordableKind.RELEASE:
+        return plan_release(
+            posting,
+            item,
+            line["quantity"],
+            lot_number=line.get("lot_number"),
+            expires_on=line.get("expires_on"),
+            opened_on=line.get("opened_on"),
+        )
     return shelf.take(
         item,
         line["quantity"],

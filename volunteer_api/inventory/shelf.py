@@ -143,7 +143,11 @@ class Shelf:
                     _compare_expiry(item, lot, expires_on)
         good = [lot for lot in lots if expired_too or (item.id, fold(lot.number)) not in self.recalled]
         usable = [lot for lot in good if expired_too or not self._has_expired(lot)]
-        self._require(item, quantity, number, usable, good, lots)
+        quarantined = None if portion == QUARANTINED else self._quarantined(item, number)
+        if quarantined and not expired_too and number is not None and (item.id, fold(number)) in self.recalled:
+            # All of it lies there, and that there is too little is not why none is given.
+            raise _recalled(item, number, quarantined)
+        self._require(item, quantity, number, usable, good, lots, quarantined)
         usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.portion == SEALED, lot.number, lot.portion))
         return self._draw(item, quantity, usable)
 
@@ -154,6 +158,13 @@ class Shelf:
             lot.free
             for lot in self.lots[item.id].values()
             if lot.portion != QUARANTINED and (number is None or same_lot(lot.number, number))
+        )
+
+    def _quarantined(self, item: Item, number: str | None) -> int:
+        return sum(
+            lot.balance
+            for lot in self.lots[item.id].values()
+            if lot.portion == QUARANTINED and (number is None or same_lot(lot.number, number))
         )
 
     def _written(self, item: Item, number: str) -> str:
@@ -173,7 +184,14 @@ class Shelf:
         return changes
 
     def _require(
-        self, item: Item, quantity: int, number: str | None, usable: list[Lot], good: list[Lot], lots: list[Lot]
+        self,
+        item: Item,
+        quantity: int,
+        number: str | None,
+        usable: list[Lot],
+        good: list[Lot],
+        lots: list[Lot],
+        quarantined: int | None,
     ) -> None:
         free = sum(lot.free for lot in usable)
         if free >= quantity:
@@ -189,18 +207,20 @@ class Shelf:
                 },
                 item=item.name,
                 free=free,
+                unit=item.unit,
             )
         expired = sum(lot.balance for lot in good) - held
         recalled = sum(lot.balance for lot in lots) - expired - held
         if recalled and held + expired + recalled >= quantity > held + expired:
-            raise LotRecalled(members={"item": named(item), "lot_number": number, "recalled": recalled}, item=item.name)
+            raise _recalled(item, number, recalled)
         if expired and held + expired >= quantity:
             raise LotExpired(
                 members={"item": named(item), "lot_number": number, "balance": held, "expired": expired},
                 item=item.name,
                 expired=expired,
+                unit=item.unit,
             )
-        raise stock_too_low(item, number, balance=held, requested=quantity)
+        raise stock_too_low(item, number, balance=held, requested=quantity, quarantined=quarantined)
 
     def _has_expired(self, lot: Lot) -> bool:
         return lot.expires_on is not None and lot.expires_on < self.day
@@ -230,14 +250,28 @@ class Shelf:
             lot.free = min(lot.free, closing[item_id, number, portion])
 
 
-def stock_too_low(item: Item, lot_number: str | None, *, balance: int, requested: int) -> StockTooLow:
-    """The refusal that names the item and what there is of it."""
+def stock_too_low(
+    item: Item, lot_number: str | None, *, balance: int, requested: int, quarantined: int | None
+) -> StockTooLow:
+    """The refusal that names the item, what there is of it, and what in quarantine (None: that is what was asked)."""
     return StockTooLow(
-        members={"item": named(item), "lot_number": lot_number or None, "balance": balance, "requested": requested},
+        members={
+            "item": named(item),
+            "lot_number": lot_number or None,
+            "balance": balance,
+            "requested": requested,
+            "quarantined": quarantined,
+        },
         item=item.name,
+        unit=item.unit,
+        lot_number=lot_number or "",
         balance=balance,
         requested=requested,
     )
+
+
+def _recalled(item: Item, lot_number: str | None, recalled: int) -> LotRecalled:
+    return LotRecalled(members={"item": named(item), "lot_number": lot_number, "recalled": recalled}, item=item.name)
 
 
 def _of_number(lots: Iterable[Lot], number: str, quantity: int) -> list[Lot]:
@@ -254,4 +288,5 @@ def _compare_expiry(item: Item, lot: Lot, expires_on: date | None) -> None:
             members={"item": named(item), "lot_number": lot.number or None, "expires_on": stored},
             item=item.name,
             lot_number=lot.number,
+            expires_on=stored or "—",
         )

@@ -1,6 +1,7 @@
 """Who lends and takes back where, and who sees loans and numbered pieces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -54,7 +55,8 @@ def to_see_loan(principal: Principal, loan_id: UUID) -> Loan:
 def to_extend(principal: Principal, loan_id: UUID) -> Loan:
     """Whoever moves the stock of the station that lent it, and who serves there now."""
     loan = _loan(loan_id)
-    require_serving(principal, Permission.STOCK_MOVE, load_station(loan.station_id))
+    with _seen_by_borrower(principal, loan):
+        require_serving(principal, Permission.STOCK_MOVE, load_station(loan.station_id))
     return loan
 
 
@@ -70,7 +72,7 @@ def to_undo_return(principal: Principal, loan_id: UUID, return_id: UUID) -> Loan
     found = db.session.get(LoanReturn, return_id)
     if found is None or found.loan_id != loan_id:
         raise NotFound()
-    require_taking_back(principal, found.station_id, writes_off=found.written_off)
+    require_taking_back(principal, _loan(loan_id), found.station_id, writes_off=found.written_off)
     return found
 
 
@@ -143,14 +145,15 @@ def require_serving(principal: Principal, permission: Permission, station: Stati
             raise
 
 
-def require_taking_back(principal: Principal, station_id: UUID, *, writes_off: bool) -> None:
+def require_taking_back(principal: Principal, loan: Loan, station_id: UUID, *, writes_off: bool) -> None:
     """Let pass who may take something back at a station, or write it off there.
 
     Raises NotFound (404), Forbidden or WriteOffForbidden (403): who only serves there writes nothing off.
     """
     station = load_station(station_id)
     if not writes_off:
-        require_serving(principal, Permission.STOCK_MOVE, station)
+        with _seen_by_borrower(principal, loan):
+            require_serving(principal, Permission.STOCK_MOVE, station)
         return
     try:
         require_at(principal, Permission.STOCK_MOVE, station)
@@ -170,6 +173,17 @@ def reach(principal: Principal, station_id: UUID | None) -> Select[UUID]:
         return queries.stations_in_reach(principal.volunteer_id, Permission.STOCK_READ)
     require_serving(principal, Permission.STOCK_READ, load_station(station_id))
     return select(Station.id).where(Station.id == station_id)
+
+
+@contextmanager
+def _seen_by_borrower(principal: Principal, loan: Loan) -> Iterator[None]:
+    """Who borrowed reads the loan, so that it is no secret from her: Forbidden (403) in place of NotFound."""
+    try:
+        yield
+    except NotFound as error:
+        if loan.volunteer_id == principal.volunteer_id:
+            raise Forbidden() from error
+        raise
 
 
 def _serves(principal: Principal, station_id: UUID | None) -> bool:

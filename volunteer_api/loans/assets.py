@@ -241,7 +241,7 @@ Plan = Callable[[Posting, Asset], Sequence[Change]]
 # What a change of state is in the ledger; what stands not here is none that a person makes.
 STEPS: dict[Step, tuple[MovementKind, MovementReason, Plan]] = {
     (AssetState.IN_STOCK, AssetState.REPAIR): (MovementKind.QUARANTINE, MovementReason.DAMAGED, _into_repair),
-    (AssetState.REPAIR, AssetState.IN_STOCK): (MovementKind.QUARANTINE, MovementReason.OTHER, _repaired),
+    (AssetState.REPAIR, AssetState.IN_STOCK): (MovementKind.RELEASE, MovementReason.OTHER, _repaired),
     (AssetState.IN_STOCK, AssetState.RETIRED): (MovementKind.WRITE_OFF, MovementReason.OTHER, _from_shelf),
     (AssetState.REPAIR, AssetState.RETIRED): (MovementKind.WRITE_OFF, MovementReason.DAMAGED, _from_repair),
     (AssetState.IN_STOCK, AssetState.LOST): (MovementKind.WRITE_OFF, MovementReason.LOST, _from_shelf),

@@ -11,14 +11,19 @@ from sqlalchemy import func, or_, select, text, update
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.reencryption import SealedColumn
-from volunteer_api.core import clock, keyring
+from volunteer_api.core import audit, clock, keyring
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import row_count
 from volunteer_api.loans.models import Loan
 from volunteer_api.loans.problems import BorrowerForgotten, BorrowerIsVolunteer, BorrowerUnknown, OwnLoan, TooManyLoans
 
 PURPOSE = "borrowers"
+# Per person: nobody tries a street's phones.
+PHONES_LOOKED_UP = "60/hour"
 # For whoever seals anew what an older key sealed.
 SEALED = (SealedColumn(PURPOSE, Loan.id, Loan.id, Loan.borrower),)
 
@@ -50,16 +55,35 @@ def phone_digest(phone: str) -> bytes:
 def columns_of(borrower: Mapping[str, Any], loan_id: UUID) -> dict[str, Any]:
     """The loan's columns for a borrower {volunteer_id} or {volunteer_number} or {name, phone}.
 
+    Who is registered with that phone and by that very name borrows by her account: she sees the loan and is reminded.
     Whoever has as many open loans as one may have is refused; two desks can't both lend the last one.
     Raises BorrowerUnknown, TooManyLoans (409).
     """
+    volunteer_id = _account(borrower)
     found: dict[str, Any]
-    if "phone" in borrower:
+    if volunteer_id is not None:
+        found = {"volunteer_id": volunteer_id}
+    elif "phone" in borrower:
         contact = Contact(borrower["name"], borrower["phone"])
         found = {"borrower": seal(contact, loan_id), "phone_digest": phone_digest(borrower["phone"])}
     else:
-        found = {"volunteer_id": _account(borrower)}
+        raise BorrowerUnknown()
     _check_open_loans(found)
+    return found
+
+
+def look_up_account(phone: str, *, by: UUID) -> UUID:
+    """The account of who stands at the desk and tells her phone; counted and audited, as look-ups of loans are.
+
+    Raises TooManyRequests (429), BorrowerUnknown (409).
+    """
+    spend(PHONES_LOOKED_UP, "borrowers looked up", who=str(by))
+    found = db.session.scalar(select(Volunteer.id).where(Volunteer.phone == phone, Volunteer.erased_at.is_(None)))
+    audit.record(
+        AuditAction.DATA_READ, actor_id=by, subject_id=found, what="borrower", by="phone", found=int(found is not None)
+    )
+    if found is None:
+        raise BorrowerUnknown()
     return found
 
 
@@ -123,16 +147,16 @@ def forget() -> int:
     )
 
 
-def _account(borrower: Mapping[str, Any]) -> UUID:
+def _account(borrower: Mapping[str, Any]) -> UUID | None:
     found = select(Volunteer.id).where(Volunteer.erased_at.is_(None))
     if "volunteer_id" in borrower:
         found = found.where(Volunteer.id == borrower["volunteer_id"])
+    elif "volunteer_number" in borrower:
+        found = found.where(Volunteer.volunteer_number == fold(borrower["volunteer_number"]))
     else:
-        found = found.where(Volunteer.volunteer_number == borrower["volunteer_number"].upper())
-    volunteer_id = db.session.scalar(found)
-    if volunteer_id is None:
-        raise BorrowerUnknown()
-    return volunteer_id
+        # A number alone may have gone to somebody else: nobody owes what a stranger borrowed.
+        found = found.where(Volunteer.phone == borrower["phone"], Volunteer.name == borrower["name"])
+    return db.session.scalar(found)
 
 
 def _check_open_loans(columns: Mapping[str, Any]) -> None:

@@ -96,7 +96,7 @@ def look_up_loans(principal: Principal, body: dict[str, Any]) -> dict[str, Seque
 def return_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanView:
     """Take back a loan, or a part of it, at a station that you serve; or write off what is lost."""
     writes_off = body.get("write_off", False) or body["condition"] == "lost"
-    access.require_taking_back(principal, body["station_id"], writes_off=writes_off)
+    access.require_taking_back(principal, loan, body["station_id"], writes_off=writes_off)
     return returns.take_back(loan, actor_id=principal.volunteer_id, **body)
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from volunteer_api.catalog.models import Item
-from volunteer_api.core import clock
+from volunteer_api.core.settings import settings
 from volunteer_api.loans.models import Loan, LoanReturn, ReturnCondition
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
@@ -13,6 +13,12 @@ LOAN_MADE = templates.register(
     "loan_made",
     "You borrowed something",
     "%(quantity)s of %(item)s are lent to you until %(day)s. Slip %(slip)s.",
+    Group.LOANS,
+)
+LOAN_EXTENDED = templates.register(
+    "loan_extended",
+    "You may keep longer what you borrowed",
+    "%(quantity)s of %(item)s are lent to you until %(day)s now. Slip %(slip)s.",
     Group.LOANS,
 )
 LOAN_RETURNED = templates.register(
@@ -39,7 +45,7 @@ LOAN_OVERDUE = templates.register(
 LOANS_OVERDUE_AT_DESK = templates.register(
     "loans_overdue_at_desk",
     "Loans are overdue",
-    "%(count)s loans of %(station)s are overdue since lately. Call the passers-by among the borrowers.",
+    "%(count)s loans of %(station)s have become overdue. Call the passers-by among the borrowers.",
     Group.LOANS,
 )
 LOAN_AT_ERASURE = templates.register(
@@ -62,7 +68,8 @@ def tell_borrower(loan: Loan, item: Item, kind: str, *, quantity: int | None = N
             "slip": loan.slip_number,
             "item": item.name,
             "quantity": str(quantity or loan.outstanding),
-            "day": clock.local_date(loan.due_at).isoformat(),
+            # With the hour: what is due before a day would seem to be due the day before.
+            "day": f"{loan.due_at.astimezone(settings().zone):%Y-%m-%d %H:%M}",
         },
         dedup_key=f"{kind}:{loan.id}:{stage}",
     )

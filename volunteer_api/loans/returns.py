@@ -139,6 +139,8 @@ def _move_piece(asset_id: UUID, found: LoanReturn, document: Document) -> None:
     asset.station_id, asset.state = found.station_id, left_as(found, document)
     if found.condition == ReturnCondition.DAMAGED:
         asset.condition = AssetCondition.DAMAGED
+        # Who mends it reads there what is broken.
+        asset.note = found.note or asset.note
     db.session.flush()
 
 

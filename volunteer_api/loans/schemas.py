@@ -90,7 +90,10 @@ class BorrowerRead(Schema):
 
 
 class BorrowerGiven(Schema):
-    """A volunteer by id or number, or a passer-by by name and phone."""
+    """A volunteer by id, number or the phone that she is registered with, or a passer-by by name and phone.
+
+    A phone alone of nobody is refused (`borrower_unknown`). A name and phone that are those of an account mean it.
+    """
 
     volunteer_id = Id()
     volunteer_number = Text(max_length=20)
@@ -99,12 +102,14 @@ class BorrowerGiven(Schema):
 
     @validates_schema
     def check_one(self, data: dict[str, Any], **_options: Any) -> None:
-        if set(data) not in ({"volunteer_id"}, {"volunteer_number"}, {"name", "phone"}):
-            raise fault("one_of", "Give a volunteer's id or number, or else a name and a phone.")
+        if set(data) not in ({"volunteer_id"}, {"volunteer_number"}, {"phone"}, {"name", "phone"}):
+            raise fault("one_of", "Give a volunteer's id, number or phone, or else a name and a phone.")
 
 
 class LoanCreate(Schema):
-    """So many of a durable, or one numbered piece. Without `due_at`, it is due in the days of the deployment's rule."""
+    """So many of a durable, or one numbered piece. Without `due_at`, it is due in the days of the deployment's rule,
+    when the desk closes.
+    """
 
     item_id = Id()
     asset_id = Id()

@@ -6,7 +6,8 @@ order of their ids, the loan.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,9 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
+from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
+from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.models import SEALED
 from volunteer_api.inventory.models import MovementKind as Kind
@@ -40,12 +43,15 @@ from volunteer_api.loans.problems import (
     NotLendable,
 )
 from volunteer_api.loans.queries import LoanView
+from volunteer_api.stations.models import Station
+from volunteer_api.stations.opening import spans_on
+from volunteer_api.stations.views import schedule_of
 
 # 31 to the eighth are 850 milliards: nobody finds one by trying, and eight letters can be read aloud.
 SLIP_LENGTH = 8
-# Per person: a desk on a rainy day looks up that many slips, but nobody tries a street's phones.
+# Per person: a desk on a rainy day looks up that many slips.
 SLIPS_LOOKED_UP = "600/hour"
-PHONES_LOOKED_UP = "60/hour"
+LAST_MINUTE = time(23, 59)
 
 
 def lend(
@@ -58,18 +64,51 @@ def lend(
     quantity: int = 1,
     due_at: datetime | None = None,
 ) -> LoanView:
-    """Lend so many of an item, or one numbered piece, to {volunteer_id}, {volunteer_number} or {name, phone}.
+    """Lend so many of an item, or one numbered piece, to {volunteer_id}, {volunteer_number}, {phone} or {name, phone}.
 
-    Without `due_at` it is due in `loan_days`. Raises NotFound (404), BorrowerUnknown, TooManyLoans, DueInPast,
-    DueTooLate, StationClosed, ItemUnknown, NotLendable, ProhibitedItem, AssetNotInStock, AssetElsewhere, StockTooLow,
-    LotExpired or PiecesNumbered (409).
+    A phone alone is that of an account, which is looked up, counted and audited whatever comes of it. Without `due_at`
+    it is due at the end of the day in `loan_days`. Raises NotFound (404), TooManyRequests (429), BorrowerUnknown,
+    TooManyLoans, DueInPast, DueTooLate, StationClosed, ItemUnknown, NotLendable, ProhibitedItem, AssetNotInStock,
+    AssetElsewhere, StockTooLow, LotExpired or PiecesNumbered (409).
     """
+    work = partial(
+        _lend,
+        station_id=station_id,
+        actor_id=actor_id,
+        item_id=item_id,
+        asset_id=asset_id,
+        quantity=quantity,
+        due_at=due_at,
+    )
+    if set(borrower) != {"phone"}:
+        return work(borrower)
+    try:
+        found = borrowers.look_up_account(borrower["phone"], by=actor_id)
+        return attempt(partial(work, {"volunteer_id": found}))
+    except Problem as problem:
+        # Whoever is refused has learned who is registered: that stays counted, and what was begun is undone.
+        problem.keeps_writes = True
+        raise
+
+
+def _lend(
+    borrower: Mapping[str, Any],
+    *,
+    station_id: UUID,
+    actor_id: UUID,
+    item_id: UUID | None,
+    asset_id: UUID | None,
+    quantity: int,
+    due_at: datetime | None,
+) -> LoanView:
     loan_id = ids.new_id()
     columns = borrowers.columns_of(borrower, loan_id)
     hold_stations(station_id)
     lent_at = clock.now()
-    due_at = due_at or lent_at + timedelta(days=rules().loan_days)
-    _check_due(due_at, lent_at)
+    if due_at is None:
+        due_at = _due_by_default(station_id, lent_at)
+    else:
+        _check_due(due_at, lent_at)
     asset = _piece(asset_id, station_id) if asset_id is not None else None
     item = _lendable(asset.item_id if asset is not None else item_id)
     posting = ledger.begin(station_id, [item.id])
@@ -118,6 +157,8 @@ def extend(loan: Loan, *, actor_id: UUID, due_at: datetime) -> LoanView:
     loan.due_at, loan.extended_count = due_at, loan.extended_count + 1
     loan.remind_at = next_reminder(due_at, now)
     db.session.flush()
+    item = load_items([loan.item_id])[loan.item_id]
+    news.tell_borrower(loan, item, news.LOAN_EXTENDED, stage=str(loan.extended_count))
     return queries.read_loan(loan.id, reader_id=actor_id)
 
 
@@ -130,7 +171,7 @@ def look_up(
     """
     spend(SLIPS_LOOKED_UP, "loans looked up", who=str(by.volunteer_id))
     if phone is not None:
-        spend(PHONES_LOOKED_UP, "borrowers looked up", who=str(by.volunteer_id))
+        spend(borrowers.PHONES_LOOKED_UP, "borrowers looked up", who=str(by.volunteer_id))
         kind, found = "phone", queries.find_by_phone(phone, reader_id=by.volunteer_id)
     elif slip_number is not None:
         kind, found = "slip_number", queries.find_by_slip(plain_slip(slip_number), reader_id=by.volunteer_id)
@@ -178,6 +219,15 @@ def lock(loan: Loan) -> None:
 def already_returned(loan: Loan) -> AlreadyReturned:
     """The refusal of what is over."""
     return AlreadyReturned(members={"closed_at": told(loan.closed_at)})
+
+
+def _due_by_default(station_id: UUID, lent_at: datetime) -> datetime:
+    """When the desk closes on the day in `loan_days`; at the end of that day where it has no hours then."""
+    day = clock.local_date(lent_at + timedelta(days=rules().loan_days))
+    closes = [closes for _, closes in spans_on(schedule_of(db.session.get_one(Station, station_id)), day)]
+    last = LAST_MINUTE.hour * 60 + LAST_MINUTE.minute
+    hours, minutes = divmod(min(max(closes, default=last), last), 60)
+    return clock.at_local(day, time(hours, minutes))
 
 
 def _check_due(due_at: datetime, now: datetime) -> None:

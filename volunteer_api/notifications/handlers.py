@@ -10,10 +10,12 @@ from volunteer_api.accounts.events import (
     DeviceSessionEnded,
     ErasureIsNear,
     ErasureRequested,
+    ErasureTakenBack,
     GuardianWithdrew,
     PasswordChanged,
     PhoneChanged,
     PhoneReleased,
+    TokenReused,
     VolunteerErased,
 )
 from volunteer_api.accounts.models import DeviceSession
@@ -37,6 +39,23 @@ from volunteer_api.notifications.service import notify
 def tell_of_request(event: ErasureRequested) -> None:
     """Tell all the person's phones: whoever asked may be somebody else."""
     _tell(event.volunteer_id, NotificationKind.ERASURE_REQUESTED, event.erases_at)
+
+
+@on(ErasureTakenBack)
+def tell_that_it_stays(event: ErasureTakenBack) -> None:
+    """The newest word is no longer that the account goes."""
+    _tell_now(event.volunteer_id, NotificationKind.ERASURE_TAKEN_BACK)
+
+
+@on(TokenReused)
+def tell_of_reuse(event: TokenReused) -> None:
+    """The owner may have another device, and a thief a copy of this one's key."""
+    notify(
+        volunteer_id=event.volunteer_id,
+        kind=NotificationKind.TOKEN_REUSED,
+        values={"session_id": str(event.session_id)},
+        dedup_key=f"{NotificationKind.TOKEN_REUSED}:{event.session_id}",
+    )
 
 
 @on(ErasureIsNear)
@@ -133,7 +152,7 @@ def _tell(volunteer_id: UUID, kind: NotificationKind, erases_at: datetime) -> No
     notify(
         volunteer_id=volunteer_id,
         kind=kind,
-        values={"day": clock.local_date(erases_at).isoformat(), "erases_at": erases_at.isoformat()},
+        values={"day": clock.local_date(erases_at).isoformat(), "erases_at": clock.stamp(erases_at)},
         dedup_key=f"{kind}:{volunteer_id}:{erases_at.isoformat()}",
     )
 

@@ -30,6 +30,8 @@ class NotificationKind(StrEnum):
     GRANT_REVOKED = "grant_revoked"
     ERASURE_REQUESTED = "erasure_requested"
     ERASURE_NEAR = "erasure_near"
+    ERASURE_TAKEN_BACK = "erasure_taken_back"
+    TOKEN_REUSED = "token_reused"  # noqa: S105  # a word, not a secret
     PHONE_CHANGED = "phone_changed"
     PHONE_RELEASED = "phone_released"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret

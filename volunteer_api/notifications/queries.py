@@ -54,15 +54,27 @@ def own_notifications(volunteer_id: UUID, *those: ColumnElement[bool], limit: in
 
 
 def named(contents: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """The values of notifications with the `name` that each `person_id` has now. One statement where there is any."""
+    """The values of notifications with the `name` that each `person_id` has now. One statement where there is any.
+
+    Older rows end their moments otherwise than phones are told: `+00:00` becomes `Z`.
+    """
     wanted = {UUID(values["person_id"]) for values in contents if "person_id" in values}
     names: dict[str, str] = {}
     if wanted:
         known = db.session.execute(select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(wanted)))
         names = {str(volunteer_id): name for volunteer_id, name in known}
     return [
-        {**values, "name": names[values["person_id"]]} if "person_id" in values else dict(values) for values in contents
+        {
+            name: value.removesuffix("+00:00") + "Z" if _ends_otherwise(name, value) else value
+            for name, value in one.items()
+        }
+        | ({"name": names[one["person_id"]]} if "person_id" in one else {})
+        for one in contents
     ]
+
+
+def _ends_otherwise(name: str, value: str) -> bool:
+    return name.endswith("_at") and value.endswith("+00:00")
 
 
 def unread_count(volunteer_id: UUID) -> int:

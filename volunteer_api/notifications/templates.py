@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from volunteer_api.core import texts
+from volunteer_api.core.told_times import told_span
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 
 
 @dataclass(frozen=True)
 class Template:
-    """A title, and a body which the notification's values fill; `%(name)s` is the name of the person `person_id`."""
+    """A title, and a body which the notification's values fill.
+
+    `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`.
+    """
 
     title: str
     body: str
@@ -48,9 +54,11 @@ TEMPLATES: dict[str, Template] = {
     NotificationKind.LEADERSHIP_CHANGED: Template(
         "The team has a new leader", "%(name)s now leads %(team)s.", Group.TEAMS
     ),
-    NotificationKind.GRANT_GIVEN: Template("You have a new role", "You now hold a role at %(scope)s.", Group.ROLES),
+    NotificationKind.GRANT_GIVEN: Template(
+        "You have a new role", "You now hold the role of %(role)s at %(scope)s.", Group.ROLES
+    ),
     NotificationKind.GRANT_REVOKED: Template(
-        "A role of yours has ended", "You no longer hold a role at %(scope)s.", Group.ROLES
+        "A role of yours has ended", "You no longer hold the role of %(role)s at %(scope)s.", Group.ROLES
     ),
     NotificationKind.ERASURE_REQUESTED: Template(
         "Your account will be erased", "It is erased on %(day)s. Until then you can take this back.", Group.SECURITY
@@ -58,6 +66,15 @@ TEMPLATES: dict[str, Template] = {
     NotificationKind.ERASURE_NEAR: Template(
         "Your account is erased soon",
         "It is erased on %(day)s, and with it what we know of you. This is the last chance to take it back.",
+        Group.SECURITY,
+    ),
+    NotificationKind.ERASURE_TAKEN_BACK: Template(
+        "Your account stays", "It is not erased: that was taken back.", Group.SECURITY
+    ),
+    NotificationKind.TOKEN_REUSED: Template(
+        "A device was signed out",
+        "Somebody may have copied its key. If it was not your own phone, restored from a backup, end the other "
+        "sessions and set a new password.",
         Group.SECURITY,
     ),
     NotificationKind.PHONE_CHANGED: Template(
@@ -83,18 +100,46 @@ TEMPLATES: dict[str, Template] = {
 }
 
 
+WORDS: dict[str, Mapping[str, texts.Word]] = {}
+
+
 def register(kind: str, title: str, body: str, group: Group) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
     TEMPLATES[kind] = Template(title, body, group)
     return kind
 
 
+def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:
+    """Let the codes that this member of values has be told in words; what is none of them is told as it is."""
+    WORDS[member] = words
+
+
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
-    return texts.translate(template.title), texts.translate(template.body) % values
+    return texts.translate(template.title), texts.translate(template.body) % _told(values)
 
 
 def group_of(kind: str) -> Group:
     """The group of a kind, under which its reader switches it on and off. Raises KeyError for an unknown kind."""
     return TEMPLATES[kind].group
+
+
+def _told(values: Mapping[str, str]) -> dict[str, str]:
+    """The values as a sentence has them."""
+    # Some older rows name nobody.
+    told = {"name": texts.translate("A volunteer"), **values}
+    told |= {name: texts.translate(words[told[name]]) for name, words in WORDS.items() if told.get(name) in words}
+    times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
+    if "activity" in values and times:
+        told["activity"] = texts.translate(
+            "%(activity)s (%(when)s)", activity=values["activity"], when=" → ".join(times)
+        )
+    return told
+
+
+def _span(values: Mapping[str, str], prefix: str) -> str:
+    # Older rows don't tell the end.
+    ends_at = values.get(prefix + "ends_at")
+    starts_at = datetime.fromisoformat(values[prefix + "starts_at"])
+    return told_span(starts_at, datetime.fromisoformat(ends_at) if ends_at is not None else None)

@@ -18,8 +18,11 @@ from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
+from volunteer_api.notifications.groups import Group
+from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import notify
-from volunteer_api.organizations import queries
+from volunteer_api.notifications.templates import register, tell_in_words
+from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role, ScopeType
 from volunteer_api.organizations.problems import (
@@ -30,6 +33,13 @@ from volunteer_api.organizations.problems import (
     VolunteerUnknown,
 )
 
+tell_in_words("role", words.ROLES)
+MERGED = register(
+    "grant_ended_by_merging",
+    "A role of yours has ended",
+    "%(scope)s was merged into %(into)s: you no longer hold the role of %(role)s there.",
+    Group.ROLES,
+)
 MOST_AT_ONCE = 1000
 # Per account, beside the thirty of an hour: the district's 58 stations get their managers on one day, and nobody goes
 # through a list of phones.
@@ -234,13 +244,14 @@ def revoke(grant_id: UUID, *, by: Principal) -> None:
     _end(held, actor_id=by.volunteer_id, reason="revoked")
 
 
-def end_all_on(organization: Organization, *, actor_id: UUID | None) -> None:
-    """End every grant that names this organization: it is merged. Its holders hear of it."""
+def end_all_on(organization: Organization, *, into: Organization, actor_id: UUID | None) -> None:
+    """End every grant that names this organization: it is merged. Its holders hear of it, and into which."""
     over_it = (Grant.scope_type == ScopeType.ORGANIZATION, Grant.scope_id == organization.id)
     for held in db.session.scalars(
         select(Grant).where(*over_it, Grant.revoked_at.is_(None)).order_by(Grant.id).with_for_update()
     ).all():
-        _end(held, actor_id=actor_id, reason="merged")
+        _end(held, actor_id=actor_id, reason="merged", tell=False)
+        _tell(MERGED, held, organization.name, into=into.name)
     for waiting in db.session.scalars(select(PendingGrant).where(PendingGrant.scope_id == organization.id)).all():
         _lapse(waiting, actor_id=actor_id, reason="merged")
 
@@ -301,7 +312,7 @@ def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_i
 
 def _require_fit(role: Role, scope_type: ScopeType) -> None:
     if (role == Role.STATION_MANAGER) != (scope_type == ScopeType.STATION):
-        raise RoleDoesNotFit(role=role, scope_type=scope_type)
+        raise RoleDoesNotFit(role=words.ROLES[role], scope_type=words.SCOPES[scope_type])
 
 
 def _given(volunteer: Volunteer, role: Role, scope: Scope, organization_id: UUID, *, by: UUID | None) -> GrantView:
@@ -410,10 +421,10 @@ def _end(held: Grant, *, actor_id: UUID | None, reason: str, tell: bool = True) 
         **_details(held),
     )
     if tell:
-        _tell("grant_revoked", held, place.name)
+        _tell(NotificationKind.GRANT_REVOKED, held, place.name)
 
 
-def _tell(kind: str, held: Grant, place_name: str) -> None:
+def _tell(kind: str, held: Grant, place_name: str, **values: str) -> None:
     notify(
         volunteer_id=held.volunteer_id,
         kind=kind,
@@ -422,6 +433,7 @@ def _tell(kind: str, held: Grant, place_name: str) -> None:
             "role": str(held.role),
             "scope_type": str(held.scope_type),
             "scope_id": str(held.scope_id),
+            **values,
         },
         dedup_key=f"{kind}:{held.id}",
     )

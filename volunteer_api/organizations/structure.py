@@ -17,7 +17,7 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.unit_of_work import Rerun
-from volunteer_api.organizations import queries
+from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
 from volunteer_api.organizations.grants import end_all_on
 from volunteer_api.organizations.models import Organization, OrganizationKind, OrganizationPath, PathMember
@@ -42,7 +42,7 @@ def check_place(parent: Organization, kind: str, name: str) -> None:
 def check_kind(parent: Organization, kind: str) -> None:
     """Raise OrganizationKindMisplaced where the kind is not narrower than the parent's."""
     if KIND_ORDER.index(OrganizationKind(parent.kind)) >= KIND_ORDER.index(OrganizationKind(kind)):
-        raise OrganizationKindMisplaced(kind=kind, parent_kind=parent.kind)
+        raise OrganizationKindMisplaced(kind=words.KINDS[kind], parent_kind=words.KINDS[parent.kind])
 
 
 def check_names(parent_id: UUID, names: Sequence[str], *, apart_from: UUID | None = None) -> None:
@@ -140,7 +140,7 @@ def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = 
     organization.closed_at = clock.now()
     db.session.flush()
     repath(organization.id, [*child_ids, organization.id], into_id)
-    end_all_on(organization, actor_id=actor_id)
+    end_all_on(organization, into=into, actor_id=actor_id)
     events.publish(OrganizationMerged(organization_id=organization.id, into_id=into_id))
     audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, **merged)
     db.session.refresh(organization)

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, exists, func, select
 from sqlalchemy.orm import aliased
 
-from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.certificates.queries import star_level_held
 from volunteer_api.core import clock
@@ -22,7 +22,7 @@ NEXT_SIGN_UPS = 3
 
 
 def next_sign_ups(volunteer_id: UUID) -> Select[Any]:
-    """The volunteer's sign-ups for shifts that run or will, the first to start first."""
+    """The volunteer's sign-ups for shifts that run or will and that she has not left, the first to start first."""
     ahead = aliased(SignUp)
     place = (
         select(func.count())
@@ -34,23 +34,32 @@ def next_sign_ups(volunteer_id: UUID) -> Select[Any]:
         )
         .scalar_subquery()
     )
+    has_left = exists().where(
+        Attendance.shift_id == SignUp.shift_id,
+        Attendance.volunteer_id == SignUp.volunteer_id,
+        Attendance.checked_out_at.is_not(None),
+    )
     return (
         select(
             SignUp.id,
             SignUp.state,
             SignUp.team_id,
+            SignUp.asked_at,
+            ShiftRole,
             case((SignUp.state == SignUpState.WAITLISTED, place)).label("waitlist_position"),
             Shift,
             Activity,
         )
         .join(Shift, Shift.id == SignUp.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
         .where(
             SignUp.volunteer_id == volunteer_id,
             SignUp.state.in_(ACTIVE_SIGN_UPS),
             Shift.canceled_at.is_(None),
             Shift.ends_at > clock.now(),
             Activity.state == ActivityState.PUBLISHED,
+            ~has_left,
         )
         .order_by(Shift.starts_at, SignUp.id)
         .limit(NEXT_SIGN_UPS)

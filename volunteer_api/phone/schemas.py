@@ -26,7 +26,7 @@ from volunteer_api.notifications.schemas import NotificationRead
 from volunteer_api.organizations.schemas import HeldGrantRead
 from volunteer_api.phone.models import SyncType
 from volunteer_api.sign_ups.models import SignUpState
-from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpRead, SignUpShift
+from volunteer_api.sign_ups.schemas import SignUpActivity, SignUpRead, SignUpRole, SignUpShift
 from volunteer_api.stations.schemas import StationSummary
 from volunteer_api.teams.schemas import OwnMembershipRead
 
@@ -45,12 +45,17 @@ class Profile(Schema):
 
 
 class NextSignUp(Schema):
-    """A sign-up for a shift that is not over."""
+    """A sign-up for a shift that is not over, and that she has not checked out of.
+
+    Where `asked_at` is set the shift was moved then, and it is still to be said whether she comes.
+    """
 
     id = Id(required=True)
     state = Choice(SignUpState, required=True)
     waitlist_position = Count(required=True, allow_none=True)
     team_id = Id(required=True, allow_none=True)
+    role = Nested(SignUpRole, required=True, allow_none=True)
+    asked_at = Moment(required=True, allow_none=True)
     shift = Nested(SignUpShift, required=True)
     activity = Nested(SignUpActivity, required=True)
 
@@ -70,7 +75,10 @@ class OpenAttendance(AttendanceRead):
 
 
 class HomeTally(Schema):
-    """The sums of all time; `GET /me/tally` has their parts. `star_level` is the one held, 0 where there is none."""
+    """The sums of all time; `GET /me/tally` has their parts and tells what it counts.
+
+    `star_level` is the one held, 0 where there is none.
+    """
 
     credited_minutes = Count(minimum=-(2**31), required=True)
     held_minutes = Count(required=True)

@@ -43,4 +43,5 @@ def home(volunteer: Volunteer, near: Place | None) -> Home:
 
 def _named(row: Any) -> dict[str, Any]:
     members = dict(row._mapping)
-    return members | {"shift": members["Shift"], "activity": members["Activity"], "station": members.get("Station")}
+    named = {name.lower(): members.get(name) for name in ("Shift", "Activity", "Station")}
+    return members | named | {"role": members.get("ShiftRole")}

@@ -35,3 +35,9 @@ def board_page(query: Mapping[str, Any]) -> Download:
         language=texts.language(), seconds=SECONDS, title=files.title_of(question), picture=picture, script=SCRIPT
     )
     return Download(page.encode(), HTML, asked_again=True, script=SCRIPT)
+
+
+def fault_page(problem: Mapping[str, Any]) -> Download:
+    """The page that says what is wrong with a board's address, in place of the problem document."""
+    page = _pages.get_template("board_fault.html").render(language=texts.language(), problem=problem)
+    return Download(page.encode(), HTML)

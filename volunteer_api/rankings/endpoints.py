@@ -3,14 +3,15 @@
 from http.client import BAD_REQUEST
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core.access import Principal, public, signed_in
-from volunteer_api.core.downloads import CSV, HTML, PDF, PNG, SVG, XLSX, Download
+from volunteer_api.core.downloads import CSV, HTML, PDF, PNG, SVG, XLSX, Download, respond_with
 from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
+from volunteer_api.core.problems import MEDIA_TYPE
 from volunteer_api.core.schema import page_of
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
@@ -294,9 +295,20 @@ def print_report(organization: Organization, query: dict[str, Any]) -> Download:
 
 
 def keep_asking(response: Response) -> Response:
-    """A screen that is told of a restart or of too many requests asks again, as a page that it was shown does."""
-    if response.status_code >= BAD_REQUEST:
-        response.headers["Refresh"] = str(board.SECONDS)
+    """A screen that is told of a restart or of too many requests asks again, as a page that it was shown does.
+
+    What is wrong it is told as a page too, where it asks for pages.
+    """
+    if response.status_code < BAD_REQUEST:
+        return response
+    told = request.accept_mimetypes
+    if response.is_json and told["text/html"] > told[MEDIA_TYPE]:
+        page = respond_with(board.fault_page(response.get_json()))
+        page.status_code = response.status_code
+        page.headers.extend({name: response.headers[name] for name in ("Retry-After",) if name in response.headers})
+        page.vary.update(("Accept", "Accept-Language"))
+        response = page
+    response.headers["Refresh"] = str(board.SECONDS)
     return response
 
 

@@ -58,7 +58,7 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
         with in_turn(PLACES, PATIENCE_SECONDS):
             return write_workbook([sheet])
 
-    return Download(make, XLSX, f"{title_of(question)}.xlsx")
+    return Download(make, XLSX, f"{_file_name(question)}.xlsx")
 
 
 def ranking_csv(query: Mapping[str, Any]) -> Download:
@@ -76,7 +76,12 @@ def ranking_csv(query: Mapping[str, Any]) -> Download:
     }
     headers = [*_headers(question), *about]
     rows = [[*row, *about.values()] for row in _table(question)]
-    return Download(partial(write_csv, headers, rows), CSV, f"{title_of(question)}.csv")
+    return Download(partial(write_csv, headers, rows), CSV, f"{_file_name(question)}.csv")
+
+
+def _file_name(question: Question) -> str:
+    # With its days: October's and November's lie in one folder.
+    return f"{title_of(question)} {words.told_days(question.first, question.last)}"
 
 
 def ranking_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:

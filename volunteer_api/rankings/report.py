@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from volunteer_api.activities.models import Activity, Shift, Unit
+from volunteer_api.activities.outcome_kinds import kind_of, name_of
 from volunteer_api.activities.queries import sum_outcomes
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, texts
@@ -45,16 +46,6 @@ UNITS = {
     Unit.PERSON: "persons",
     Unit.HOUSEHOLD: "households",
     Unit.TIME: "times",
-}
-OUTCOMES = {
-    "river_cleaned": "River cleaned",
-    "waste": "Waste taken away",
-    "leaflets": "Leaflets handed out",
-    "people_guided": "People guided",
-    "people_served": "People served",
-    "households_visited": "Households visited",
-    "children": "Children looked after",
-    "audience": "Audience",
 }
 
 
@@ -255,24 +246,20 @@ def attended_activities(question: Question) -> Rows:
 
 
 def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
-    sums = sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last})
+    sums: dict[tuple[str, str], list[float]] = {}
+    for one in sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last}):
+        # By what is shown: before kinds were known by their names, one was written in several ways.
+        total = sums.setdefault((name_of(kind_of(one["kind"])), one["unit"]), [0, 0])
+        total[0] += one["quantity"]
+        total[1] += one["activity_count"]
     return _table(
         texts.translate("Outcomes of activities completed in the month"),
         [texts.translate("What"), texts.translate("How much"), texts.translate("Activities")],
         [
-            [
-                _outcome(one["kind"]),
-                f"{told_number(one['quantity'])} {_unit(one['unit'])}",
-                f"{one['activity_count']:,}",
-            ]
-            for one in sums
+            [kind, f"{told_number(quantity)} {_unit(unit)}", f"{count:,}"]
+            for (kind, unit), (quantity, count) in sums.items()
         ],
     )
-
-
-def _outcome(kind: str) -> str:
-    # A kind is free: what the app offers has a name in words, what somebody typed is in words.
-    return texts.translate(OUTCOMES[kind]) if kind in OUTCOMES else kind
 
 
 def _unit(unit: str) -> str:

@@ -262,8 +262,10 @@ class RuleRead(Schema):
 
 
 class MyRankingRead(Schema):
-    """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none.
+    """My place among the `ranked` volunteers who have any, for nobody but me; null where I have none: then `above`
+    has the last of those who have some.
 
+    `rule` says what is counted, which may be more than in my tally: there an activity with minutes counts once.
     `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are; both are
     empty where fewer than five are ranked.
     """

@@ -28,7 +28,9 @@ from volunteer_api.rankings.volunteers import NEIGHBORS
 
 HELD = "A shift is held if it is over and not canceled, and at least this many people attended: %(attendances)s. "
 TEXTS = {
-    Metric.ACTIVITY_COUNT: HELD + "An activity counts once for each local date on which it had a held shift.",
+    Metric.ACTIVITY_COUNT: HELD
+    + "An activity counts once for each local date on which it had a held shift; hours that were only backfilled make "
+    "no shift a held one.",
     Metric.ATTENDANCE_COUNT: HELD
     + "Everybody counts once for each held shift attended, unless all of it was rejected.",
     Metric.VOLUNTEER_COUNT: HELD + "Everybody who attended a held shift counts once, unless all of it was rejected.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftBefore, ShiftsChanged
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
@@ -33,10 +34,10 @@ def follow(event: ShiftsChanged) -> None:
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
     if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
         _ask_again(coming, activity, now)
-    if running := [shift for before, shift in moved if before.starts_at <= now]:
+    if running := [(before, shift) for before, shift in moved if before.starts_at <= now]:
         _tell_of_end(running, activity)
-    if event.asks_otherwise:
-        _look_again([shift for _, shift in changed if shift.starts_at > now], activity, now)
+    if event.lost is not None:
+        event.lost.extend(_look_again([shift for _, shift in changed if shift.starts_at > now], activity, now))
     places.promote_all([*(shift for _, shift in changed), *companions], now)
 
 
@@ -104,10 +105,10 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
     return to_come and times != (before.starts_at, before.ends_at)
 
 
-def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
+def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
-    by_id = {shift.id: shift for shift in shifts}
-    told = [(one, by_id[one.shift_id]) for one in queries.active_in(by_id)]
+    by_id = {shift.id: (before, shift) for before, shift in moved}
+    told = [(one, *by_id[one.shift_id]) for one in queries.active_in(by_id)]
     notify_all(
         [
             notices.notice(
@@ -117,26 +118,31 @@ def _tell_of_end(shifts: Sequence[Shift], activity: Activity) -> None:
                 activity,
                 once=shift.ends_at.isoformat(),
                 happens_at=shift.ends_at,
+                moved_from=before,
             )
-            for one, shift in told
+            for one, before, shift in told
         ]
     )
 
 
-def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> None:
-    """Tell everybody that the activity asks for something else; who can't take part any more loses the place."""
+def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> list[UUID]:
+    """Tell everybody that the activity asks for something else; who can't take part any more loses the place.
+
+    Returns the sign-ups that did.
+    """
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
-    unfit.take_places(found, by_id, activity, now)
+    lost = {one.id for one in unfit.take_places(found, by_id, activity, now)}
+    kinds = {one.id: notices.PLACE_LOST if one.id in lost else notices.DEMANDS_CHANGED for one in found}
     once = str(activity.version)
-    notify_all(
-        [notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once) for one in found]
-    )
+    notify_all([notices.notice(kinds[one.id], one, by_id[one.shift_id], activity, once=once) for one in found])
     db.session.flush()
+    return sorted(lost)
 
 
 def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
     by_id = {shift.id: shift for _, shift in moved}
+    before = {shift.id: known for known, shift in moved}
     found = queries.active_in(by_id)
     unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
@@ -147,8 +153,6 @@ def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, n
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
     moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in by_id.values()}
-    # Nobody is to get up for the time at which it would have begun.
-    begins = {shift.id: min(before.starts_at, shift.starts_at) for before, shift in moved}
     notify_all(
         [
             notices.notice(
@@ -157,7 +161,7 @@ def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, n
                 by_id[one.shift_id],
                 activity,
                 once=moments[one.shift_id],
-                happens_at=begins[one.shift_id],
+                moved_from=before[one.shift_id],
             )
             for one in found
         ]

@@ -58,7 +58,7 @@ def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUI
     found: list[Fault] = []
     day = clock.local_date(shift.starts_at)
     if team_id is not None and team_id not in person.team_ids:
-        found.append(Fault("team", "You can't sign up for this team: you are not one of its active members."))
+        found.append(Fault("team", "Only active members of the team that is named sign up for it."))
     if activity.members_only and activity.team_id not in person.team_ids:
         found.append(Fault("members_only", "Only members of the team that holds this activity take part in it."))
     found += _age_faults(activity, person, day)
@@ -68,7 +68,7 @@ def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUI
         found.append(
             Fault(
                 "absences",
-                "You did not come to %(count)s shifts that you had signed up for. Ask a leader to invite you.",
+                "%(count)s shifts were signed up for and missed. A leader may still invite.",
                 count=person.absences,
             )
         )
@@ -80,7 +80,9 @@ def _age_faults(activity: Activity, person: Person, day: date) -> list[Fault]:
     lowest, highest = activity.minimum_age, activity.maximum_age
     if person.birth_date is None:
         if highest is not None or (lowest is not None and lowest > AGE_UNTOLD):
-            found.append(Fault("age_unknown", "This activity has an age limit: tell your date of birth first."))
+            found.append(
+                Fault("age_unknown", "This activity has an age limit, and the profile names no date of birth.")
+            )
     else:
         age = age_on(person.birth_date, day)
         if lowest is not None and age < lowest:
@@ -104,7 +106,7 @@ def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
     return [
         Fault(
             "skill",
-            "This activity needs skills that your profile does not name: %(skills)s.",
+            "This activity needs skills that the profile does not name: %(skills)s.",
             skills="、".join(missing),
         )
     ]
@@ -119,7 +121,7 @@ def _credential_faults(activity: Activity, demands: Demands, person: Person, shi
     if any(person.credentials.missing(needed, day) for day in days):
         found.append(Fault("training", "A training that this activity needs is missing, or not valid on that day."))
     if activity.hazardous and not all(person.credentials.is_insured(demands.insurer_ids, day) for day in days):
-        found.append(Fault("insurance", "This activity is hazardous, and no insurance covers you on that day."))
+        found.append(Fault("insurance", "This activity is hazardous, and no insurance covers the person on that day."))
     return found
 
 

@@ -135,7 +135,7 @@ def refuse(question: Question, standing: Standing, waiting: Engagement | None = 
             and engagement.sign_up_id != question.answering
             and engagement.state != SignUpState.REJECTED
         ):
-            return AlreadySignedUp(members={"sign_up_id": str(engagement.sign_up_id)})
+            return AlreadySignedUp(engagement.sign_up_id, engagement.state)
     why = _why_not(question, standing, waiting)
     return NotEligible(why) if why else None
 
@@ -147,7 +147,7 @@ def _why_not(question: Question, standing: Standing, waiting: Engagement | None)
     if question.activity.sign_up_mode == SignUpMode.INVITATION:
         found.append(Fault("by_invitation", "A leader of this activity invites who takes part in it."))
     if any(one.shift_id == question.shift.id and one.state == SignUpState.REJECTED for one in standing.engagements):
-        found.append(Fault("rejected", "A leader turned your sign-up for this shift down."))
+        found.append(Fault("rejected", "A leader turned a sign-up for this shift down."))
     return found
 
 

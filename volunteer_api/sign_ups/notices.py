@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
+from volunteer_api.activities.events import ShiftBefore
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.notifications.groups import Group
@@ -27,7 +28,8 @@ DECLINED = register(
 REQUESTED = register(
     "sign_up_requested",
     "Somebody wants to take part",
-    "Sign-ups for %(activity)s wait for your approval.",
+    "%(name)s wants to take part in %(activity)s and waits for your approval. "
+    "You are not told of others who ask today.",
     Group.REVIEWS,
 )
 REJECTED = register(
@@ -112,7 +114,7 @@ def send(
     kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
 ) -> None:
     """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    notify_all([notice(kind, about, shift, activity, to=to, once=once, happens_at=None, **values)])
+    notify_all([notice(kind, about, shift, activity, to=to, once=once, happens_at=None, moved_from=None, **values)])
 
 
 def notice(
@@ -124,12 +126,13 @@ def notice(
     to: UUID | None = None,
     once: str = "",
     happens_at: datetime | None = None,
+    moved_from: ShiftBefore | None = None,
     **values: str,
 ) -> Notice:
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
-    `once` makes a second telling of the same kind and sign-up another one. It is of what begins with a shift to come,
-    or at `happens_at`.
+    `once` makes a second telling of the same kind and sign-up another one; `moved_from` is a moved shift as it was. It
+    is of what begins with a shift to come, before the move or after it, or at `happens_at`.
     """
     return Notice(
         volunteer_id=to or about.volunteer_id,
@@ -138,20 +141,39 @@ def notice(
             "activity": activity.title,
             "activity_id": str(activity.id),
             "sign_up_id": str(about.id),
-            "starts_at": shift.starts_at.isoformat(),
+            **times_of(shift),
+            **(times_of(moved_from, "before_") if moved_from is not None else {}),
             **values,
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
-        happens_at=happens_at or (shift.starts_at if shift.starts_at > clock.now() else None),
+        happens_at=happens_at or _beginning(shift, moved_from),
     )
 
 
-def tell_of_requests(leader_id: UUID, shift: Shift, activity: Activity, day: date) -> None:
+def _beginning(shift: Shift, moved_from: ShiftBefore | None) -> datetime | None:
+    if moved_from is not None:
+        # Nobody is to get up for the time at which it would have begun.
+        return min(moved_from.starts_at, shift.starts_at)
+    return shift.starts_at if shift.starts_at > clock.now() else None
+
+
+def times_of(shift: Shift | ShiftBefore, prefix: str = "") -> dict[str, str]:
+    """A shift's times as values of a notification; after `before_`, those of a shift that was moved."""
+    return {f"{prefix}starts_at": clock.stamp(shift.starts_at), f"{prefix}ends_at": clock.stamp(shift.ends_at)}
+
+
+def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
     """Tell a leader that somebody waits for an approval: once a day and shift, for a crowd is one piece of news."""
     notify(
         volunteer_id=leader_id,
         kind=REQUESTED,
-        values={"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id)},
+        values={
+            "activity": activity.title,
+            "activity_id": str(activity.id),
+            "shift_id": str(shift.id),
+            "person_id": str(about.volunteer_id),
+            **times_of(shift),
+        },
         dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
     )
 
@@ -166,6 +188,7 @@ def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count
             "activity_id": str(activity.id),
             "shift_id": str(shift.id),
             "count": str(count),
+            **times_of(shift),
         },
         dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
     )

@@ -1,10 +1,12 @@
 """Why a sign-up is refused. The codes are part of the contract."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
 
 from volunteer_api.core.problems import Conflict, Unauthorized
 from volunteer_api.core.schema import Fault
+from volunteer_api.sign_ups.models import SignUpState
 
 
 class SignInRequired(Unauthorized):
@@ -32,9 +34,18 @@ class SignUpClosed(Conflict):
 
 
 class AlreadySignedUp(Conflict):
-    """Its body names the `sign_up_id` that stands."""
+    """Its body names the `sign_up_id` that stands and its `sign_up_state`, where the caller may know of it."""
 
-    title = "You have already signed up for this shift."
+    title = "A sign-up for this shift stands already."
+    details: ClassVar[Mapping[str, str]] = {
+        SignUpState.PENDING: "The sign-up for this shift waits for a leader's approval.",
+        SignUpState.INVITED: "There is an invitation to this shift already; it waits for a yes or a no.",
+        SignUpState.WAITLISTED: "The sign-up for this shift is on the waitlist already.",
+    }
+
+    def __init__(self, sign_up_id: UUID | None = None, state: str = "") -> None:
+        known = {"sign_up_id": str(sign_up_id), "sign_up_state": str(state)} if sign_up_id is not None else {}
+        super().__init__(case=state, members=known)
 
 
 class _Explained(Conflict):
@@ -54,7 +65,7 @@ class NotEligible(_Explained):
     Whom the reasons are not for (another volunteer who asks) is not told any.
     """
 
-    title = "This volunteer can't take part in this shift."
+    title = "Not everything that this shift asks for is there."
 
     def __init__(self, reasons: Sequence[Fault] = ()) -> None:
         told = [{"code": one.code, "detail": one.sentence()} for one in reasons]
@@ -68,7 +79,7 @@ class NotEligible(_Explained):
 class OverlappingShift(_Explained):
     """Its body names the `shift_id` that stands in the way: at the same time, or with too little rest between."""
 
-    title = "You have signed up for another shift at the same time."
+    title = "There is another shift at the same time, with a place in it."
 
 
 class ShiftFull(Conflict):

@@ -13,6 +13,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.core import clock
+from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
@@ -148,9 +149,15 @@ def let_go_of_roles(role_ids: Collection[UUID]) -> None:
 
 
 def by_number(volunteer_number: str) -> UUID | None:
-    """The volunteer of this number, in letters of either case; None where there is none."""
-    number = Volunteer.volunteer_number == volunteer_number.upper()
+    """The volunteer of this number, however it was typed; None where there is none."""
+    number = Volunteer.volunteer_number == fold(volunteer_number)
     return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
+
+
+def names_of(volunteer_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of these volunteers."""
+    found = db.session.execute(select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(volunteer_ids)))
+    return {row.id: row.name for row in found}
 
 
 def active_members(team_id: UUID, limit: int) -> list[UUID]:
@@ -294,4 +301,5 @@ def _sign_up_view(row: Any) -> dict[str, Any]:
         "decided_at": sign_up.decided_at,
         "decision_reason": sign_up.decision_reason,
         "withdrawn_at": sign_up.withdrawn_at,
+        "withdrawal_reason": sign_up.withdrawal_reason,
     }

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.activities.models import ActivityState
+from volunteer_api.activities.shift_schemas import Refusal
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -119,22 +120,19 @@ class SignUpRead(Schema):
     decided_at = Moment(required=True, allow_none=True)
     decision_reason = Text(max_length=500, required=True, allow_none=True)
     withdrawn_at = Moment(required=True, allow_none=True)
-
-
-class SignUpResultRefusal(Schema):
-    code = Text(required=True)
-    detail = Text(required=True)
+    withdrawal_reason = Text(max_length=500, required=True, allow_none=True)
 
 
 class SignUpResult(Schema):
     """What came of one person and shift: `status` is what a call for these alone would have had."""
 
     volunteer_id = Id(required=True)
+    volunteer = Nested(SignUpVolunteer, required=True)
     shift_id = Id(required=True)
     status = Count(required=True)
     sign_up_id = Id(required=True, allow_none=True)
     state = Choice(SignUpState, required=True, allow_none=True)
-    refusal = Nested(SignUpResultRefusal, required=True, allow_none=True)
+    refusal = Nested(Refusal, required=True, allow_none=True)
 
 
 class SignUpResults(Schema):

@@ -136,7 +136,7 @@ def accept(*, sign_up_id: UUID) -> SignUp:
     places.settle(mine, held.shift, held.activity, now)
     mine.asked_at = None
     if mine.state == SignUpState.PENDING:
-        _tell_leaders(held.shift, held.activity, now)
+        _tell_leaders(mine, held.shift, held.activity, now)
     else:
         _tell_who_asked(notices.ACCEPTED, held)
     return mine
@@ -221,7 +221,7 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
         return _take_place(judgment.waiting_id, question)
     made = _new(question, volunteer_id, judgment.would_be)
     if made.state == SignUpState.PENDING:
-        _tell_leaders(question.shift, question.activity, question.now)
+        _tell_leaders(made, question.shift, question.activity, question.now)
     return made
 
 
@@ -257,7 +257,7 @@ def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
     role = places.role_of(question.shift, mine.role_id) or question.role
     if not has_place(question.shift, role):
         # Taken while this one waited for the shift.
-        raise AlreadySignedUp(members={"sign_up_id": str(mine.id)})
+        raise AlreadySignedUp(mine.id, mine.state)
     mine.team_id = question.team_id
     if role is not None and mine.role_id is None:
         places.name_role(mine, role)
@@ -293,7 +293,7 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
         notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
 
 
-def _tell_leaders(shift: Shift, activity: Activity, now: datetime) -> None:
+def _tell_leaders(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
     day = clock.local_date(now)
     for leader_id in leaders_of_one(activity):
-        notices.tell_of_requests(leader_id, shift, activity, day)
+        notices.tell_of_requests(leader_id, mine, shift, activity, day)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.activities.queries import fresh_activity, lock_shifts, shift_ids_of
+from volunteer_api.activities.queries import fresh_activity, lock_shifts, refusal_view, shift_ids_of
 from volunteer_api.core import clock
 from volunteer_api.core.problems import InvalidPayload, Problem
 from volunteer_api.core.schema import Fault, error_list
@@ -81,18 +81,20 @@ def sign_up_several(
 
 def results_view(results: Sequence[Result]) -> dict[str, Any]:
     """The results as an answer shows them."""
-    return {"results": [_result_view(one) for one in results]}
+    names = queries.names_of({one.volunteer_id for one in results})
+    return {"results": [_result_view(one, names[one.volunteer_id]) for one in results]}
 
 
-def _result_view(one: Result) -> dict[str, Any]:
+def _result_view(one: Result, name: str) -> dict[str, Any]:
     made, refusal = one.sign_up, one.refusal
     return {
         "volunteer_id": one.volunteer_id,
+        "volunteer": {"id": one.volunteer_id, "name": name},
         "shift_id": one.shift_id,
         "status": refusal.status if refusal is not None else 201,
         "sign_up_id": made.id if made is not None else None,
         "state": made.state if made is not None else None,
-        "refusal": {"code": refusal.code, "detail": refusal.sentence()} if refusal is not None else None,
+        "refusal": refusal_view(refusal) if refusal is not None else None,
     }
 
 

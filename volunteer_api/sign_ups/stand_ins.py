@@ -78,7 +78,7 @@ def accept(held: places.Held, now: datetime) -> SignUp:
     _require_fit(held, now)
     places.move(mine, held.shift, SignUpState.PENDING)
     for leader_id in leaders_of_one(held.activity):
-        notices.tell_of_requests(leader_id, held.shift, held.activity, clock.local_date(now))
+        notices.tell_of_requests(leader_id, mine, held.shift, held.activity, clock.local_date(now))
     return mine
 
 

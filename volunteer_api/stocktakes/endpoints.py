@@ -9,6 +9,7 @@ from volunteer_api.core.schema import PageQuery, page_of
 from volunteer_api.stations.models import Station
 from volunteer_api.stocktakes import access, queries, service
 from volunteer_api.stocktakes.models import Stocktake
+from volunteer_api.stocktakes.moments import same_lines
 from volunteer_api.stocktakes.schemas import (
     CountedLines,
     StocktakeApproval,
@@ -79,6 +80,7 @@ def list_stocktake_lines(principal: Principal, stocktake: Stocktake, query: dict
     body=CountedLines,
     returns=StocktakeRead,
     idempotency=OPTIONAL,
+    fingerprint=same_lines,
 )
 def count_lines(principal: Principal, stocktake: Stocktake, body: dict[str, Any]) -> queries.StocktakeView:
     """Take what was counted, also in one batch what was counted without a network."""

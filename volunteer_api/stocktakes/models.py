@@ -88,8 +88,8 @@ class StocktakeLine(Identified, Base):
     """An item, lot and portion of a count. `listed` ones were on the sheet when it began; others were found.
 
     `position` is the station's last entry at the moment of counting, `book` what the books say of that moment: of the
-    beginning while nothing is counted, corrected for what is recorded late when it is approved. `delta` is what the
-    approval posted by `movement_id`.
+    beginning while nothing is counted, corrected for what is recorded late when it is approved. `book_at_start` stays
+    what the sheet said (None of counts from before it was kept). `delta` is what the approval posted by `movement_id`.
     """
 
     __tablename__ = "stocktake_lines"
@@ -113,6 +113,7 @@ class StocktakeLine(Identified, Base):
     expires_on: Mapped[date | None]
     listed: Mapped[bool]
     book: Mapped[int] = mapped_column(BigInteger)
+    book_at_start: Mapped[int | None] = mapped_column(BigInteger)
     counted: Mapped[int | None] = mapped_column(BigInteger)
     counted_at: Mapped[datetime | None]
     counted_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))

@@ -25,6 +25,13 @@ class CountedTooLongAgo(Conflict):
     detail = "A count is taken up to %(hours)s hours after it was made; count again."
 
 
+class LotNotChosen(Conflict):
+    """`item` and `lot_numbers`, those of the sheet, stand in the body."""
+
+    title = "Say which lot was counted."
+    detail = "Say which lot of %(item)s was counted; the sheet has %(lot_numbers)s."
+
+
 class CountIncomplete(Conflict):
     """`uncounted` in the body is how many lines were not counted; `skip_uncounted` leaves them as they are."""
 

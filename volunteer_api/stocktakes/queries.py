@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, Select, func, or_, select
@@ -17,12 +17,8 @@ from volunteer_api.core.paging import MAX_LIMIT, Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.models import QUARANTINED, RetainedName, opened_on
 from volunteer_api.inventory.queries import Actor
-from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, ScopeType
-from volunteer_api.stations.models import Station
 from volunteer_api.stocktakes.models import Stocktake, StocktakeKind, StocktakeLine, StocktakeState
-
-MOST_APPROVERS = 20
+from volunteer_api.stocktakes.moments import is_before_start
 
 
 @dataclass(frozen=True)
@@ -37,14 +33,26 @@ class LineView:
     quarantined: bool
     listed: bool
     book: int | None
+    book_at_start: int | None
     counted: int | None
     counted_at: datetime | None
+    before_start: bool
     counted_by: Actor | None
     variance: int | None
     reason: str | None
     note: str | None
     delta: int | None
     movement_id: UUID | None
+
+
+class Findings(NamedTuple):
+    """What was counted of a count comes to: the sum of what lines differ from the books by, whether something that
+    `is_guarded` is among them, and whether something was counted before the count began.
+    """
+
+    variance: int
+    guarded: bool
+    before_start: bool
 
 
 @dataclass(frozen=True)
@@ -99,13 +107,11 @@ def read_stocktake(stocktake_id: UUID, *, by: UUID, approves: bool) -> Stocktake
     summary = _summary(db.session.execute(_summaries().where(Stocktake.id == stocktake_id)).one())
     hidden = is_hidden(stocktake_id, blind=summary["blind"], state=summary["state"], by=by, approves=approves)
     lines = list_lines(stocktake_id, {"limit": MAX_LIMIT}, hidden=hidden)
-    variance = None if hidden else variance_of(stocktake_id)
+    findings = None if hidden else findings_of(stocktake_id)
     return StocktakeView(
         **summary,
-        variance=variance,
-        second_person_needed=None
-        if variance is None
-        else needs_second_person(summary["kind"], variance, guarded=has_guarded(stocktake_id)),
+        variance=None if findings is None else findings.variance,
+        second_person_needed=None if findings is None else needs_second_person(summary["kind"], findings),
         lines=list(lines.items),
         next_cursor=lines.next_cursor,
     )
@@ -144,8 +150,10 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
             StocktakeLine.expires_on,
             StocktakeLine.listed,
             StocktakeLine.book,
+            StocktakeLine.book_at_start,
             StocktakeLine.counted,
             StocktakeLine.counted_at,
+            Stocktake.created_at.label("started_at"),
             StocktakeLine.counted_by,
             func.coalesce(kept.name, counter.name).label("counter_name"),
             StocktakeLine.reason,
@@ -154,6 +162,7 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
             StocktakeLine.movement_id,
         )
         .join(Item, Item.id == StocktakeLine.item_id)
+        .join(Stocktake, Stocktake.id == StocktakeLine.stocktake_id)
         .outerjoin(counter, counter.id == StocktakeLine.counted_by)
         .outerjoin(kept, kept.volunteer_id == StocktakeLine.counted_by)
         .where(StocktakeLine.stocktake_id == stocktake_id)
@@ -168,33 +177,21 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
     return replace(found, items=[_line(row, hidden) for row in found.items])
 
 
-def variance_of(stocktake_id: UUID) -> int:
-    """The sum of what each counted line differs from the books by."""
-    return int(
-        db.session.scalar(
-            select(func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0)).where(
-                StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None)
-            )
+def findings_of(stocktake_id: UUID) -> Findings:
+    """What the lines that are counted come to. One statement."""
+    guarded = or_(Item.kind == ItemKind.MEDICAL, Item.prohibited)
+    row = db.session.execute(
+        select(
+            func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0),
+            func.count().filter(guarded),
+            func.count().filter(StocktakeLine.counted_at < Stocktake.created_at),
         )
-        or 0
-    )
-
-
-def has_guarded(stocktake_id: UUID) -> bool:
-    """Whether something that `is_guarded` was counted."""
-    return (
-        db.session.scalar(
-            select(StocktakeLine.id)
-            .join(Item, Item.id == StocktakeLine.item_id)
-            .where(
-                StocktakeLine.stocktake_id == stocktake_id,
-                StocktakeLine.counted.is_not(None),
-                or_(Item.kind == ItemKind.MEDICAL, Item.prohibited),
-            )
-            .limit(1)
-        )
-        is not None
-    )
+        .select_from(StocktakeLine)
+        .join(Item, Item.id == StocktakeLine.item_id)
+        .join(Stocktake, Stocktake.id == StocktakeLine.stocktake_id)
+        .where(StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None))
+    ).one()
+    return Findings(variance=int(row[0]), guarded=row[1] > 0, before_start=row[2] > 0)
 
 
 def is_guarded(item: Item) -> bool:
@@ -202,14 +199,17 @@ def is_guarded(item: Item) -> bool:
     return item.kind == ItemKind.MEDICAL or item.prohibited
 
 
-def needs_second_person(kind: str, variance: int, *, guarded: bool) -> bool:
-    """Where something guarded was counted, or the variance passes the threshold*; of a hand-over only with a variance.
+def needs_second_person(kind: str, findings: Findings) -> bool:
+    """Where something guarded was counted, something before the count began, or the variance passes the threshold*.
 
-    Pure: what the refusal and what the reader is told come from here.
+    Of a hand-over without a variance only where something was counted before it began: the books of another moment may
+    agree by chance. Pure: what the refusal and what the reader is told come from here.
     """
-    if kind == StocktakeKind.HANDOVER and variance == 0:
+    if findings.before_start:
+        return True
+    if kind == StocktakeKind.HANDOVER and findings.variance == 0:
         return False
-    return guarded or variance > rules().stocktake_variance
+    return findings.guarded or findings.variance > rules().stocktake_variance
 
 
 def uncounted_count(stocktake_id: UUID) -> int:
@@ -222,26 +222,6 @@ def uncounted_count(stocktake_id: UUID) -> int:
         )
         or 0
     )
-
-
-def approvers_near(station_id: UUID) -> list[UUID]:
-    """Who may approve at the nearest organization above the station where anybody may."""
-    rows = db.session.execute(
-        select(PathMember.depth, Grant.volunteer_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .join(Station, Station.organization_id == Organization.id)
-        .join(Grant, Grant.scope_id == PathMember.ancestor_id)
-        .where(
-            Station.id == station_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.revoked_at.is_(None),
-            Grant.role.in_(roles_with(Permission.STOCK_APPROVE)),
-        )
-        .distinct()
-        .order_by(PathMember.depth, Grant.volunteer_id)
-        .limit(MOST_APPROVERS)
-    ).all()
-    return [row.volunteer_id for row in rows if row.depth == rows[0].depth]
 
 
 def _summaries() -> Select[*tuple[Any, ...]]:
@@ -313,8 +293,10 @@ def _line(row: Row[Any], hidden: bool) -> LineView:
         quarantined=row.portion == QUARANTINED,
         listed=row.listed,
         book=None if hidden else row.book,
+        book_at_start=None if hidden else row.book_at_start,
         counted=row.counted,
         counted_at=row.counted_at,
+        before_start=is_before_start(row.counted_at, row.started_at),
         counted_by=None if row.counted_by is None else Actor(row.counted_by, row.counter_name),
         variance=row.counted - row.book if known else None,
         reason=row.reason,

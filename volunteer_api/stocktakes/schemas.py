@@ -24,6 +24,8 @@ from volunteer_api.stocktakes.models import StocktakeKind, StocktakeScope, Stock
 
 MOST_ITEMS = 500
 MOST_LINES = 500
+# A year: what is longer than a count may wait is refused by its moment.
+LONGEST_DELAY_MS = 366 * 24 * 3600 * 1000
 
 
 class StocktakeCreate(Schema):
@@ -68,10 +70,12 @@ class StocktakeFilter(PageQuery):
 
 
 class CountedLine(Schema):
-    """How many of an item, lot and portion were there at `counted_at` (now where absent).
+    """How many of an item, lot and portion were there, and when: `delay_ms` before this arrived, by the phone's
+    monotonic clock, which is trusted before `counted_at`, what its clock of the day said; now where both are absent.
 
-    What says again, without `counted_at`, what the caller has said of the line, is that count sent twice. Who counts
-    anew and finds as many says when.
+    What says again, without a moment, what the caller has said of the line, is that count sent twice. Who counts anew
+    and finds as many says when. A moment before the count began is kept and marked (`before_start`): a second person
+    approves such a count, for the phone's clock may be behind.
 
     The item comes as its id or as what a scanner reads on it.
     Of a lot that the books don't know, `expires_on` is its date. `opened_on` means what was opened on that day,
@@ -86,6 +90,11 @@ class CountedLine(Schema):
     quarantined = Flag(load_default=False)
     quantity = Count(minimum=0, maximum=MAX_QUANTITY, required=True)
     counted_at = Moment()
+    delay_ms = Count(
+        minimum=0,
+        maximum=LONGEST_DELAY_MS,
+        metadata={"description": "Milliseconds from the counting to the sending, by the phone's monotonic clock."},
+    )
     reason = Choice(VarianceReason)
     note = Text(max_length=500)
 
@@ -108,7 +117,8 @@ class StocktakeApproval(Schema):
 
     `skip_uncounted` leaves alone what was not counted; without it, a count with such lines is refused.
     If-Match names the version that was read, and 412 says that something was counted since. A second person needs it
-    for what was counted after she was told that the count is complete, and for a count that is not (428).
+    for what was counted after she was told that the count is complete, for what was counted before it began, and for a
+    count that is not complete (428).
     """
 
     reason = Choice(VarianceReason)
@@ -125,7 +135,9 @@ class StocktakeCancellation(Schema):
 class StocktakeLineRead(Schema):
     """A line of a count. `book` and `variance` (counted − book) are null while they are hidden or not known.
 
-    `book` is what the books say of the moment of counting; `delta` what the approval posted, by `movement_id`.
+    `book` is what the books say of the moment of counting, `book_at_start` what the sheet said when the count began;
+    `before_start` says that it was counted before that, by what the phone told: if its clock is behind, `book` is of
+    the wrong moment. `delta` is what the approval posted, by `movement_id`.
     """
 
     id = Id(required=True)
@@ -136,8 +148,10 @@ class StocktakeLineRead(Schema):
     quarantined = Flag(required=True)
     listed = Flag(required=True)
     book = fields.Integer(required=True, allow_none=True)
+    book_at_start = fields.Integer(required=True, allow_none=True)
     counted = fields.Integer(required=True, allow_none=True)
     counted_at = Moment(required=True, allow_none=True)
+    before_start = Flag(required=True)
     counted_by = Nested(ActorRead, required=True, allow_none=True)
     variance = fields.Integer(required=True, allow_none=True)
     reason = Choice(VarianceReason, required=True, allow_none=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -16,10 +16,10 @@ from volunteer_api.core import audit, clock, ids
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import PreconditionRequired
-from volunteer_api.core.settings import rules
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.ledger import CLOCK_TOLERANCE, Posting
+from volunteer_api.inventory.keepers import approvers_of
+from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import (
     QUARANTINED,
     SEALED,
@@ -45,20 +45,21 @@ from volunteer_api.stocktakes.models import (
     StocktakeState,
     VarianceReason,
 )
+from volunteer_api.stocktakes.moments import Counted, is_before_start, moments_of, names_moment
 from volunteer_api.stocktakes.positions import Place
 from volunteer_api.stocktakes.problems import (
     BarcodeUnknown,
-    CountedInFuture,
-    CountedTooLongAgo,
     CountIncomplete,
     HandoverToOneself,
     ItemNotInCount,
+    LotNotChosen,
     NothingCritical,
     SecondPersonNeeded,
     StocktakeDecided,
     StocktakeOutdated,
     VarianceReasonMissing,
 )
+from volunteer_api.stocktakes.queries import Findings
 
 STOCKTAKE_TO_APPROVE = templates.register(
     "stocktake_to_approve",
@@ -74,21 +75,6 @@ HANDOVER_SIGNED = templates.register(
 )
 # As many lines as a refusal names.
 MOST_NAMED = 20
-
-
-class Counted(TypedDict):
-    """What was counted of one line; see CountedLine."""
-
-    item_id: NotRequired[UUID]
-    barcode: NotRequired[str]
-    quantity: int
-    lot_number: NotRequired[str]
-    expires_on: NotRequired[date]
-    opened_on: NotRequired[date]
-    quarantined: NotRequired[bool]
-    counted_at: NotRequired[datetime]
-    reason: NotRequired[str]
-    note: NotRequired[str]
 
 
 def start_stocktake(
@@ -140,6 +126,7 @@ def start_stocktake(
         moment = clock.now()
         for row in rows:
             row.update(id=ids.new_id(), created_at=moment, stocktake_id=stocktake.id, listed=True)
+            row["book_at_start"] = row["book"]
         db.session.execute(insert(StocktakeLine), rows)
     return stocktake.id
 
@@ -168,12 +155,12 @@ def _with_items(lines: Sequence[Counted]) -> list[Counted]:
 def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> None:
     """Take what was counted, in one batch, in any order; of each line the latest count holds, whenever it arrives.
 
-    A line keeps the position of the ledger at its moment. One without `counted_at` that says again what its counter
-    has said is the same count sent twice, and keeps its moment, unless that has to be counted again. A hand-over that
-    is counted without a variance is closed by it; of a count that is complete and needs a second person, those who may
-    approve it hear.
+    A line keeps the position of the ledger at its moment. One that names no moment and says again what its counter has
+    said is the same count sent twice, and keeps its moment, unless that has to be counted again or is before the count
+    began. A hand-over that is counted without a variance is closed by it; of a count that is complete and needs a
+    second person, those who may approve it hear.
     Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
-    ProhibitedItem, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
+    ProhibitedItem, LotNotChosen, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
     if stocktake.kind == StocktakeKind.HANDOVER:
         # It may close itself, which posts: the station is held before what lies in it.
@@ -181,9 +168,7 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     _hold(stocktake)
     now = clock.now()
     lines = _with_items(lines)
-    _check_moments([line.get("counted_at") or now for line in lines], now)
-    # A phone's clock that runs ahead must not take in what is recorded in the minutes to come.
-    moments = [min(line.get("counted_at") or now, now) for line in lines]
+    moments = moments_of(lines, now)
     items = load_items(line["item_id"] for line in lines)
     known = {
         line.place: line
@@ -203,12 +188,14 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
         if row is None:
             if stocktake.scope == StocktakeScope.ITEMS and item.id not in listed:
                 raise ItemNotInCount(members={"item": named(item)}, item=item.name)
+            if line["quantity"]:
+                _require_lot(item, place, known)
             row = known[place] = _found_line(stocktake, item, place, line, stored.get(place))
         elif "expires_on" in line and place[2] == SEALED and row.expires_on != line["expires_on"]:
             raise _differs(item, place, row.expires_on)
         if row.counted_at is not None and row.counted_at > moment:
             continue
-        if _says_again(row, line, by):
+        if _says_again(row, line, by) and not is_before_start(row.counted_at, stocktake.created_at):
             again[place] = row
             continue
         row.counted, row.counted_at, row.counted_by = line["quantity"], moment, by
@@ -239,7 +226,7 @@ def approve(
     """Post what the count differs from the books by, one document for each reason, once.
 
     `names_version`: the caller named the version that she has read, and it is the one of `stocktake`. A second person
-    who does not approves what she was told of: not what was counted since.
+    who does not approves what she was told of: not what was counted since, nor what was counted before the count began.
     Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409),
     PreconditionRequired (428).
     """
@@ -263,12 +250,15 @@ def approve(
         raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
-    variance = sum(abs(line.delta or 0) for line in differing)
-    guarded = any(queries.is_guarded(posting.items[line.item_id]) for line in lines)
+    findings = Findings(
+        variance=sum(abs(line.delta or 0) for line in differing),
+        guarded=any(queries.is_guarded(posting.items[line.item_id]) for line in lines),
+        before_start=any(is_before_start(line.counted_at, stocktake.created_at) for line in lines),
+    )
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
-    if queries.needs_second_person(stocktake.kind, variance, guarded=guarded):
+    if queries.needs_second_person(stocktake.kind, findings):
         _require_second(stocktake, lines, by=by, may_approve=may_approve)
-        if not names_version and stocktake.version != stocktake.told_version:
+        if not names_version and (findings.before_start or stocktake.version != stocktake.told_version):
             raise PreconditionRequired()
     without = [line for line in differing if (line.reason or reason) is None]
     if without:
@@ -315,15 +305,7 @@ def _hold(stocktake: Stocktake) -> None:
 
 def _says_again(row: StocktakeLine, line: Counted, by: UUID) -> bool:
     said = (line["quantity"], line.get("reason"), line.get("note"), by)
-    return "counted_at" not in line and said == (row.counted, row.reason, row.note, row.counted_by)
-
-
-def _check_moments(moments: Iterable[datetime], now: datetime) -> None:
-    if max(moments) > now + CLOCK_TOLERANCE:
-        raise CountedInFuture()
-    hours = rules().late_count_hours
-    if min(moments) < now - timedelta(hours=hours):
-        raise CountedTooLongAgo(hours=hours)
+    return not names_moment(line) and said == (row.counted, row.reason, row.note, row.counted_by)
 
 
 def _place_of(line: Counted) -> Place:
@@ -331,6 +313,17 @@ def _place_of(line: Counted) -> Place:
     if line.get("quarantined"):
         return line["item_id"], number, QUARANTINED
     return line["item_id"], number, line["opened_on"].isoformat() if "opened_on" in line else SEALED
+
+
+def _require_lot(item: Item, place: Place, known: Collection[Place]) -> None:
+    """Something medical without a lot is one of those on the sheet. Raises LotNotChosen (409)."""
+    numbers = sorted({number for item_id, number, _ in known if item_id == item.id and number})
+    if item.kind == ItemKind.MEDICAL and not place[1] and numbers:
+        raise LotNotChosen(
+            members={"item": named(item), "lot_numbers": numbers[:MOST_NAMED]},
+            item=item.name,
+            lot_numbers=", ".join(numbers[:MOST_NAMED]),
+        )
 
 
 def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, stored: date | None) -> StocktakeLine:
@@ -356,6 +349,7 @@ def _found_line(stocktake: Stocktake, item: Item, place: Place, line: Counted, s
         expires_on=expires_on,
         listed=False,
         book=0,
+        book_at_start=0,
     )
 
 
@@ -368,6 +362,7 @@ def _differs(item: Item, place: Place, stored: date | None) -> LotExpiryDiffers:
         },
         item=item.name,
         lot_number=place[1],
+        expires_on=stored.isoformat() if stored else "—",
     )
 
 
@@ -384,16 +379,14 @@ def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
     if queries.uncounted_count(stocktake.id):
         return
-    variance = queries.variance_of(stocktake.id)
-    if stocktake.kind == StocktakeKind.HANDOVER and variance == 0:
-        approve(stocktake, by=by, may_approve=False)
-    elif queries.needs_second_person(stocktake.kind, variance, guarded=queries.has_guarded(stocktake.id)):
+    findings = queries.findings_of(stocktake.id)
+    if queries.needs_second_person(stocktake.kind, findings):
         if stocktake.told_version is None:
             stocktake.told_version = stocktake.version
             db.session.flush()
         counted_by = queries.counters(stocktake.id)
         station = name_of_station(stocktake.station_id)
-        for approver_id in queries.approvers_near(stocktake.station_id):
+        for approver_id in approvers_of(stocktake.station_id):
             if approver_id not in counted_by:
                 notify(
                     volunteer_id=approver_id,
@@ -401,6 +394,8 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
                     values={"station": station, "stocktake_id": str(stocktake.id)},
                     dedup_key=f"{STOCKTAKE_TO_APPROVE}:{stocktake.id}:{approver_id}",
                 )
+    elif stocktake.kind == StocktakeKind.HANDOVER and findings.variance == 0:
+        approve(stocktake, by=by, may_approve=False)
 
 
 def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
@@ -467,7 +462,7 @@ def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
     others = [one for one in (stocktake.from_volunteer_id, stocktake.to_volunteer_id) if one not in (None, by)]
     if not others:
         return
-    variance = str(queries.variance_of(stocktake.id))
+    variance = str(queries.findings_of(stocktake.id).variance)
     for person_id in others:
         notify(
             volunteer_id=person_id,

@@ -1,6 +1,10 @@
 """Named failures of teams and memberships."""
 
-from volunteer_api.core.problems import Conflict, NotFound, Problem
+from collections.abc import Mapping
+from typing import ClassVar
+
+from volunteer_api.core.problems import Conflict, NotFound
+from volunteer_api.core.tables import TableRefused
 
 
 class AlreadyMember(Conflict):
@@ -10,8 +14,20 @@ class AlreadyMember(Conflict):
 
 
 class MembershipSettled(Conflict):
+    """Its body names the `state` that stands."""
+
     title = "This membership is not in a state that allows it."
-    detail = "The membership is %(state)s."
+    details: ClassVar[Mapping[str, str]] = {
+        "requested": "The request to join still waits for an answer.",
+        "invited": "The invitation still waits for an answer.",
+        "active": "This is an active member already.",
+        "rejected": "The request or invitation was turned down already.",
+        "left": "The membership has ended already.",
+        "expired": "The invitation has expired.",
+    }
+
+    def __init__(self, state: str) -> None:
+        super().__init__(case=state, members={"state": str(state)})
 
 
 class TeamNameTaken(Conflict):
@@ -53,8 +69,7 @@ class InvitationCodeUnknown(NotFound):
     keeps_writes = True
 
 
-class RosterRefused(Problem):
-    """Some rows are bad, so nobody was invited: the errors name each by row and column."""
+class RosterRefused(TableRefused):
+    """Some rows are bad, so nobody was invited."""
 
-    status = 422
     title = "Some rows are not valid; nobody was invited."

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from volunteer_api.accounts.profile import Contact, contact_of
@@ -19,7 +19,17 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
-from volunteer_api.core.tables import Column, Table, phone_of, receive
+from volunteer_api.core.tables import (
+    CellError,
+    Column,
+    Outcome,
+    Table,
+    outcome,
+    phone_of,
+    receive,
+    refusal,
+    template_of,
+)
 from volunteer_api.teams import access, invitations, queries, service
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import RosterRefused
@@ -46,6 +56,10 @@ IMPORTED_ROLES = {
     "副队长": MembershipRole.DEPUTY,
     "deputy": MembershipRole.DEPUTY,
 }
+HINTS = (
+    "带 * 的列必填。角色填队员或副队长，不填为队员；填写姓名便于核对。",
+    "导入后每人会收到邀请，本人接受后才成为队员。",
+)
 MAX_ROWS = 1000
 EXPORTED_ROWS = 10_000
 IMPORTS = "10/day"
@@ -55,27 +69,12 @@ DRY_RUNS = "30/day"
 PLAUSIBLE_NAME = re.compile(r"[\u3400-\u9fff\U00020000-\U000323afA-Za-z·・.' -]{2,50}")
 
 
-@dataclass(frozen=True)
-class RowError:
-    """One fault of an uploaded table; `row` and `column` are those of the file, the first row is 1."""
-
-    row: int
-    column: str
-    code: str
-    detail: str
-
-
-@dataclass
-class Imported:
+@dataclass(kw_only=True)
+class Imported(Outcome):
     """What an upload led to, or would lead to."""
 
-    rows: int = 0
-    invited: int = 0
-    already_members: int = 0
-    ignored_columns: Sequence[str] = ()
-    ignored_rows: Sequence[int] = ()
-    ignored_sheets: Sequence[str] = ()
-    errors: list[RowError] = field(default_factory=list)
+    invited: int
+    already_members: int
 
 
 def list_members(team: Team, query: Mapping[str, Any]) -> Page:
@@ -103,8 +102,7 @@ def export_members(team: Team, *, by: Principal) -> Download:
 
 def template() -> Download:
     """An empty workbook with the columns that `import_members` reads."""
-    headers = [column.name for column in COLUMNS]
-    return Download(write_table(headers, [], "队员导入"), XLSX, "队员导入模板.xlsx")
+    return Download(template_of("队员导入", HINTS, COLUMNS), XLSX, "队员导入模板.xlsx")
 
 
 def receive_members(principal: Principal, upload: Upload) -> Table:
@@ -121,15 +119,10 @@ def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) ->
     day.
     """
     service.require_open(team.id)
-    result = Imported(
-        ignored_columns=table.ignored_columns,
-        ignored_rows=table.ignored_rows,
-        ignored_sheets=table.ignored_sheets,
-    )
-    people = _judge(table, result, names_deputies=access.directs(by, team))
+    people, errors = _judge(table, names_deputies=access.directs(by, team))
     taken = invitations.phones_taken(team, people)
-    result.already_members = sum(taken.values())
-    result.invited = len(people) - result.already_members
+    already = sum(taken.values())
+    result = Imported(invited=len(people) - already, already_members=already, **outcome(table, errors, dry_run=dry_run))
     if dry_run:
         spend(DRY_RUNS, "team imports tried", who=str(by.volunteer_id))
         audit.record(
@@ -141,8 +134,8 @@ def import_members(team: Team, table: Table, *, by: Principal, dry_run: bool) ->
             rows=len(people),
         )
         return result
-    if result.errors:
-        raise RosterRefused(members={"rows": result.rows, "errors": [vars(error) for error in result.errors]})
+    if errors:
+        raise refusal(errors, RosterRefused)
     spend(IMPORTS, "team imports", who=str(by.volunteer_id))
     wanted = {phone: role for phone, role in people.items() if phone not in taken}
     invitations.invite(team, wanted)
@@ -184,22 +177,22 @@ def _cells(member: MembershipView) -> list[str | None]:
     ]
 
 
-def _judge(table: Table, result: Imported, *, names_deputies: bool) -> dict[str, MembershipRole]:
-    """The phones of the good rows with their roles; what is wrong with the others goes into the result."""
+def _judge(table: Table, *, names_deputies: bool) -> tuple[dict[str, MembershipRole], list[CellError]]:
+    """The phones of the good rows with their roles, and what is wrong with the others."""
     people: dict[str, MembershipRole] = {}
+    errors: list[CellError] = []
     first_rows: dict[str, int] = {}
     for record in table.records:
-        result.rows += 1
         phone, faults = phone_of(record.values[PHONE.name]), _faults(record.values, names_deputies)
         if phone in first_rows:
             row = first_rows[phone]
             faults[PHONE.name] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
         if phone is not None:
             first_rows.setdefault(phone, record.row)
-        result.errors += [RowError(record.row, name, fault.code, fault.sentence()) for name, fault in faults.items()]
+        errors += [record.fault(name, fault) for name, fault in faults.items()]
         if phone is not None and not faults:
             people[phone] = IMPORTED_ROLES[folded(record.values.get(ROLE.name, ""))]
-    return people
+    return people, errors
 
 
 def _faults(values: Mapping[str, str], names_deputies: bool) -> dict[str, Fault]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import validates_schema
 
 from volunteer_api.core.schema import (
     Choice,
@@ -10,7 +10,6 @@ from volunteer_api.core.schema import (
     Flag,
     FlagParameter,
     Id,
-    ListOf,
     Moment,
     Nested,
     PageQuery,
@@ -19,6 +18,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
+from volunteer_api.core.tables import OutcomeRead
 from volunteer_api.teams.models import MembershipRole, MembershipState
 
 
@@ -179,23 +179,11 @@ class ImportQuery(Schema):
     dry_run = FlagParameter(load_default=False)
 
 
-class RowErrorRead(Schema):
-    row = Count(required=True, metadata={"description": "As the file counts; the first row is 1."})
-    column = Text(required=True)
-    code = Text(required=True)
-    detail = Text(required=True)
-
-
-class ImportRead(Schema):
+class ImportRead(OutcomeRead):
     """`invited` in a dry run: who would be. Whoever asked to join counts there too: nothing tells whose phone it is.
 
-    Nothing was made of what is ignored: columns and sheets by name, rows as the file counts (the first hundred).
+    `already_members` are members, and phones that were invited before.
     """
 
-    rows = Count(required=True)
     invited = Count(required=True)
     already_members = Count(required=True)
-    ignored_columns = fields.List(fields.String(), required=True)
-    ignored_rows = fields.List(Count(), required=True)
-    ignored_sheets = fields.List(fields.String(), required=True)
-    errors = ListOf(Nested(RowErrorRead), max_length=5000, required=True)

@@ -231,7 +231,7 @@ def reject(membership: Membership) -> MembershipView:
 def leave(membership: Membership, *, by: Principal) -> MembershipView:
     """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled, LastLeader."""
     if membership.state not in OPEN_STATES:
-        raise MembershipSettled(state=membership.state)
+        raise MembershipSettled(membership.state)
     if membership.role == MembershipRole.LEADER and membership.state == MembershipState.ACTIVE:
         roles = db.session.scalars(queries.others_active(membership)).all()
         if roles and MembershipRole.LEADER not in roles:
@@ -412,14 +412,14 @@ def _require_free_name(organization_id: UUID, name: str) -> None:
 
 def _require_active(membership: Membership) -> None:
     if membership.state != MembershipState.ACTIVE:
-        raise MembershipSettled(state=membership.state)
+        raise MembershipSettled(membership.state)
 
 
 def _require_waiting(membership: Membership) -> None:
     if membership.state not in (MembershipState.REQUESTED, MembershipState.INVITED):
-        raise MembershipSettled(state=membership.state)
+        raise MembershipSettled(membership.state)
     if membership.expires_at is not None and membership.expires_at <= clock.now():
-        raise MembershipSettled(state="expired")
+        raise MembershipSettled("expired")
 
 
 def _end_all(moment: datetime, **whose: UUID) -> None:

@@ -16,6 +16,7 @@ from volunteer_api.stations.access import load_station, require_at
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers import queries
 from volunteer_api.transfers.models import StepKind, Transfer, TransferStep
+from volunteer_api.transfers.problems import OrganizerApproves
 
 
 @for_signed_in
@@ -36,7 +37,9 @@ def to_decide(principal: Principal, transfer_id: UUID) -> Transfer:
     sender = stations[0]
     if _can(principal, Permission.STOCK_APPROVE, sender):
         return transfer
-    if not transfer.needs_organizer and _can(principal, Permission.STOCK_MOVE, sender):
+    if _can(principal, Permission.STOCK_MOVE, sender):
+        if transfer.needs_organizer:
+            raise OrganizerApproves()
         return transfer
     _require_one(principal, Permission.STOCK_READ, stations)
     raise Forbidden()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from volunteer_api.core.database import db
+from volunteer_api.inventory.keepers import approvers_of, keepers_of
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
@@ -130,12 +131,9 @@ def _values(transfer: Transfer) -> dict[str, str]:
 
 
 def _audience(transfer: Transfer, kind: StepKind) -> set[UUID]:
-    """The managers of both stations and whoever asked; of a request, whoever can approve it where no manager can."""
-    managers = queries.managers_of(transfer.from_station_id, transfer.to_station_id)
-    audience = {volunteer_id for volunteer_id, _ in managers}
-    if kind != StepKind.REQUESTED:
-        return audience | {queries.requester_of(transfer.id)}
-    at_sender = any(station_id == transfer.from_station_id for _, station_id in managers)
-    if transfer.needs_organizer or not at_sender:
-        audience |= queries.nearest_approvers(transfer.from_station_id)
+    """Who keeps the stock of both stations, and whoever asked; of a request that no manager may approve, who may."""
+    keepers = keepers_of((transfer.from_station_id, transfer.to_station_id))
+    audience = {queries.requester_of(transfer.id)}.union(*keepers.values())
+    if kind == StepKind.REQUESTED and transfer.needs_organizer:
+        audience.update(approvers_of(transfer.from_station_id))
     return audience

@@ -1,10 +1,16 @@
 """Why transfers are refused."""
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Forbidden
 
 
 class TransferNotApproved(Conflict):
     title = "This transfer has not been approved yet."
+
+
+class OrganizerApproves(Forbidden):
+    """`needs_organizer` of the transfer is true: the sender's own desk asked, and its managers are not two sides."""
+
+    title = "The sender's desk asked for this itself; an organizer approves it."
 
 
 class TransferNotShipped(Conflict):
@@ -91,10 +97,10 @@ class MoreThanShipped(Conflict):
 
 
 class LotQuarantined(Conflict):
-    """`item`, `lot_number` and `quarantined` stand in the body."""
+    """`item`, `lot_number`, `balance` (what can be shipped) and `quarantined` stand in the body."""
 
     title = "What is in quarantine is not shipped."
-    detail = "%(quarantined)s of %(item)s are in quarantine and must not be shipped."
+    detail = "%(quarantined)s%(unit)s of %(item)s are in quarantine and are not shipped; %(balance)s%(unit)s can be."
 
 
 class LotNotNamed(Conflict):

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Row, Select, case, func, or_, select, union
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -16,10 +16,11 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
-from volunteer_api.inventory.models import Movement, RetainedName
+from volunteer_api.core.statements import folded
+from volunteer_api.inventory.models import SEALED, Movement, RetainedName, StockBalance
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.organizations.access import Permission, roles_with
-from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
+from volunteer_api.organizations.models import Grant, ScopeType
 from volunteer_api.stations.models import Station
 from volunteer_api.transfers.models import (
     OPEN_STATES,
@@ -64,6 +65,7 @@ class AskedLine:
     expires_on: date | None
     requested: int
     approved: int | None
+    free: int | None
 
 
 @dataclass(frozen=True)
@@ -269,37 +271,6 @@ def route_of(transfer: Transfer) -> dict[UUID, str]:
     }
 
 
-def managers_of(*station_ids: UUID) -> set[tuple[UUID, UUID]]:
-    """Who manages these stations, each with the station's id."""
-    found = db.session.execute(
-        select(Grant.volunteer_id, Grant.scope_id).where(
-            Grant.scope_type == ScopeType.STATION,
-            Grant.scope_id.in_(station_ids),
-            Grant.role == Role.STATION_MANAGER,
-            Grant.revoked_at.is_(None),
-        )
-    )
-    return {(row.volunteer_id, row.scope_id) for row in found}
-
-
-def nearest_approvers(station_id: UUID) -> set[UUID]:
-    """Who can approve what leaves the station, of the nearest organization above it that has such people."""
-    found = db.session.execute(
-        select(Grant.volunteer_id, PathMember.depth)
-        .join(PathMember, PathMember.ancestor_id == Grant.scope_id)
-        .join(Organization, Organization.path_id == PathMember.path_id)
-        .join(Station, Station.organization_id == Organization.id)
-        .where(
-            Station.id == station_id,
-            Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.role.in_(roles_with(Permission.STOCK_APPROVE)),
-            Grant.revoked_at.is_(None),
-        )
-    ).all()
-    nearest = min((row.depth for row in found), default=None)
-    return {row.volunteer_id for row in found if row.depth == nearest}
-
-
 def overdue(days: int, *, after: UUID, limit: int) -> Sequence[tuple[Transfer, datetime]]:
     """Transfers behind `after` that left so many days ago or before and are under way, with when they were shipped."""
     rows = db.session.execute(
@@ -364,9 +335,23 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
 
 def _lines_by_transfer(*chosen: ColumnElement[bool]) -> dict[UUID, list[AskedLine]]:
     lines: dict[UUID, list[AskedLine]] = {}
+    on_shelf = (
+        select(func.coalesce(func.sum(StockBalance.quantity), 0))
+        .where(
+            StockBalance.station_id == Transfer.from_station_id,
+            StockBalance.item_id == TransferLine.item_id,
+            StockBalance.portion == SEALED,
+            or_(TransferLine.lot_number == "", folded(StockBalance.lot_number) == folded(TransferLine.lot_number)),
+            or_(StockBalance.expires_on.is_(None), StockBalance.expires_on >= clock.today()),
+        )
+        .correlate(Transfer, TransferLine)
+        .scalar_subquery()
+    )
+    waits = Transfer.state.in_((TransferState.REQUESTED, TransferState.APPROVED))
     for row in db.session.execute(
-        select(TransferLine, Item.name, Item.unit, Item.kind)
+        select(TransferLine, Item.name, Item.unit, Item.kind, case((waits, on_shelf)).label("free"))
         .join(Item, Item.id == TransferLine.item_id)
+        .join(Transfer, Transfer.id == TransferLine.transfer_id)
         .where(*chosen)
         .order_by(TransferLine.transfer_id, TransferLine.position)
         .execution_options(populate_existing=True)
@@ -379,6 +364,7 @@ def _lines_by_transfer(*chosen: ColumnElement[bool]) -> dict[UUID, list[AskedLin
                 expires_on=line.expires_on,
                 requested=line.requested,
                 approved=line.approved,
+                free=None if row.free is None else int(row.free),
             )
         )
     return lines

@@ -160,13 +160,17 @@ class DocumentRead(Schema):
 
 
 class TransferLineRead(Schema):
-    """What was asked for; `approved` is null until somebody decides."""
+    """What was asked for; `approved` is null until somebody decides.
+
+    `free` is what the sender could ship of it now: sealed, unexpired, in no quarantine. Null once it is shipped.
+    """
 
     item = Nested(StockItemRead, required=True)
     lot_number = Text(max_length=50, required=True, allow_none=True)
     expires_on = Day(required=True, allow_none=True)
     requested = fields.Integer(required=True)
     approved = fields.Integer(required=True, allow_none=True)
+    free = fields.Integer(required=True, allow_none=True)
 
 
 class TransferLotRead(Schema):

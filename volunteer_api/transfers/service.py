@@ -290,11 +290,15 @@ def _take(sender: Posting, line: Line) -> list[Change]:
         lot for lot in sender.shelf.lots[item.id].values() if lot_number is None or same_lot(lot.number, lot_number)
     ]
     quarantined = sum(lot.balance for lot in lots if lot.portion == QUARANTINED)
-    # In sealed portions, past their day or not: of these, the shelf itself says what is wrong.
-    if quarantined and sum(lot.balance for lot in lots if lot.portion == SEALED) < line["quantity"]:
+    # In sealed portions, past their day or not: of these, and of a recalled lot, the shelf itself says what is wrong.
+    sealed = sum(lot.balance for lot in lots if lot.portion == SEALED)
+    recalled = lot_number is not None and (item.id, fold(lot_number)) in sender.recalled
+    if sealed < line["quantity"] <= sealed + quarantined and not recalled:
         raise problems.LotQuarantined(
-            members={"item": named(item), "lot_number": lot_number, "quarantined": quarantined},
+            members={"item": named(item), "lot_number": lot_number, "balance": sealed, "quarantined": quarantined},
             item=item.name,
+            unit=item.unit,
+            balance=sealed,
             quarantined=quarantined,
         )
     return sender.shelf.take(

@@ -1,0 +1,58 @@
+"""What people read of sign-ups on a lock screen: which shift, and when it is, on the local clock."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from tests.activities.factories import make_activity
+from tests.sign_ups.factories import HOUR, make_person, post
+from tests.sign_ups.test_changed_demands import change
+from volunteer_api.activities.models import SignUpMode
+from volunteer_api.core.database import db
+from volunteer_api.notifications.models import Notification
+
+# A Sunday, 7:30 in Pingdingshan.
+START = datetime(2030, 11, 30, 23, 30, tzinfo=UTC)
+ZH, EN = {"Accept-Language": "zh-CN"}, {"Accept-Language": "en"}
+
+
+def newest(client: Any, volunteer_id: Any, language: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = client.as_(volunteer_id).get("/me/notifications", headers=language).json["items"][0]
+    return found
+
+
+def test_a_moved_shift_is_told_with_both_times(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(starts_at=START, duration=1.5 * HOUR))
+    person = made.scene.outsider_id
+    assert post(client, person, f"/shifts/{made.shift_id}/sign-ups").status_code == 201
+    later = {"starts_at": "2030-12-01T14:00:00Z", "ends_at": "2030-12-01T22:00:00Z"}
+    change(client, made, f"/shifts/{made.shift_id}", **later)
+    chinese, english = newest(client, person, ZH), newest(client, person, EN)
+    assert "“清洁湛河 12月1日（周日）7:30–9:00 → 12月1日（周日）22:00–12月2日（周一）6:00”" in chinese["body"]
+    assert "清洁湛河 (Sun, 1 Dec, 7:30–9:00 → Sun, 1 Dec, 22:00–Mon, 2 Dec, 6:00)" in english["body"]
+    values = chinese["values"]
+    assert values | later == values
+    assert (values["before_starts_at"], values["before_ends_at"]) == ("2030-11-30T23:30:00Z", "2030-12-01T01:00:00Z")
+    assert values["activity"] == "清洁湛河"
+
+
+def test_a_leader_hears_who_asks_for_which_day(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(starts_at=START, sign_up_mode=SignUpMode.APPROVAL))
+    person = unit(lambda: make_person(name="王芳"))
+    assert post(client, person, f"/shifts/{made.shift_id}/sign-ups").json["state"] == "pending"
+    told = newest(client, made.scene.organizer_id, ZH)["body"]
+    assert told.startswith("王芳报名参加“清洁湛河 12月1日（周日）7:30–9:30”")
+
+
+@pytest.mark.either_database
+def test_older_rows_are_read_in_the_form_of_today(client: Any, unit: Any) -> None:
+    """As an earlier release wrote them: without an end, without a name, and with another end of their moments."""
+    made = unit(lambda: make_activity(starts_at=START, sign_up_mode=SignUpMode.APPROVAL))
+    post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups")
+    older = {"activity": "清洁湛河", "starts_at": START.isoformat()}
+    unit(lambda: db.session.execute(update(Notification).values(values=older)))
+    read = newest(client, made.scene.organizer_id, ZH)
+    assert read["values"]["starts_at"] == "2030-11-30T23:30:00Z"
+    assert read["body"].startswith("一位志愿者报名参加“清洁湛河 12月1日（周日）7:30”")
