@@ -108,6 +108,21 @@ class TestCeilings:
             assert ask(8).status_code == 202
             assert not unit(codes.are_spent)
 
+    def test_lines_that_had_many_leave_the_last_fifth_to_all_others(self, client, unit, change_settings, monkeypatch):
+        monkeypatch.setattr(codes, "FEW_OF_ADDRESS", 2)
+        change_settings(client.app, limits=True, codes_a_day=10)
+
+        def asked(number, address):
+            body = BODY | {"phone": f"1390000{number:04d}"}
+            return client.post("/auth/codes", json=body, environ_base={"REMOTE_ADDR": address}).status_code
+
+        # One home line has 256 networks of /64.
+        line = [f"2408:8000:0:{number:x}::1" for number in range(9)]
+        assert [asked(number, address) for number, address in enumerate(line)] == [202] * 8 + [429]
+        assert unit(codes.spent_share) == 0.8
+        assert [asked(20 + number, "2408:8000:0:100::1") for number in range(3)] == [202, 202, 429]
+        assert unit(codes.are_spent)
+
     def test_no_more_than_the_ceiling_go_out_together(self, postgresql_client, capsys, change_settings, race):
         change_settings(postgresql_client.app, limits=True, codes_a_day=3)
         outcomes = race(

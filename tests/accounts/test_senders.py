@@ -16,7 +16,7 @@ import structlog
 
 from tests.accounts.factories import PHONE
 from tests.servers import make_settings
-from volunteer_api.accounts import senders
+from volunteer_api.accounts import codes, senders
 from volunteer_api.accounts.senders.base import SendFailed
 from volunteer_api.config import BadEnvironment, SmsAccount, load_settings
 from volunteer_api.core import logs, metrics
@@ -254,14 +254,19 @@ def test_a_slow_provider_holds_nobody_up(client, provider, outbox):
     wait_for(lambda: provider.requests)
 
 
-def test_a_failed_code_starts_no_pause_and_shows_no_phone(name, client, provider, outbox, change_settings, monkeypatch):
-    change_settings(client.app, limits=True)
+def test_a_failed_code_starts_no_pause_costs_nothing_and_shows_no_phone(
+    name, client, unit, provider, outbox, change_settings, monkeypatch
+):
+    change_settings(client.app, limits=True, codes_a_day=2, codes_a_day_per_address=2)
     shown, before = io.StringIO(), messages(name, "failed")
     monkeypatch.setitem(client.app.extensions, logs.EXTENSION, structlog.wrap_logger(structlog.PrintLogger(shown)))
     provider.answer = LIMITED[name][0]
     body = {"phone": PHONE, "purpose": "access"}
     assert client.post("/auth/codes", json=body).status_code == 202
     wait_for(lambda: client.post("/auth/codes", json=body).status_code == 202)
+    # Nor does an outage of the provider use up the day's codes of all.
+    wait_for(lambda: client.post("/auth/codes", json=body).status_code == 202)
+    wait_for(lambda: unit(lambda: codes.spent_share()) == 0)
     assert "code_not_sent" in shown.getvalue()
     assert LIMITED[name][1] in shown.getvalue()
     assert PHONE[3:] not in shown.getvalue()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.factories import make_volunteer
 from tests.servers import close, make_settings
 from volunteer_api.app import create_app
 from volunteer_api.config import PROJECT_DIRECTORY
-from volunteer_api.core import clock, ids, metrics, scrape, tasks
+from volunteer_api.core import clock, ids, metrics, metrics_folder, scrape, tasks
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import EXTENSION, check_limit
+from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import BACKUP, TaskRun, note_run, run_task, sweep
 from volunteer_api.core.unit_of_work import Rerun, run_unit
 from volunteer_api.notifications import service as notifications
@@ -140,6 +142,39 @@ def test_a_database_that_is_gone_hides_only_what_it_knows(tmp_path: Path, url: s
     assert "volunteer_requests_total" in scraped(app)
     assert "volunteer_tasks_failing" not in found
     close(app)
+
+
+@pytest.mark.either_database
+def test_a_file_that_cannot_be_read_hides_only_what_others_counted(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counter_web1.db").write_bytes(b"")
+    monkeypatch.setattr(metrics, "is_shared", lambda: True)
+    for path in (tmp_path, tmp_path / "swept away"):
+        monkeypatch.setattr(metrics_folder, "folder", lambda path=path: path)
+        metrics.count_answer("/mine", "GET", 200, 0.1)
+        assert 'route="/mine"' in scraped(app)
+
+
+@pytest.mark.either_database
+@pytest.mark.parametrize("how", ["canceled", "out of time"])
+def test_a_database_that_is_only_busy_is_there(app: Flask, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    def wait() -> float:
+        if how == "canceled":
+            raise Busy()
+        moment = time.monotonic()
+        monkeypatch.setattr(scrape.time, "monotonic", lambda: moment + 60)
+        return 1.0
+
+    first, *others = scrape.READINGS
+    had = scrape.Reading("volunteer_had", "", lambda: 2.0)
+    slow = scrape.Reading("volunteer_slow", "", wait)
+    monkeypatch.setattr(scrape, "READINGS", [had, slow, first, *others])
+    found = told(app)
+    assert found["volunteer_database_up"] == 1
+    assert found["volunteer_had"] == 2
+    assert "volunteer_notifications_waiting" not in found
+    assert ("volunteer_slow" in found) == (how == "out of time")
 
 
 def test_runs_of_tasks_and_of_units_are_counted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

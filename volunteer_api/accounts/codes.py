@@ -15,7 +15,7 @@ from volunteer_api.accounts.problems import CodeSentRecently, NoMoreCodesToday, 
 from volunteer_api.accounts.senders import outbox
 from volunteer_api.core import audit, clock, ids, keys
 from volunteer_api.core.database import db
-from volunteer_api.core.limits import caller_address, require_left, spend
+from volunteer_api.core.limits import caller_address, give_back, require_left, spend, spent
 from volunteer_api.core.problems import TooManyRequests
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import delete_some, insert
@@ -31,6 +31,11 @@ WRONG_TRIES = "20/day"
 WRONG_TRIES_IN_ALL = "60/day"
 WRONG_CODES = "wrong codes"
 CODES_OF_ADDRESS, CODES_OF_ALL = "codes of an address", "codes of all"
+# Carriers give a home line up to a /56, which is 256 networks of one caller.
+LINE_BITS = 56
+# Of all codes of the day, the last fifth is for addresses that had few: a handful of lines can't close registration.
+FEW_OF_ADDRESS = 20
+FOR_ALL_ADDRESSES = 0.8
 DAY = timedelta(days=1)
 
 
@@ -61,7 +66,7 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
 
     The pause after a code doubles with each of the day from one address, over all purposes; a `device_id` on which the
     phone's owner was signed in before has pauses of its own, so that a stranger can't use them up. A code that the
-    provider refused starts no pause, but counts. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a
+    provider refused starts no pause and costs the district nothing, but counts for the phone. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a
     day, or twenty from all addresses; NoMoreCodesToday (429) where strangers have used up what goes to all numbers.
     """
     now = clock.now()
@@ -69,8 +74,9 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
     allowances = _allowances(phone, device_id if is_known else None)
     # The pause between codes is a rate limit like the others: LIMITS=0 switches it off for load tests.
     seconds = max(_count_send(allowance, now) for allowance in allowances) if settings().limits else 0
-    if not is_known:
-        _spend_ceilings()
+    line = None if is_known else caller_address(LINE_BITS)
+    if line is not None:
+        _spend_ceilings(line)
     code = f"{secrets.randbelow(10**6):06d}"
     fresh = {
         "code_hash": keys.sign("sign-in code", phone, purpose, code),
@@ -87,7 +93,7 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
     )
     sender = outbox()
     after_commit(
-        lambda: sender.send(phone=phone, code=code, purpose=purpose, if_failed=lambda: _take_pause_back(allowances))
+        lambda: sender.send(phone=phone, code=code, purpose=purpose, if_failed=lambda: _take_back(allowances, line))
     )
     return CodeSent(rules().code_lifetime_seconds, seconds)
 
@@ -162,6 +168,11 @@ def forget_codes() -> int:
     return max(allowances, delete_some(SignInCode, SignInCode.expires_at < clock.now() - REPEATED_FOR))
 
 
+def spent_share() -> float:
+    """Which share of the day's codes to strangers' devices is spent, 0 to 1. Needs an open session."""
+    return spent(CODES_OF_ALL, who="") / settings().codes_a_day
+
+
 def are_spent() -> bool:
     """Whether no code goes out today any more but to devices that were signed in before. Needs an open session."""
     try:
@@ -171,15 +182,17 @@ def are_spent() -> bool:
     return False
 
 
-def _spend_ceilings() -> None:
-    """Count a code of the day by its address, and of all: each costs money, and numbers there are without end.
+def _spend_ceilings(line: str) -> None:
+    """Count a code of the day by its line's address, and of all: each costs money, and numbers there are without end.
 
     Devices that were signed in before are asked neither, or a stranger with many addresses would lock everybody out.
     """
+    most = settings().codes_a_day
     try:
-        spend(f"{settings().codes_a_day_per_address}/day", CODES_OF_ADDRESS, who=caller_address())
+        if spend(f"{settings().codes_a_day_per_address}/day", CODES_OF_ADDRESS, who=line) > FEW_OF_ADDRESS:
+            most = max(1, int(most * FOR_ALL_ADDRESSES))
         # Last, for all wait for this row.
-        spend(f"{settings().codes_a_day}/day", CODES_OF_ALL, who="")
+        spend(f"{most}/day", CODES_OF_ALL, who="")
     except TooManyRequests as refused:
         raise NoMoreCodesToday(headers=refused.headers, seconds=refused.values["seconds"]) from refused
 
@@ -239,13 +252,19 @@ def _too_early(allowance: _Allowance, now: datetime) -> TooManyRequests:
     return (TooManyRequests if is_last else CodeSentRecently)(headers={"Retry-After": str(seconds)}, seconds=seconds)
 
 
-def _take_pause_back(allowances: Sequence[_Allowance]) -> None:
-    """Let the next code go at once: the provider refused this one. It stays counted: a refusal must open no flood."""
+def _take_back(allowances: Sequence[_Allowance], line: str | None) -> None:
+    """Let the next code go at once, and cost nothing of the day's: the provider took no money for this one.
+
+    It stays counted for its phone: a refusal must open no flood. `line` is None for a device that was signed in before.
+    """
     db.session.execute(
         update(CodeAllowance)
         .where(CodeAllowance.key.in_([allowance.key for allowance in allowances]))
         .values(last_sent_at=clock.now() - DAY)
     )
+    if line is not None:
+        give_back(CODES_OF_ADDRESS, who=line)
+        give_back(CODES_OF_ALL, who="")
 
 
 def _wrong(phone: str, purpose: CodePurpose) -> WrongCode:

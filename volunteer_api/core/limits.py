@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from flask import current_app, g, has_request_context, request
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage
-from sqlalchemy import Index, case, select
+from sqlalchemy import Index, case, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -92,19 +92,36 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
     g.limit_headers = headers
 
 
-def spend(limit: str, scope: str, who: str) -> None:
-    """Count one against `limit`, like "10/day", under `scope` for `who`, as a part of the running unit.
+def spend(limit: str, scope: str, who: str) -> int:
+    """Count one against `limit`, like "10/day", under `scope` for `who`, as a part of the running unit; returns the count.
 
     For what only a service can tell apart: `check_limit` counts outside of the unit, where SQLite's only writer waits
     for itself. What the unit doesn't commit isn't counted; a refusal that must count has `keeps_writes`. Always in the
-    database; off with LIMITS=0. Raises TooManyRequests (429).
+    database; off with LIMITS=0, and then 0. Raises TooManyRequests (429).
     """
     if not settings().limits:
-        return
+        return 0
     item, moment = parse(limit), clock.now()
     row = db.session.execute(_count_one(_key(scope, who), item.get_expiry(), moment)).one()
     if row.amount > item.amount:
         raise _spent(row.expires_at, moment)
+    amount: int = row.amount
+    return amount
+
+
+def give_back(scope: str, who: str) -> None:
+    """Take back one that was spent in the running window: what it was for did not come about."""
+    db.session.execute(
+        update(RateCounter)
+        .where(RateCounter.key == _key(scope, who), RateCounter.count > 0, RateCounter.expires_at > clock.now())
+        .values(count=RateCounter.count - 1)
+    )
+
+
+def spent(scope: str, who: str) -> int:
+    """How many were spent in the running window."""
+    which = RateCounter.key == _key(scope, who), RateCounter.expires_at > clock.now()
+    return db.session.scalar(select(RateCounter.count).where(*which)) or 0
 
 
 def require_left(limit: str, scope: str, who: str) -> None:
@@ -123,14 +140,14 @@ def require_left(limit: str, scope: str, who: str) -> None:
         raise _spent(expires_at, moment)
 
 
-def caller_address() -> str:
-    """The caller's address; of IPv6 the /64 network, because one household has all of it. "" outside of a request."""
+def caller_address(ipv6_bits: int = 64) -> str:
+    """The caller's address; of IPv6 the network, /64: one household has all of it. "" outside of a request."""
     if not has_request_context():
         return ""
     address = caller()
     if address is None:
         return request.remote_addr or ""
-    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+    return str(IPv6Network((address, ipv6_bits), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 @task("core.forget_rate_counters", every=Every.HOUR, unit=False)
