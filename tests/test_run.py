@@ -161,6 +161,10 @@ def test_whichever_worker_is_asked_tells_what_all_processes_counted(server: Serv
         server.get("/livez")
     assert {counted(server, ALIVE) for _ in range(4)} == {before + 12}
     assert counted(server, b'volunteer_task_runs_total{outcome="done",task="core.heartbeat"}') >= 1
+    # What alerts ask the rise of is told before the first.
+    answer = server.send(b"GET /metrics HTTP/1.1\r\nHost: monitor\r\n\r\n")
+    assert b'volunteer_messages_total{kind="code",outcome="failed",provider="console"} 0.0' in answer
+    assert b'volunteer_refusals_total{code="no_more_codes_today"}' in answer
 
 
 def test_a_body_that_ends_too_early_is_not_executed(server: Server) -> None:

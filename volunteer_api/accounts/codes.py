@@ -13,7 +13,7 @@ from volunteer_api.accounts import queries
 from volunteer_api.accounts.models import CodeAllowance, CodePurpose, SignInCode
 from volunteer_api.accounts.problems import CodeSentRecently, NoMoreCodesToday, WrongCode
 from volunteer_api.accounts.senders import outbox
-from volunteer_api.core import audit, clock, ids, keys
+from volunteer_api.core import audit, clock, ids, keys, metrics
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import caller_address, give_back, require_left, spend, spent
 from volunteer_api.core.problems import TooManyRequests
@@ -37,6 +37,8 @@ LINE_BITS = 56
 FEW_OF_ADDRESS = 20
 FOR_ALL_ADDRESSES = 0.8
 DAY = timedelta(days=1)
+# Told from 0 on: an alert asks for its rise.
+metrics.REFUSALS.labels(NoMoreCodesToday.code)
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def send_code(*, phone: str, purpose: CodePurpose, device_id: str | None = None)
 
     The pause after a code doubles with each of the day from one address, over all purposes; a `device_id` on which the
     phone's owner was signed in before has pauses of its own, so that a stranger can't use them up. A code that the
-    provider refused starts no pause and costs the district nothing, but counts for the phone. Raises CodeSentRecently (429), TooManyRequests (429) after ten in a
-    day, or twenty from all addresses; NoMoreCodesToday (429) where strangers have used up what goes to all numbers.
+    provider refused starts no pause and costs the district nothing, but counts for the phone. Raises CodeSentRecently
+    (429), TooManyRequests (429) after ten in a day, or twenty from all addresses; NoMoreCodesToday (429) where
+    strangers have used up what goes to all numbers.
     """
     now = clock.now()
     is_known = device_id is not None and queries.was_signed_in(phone, device_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from volunteer_api.accounts import codes, erasure, retention
-from volunteer_api.core import health
+from volunteer_api.core import health, scrape
 from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
@@ -63,3 +63,10 @@ def warn_of_spent_codes() -> str | None:
     return (
         "Today's one-time codes are used up, see CODES_A_DAY: an attack, or a great day." if codes.are_spent() else None
     )
+
+
+@scrape.reading(
+    "volunteer_codes_spent_ratio", "Which share of CODES_A_DAY is spent, of codes to devices not signed in before."
+)
+def _codes_spent() -> float:
+    return codes.spent_share()

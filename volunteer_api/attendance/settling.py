@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy.orm.util import has_identity
+
 from volunteer_api.attendance import minutes, queries, sampling, scene, travel
 from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
@@ -75,8 +77,11 @@ def settle(
         reasons.add(Reason.DAILY_LIMIT)
         if _needs_organizer(claimed, already, others):
             reasons.add(Reason.NEEDS_ORGANIZER)
+    ends = attendance.state == State.OPEN or not has_identity(attendance)
     attendance.state = State.HELD if reasons else State.CREDITED
-    after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
+    if ends:
+        # And not once more where further taps, or a roll-call, have it judged anew.
+        after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
     if not reasons and sampling.is_sampled(attendance, rules().sampled_percent):
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)

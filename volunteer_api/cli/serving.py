@@ -51,7 +51,7 @@ def serve(demo: bool) -> None:
     with app.app_context():
         # No connection may be shared by two processes.
         db.engine.dispose()
-    # For all processes of this server: what the worker counts is told by the web. This one, which forks them, counts not.
+    # For what is forked here: what the worker counts is told by the web. This process itself counts for nobody.
     metrics_folder.open_folder(settings.var_directory, port)
     # The collector leaves out what is loaded: looking through it, it would copy all of it for each process.
     gc.freeze()

@@ -93,7 +93,7 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
 
 
 def spend(limit: str, scope: str, who: str) -> int:
-    """Count one against `limit`, like "10/day", under `scope` for `who`, as a part of the running unit; returns the count.
+    """Count one against `limit`, like "10/day", under `scope` for `who`, in the running unit; returns the count.
 
     For what only a service can tell apart: `check_limit` counts outside of the unit, where SQLite's only writer waits
     for itself. What the unit doesn't commit isn't counted; a refusal that must count has `keeps_writes`. Always in the

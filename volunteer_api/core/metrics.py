@@ -85,13 +85,13 @@ TASK_SECONDS = Counter(
 )
 ATTENDANCES = Counter(
     "volunteer_attendances_settled",
-    "Ended attendances by what came of them: credited, or held for a review.",
+    "Attendances by what came of them as they ended: credited, or held for a review.",
     ("state",),
     registry=REGISTRY,
 )
 CONNECTIONS = Gauge(
     "volunteer_database_connections",
-    "Connections to the database that are in use now, in all workers.",
+    "Connections to the database that are in use now in all workers, about.",
     ("database",),
     multiprocess_mode="livesum",
     registry=REGISTRY,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from itertools import product
 
 from flask import Flask, current_app
 
@@ -33,6 +34,9 @@ class Outbox:
         # Its threads begin with the first code, so that a fork before that loses none.
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sms")
         self._free = threading.BoundedSemaphore(QUEUE_LENGTH)
+        # They are told from 0 on: to whoever watches, a count that begins with its first one has not risen.
+        for kind, outcome in product(("code", "notice"), ("sent", "failed")):
+            metrics.MESSAGES.labels(provider, kind, outcome)
 
     def send(self, *, phone: str, code: str, purpose: str, if_failed: Callable[[], None]) -> None:
         """Send at once, or by the provider in the background; `if_failed` is then a unit of its own."""
