@@ -24,6 +24,7 @@ from volunteer_api.hours import tallies, verification
 from volunteer_api.hours.models import SubjectKind
 
 BEFORE = "2026_11_26_10_residents"
+TABLE: Any = Attendance.__table__
 MINUTE = timedelta(minutes=1)
 
 
@@ -146,9 +147,10 @@ def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> N
         graded = {"grade": "weak", "check_in_grade": "weak", "check_in_evidence": {}, "checked_in_at": clock.now()}
         counted = {"held_minutes": held, "credited_minutes": credited}
         whose = {"volunteer_id": scene.volunteer.id, "shift_id": scene.shift.id}
-        one = Attendance(id=ids.new_id(), state=state, **whose, **graded, **counted)
-        db.session.add(one)
-        db.session.flush()
+        attendance_id = ids.new_id()
+        # By the table, which writes no column that came later.
+        row = {"id": attendance_id, "state": state, **whose, **graded, **counted}
+        db.session.execute(TABLE.insert().values(row))
         tallies.held(
             volunteer_id=scene.volunteer.id,
             activity=scene.activity,
@@ -156,9 +158,9 @@ def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> N
             on=clock.today(),
             team_id=None,
             minutes=held,
-            attendance_id=one.id,
+            attendance_id=attendance_id,
         )
-        return one.id
+        return attendance_id
 
     def state_of(attendance_id: UUID) -> str:
         return unit(lambda: db.session.get_one(Attendance, attendance_id).state)
@@ -170,7 +172,7 @@ def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> N
     with pytest.raises(SystemExit):
         migrate(own_app)
     assert str(both[1]) in caplog.text
-    unit(lambda: setattr(db.session.get_one(Attendance, both[1]), "state", "rejected"))
+    unit(lambda: db.session.execute(TABLE.update().where(TABLE.c.id == both[1]).values(state="rejected")))
     migrate(own_app)
     assert [state_of(one) for one in (*held, left_open)] == ["rejected", "held", "open"]
     for scene, minutes in ((opened, 0), (alone, 20)):

@@ -52,9 +52,8 @@ def test_down_and_up_with_rows(own_app: Flask) -> None:
     unit(furnish)
     migrate(own_app, BEFORE, down=True)
     with own_app.app_context(), db.engine.connect() as connection:
-        held = connection.execute(
-            text("SELECT lot_number, quantity FROM stock_balances ORDER BY lot_number DESC")
-        ).all()
+        left = text("SELECT lot_number, quantity FROM stock_balances ORDER BY lot_number DESC")
+        held = connection.execute(left).all()
         words = connection.execute(text("SELECT kind, reason FROM movements ORDER BY document_number")).all()
         refuse_changes(connection)
     assert [(row.lot_number, row.quantity) for row in held] == [("A", 6), ("", 3)]

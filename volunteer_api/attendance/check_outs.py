@@ -49,7 +49,7 @@ def check_out(
     if timeline.is_fixed(attendance) and attendance.check_out_tapped_at is None:
         raise (AlreadyCheckedOut if attendance.reviewed_by is None else AlreadyReviewed)(attendance)
     known = taps.taps_of(attendance, ScanKind.CHECK_OUT)
-    if memory is not None and (others or known):
+    if memory is not None and (others or known or attendance.taps):
         raise NotPlain()
     # Whether it was before the check-in is seen by the timeline: that one may move still.
     closes_at = here.ends_at + timedelta(minutes=rules().check_out_closes_minutes)
