@@ -60,6 +60,9 @@ def test_a_request_is_told_by_its_route_and_never_by_its_path(app: Flask, client
     assert "/api/v1/activities/<uuid:activity_id>" in text
     for secret in (str(strange), "13800000005", "410403199001011234", "BREW"):
         assert secret not in text
+    # What Prometheus itself asks for.
+    asked = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    assert app.test_client().get("/metrics", headers=asked).text.endswith("# EOF\n")
 
 
 @pytest.mark.either_database

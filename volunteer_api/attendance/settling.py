@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy.orm.util import has_identity
-
 from volunteer_api.attendance import minutes, queries, sampling, scene, travel
 from volunteer_api.attendance.memory import Beside
 from volunteer_api.attendance.minutes import Counted
@@ -77,11 +75,11 @@ def settle(
         reasons.add(Reason.DAILY_LIMIT)
         if _needs_organizer(claimed, already, others):
             reasons.add(Reason.NEEDS_ORGANIZER)
-    ends = attendance.state == State.OPEN or not has_identity(attendance)
+    was_open = attendance.state == State.OPEN
     attendance.state = State.HELD if reasons else State.CREDITED
-    if ends:
+    if was_open:
         # And not once more where further taps, or a roll-call, have it judged anew.
-        after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
+        count_end(attendance)
     if not reasons and sampling.is_sampled(attendance, rules().sampled_percent):
         attendance.flagged = True
         reasons.add(Reason.SAMPLED)
@@ -90,6 +88,11 @@ def settle(
     _credit(attendance, here, credited, *counted.within, memory)
     if memory is None:
         db.session.flush()
+
+
+def count_end(attendance: Attendance) -> None:
+    """Count for `/metrics` what came of an attendance, once it stands; `settle` does for one that was open."""
+    after_commit(metrics.ATTENDANCES.labels(attendance.state).inc)
 
 
 def hold(

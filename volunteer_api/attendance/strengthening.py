@@ -14,7 +14,7 @@ from volunteer_api.attendance.models import Attendance, Grade, Reason, State
 from volunteer_api.attendance.problems import AlreadyCredited, AlreadyReviewed, LeftBeforeArrival
 from volunteer_api.attendance.roll_call_queries import Person
 from volunteer_api.attendance.scene import Scene
-from volunteer_api.attendance.settling import in_order, set_held, settle
+from volunteer_api.attendance.settling import count_end, in_order, set_held, settle
 from volunteer_api.core import ids
 from volunteer_api.core.database import db
 
@@ -108,6 +108,7 @@ def begin(call: RollCall, person: Person, arrived_at: datetime, left_at: datetim
     attendance.checked_out_at, attendance.check_out_grade = left_at, Grade.STRONG
     attendance.check_out_recorder_id = call.by
     settle(attendance, here, left_at, doubts, memory=beside)
+    count_end(attendance)
     if attendance.state == State.HELD and beside is None:
         notices.tell(notices.HELD, attendance, here)
     elif attendance.state == State.HELD and beside is not None:
