@@ -180,7 +180,8 @@ def test_few_statements(unsampled: World, statements: Callable[[], Any]) -> None
     first, second = (one["attendance"]["credited_minutes"] for one in results[1::2])
     assert first == 60
     # The day's hour is used up, but where midnight lies between.
-    days = {clock.local_date(world.began + minute * MINUTE) for pair in SHIFTS[:2] for minute in pair}
+    with world.app.app_context():
+        days = {clock.local_date(world.began + minute * MINUTE) for pair in SHIFTS[:2] for minute in pair}
     assert second == 0 or len(days) == 2
     of_four = len(seen)
     more = [lines[number % 2 * 2] | {"key": f"more-{number}"} for number in range(20)]
