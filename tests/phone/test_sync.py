@@ -13,20 +13,23 @@ from flask import Flask
 from sqlalchemy import delete, event, func, insert, select, text, update
 
 from tests.activities.factories import make_activity, make_scene
-from tests.factories import make_volunteer, next_number
+from tests.factories import current_app_is, make_volunteer, next_number
 from tests.loans.factories import bring_back, lend, make_desk
 from tests.phone.copy import Copy
+from tests.servers import Databases, close, make_settings
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import run_task
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.loans.models import Loan
 from volunteer_api.notifications.handing_over import hand_over
 from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.service import mark_read, notify
 from volunteer_api.phone import changes
-from volunteer_api.phone.models import SyncChange, SyncType
-from volunteer_api.phone.states import State, sealed
+from volunteer_api.phone.models import SyncChange, SyncEpoch, SyncType
+from volunteer_api.phone.states import State, opened, sealed
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import add_member
 
@@ -274,12 +277,44 @@ def test_a_restored_database_goes_on_from_no_state(client: Any, unit: Any, me: V
     assert copy.ask().status_code == 200
 
 
-def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, unit: Any, app: Flask, me: Volunteer) -> None:
-    present: State = unit(changes.present_state)
-    ahead = dataclasses.replace(present, position=present.position + 1_000_000)
-    with app.app_context():
-        copy = Copy(client.as_(me), state=sealed(ahead, me.id, ",".join(sorted(SyncType)), "zh-CN"))
+def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, app: Flask, me: Volunteer) -> None:
+    copy = Copy(client.as_(me))
+    copy.sync()
+    alter(app, me, copy, lambda state: {"position": state.position + 1_000_000})
     assert copy.ask().status_code == 410
+
+
+def test_a_copy_of_a_release_that_knew_fewer_types_is_begun_anew(client: Any, app: Flask, me: Volunteer) -> None:
+    copy = Copy(client.as_(me))
+    copy.sync()
+    fewer = len(SyncType) - 1
+    alter(app, me, copy, lambda state: {"epoch": f"{state.epoch.rpartition('/')[0]}/{fewer}"})
+    assert copy.ask().status_code == 410
+
+
+def alter(app: Flask, owner: Volunteer, copy: Copy, change: Callable[[State], dict[str, Any]]) -> None:
+    """Let the copy, of all types, have another state."""
+    bound = owner.id, "", "zh-CN"
+    with app.app_context():
+        state = opened(str(copy.state), *bound)
+        copy.state = sealed(dataclasses.replace(state, **change(state)), *bound)
+
+
+def test_a_database_that_was_copied_by_other_hands_is_another(postgresql_app: Flask, databases: Databases) -> None:
+    here = postgresql_state(postgresql_app)
+    copied = create_app(make_settings(databases.postgresql(), databases.own))
+    with current_app_is(copied), copied.app_context():
+        name = here.epoch.partition("/")[0]
+        run_unit(lambda: db.session.execute(update(SyncEpoch).values(name=name)), writes=True)
+    there = postgresql_state(copied)
+    close(copied)
+    assert here.epoch.partition("/")[0] == there.epoch.partition("/")[0]
+    assert here.epoch != there.epoch
+
+
+def postgresql_state(app: Flask) -> State:
+    with app.app_context():
+        return changes.present_state()
 
 
 @pytest.mark.parametrize(
@@ -298,6 +333,37 @@ def test_the_log_is_kept_as_long_as_a_state_is_good(app: Flask, unit: Any, me: V
     unit(lambda: hear(me))
     run_task(app, "phone.forget_changes")
     assert unit(lambda: number_of_changes(me)) == 1
+
+
+def test_one_wrong_moment_keeps_nothing_older_than_it(app: Flask, unit: Any, me: Volunteer) -> None:
+    def note(days: int) -> None:
+        hear(me)
+        newest = select(func.max(SyncChange.id)).scalar_subquery()
+        moment = clock.now() + timedelta(days=days)
+        db.session.execute(update(SyncChange).where(SyncChange.id == newest).values(changed_at=moment))
+
+    for days in (30, -33, -32):
+        unit(lambda: note(days))  # noqa: B023
+    assert unit(changes.forget_old) >= 3
+    assert unit(changes.forget_old) == 0
+    assert unit(lambda: number_of_changes(me)) == 0
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("pages", [0, 1], ids=["late", "in parts"])
+def test_what_was_forgotten_is_asked_for_in_vain(client: Any, app: Flask, unit: Any, me: Volunteer, pages: int) -> None:
+    """Whatever clocks said, and however long ago the first part of the answer was."""
+    copy = Copy(client.as_(me), types="notifications")
+    copy.sync()
+    unit(lambda: hear(me, 3))
+    copy.sync(limit=1, pages=pages)
+    unit(lambda: db.session.execute(update(SyncChange).values(changed_at=clock.now() - timedelta(days=32))))
+    run_task(app, "phone.forget_changes")
+    answer = copy.ask()
+    assert (answer.status_code, answer.get_json()["code"]) == (410, "state_too_old")
+    copy.state = None
+    copy.sync()
+    assert (len(copy.of("notifications")), copy.ask().status_code) == (3, 200)
 
 
 def test_numbers_of_the_log_are_never_given_again(client: Any, unit: Any, me: Volunteer) -> None:
