@@ -67,9 +67,10 @@ def require_good(state: State, present: State) -> None:
     How far the log reaches back stands beside the log (`changes.changed`): clocks may be wrong, and an answer in parts
     be gone on with long after the state that it is of.
     """
-    too_old = state.made_at < present.made_at - timedelta(days=STATE_DAYS)
     # A position that the database has not come to is of a future that a restore took back.
-    if too_old or state.epoch != present.epoch or state.position > present.position:
+    if state.epoch != present.epoch or state.position > present.position:
+        raise StateTooOld.of_another_database()
+    if state.made_at < present.made_at - timedelta(days=STATE_DAYS):
         raise StateTooOld()
 
 
