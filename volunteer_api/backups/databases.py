@@ -41,9 +41,9 @@ def dump(path: Path) -> None:
         # A damaged file is copied as it is, and would push the last good backup out.
         if fault := _fault(target):
             raise BackupRefused(f"The database is damaged, and no backup of it was made. SQLite says: {fault}")
-        for name in set(NOT_COPIED).intersection(inspect(db.engine).get_table_names()):
-            target.execute(f"DELETE FROM {name}")  # noqa: S608  # names of our own tables
-        target.commit()
+        with target:
+            for name in set(NOT_COPIED).intersection(inspect(db.engine).get_table_names()):
+                target.execute(f"DELETE FROM {name}")  # noqa: S608  # names of our own tables
         # One file, without a log beside it.
         target.execute("PRAGMA journal_mode = DELETE")
 
