@@ -21,8 +21,8 @@ from volunteer_api.config import PROJECT_DIRECTORY, Rules, Settings
 from volunteer_api.core.database import db, sqlite_driver
 
 TEMPLATE = "template_volunteer"
-# A process knows the keys that it read, as in a real server.
-KEPT = ("keyring_keys",)
+# A process knows the keys that it read, as in a real server; the epoch is the migration's.
+KEPT = ("keyring_keys", "sync_epochs")
 SECRET = "a-secret-for-tests-that-is-longer-than-thirty-two-characters"
 
 

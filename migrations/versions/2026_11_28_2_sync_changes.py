@@ -117,10 +117,13 @@ def upgrade() -> None:
         )
     epochs = op.create_table(
         "sync_epochs",
-        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("floor", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_sync_epochs_only")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_epochs")),
     )
-    op.bulk_insert(epochs, [{"id": secrets.token_hex(4)}])
+    op.bulk_insert(epochs, [{"id": 1, "name": secrets.token_hex(8), "floor": 0}])
     if op.get_bind().dialect.name == "sqlite":
         _note_on_sqlite()
     else:

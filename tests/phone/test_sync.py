@@ -13,27 +13,28 @@ from flask import Flask
 from sqlalchemy import delete, event, func, insert, select, text, update
 
 from tests.activities.factories import make_activity, make_scene
-from tests.factories import make_volunteer, next_number
+from tests.factories import current_app_is, make_volunteer, next_number
 from tests.loans.factories import bring_back, lend, make_desk
 from tests.phone.copy import Copy
+from tests.servers import Databases, close, make_settings
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import run_task
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.loans.models import Loan
 from volunteer_api.notifications.handing_over import hand_over
 from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.service import mark_read, notify
 from volunteer_api.phone import changes
-from volunteer_api.phone.models import SyncChange, SyncType
-from volunteer_api.phone.states import State, sealed
+from volunteer_api.phone.models import SyncChange, SyncEpoch, SyncType
+from volunteer_api.phone.states import State, opened, sealed
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import add_member
 
 # The look-up of the session, the position, what changed, and one for sign-ups and one for notifications.
 STATEMENTS = 5
-# The session, the position, and one for each type; the profile has three.
-ALL_STATEMENTS = 2 + 8 + 2
 MOST_BYTES = 10_000
 # Three thousand rows, as SQLite makes them.
 SERIES = (
@@ -59,25 +60,6 @@ def test_a_newcomer_has_only_herself(client: Any, me: Volunteer) -> None:
     assert copy.all() == {"profile": {str(me.id): client.as_(me).get("/me").get_json()}}
     copy.sync()
     assert copy.told == 0
-
-
-def test_rows_have_the_form_of_their_lists(client: Any, unit: Any) -> None:
-    def prepare() -> Any:
-        scene, desk = make_scene(), make_desk()
-        made = make_activity(scene=scene, starts_at=clock.now() + timedelta(hours=2))
-        sign_ups.sign_up(shift_id=made.shift_id, volunteer_id=scene.leader_id)
-        lend(desk, borrower={"volunteer_id": scene.leader_id})
-        values = {"minutes": "60", "activity": "清洁家园"}
-        notify(volunteer_id=scene.leader_id, kind="hours_credited", values=values, dedup_key="a test's")
-        return scene.leader_id
-
-    phone = client.as_(unit(prepare))
-    copy = Copy(phone)
-    copy.sync()
-    for kind, path in (("sign_ups", "sign-ups"), ("notifications",) * 2, ("memberships",) * 2, ("loans",) * 2):
-        listed = phone.get(f"/me/{path}").get_json()["items"]
-        assert len(listed) > 0, kind
-        assert copy.rows[kind] == {row["id"]: row for row in listed}
 
 
 def test_a_loan_is_told_until_its_borrower_is_forgotten(client: Any, unit: Any, me: Volunteer) -> None:
@@ -221,15 +203,6 @@ def test_a_day_away_is_one_small_answer(client: Any, unit: Any, statements: Call
     assert copy.told >= 30
 
 
-def test_all_types_at_once_cost_a_bounded_number_of_statements(
-    client: Any, unit: Any, me: Volunteer, statements: Callable[[], Any]
-) -> None:
-    phone = client.as_(me)
-    with statements() as seen:
-        phone.get("/sync")
-    assert len(seen) <= ALL_STATEMENTS, "\n".join(seen)
-
-
 def test_a_state_is_its_owners_for_the_same_types_and_language(client: Any, me: Volunteer) -> None:
     phone = client.as_(me)
     state = phone.get("/sync").get_json()["state"]
@@ -268,18 +241,52 @@ def test_a_restored_database_goes_on_from_no_state(client: Any, unit: Any, me: V
     unit(lambda: hear(me))
     unit(changes.begin_anew)
     assert unit(lambda: number_of_changes(me)) == 0
-    assert copy.ask().status_code == 410
+    answer = copy.ask()
+    assert answer.status_code == 410
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
     copy.state = None
     copy.sync()
     assert copy.ask().status_code == 200
 
 
-def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, unit: Any, app: Flask, me: Volunteer) -> None:
-    present: State = unit(changes.present_state)
-    ahead = dataclasses.replace(present, position=present.position + 1_000_000)
-    with app.app_context():
-        copy = Copy(client.as_(me), state=sealed(ahead, me.id, ",".join(sorted(SyncType)), "zh-CN"))
+def test_a_state_of_a_future_that_was_taken_back_is_refused(client: Any, app: Flask, me: Volunteer) -> None:
+    copy = Copy(client.as_(me))
+    copy.sync()
+    alter(app, me, copy, lambda state: {"position": state.position + 1_000_000})
     assert copy.ask().status_code == 410
+
+
+def test_a_copy_of_a_release_that_knew_fewer_types_is_begun_anew(client: Any, app: Flask, me: Volunteer) -> None:
+    copy = Copy(client.as_(me))
+    copy.sync()
+    fewer = len(SyncType) - 1
+    alter(app, me, copy, lambda state: {"epoch": f"{state.epoch.rpartition('/')[0]}/{fewer}"})
+    assert copy.ask().status_code == 410
+
+
+def alter(app: Flask, owner: Volunteer, copy: Copy, change: Callable[[State], dict[str, Any]]) -> None:
+    """Let the copy, of all types, have another state."""
+    bound = owner.id, "", "zh-CN"
+    with app.app_context():
+        state = opened(str(copy.state), *bound)
+        copy.state = sealed(dataclasses.replace(state, **change(state)), *bound)
+
+
+def test_a_database_that_was_copied_by_other_hands_is_another(postgresql_app: Flask, databases: Databases) -> None:
+    here = postgresql_state(postgresql_app)
+    copied = create_app(make_settings(databases.postgresql(), databases.own))
+    with current_app_is(copied), copied.app_context():
+        name = here.epoch.partition("/")[0]
+        run_unit(lambda: db.session.execute(update(SyncEpoch).values(name=name)), writes=True)
+    there = postgresql_state(copied)
+    close(copied)
+    assert here.epoch.partition("/")[0] == there.epoch.partition("/")[0]
+    assert here.epoch != there.epoch
+
+
+def postgresql_state(app: Flask) -> State:
+    with app.app_context():
+        return changes.present_state()
 
 
 @pytest.mark.parametrize(
@@ -298,6 +305,38 @@ def test_the_log_is_kept_as_long_as_a_state_is_good(app: Flask, unit: Any, me: V
     unit(lambda: hear(me))
     run_task(app, "phone.forget_changes")
     assert unit(lambda: number_of_changes(me)) == 1
+
+
+def test_one_wrong_moment_keeps_nothing_older_than_it(app: Flask, unit: Any, me: Volunteer) -> None:
+    def note(days: int) -> None:
+        hear(me)
+        newest = select(func.max(SyncChange.id)).scalar_subquery()
+        moment = clock.now() + timedelta(days=days)
+        db.session.execute(update(SyncChange).where(SyncChange.id == newest).values(changed_at=moment))
+
+    for days in (30, -33, -32):
+        unit(lambda: note(days))  # noqa: B023
+    assert unit(changes.forget_old) >= 3
+    assert unit(changes.forget_old) == 0
+    assert unit(lambda: number_of_changes(me)) == 0
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("pages", [0, 1], ids=["late", "in parts"])
+def test_what_was_forgotten_is_asked_for_in_vain(client: Any, app: Flask, unit: Any, me: Volunteer, pages: int) -> None:
+    """Whatever clocks said, and however long ago the first part of the answer was."""
+    copy = Copy(client.as_(me), types="notifications")
+    copy.sync()
+    unit(lambda: hear(me, 3))
+    copy.sync(limit=1, pages=pages)
+    unit(lambda: db.session.execute(update(SyncChange).values(changed_at=clock.now() - timedelta(days=32))))
+    run_task(app, "phone.forget_changes")
+    answer = copy.ask()
+    assert (answer.status_code, answer.get_json()["code"]) == (410, "state_too_old")
+    assert "Retry-After" not in answer.headers
+    copy.state = None
+    copy.sync()
+    assert (len(copy.of("notifications")), copy.ask().status_code) == (3, 200)
 
 
 def test_numbers_of_the_log_are_never_given_again(client: Any, unit: Any, me: Volunteer) -> None:

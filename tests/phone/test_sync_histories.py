@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import make_volunteer, next_number
+from tests.loans.factories import lend, make_desk
 from tests.phone.copy import Copy
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
@@ -26,6 +27,7 @@ from volunteer_api.notifications.models import Notification
 from volunteer_api.notifications.service import mark_read, notify
 from volunteer_api.organizations import grants
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
+from volunteer_api.phone.models import SyncType
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp
 from volunteer_api.teams import service as teams
@@ -112,6 +114,9 @@ class World:
     def revoke(self) -> None:
         db.session.execute(update(Grant).where(Grant.volunteer_id == self.me.id).values(revoked_at=clock.now()))
 
+    def borrow(self) -> None:
+        lend(make_desk(), borrower={"volunteer_id": self.me.id})
+
     def rename_office(self) -> None:
         db.session.get_one(Organization, self.scene.other_office_id).name = f"实践所{next_number()}"
 
@@ -130,7 +135,10 @@ class World:
             sign_ups.withdraw(sign_up_id=found)
 
 
-VERBS = [name for name in vars(World) if not name.startswith("_")]
+# The session, the position, and one for each type; the profile has three.
+ALL_STATEMENTS = 2 + 8 + 2
+# A desk with its stock takes longer than a whole history.
+VERBS = [name for name in vars(World) if not name.startswith("_") and name != "borrow"]
 # A number asks for as many answers, of three rows each: the others come with the next question.
 STEPS = st.lists(st.one_of(st.sampled_from(VERBS), st.integers(1, 3)), min_size=5, max_size=40)
 
@@ -179,24 +187,45 @@ STORY = (
     ("leave", {"memberships"}),
     ("grant", {"grants"}),
     ("rename_office", {"grants"}),
+    ("borrow", {"loans"}),
+    ("borrow", {"loans"}),
     ("rename_me", {"profile"}),
 )
 
 
-def test_each_change_is_told(client: Any, unit: Any) -> None:
+def test_each_change_is_told(client: Any, unit: Any, statements: Callable[[], Any]) -> None:
     world = unit(World)
     phone = client.as_(world.me)
     copy = from_nothing(phone)
+    behind = Copy(phone, state=copy.state)
     for verb, kinds in STORY:
         unit(getattr(world, verb))
         answer = copy.ask().get_json()
         assert kinds <= set(answer["changed"]), verb
         copy.take(answer)
     assert copy.all() == from_nothing(phone).all()
+    # What all of it costs, with rows of each type.
+    assert set(copy.all()) == set(SyncType)
+    for state, most in ((None, ALL_STATEMENTS), (behind.state, ALL_STATEMENTS + 1)):
+        with statements() as seen:
+            Copy(phone, state=state).sync()
+        assert len(seen) <= most, "\n".join(seen)
+    check_lists(phone, copy)
     waiting = [row for row in copy.of("sign_ups") if row["state"] == "waitlisted"]
     assert [row["waitlist_position"] for row in waiting] == [1]
     records = sorted((row["minutes"] > 0, row["state"]) for row in copy.of("service_records"))
     assert records == [(False, "reversal"), (True, "reversed")]
+
+
+def check_lists(phone: Any, copy: Copy) -> None:
+    """Rows have the form of their lists; that of grants has none of their ids, and those of teams beside them."""
+    for kind in set(SyncType) - {SyncType.PROFILE}:
+        listed = phone.get(f"/me/{kind.replace('_', '-')}?limit=100").get_json()["items"]
+        if kind == SyncType.GRANTS:
+            mine = [{name: value for name, value in row.items() if name != "id"} for row in copy.of(kind)]
+            assert [row for row in listed if row in mine] == mine
+        else:
+            assert copy.rows[kind] == {row["id"]: row for row in listed}, kind
 
 
 def test_what_is_gone_is_removed(client: Any, unit: Any) -> None:

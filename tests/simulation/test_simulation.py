@@ -69,8 +69,10 @@ def test_a_seed_gives_the_same_district_on_both_databases(sqlite_app: Flask, pos
             unit = unit_of(app)
             before = schema(unit)
             check_that_half_of_it_is_nothing(unit)
+            notes = unit(notes_given)
             rows = unit(lambda: simulate(PLAN, silent)).rows
             assert schema(unit) == before
+            assert unit(notes_given) - notes < PLAN.records
             assert rows["service_records"] == PLAN.records
             assert unit(lambda: count(Volunteer)) == PLAN.volunteers
             check_stages(fold_rankings)
@@ -86,11 +88,17 @@ def test_a_seed_gives_the_same_district_on_both_databases(sqlite_app: Flask, pos
         assert found[0][table] == found[1][table], table
 
 
-def schema(unit: Unit) -> list[str] | None:
-    """Constraints, indexes and triggers of a PostgreSQL."""
-    if db.engine.dialect.name == "sqlite":
-        return None
-    return unit(lambda: sorted(db.session.scalars(text(SCHEMA))))
+def schema(unit: Unit) -> list[str]:
+    """Constraints, indexes and triggers."""
+    statement = "SELECT sql FROM sqlite_master WHERE sql <> ''" if db.engine.dialect.name == "sqlite" else SCHEMA
+    return unit(lambda: sorted(db.session.scalars(text(statement))))  # type: ignore[no-any-return]  # what a unit gives
+
+
+def notes_given() -> int:
+    """How many changes triggers ever noted for phones, on SQLite, which has no bulk load that goes past them."""
+    if db.engine.dialect.name != "sqlite":
+        return 0
+    return int(db.session.scalar(text("SELECT max(seq) FROM sqlite_sequence WHERE name = 'sync_changes'")) or 0)
 
 
 def contents() -> dict[str, list[tuple[str, ...]]]:

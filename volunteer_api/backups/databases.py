@@ -13,6 +13,9 @@ from sqlalchemy.engine import URL
 from volunteer_api.backups.archive import BackupRefused
 from volunteer_api.core.database import db, sqlite_driver
 
+# What phones were told (`phone.models`): it is of this database alone. One that is made of its copy has to begin anew.
+NOT_COPIED = ("sync_epochs", "sync_changes")
+
 
 def kind() -> str:
     """Which database is in use: `sqlite` or `postgresql`."""
@@ -25,17 +28,22 @@ def is_empty() -> bool:
 
 
 def dump(path: Path) -> None:
-    """Write everything as of one moment to a new file. Whoever writes meanwhile is not held up.
+    """Write everything but NOT_COPIED as of one moment to a new file. Whoever writes meanwhile is not held up.
 
     Raises BackupRefused where that can't be done, or SQLite finds its file damaged.
     """
     if kind() == "postgresql":
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={path}", f"--dbname={_address()}")
+        less = [f"--exclude-table-data={name}" for name in NOT_COPIED]
+        command = ("pg_dump", "--format=custom", "--no-owner", "--no-privileges", *less)
+        _run(*command, f"--file={path}", f"--dbname={_address()}")
         return
     with _copied(db.engine.url.database, path) as target:
         # A damaged file is copied as it is, and would push the last good backup out.
         if fault := _fault(target):
             raise BackupRefused(f"The database is damaged, and no backup of it was made. SQLite says: {fault}")
+        with target:
+            for name in set(NOT_COPIED).intersection(inspect(db.engine).get_table_names()):
+                target.execute(f"DELETE FROM {name}")  # noqa: S608  # names of our own tables
         # One file, without a log beside it.
         target.execute("PRAGMA journal_mode = DELETE")
 

@@ -18,7 +18,9 @@ from volunteer_api.config import BadEnvironment, load_settings
 from volunteer_api.core import keyring
 from volunteer_api.core.environment import check_database, check_folder
 from volunteer_api.core.problems import Problem
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.files.problems import FileStoreUnavailable
+from volunteer_api.phone import changes
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -52,7 +54,7 @@ def named_refusals() -> Iterator[None]:
 
 
 def bring_to_head(app: Flask) -> None:
-    """Migrate the database to the version of this code. Raises BadEnvironment."""
+    """Migrate the database to the version of this code, one that was just restored too. Raises BadEnvironment."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with app.app_context():
         config = app.extensions["migrate"].migrate.get_config()
@@ -60,6 +62,8 @@ def bring_to_head(app: Flask) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise BadEnvironment(f"the database (DATABASE_URL) can't be migrated: {error}") from error
+        # Whoever goes on with a restore that ended here has phones begin anew as well.
+        run_unit(changes.begin, writes=True)
 
 
 @contextmanager

@@ -6,8 +6,6 @@ import click
 
 from volunteer_api.backups import service as backups
 from volunteer_api.cli import common
-from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.phone import changes
 
 
 @common.group.command()
@@ -33,7 +31,4 @@ def restore(file: Path) -> None:
     with app.app_context(), common.named_refusals(), common.progress("Putting the photos back") as show:
         found = backups.restore(file, show)
     common.bring_to_head(app)
-    with app.app_context():
-        # Phones were told of what came after the backup, and is lost.
-        run_unit(changes.begin_anew, writes=True)
     click.echo(f"Restored as of {found.made_at}, {found.photos} photos. Compare: ledger verify, stock verify.")

@@ -28,13 +28,15 @@ from sqlalchemy import (
     text,
     true,
     union,
+    update,
 )
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
-from volunteer_api.core.statements import DELETED_AT_ONCE, delete_some, row_count
+from volunteer_api.core.problems import Busy
+from volunteer_api.core.statements import DELETED_AT_ONCE, delete_some, insert
 from volunteer_api.organizations.models import Grant
 from volunteer_api.phone.models import SyncChange, SyncEpoch, SyncType
 from volunteer_api.phone.states import STATE_DAYS, Place, State
@@ -52,38 +54,67 @@ SHOWN_BY: dict[SyncType, tuple[Any, Any, ColumnElement[bool]]] = {
 
 
 def present_state() -> State:
-    """The state of a copy that has all of this moment. One statement."""
-    epoch: ColumnElement[str] = func.coalesce(select(SyncEpoch.id).scalar_subquery(), "")
+    """The state of a copy that has all of this moment. One statement.
+
+    Raises Busy (503) where a restore has not come to its end, which would give the state away to what it puts back.
+    """
+    epoch: Any = SyncEpoch.name
     if db.engine.dialect.name == "postgresql":
+        # A copy that was made by other hands has our row, but is of another cluster, or another database of this one.
+        system: Select[Any] = select(column("system_identifier")).select_from(func.pg_control_system().alias("control"))
+        known = table("pg_database", column("oid"), column("datname"))
+        here = select(known.c.oid).where(known.c.datname == func.current_database())
         # The timeline is another after a recovery to an earlier moment, which gives numbers of transactions anew.
         timeline = func.substr(func.pg_walfile_name(func.pg_current_wal_lsn()), 1, 8)
         position: Any = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
-        epoch = epoch + "/" + timeline
+        epoch = func.concat_ws("/", epoch, system.scalar_subquery(), here.scalar_subquery(), timeline)
     else:
         given = table("sqlite_sequence", column("name"), column("seq"))
         last = select(given.c.seq).where(given.c.name == SyncChange.__tablename__)
         position = func.coalesce(last.scalar_subquery(), 0)
-    row = db.session.execute(select(epoch.label("epoch"), position.label("position"))).one()
+    row = db.session.execute(select(epoch.label("epoch"), position.label("position"), SyncEpoch.id)).one_or_none()
+    if row is None:
+        raise Busy()
     return State(row.epoch, row.position, clock.now())
 
 
 def changed(
     volunteer_id: UUID, types: Collection[SyncType], since: int, place: Place | None
 ) -> Select[*tuple[Any, ...]]:
-    """The type's number and the id of each row of hers that may have changed since, each once, behind the place."""
+    """The type's number and the id of each row of hers that may have changed since, each once, behind the place.
+
+    Each beside the log's floor, which so is of the same moment; where nothing changed, the floor alone.
+    """
     found = union(_own(volunteer_id, types, since), *_by_shown(volunteer_id, types, since)).subquery()
-    statement = select(found.c.type, found.c.row_id).order_by(found.c.type, found.c.row_id)
-    if place is None:
-        return statement
-    behind = and_(found.c.type == place.type, found.c.row_id > place.row_id)
-    return statement.where(or_(found.c.type > place.type, behind))
+    wanted: ColumnElement[bool] = true()
+    if place is not None:
+        behind = and_(found.c.type == place.type, found.c.row_id > place.row_id)
+        wanted = or_(found.c.type > place.type, behind)
+    return (
+        select(SyncEpoch.floor, found.c.type, found.c.row_id)
+        .select_from(SyncEpoch)
+        .outerjoin(found, wanted)
+        .order_by(found.c.type, found.c.row_id)
+    )
 
 
 def forget_old() -> int:
-    """Delete what no state reaches back to any more, some at a time, the oldest first; returns how many."""
-    oldest = select(SyncChange.id).order_by(SyncChange.id).limit(DELETED_AT_ONCE)
-    gone = delete(SyncChange).where(SyncChange.id.in_(oldest), SyncChange.changed_at < _over())
-    return row_count(db.session.execute(gone.execution_options(synchronize_session=False)))
+    """Delete what no state reaches back to any more, some at a time, the oldest first, and raise the floor to it.
+
+    Returns how many rows were looked at, 0 where none of them is old. Ids follow time, but for a clock that was wrong:
+    what it wrote goes with what was written after it.
+    """
+    oldest = select(SyncChange.id, SyncChange.changed_at).order_by(SyncChange.id).limit(DELETED_AT_ONCE).subquery()
+    last = func.max(oldest.c.id).filter(oldest.c.changed_at < _over())
+    looked_at, last_id = db.session.execute(select(func.count(), last).select_from(oldest)).one()
+    if last_id is None:
+        return 0
+    # The least position from which on nothing of this is told: see `_later`.
+    above = SyncChange.xid + 1 if db.engine.dialect.name == "postgresql" else SyncChange.id
+    gone = delete(SyncChange).where(SyncChange.id <= last_id).returning(above)
+    floor = max(db.session.scalars(gone.execution_options(synchronize_session=False)), default=0)
+    db.session.execute(update(SyncEpoch).where(SyncEpoch.floor < floor).values(floor=floor))
+    return int(looked_at)
 
 
 def forget_erased() -> int:
@@ -95,9 +126,15 @@ def forget_erased() -> int:
 def begin_anew() -> None:
     """Let every phone begin from nothing: for a database that was restored, or filled past the triggers."""
     db.session.execute(delete(SyncEpoch))
-    db.session.add(SyncEpoch(id=new_id().hex[-16:]))
+    begin()
     forget = text("TRUNCATE sync_changes") if db.engine.dialect.name == "postgresql" else delete(SyncChange)
     db.session.execute(forget)
+
+
+def begin() -> None:
+    """Give the database an epoch where it has none, as what was made of a backup has not."""
+    first = insert(SyncEpoch).values(id=1, name=new_id().hex[-16:], floor=0)
+    db.session.execute(first.on_conflict_do_nothing())
 
 
 def _over() -> datetime:

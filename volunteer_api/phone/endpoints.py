@@ -10,7 +10,6 @@ from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
 from volunteer_api.phone import access, feed, recommendations, service, sync
-from volunteer_api.phone.models import SyncType
 from volunteer_api.phone.schemas import (
     CalendarFeedRead,
     CalendarFeedState,
@@ -63,10 +62,11 @@ def sync_phone(principal: Principal, query: dict[str, Any]) -> sync.Synced:
     shift ended in the last 30 days, attendances, notifications and closed loans of the last 30 days with what is open,
     service records of a year (not what waits for approval), memberships, grants and the profile. With the state of the
     last answer comes what changed, older rows too; a change is told once it is committed, however long that took. A
-    state is good for 30 days (410), in the same language and for the same types (400): then ask without it.
+    state is good for 30 days (410), in the same language and for the same types (400): then ask without it. A 410 with
+    `Retry-After` is told to every phone at once, as after a restore: ask for all of it when that time is over.
     Names of people inside a row are those of its last change.
     """
-    return sync.sync(principal.volunteer_id, query.get("since"), set(query.get("types") or SyncType), query["limit"])
+    return sync.sync(principal.volunteer_id, query.get("since"), set(query.get("types") or ()), query["limit"])
 
 
 @endpoint(blueprint, "GET", "/me/calendar-feed", access=signed_in, returns=CalendarFeedState)

@@ -97,8 +97,15 @@ class SyncChange(Base):
 
 
 class SyncEpoch(Base):
-    """The one row by which a phone's state knows its database. A restored one is another: it lacks what came after."""
+    """The one row by which a phone's state knows its database. A restored one is another: it lacks what came after.
+
+    No backup has it (`backups.databases`), so that whatever is made of one has none until `changes.begin` gives it one.
+    `floor` is the position from which on the log is whole: what is below was deleted.
+    """
 
     __tablename__ = "sync_epochs"
+    __table_args__ = (CheckConstraint("id = 1", name="only"),)
 
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(16))
+    floor: Mapped[int] = mapped_column(BigInteger)

@@ -62,10 +62,15 @@ def opened(text: str, *bound: object) -> State:
 
 
 def require_good(state: State, present: State) -> None:
-    """Raise StateTooOld (410) where the log does not reach back to the state, or is another one by now."""
-    too_old = state.made_at < present.made_at - timedelta(days=STATE_DAYS)
+    """Raise StateTooOld (410) where the state is too old, or of another log.
+
+    How far the log reaches back stands beside the log (`changes.changed`): clocks may be wrong, and an answer in parts
+    be gone on with long after the state that it is of.
+    """
     # A position that the database has not come to is of a future that a restore took back.
-    if too_old or state.epoch != present.epoch or state.position > present.position:
+    if state.epoch != present.epoch or state.position > present.position:
+        raise StateTooOld.of_another_database()
+    if state.made_at < present.made_at - timedelta(days=STATE_DAYS):
         raise StateTooOld()
 
 

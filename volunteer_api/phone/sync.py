@@ -35,6 +35,7 @@ from volunteer_api.organizations import grants
 from volunteer_api.organizations.models import Grant
 from volunteer_api.phone.changes import changed, present_state
 from volunteer_api.phone.models import SyncType
+from volunteer_api.phone.problems import StateTooOld
 from volunteer_api.phone.states import Place, opened, require_good, sealed
 from volunteer_api.sign_ups import queries as sign_ups
 from volunteer_api.sign_ups.models import SignUp
@@ -68,15 +69,20 @@ class Synced:
     has_more: bool
 
 
-def sync(volunteer_id: UUID, since: str | None, types: Collection[SyncType], limit: int) -> Synced:
+def sync(volunteer_id: UUID, since: str | None, asked: Collection[SyncType], limit: int) -> Synced:
     """What of a volunteer's rows a copy lacks or has too many of, at most `limit` rows and removals.
 
-    Without `since`, all that a copy holds. One statement, one more with `since`, and those of the types that are told.
-    Raises SyncStateInvalid (400), StateTooOld (410).
+    Without `since`, all that a copy holds; of all types where none is asked for. One statement, one more with `since`,
+    and those of the types that are told. Raises SyncStateInvalid (400), StateTooOld (410), Busy (503).
     """
-    bound = volunteer_id, ",".join(sorted(types)), texts.language()
+    types = asked or set(SyncType)
+    bound = volunteer_id, ",".join(sorted(asked)), texts.language()
     # First: what is committed while the rest is read is told again the next time, and none of it is missed.
-    begun = present = present_state()
+    present = present_state()
+    if not asked:
+        # A copy of all that an earlier release knew lacks what this one knows more: it is too old, and begun anew.
+        present = replace(present, epoch=f"{present.epoch}/{len(SyncType)}")
+    begun = present
     position, place = None, None
     if since is not None:
         state = opened(since, *bound)
@@ -113,8 +119,11 @@ def _whole(volunteer_id: UUID, types: Collection[SyncType], now: datetime, place
 
 
 def _changes(volunteer_id: UUID, types: Collection[SyncType], since: int, place: Place | None, limit: int) -> Part:
-    """What changed since a position, and behind which type and row there is more."""
-    noted = db.session.execute(changed(volunteer_id, types, since, place).limit(limit + 1)).all()
+    """What changed since a position, and behind which type and row there is more. Raises StateTooOld (410)."""
+    found = db.session.execute(changed(volunteer_id, types, since, place).limit(limit + 1)).all()
+    if any(since < row.floor for row in found):
+        raise StateTooOld()
+    noted = [row for row in found if row.type is not None]
     rows: dict[str, Sequence[Any]] = {}
     removed: dict[str, Sequence[UUID]] = {}
     for number, group in groupby(noted[:limit], key=lambda row: row.type):

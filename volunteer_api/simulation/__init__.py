@@ -88,7 +88,7 @@ def simulate(plan: Plan, report: Report) -> Simulated:
         report("Adding up tallies", 1, 1)
         # No trigger noted the volunteers; nobody registers meanwhile, for the load has their table locked.
         registered.rebuild()
-        # Nor what changed for phones, of which SQLite's triggers noted each row.
+        # Nor what changed for phones.
         changes.begin_anew()
         report("Making indexes and foreign keys", 0, 1)
     stage.end("indexes and foreign keys")
