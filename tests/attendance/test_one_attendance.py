@@ -133,13 +133,6 @@ def test_one_that_was_rejected_may_be_opened_beside_another(app: Flask, unit: An
     assert unit(lambda: decide(second, "credit")) == "credited"
 
 
-@pytest.fixture
-def own_app(own_app: Flask) -> Flask:
-    """On a database of the release before."""
-    migrate(own_app, BEFORE, down=True)
-    return own_app
-
-
 def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     unit = unit_of(own_app)
 
@@ -166,6 +159,7 @@ def test_what_stood_twice(own_app: Flask, caplog: pytest.LogCaptureFixture) -> N
         return unit(lambda: db.session.get_one(Attendance, attendance_id).state)
 
     opened, alone, twice = make_scene(), make_scene(), make_scene()
+    migrate(own_app, BEFORE, down=True)
     held = unit(lambda: [stand(opened, "held", held=30), stand(alone, "held", held=20)])
     left_open = unit(lambda: stand(opened, "open"))
     both = unit(lambda: [stand(twice, "credited", credited=10), stand(twice, "credited", credited=10)])
