@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("ends_at", MOMENT, nullable=True),
         sa.CheckConstraint("provider IN ('webpush', 'jpush', 'console')", name=op.f("ck_push_subscriptions_provider")),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -62,6 +63,12 @@ def upgrade() -> None:
     op.create_index("ix_pushes_next_attempt_at", "pushes", ["next_attempt_at", "notification_id", "session_id"])
     op.create_index("ix_pushes_session_id", "pushes", ["session_id"])
     op.create_table(
+        "push_services",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("rests_until", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("service", name=op.f("pk_push_services")),
+    )
+    op.create_table(
         "notification_preferences",
         sa.Column("volunteer_id", sa.Uuid(), nullable=False),
         sa.Column("muted", JSON_TYPE, nullable=False),
@@ -86,6 +93,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("notification_preferences")
+    op.drop_table("push_services")
     op.drop_index("ix_pushes_session_id", table_name="pushes")
     op.drop_index("ix_pushes_next_attempt_at", table_name="pushes")
     op.drop_table("pushes")

@@ -16,6 +16,7 @@ from volunteer_api.accounts.models import Password
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.notifications.models import Notification, Push
 
 # What is judged is what Argon2 says, and how often it was asked.
 pytestmark = pytest.mark.either_database
@@ -215,11 +216,17 @@ class TestChange:
         actions = unit(lambda: [entry.action for entry in db.session.scalars(select(AuditEntry))])
         assert {"password_changed", "session_ended"} <= set(actions)
 
-    def test_who_is_not_signed_in_resets_it_by_code(self, client, capsys, tokens):
+    def test_who_is_not_signed_in_resets_it_by_code(self, client, unit, capsys, tokens):
+        subscribed = {"provider": "console", "token": "a-phone"}
+        path = f"/me/push-subscriptions/{DEVICE['id']}"
+        assert client.put(path, json=subscribed, headers=bearer(tokens)).status_code == 200
         code = ask_code(client, capsys, purpose="reset")
         body = {"phone": PHONE, "code": code, "new_password": OTHER}
         assert client.put("/auth/password", json=body).status_code == 204
         assert client.get("/me", headers=bearer(tokens)).status_code == 401
+        # Her phone is signed out, and hears of it: it may not have been she.
+        pushed = select(Notification.kind).join(Push, Push.notification_id == Notification.id)
+        assert unit(lambda: db.session.scalars(pushed).all()) == ["password_changed"]
         assert sign_in(client, OTHER).status_code == 200
         assert client.put("/auth/password", json=body).json["code"] == "wrong_code"
 

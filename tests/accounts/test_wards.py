@@ -20,6 +20,7 @@ from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Volu
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.notifications.models import Notification, Push
 
 OTHER_PHONE = "+8613900007777"
 
@@ -93,11 +94,16 @@ def test_a_child_is_signed_out_and_erased_without_a_new_consent(client, unit, ca
     assert unit(lambda: db.session.scalars(select(Guardian)).all()) == []
 
 
-def test_who_is_signed_out_so_hears_of_it_by_a_message(client, capsys):
+def test_who_is_signed_out_so_hears_of_it_by_a_message_and_on_the_phone(client, unit, capsys):
     tokens = registered(client, capsys)
+    subscribed = {"provider": "console", "token": "a-phone"}
+    path = f"/me/push-subscriptions/{DEVICE['id']}"
+    assert client.put(path, json=subscribed, headers=bearer(tokens)).status_code == 200
     code = guardian_code(client, capsys)
     assert withdraw(client, code, number_of(tokens)).status_code == 200
     assert f"notice guardian_withdrew for {PHONE}\n" in capsys.readouterr().out
+    pushed = select(Notification.kind).join(Push, Push.notification_id == Notification.id)
+    assert unit(lambda: db.session.scalars(pushed).all()) == ["guardian_withdrew"]
 
 
 def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys):

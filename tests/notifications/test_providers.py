@@ -2,7 +2,9 @@
 
 import base64
 import json
+import socket
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -21,7 +23,7 @@ from volunteer_api.core.settings import EXTENSION as SETTINGS
 from volunteer_api.notifications import service, tasks
 from volunteer_api.notifications.models import Push, PushSubscription
 from volunteer_api.notifications.providers import EXTENSION, configure_providers, jpush, transport, webpush
-from volunteer_api.notifications.providers.base import Gone, Message, NotTaken
+from volunteer_api.notifications.providers.base import Blame, Gone, Message, NotTaken
 from volunteer_api.notifications.providers.encryption import encrypt
 
 HOST = "push.example.org"
@@ -138,22 +140,25 @@ def test_a_web_push_arrives_signed_and_whole(outside, web_push):
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "wait"),
+    ("status", "headers", "wait", "blame"),
     [
-        (429, {"Retry-After": "120"}, 120),
-        (503, {"Retry-After": "9999999999999"}, transport.LONGEST_WAIT_SECONDS),
-        (503, {"Retry-After": "soon"}, None),
-        (500, {}, None),
-        (403, {}, None),
-        (307, {"Location": f"https://{HOST}/elsewhere"}, None),
-        (302, {"Location": "http://169.254.169.254/latest/meta-data"}, None),
+        (429, {"Retry-After": "120"}, 120, Blame.PUSH),
+        (503, {"Retry-After": "9999999999999"}, transport.LONGEST_WAIT_SECONDS, Blame.SERVICE),
+        (503, {"Retry-After": "soon"}, None, Blame.SERVICE),
+        (500, {}, None, Blame.SERVICE),
+        (403, {}, None, Blame.ADDRESS),
+        (307, {"Location": f"https://{HOST}/elsewhere"}, None, Blame.ADDRESS),
+        (302, {"Location": "http://169.254.169.254/latest/meta-data"}, None, Blame.ADDRESS),
     ],
 )
-def test_who_takes_nothing_says_how_long_to_wait_and_sends_nobody_elsewhere(outside, web_push, status, headers, wait):
+def test_who_takes_nothing_says_how_long_to_wait_and_sends_nobody_elsewhere(
+    outside, web_push, status, headers, wait, blame
+):
     outside.answer = (status, headers, b"no")
     with pytest.raises(NotTaken) as refused:
         web_push.send(ADDRESS, MESSAGE)
     assert (refused.value.reason, refused.value.wait_seconds) == (f"status_{status}", wait)
+    assert refused.value.blame is blame
     assert len(outside.requests) == 1
 
 
@@ -184,6 +189,8 @@ def test_a_date_says_when_to_come_again():
         "224.0.0.1",
         "::1",
         "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::1",
         "fd00::1",
         "fe80::1%eth0",
     ],
@@ -204,8 +211,44 @@ def test_of_two_addresses_the_one_that_answers_is_taken(outside, web_push, monke
 
 
 def test_a_server_with_another_name_is_not_trusted(outside, web_push):
-    with pytest.raises(NotTaken, match="SSLCertVerificationError"):
+    with pytest.raises(NotTaken, match="SSLCertVerificationError") as refused:
         web_push.send(ADDRESS | {"endpoint": "https://a.example.net/send"}, MESSAGE)
+    assert (outside.requests, refused.value.blame) == ([], Blame.ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("host", "blame"),
+    [(HOST, Blame.SERVICE), ("a.example.net", Blame.ADDRESS), ("a" * 64 + ".example.net", Blame.ADDRESS)],
+)
+def test_a_name_that_somebody_made_up_is_no_fault_of_its_domain(web_push, monkeypatch, host, blame):
+    def find(name, *_rest, **_options):
+        name.encode("idna")
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    with pytest.raises(NotTaken) as refused:
+        web_push.send(ADDRESS | {"endpoint": f"https://{host}/a"}, MESSAGE)
+    assert refused.value.blame is blame
+
+
+def test_no_service_is_asked_to_keep_a_push_for_longer_than_it_does(outside, web_push):
+    web_push.send(ADDRESS, replace(MESSAGE, seconds=40 * 86400))
+    assert outside.headers["TTL"] == str(28 * 86400)
+
+
+def test_one_that_is_reached_too_late_holds_no_thread(outside, web_push, monkeypatch):
+    """Nothing could be hung up when the alarm came."""
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.1)
+    begin = socket.create_connection
+
+    def begin_slowly(*arguments):
+        time.sleep(0.15)
+        return begin(*arguments)
+
+    monkeypatch.setattr(socket, "create_connection", begin_slowly)
+    outside.drips = 100
+    with pytest.raises(NotTaken, match="TimeoutError"):
+        web_push.send(ADDRESS, MESSAGE)
     assert outside.requests == []
 
 
@@ -237,6 +280,9 @@ def test_neither_a_long_answer_nor_one_that_never_ends_holds_a_thread(outside, w
         f"https://evil.org\\@{HOST}/a",
         f"https://{HOST}\\.evil.org/a",
         f"https://{HOST}:8443/a",
+        f"https://{HOST}:443/a",
+        f"https://{HOST.upper()}/a",
+        f"https://{HOST}?a",
         f"https://{HOST}:x/a",
         f"https://{HOST}/a#b",
         f"https://{HOST}/a b",
@@ -299,19 +345,20 @@ def test_jpush_is_told_all_that_it_hands_on(account):
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "headers", "reason", "wait"),
+    ("status", "code", "headers", "reason", "wait", "blame"),
     [
-        (429, 2002, {"X-Rate-Limit-Reset": "33"}, "jpush_2002", 33),
-        (401, 1004, {}, "jpush_1004", None),
-        (503, None, {"Retry-After": "60"}, "jpush_503", 60),
+        (429, 2002, {"X-Rate-Limit-Reset": "33"}, "jpush_2002", 33, Blame.SERVICE),
+        (401, 1004, {}, "jpush_1004", None, Blame.SERVICE),
+        (503, None, {"Retry-After": "60"}, "jpush_503", 60, Blame.SERVICE),
+        (400, 1003, {}, "jpush_1003", None, Blame.PUSH),
     ],
 )
-def test_what_jpush_does_not_take(account, status, code, headers, reason, wait):
+def test_what_jpush_does_not_take(account, status, code, headers, reason, wait, blame):
     content = json.dumps({"error": {"code": code, "message": "no"}} if code else []).encode()
     account.answer = (status, headers, content)
     with pytest.raises(NotTaken) as refused:
         account.provider.send({"token": "a"}, MESSAGE)
-    assert (refused.value.reason, refused.value.wait_seconds) == (reason, wait)
+    assert (refused.value.reason, refused.value.wait_seconds, refused.value.blame) == (reason, wait, blame)
 
 
 def test_a_registration_id_that_jpush_does_not_know_is_gone(account):

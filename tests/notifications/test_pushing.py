@@ -9,13 +9,16 @@ from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_volunteer
 from tests.notifications.factories import Postbox, make_phone
-from volunteer_api.core import clock
+from volunteer_api.accounts import sessions
+from volunteer_api.accounts.events import PasswordChanged
+from volunteer_api.core import clock, events, keyring
 from volunteer_api.core.database import db, sqlite_driver
 from volunteer_api.core.tasks import run_task
 from volunteer_api.notifications import handing_over, preferences, pushing, service, subscriptions, tasks
+from volunteer_api.notifications.groups import SWITCHABLE
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
 from volunteer_api.notifications.providers import EXTENSION
-from volunteer_api.notifications.providers.base import Gone, NotTaken, ProviderName
+from volunteer_api.notifications.providers.base import Blame, Gone, NotTaken, ProviderName
 from volunteer_api.notifications.templates import TEMPLATES
 
 
@@ -53,6 +56,10 @@ def tell(unit, reader, key="a", kind="activity_canceled", **more):
 def deliver(app):
     with app.app_context():
         tasks.deliver()
+
+
+def subscribed(unit):
+    return unit(lambda: db.session.scalars(select(PushSubscription)).all())
 
 
 def waiting(unit):
@@ -156,13 +163,96 @@ def test_what_one_phone_got_is_not_sent_again_for_another(app, unit, reader, pos
     assert (postbox.tokens, waiting(unit)) == (["north-1", "north-2"], [])
 
 
-@pytest.mark.either_database
 def test_a_service_is_left_alone_as_long_as_it_asks(app, unit, reader, postbox, noon):
+    """With what is told meanwhile too, to whomever."""
     make_phone(reader, "north-1")
     tell(unit, reader)
-    postbox.fails = lambda _token: NotTaken("status_429", wait_seconds=600)
+    postbox.fails = lambda _token: NotTaken("status_503", wait_seconds=600)
     deliver(app)
     assert waiting(unit)[0].next_attempt_at == noon + timedelta(minutes=10)
+    postbox.fails = lambda _token: None
+    other = unit(make_volunteer)
+    make_phone(other, "north-2")
+    make_phone(other, "south-1")
+    tell(unit, other, "b")
+    with clock.at(noon + timedelta(minutes=9)):
+        deliver(app)
+    assert postbox.tokens == ["south-1"]
+    with clock.at(noon + timedelta(minutes=10)):
+        deliver(app)
+    assert postbox.tokens == ["north-1", "north-2", "south-1"]
+
+
+def test_nobodys_own_addresses_put_a_service_to_rest(app, unit, reader, postbox, noon):
+    for number in range(5):
+        make_phone(reader, f"north-bad{number}")
+    tell(unit, reader)
+    other = unit(make_volunteer)
+    make_phone(other, "north-1")
+    tell(unit, other, "b")
+    blames = {"0": Blame.PUSH}
+    postbox.fails = lambda token: (
+        NotTaken("status_403", 600, blame=blames.get(token[-1], Blame.ADDRESS)) if "bad" in token else None
+    )
+    deliver(app)
+    assert postbox.tokens == ["north-1"]
+    tell(unit, other, "c")
+    deliver(app)
+    assert len(postbox.sent) == 2
+
+
+@pytest.mark.either_database
+@pytest.mark.parametrize("blame", Blame)
+def test_an_address_at_which_nothing_is_taken_is_forgotten_in_the_end(app, unit, reader, postbox, noon, blame):
+    make_phone(reader, "north-1")
+    tell(unit, reader, happens_at=noon + timedelta(days=30))
+    postbox.fails = lambda _token: NotTaken("status_403", blame=blame)
+    for number in range(pushing.MAX_ATTEMPTS):
+        assert len(subscribed(unit)) == 1
+        with clock.at(noon + number * pushing.LONGEST_DELAY * 4):
+            deliver(app)
+    assert waiting(unit) == []
+    assert len(subscribed(unit)) == (0 if blame is Blame.ADDRESS else 1)
+
+
+@pytest.mark.either_database
+def test_one_row_that_can_not_be_made_holds_up_no_other(app, unit, reader, postbox, monkeypatch, noon):
+    locked = make_phone(reader, "north-1").id
+    make_phone(reader, "north-2")
+    tell(unit, reader, happens_at=noon + timedelta(days=30))
+    unseal = subscriptions.unseal
+
+    def refuse(sealed, session_id):
+        if session_id == locked:
+            raise keyring.KeyringLocked(1, subscriptions.PURPOSE)
+        return unseal(sealed, session_id)
+
+    monkeypatch.setattr(subscriptions, "unseal", refuse)
+    deliver(app)
+    assert postbox.tokens == ["north-2"]
+    assert [push.attempts for push in waiting(unit)] == [1]
+    for number in range(1, pushing.MAX_ATTEMPTS):
+        with clock.at(noon + number * pushing.LONGEST_DELAY * 4):
+            deliver(app)
+    assert waiting(unit) == []
+
+
+@pytest.mark.either_database
+def test_a_service_that_could_not_be_served_is_a_run_that_failed(app, unit, reader, postbox, monkeypatch):
+    make_phone(reader, "north-1")
+    make_phone(reader, "south-1")
+    tell(unit, reader)
+    settle = pushing.settle
+
+    def fail(service_name, outcomes, *, fails):
+        if service_name == "north":
+            raise ZeroDivisionError
+        settle(service_name, outcomes, fails=fails)
+
+    monkeypatch.setattr(pushing, "settle", fail)
+    with pytest.raises(ExceptionGroup):
+        deliver(app)
+    assert [push.attempts for push in waiting(unit)] == [1]
 
 
 @pytest.mark.either_database
@@ -218,15 +308,18 @@ def test_a_dead_service_rests_and_holds_up_nobody(app, unit, reader, postbox, no
 
     postbox.fails = fails
     deliver(app)
-    assert postbox.tokens == ["north-1", "north-1"]
+    assert postbox.tokens == ["north-1"] * 2
     # A few were on their way at once when the third failed.
     assert 3 <= len(tried) < 3 + pushing.SENT_AT_ONCE
     first = len(tried)
-    deliver(app)
+    tell(unit, reader, "c")
+    with clock.at(noon + pushing.REST - timedelta(seconds=1)):
+        deliver(app)
     assert len(tried) == first
-    assert min(push.next_attempt_at for push in waiting(unit)) == noon + pushing.REST
+    with clock.at(noon + pushing.REST):
+        assert unit(pushing.services_due) == ["dead"]
     # Those that were not tried have lost none of their attempts.
-    assert sorted(push.attempts for push in waiting(unit)) == [0] * (16 - first) + [1] * first
+    assert sorted(push.attempts for push in waiting(unit)) == [0] * (24 - first) + [1] * first
 
 
 @pytest.mark.either_database
@@ -382,3 +475,64 @@ def test_what_failed_in_the_evening_rings_nobody_at_night(app, unit, reader, pos
     with clock.at(morning):
         deliver(app)
     assert (postbox.tokens, waiting(unit)) == (["north-1"], [])
+
+
+@pytest.mark.either_database
+@pytest.mark.parametrize("switched", ["muted", "quiet hours"])
+def test_what_failed_goes_by_what_its_reader_wants_now(app, unit, reader, postbox, noon, switched):
+    evening = noon + timedelta(hours=10) - timedelta(seconds=30)
+    make_phone(reader, "north-1")
+    with clock.at(evening):
+        tell(unit, reader)
+        postbox.fails = lambda _token: NotTaken("away")
+        deliver(app)
+    postbox.fails = lambda _token: None
+    with clock.at(evening + pushing.FIRST_DELAY):
+        deliver(app)
+        muted = dict.fromkeys(SWITCHABLE, False) if switched == "muted" else {}
+        unit(lambda: preferences.replace(reader.id, push=muted, quiet_hours=None))
+        deliver(app)
+    assert (postbox.tokens, waiting(unit)) == (["north-1"] if switched == "quiet hours" else [], [])
+
+
+def test_who_is_signed_out_by_a_new_password_hears_of_it_and_of_nothing_more(app, unit, reader, postbox):
+    own = make_phone(reader, "north-own")
+    make_phone(reader, "north-thief")
+    tell(unit, reader)
+
+    def change():
+        events.publish(PasswordChanged(volunteer_id=reader.id))
+        sessions.end_sessions_of(reader.id, besides=own.id)
+
+    unit(handing_over.hand_over)
+    unit(change)
+    tell(unit, reader, "later")
+    tell(unit, reader, "later still", kind="phone_released", values={"phone": "138****0000"})
+    deliver(app)
+    told = sorted((token, message.kind) for token, message in postbox.sent)
+    assert told == [
+        ("north-own", "activity_canceled"),
+        ("north-own", "activity_canceled"),
+        ("north-own", "password_changed"),
+        ("north-own", "phone_released"),
+        ("north-thief", "password_changed"),
+    ]
+    assert [one.session_id for one in subscribed(unit)] == [own.id]
+
+
+@pytest.mark.either_database
+def test_the_last_news_of_a_phone_is_forgotten_once_it_is_old(app, unit, reader, postbox, noon):
+    make_phone(reader, "north-1")
+
+    def change():
+        events.publish(PasswordChanged(volunteer_id=reader.id))
+        sessions.end_sessions_of(reader.id)
+
+    unit(change)
+    postbox.fails = lambda _token: NotTaken("away")
+    deliver(app)
+    assert unit(subscriptions.forget) == 0
+    with clock.at(noon + handing_over.NEWS_FOR):
+        deliver(app)
+        assert unit(subscriptions.forget) == 1
+    assert (subscribed(unit), waiting(unit)) == ([], [])

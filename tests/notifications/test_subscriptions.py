@@ -1,5 +1,6 @@
 """Devices that are pushed to: whose they are, how long, and what is kept of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -14,11 +15,12 @@ from volunteer_api.accounts.models import DeviceSession, Volunteer
 from volunteer_api.core import clock, keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
-from volunteer_api.notifications import service, subscriptions
+from volunteer_api.notifications import handing_over, service, subscriptions
 from volunteer_api.notifications.handing_over import hand_over
 from volunteer_api.notifications.models import Push, PushSubscription
 from volunteer_api.notifications.providers.base import ProviderName
 
+PHONE = {"phone": "138****0000"}
 BODY = {"provider": "console", "token": "token-of-a-phone"}
 
 
@@ -128,6 +130,29 @@ def test_who_signs_out_is_pushed_nothing(client, unit, owner, race_is_lost):
         unit(lambda: subscribe(session))
         phone.post("/auth/sign-out")
     assert subscribed(unit) == []
+
+
+@pytest.mark.parametrize("while_it", ["hands over", "subscribes"])
+def test_who_signs_out_meanwhile_waits_and_then_ends_it(postgresql_app, postgresql_unit, monkeypatch, while_it):
+    owner = postgresql_unit(make_volunteer)
+    session = make_phone(owner, "a")
+    postgresql_unit(lambda: service.notify(volunteer_id=owner.id, kind="phone_released", values=PHONE, dedup_key="a"))
+    room, name = (handing_over, "insert_all") if while_it == "hands over" else (subscriptions, "insert")
+    proceed, signing_out = getattr(room, name), []
+    with ThreadPoolExecutor() as pool:
+
+        def sign_out_first(*arguments, **options):
+            if not signing_out:
+                signing_out.append(pool.submit(postgresql_unit, lambda: sessions.end_session(session.id)))
+                with pytest.raises(TimeoutError):
+                    signing_out[0].result(timeout=0.3)
+            return proceed(*arguments, **options)
+
+        monkeypatch.setattr(room, name, sign_out_first)
+        postgresql_unit(hand_over if while_it == "hands over" else lambda: subscribe(session))
+        signing_out[0].result(timeout=5)
+    rows = [postgresql_unit(lambda table=table: db.session.query(table).count()) for table in (PushSubscription, Push)]
+    assert rows == [0, 0]
 
 
 def subscribe(session):

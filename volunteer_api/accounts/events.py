@@ -84,9 +84,13 @@ class SessionsEnded:
 
 @dataclass(frozen=True)
 class DeviceSessionEnded:
-    """Nobody is signed in by this session any more, for whatever reason; its row stays for a while."""
+    """Nobody is signed in by this session any more, for whatever reason; its row stays for a while.
+
+    With `account_changed` by something of the account, like its password, of which the events came before.
+    """
 
     session_id: UUID
+    account_changed: bool
 
 
 @dataclass(frozen=True)

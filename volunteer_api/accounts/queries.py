@@ -113,11 +113,12 @@ def open_session(principal: Principal, session_id: UUID) -> DeviceSession | None
 
 
 def open_session_on(principal: Principal, device_id: str) -> DeviceSession | None:
-    """The caller's own open session on a device, of which there is one at most."""
+    """The caller's own open session on a device: this one before another that signed in there at the same moment."""
     return db.session.scalar(
-        select(DeviceSession).where(
-            DeviceSession.volunteer_id == principal.volunteer_id, DeviceSession.device_id == device_id, *is_open()
-        )
+        select(DeviceSession)
+        .where(DeviceSession.volunteer_id == principal.volunteer_id, DeviceSession.device_id == device_id, *is_open())
+        .order_by((DeviceSession.id == principal.session_id).desc(), DeviceSession.created_at.desc(), DeviceSession.id)
+        .limit(1)
     )
 
 

@@ -31,6 +31,7 @@ from volunteer_api.core.tokens import issue_access_token
 
 SIGNATURE_BYTES = 32
 FIRST_GENERATION = 1
+ACCOUNT_CHANGED = "account_changed"
 # An access token lives for fifteen minutes; answers are lost, and phones are restarted.
 REFRESHES = "30/10 minutes"
 # That the session behind an access token still counts, as SQL of core's `session_values`: one look-up by primary key.
@@ -120,9 +121,12 @@ def end_session(session_id: UUID, *, reason: str = "signed_out") -> None:
 
 
 def end_sessions_of(volunteer_id: UUID, *, besides: UUID | None = None) -> None:
-    """End every session of an account, save one where it is named, and what else was opened by them."""
+    """End every session of an account, save one where it is named, and what else was opened by them.
+
+    What is told of the reason is told before: the devices hear of that, and of nothing more.
+    """
     conditions = [DeviceSession.volunteer_id == volunteer_id]
-    _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []), reason="account_changed")
+    _end(*conditions, *([DeviceSession.id != besides] if besides is not None else []), reason=ACCOUNT_CHANGED)
     events.publish(SessionsEnded(volunteer_id=volunteer_id))
 
 
@@ -171,7 +175,7 @@ def _end(*conditions: ColumnElement[bool], reason: str) -> None:
         audit.record(
             audit.AuditAction.SESSION_ENDED, subject_id=row.volunteer_id, session_id=str(row.id), reason=reason
         )
-        events.publish(DeviceSessionEnded(session_id=row.id))
+        events.publish(DeviceSessionEnded(session_id=row.id, account_changed=reason == ACCOUNT_CHANGED))
 
 
 def _tokens(volunteer: Volunteer, session_id: UUID, generation: int) -> Tokens:

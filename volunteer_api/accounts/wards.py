@@ -107,10 +107,10 @@ def _end(guardian: Guardian, ward: Volunteer) -> None:
     guardian.withdrawn_at = clock.now()
     consents.withdraw(ward.id, ConsentKind.GUARDIAN)
     audit.record(AuditAction.GUARDIAN_CHANGED, subject_id=ward.id, stored=False, by="guardian")
+    events.publish(GuardianWithdrew(volunteer_id=ward.id))
     if needs_guardian(ward.birth_date, clock.today()):
         end_sessions_of(ward.id)
         erasure.schedule(ward, actor_id=None)
-    events.publish(GuardianWithdrew(volunteer_id=ward.id))
     # Who is signed out everywhere sees no inbox.
     notices.tell_phone(ward.phone, Notice.GUARDIAN_WITHDREW)
 

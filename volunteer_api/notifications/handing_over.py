@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.accounts.queries import is_open
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among, insert_all
+from volunteer_api.notifications import subscriptions
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import Notification, Push, PushSubscription
 from volunteer_api.notifications.preferences import Preferences, preferences_of
@@ -57,6 +58,33 @@ def hand_over() -> int:
     db.session.flush()
     insert_all(Push, pushes, skip_known=True)
     return len(due)
+
+
+def hand_over_last(session_id: UUID) -> None:
+    """Let the device of a session that has just ended hear of what it was ended by, like a new password; then it ends.
+
+    That is what was written of the account's security and not handed over yet: whoever did it may be somebody else,
+    and the owner's phones are those that were signed out. Nothing else reaches the device any more.
+    """
+    now = clock.now()
+    news = db.session.scalars(
+        select(Notification.id)
+        .join(DeviceSession, DeviceSession.volunteer_id == Notification.volunteer_id)
+        .where(
+            DeviceSession.id == session_id,
+            Notification.next_attempt_at <= now,
+            Notification.read_at.is_(None),
+            among(Notification.kind, [kind for kind in TEMPLATES if group_of(kind) is Group.SECURITY]),
+        )
+    ).all()
+    if not news:
+        subscriptions.unsubscribe(session_id)
+        return
+    found = update(PushSubscription).where(PushSubscription.session_id == session_id)
+    ended = found.values(ends_at=now + NEWS_FOR).returning(PushSubscription.session_id)
+    if db.session.scalar(ended.execution_options(synchronize_session=False)) is not None:
+        db.session.execute(delete(Push).where(Push.session_id == session_id))
+        insert_all(Push, [_push(one, session_id, now) for one in news])
 
 
 def held_until(notification: Notification, preferences: Preferences, now: datetime) -> datetime | None:

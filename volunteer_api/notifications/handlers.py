@@ -25,6 +25,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.notifications import subscriptions
+from volunteer_api.notifications.handing_over import hand_over_last
 from volunteer_api.notifications.models import (
     Notification,
     NotificationKind,
@@ -90,8 +91,14 @@ def tell_of_withdrawal(event: GuardianWithdrew) -> None:
 
 @on(DeviceSessionEnded)
 def stop_pushing(event: DeviceSessionEnded) -> None:
-    """Whoever has the phone now, it tells nothing more of the person who signed out, or was signed out."""
-    subscriptions.unsubscribe(event.session_id)
+    """Whoever has the phone now, it tells nothing more of the person who signed out, or was signed out.
+
+    Save that the account was changed, where it was signed out by that.
+    """
+    if event.account_changed:
+        hand_over_last(event.session_id)
+    else:
+        subscriptions.unsubscribe(event.session_id)
 
 
 @on(VolunteerErased)

@@ -83,9 +83,10 @@ class Notification(Identified, Base):
 class PushSubscription(Base):
     """Where the device of a session is reached, in the language in which it asked for it.
 
-    It ends with its session. `sealed` is the address (a token, or an endpoint and keys), by the key ring for "push
-    addresses"; `digest` finds it again, for a phone that changed hands tells the news of one owner alone. What shares
-    a `service` may fail together.
+    It ends with its session; `ends_at` is when it does so at last where the session was ended by what its owner is to
+    hear of there: nothing else is pushed any more. `sealed` is the address (a token, or an endpoint and keys), by the
+    key ring for "push addresses"; `digest` finds it again, for a phone that changed hands tells the news of one owner
+    alone. What shares a `service` may fail together.
     """
 
     __tablename__ = "push_subscriptions"
@@ -101,6 +102,16 @@ class PushSubscription(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary)
     language: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    ends_at: Mapped[datetime | None]
+
+
+class PushService(Base):
+    """A service that failed, and until when no worker asks anything of it."""
+
+    __tablename__ = "push_services"
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    rests_until: Mapped[datetime]
 
 
 class Push(Base):

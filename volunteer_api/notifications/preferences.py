@@ -14,7 +14,7 @@ from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import among, insert
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.notifications.groups import SWITCHABLE, Group
-from volunteer_api.notifications.models import Notification, NotificationPreference
+from volunteer_api.notifications.models import Notification, NotificationPreference, Push
 from volunteer_api.notifications.providers import providers
 from volunteer_api.notifications.service import DELIVER
 
@@ -76,6 +76,8 @@ def replace(volunteer_id: UUID, *, push: Mapping[str, bool], quiet_hours: Mappin
 
     `quiet_hours` are {"from": "22:00", "to": "07:00"} of the local day. What waits is looked at by the new ones.
     """
+    former = preferences_of([volunteer_id])[volunteer_id].quiet_hours
+    held_until = former.end_after(clock.now()) if former is not None else None
     row: dict[str, Any] = {
         "muted": [group for group in SWITCHABLE if not push.get(group, True)],
         "quiet_from_minute": _minute(quiet_hours["from"]) if quiet_hours is not None else None,
@@ -85,6 +87,12 @@ def replace(volunteer_id: UUID, *, push: Mapping[str, bool], quiet_hours: Mappin
     db.session.execute(statement.on_conflict_do_update(index_elements=[NotificationPreference.volunteer_id], set_=row))
     waits = (Notification.volunteer_id == volunteer_id) & Notification.next_attempt_at.is_not(None)
     db.session.execute(update(Notification).where(waits).values(next_attempt_at=clock.now()))
+    if held_until is not None:
+        # What failed before they began. By the moment, for another push may be on its way just now.
+        own = select(Notification.id).where(Notification.volunteer_id == volunteer_id)
+        held = Push.notification_id.in_(own) & (Push.next_attempt_at == held_until)
+        woken = update(Push).where(held).values(next_attempt_at=clock.now())
+        db.session.execute(woken.execution_options(synchronize_session=False))
     enqueue(DELIVER)
 
 

@@ -15,22 +15,23 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.accounts.queries import is_open
 from volunteer_api.core import clock, keyring, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.statements import among
+from volunteer_api.core.statements import among, insert
 from volunteer_api.notifications import subscriptions
 from volunteer_api.notifications.handing_over import held_until, is_urgent, useless_from
-from volunteer_api.notifications.models import Notification, Push, PushSubscription
+from volunteer_api.notifications.models import Notification, Push, PushService, PushSubscription
 from volunteer_api.notifications.preferences import preferences_of
 from volunteer_api.notifications.providers import providers
-from volunteer_api.notifications.providers.base import Gone, Message, NotTaken, Provider, ProviderName
+from volunteer_api.notifications.providers.base import Blame, Gone, Message, NotTaken, Provider, ProviderName
 from volunteer_api.notifications.queries import named
-from volunteer_api.notifications.templates import TEMPLATES, render
+from volunteer_api.notifications.templates import TEMPLATES, group_of, render
 
 CLAIMED_AT_ONCE = 40
 SENT_AT_ONCE = 4
@@ -72,20 +73,21 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The fate of a delivery; `wait` is what the service asked for."""
+    """The fate of a delivery; where it failed for what, and the `wait` that the service asked for."""
 
     delivery: Delivery
     fate: Fate
     wait: timedelta = timedelta()
+    blame: Blame = Blame.PUSH
 
 
 def services_due() -> list[str]:
-    """The services for whose devices a push is due."""
+    """The services for whose devices a push is due, save those that rest."""
     due = (
         select(PushSubscription.service)
         .join(Push, Push.session_id == PushSubscription.session_id)
         .join(DeviceSession, DeviceSession.id == Push.session_id)
-        .where(Push.next_attempt_at <= clock.now(), *is_open())
+        .where(*_is_due(clock.now()))
     )
     return list(db.session.scalars(due.distinct().order_by(PushSubscription.service)))
 
@@ -102,7 +104,7 @@ def claim(service: str) -> list[Delivery] | None:
         .join(Notification, Notification.id == Push.notification_id)
         .join(PushSubscription, PushSubscription.session_id == Push.session_id)
         .join(DeviceSession, DeviceSession.id == Push.session_id)
-        .where(PushSubscription.service == service, Push.next_attempt_at <= now, *is_open())
+        .where(PushSubscription.service == service, *_is_due(now))
         # Of another release, which runs beside this one, there may be other kinds.
         .where(among(Notification.kind, list(TEMPLATES)))
         .order_by(Push.next_attempt_at, Push.notification_id, Push.session_id)
@@ -113,10 +115,12 @@ def claim(service: str) -> list[Delivery] | None:
     values = named([row.Notification.values for row in rows])
     preferences = preferences_of({row.Notification.volunteer_id for row in rows}) if rows else {}
     for (push, notification, subscription), content in zip(rows, values, strict=True):
-        if notification.read_at is not None or useless_from(notification) <= now:
+        wanted = preferences[notification.volunteer_id]
+        is_muted = group_of(notification.kind) in wanted.muted
+        if notification.read_at is not None or useless_from(notification) <= now or is_muted:
             db.session.delete(push)
             continue
-        quiet_end = held_until(notification, preferences[notification.volunteer_id], now)
+        quiet_end = held_until(notification, wanted, now)
         if quiet_end is not None:
             push.next_attempt_at = quiet_end
             continue
@@ -127,13 +131,19 @@ def claim(service: str) -> list[Delivery] | None:
         except keyring.SealBroken as error:
             logger().error("push_address_lost", session_id=str(push.session_id), error=type(error).__name__)
             db.session.delete(push)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # like a key that is locked here: one row must not hold up all others
+            logger().error("push_not_made", session_id=str(push.session_id), error=type(error).__name__, exc_info=True)
+            if push.attempts >= MAX_ATTEMPTS:
+                db.session.delete(push)
     return deliveries if rows else None
 
 
 def send(deliveries: Sequence[Delivery], may_begin: Callable[[], bool]) -> tuple[list[Outcome], bool]:
     """Send what was claimed, a few at a time and in no transaction: an outcome for each, and whether the service fails.
 
-    No push begins once `may_begin` is false, or the service has failed a few times in a row.
+    No push begins once `may_begin` is false, or the service has failed a few times in a row or asked to be left alone.
     """
     streak = _Streak()
     with ThreadPoolExecutor(SENT_AT_ONCE) as pool:
@@ -152,8 +162,10 @@ def settle(service: str, outcomes: Sequence[Outcome], *, fails: bool) -> None:
     for one in outcomes:
         by_fate[one.fate].append(one)
     given_up = [one for one in by_fate[Fate.FAILED] if one.delivery.attempts >= MAX_ATTEMPTS]
+    if given_up:
+        logger().error("push_given_up", service=service, count=len(given_up))
     _delete(one.delivery.key for one in [*by_fate[Fate.SENT], *given_up])
-    for one in by_fate[Fate.GONE]:
+    for one in [*by_fate[Fate.GONE], *(one for one in given_up if one.blame is Blame.ADDRESS)]:
         # With its pushes. A device that told another address meanwhile gets them there.
         _, session_id = one.delivery.key
         same = (PushSubscription.session_id == session_id) & (PushSubscription.digest == one.delivery.digest)
@@ -163,7 +175,21 @@ def settle(service: str, outcomes: Sequence[Outcome], *, fails: bool) -> None:
             _update([one.delivery.key], next_attempt_at=now + one.wait)
     _update([one.delivery.key for one in by_fate[Fate.UNTRIED]], next_attempt_at=now, attempts=Push.attempts - 1)
     if fails:
-        _let_rest(service, now + max([REST, *(one.wait for one in by_fate[Fate.FAILED])]), now)
+        of_service = (one.wait for one in by_fate[Fate.FAILED] if one.blame is Blame.SERVICE)
+        _let_rest(service, now + max([REST, *of_service]))
+    # Of a session that is ended there was one thing to say.
+    over = and_(PushSubscription.service == service, PushSubscription.ends_at.is_not(None))
+    left = exists().where(Push.session_id == PushSubscription.session_id)
+    db.session.execute(delete(PushSubscription).where(over, ~left).execution_options(synchronize_session=False))
+
+
+def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    resting = select(PushService.service).where(PushService.rests_until > now)
+    return (
+        Push.next_attempt_at <= now,
+        PushSubscription.service.not_in(resting),
+        or_(PushSubscription.ends_at > now, and_(*is_open())),
+    )
 
 
 def _delivery(
@@ -198,7 +224,7 @@ def _cut(text: str, characters: int) -> str:
 
 
 class _Streak:
-    """How many pushes of a service failed one after the other."""
+    """How many pushes of a service failed one after the other for its own sake; as many as it takes if it says so."""
 
     def __init__(self) -> None:
         self._failures, self._lock = 0, threading.Lock()
@@ -207,9 +233,14 @@ class _Streak:
     def is_long(self) -> bool:
         return self._failures >= FAILURES_OF_A_SERVICE
 
-    def note(self, *, failed: bool) -> None:
+    def note_answer(self) -> None:
         with self._lock:
-            self._failures = self._failures + 1 if failed else 0
+            # What is asked for lasts.
+            self._failures = self._failures if self.is_long else 0
+
+    def note_failure(self, error: NotTaken) -> None:
+        with self._lock:
+            self._failures += FAILURES_OF_A_SERVICE if error.wait_seconds else 1
 
 
 def _send(delivery: Delivery, streak: _Streak, may_begin: Callable[[], bool]) -> Outcome:
@@ -220,17 +251,18 @@ def _send(delivery: Delivery, streak: _Streak, may_begin: Callable[[], bool]) ->
             raise NotTaken("not_set_up")
         delivery.provider.send(delivery.address, delivery.message)
     except Gone:
-        streak.note(failed=False)
+        streak.note_answer()
         return Outcome(delivery, Fate.GONE)
     except Exception as error:  # whatever a provider fails of, it must not hold up the others
         # Of an error that a provider doesn't know, the text may hold the address; and it is not the service's.
-        known = error if isinstance(error, NotTaken) else NotTaken(type(error).__name__)
+        known = error if isinstance(error, NotTaken) else NotTaken(type(error).__name__, blame=Blame.PUSH)
         notification_id = str(delivery.message.notification_id)
         logger().warning("push_failed", notification_id=notification_id, reason=known.reason)
-        if known is error:
-            streak.note(failed=True)
-        return Outcome(delivery, Fate.FAILED, timedelta(seconds=known.wait_seconds or 0))
-    streak.note(failed=False)
+        # Of others than the service's, somebody's own addresses could put the news of all to rest.
+        if known.blame is Blame.SERVICE:
+            streak.note_failure(known)
+        return Outcome(delivery, Fate.FAILED, timedelta(seconds=known.wait_seconds or 0), known.blame)
+    streak.note_answer()
     return Outcome(delivery, Fate.SENT)
 
 
@@ -254,15 +286,16 @@ def _update(keys: Sequence[PushKey], **values: Any) -> None:
         )
 
 
-def _let_rest(service: str, until: datetime, now: datetime) -> None:
-    """Put off all that is due at a service that does not answer, so that nobody waits for it again and again."""
-    reached = select(PushSubscription.session_id).where(PushSubscription.service == service)
-    logger().warning("push_service_rests", service=service, seconds=int((until - now).total_seconds()))
+def _let_rest(service: str, until: datetime) -> None:
+    """Leave a service alone, with what is told to its devices meanwhile: nobody waits for it again and again."""
+    logger().warning("push_service_rests", service=service, until=clock.stamp(until))
+    statement = insert(PushService).values(service=service, rests_until=until)
     db.session.execute(
-        update(Push)
-        .where(Push.session_id.in_(reached), Push.next_attempt_at < until)
-        .values(next_attempt_at=until)
-        .execution_options(synchronize_session=False)
+        statement.on_conflict_do_update(
+            index_elements=[PushService.service],
+            set_={"rests_until": until},
+            where=PushService.rests_until < until,
+        )
     )
 
 

@@ -39,6 +39,7 @@ def subscribe(session: DeviceSession, *, provider: ProviderName, **address: Any)
         "digest": keyring.look_up(PURPOSE, f"{provider}:{address.get('endpoint') or address['token']}"),
         "language": texts.language(),
         "created_at": clock.now(),
+        "ends_at": None,
     }
     # Held, so that who signs out meanwhile waits, and then finds the subscription to end.
     held = select(DeviceSession.id).where(DeviceSession.id == session.id, *is_open()).with_for_update()
@@ -80,6 +81,10 @@ def unseal(sealed: bytes, session_id: UUID) -> Mapping[str, Any]:
 
 
 def forget() -> int:
-    """Delete the subscriptions of sessions that ran out unused, some at a time; returns how many."""
+    """Delete the subscriptions of sessions that ran out unused or have had their last news, some at a time.
+
+    Returns how many.
+    """
     live = select(DeviceSession.id).where(*is_open())
-    return delete_some(PushSubscription, PushSubscription.session_id.not_in(live))
+    has_last_news = PushSubscription.ends_at.is_not(None) & (PushSubscription.ends_at > clock.now())
+    return delete_some(PushSubscription, PushSubscription.session_id.not_in(live), ~has_last_news)

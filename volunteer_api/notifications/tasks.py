@@ -9,7 +9,6 @@ from datetime import datetime
 from flask import Flask, current_app
 
 from volunteer_api.core import scrape
-from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, enqueue, repeat, task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.notifications import pushing, queries, service, subscriptions
@@ -26,6 +25,7 @@ def deliver() -> None:
     """Push what is due: nudged after each commit that notified somebody, and swept every minute.
 
     What a turn does not get done is asked for again, so that no service holds up the rest of the background work.
+    Raises ExceptionGroup where a service could not be served, once the others were.
     """
     while run_unit(hand_over, writes=True):
         continue
@@ -37,9 +37,12 @@ def deliver() -> None:
     with ThreadPoolExecutor(SERVICES_AT_ONCE, thread_name_prefix="push") as lanes:
         # With the context, for the moment that a test or the demo pinned.
         runs = [lanes.submit(copy_context().run, _serve, app, one, ends_at) for one in services]
-        unfinished = [run.result() for run in runs]
-    if any(unfinished):
+    # What a failed one had claimed is due again in a minute.
+    failures = [error for run in runs if isinstance(error := run.exception(), Exception)]
+    if any(run.result() for run in runs if run.exception() is None):
         enqueue(service.DELIVER)
+    if failures:
+        raise ExceptionGroup("a push service could not be served", failures)
 
 
 @task("notifications.forget", every=Every.DAY, unit=False)
@@ -73,14 +76,10 @@ def _serve(app: Flask, service_name: str, ends_at: float) -> bool:
         return time.monotonic() < ends_at
 
     with app.app_context():
-        try:
-            claim = functools.partial(pushing.claim, service_name)
-            while (claimed := run_unit(claim, writes=True)) is not None:
-                outcomes, fails = pushing.send(claimed, may_begin)
-                run_unit(functools.partial(pushing.settle, service_name, outcomes, fails=fails), writes=True)
-                if not may_begin():
-                    return True
-        except Exception as error:
-            # The others go on; what was claimed is due again in a minute.
-            logger().error("push_lane_failed", service=service_name, error=type(error).__name__, exc_info=True)
+        claim = functools.partial(pushing.claim, service_name)
+        while (claimed := run_unit(claim, writes=True)) is not None:
+            outcomes, fails = pushing.send(claimed, may_begin)
+            run_unit(functools.partial(pushing.settle, service_name, outcomes, fails=fails), writes=True)
+            if not may_begin():
+                return True
     return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -36,12 +36,21 @@ class Gone(Exception):
     """The service knows the device no more: nothing will ever reach it at this address."""
 
 
+class Blame(Enum):
+    """For what a push was not taken: for the sake of its service, so that others would not be either; of this push
+    alone; or of its address, at which nothing is to be hoped for."""
+
+    SERVICE = "service"
+    PUSH = "push"
+    ADDRESS = "address"
+
+
 class NotTaken(Exception):
     """The service did not take the push. `reason` has no person's data; `wait_seconds` is what it asked for, if so."""
 
-    def __init__(self, reason: str, wait_seconds: int | None = None) -> None:
+    def __init__(self, reason: str, wait_seconds: int | None = None, *, blame: Blame = Blame.SERVICE) -> None:
         super().__init__(reason)
-        self.reason, self.wait_seconds = reason, wait_seconds
+        self.reason, self.wait_seconds, self.blame = reason, wait_seconds, blame
 
 
 class Provider(Protocol):

@@ -12,7 +12,7 @@ import orjson
 from volunteer_api.config import PushSettings, Settings
 from volunteer_api.core import clock
 from volunteer_api.notifications.providers import transport
-from volunteer_api.notifications.providers.base import Gone, Message, NotTaken
+from volunteer_api.notifications.providers.base import Blame, Gone, Message, NotTaken
 
 ADDRESS = "https://api.jpush.cn"
 PATH = "/v3/push"
@@ -20,6 +20,8 @@ PATH = "/v3/push"
 LONGEST_SECONDS = 10 * 86400
 # Of its errors: there is no device with this registration ID, or none that was seen in the last 255 days.
 NO_DEVICE = 1011
+# Of it or of the account: it fails within, knows no such account, or has had enough of it.
+OF_SERVICE = {1000, 1004, 1030, 2002, 2003}
 # The class of vendors for what an app tells its user about her own affairs; 0 is advertising, which they thin out.
 SYSTEM_MESSAGE = 1
 # What HarmonyOS asks to be told: that it is of somebody's work, and that a tap opens the app.
@@ -57,7 +59,9 @@ class JPushProvider:
         code = _code_of(answer)
         if code == NO_DEVICE:
             raise Gone
-        raise NotTaken(f"jpush_{code or answer.status}", _wait_of(answer))
+        whole = code in OF_SERVICE or answer.status in (401, 408, 429) or answer.status >= 500
+        # Of the rest the settings may be at fault as well, so that no device is forgotten for it.
+        raise NotTaken(f"jpush_{code or answer.status}", _wait_of(answer), blame=Blame.SERVICE if whole else Blame.PUSH)
 
     def _body(self, token: str, message: Message) -> dict[str, Any]:
         # Flat, and texts alone: not every vendor hands on more.

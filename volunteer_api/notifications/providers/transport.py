@@ -7,23 +7,26 @@ called, which a library that looks the name up by itself does not promise.
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import HTTPConnection, HTTPException
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from volunteer_api.notifications.providers.base import NotTaken
+from volunteer_api.notifications.providers.base import Blame, NotTaken
 
 CONNECT_SECONDS = 3
 PAUSE_SECONDS = 5
-# From the first byte that is sent to the last that is read.
+# From the look-up of the name, which alone may outlast it, to the last byte that is read.
 WHOLE_SECONDS = 10
 ANSWER_BYTES = 16 * 1024
 LONGEST_WAIT_SECONDS = 6 * 3600
+# IPv4 by IPv6 (RFC 6052): the last four bytes are the address that is reached.
+NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ def post(url: str, *, headers: Mapping[str, str], content: bytes, may_be_inside:
         response = line.getresponse()
         told = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, told, response.read(ANSWER_BYTES))
-    except (OSError, HTTPException, UnicodeError) as error:
+    except UnicodeError as error:
+        # A name that is none.
+        raise NotTaken(type(error).__name__, blame=Blame.ADDRESS) from error
+    except (OSError, HTTPException) as error:
         raise NotTaken(type(error).__name__) from error
     finally:
         alarm.cancel()
@@ -82,13 +88,35 @@ class _Line(HTTPConnection):
         self.default_port = 443 if is_secure else 80
         self._is_secure, self._may_be_inside = is_secure, may_be_inside
         self._opened: socket.socket | None = None
+        self._ends_at = time.monotonic() + WHOLE_SECONDS
 
     def connect(self) -> None:
         """Raises OSError."""
-        self._opened = _reach(_addresses_of(self.host, self.port, may_be_inside=self._may_be_inside), self.port)
-        self._opened.settimeout(PAUSE_SECONDS)
-        self.sock = _trust().wrap_socket(self._opened, server_hostname=self.host) if self._is_secure else self._opened
+        addresses = _addresses_of(self.host, self.port, may_be_inside=self._may_be_inside)
+        self.sock = self._reach(addresses)
+        # Of a TLS handshake it bounds the whole, which `hang_up` can't end.
+        self.sock.settimeout(self._seconds_left(PAUSE_SECONDS))
+        if self._is_secure:
+            self.sock = _trust().wrap_socket(self.sock, server_hostname=self.host)
         self._opened = self.sock
+        # Where the alarm came before there was anything to hang up, it will not come again.
+        self._seconds_left(PAUSE_SECONDS)
+
+    def _reach(self, addresses: list[str]) -> socket.socket:
+        """A connection to the first address that answers: of two families this machine may have one. Raises OSError."""
+        *others, last = addresses
+        for address in others:
+            try:
+                return socket.create_connection((address, self.port), self._seconds_left(CONNECT_SECONDS))
+            except OSError:
+                continue
+        return socket.create_connection((last, self.port), self._seconds_left(CONNECT_SECONDS))
+
+    def _seconds_left(self, at_most: float) -> float:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(at_most, left)
 
     def hang_up(self) -> None:
         """End what is being sent or read, from another thread."""
@@ -112,22 +140,16 @@ def _addresses_of(host: str, port: int, *, may_be_inside: bool) -> list[str]:
     return list(first.values())
 
 
-def _reach(addresses: list[str], port: int) -> socket.socket:
-    """A connection to the first address that answers: of two families this machine may have one. Raises OSError."""
-    *others, last = addresses
-    for address in others:
-        try:
-            return socket.create_connection((address, port), CONNECT_SECONDS)
-        except OSError:
-            continue
-    return socket.create_connection((last, port), CONNECT_SECONDS)
-
-
 def _is_outside(text: str) -> bool:
     address = ip_address(text.partition("%")[0])
-    inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    judged = inner or address
+    judged = (_embedded_in(address) if isinstance(address, IPv6Address) else None) or address
     return judged.is_global and not judged.is_multicast
+
+
+def _embedded_in(address: IPv6Address) -> IPv4Address | None:
+    if address in NAT64:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour
 
 
 @cache

@@ -17,12 +17,16 @@ from volunteer_api.core import clock
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.notifications.providers import transport
-from volunteer_api.notifications.providers.base import Gone, Message, NotTaken
+from volunteer_api.notifications.providers.base import Blame, Gone, Message, NotTaken
 from volunteer_api.notifications.providers.encryption import AUTH_BYTES, CURVE, encrypt, is_point
 
 # RFC 8292 allows a day; the services' clocks may be off.
 SIGNED_FOR = timedelta(hours=12)
 KEY_BYTES = 32
+# Google's service refuses more.
+LONGEST_SECONDS = 28 * 86400
+# What an address fails of whose host somebody made up under a domain that is known.
+NO_SUCH_HOST = ("gaierror", "SSLCertVerificationError")
 
 
 class WebPushProvider:
@@ -55,8 +59,9 @@ class WebPushProvider:
     def send(self, address: Mapping[str, Any], message: Message) -> None:
         """Hand it to the browser's service. Raises Gone, NotTaken."""
         endpoint = address["endpoint"]
-        if self._service_at(endpoint) is None:
-            raise NotTaken("host_not_known")
+        service = self._service_at(endpoint)
+        if service is None:
+            raise NotTaken("host_not_known", blame=Blame.ADDRESS)
         text = orjson.dumps(
             {
                 "id": str(message.notification_id),
@@ -68,11 +73,17 @@ class WebPushProvider:
         )
         keys = address["keys"]
         body = encrypt(text, p256dh=_decoded(keys["p256dh"]), auth=_decoded(keys["auth"]))
-        answer = transport.post(endpoint, headers=self._headers(endpoint, message), content=body)
+        try:
+            answer = transport.post(endpoint, headers=self._headers(endpoint, message), content=body)
+        except NotTaken as error:
+            if service.startswith(".") and error.reason in NO_SUCH_HOST:
+                error.blame = Blame.ADDRESS
+            raise
         if answer.status in (404, 410):
             raise Gone
         if not 200 <= answer.status < 300:
-            raise NotTaken(f"status_{answer.status}", transport.wait_of(answer, clock.now()))
+            wait = transport.wait_of(answer, clock.now())
+            raise NotTaken(f"status_{answer.status}", wait, blame=_blame_of(answer.status))
 
     def _headers(self, endpoint: str, message: Message) -> dict[str, str]:
         parts = urlsplit(endpoint)
@@ -86,7 +97,7 @@ class WebPushProvider:
             "Authorization": f"vapid t={token}, k={self.public_key}",
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
-            "TTL": str(message.seconds),
+            "TTL": str(min(message.seconds, LONGEST_SECONDS)),
             # A push that is sent again takes the place of the first, where the service still has it.
             "Topic": base64.urlsafe_b64encode(message.notification_id.bytes).rstrip(b"=").decode(),
             "Urgency": "high" if message.urgent else "normal",
@@ -95,12 +106,14 @@ class WebPushProvider:
     def _service_at(self, endpoint: str) -> str | None:
         try:
             parts = urlsplit(endpoint)
-            host, port = parts.hostname or "", parts.port
+            host = parts.hostname or ""
         except ValueError:
             return None
         # Not what a browser gives, and what two readers of one address may read as two hosts.
-        odd = parts.username is not None or parts.fragment or "\\" in endpoint or not endpoint.isascii()
-        if parts.scheme != "https" or port not in (None, 443) or odd or not endpoint.isprintable() or " " in endpoint:
+        odd = parts.fragment or "\\" in endpoint or not endpoint.isascii()
+        # One spelling of each, or the same browser could be told to two accounts.
+        plain = parts.scheme == "https" and parts.netloc == host and parts.path.startswith("/")
+        if not plain or odd or not endpoint.isprintable() or " " in endpoint:
             return None
         known = (one for one in self._hosts if host == one or (one.startswith(".") and host.endswith(one)))
         return next(known, None)
@@ -127,6 +140,13 @@ def make_key() -> str:
     """A new private key, as WEB_PUSH_KEY takes it."""
     number = ec.generate_private_key(CURVE).private_numbers().private_value
     return base64.urlsafe_b64encode(number.to_bytes(KEY_BYTES, "big")).rstrip(b"=").decode()
+
+
+def _blame_of(status: int) -> Blame:
+    """Too many requests are those to one browser (RFC 8030, 8.4): nobody makes a service rest by calling her own."""
+    if status == 429:
+        return Blame.PUSH
+    return Blame.SERVICE if status >= 500 or status == 408 else Blame.ADDRESS
 
 
 def _decoded(text: str) -> bytes:
