@@ -164,7 +164,7 @@ class TestSignIn:
         assert client.get("/me", headers=bearer(older)).status_code == 401
         assert client.get("/me", headers=bearer(newer)).status_code == 200
 
-    @pytest.mark.parametrize("code", ["12345", "1234567", "１２３４５６", "abcdef", 123456])
+    @pytest.mark.parametrize("code", ["12345", "1234567", "abcdef", 123456])
     def test_what_is_no_code_is_refused(self, client, code):
         refused = client.post("/auth/sign-in", json=sign_in_body(code))
         assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/code")
