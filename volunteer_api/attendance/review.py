@@ -161,16 +161,20 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
 
 
 def _in_whole_frame(attendance: Attendance, here: Scene, could: Countable) -> Countable:
-    """What may count where somebody vouches for more than the ends show: from the check-in on, where that is enough."""
-    starts_at, _ = counting.clip(attendance.checked_in_at, here.ends_at, here.starts_at, here.ends_at)
+    """What may count where somebody vouches for more than the ends show: from the check-in on, where that is enough.
+
+    Of a shift that still runs, what is over of it.
+    """
+    ends_at = min(here.ends_at, clock.now())
+    starts_at, _ = counting.clip(attendance.checked_in_at, ends_at, here.starts_at, ends_at)
     others = hours.credited_on(
         attendance.volunteer_id,
         clock.local_date(here.starts_at),
-        clock.local_date(here.ends_at),
+        clock.local_date(ends_at),
         besides={attendance.id},
     )
-    most = hours.room_beside(others, here.starts_at, here.ends_at)
-    return Countable(here.starts_at, here.ends_at, most, others, is_known=False, told=(starts_at, here.ends_at))
+    most = hours.room_beside(others, here.starts_at, ends_at)
+    return Countable(here.starts_at, ends_at, most, others, is_known=False, told=(starts_at, ends_at))
 
 
 def _came_at(attendance: Attendance) -> datetime | None:

@@ -184,7 +184,7 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
             evidence[1],
             attendance.check_out_recorder_id,
         ),
-        "taps": taps.shown(attendance),
+        "taps": taps.shown(attendance) if row.reads else [],
         "map": _map(evidence, row.Activity, row.Station),
         "due_on": deadline.on,
         "due_on_is_certain": deadline.is_certain,

@@ -55,7 +55,10 @@ def settle(
             beside = list(db.session.scalars(queries.around(attendance, left_at)))
     others = [one for one in beside if one.state != State.REJECTED and one.id not in later]
     already = hours.minutes_by_day(known)
-    counted, claimed = _count(*proven, already), _count(starts_at, ends_at, already)
+    before, after = whole_minutes(starts_at, proven[0]), whole_minutes(proven[1], ends_at)
+    counted = _count(*proven, already)
+    # Parts of a minute are nothing to look at.
+    claimed = _count(starts_at, ends_at, already) if before or after else counted
     reasons = set(doubts) | _conflicts(attendance, others)
     if any(whole_minutes(max(record.starts_at, proven[0]), min(record.ends_at, proven[1])) for record in known):
         reasons.add(Reason.OVERLAPPING)
@@ -67,9 +70,9 @@ def settle(
     if here.shift is not None and _below_minimum(counted, here):
         reasons.add(Reason.BELOW_MINIMUM)
     credited = counted.within_limit if not reasons else 0
-    if whole_minutes(starts_at, proven[0]):
+    if before:
         reasons.add(Reason.EARLIER_CHECK_IN)
-    if whole_minutes(proven[1], ends_at):
+    if after:
         reasons.add(Reason.LATER_CHECK_OUT)
     if claimed.over_limit:
         reasons.add(Reason.DAILY_LIMIT)

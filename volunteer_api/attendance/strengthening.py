@@ -162,9 +162,10 @@ def _ends(
 ) -> _Ends:
     came = attendance.checked_in_at
     own_roll_call = attendance.check_in_recorder_id is not None and not attendance.check_in_evidence
-    vouches_arrival = (
+    # What a better tap proved stands, and what lies beside it waits for somebody else to look at.
+    is_proven = attendance.counts_from_at is not None and attendance.check_in_grade != Grade.WEAK
+    vouches_arrival = not is_proven and (
         attendance.check_in_grade != Grade.STRONG
-        or attendance.counts_from_at is not None
         or (own_roll_call and arrived_at not in (None, attendance.checked_in_at))
     )
     if vouches_arrival and attendance.check_in_grade != Grade.MEDIUM:
@@ -172,10 +173,14 @@ def _ends(
     went = attendance.checked_out_at
     closed_at = went if Reason.CHECKED_IN_ELSEWHERE in attendance.reasons else None
     own_roll_call = attendance.check_out_recorder_id is not None and not attendance.check_out_evidence
-    vouches_leaving = left_at is not None and (
-        attendance.check_out_grade != Grade.STRONG
-        or attendance.counts_until_at is not None
-        or (own_roll_call and named_left_at not in (None, attendance.checked_out_at))
+    is_proven = attendance.counts_until_at is not None and attendance.check_out_grade != Grade.WEAK
+    vouches_leaving = (
+        left_at is not None
+        and not is_proven
+        and (
+            attendance.check_out_grade != Grade.STRONG
+            or (own_roll_call and named_left_at not in (None, attendance.checked_out_at))
+        )
     )
     if vouches_leaving and attendance.check_out_grade != Grade.MEDIUM:
         said = _said_herself(attendance)
@@ -216,6 +221,11 @@ def _apply(call: RollCall, person: Person, attendance: Attendance, ends: _Ends) 
     attendance.grade = weaker(known[0], known[-1])
     if attendance.grade == Grade.STRONG:
         doubts -= OF_EVIDENCE
+    else:
+        # Of an end that stands as it was proven, what there is to doubt of it stays.
+        stays = [] if ends.vouches_arrival else attendance.check_in_reasons
+        stays = [*stays, *(() if ends.vouches_leaving else attendance.check_out_reasons or ())]
+        doubts -= OF_EVIDENCE - {Reason(code) for code in stays}
     if attendance.checked_out_at is not None:
         beside = person.beside
         if beside is not None and beside.is_recorded(attendance):

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told
 from volunteer_api.attendance.models import Attendance, Grade, Reason, ScanKind
@@ -33,7 +35,10 @@ WORST_FIRST = (
     Reason.NOT_SIGNED_UP,
 )
 # More than anybody makes of one end; what comes after them changes nothing any more.
-MOST_TAPS = 30
+MOST_TAPS = 12
+# Of what a phone sent with one of several; of longer evidence the members that are judged are kept.
+MOST_BYTES = 2000
+JUDGED = ("client_time", "delay_ms", "code", "place", "accuracy_m")
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Tap:
             "remarks": self.remarks,
             "place": list(self.place) if self.place is not None else None,
             "scanned_by": str(self.scanned_by) if self.scanned_by is not None else None,
-            "evidence": self.evidence,
+            "evidence": _bounded(self.evidence),
             "frame": [one.isoformat() for one in self.frame] if self.frame is not None else None,
         }
 
@@ -218,6 +223,12 @@ def _single(attendance: Attendance, end: ScanKind) -> list[Tap]:
             evidence=attendance.check_out_evidence or {},
         )
     ]
+
+
+def _bounded(evidence: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(evidence)) <= MOST_BYTES:
+        return evidence
+    return {name: evidence[name] for name in JUDGED if name in evidence}
 
 
 def _place(latitude: float | None, longitude: float | None) -> Place | None:

@@ -13,6 +13,9 @@ Point = tuple[datetime, Place]
 def points(attendance: Attendance) -> Iterator[Point]:
     """The moments of an attendance at which the place of the volunteer is known."""
     came, left = attendance.counts_from_at or attendance.checked_in_at, attendance.checked_out_at
+    if left is not None and attendance.counts_until_at is not None:
+        # The place is that of the check-out which proves the end, and not of a later one.
+        left = min(left, attendance.counts_until_at)
     if attendance.check_in_latitude is not None and attendance.check_in_longitude is not None:
         yield came, (attendance.check_in_latitude, attendance.check_in_longitude)
     if left is not None and attendance.check_out_latitude is not None and attendance.check_out_longitude is not None:

@@ -83,7 +83,9 @@ def _carry_out(held: Dispute, matter: Matter, by: UUID, asked: int | None, reaso
 
 def _review(held: Dispute, attendance: Attendance, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
     """Let an attendance count for what is asked: for more than it shows, on the word of who confirmed it."""
-    asked = asked if asked is not None else held.confirmed_minutes
+    if asked is None and (held.confirmed_minutes or 0) > attendance.credited_minutes + attendance.held_minutes:
+        # What was confirmed gives more, and takes nothing that nobody spoke of.
+        asked = held.confirmed_minutes
     word = None
     if held.confirmed_by is not None and held.confirmed_minutes is not None:
         word = review.Word(held.confirmed_by, held.confirmed_minutes)
@@ -105,10 +107,11 @@ def _review(held: Dispute, attendance: Attendance, matter: Matter, by: UUID, ask
 
 def _correct(held: Dispute, record: ServiceRecord, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:
     """Take a record that no attendance stands behind back, if that was not done, and write it anew."""
-    asked = asked if asked is not None else held.confirmed_minutes
+    original = record if record.reverses_id is None else db.session.get_one(ServiceRecord, record.reverses_id)
+    if asked is None and (held.confirmed_minutes or 0) > (original.minutes if record.reverses_id is None else 0):
+        asked = held.confirmed_minutes
     if asked is None:
         raise MinutesMissing()
-    original = record if record.reverses_id is None else db.session.get_one(ServiceRecord, record.reverses_id)
     recorder_id = original.recorder_id
     if recorder_id is None or asked > original.minutes:
         recorder_id = _confirmed_by(held, asked)
