@@ -432,3 +432,19 @@ def test_errors_stand_in_the_order_of_the_rows(unit: Unit, phone: ApiClient, dep
     assert [error["row"] for error in refused["errors"]] == [3, 4]
     # The other date is that of the row above, and the sentence says it.
     assert expires in refused["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("merged", ["A4:A5", "A5:C7"])
+def test_sums_and_signatures_may_share_cells(
+    unit: Unit, phone: ApiClient, depot: Depot, items: None, merged: str
+) -> None:
+    book = Workbook()
+    sheet = book.active
+    for row in (["物资清单"], ["物品名称", "数量", "批号"], ["棉签", 3, "A"], ["合计：1项"], ["经办人："]):
+        sheet.append(row)
+    sheet.merge_cells(merged)
+    content = BytesIO()
+    book.save(content)
+    answer = send(phone, depot, content.getvalue(), "?dry_run=true")
+    assert answer.get_json().get("code") != "cells_merged"
+    assert answer.get_json()["rows"] == 1

@@ -136,6 +136,46 @@ def test_what_was_opened_does_not_come_back_as_sealed(client: Any, unit: Unit, d
     assert sound(unit, depot)
 
 
+def test_what_is_sealed_outlives_what_was_opened_beside_it(client: Any, unit: Unit, depot: Depot) -> None:
+    iodophor, desk = unit(lambda: make_item(days_once_opened=30)), Desk(client, depot)
+    day = unit(clock.today) + timedelta(days=400)
+    with clock.at(clock.now() - timedelta(days=40)):
+        unit(lambda: move(depot, "receipt", {"item_id": iodophor, "quantity": 4, "lot_number": "L", "expires_on": day}))
+        opening = {"station_id": depot.station_id, "actor_id": depot.manager_id, "item_id": iodophor}
+        unit(lambda: service.open_stock(**opening))
+        unit(lambda: move(depot, "quarantine", {"item_id": iodophor, "quantity": 3}))
+    assert desk.release(iodophor, 1).status_code == 201
+    away = {"item_id": iodophor, "quantity": 1, "quarantined": True}
+    gone = unit(lambda: move(depot, "write_off", away))
+    assert desk.release(iodophor, 1).status_code == 201
+    # Empty: nothing of what was opened is there any more, unless it is put back.
+    unit(lambda: move(depot, "quarantine", {"item_id": iodophor, "quantity": 1}))
+    assert desk.release(iodophor, 1).status_code == 201
+    unit(lambda: reverse(depot, gone.id))
+    assert sound(unit, depot)
+
+
+def test_a_write_off_that_is_undone_brings_the_opened_one_back(client: Any, unit: Unit, depot: Depot) -> None:
+    iodophor, desk = unit(lambda: make_item(days_once_opened=30)), Desk(client, depot)
+    unit(lambda: move(depot, "receipt", {"item_id": iodophor, "quantity": 2}))
+    unit(lambda: service.open_stock(station_id=depot.station_id, actor_id=depot.manager_id, item_id=iodophor))
+    unit(lambda: move(depot, "quarantine", {"item_id": iodophor, "quantity": 1}))
+    gone = unit(lambda: move(depot, "write_off", {"item_id": iodophor, "quantity": 1, "quarantined": True}))
+    unit(lambda: reverse(depot, gone.id))
+    assert code(desk.release(iodophor, 1)) == "opened_in_quarantine"
+
+
+def test_what_was_written_off_before_is_not_what_was_opened_since(client: Any, unit: Unit, depot: Depot) -> None:
+    iodophor, desk = unit(lambda: make_item(days_once_opened=30)), Desk(client, depot)
+    unit(lambda: move(depot, "receipt", {"item_id": iodophor, "quantity": 3}))
+    unit(lambda: move(depot, "quarantine", {"item_id": iodophor, "quantity": 2}))
+    unit(lambda: move(depot, "write_off", {"item_id": iodophor, "quantity": 1, "quarantined": True}))
+    unit(lambda: service.open_stock(station_id=depot.station_id, actor_id=depot.manager_id, item_id=iodophor))
+    unit(lambda: move(depot, "quarantine", {"item_id": iodophor, "quantity": 1}))
+    assert code(desk.release(iodophor, 2)) == "opened_in_quarantine"
+    assert desk.release(iodophor, 1).status_code == 201
+
+
 def test_only_a_release_names_a_day_of_opening(client: Any, unit: Unit, depot: Depot) -> None:
     item, desk = unit(make_item), Desk(client, depot)
     line = {"item_id": str(item), "quantity": 1, "opened_on": "2026-01-05"}

@@ -162,6 +162,8 @@ def test_a_volunteer_sees_her_own_loans(client: Any, unit: Unit, desk: Desk) -> 
     body = {"station_id": str(desk.station_id), "condition": "good"}
     # She sees it, and so hears that it is not hers to settle.
     assert phone.post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 403
+    lost = body | {"condition": "lost"}
+    assert phone.post(f"/loans/{loan.id}/return", json=lost, key=key()).status_code == 403
     later = {"due_at": "2099-01-01T00:00:00Z"}
     assert phone.post(f"/loans/{loan.id}/extension", json=later, key=key()).status_code == 403
     assert client.as_(other).post(f"/loans/{loan.id}/return", json=body, key=key()).status_code == 404

@@ -99,3 +99,14 @@ def test_a_hand_over_does_not_close_itself_by_a_clock_that_is_behind(
     answer = counter.count(line(item, 0, counted_at=behind(unit, minutes=15))).get_json()
     assert (answer["state"], answer["variance"], answer["second_person_needed"]) == ("counting", 0, True)
     assert code(counter.approve()) == "second_person_needed"
+
+
+def test_a_clock_some_seconds_behind_asks_for_nobody(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    """Nothing moved between: the books of that moment are those of the start."""
+    slow = behind(unit, seconds=0)
+    counter = Counter(client, depot)
+    counted = counter.count(line(item, 12, counted_at=slow)).get_json()
+    (row,) = counted["lines"]
+    assert (row["before_start"], row["book"], row["book_at_start"]) == (True, 12, 12)
+    assert counted["second_person_needed"] is False
+    assert counter.approve().status_code == 200

@@ -35,7 +35,7 @@ REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
 # A sum, and the line for signatures or a remark, folded: the word alone, or with what it says behind a colon.
 # 负责人胸牌 is a thing to be counted.
 SUM = r"(合计|总计|小计|共计|total)(\(.*\))?"
-SIGNATURE = r"(制表|填表|审核|经手|负责)(人|日期|时间|单位)?(\(?(签字|签名|签章)\)?)?"
+SIGNATURE = r"(制表|填表|审核|经手|经办|负责)(人|日期|时间|单位)?(\(?(签字|签名|签章)\)?)?"
 CLOSING_LINE = re.compile(rf"(?P<sum>{SUM}(:.*)?)|{SIGNATURE}(:.*)?|(备注|说明|注):.*")
 DAY_FORMS = (
     re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?: 0{1,2}:00(?::00)?)?"),
@@ -210,7 +210,7 @@ def read_records(content: bytes, columns: Sequence[Column], *, max_rows: int) ->
         raise TableEmpty()
     if len(table.records) > max_rows:
         raise SpreadsheetTooLarge(rows=max_rows, columns=MAX_COLUMNS)
-    _require_unmerged(read.merged, rows[header][0], places)
+    _require_unmerged(read.merged, rows[header][0], table.records, places)
     del table.ignored_rows[MAX_ERRORS:]
     return table
 
@@ -325,8 +325,11 @@ def _header(rows: Sequence[tuple[int, Row]], columns: Sequence[Column]) -> tuple
     raise ColumnMissing(column=next(name for name in required if name not in best))
 
 
-def _require_unmerged(merged: Sequence[str], header: int, places: Mapping[str, int]) -> None:
-    """Raise CellsMerged where rows below the header share a cell of a column that is read."""
+def _require_unmerged(merged: Sequence[str], header: int, records: Sequence[Record], places: Mapping[str, int]) -> None:
+    """Raise CellsMerged where a record shares a cell of a column that is read with a row above it.
+
+    Sums and signatures may: nothing of them is read.
+    """
     found = []
     for cells in merged:
         first, last = (CELL.fullmatch(cell) for cell in cells.split(":"))
@@ -334,7 +337,7 @@ def _require_unmerged(merged: Sequence[str], header: int, places: Mapping[str, i
             continue
         top, bottom = int(first[2]), int(last[2])
         columns = {cell_name(1, place + 1)[:-1] for place in places.values()}
-        if header < top < bottom and first[1] in columns:
+        if header < top and first[1] in columns and any(top < record.row <= bottom for record in records):
             found.append(cells)
     if found:
         raise CellsMerged(members={"cells": found[:MAX_ERRORS]}, cells=", ".join(found[:MOST_NAMED]))

@@ -61,12 +61,12 @@ def in_all_languages(source: str) -> list[str]:
     return [_catalog(tag).gettext(source) for tag in LANGUAGES]
 
 
-@lru_cache(maxsize=256)
 def sentences(*told: str) -> str:
     """Sentences in the request's language as one text: Chinese has no space between them."""
     return ("" if language().startswith("zh") else " ").join(told)
 
 
+@lru_cache(maxsize=256)
 def _best(header: str) -> str:
     # Phones send a few headers; an answer asks for its language many times.
     return parse_accept_header(header, LanguageAccept).best_match(LANGUAGES) or LANGUAGES[0]

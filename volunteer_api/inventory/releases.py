@@ -1,9 +1,10 @@
 """What comes out of quarantine: it was found good, or it is mended. It goes back into the portion that it is of."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.catalog.models import Item
@@ -33,11 +34,28 @@ def plan_release(
         raise prohibited_item(item)
     if opened_on is not None and item.days_once_opened is None:
         raise OpeningChangesNothing(members={"item": named(item)}, item=item.name)
+    taken = _take(posting, item, quantity, lot_number=lot_number, expires_on=expires_on, sealed=opened_on is None)
+    put = _put_sealed if opened_on is None else _put_opened
+    return [*taken, *(put(posting, change, opened_on or posting.shelf.day) for change in taken)]
+
+
+def _take(
+    posting: Posting, item: Item, quantity: int, *, lot_number: str | None, expires_on: date | None, sealed: bool
+) -> list[Change]:
+    # The quarantine has the earliest day of all that went in; what is sealed is good until the day of its lot.
+    lots = posting.shelf.lots[item.id]
+    earliest = {}
+    if sealed and item.days_once_opened is not None:
+        for (number, portion), lot in lots.items():
+            if portion == QUARANTINED and (number, SEALED) in lots:
+                earliest[number] = lot.expires_on
+                lot.expires_on = lots[number, SEALED].expires_on
     taken = posting.shelf.take(
         item, quantity, lot_number=lot_number, expires_on=expires_on, expired_too=False, portion=QUARANTINED
     )
-    put = _put_sealed if opened_on is None else _put_opened
-    return [*taken, *(put(posting, change, opened_on or posting.shelf.day) for change in taken)]
+    for number, day in earliest.items():
+        lots[number, QUARANTINED].expires_on = day
+    return [replace(change, expires_on=lots[change.lot_number, QUARANTINED].expires_on) for change in taken]
 
 
 def _put_sealed(posting: Posting, change: Change, _opened_on: date) -> Change:
@@ -83,19 +101,35 @@ def _put_opened(posting: Posting, change: Change, opened_on: date) -> Change:
 
 
 def _opened_in_quarantine(station_id: UUID, change: Change) -> int:
-    """How many opened ones of the lot went into quarantine and did not come out by a release or a reversal."""
-    original = aliased(Movement)
+    """How many opened ones of the lot lie in quarantine: what went in since it was empty, less what came out.
+
+    What was written off in quarantine was the opened ones first: they had to go.
+    """
+    original, undoing = aliased(Movement), aliased(Movement)
+    of_lot = and_(
+        StockEntry.station_id == station_id,
+        StockEntry.item_id == change.item.id,
+        StockEntry.lot_number == change.lot_number,
+    )
+    emptied = (
+        select(func.coalesce(func.max(StockEntry.sequence), 0))
+        .outerjoin(undoing, undoing.reverses_id == StockEntry.movement_id)
+        .where(of_lot, StockEntry.portion == QUARANTINED, StockEntry.balance == 0, undoing.id.is_(None))
+    )
     inside = (MovementKind.QUARANTINE, MovementKind.RELEASE)
-    gone = db.session.scalar(
-        select(func.sum(StockEntry.quantity))
+    moved = and_(
+        StockEntry.portion.not_in((SEALED, QUARANTINED)), or_(Movement.kind.in_(inside), original.kind.in_(inside))
+    )
+    written_off = and_(StockEntry.portion == QUARANTINED, Movement.kind == MovementKind.WRITE_OFF, undoing.id.is_(None))
+    opened = 0
+    # Of one movement and lot, the entry of what is opened comes before that of the quarantine.
+    for quantity in db.session.scalars(
+        select(case((written_off, StockEntry.quantity), else_=-StockEntry.quantity))
         .join(Movement, Movement.id == StockEntry.movement_id)
         .outerjoin(original, original.id == Movement.reverses_id)
-        .where(
-            StockEntry.station_id == station_id,
-            StockEntry.item_id == change.item.id,
-            StockEntry.lot_number == change.lot_number,
-            StockEntry.portion.not_in((SEALED, QUARANTINED)),
-            or_(Movement.kind.in_(inside), original.kind.in_(inside)),
-        )
-    )
-    return max(0, -int(gone or 0))
+        .outerjoin(undoing, undoing.reverses_id == Movement.id)
+        .where(of_lot, or_(moved, written_off), StockEntry.sequence > emptied.scalar_subquery())
+        .order_by(StockEntry.sequence)
+    ):
+        opened = max(0, opened + quantity)
+    return opened

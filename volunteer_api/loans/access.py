@@ -151,16 +151,16 @@ def require_taking_back(principal: Principal, loan: Loan, station_id: UUID, *, w
     Raises NotFound (404), Forbidden or WriteOffForbidden (403): who only serves there writes nothing off.
     """
     station = load_station(station_id)
-    if not writes_off:
-        with _seen_by_borrower(principal, loan):
+    with _seen_by_borrower(principal, loan):
+        if not writes_off:
             require_serving(principal, Permission.STOCK_MOVE, station)
-        return
-    try:
-        require_at(principal, Permission.STOCK_MOVE, station)
-    except (NotFound, Forbidden) as error:
-        if _serves(principal, station.id):
-            raise WriteOffForbidden() from error
-        raise
+            return
+        try:
+            require_at(principal, Permission.STOCK_MOVE, station)
+        except (NotFound, Forbidden) as error:
+            if _serves(principal, station.id):
+                raise WriteOffForbidden() from error
+            raise
 
 
 def reach(principal: Principal, station_id: UUID | None) -> Select[UUID]:

@@ -184,7 +184,10 @@ def findings_of(stocktake_id: UUID) -> Findings:
         select(
             func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0),
             func.count().filter(guarded),
-            func.count().filter(StocktakeLine.counted_at < Stocktake.created_at),
+            func.count().filter(
+                StocktakeLine.counted_at < Stocktake.created_at,
+                StocktakeLine.book.is_distinct_from(StocktakeLine.book_at_start),
+            ),
         )
         .select_from(StocktakeLine)
         .join(Item, Item.id == StocktakeLine.item_id)
@@ -200,10 +203,10 @@ def is_guarded(item: Item) -> bool:
 
 
 def needs_second_person(kind: str, findings: Findings) -> bool:
-    """Where something guarded was counted, something before the count began, or the variance passes the threshold*.
+    """Where something guarded was counted, something by other books before the count began, or much* is missing.
 
-    Of a hand-over without a variance only where something was counted before it began: the books of another moment may
-    agree by chance. Pure: what the refusal and what the reader is told come from here.
+    Of a hand-over without a variance only where something was counted by other books: they may agree by chance.
+    Pure: what the refusal and what the reader is told come from here.
     """
     if findings.before_start:
         return True

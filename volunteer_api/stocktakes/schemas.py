@@ -75,7 +75,7 @@ class CountedLine(Schema):
 
     What says again, without a moment, what the caller has said of the line, is that count sent twice. Who counts anew
     and finds as many says when. A moment before the count began is kept and marked (`before_start`): a second person
-    approves such a count, for the phone's clock may be behind.
+    approves such a count where the books differ from those of the start, for the phone's clock may be behind.
 
     The item comes as its id or as what a scanner reads on it.
     Of a lot that the books don't know, `expires_on` is its date. `opened_on` means what was opened on that day,

@@ -45,7 +45,7 @@ from volunteer_api.stocktakes.models import (
     StocktakeState,
     VarianceReason,
 )
-from volunteer_api.stocktakes.moments import Counted, is_before_start, moments_of, names_moment
+from volunteer_api.stocktakes.moments import Counted, is_before_start, is_of_other_books, moments_of, names_moment
 from volunteer_api.stocktakes.positions import Place
 from volunteer_api.stocktakes.problems import (
     BarcodeUnknown,
@@ -226,7 +226,7 @@ def approve(
     """Post what the count differs from the books by, one document for each reason, once.
 
     `names_version`: the caller named the version that she has read, and it is the one of `stocktake`. A second person
-    who does not approves what she was told of: not what was counted since, nor what was counted before the count began.
+    who does not approves what she was told of: not what was counted since, nor by other books before the count began.
     Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409),
     PreconditionRequired (428).
     """
@@ -253,7 +253,7 @@ def approve(
     findings = Findings(
         variance=sum(abs(line.delta or 0) for line in differing),
         guarded=any(queries.is_guarded(posting.items[line.item_id]) for line in lines),
-        before_start=any(is_before_start(line.counted_at, stocktake.created_at) for line in lines),
+        before_start=any(is_of_other_books(line, stocktake.created_at) for line in lines),
     )
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
     if queries.needs_second_person(stocktake.kind, findings):
