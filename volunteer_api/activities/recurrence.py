@@ -110,7 +110,7 @@ def is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return clock.stamp(value)
     if isinstance(value, date):
         return value.isoformat()
     return [_plain(one) for one in value] if isinstance(value, list) else value

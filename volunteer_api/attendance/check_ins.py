@@ -116,7 +116,7 @@ def _comes_again(attendance: Attendance, tap: Tap, memory: Memory | None, follow
         raise NotPlain()
     # What a tap of the wrong day, or one that is less proven, had closed may have gone on.
     since = min(tap.at, attendance.checked_in_at - MINUTE)
-    return taps.keep(attendance, tap) and timeline.follow_taps(attendance, since=since, followers=followers)
+    return taps.keep(attendance, tap, known) and timeline.follow_taps(attendance, since=since, followers=followers)
 
 
 def _window(here: Scene) -> tuple[datetime, datetime]:

@@ -80,7 +80,7 @@ def _leaves_again(attendance: Attendance, tap: Tap, known: Sequence[Tap], follow
     What was decided it moves no more, but it is there for whoever decides anew.
     """
     known_at = attendance.checked_out_at
-    if any(tap.repeats(one) for one in known) or not taps.keep(attendance, tap) or timeline.is_fixed(attendance):
+    if any(tap.repeats(one) for one in known) or not taps.keep(attendance, tap, known) or timeline.is_fixed(attendance):
         raise AlreadyCheckedOut(attendance)
     changed = timeline.follow_taps(attendance, since=attendance.checked_in_at - MINUTE, followers=followers)
     ended_at = attendance.checked_out_at

@@ -160,7 +160,7 @@ def countable(attendance: Attendance, here: Scene) -> Countable:
     return Countable(starts_at, ends_at, most, others, is_known, told)
 
 
-def _in_whole_frame(attendance: Attendance, here: Scene, could: Countable) -> Countable:
+def _in_whole_frame(attendance: Attendance, here: Scene) -> Countable:
     """What may count where somebody vouches for more than the ends show: from the check-in on, where that is enough.
 
     Of a shift that still runs, what is over of it.
@@ -231,19 +231,19 @@ def _decide(
     before = attendance.state
     waited = attendance.credited_minutes + attendance.held_minutes
     _require_decidable(attendance, here, reviewer_id, decision, correction=correction)
-    minutes, could, is_vouched = 0, None, False
+    minutes, could, vouched = 0, None, None
     if decision is Decision.CREDIT:
         could = countable(attendance, here)
-        is_vouched = word is not None and asked is not None and could.most < asked <= word.minutes
-        could = _in_whole_frame(attendance, here, could) if is_vouched else could
+        if word is not None and asked is not None and could.most < asked <= word.minutes:
+            vouched, could = word.by, _in_whole_frame(attendance, here)
         minutes = _minutes(attendance, could, asked)
         _require_room(here, reviewer_id, could, minutes)
     # What the ledger holds already is taken away only from above, and what a roll-call took back not by who took it.
     if minutes < attendance.credited_minutes or (minutes < waited and _took_back(attendance, reviewer_id)):
         _require_organizer(here, reviewer_id)
-    if word is not None and could is not None and is_vouched:
+    if vouched is not None and could is not None:
         attendance.checked_in_at, attendance.checked_out_at = could.interval(minutes)
-        attendance.check_out_recorder_id = word.by
+        attendance.check_out_recorder_id = vouched
     elif could is not None and attendance.checked_out_at is None:
         attendance.checked_out_at = attendance.claimed_left_at
     if minutes != attendance.credited_minutes:

@@ -141,9 +141,8 @@ def end_with(attendance: Attendance, tap: Tap, until: datetime | None = None, la
     attendance.check_out_scanned_by = tap.scanned_by
 
 
-def keep(attendance: Attendance, tap: Tap) -> bool:
-    """Keep a further tap of an end; whether there was room for it."""
-    known = taps_of(attendance, tap.end)
+def keep(attendance: Attendance, tap: Tap, known: Sequence[Tap]) -> bool:
+    """Keep a further tap of an end of which these are known; whether there was room for it."""
     if len(known) >= MOST_TAPS:
         return False
     others = [one for one in attendance.taps or () if one["end"] != tap.end]

@@ -331,12 +331,12 @@ def _require_unmerged(merged: Sequence[str], header: int, records: Sequence[Reco
     Sums and signatures may: nothing of them is read.
     """
     found = []
+    columns = {cell_name(1, place + 1)[:-1] for place in places.values()}
     for cells in merged:
         first, last = (CELL.fullmatch(cell) for cell in cells.split(":"))
         if first is None or last is None:
             continue
         top, bottom = int(first[2]), int(last[2])
-        columns = {cell_name(1, place + 1)[:-1] for place in places.values()}
         if header < top and first[1] in columns and any(top < record.row <= bottom for record in records):
             found.append(cells)
     if found:

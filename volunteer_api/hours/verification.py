@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Subquery, delete, extract, func, literal, select, text, union_all
+from sqlalchemy import Row, Select, Subquery, delete, extract, func, literal, select, union_all
 
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
+from volunteer_api.core.statements import set_limits
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours.models import (
     HeldAttribution,
@@ -29,7 +30,7 @@ from volunteer_api.organizations.models import PathMember
 
 # More of one comparison tell nobody anything new.
 MOST_FAULTS = 100
-LONGEST = "30min"
+LONGEST = {"statement_timeout": "30min"}
 
 Held = Callable[[], Select[UUID, int]]
 Found = Row[*tuple[Any, ...]]
@@ -155,5 +156,4 @@ def _keep(faults: Sequence[TallyFault]) -> None:
 
 def _take_time() -> None:
     """Ten million rows take longer than a request may."""
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(text("SELECT set_config('statement_timeout', :longest, true)"), {"longest": LONGEST})
+    set_limits(LONGEST)

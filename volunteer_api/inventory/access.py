@@ -11,7 +11,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.inventory.models import Movement, MovementKind, Recall
 from volunteer_api.organizations.access import Permission, judge, load_organization, require
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
-from volunteer_api.organizations.queries import ancestor_ids
+from volunteer_api.organizations.queries import ancestor_ids, subtree_ids
 from volunteer_api.stations.models import Station
 
 MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
@@ -97,8 +97,7 @@ def _recall(principal: Principal, permission: Permission, recall_id: UUID) -> Re
 
 def _roles_around(volunteer_id: UUID, organization_id: UUID) -> set[Role]:
     """The roles that somebody has over an organization, or over anything below it. One statement."""
-    path_ids = select(PathMember.path_id).where(PathMember.ancestor_id == organization_id)
-    below = select(Organization.id).where(Organization.path_id.in_(path_ids))
+    below = subtree_ids(organization_id)
     reaches = or_(
         and_(
             Grant.scope_type == ScopeType.ORGANIZATION,

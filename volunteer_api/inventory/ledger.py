@@ -293,7 +293,7 @@ def _require_uncounted(station_id: UUID, items: Mapping[UUID, Item], since: Colu
     ).one_or_none()
     if counted is not None:
         item = items[counted.item_id]
-        counted_at = counted.counted_at.isoformat().replace("+00:00", "Z")
+        counted_at = clock.stamp(counted.counted_at)
         raise BeforeLastCount(members={"item": named(item), "counted_at": counted_at}, item=item.name)
 
 

@@ -266,7 +266,7 @@ def _lendable(item_id: UUID | None) -> Item:
 
 def told(moment: datetime | None) -> str | None:
     """A moment as a member of a refusal."""
-    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+    return clock.stamp(moment) if moment is not None else None
 
 
 def _count(station_id: UUID, change: Change, on_loan: int) -> None:

@@ -125,7 +125,7 @@ def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity)
     )
 
 
-def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> list[UUID]:
+def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> set[UUID]:
     """Tell everybody that the activity asks for something else; who can't take part any more loses the place.
 
     Returns the sign-ups that did.
@@ -137,7 +137,7 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> l
     once = str(activity.version)
     notify_all([notices.notice(kinds[one.id], one, by_id[one.shift_id], activity, once=once) for one in found])
     db.session.flush()
-    return sorted(lost)
+    return lost
 
 
 def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:

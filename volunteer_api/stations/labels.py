@@ -11,11 +11,11 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.documents import qr_code, typeset
 from volunteer_api.core.downloads import PDF, Download
-from volunteer_api.core.settings import settings
 from volunteer_api.organizations.models import Organization
 from volunteer_api.stations import queries
 from volunteer_api.stations.models import Station
 from volunteer_api.stations.problems import TooManyLabels
+from volunteer_api.stations.views import page_url
 
 TEMPLATE = Path(__file__).resolve().parent / "labels.typ"
 TITLE = "志愿服务站点"
@@ -50,7 +50,7 @@ def _sheet(rows: Sequence[Row[Any]], *, poster: bool, file_name: str) -> Downloa
             "address": row.address,
             "organization": row.organization,
             "office": row.office or "",
-            "qr": qr_code(f"{settings().public_base_url}/c/t/{row.id}"),
+            "qr": qr_code(page_url(row.id)),
         }
         for row in rows
     ]

@@ -47,7 +47,7 @@ def reverse(receipt: TransferStep, *, actor_id: UUID, note: str | None = None, w
     queries.lock(transfer)
     done = db.session.get(ReceiptReversal, receipt.id)
     if done is not None:
-        raise ReceiptReversed(members={"reversed_at": done.reversed_at.isoformat().replace("+00:00", "Z")})
+        raise ReceiptReversed(members={"reversed_at": clock.stamp(done.reversed_at)})
     shortfalls = db.session.scalars(
         select(TransferShortfall).where(TransferShortfall.step_id == receipt.id).order_by(TransferShortfall.id)
     ).all()
@@ -98,7 +98,7 @@ def _reverse_documents(
     for one in written_off:
         for place, quantity in _sums(one).items():
             came[place] += quantity
-    posting = ledger.begin(movement.station_id, {item_id for item_id, _, _ in _sums(movement)})
+    posting = ledger.begin(movement.station_id, {item_id for item_id, _, _ in came})
     kept = {place: quantity for place, quantity in came.items() if quantity}
     counted = {item_id: posting.items[item_id] for item_id, _, _ in kept}
     ledger.require_uncounted_since(replace(posting, items=counted), movement)
