@@ -144,8 +144,6 @@ def test_what_is_committed_late_is_told_later(postgresql_client: Any, postgresql
         late.commit()
     copy.sync()
     assert len(copy.of("notifications")) == 2
-    copy.sync()
-    assert copy.told == 0
 
 
 def test_what_is_committed_while_an_answer_is_made_is_told_later(postgresql_client: Any, postgresql_app: Flask) -> None:
