@@ -1,8 +1,15 @@
 """What a phone does with the answers of `GET /sync`."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+
+from sqlalchemy import text
+
+from volunteer_api.core.database import db
+
+PATIENCE_SECONDS = 20
 
 
 @dataclass
@@ -15,8 +22,10 @@ class Copy:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     told: int = 0
 
-    def sync(self, *, limit: int = 100, pages: int | None = None) -> None:
-        """Ask until there is no more, or for so many answers."""
+    def sync(self, *, limit: int = 100, pages: int | None = None, waits: bool = True) -> None:
+        """Ask until there is no more, or for so many answers; if it `waits`, once earlier transactions are over."""
+        if waits:
+            self._wait_for_others()
         self.told = 0
         while pages is None or pages > 0:
             answer = self.ask(limit)
@@ -44,6 +53,21 @@ class Copy:
             self.told += len(ids)
         self.state = answer["state"]
         return bool(answer["has_more"])
+
+    def _wait_for_others(self) -> None:
+        """On PostgreSQL rows come twice while any transaction of the server is older, and others test beside."""
+        with self.client.app.app_context(), db.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                return
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            begun = connection.execute(
+                text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            ).scalar_one()
+            over = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= :begun")
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not connection.execute(over, {"begun": begun}).scalar_one():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
 
     def of(self, kind: str) -> list[Any]:
         """The rows of a type."""

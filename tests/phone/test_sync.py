@@ -139,11 +139,13 @@ def test_what_is_committed_late_is_told_later(postgresql_client: Any, postgresql
         with db.engine.connect() as early:
             early.execute(insert(Notification).values(**notification(me)))
             early.commit()
-        copy.sync()
+        copy.sync(waits=False)
         assert len(copy.of("notifications")) == 1
         late.commit()
     copy.sync()
     assert len(copy.of("notifications")) == 2
+    copy.sync()
+    assert copy.told == 0
 
 
 def test_what_is_committed_while_an_answer_is_made_is_told_later(postgresql_client: Any, postgresql_app: Flask) -> None:
