@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import patch
 
 from flask import Flask
@@ -61,7 +60,8 @@ def nothing_counted() -> Iterator[None]:
     """Answers and connections are not counted; a request that goes well counts nothing else."""
     with (
         patch.object(metrics, "count_answer", lambda *_: None),
-        patch.object(metrics.CONNECTIONS, "labels", lambda *_: SimpleNamespace(set=lambda *_: None)),
+        patch.object(metrics.CONNECTIONS.labels("sqlite"), "set", lambda *_: None),
+        patch.object(metrics.CONNECTIONS.labels("postgresql"), "set", lambda *_: None),
     ):
         yield
 

@@ -158,8 +158,11 @@ def configure_engine(app: Flask) -> None:
     Needs an application context.
     """
     engine = db.engine
-    event.listen(engine, "checkout", lambda *_: _tell_in_use(engine))
-    event.listen(engine, "checkin", lambda *_: _tell_in_use(engine, leaving=1))
+    # Looked up once: this is done twice for each request.
+    in_use = metrics.CONNECTIONS.labels(engine.dialect.name)
+    # As the pool counts them; a count of ours would drift where connections break. Who comes in is not out yet.
+    event.listen(engine, "checkout", lambda *_: in_use.set(engine.pool.checkedout()))  # type: ignore[attr-defined]  # both databases have this pool
+    event.listen(engine, "checkin", lambda *_: in_use.set(engine.pool.checkedout() - 1))  # type: ignore[attr-defined]  # as above
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -180,11 +183,6 @@ def library_version(engine: Engine) -> str:
 def has_wal_reset_bug(engine: Engine) -> bool:
     """Whether this is a SQLite library (3.7.0 to 3.51.2) that can corrupt a database in WAL mode."""
     return engine.dialect.name == "sqlite" and (3, 7, 0) <= sqlite_driver.sqlite_version_info <= (3, 51, 2)
-
-
-def _tell_in_use(engine: Engine, *, leaving: int = 0) -> None:
-    """As the pool counts them, with the `leaving` one; a count of ours would drift where connections break."""
-    metrics.CONNECTIONS.labels(engine.dialect.name).set(engine.pool.checkedout() - leaving)  # type: ignore[attr-defined]  # both databases have this pool
 
 
 def _speak_in_utc(connection: Any, _entry: ConnectionPoolEntry) -> None:

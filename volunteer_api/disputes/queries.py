@@ -47,11 +47,14 @@ class Matter:
         """Inside which somebody may vouch for service, as far as it is over: the shift; the frame of a duty with an
         attendance; of a recorded one, as long as one may last from its beginning on."""
         now = clock.now()
+        starts_at: datetime | None = None
+        ends_at: datetime | None = None
         if self.shift is not None:
-            return self.shift.starts_at, max(self.shift.starts_at, min(self.shift.ends_at, now))
-        attendance = self.attendance
-        if attendance is not None and attendance.frame_starts_at is not None and attendance.frame_ends_at is not None:
-            return attendance.frame_starts_at, max(attendance.frame_starts_at, min(attendance.frame_ends_at, now))
+            starts_at, ends_at = self.shift.starts_at, self.shift.ends_at
+        elif self.attendance is not None:
+            starts_at, ends_at = self.attendance.frame_starts_at, self.attendance.frame_ends_at
+        if starts_at is not None and ends_at is not None:
+            return starts_at, max(starts_at, min(ends_at, now))
         if self.record is None:
             return None
         longest = self.record.starts_at + timedelta(minutes=rules().duty_minutes)

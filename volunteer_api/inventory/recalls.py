@@ -5,6 +5,7 @@ station by station, each in a document and a unit of its own, so that no station
 brought in between is found by the next sweep. Broken off and started again, it goes on where it was.
 """
 
+from collections.abc import Collection
 from functools import partial
 from uuid import UUID
 
@@ -90,8 +91,10 @@ def end_recall(recall: Recall, *, reason: str, by: UUID) -> RecallView:
         AuditAction.RECALL_ENDED, actor_id=by, organization_id=recall.organization_id, recall_id=str(recall.id)
     )
     item = load_items([recall.item_id])[recall.item_id]
-    for station_id, name, quantity in recall_queries.quarantined_at(recall):
-        _tell(RECALL_ENDED, recall, item, station_id, name, int(quantity))
+    found = recall_queries.quarantined_at(recall)
+    keepers = keepers_of([station_id for station_id, _, _ in found])
+    for station_id, name, quantity in found:
+        _tell(RECALL_ENDED, recall, item, station_id, name, int(quantity), keepers[station_id])
     return recall_queries.read_recall(recall.id)
 
 
@@ -110,7 +113,8 @@ def quarantine_at(recall_id: UUID, station_id: UUID) -> None:
         reason=MovementReason.RECALLED,
         note=recall.reason,
     )
-    _tell(LOT_RECALLED, recall, item, station_id, recall_queries.name_of_station(station_id), held)
+    keepers = keepers_of([station_id])[station_id]
+    _tell(LOT_RECALLED, recall, item, station_id, recall_queries.name_of_station(station_id), held, keepers)
 
 
 def quarantine_all() -> int:
@@ -127,7 +131,9 @@ def quarantine_all() -> int:
     return len(done)
 
 
-def _tell(kind: str, recall: Recall, item: Item, station_id: UUID, station: str, quantity: int) -> None:
+def _tell(
+    kind: str, recall: Recall, item: Item, station_id: UUID, station: str, quantity: int, keepers: Collection[UUID]
+) -> None:
     """Let who keeps the stock of a station hear of what it has of the lot."""
     values = {
         "item": item.name,
@@ -140,6 +146,6 @@ def _tell(kind: str, recall: Recall, item: Item, station_id: UUID, station: str,
     notify_all(
         [
             Notice(volunteer_id, kind, values, f"{kind}:{recall.id}:{station_id}:{volunteer_id}")
-            for volunteer_id in sorted(keepers_of([station_id])[station_id])
+            for volunteer_id in sorted(keepers)
         ]
     )

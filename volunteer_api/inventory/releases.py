@@ -8,7 +8,7 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.catalog.models import Item
-from volunteer_api.catalog.service import named, prohibited_item
+from volunteer_api.catalog.service import named
 from volunteer_api.core.database import db
 from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import QUARANTINED, SEALED, Movement, MovementKind, StockEntry
@@ -27,11 +27,9 @@ def plan_release(
 ) -> list[Change]:
     """Plan that so many leave the quarantine for the shelf: as sealed ones, or as what was opened on that day.
 
-    What was opened is never released as sealed: it expires sooner. Raises ProhibitedItem, OpeningChangesNothing,
-    OpenedInQuarantine, OccurredInFuture and what `Shelf.take` raises (409).
+    What was opened is never released as sealed: it expires sooner. Raises OpeningChangesNothing, OpenedInQuarantine,
+    OccurredInFuture and what `Shelf.take` raises (409).
     """
-    if item.prohibited:
-        raise prohibited_item(item)
     if opened_on is not None and item.days_once_opened is None:
         raise OpeningChangesNothing(members={"item": named(item)}, item=item.name)
     taken = _take(posting, item, quantity, lot_number=lot_number, expires_on=expires_on, sealed=opened_on is None)

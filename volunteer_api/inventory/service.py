@@ -47,7 +47,7 @@ from volunteer_api.inventory.problems import (
     WitnessIsHandler,
     WitnessMissing,
 )
-from volunteer_api.inventory.queries import Document
+from volunteer_api.inventory.queries import Document, Entry
 from volunteer_api.inventory.releases import plan_release
 from volunteer_api.inventory.shelf import Change, Shelf
 
@@ -225,6 +225,12 @@ def write_reversal(
         reverses_id=movement.id,
         witness=witness,
     )
+
+
+def opposite(entry: Entry, item: Item) -> Change:
+    """What takes away again what an entry brought, from where that went: a recalled lot goes into quarantine."""
+    portion = QUARANTINED if entry.quarantined else SEALED
+    return Change(item, entry.lot_number or "", entry.expires_on, -entry.quantity, portion)
 
 
 def quarantine(

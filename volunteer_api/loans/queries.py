@@ -27,7 +27,7 @@ from volunteer_api.loans.models import (
     ReturnCondition,
 )
 from volunteer_api.organizations.access import Permission, permitted_organization_ids, roles_with
-from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
+from volunteer_api.organizations.models import Grant, Organization, ScopeType
 from volunteer_api.stations.models import Station
 
 # One row of several columns, whose types the caller knows.
@@ -297,20 +297,6 @@ def stations_in_reach(volunteer_id: UUID, permission: Permission) -> Select[UUID
     )
     organizations = permitted_organization_ids(volunteer_id, permission)
     return select(Station.id).where(or_(Station.organization_id.in_(organizations), Station.id.in_(granted)))
-
-
-def managers_of(station_ids: Sequence[UUID]) -> Select[UUID, UUID]:
-    """Station and volunteer, of those who manage these stations now."""
-    return (
-        select(Grant.scope_id, Grant.volunteer_id)
-        .where(
-            Grant.scope_type == ScopeType.STATION,
-            Grant.scope_id.in_(station_ids),
-            Grant.role == Role.STATION_MANAGER,
-            Grant.revoked_at.is_(None),
-        )
-        .order_by(Grant.scope_id, Grant.volunteer_id)
-    )
 
 
 def shelf_and_numbers(station_id: UUID, item_ids: frozenset[UUID]) -> Rows:

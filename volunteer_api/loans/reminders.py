@@ -8,7 +8,8 @@ from sqlalchemy import select
 from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.loans import news, queries
+from volunteer_api.inventory.keepers import managers_of
+from volunteer_api.loans import news
 from volunteer_api.loans.models import Loan
 from volunteer_api.loans.service import next_reminder
 from volunteer_api.stations.models import Station
@@ -48,7 +49,7 @@ def _tell_desks(by_station: dict[UUID, list[Loan]], stages: dict[UUID, str]) -> 
         row.id: row.name
         for row in db.session.execute(select(Station.id, Station.name).where(Station.id.in_(list(by_station))))
     }
-    for station_id, volunteer_id in db.session.execute(queries.managers_of(list(by_station))):
+    for station_id, volunteer_id in db.session.execute(managers_of(list(by_station))):
         loans = by_station[station_id]
         news.tell_manager(
             volunteer_id,

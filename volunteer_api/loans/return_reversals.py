@@ -16,7 +16,7 @@ from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import Movement
 from volunteer_api.inventory.models import MovementReason as Reason
 from volunteer_api.inventory.queries import read_movement
-from volunteer_api.inventory.service import write_reversal
+from volunteer_api.inventory.service import opposite, write_reversal
 from volunteer_api.loans import assets, borrowers, news, queries
 from volunteer_api.loans.models import (
     Asset,
@@ -32,7 +32,7 @@ from volunteer_api.loans.models import (
 from volunteer_api.loans.places import hold_stations
 from volunteer_api.loans.problems import BorrowerForgotten, PieceChangedSince, ReturnReversed
 from volunteer_api.loans.queries import LoanView
-from volunteer_api.loans.returns import left_as, opposite
+from volunteer_api.loans.returns import left_as
 from volunteer_api.loans.service import lock, next_reminder, told
 from volunteer_api.stations import service as stations
 

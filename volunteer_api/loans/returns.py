@@ -5,7 +5,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
@@ -13,7 +12,8 @@ from volunteer_api.inventory.ledger import Posting
 from volunteer_api.inventory.models import QUARANTINED, SEALED
 from volunteer_api.inventory.models import MovementKind as Kind
 from volunteer_api.inventory.models import MovementReason as Reason
-from volunteer_api.inventory.queries import Document, Entry
+from volunteer_api.inventory.queries import Document
+from volunteer_api.inventory.service import opposite
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.loans import assets, borrowers, news, queries
 from volunteer_api.loans.models import (
@@ -125,12 +125,6 @@ def _put(posting: Posting, loan: Loan, drawn: tuple[LoanLine, int], portion: str
     line, quantity = drawn
     given = Change(posting.items[loan.item_id], line.lot_number, line.expires_on, -quantity)
     return posting.shelf.put_anywhere(given, quantity, portion)
-
-
-def opposite(entry: Entry, item: Item) -> Change:
-    """What takes away again what an entry brought, from where that went: a recalled lot goes into quarantine."""
-    portion = QUARANTINED if entry.quarantined else SEALED
-    return Change(item, entry.lot_number or "", entry.expires_on, -entry.quantity, portion)
 
 
 def _move_piece(asset_id: UUID, found: LoanReturn, document: Document) -> None:

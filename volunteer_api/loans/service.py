@@ -44,14 +44,14 @@ from volunteer_api.loans.problems import (
 )
 from volunteer_api.loans.queries import LoanView
 from volunteer_api.stations.models import Station
-from volunteer_api.stations.opening import spans_on
+from volunteer_api.stations.opening import MINUTES_A_DAY, spans_on
 from volunteer_api.stations.views import schedule_of
 
 # 31 to the eighth are 850 milliards: nobody finds one by trying, and eight letters can be read aloud.
 SLIP_LENGTH = 8
 # Per person: a desk on a rainy day looks up that many slips.
 SLIPS_LOOKED_UP = "600/hour"
-LAST_MINUTE = time(23, 59)
+LAST_MINUTE = MINUTES_A_DAY - 1
 
 
 def lend(
@@ -225,9 +225,7 @@ def _due_by_default(station_id: UUID, lent_at: datetime) -> datetime:
     """When the desk closes on the day in `loan_days`; at the end of that day where it has no hours then."""
     day = clock.local_date(lent_at + timedelta(days=rules().loan_days))
     closes = [closes for _, closes in spans_on(schedule_of(db.session.get_one(Station, station_id)), day)]
-    last = LAST_MINUTE.hour * 60 + LAST_MINUTE.minute
-    hours, minutes = divmod(min(max(closes, default=last), last), 60)
-    return clock.at_local(day, time(hours, minutes))
+    return clock.at_local(day, time(*divmod(min(max(closes, default=LAST_MINUTE), LAST_MINUTE), 60)))
 
 
 def _check_due(due_at: datetime, now: datetime) -> None:

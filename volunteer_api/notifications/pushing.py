@@ -199,7 +199,8 @@ def _delivery(
     provider = providers().get(ProviderName(subscription.provider))
     with texts.speaking(subscription.language):
         if "name" in values and (provider is None or provider.is_read_on_the_way):
-            values = {**values, "name": texts.translate("A volunteer")}
+            # A sentence without a name says that it is a volunteer's.
+            values = {member: value for member, value in values.items() if member != "name"}
         title, body = render(notification.kind, values)
     return Delivery(
         key=(push.notification_id, push.session_id),

@@ -305,7 +305,8 @@ def keep_asking(response: Response) -> Response:
     if response.is_json and told["text/html"] > told[MEDIA_TYPE]:
         page = respond_with(board.fault_page(response.get_json()))
         page.status_code = response.status_code
-        page.headers.extend({name: response.headers[name] for name in ("Retry-After",) if name in response.headers})
+        if "Retry-After" in response.headers:
+            page.headers["Retry-After"] = response.headers["Retry-After"]
         page.vary.update(("Accept", "Accept-Language"))
         response = page
     response.headers["Refresh"] = str(board.SECONDS)

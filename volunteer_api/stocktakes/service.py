@@ -317,8 +317,9 @@ def _place_of(line: Counted) -> Place:
 
 def _require_lot(item: Item, place: Place, known: Collection[Place]) -> None:
     """Something medical without a lot is one of those on the sheet. Raises LotNotChosen (409)."""
-    numbers = sorted({number for item_id, number, _ in known if item_id == item.id and number})
-    if item.kind == ItemKind.MEDICAL and not place[1] and numbers:
+    if item.kind != ItemKind.MEDICAL or place[1]:
+        return
+    if numbers := sorted({number for item_id, number, _ in known if item_id == item.id and number}):
         raise LotNotChosen(
             members={"item": named(item), "lot_numbers": numbers[:MOST_NAMED]},
             item=item.name,

@@ -13,9 +13,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.ledger import Posting
-from volunteer_api.inventory.models import QUARANTINED, SEALED, Movement, MovementReason, StockEntry
-from volunteer_api.inventory.queries import Entry
-from volunteer_api.inventory.service import write_reversal
+from volunteer_api.inventory.models import Movement, MovementReason, StockEntry
+from volunteer_api.inventory.service import opposite, write_reversal
 from volunteer_api.inventory.shelf import Change
 from volunteer_api.transfers import journal, queries, service
 from volunteer_api.transfers.models import (
@@ -107,7 +106,7 @@ def _reverse_documents(
         document = write_reversal(
             posting, one, actor_id=actor_id, reason=MovementReason.MISTAKE, note=note, witness=witness
         )
-        changes += [_opposite(posting, entry) for entry in document.entries]
+        changes += [opposite(entry, posting.items[entry.item_id]) for entry in document.entries]
     write_reversal(
         posting,
         movement,
@@ -145,11 +144,6 @@ def _take_back(posting: Posting, kept: Mapping[Place, int]) -> list[Change]:
             portion=portion,
         )
     ]
-
-
-def _opposite(posting: Posting, entry: Entry) -> Change:
-    portion = QUARANTINED if entry.quarantined else SEALED
-    return Change(posting.items[entry.item_id], entry.lot_number or "", entry.expires_on, -entry.quantity, portion)
 
 
 def _put_under_way(transfer: Transfer, receipt: TransferStep, shortfalls: Sequence[TransferShortfall]) -> None:
