@@ -267,7 +267,8 @@ def open_for_sign_up(times: Times) -> ColumnElement[bool]:
 
 def is_coming(times: Times) -> ColumnElement[bool]:
     """That an activity has a shift that runs or will."""
-    return _has_shift(_to_come(times))
+    found: ColumnElement[bool] = Activity.over_at > times.now
+    return found
 
 
 def _conditions(shape: Shape, state: ColumnElement[bool] | None, times: Times) -> list[ColumnElement[bool]]:

@@ -127,6 +127,7 @@ class Activity(Identified, Versioned, Base):
     all these days where it is `hazardous`.
     `recurrence` is what its shifts are made from, where they were not given one by one (see recurrence.py).
     `copied_from_id` is the activity that it was copied from. Change the place by `stand_at`: its cell follows.
+    `over_at` is when the last of its shifts ends that are not canceled, None without one: triggers on these keep it.
     """
 
     __tablename__ = "activities"
@@ -146,8 +147,9 @@ class Activity(Identified, Versioned, Base):
         Index("ix_activities_campaign_id", "campaign_id"),
         Index("ix_activities_created_by", "created_by"),
         Index("ix_activities_copied_from_id", "copied_from_id"),
-        # What is looked for nearby is what is to come: years of completed ones stay out of the way.
-        Index("ix_activities_state_cell", "state", "cell"),
+        # What is looked for nearby is what is to come: years of completed ones stay out of the way. The others are read
+        # from it too, so that a look around needs no row of the table.
+        Index("ix_activities_state_cell", "state", "cell", "over_at", "latitude", "longitude", "id"),
     )
 
     title: Mapped[str]
@@ -183,6 +185,7 @@ class Activity(Identified, Versioned, Base):
     recipients: Mapped[list[Any]] = mapped_column(JSON_TYPE, default=list, server_default="[]")
     recurrence: Mapped[dict[str, Any] | None] = mapped_column(JSON_TYPE)
     copied_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("activities.id"))
+    over_at: Mapped[datetime | None]
 
     @property
     def place(self) -> dict[str, float] | None:

@@ -71,9 +71,8 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
     now, taste = clock.now(), _taste(volunteer, near)
     wanted = listing.open_for_sign_up(listing.times_of({}, now)), ~_goes_to(volunteer.id)
     found = _near_ids(taste, wanted) | set(db.session.scalars(_candidates(taste, wanted)))
-    rows = db.session.execute(
-        listing.summary_rows().add_columns(Organization.division_code).where(Activity.id.in_(found))
-    ).all()
+    statement = listing.summary_rows().join(Organization, Organization.id == Activity.organization_id)
+    rows = db.session.execute(statement.add_columns(Organization.division_code).where(Activity.id.in_(found))).all()
     reasons = {row.id: _reasons(row, taste) for row in rows}
     best = sorted(rows, key=lambda row: (-_weight(reasons[row.id]), row.id))[: limit * SPARE]
     items = listing.summaries(best, volunteer.id, now)

@@ -55,15 +55,20 @@ def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUI
     `team_id` is the team that she names. She has the age of the local day on which the shift begins; trainings and
     insurance must count on every local day that it touches.
     """
+    # A list judges forty shifts, most of which ask for nothing: what is not asked for is not looked at.
     found: list[Fault] = []
-    day = clock.local_date(shift.starts_at)
     if team_id is not None and team_id not in person.team_ids:
         found.append(Fault("team", "Only active members of the team that is named sign up for it."))
     if activity.members_only and activity.team_id not in person.team_ids:
         found.append(Fault("members_only", "Only members of the team that holds this activity take part in it."))
-    found += _age_faults(activity, person, day)
-    found += _skill_faults(activity, person)
-    found += _credential_faults(activity, demands, person, shift)
+    if person.birth_date is not None:
+        found += _age_faults(activity, person, person.birth_date, clock.local_date(shift.starts_at))
+    elif activity.maximum_age is not None or (activity.minimum_age or 0) > AGE_UNTOLD:
+        found.append(Fault("age_unknown", "This activity has an age limit, and the profile names no date of birth."))
+    if activity.required_skills:
+        found += _skill_faults(activity, person)
+    if activity.required_training_ids or activity.hazardous:
+        found += _credential_faults(activity, demands, person, shift)
     if demands.turns_away and demands.has_missed_too_much(person):
         found.append(
             Fault(
@@ -75,30 +80,21 @@ def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUI
     return found
 
 
-def _age_faults(activity: Activity, person: Person, day: date) -> list[Fault]:
+def _age_faults(activity: Activity, person: Person, birth_date: date, day: date) -> list[Fault]:
     found: list[Fault] = []
-    lowest, highest = activity.minimum_age, activity.maximum_age
-    if person.birth_date is None:
-        if highest is not None or (lowest is not None and lowest > AGE_UNTOLD):
-            found.append(
-                Fault("age_unknown", "This activity has an age limit, and the profile names no date of birth.")
-            )
-    else:
-        age = age_on(person.birth_date, day)
-        if lowest is not None and age < lowest:
-            found.append(Fault("too_young", "This activity is for people of %(age)s years and older.", age=lowest))
-        if highest is not None and age > highest:
-            found.append(Fault("too_old", "This activity is for people of up to %(age)s years.", age=highest))
-    if needs_guardian(person.birth_date, day) and not person.has_guardian:
+    lowest, highest, age = activity.minimum_age, activity.maximum_age, age_on(birth_date, day)
+    if lowest is not None and age < lowest:
+        found.append(Fault("too_young", "This activity is for people of %(age)s years and older.", age=lowest))
+    if highest is not None and age > highest:
+        found.append(Fault("too_old", "This activity is for people of up to %(age)s years.", age=highest))
+    if needs_guardian(birth_date, day) and not person.has_guardian:
         found.append(Fault("guardian_consent", "Under %(age)s years a guardian must consent first.", age=GUARDIAN_AGE))
-    elif is_under_age(person.birth_date, day) and not (person.has_guardian or person.has_guardian_contact):
+    elif is_under_age(birth_date, day) and not (person.has_guardian or person.has_guardian_contact):
         found.append(Fault("guardian_contact", "A minor must name a guardian whom one can call."))
     return found
 
 
 def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
-    if not activity.required_skills:
-        return []
     own = {skill.casefold() for skill in person.skills}
     missing = [skill for skill in activity.required_skills if skill.casefold() not in own]
     if not missing:
@@ -115,8 +111,6 @@ def _skill_faults(activity: Activity, person: Person) -> list[Fault]:
 def _credential_faults(activity: Activity, demands: Demands, person: Person, shift: Shift) -> list[Fault]:
     found: list[Fault] = []
     needed = [UUID(one) for one in activity.required_training_ids]
-    if not needed and not activity.hazardous:
-        return found
     days = clock.days_of(shift.starts_at, shift.ends_at)
     if any(person.credentials.missing(needed, day) for day in days):
         found.append(Fault("training", "A training that this activity needs is missing, or not valid on that day."))

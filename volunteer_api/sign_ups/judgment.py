@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from volunteer_api.activities.changes import UNPUBLISHED
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole, SignUpMode
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.schema import Fault
@@ -120,7 +121,7 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
 def refuse(question: Question, standing: Standing, waiting: Engagement | None = None) -> Problem | None:
     """The reason why somebody may not even be asked, before any place is looked at; None where she may."""
     activity, shift = question.activity, question.shift
-    if activity.state in (ActivityState.DRAFT, ActivityState.SUBMITTED):
+    if activity.state in UNPUBLISHED:
         return NotPublished()
     if activity.state == ActivityState.CANCELED or shift.canceled_at is not None:
         return Canceled()
@@ -146,9 +147,13 @@ def _why_not(question: Question, standing: Standing, waiting: Engagement | None)
         return found
     if question.activity.sign_up_mode == SignUpMode.INVITATION:
         found.append(Fault("by_invitation", "A leader of this activity invites who takes part in it."))
-    if any(one.shift_id == question.shift.id and one.state == SignUpState.REJECTED for one in standing.engagements):
+    if standing.engagements and _was_rejected(question.shift, standing):
         found.append(Fault("rejected", "A leader turned a sign-up for this shift down."))
     return found
+
+
+def _was_rejected(shift: Shift, standing: Standing) -> bool:
+    return any(one.shift_id == shift.id and one.state == SignUpState.REJECTED for one in standing.engagements)
 
 
 def _faults(question: Question, person: Person) -> list[Fault]:
