@@ -31,6 +31,5 @@ def is_read(question: Question) -> bool:
 
 def _can_tell(question: Question) -> bool:
     if question.subject is Subject.VOLUNTEER:
-        span = single(question.first, question.last)
-        return named.can_tell(question) and span is not None and span[0] in named.UNITS
+        return named.can_tell(question) and single(question.first, question.last) is not None
     return sums.can_tell(question) or headcounts.can_tell(question)

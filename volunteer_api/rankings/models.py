@@ -197,7 +197,7 @@ class RankingHeadcount(Base):
 class RankingHistogram(Base):
     """How many volunteers have a value of a metric in one span, those without any left out.
 
-    `named_count` of them are named in rankings; it is kept for the units of RankingNamed.
+    `named_count` of them are named in rankings.
     """
 
     __tablename__ = "ranking_histograms"
@@ -212,7 +212,7 @@ class RankingHistogram(Base):
 
 
 class RankingNamed(Base):
-    """What somebody who may be named has in one span of a month or longer, as it was folded.
+    """What somebody who may be named has in one span, as it was folded.
 
     A span in which she has nothing is left out, but for that of all time: those are everybody who is named.
     """

@@ -1,7 +1,7 @@
 """The places of named volunteers: a few of them, in order from anywhere, however many there are.
 
-What they have in a month or longer is folded in that order, and how many have more is told by a histogram. Of any other
-time they are counted; then, too, those who have nothing follow one another by their ids.
+What they have in each span is folded in that order, and how many have more is told by a histogram. Of any other time
+they are counted; then, too, those who have nothing follow one another by their ids.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,6 @@ from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, single
 from volunteer_api.rankings.sums import names_are_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
-
-# Of shorter spans, what volunteers have is counted: it is little.
-UNITS = (Unit.MONTH, Unit.QUARTER, Unit.YEAR, Unit.ALL)
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def everybody(question: Question) -> tuple[Subquery, Subquery]:
 
 def _source(question: Question) -> Source:
     span = single(question.first, question.last)
-    return _folded(question, *span) if span is not None and span[0] in UNITS else _counted(question)
+    return _folded(question, *span) if span is not None else _counted(question)
 
 
 def _folded(question: Question, unit: Unit, starts_on: Any) -> Source:

@@ -17,7 +17,6 @@ from volunteer_api.core.database import db
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, Marked, these
 from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.named import UNITS
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, spans_of
@@ -110,7 +109,7 @@ def _count_values(
     for (volunteer_id, (unit, starts_on)), (was, now) in totals.items():
         steps = ((was, -1), (now, 1))
         _step(changes, "volunteer_count", (metric, unit, starts_on), steps if was != now else ())
-        if unit in UNITS and (volunteer_id in stay or volunteer_id in come):
+        if volunteer_id in stay or volunteer_id in come:
             had = was if volunteer_id in stay else 0
             _step(changes, "named_count", (metric, unit, starts_on), ((had, -1), (now, 1)) if had != now else ())
             changes.named[volunteer_id, unit.value, starts_on][metric] += now - had

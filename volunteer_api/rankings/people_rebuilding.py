@@ -47,7 +47,6 @@ from volunteer_api.rankings.models import (
     RankingPresence,
     RankingShift,
 )
-from volunteer_api.rankings.named import UNITS
 from volunteer_api.rankings.named_folding import KEYS
 from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -113,8 +112,7 @@ def rebuild_people(now: datetime) -> Iterator[None]:
                 _weigh(unit, narrower)
             _count_heads(unit)
             _count_values(unit)
-            if unit in UNITS:
-                _name(unit)
+            _name(unit)
             if unit is Unit.ALL:
                 _name_idle(now)
             yield
@@ -241,7 +239,7 @@ def _weigh(unit: Unit, narrower: Unit) -> None:
 
 def _count_values(unit: Unit) -> None:
     rows, names = WORTH[unit], ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
-    named: Any = func.sum(case((PEOPLE.c.is_named, 1), else_=0)) if unit in UNITS else literal(0)
+    named: Any = func.sum(case((PEOPLE.c.is_named, 1), else_=0))
     for metric in ADDITIVE:
         value = rows.c[metric.value]
         counted = (
