@@ -57,7 +57,7 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
 
     A stored resident ID goes with its consent. The guardian's consent is the guardian's: it is neither given nor
     withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
-    resident ID is all that proves whose account it is.
+    stored number would go with it from an account without a phone.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}

@@ -1,5 +1,8 @@
 """Named refusals of sign-in and registration."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from volunteer_api.core.problems import Conflict, TooManyRequests, Unauthorized
 
 
@@ -55,7 +58,17 @@ class WrongSecondFact(Unauthorized):
 class ReauthenticationRequired(Conflict):
     """`facts` names what proves that the account's owner asks, and not somebody with the owner's phone in hand."""
 
-    title = "Changing the number needs the password, or a code that is sent to the number until now."
+    title = "Prove first that the account is yours."
+    details: ClassVar[Mapping[str, str]] = {
+        "code": "This needs a code that is sent to your number.",
+        "current_code": "Changing the number needs a code that is sent to the number until now.",
+        "current_code password": "Changing the number needs the password, or a code that is sent to the number "
+        "until now.",
+        "password": "This account has no number at present: its password proves that it is yours.",
+        "resident_id": "This account has no number at present: its resident ID proves that it is yours.",
+        "password resident_id": "This account has no number at present: its password or its resident ID proves that "
+        "it is yours.",
+    }
     is_outcome = False
 
 
@@ -136,7 +149,17 @@ class NotRequested(Conflict):
 
 
 class PhoneNeeded(Conflict):
+    """`facts`, where there are any, names what does instead of a code."""
+
     title = "This account has no number at present: give it one first."
+    details: ClassVar[Mapping[str, str]] = {
+        "password": "This account has no number at present: give it one first, or prove by its password that it is "
+        "yours.",
+        "resident_id": "This account has no number at present: give it one first, or prove by its resident ID that it "
+        "is yours.",
+        "password resident_id": "This account has no number at present: give it one first, or prove by its password or "
+        "its resident ID that it is yours.",
+    }
     is_outcome = False
 
 
