@@ -121,11 +121,33 @@ class NotMinor(Conflict):
 
 
 class BirthDateKept(Conflict):
+    """A child alone does not grow older by a correction."""
+
     title = "A minor's date of birth can't be changed to one with less protection."
+    detail = (
+        "A minor's date of birth is changed to an earlier one only by the guardian: give `guardian_code`, the code "
+        "that is sent to the guardian's phone."
+    )
+    details: ClassVar[Mapping[str, str]] = {
+        "no_guardian": "A minor's date of birth is changed to an earlier one by the resident ID, which sets the date, "
+        "or by a guardian: name the guardian first, then give `guardian_code`.",
+        "guardian_gone": "A minor's date of birth is changed to an earlier one only by the guardian: name the guardian "
+        "first.",
+        "new_guardian": "This guardian took another's place: the date of birth can be changed once the consent is "
+        "%(days)s days old.",
+        "cleared": "A minor's date of birth can be corrected, but not taken away.",
+    }
 
 
 class BirthDateMismatch(Conflict):
     title = "The date of birth is not the one in the resident ID."
+    details: ClassVar[Mapping[str, str]] = {
+        "number": "The date of birth told before is not the one in this resident ID: correct the date first, or look "
+        "whether the number is right.",
+        "guardian": "The date of birth told before is not the one in this resident ID, and makes a minor: let the "
+        "guardian correct it first by a code, with `guardian_code` in PATCH /me.",
+        "date": "The date of birth is not the one in the stored resident ID: delete the number first, if it is wrong.",
+    }
 
 
 class ResidentIdConsentNeeded(Conflict):

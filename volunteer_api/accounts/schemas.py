@@ -352,7 +352,11 @@ class MeRead(Schema):
 
 
 class MeUpdate(Schema):
-    """null clears; a name can't be cleared."""
+    """null clears; a name can't be cleared.
+
+    `guardian_code` went to the guardian's phone, for the purpose `guardian`: only where a minor's date of birth becomes
+    an earlier one with less protection.
+    """
 
     name = Text(max_length=60)
     birth_date = Day(allow_none=True)
@@ -362,6 +366,7 @@ class MeUpdate(Schema):
     photo_id = Id(allow_none=True)
     emergency_contact = Nested(ContactFields, allow_none=True)
     guardian_contact = Nested(ContactFields, allow_none=True)
+    guardian_code = Text(max_length=6, form=CODE)
 
     @validates_schema
     def check_birth_date(self, data: dict[str, Any], **_options: Any) -> None:
