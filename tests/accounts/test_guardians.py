@@ -245,6 +245,8 @@ def test_a_guardians_code_is_good_for_one_child(client, unit, capsys):
     code = ask_code(client, capsys, phone)
     second = client.post("/auth/register", json=registration(code, phone=phone, device=device, **body))
     assert (second.status_code, second.json["code"]) == (401, "wrong_code")
+    # Two codes were given: whose it was must be said.
+    assert "监护人" in second.json["detail"]
     signed_in = client.post("/auth/sign-in", json={"phone": phone, "code": code, "device": device})
     assert (signed_in.status_code, signed_in.json["code"]) == (409, "registration_required")
 

@@ -225,7 +225,9 @@ class TestRecycled:
     def test_a_living_account_is_not_taken_from_its_owner(self, client, capsys):
         sign_up_person(client, capsys)
         body = registration(ask_code(client, capsys), device=STRANGER, replaces_former_owner=True)
-        assert client.post("/auth/register", json=body).json["code"] == "already_registered"
+        refused = client.post("/auth/register", json=body)
+        assert refused.json["code"] == "already_registered"
+        assert "replaces_former_owner" not in refused.json["detail"]
 
 
 RESIDENT_ID = "410403195803080025"
@@ -236,7 +238,10 @@ class TestReplaced:
 
     def replace(self, client, capsys):
         body = registration(ask_code(client, capsys), device=STRANGER, name="赵刚")
-        assert client.post("/auth/register", json=body).json["code"] == "already_registered"
+        refused = client.post("/auth/register", json=body)
+        assert refused.json["code"] == "already_registered"
+        # A sign-in tells her to register: this must tell how.
+        assert "replaces_former_owner" in refused.json["detail"]
         answer = client.post("/auth/register", json=body | {"replaces_former_owner": True})
         assert answer.status_code == 201, answer.json
         return answer.json
@@ -478,6 +483,23 @@ class TestNotices:
         assert f"notice password_changed for {PHONE}\n" in capsys.readouterr().out
         heard = client.get("/me/notifications", headers=bearer(tokens)).json["items"]
         assert [one["kind"] for one in heard] == ["password_changed"]
+
+    def test_a_sign_in_on_a_new_device_is_told_to_the_others(self, client, capsys):
+        tokens = sign_up_person(client, capsys, password=GOOD)
+
+        def heard():
+            return [n["kind"] for n in client.get("/me/notifications", headers=bearer(tokens)).json["items"]]
+
+        body = {"phone": PHONE, "password": GOOD, "device": DEVICE | {"id": "thief"}}
+        assert client.post("/auth/sign-in", json=body).status_code == 200
+        assert heard() == ["signed_in_elsewhere"]
+        # The device is known now; and a device that signs in where nobody is signed in tells nobody.
+        again = client.post("/auth/sign-in", json=body).json
+        assert heard() == ["signed_in_elsewhere"]
+        for one in (tokens, again):
+            assert client.post("/auth/sign-out", headers=bearer(one)).status_code == 204
+        tokens = client.post("/auth/sign-in", json=body | {"device": DEVICE | {"id": "third"}}).json
+        assert heard() == ["signed_in_elsewhere"]
 
     def test_five_messages_are_a_day(self, client, capsys, change_settings):
         tokens = sign_up_person(client, capsys, password=GOOD)

@@ -75,7 +75,13 @@ def schedule(volunteer: Volunteer, *, actor_id: UUID | None) -> datetime:
         volunteer.erases_at = clock.now() + timedelta(days=rules().erasure_days)
         db.session.flush()
         audit.record(AuditAction.ERASURE_REQUESTED, actor_id=actor_id, subject_id=volunteer.id)
-        events.publish(ErasureRequested(volunteer_id=volunteer.id, erases_at=volunteer.erases_at))
+        events.publish(
+            ErasureRequested(
+                volunteer_id=volunteer.id,
+                erases_at=volunteer.erases_at,
+                can_be_taken_back=not _is_bound(volunteer),
+            )
+        )
     return volunteer.erases_at
 
 
@@ -84,7 +90,7 @@ def take_back(principal: Principal) -> None:
     volunteer = _hold(principal.volunteer_id)
     if volunteer.erases_at is None:
         raise NotRequested()
-    if needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None:
+    if _is_bound(volunteer):
         raise GuardianNeeded()
     keep(volunteer)
 
@@ -151,6 +157,11 @@ def remind() -> None:
     )
     for row in db.session.execute(near):
         events.publish(ErasureIsNear(volunteer_id=row.id, erases_at=row.erases_at))
+
+
+def _is_bound(volunteer: Volunteer) -> bool:
+    """Whether nobody but a guardian keeps the account."""
+    return needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None
 
 
 def _hold(volunteer_id: UUID) -> Volunteer:

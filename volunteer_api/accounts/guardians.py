@@ -107,7 +107,7 @@ def set_guardian(volunteer: Volunteer, *, name: str, phone: str, proof: SignInCo
     if proof.used_at is not None:
         if before is not None and before.phone_digest == digest:
             return
-        raise WrongCode()
+        raise WrongCode(case=CodePurpose.GUARDIAN)
     other = queries.volunteer_by_phone(phone)
     if other is not None and is_minor(other, today):
         raise GuardianIsMinor()

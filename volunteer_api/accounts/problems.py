@@ -26,6 +26,10 @@ class WrongCode(Unauthorized):
 
     title = "The code is not right, or no longer good."
     detail = "The code is not right, or no longer good. After five wrong tries a new one is needed."
+    details: ClassVar[Mapping[str, str]] = {
+        "guardian": "The code that was sent to the guardian's phone is not right, or no longer good. After five wrong "
+        "tries a new one is needed."
+    }
     # The try must be counted although the request failed.
     keeps_writes = True
 
@@ -51,6 +55,7 @@ class SecondFactRequired(Conflict):
 
 class WrongSecondFact(Unauthorized):
     title = "This is not what the account's owner would know."
+    details: ClassVar[Mapping[str, str]] = {"ward": "This is not the name of the volunteer for whom you consent."}
     # The try must be counted although the request failed.
     keeps_writes = True
 
@@ -82,6 +87,10 @@ class RegistrationRequired(Conflict):
 
 class AlreadyRegistered(Conflict):
     title = "This number has an account already: sign in."
+    details: ClassVar[Mapping[str, str]] = {
+        "recycled": "This number has an account already: sign in. If it was somebody else's before you, say so "
+        "(`replaces_former_owner`), and register again."
+    }
 
 
 class GuardianNeeded(Conflict):

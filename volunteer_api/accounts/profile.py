@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.accounts import contacts, guardians, notices, queries, resident_ids
+from volunteer_api.accounts import consents, contacts, guardians, notices, queries, resident_ids
 from volunteer_api.accounts.ages import is_under_age, needs_guardian
+from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.contacts import Person, person_of
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.problems import (
@@ -111,7 +112,7 @@ def correct(volunteer: Volunteer, *, principal: Principal, guardian_code: str | 
     before = volunteer.birth_date
     if changes.get("birth_date", before) != before:
         less = _protection(changes["birth_date"], clock.today()) < _protection(before, clock.today())
-        _note_birth_date(volunteer, by="guardian" if less else "owner")
+        _note_birth_date(volunteer, changes["birth_date"], by="guardian" if less else "owner")
     for name, value in changes.items():
         if name in SEALED:
             _set_contact(volunteer, name, value)
@@ -136,8 +137,9 @@ def set_resident_id(volunteer: Volunteer, *, resident_id: str) -> Me:
     if told is None:
         _require_guardian(volunteer, born, has_contact=volunteer.guardian_contact is not None)
     resident_ids.store(volunteer.id, resident_id)
+    if told != born:
+        _note_birth_date(volunteer, born, by="resident_id")
     if is_correction:
-        _note_birth_date(volunteer, by="resident_id")
         contact = person_of(volunteer.guardian_contact, volunteer.id)
         notices.tell_phone(contact.phone if contact is not None else None, Notice.BIRTH_DATE_CORRECTED)
     volunteer.birth_date = born
@@ -210,7 +212,10 @@ def _require_mistyped(volunteer: Volunteer, born: date) -> None:
         raise BirthDateMismatch(case="guardian")
 
 
-def _note_birth_date(volunteer: Volunteer, *, by: str) -> None:
+def _note_birth_date(volunteer: Volunteer, birth_date: date | None, *, by: str) -> None:
+    """Record a changed date of birth. What a minor can't consent to is no consent of the adult that she becomes."""
+    if is_under_age(birth_date, clock.today()):
+        consents.withdraw(volunteer.id, ConsentKind.RANKING_NAME)
     audit.record(AuditAction.BIRTH_DATE_CHANGED, actor_id=volunteer.id, subject_id=volunteer.id, by=by)
 
 
