@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from tests.accounts.factories import current_consents
+from tests.accounts.factories import bearer, current_consents, sign_up_person
 from tests.factories import make_volunteer
 from volunteer_api.accounts import consents
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
@@ -90,3 +90,28 @@ def test_every_change_is_recorded_and_no_change_is_not(unit, volunteer):
         ).all()
     )
     assert details == [{"given": "location", "withdrawn": ""}, {"given": "", "withdrawn": "location"}]
+
+
+def named(client, tokens):
+    rows = client.get("/me/consents", headers=bearer(tokens)).json["items"]
+    return next(row["given_version"] for row in rows if row["kind"] == "ranking_name")
+
+
+def test_a_minor_is_asked_anew_whether_rankings_name_her(client, capsys):
+    """What she said at fifteen names nobody on her eighteenth birthday."""
+    wanted = {"consents": given("ranking_name")}
+    contact = {"name": "王建国", "phone": "+8613900009999"}
+    tokens = sign_up_person(client, capsys, birth_date="2010-03-08", guardian_contact=contact, **wanted)
+    assert named(client, tokens) is None
+    assert client.put("/me/consents", json=wanted, headers=bearer(tokens)).status_code == 200
+    assert named(client, tokens) is None
+
+
+def test_who_turns_out_to_be_a_minor_is_asked_anew(client, capsys):
+    tokens = sign_up_person(client, capsys, birth_date="1990-03-08", consents=given("ranking_name"))
+    assert named(client, tokens) is not None
+    contact = {"name": "王建国", "phone": "+8613900009999"}
+    version = client.get("/me", headers=bearer(tokens)).json["version"]
+    body = {"birth_date": "2010-03-08", "guardian_contact": contact}
+    assert client.patch("/me", json=body, version=version, headers=bearer(tokens)).status_code == 200
+    assert named(client, tokens) is None

@@ -1,7 +1,7 @@
 """Minors: who consents for them, who can be called, and how that is changed."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,8 +11,9 @@ from tests.factories import make_volunteer
 from volunteer_api.accounts import guardians, profile
 from volunteer_api.accounts.ages import age_on, youngest_adult
 from volunteer_api.accounts.consent_texts import current_texts
-from volunteer_api.accounts.models import Consent, Guardian, Volunteer
+from volunteer_api.accounts.models import Consent, Guardian, SignInCode, Volunteer
 from volunteer_api.core import clock
+from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 
 GUARDIAN_PHONE = "+8613900009999"
@@ -244,8 +245,96 @@ def test_a_guardians_code_is_good_for_one_child(client, unit, capsys):
     code = ask_code(client, capsys, phone)
     second = client.post("/auth/register", json=registration(code, phone=phone, device=device, **body))
     assert (second.status_code, second.json["code"]) == (401, "wrong_code")
+    # Two codes were given: whose it was must be said.
+    assert "监护人" in second.json["detail"]
     signed_in = client.post("/auth/sign-in", json={"phone": phone, "code": code, "device": device})
     assert (signed_in.status_code, signed_in.json["code"]) == (409, "registration_required")
+
+
+def correct(client, volunteer, birth_date, **members):
+    phone = client.as_(volunteer)
+    return phone.patch("/me", json={"birth_date": birth_date, **members}, version=phone.get("/me").json["version"])
+
+
+def actions(unit):
+    return [(e.action, e.details) for e in unit(lambda: list(db.session.scalars(select(AuditEntry))))]
+
+
+def name_guardian(client, capsys, volunteer, owner=GUARDIAN_PHONE):
+    body = {"name": "王建国", "phone": owner, "code": guardian_code(client, capsys, owner)}
+    assert client.as_(volunteer).put("/me/guardian", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("right", [TEENAGER, "2007-01-01"])
+def test_the_guardian_corrects_a_mistyped_date_by_a_code(client, unit, capsys, right):
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
+    name_guardian(client, capsys, volunteer)
+    refused = correct(client, volunteer, right)
+    assert (refused.status_code, refused.json["code"]) == (409, "birth_date_kept")
+    assert "guardian_code" in refused.json["detail"]
+    code = guardian_code(client, capsys)
+    assert correct(client, volunteer, right, guardian_code=wrong(code)).json["code"] == "wrong_code"
+    assert correct(client, volunteer, None, guardian_code=code).json["code"] == "birth_date_kept"
+    answer = correct(client, volunteer, right, guardian_code=code)
+    assert answer.status_code == 200, answer.json
+    assert answer.json["birth_date"] == right
+    assert ("birth_date_changed", {"by": "guardian"}) in actions(unit)
+    used = select(SignInCode.used_at).where(SignInCode.phone == GUARDIAN_PHONE)
+    assert unit(lambda: db.session.scalar(used)) is not None
+
+
+def test_a_child_that_names_another_guardian_stays_a_child(client, unit, capsys):
+    """The one before got a message, and time to object."""
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
+    name_guardian(client, capsys, volunteer)
+    friend = "+8613900008888"
+    name_guardian(client, capsys, volunteer, friend)
+    code = guardian_code(client, capsys, friend)
+    refused = correct(client, volunteer, "2007-01-01", guardian_code=code)
+    assert (refused.status_code, refused.json["code"]) == (409, "birth_date_kept")
+    assert "90" in refused.json["detail"]
+    with clock.at(NOON + timedelta(days=91)):
+        code = guardian_code(client, capsys, friend)
+        assert correct(client, volunteer, "2007-01-01", guardian_code=code).status_code == 200
+
+
+def with_id_consent():
+    text = current_texts()["resident_id"]
+    return [*current_consents(), {"kind": "resident_id", "version": text.version}]
+
+
+NINETEEN = "110105200701010017"
+
+
+def give_number(client, volunteer):
+    return client.as_(volunteer).put("/me/resident-id", json={"resident_id": NINETEEN})
+
+
+def test_the_resident_id_corrects_a_date_that_made_a_minor(client, unit, capsys):
+    """A 19-year-old typed 2009: nobody consented for her, somebody can be called."""
+    volunteer = unit(lambda: make_volunteer(consents=with_id_consent()))
+    contact = {"name": "王建国", "phone": GUARDIAN_PHONE}
+    assert correct(client, volunteer, "2009-01-01", guardian_contact=contact).status_code == 200
+    assert "身份证号码" in correct(client, volunteer, "2007-01-01").json["detail"]
+    answer = give_number(client, volunteer)
+    assert answer.status_code == 200, answer.json
+    assert answer.json["birth_date"] == "2007-01-01"
+    assert ("birth_date_changed", {"by": "resident_id"}) in actions(unit)
+    assert f"notice birth_date_corrected for {GUARDIAN_PHONE}\n" in capsys.readouterr().out
+
+
+def test_no_resident_id_escapes_a_guardian(client, unit, capsys):
+    """Any number that adds up is taken: who consented, or did, decides."""
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2010, 3, 8), consents=with_id_consent()))
+    name_guardian(client, capsys, volunteer)
+    refused = give_number(client, volunteer)
+    assert (refused.status_code, refused.json["code"]) == (409, "birth_date_mismatch")
+    assert "guardian_code" in refused.json["detail"]
+    contact = {"name": "李梅", "phone": "+8613900008888"}
+    assert correct(client, volunteer, TEENAGER, guardian_contact=contact).status_code == 200
+    assert client.as_(volunteer).delete("/me/guardian").status_code == 204
+    assert give_number(client, volunteer).json["code"] == "birth_date_mismatch"
+    assert correct(client, volunteer, "2007-01-01").json["code"] == "birth_date_kept"
 
 
 @pytest.mark.parametrize("birth_date", ["1990-01-01", None])

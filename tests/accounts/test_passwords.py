@@ -228,7 +228,33 @@ class TestChange:
         pushed = select(Notification.kind).join(Push, Push.notification_id == Notification.id)
         assert unit(lambda: db.session.scalars(pushed).all()) == ["password_changed"]
         assert sign_in(client, OTHER).status_code == 200
-        assert client.put("/auth/password", json=body).json["code"] == "wrong_code"
+        # The answer was lost.
+        assert client.put("/auth/password", json=body).status_code == 204
+        assert client.put("/auth/password", json=body | {"new_password": GOOD}).json["code"] == "wrong_code"
+        with clock.at(clock.now() + timedelta(minutes=11)):
+            assert client.put("/auth/password", json=body).json["code"] == "wrong_code"
+
+    @pytest.mark.parametrize("way", ["current_password", "code"])
+    def test_a_lost_answer_is_given_again(self, client, unit, capsys, tokens, way):
+        proof = GOOD if way == "current_password" else ask_code(client, capsys, purpose="reset")
+        body = {way: proof, "new_password": OTHER}
+        assert client.put("/auth/password", json=body, headers=bearer(tokens)).status_code == 204
+        assert client.put("/auth/password", json=body, headers=bearer(tokens)).status_code == 204
+        other = client.put("/auth/password", json=body | {"new_password": GOOD + "x"}, headers=bearer(tokens))
+        assert other.json["code"] == {"current_password": "wrong_password", "code": "wrong_code"}[way]
+        with clock.at(clock.now() + timedelta(minutes=11)):
+            assert client.put("/auth/password", json=body, headers=bearer(tokens)).status_code == 401
+
+    def test_a_stolen_session_tries_no_passwords_by_it(self, client, tokens, change_settings):
+        change_settings(client.app, limits=True)
+        headers = bearer(tokens)
+        tries = [
+            client.put(
+                "/auth/password", json={"current_password": "x", "new_password": f"{GOOD}{n}"}, headers=headers
+            ).status_code
+            for n in range(22)
+        ]
+        assert tries == [401] * 20 + [429] * 2
 
     def test_a_number_without_an_account_has_none_to_reset(self, client, capsys):
         code = ask_code(client, capsys, purpose="reset")

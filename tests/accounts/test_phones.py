@@ -6,7 +6,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, sign_up_person, wrong
+from tests.accounts.factories import (
+    DEVICE,
+    PHONE,
+    ask_code,
+    bearer,
+    current_consents,
+    registration,
+    sign_up_person,
+    wrong,
+)
 from tests.factories import make_volunteer
 from volunteer_api.accounts import consents, recovery, resident_ids, service
 from volunteer_api.accounts.consent_texts import current_texts
@@ -216,7 +225,9 @@ class TestRecycled:
     def test_a_living_account_is_not_taken_from_its_owner(self, client, capsys):
         sign_up_person(client, capsys)
         body = registration(ask_code(client, capsys), device=STRANGER, replaces_former_owner=True)
-        assert client.post("/auth/register", json=body).json["code"] == "already_registered"
+        refused = client.post("/auth/register", json=body)
+        assert refused.json["code"] == "already_registered"
+        assert "replaces_former_owner" not in refused.json["detail"]
 
 
 RESIDENT_ID = "410403195803080025"
@@ -227,7 +238,10 @@ class TestReplaced:
 
     def replace(self, client, capsys):
         body = registration(ask_code(client, capsys), device=STRANGER, name="赵刚")
-        assert client.post("/auth/register", json=body).json["code"] == "already_registered"
+        refused = client.post("/auth/register", json=body)
+        assert refused.json["code"] == "already_registered"
+        # A sign-in tells her to register: this must tell how.
+        assert "replaces_former_owner" in refused.json["detail"]
         answer = client.post("/auth/register", json=body | {"replaces_former_owner": True})
         assert answer.status_code == 201, answer.json
         return answer.json
@@ -309,6 +323,44 @@ class TestReplaced:
         ):
             answer = client.open(method, path, json=body, headers=bearer(former))
             assert (answer.status_code, answer.json["code"]) == (409, "phone_needed"), path
+            assert answer.json.get("facts", []) == []
+
+    @pytest.mark.parametrize("way", ["password", "resident_id"])
+    @pytest.mark.parametrize("path", ["/me/erasure", "/me/export"])
+    def test_what_is_stored_lets_its_owner_go_and_take_all_along(self, client, unit, capsys, former, path, way):
+        """Leaving is possible without a number [PIPL 47]."""
+        give_resident_id(unit, former)
+        self.replace(client, capsys)
+
+        def ask(**body):
+            return client.post(path, json=body, headers=bearer(former))
+
+        refused = ask(code="123456")
+        assert (refused.status_code, refused.json["code"]) == (409, "phone_needed")
+        assert refused.json["facts"] == ["password", "resident_id"]
+        right, wrong_one = {"password": (GOOD, GOOD + "x"), "resident_id": (RESIDENT_ID, "41040319580308005X")}[way]
+        assert ask(**{way: wrong_one}).status_code == 401
+        assert ask(**{way: right}).status_code == (202 if path == "/me/erasure" else 200)
+        assert client.post(path, json={}, headers=bearer(former)).status_code == 422
+
+    def test_a_password_that_was_forgotten_is_not_the_only_way(self, client, unit, capsys, former):
+        give_resident_id(unit, former)
+        self.replace(client, capsys)
+        given = {"phone": NEW, "code": ask_code(client, capsys, NEW, "change_phone")}
+        refused = change(client, former, **given)
+        assert refused.json["facts"] == ["password", "resident_id"]
+        assert "number until now" not in refused.json["detail"]
+        assert change(client, former, **given, resident_id=RESIDENT_ID).status_code == 204
+
+    def test_a_session_alone_takes_no_account_over(self, client, unit, capsys, former):
+        """Whoever holds the phone stores a number of his own choice, and would recover the account with it."""
+        self.replace(client, capsys)
+        version = current_texts()["resident_id"].version
+        body = {"consents": [*current_consents(), {"kind": "resident_id", "version": version}]}
+        assert client.put("/me/consents", json=body, headers=bearer(former)).status_code == 200
+        put = client.put("/me/resident-id", json={"resident_id": RESIDENT_ID}, headers=bearer(former))
+        assert (put.status_code, put.json["code"]) == (409, "phone_needed")
+        assert self.recovery(client, capsys, former).json["code"] == "wrong_second_fact"
 
     def recovery(self, client, capsys, former, **changes):
         body = {
@@ -431,6 +483,23 @@ class TestNotices:
         assert f"notice password_changed for {PHONE}\n" in capsys.readouterr().out
         heard = client.get("/me/notifications", headers=bearer(tokens)).json["items"]
         assert [one["kind"] for one in heard] == ["password_changed"]
+
+    def test_a_sign_in_on_a_new_device_is_told_to_the_others(self, client, capsys):
+        tokens = sign_up_person(client, capsys, password=GOOD)
+
+        def heard():
+            return [n["kind"] for n in client.get("/me/notifications", headers=bearer(tokens)).json["items"]]
+
+        body = {"phone": PHONE, "password": GOOD, "device": DEVICE | {"id": "thief"}}
+        assert client.post("/auth/sign-in", json=body).status_code == 200
+        assert heard() == ["signed_in_elsewhere"]
+        # The device is known now; and a device that signs in where nobody is signed in tells nobody.
+        again = client.post("/auth/sign-in", json=body).json
+        assert heard() == ["signed_in_elsewhere"]
+        for one in (tokens, again):
+            assert client.post("/auth/sign-out", headers=bearer(one)).status_code == 204
+        tokens = client.post("/auth/sign-in", json=body | {"device": DEVICE | {"id": "third"}}).json
+        assert heard() == ["signed_in_elsewhere"]
 
     def test_five_messages_are_a_day(self, client, capsys, change_settings):
         tokens = sign_up_person(client, capsys, password=GOOD)

@@ -135,11 +135,17 @@ def test_without_phone_and_password_the_session_alone_does_not_lose_it(client, u
     assert phone.get("/me").json["resident_id"] is None
 
 
-def test_a_password_keeps_it_the_owners_to_delete(client, unit, volunteer):
-    assert put(client, volunteer).status_code == 200
+@pytest.mark.parametrize("stored", [True, False])
+def test_without_a_phone_a_password_does_not_let_the_session_set_it(client, unit, volunteer, stored):
+    """The stored number opens the account: see `POST /auth/recovery`."""
+    if stored:
+        assert put(client, volunteer).status_code == 200
     unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "phone", None))
+    unit(lambda: setattr(db.session.get(Volunteer, volunteer.id), "birth_date", None))
     unit(lambda: passwords.keep(volunteer.id, "a hash"))
-    assert client.as_(volunteer).delete("/me/resident-id").status_code == 204
+    refused = put(client, volunteer, OTHER)
+    assert (refused.status_code, refused.json["code"]) == (409, "phone_needed")
+    assert client.as_(volunteer).delete("/me/resident-id").status_code == (409 if stored else 204)
 
 
 def test_trying_numbers_ends_after_ten(app, client, change_settings, unit, volunteer):

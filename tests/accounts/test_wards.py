@@ -101,9 +101,9 @@ def test_who_is_signed_out_so_hears_of_it_by_a_message_and_on_the_phone(client, 
     assert client.put(path, json=subscribed, headers=bearer(tokens)).status_code == 200
     code = guardian_code(client, capsys)
     assert withdraw(client, code, number_of(tokens)).status_code == 200
-    assert f"notice guardian_withdrew for {PHONE}\n" in capsys.readouterr().out
+    assert f"notice guardian_needed for {PHONE}\n" in capsys.readouterr().out
     pushed = select(Notification.kind).join(Push, Push.notification_id == Notification.id)
-    assert unit(lambda: db.session.scalars(pushed).all()) == ["guardian_withdrew"]
+    assert unit(lambda: db.session.scalars(pushed).all()) == ["guardian_needed"]
 
 
 def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys):
@@ -117,8 +117,10 @@ def test_a_new_consent_opens_the_account_again_and_keeps_it(client, unit, capsys
     assert answer.status_code == 200, answer.json
     me = client.get("/me", headers=bearer(answer.json)).json
     assert (me["guardian"]["name"], me["erases_at"]) == ("李梅", None)
-    kinds = {n["kind"] for n in client.get("/me/notifications", headers=bearer(answer.json)).json["items"]}
-    assert kinds == {"guardian_withdrew", "erasure_requested", "erasure_taken_back"}
+    heard = {n["kind"]: n["body"] for n in client.get("/me/notifications", headers=bearer(answer.json)).json["items"]}
+    # Nothing of what only an adult, or her guardian, could do.
+    assert heard.keys() == {"guardian_needed", "erasure_taken_back"}
+    assert "2026-11-30" in heard["guardian_needed"]
 
 
 def test_who_got_the_guardians_number_ends_no_childs_account(client, capsys, change_settings):
@@ -134,6 +136,7 @@ def test_who_got_the_guardians_number_ends_no_childs_account(client, capsys, cha
         for names in (["王小"], ["王小花", "王小明"]):
             wrong_name = withdraw(client, code, number, names=names)
             assert (wrong_name.status_code, wrong_name.json["code"]) == (401, "wrong_second_fact")
+            assert "监护" in wrong_name.json["detail"]
         (ward,) = client.post("/guardian/wards", json={"phone": GUARDIAN_PHONE, "code": code}).json["items"]
         assert (ward["withdrawn_at"], ward["erases_at"]) == (None, None)
         ended = withdraw(client, code, number, names=[tokens["volunteer"]["name"]])
@@ -172,6 +175,18 @@ def test_a_teenagers_account_goes_on(client, capsys):
     assert (me["guardian"], me["erases_at"]) == (None, None)
     (heard,) = client.get("/me/notifications", headers=bearer(tokens)).json["items"]
     assert heard["kind"] == "guardian_withdrew"
+
+
+def test_who_still_has_somebody_to_call_is_asked_for_nobody(client, capsys):
+    code = guardian_code(client, capsys)
+    body = registration(ask_code(client, capsys), birth_date=TEENAGER, consents=guardian_consents())
+    body |= {
+        "guardian": {"name": "王建国", "phone": GUARDIAN_PHONE, "code": code},
+        "guardian_contact": {"name": "李梅", "phone": OTHER_PHONE},
+    }
+    tokens = client.post("/auth/register", json=body).json
+    assert withdraw(client, guardian_code(client, capsys), number_of(tokens)).status_code == 200
+    assert client.get("/me/notifications", headers=bearer(tokens)).json["items"] == []
 
 
 def test_a_lost_answer_and_a_used_code(client, capsys):

@@ -111,6 +111,7 @@ def test_a_name_is_not_changed_for_a_certificate(
     with clock.at(noon + timedelta(days=29)):
         refused = issue(client, volunteer)
         assert (refused.status_code, refused.json["code"]) == (409, "name_changed_lately")
+        assert refused.json["from"] in refused.json["detail"]
         assert refused.json["from"] == "2026-04-19"
         # What she did under this name is hers at once.
         assert issue(client, volunteer, **{"from": "2026-03-20"}).status_code == 201

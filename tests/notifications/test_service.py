@@ -60,10 +60,12 @@ def test_every_kind_says_something():
     # These are of one's own account, and need no name of anything.
     unfilled = [kind for kind, template in TEMPLATES.items() if not re.findall(r"%\((\w+)\)s", template.body)]
     assert sorted(unfilled) == [
+        "calendar_feed_closed",
         "calendar_feed_opened",
         "erasure_taken_back",
         "guardian_withdrew",
         "password_changed",
+        "signed_in_elsewhere",
         "token_reused",
     ]
 
@@ -74,10 +76,13 @@ def test_every_kind_has_its_group_and_no_group_is_empty():
 
 def test_of_the_account_itself_nothing_can_be_switched_off():
     assert {kind for kind in TEMPLATES if group_of(kind) is Group.SECURITY} == {
+        "calendar_feed_closed",
         "calendar_feed_opened",
         "erasure_near",
         "erasure_requested",
+        "guardian_needed",
         "guardian_withdrew",
+        "signed_in_elsewhere",
         "password_changed",
         "phone_changed",
         "phone_released",

@@ -226,6 +226,14 @@ class TestFeed:
         assert member.get("/me/calendar-feed").json == {"since": None}
         assert member.delete("/me/calendar-feed").status_code == 204
 
+    def test_that_it_ended_with_the_sessions_is_told(self, client: Any, made: Any, address: str, unit: Unit) -> None:
+        """Else the calendar of somebody who changed her number stops in silence."""
+        for _ in range(2):
+            unit(lambda: end_sessions_of(made.scene.member_id))
+        assert client.get(address, base="").status_code == 404
+        heard = client.as_(made.scene.member_id).get("/me/notifications").json["items"]
+        assert [one["kind"] for one in heard].count("calendar_feed_closed") == 1
+
     @pytest.mark.parametrize("token", ["", "a" * 43, "a" * 42, "%00" * 43, "é" * 43])
     def test_no_other_token_opens_one(self, client: Any, address: str, token: str) -> None:
         assert client.get(f"/c/cal/{token}.ics", base="").status_code == 404

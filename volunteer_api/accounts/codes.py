@@ -128,8 +128,16 @@ def unused_code(phone: str, code: str, device: Mapping[str, str], purpose: CodeP
     """`right_code`, but only one that was not used yet. Raises WrongCode (401), TooManyRequests (429)."""
     row = right_code(phone, code, device, purpose)
     if row.used_at is not None:
-        raise WrongCode()
+        raise WrongCode(case=purpose)
     return row
+
+
+def was_just_used(phone: str, code: str, purpose: CodePurpose) -> bool:
+    """Whether it is the phone's code, used in the last ten minutes. Counts nothing: what is not is judged after it."""
+    row = db.session.scalar(select(SignInCode).where(SignInCode.phone == phone, SignInCode.purpose == purpose))
+    if row is None or row.used_at is None or row.used_at + REPEATED_FOR <= clock.now():
+        return False
+    return row.tries < rules().code_tries and keys.matches(row.code_hash, "sign-in code", phone, purpose, code)
 
 
 def count_wrong_try(row: SignInCode, device: Mapping[str, str]) -> None:
@@ -273,4 +281,4 @@ def _take_back(allowances: Sequence[_Allowance], line: str | None) -> None:
 def _wrong(phone: str, purpose: CodePurpose) -> WrongCode:
     subject_id = queries.id_by_phone(phone)
     audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=subject_id, by="code", purpose=str(purpose))
-    return WrongCode()
+    return WrongCode(case=purpose)

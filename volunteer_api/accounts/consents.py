@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from volunteer_api.accounts import queries, resident_ids
+from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.models import Consent
 from volunteer_api.accounts.problems import GuardianMustConsent
@@ -55,9 +56,10 @@ def withdraw(volunteer_id: UUID, kind: ConsentKind) -> None:
 def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -> None:
     """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn.
 
-    A stored resident ID goes with its consent. The guardian's consent is the guardian's: it is neither given nor
-    withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
-    resident ID is all that proves whose account it is.
+    A minor's consent to be named in rankings is not taken: once of age she is asked. A stored resident ID goes with its
+    consent. The guardian's consent is the guardian's: it is neither given nor withdrawn here. Raises (409)
+    GuardianMustConsent where it is named without having been given, PhoneNeeded where the stored number would go with
+    it from an account without a phone.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}
@@ -66,6 +68,9 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
         raise GuardianMustConsent()
     for key in guardian:
         del wanted[key]
+    volunteer = queries.volunteer_by_id(volunteer_id)
+    if volunteer is not None and is_under_age(volunteer.birth_date, clock.today()):
+        wanted = {key: consent for key, consent in wanted.items() if key[0] != ConsentKind.RANKING_NAME}
     withdrawn = []
     for kind, consent in live.items():
         if wanted.pop((kind, consent.version), None) is None and kind != ConsentKind.GUARDIAN:

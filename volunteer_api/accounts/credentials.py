@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.accounts import notices, passwords, queries, recycling
-from volunteer_api.accounts.codes import unused_code
+from volunteer_api.accounts.codes import unused_code, was_just_used
 from volunteer_api.accounts.events import PasswordChanged
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.problems import PhoneNeeded, RegistrationRequired
@@ -33,9 +33,10 @@ def change_password(
     """Set the password and end all other sessions.
 
     The caller gives the old password or a code (purpose `reset`) to the own phone; somebody who is not signed in gives
-    `phone` and `code`, and may name the `device`. The phone and the inbox get a notice. Raises Unauthorized,
-    WrongPassword, WrongCode, WrongSecondFact (401), RegistrationRequired, SecondFactRequired, PhoneNeeded (409),
-    InvalidPayload (422), TooManyRequests (429), Busy (503).
+    `phone` and `code`, and may name the `device`. The phone and the inbox get a notice. Asked for what was done in the
+    last ten minutes, as after a lost answer, does nothing. Raises Unauthorized, WrongPassword, WrongCode,
+    WrongSecondFact (401), RegistrationRequired, SecondFactRequired, PhoneNeeded (409), InvalidPayload (422),
+    TooManyRequests (429), Busy (503).
     """
     if principal is not None:
         _change_own(principal, new_password, current_password, code, phone)
@@ -55,6 +56,8 @@ def _change_own(
     if code is not None and volunteer.phone is None:
         raise PhoneNeeded()
     own_phone, handle = volunteer.phone or "", volunteer.phone or volunteer.volunteer_number
+    if passwords.was_just_set(handle, new_password, device):
+        return
     made = _accepted(volunteer, new_password)
     if current_password is not None:
         passwords.right_owner(handle, current_password, device)
@@ -68,6 +71,8 @@ def _change_own(
 def _reset(
     phone: str, code: str, new_password: str, device: Mapping[str, str], second_fact: Mapping[str, Any] | None
 ) -> None:
+    if was_just_used(phone, code, CodePurpose.RESET) and passwords.is_right(phone, new_password):
+        return
     claim = recycling.weigh(phone, second_fact)
     # Judged without the name, which only a right code may ask about, and hashed before anything is locked.
     made = passwords.accepted_hash(

@@ -287,7 +287,10 @@ def export_me_as_page(principal: Principal) -> Download:
     limit=LIMIT,
 )
 def request_erasure(principal: Principal, body: dict[str, Any]) -> erasure.Erasure:
-    """Ask for one's account to be erased, with a code from one's phone."""
+    """Ask for one's account to be erased, with a code from one's phone.
+
+    An account without a number is erased by its password or its resident ID.
+    """
     return erasure.request(principal=principal, **body)
 
 

@@ -8,7 +8,6 @@ from sqlalchemy import delete, select, update
 
 from volunteer_api.accounts import queries, recycling
 from volunteer_api.accounts.ages import needs_guardian
-from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.events import ErasureIsNear, ErasureRequested, ErasureTakenBack, VolunteerErased
 from volunteer_api.accounts.models import (
     CodePurpose,
@@ -20,7 +19,8 @@ from volunteer_api.accounts.models import (
     SignInCode,
     Volunteer,
 )
-from volunteer_api.accounts.problems import GuardianNeeded, NotRequested, PhoneNeeded
+from volunteer_api.accounts.problems import GuardianNeeded, NotRequested
+from volunteer_api.accounts.reauthentication import prove_by_code
 from volunteer_api.core import audit, clock, events, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -43,11 +43,13 @@ class Erasure:
     erases_at: datetime
 
 
-def request(*, principal: Principal, code: str) -> Erasure:
+def request(
+    *, principal: Principal, code: str | None = None, password: str | None = None, resident_id: str | None = None
+) -> Erasure:
     """Have the caller's account erased in seven days; the code went to its phone.
 
-    Asked again, the same answer is given whatever the code: it changes nothing. Raises WrongCode (401), PhoneNeeded
-    (409), TooManyRequests (429).
+    An account without a number goes by its password or its resident ID [PIPL 47]. Asked again, the same answer is given
+    whatever the proof: it changes nothing. Raises what reauthentication.prove_by_code raises.
     """
     volunteer = _hold(principal.volunteer_id)
     if volunteer.erases_at is not None:
@@ -55,12 +57,16 @@ def request(*, principal: Principal, code: str) -> Erasure:
     session = db.session.get(DeviceSession, principal.session_id)
     if session is None:
         raise SessionEnded()
-    if volunteer.phone is None:
-        raise PhoneNeeded()
-    row = unused_code(volunteer.phone, code, {"id": session.device_id}, CodePurpose.ERASE)
-    row.used_at = clock.now()
-    recycling.note_proof(volunteer.id)
-    return Erasure(schedule(volunteer, actor_id=volunteer.id))
+    if volunteer.phone is not None:
+        # A password is copied more easily than a phone: with a number nothing but the code erases.
+        password = None
+    device = {"id": session.device_id}
+    row = prove_by_code(volunteer, device, CodePurpose.ERASE, code=code, password=password, resident_id=resident_id)
+    if row is not None:
+        row.used_at = clock.now()
+        recycling.note_proof(volunteer.id)
+    # Held again: the comparison of a password begins the unit anew.
+    return Erasure(schedule(_hold(principal.volunteer_id), actor_id=principal.volunteer_id))
 
 
 def schedule(volunteer: Volunteer, *, actor_id: UUID | None) -> datetime:
@@ -69,7 +75,13 @@ def schedule(volunteer: Volunteer, *, actor_id: UUID | None) -> datetime:
         volunteer.erases_at = clock.now() + timedelta(days=rules().erasure_days)
         db.session.flush()
         audit.record(AuditAction.ERASURE_REQUESTED, actor_id=actor_id, subject_id=volunteer.id)
-        events.publish(ErasureRequested(volunteer_id=volunteer.id, erases_at=volunteer.erases_at))
+        events.publish(
+            ErasureRequested(
+                volunteer_id=volunteer.id,
+                erases_at=volunteer.erases_at,
+                can_be_taken_back=not _is_bound(volunteer),
+            )
+        )
     return volunteer.erases_at
 
 
@@ -78,7 +90,7 @@ def take_back(principal: Principal) -> None:
     volunteer = _hold(principal.volunteer_id)
     if volunteer.erases_at is None:
         raise NotRequested()
-    if needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None:
+    if _is_bound(volunteer):
         raise GuardianNeeded()
     keep(volunteer)
 
@@ -145,6 +157,11 @@ def remind() -> None:
     )
     for row in db.session.execute(near):
         events.publish(ErasureIsNear(volunteer_id=row.id, erases_at=row.erases_at))
+
+
+def _is_bound(volunteer: Volunteer) -> bool:
+    """Whether nobody but a guardian keeps the account."""
+    return needs_guardian(volunteer.birth_date, clock.today()) and queries.guardian_of(volunteer.id) is None
 
 
 def _hold(volunteer_id: UUID) -> Volunteer:

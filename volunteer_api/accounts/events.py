@@ -23,10 +23,14 @@ class VolunteerErased:
 
 @dataclass(frozen=True)
 class ErasureRequested:
-    """Somebody asked for her erasure, which comes at `erases_at` unless she takes that back."""
+    """Somebody asked for her erasure, which comes at `erases_at` unless she takes that back.
+
+    A child whose guardian withdrew can't: only a guardian's consent keeps the account.
+    """
 
     volunteer_id: UUID
     erases_at: datetime
+    can_be_taken_back: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class ErasureTakenBack:
 @dataclass(frozen=True)
 class TokenReused:
     """Somebody held a copy of a refresh token of this account; the session that it was of is ended."""
+
+    volunteer_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True)
+class SignedInElsewhere:
+    """An account that is signed in on a device was opened on one on which it never was."""
 
     volunteer_id: UUID
     session_id: UUID
@@ -95,6 +107,12 @@ class DeviceSessionEnded:
 
 @dataclass(frozen=True)
 class GuardianWithdrew:
-    """A guardian ended her consent for somebody."""
+    """A guardian ended her consent for somebody.
+
+    Without another guardian's the account goes at `erases_at`, where it goes; `somebody_is_missing` where a minor has
+    nobody left who can be called.
+    """
 
     volunteer_id: UUID
+    erases_at: datetime | None = None
+    somebody_is_missing: bool = False

@@ -8,11 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from volunteer_api.accounts import passwords, queries, recycling
-from volunteer_api.accounts.codes import unused_code
+from volunteer_api.accounts import queries, recycling
 from volunteer_api.accounts.export_labels import CODED, MEMBERS, SECTIONS, VALUES
 from volunteer_api.accounts.models import CodePurpose, Volunteer
-from volunteer_api.accounts.problems import PhoneNeeded
+from volunteer_api.accounts.reauthentication import prove_by_code
 from volunteer_api.core import audit, clock, personal_data
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -44,21 +43,20 @@ def export_data(principal: Principal) -> Export:
     return _collect(principal)
 
 
-def export_whole(principal: Principal, *, password: str | None = None, code: str | None = None) -> Export:
+def export_whole(
+    principal: Principal, *, password: str | None = None, code: str | None = None, resident_id: str | None = None
+) -> Export:
     """The same with the resident ID and other people's phones in full, for who proves again to be the owner.
 
-    By the password, or by a code to the own phone (purpose `export`), which is used up. Raises WrongPassword, WrongCode
-    (401), PhoneNeeded (409), TooManyRequests (429), Busy (503).
+    By the password, or by a code to the own phone (purpose `export`), which is used up; without a phone the resident ID
+    does too. Raises what reauthentication.prove_by_code raises.
     """
     volunteer = db.session.get_one(Volunteer, principal.volunteer_id)
     device = queries.device_of(principal.session_id)
-    if password is not None:
-        passwords.right_owner(volunteer.phone or volunteer.volunteer_number, password, device)
-    elif volunteer.phone is None:
-        raise PhoneNeeded()
-    else:
-        unused_code(volunteer.phone, code or "", device, CodePurpose.EXPORT).used_at = clock.now()
-        recycling.note_proof(volunteer.id)
+    row = prove_by_code(volunteer, device, CodePurpose.EXPORT, code=code, password=password, resident_id=resident_id)
+    if row is not None:
+        row.used_at = clock.now()
+        recycling.note_proof(principal.volunteer_id)
         db.session.flush()
     return _collect(principal, whole=True)
 

@@ -1,7 +1,7 @@
 """Minors [PIPL 31; 未成年人保护法 72, 73]: under 14 a guardian consents by a code, from 14 to 17 one can be called."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.contacts import Person
 from volunteer_api.accounts.models import CodePurpose, Guardian, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
+    BirthDateKept,
     GuardianContactNeeded,
     GuardianIsMinor,
     GuardianMustConsent,
@@ -24,6 +25,7 @@ from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
 
 # One grown-up does not consent for a whole school class.
 MOST_WARDS = 5
@@ -69,6 +71,25 @@ def prove(phone: str, code: str, device: Mapping[str, str]) -> SignInCode:
     return right_code(phone, code, device, CodePurpose.GUARDIAN)
 
 
+def require_word(volunteer: Volunteer, code: str | None, device: Mapping[str, str]) -> None:
+    """Let a date of birth become one with less protection where the guardian says so, by a code, which is used up.
+
+    A child may name whom she likes: who took another's place has to have consented for so long that the one before,
+    who got a message, could object. Before anything else is written: the refusal of a wrong code is committed. Raises
+    BirthDateKept (409), WrongCode (401), TooManyRequests (429).
+    """
+    known, row = queries.guardians_of(volunteer.id), queries.guardian_of(volunteer.id)
+    if row is None:
+        raise BirthDateKept(case="guardian_gone" if known else "no_guardian")
+    days = rules().recycled_after_days
+    if len(known) > 1 and row.consented_at > clock.now() - timedelta(days=days):
+        raise BirthDateKept(case="new_guardian", days=days)
+    if code is None:
+        raise BirthDateKept()
+    phone = contacts.unseal(row.contact, volunteer.id).phone
+    unused_code(phone, code, device, CodePurpose.GUARDIAN).used_at = clock.now()
+
+
 def set_guardian(volunteer: Volunteer, *, name: str, phone: str, proof: SignInCode) -> None:
     """Let the owner of `phone`, whose code `proof` is, be the guardian; the one before is kept as withdrawn.
 
@@ -86,7 +107,7 @@ def set_guardian(volunteer: Volunteer, *, name: str, phone: str, proof: SignInCo
     if proof.used_at is not None:
         if before is not None and before.phone_digest == digest:
             return
-        raise WrongCode()
+        raise WrongCode(case=CodePurpose.GUARDIAN)
     other = queries.volunteer_by_phone(phone)
     if other is not None and is_minor(other, today):
         raise GuardianIsMinor()

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from volunteer_api.accounts import hashing, queries
-from volunteer_api.accounts.codes import require_tries_left, spend_try
+from volunteer_api.accounts.codes import REPEATED_FOR, require_tries_left, spend_try
 from volunteer_api.accounts.models import Password, Volunteer
 from volunteer_api.accounts.problems import WrongPassword
 from volunteer_api.core import audit, clock
@@ -55,6 +55,23 @@ def is_right(phone: str, password: str) -> bool:
     return _compare(phone, password)[1] is not None
 
 
+def was_just_set(handle: str, password: str, device: Mapping[str, str]) -> bool:
+    """Whether it became the account's password in the last ten minutes: the answer to that may have been lost.
+
+    To be called first in its unit, and before `right_owner` or a code, which count the try where it was not. Raises
+    TooManyRequests (429), Busy (503).
+    """
+    row = db.session.execute(
+        select(Password.volunteer_id, Password.changed_at)
+        .join(Volunteer, Volunteer.id == Password.volunteer_id)
+        .where(queries.named_by(handle))
+    ).one_or_none()
+    if row is None or row.changed_at + REPEATED_FOR <= clock.now():
+        return False
+    require_tries_left(SCOPE, handle, device, row.volunteer_id)
+    return is_right(handle, password)
+
+
 def accepted_hash(password: str, *, personal: Sequence[str], field_name: str) -> str:
     """The hash of a new password. To be called first in its unit: it begins it anew.
 
@@ -62,7 +79,10 @@ def accepted_hash(password: str, *, personal: Sequence[str], field_name: str) ->
     """
     made = outside(lambda: None if hashing.is_too_common(password, personal) else hashing.hash_of(password))
     if made is None:
-        fault = Fault("password_too_common", "This password is one of the first that a guesser would try.")
+        fault = Fault(
+            "password_too_common",
+            "This password is one of the first that a guesser would try: take words that do not belong together.",
+        )
         raise InvalidPayload(error_list({field_name: [fault]}))
     return made
 

@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 
-from volunteer_api.accounts import notices, passwords, queries, recovery, recycling, resident_ids
+from volunteer_api.accounts import notices, passwords, queries, recovery, recycling
 from volunteer_api.accounts.codes import unused_code
 from volunteer_api.accounts.models import CodePurpose, SignInCode, Volunteer
-from volunteer_api.accounts.problems import ReauthenticationRequired, WrongSecondFact
+from volunteer_api.accounts.problems import ReauthenticationRequired
+from volunteer_api.accounts.reauthentication import facts_without_phone, require_resident_id
 from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.sessions import end_sessions_of
-from volunteer_api.core import audit, clock
+from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
-from volunteer_api.core.limits import require_left, spend
-
-# Per account: who is signed in sees all of the number but its middle, whose place in the city leaves few to try.
-WRONG_NUMBERS = "3/30 days"
-SCOPE = "wrong resident IDs"
 
 
 def change_phone(
@@ -63,28 +59,21 @@ def _reauthenticate(
     """The code that proved it; None where something else did.
 
     An account whose number is another's now has no code to ask for: a stolen phone must not take it with nothing but
-    its session, so the password is asked for where there is one, else the resident ID.
+    its session, so the password or the resident ID is asked for, where there is one.
     """
-    former, has_password = volunteer.phone, passwords.has_password(volunteer.id)
+    former = volunteer.phone
     if password is not None:
         passwords.right_owner(former or volunteer.volunteer_number, password, device)
         return None
-    if former is not None and current_code is not None:
-        return unused_code(former, current_code, device, CodePurpose.CHANGE_PHONE)
-    facts = ["current_code"] * (former is not None) + ["password"] * has_password
-    if former is None and not has_password and queries.resident_id_of(volunteer.id) is not None:
-        if resident_id is not None:
-            _require_resident_id(volunteer, resident_id)
+    if former is not None:
+        if current_code is not None:
+            return unused_code(former, current_code, device, CodePurpose.CHANGE_PHONE)
+        facts = ["current_code"] + ["password"] * passwords.has_password(volunteer.id)
+    else:
+        facts = facts_without_phone(volunteer)
+        if resident_id is not None and "resident_id" in facts:
+            require_resident_id(volunteer, resident_id)
             return None
-        facts.append("resident_id")
     if facts:
-        raise ReauthenticationRequired(members={"facts": facts})
+        raise ReauthenticationRequired(case=" ".join(facts), members={"facts": facts})
     return None
-
-
-def _require_resident_id(volunteer: Volunteer, resident_id: str) -> None:
-    require_left(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
-    if not resident_ids.is_of(volunteer.id, resident_id):
-        spend(WRONG_NUMBERS, SCOPE, who=str(volunteer.id))
-        audit.record(audit.AuditAction.SIGN_IN_FAILED, subject_id=volunteer.id, by="resident_id")
-        raise WrongSecondFact()

@@ -1,5 +1,8 @@
 """Named refusals of sign-in and registration."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from volunteer_api.core.problems import Conflict, TooManyRequests, Unauthorized
 
 
@@ -23,6 +26,10 @@ class WrongCode(Unauthorized):
 
     title = "The code is not right, or no longer good."
     detail = "The code is not right, or no longer good. After five wrong tries a new one is needed."
+    details: ClassVar[Mapping[str, str]] = {
+        "guardian": "The code that was sent to the guardian's phone is not right, or no longer good. After five wrong "
+        "tries a new one is needed."
+    }
     # The try must be counted although the request failed.
     keeps_writes = True
 
@@ -48,6 +55,7 @@ class SecondFactRequired(Conflict):
 
 class WrongSecondFact(Unauthorized):
     title = "This is not what the account's owner would know."
+    details: ClassVar[Mapping[str, str]] = {"ward": "This is not the name of the volunteer for whom you consent."}
     # The try must be counted although the request failed.
     keeps_writes = True
 
@@ -55,7 +63,17 @@ class WrongSecondFact(Unauthorized):
 class ReauthenticationRequired(Conflict):
     """`facts` names what proves that the account's owner asks, and not somebody with the owner's phone in hand."""
 
-    title = "Changing the number needs the password, or a code that is sent to the number until now."
+    title = "Prove first that the account is yours."
+    details: ClassVar[Mapping[str, str]] = {
+        "code": "This needs a code that is sent to your number.",
+        "current_code": "Changing the number needs a code that is sent to the number until now.",
+        "current_code password": "Changing the number needs the password, or a code that is sent to the number "
+        "until now.",
+        "password": "This account has no number at present: its password proves that it is yours.",
+        "resident_id": "This account has no number at present: its resident ID proves that it is yours.",
+        "password resident_id": "This account has no number at present: its password or its resident ID proves that "
+        "it is yours.",
+    }
     is_outcome = False
 
 
@@ -69,6 +87,10 @@ class RegistrationRequired(Conflict):
 
 class AlreadyRegistered(Conflict):
     title = "This number has an account already: sign in."
+    details: ClassVar[Mapping[str, str]] = {
+        "recycled": "This number has an account already: sign in. If it was somebody else's before you, say so "
+        "(`replaces_former_owner`), and register again."
+    }
 
 
 class GuardianNeeded(Conflict):
@@ -108,11 +130,33 @@ class NotMinor(Conflict):
 
 
 class BirthDateKept(Conflict):
+    """A child alone does not grow older by a correction."""
+
     title = "A minor's date of birth can't be changed to one with less protection."
+    detail = (
+        "A minor's date of birth is changed to an earlier one only by the guardian: give `guardian_code`, the code "
+        "that is sent to the guardian's phone."
+    )
+    details: ClassVar[Mapping[str, str]] = {
+        "no_guardian": "A minor's date of birth is changed to an earlier one by the resident ID, which sets the date, "
+        "or by a guardian: name the guardian first, then give `guardian_code`.",
+        "guardian_gone": "A minor's date of birth is changed to an earlier one only by the guardian: name the guardian "
+        "first.",
+        "new_guardian": "This guardian took another's place: the date of birth can be changed once the consent is "
+        "%(days)s days old.",
+        "cleared": "A minor's date of birth can be corrected, but not taken away.",
+    }
 
 
 class BirthDateMismatch(Conflict):
     title = "The date of birth is not the one in the resident ID."
+    details: ClassVar[Mapping[str, str]] = {
+        "number": "The date of birth told before is not the one in this resident ID: correct the date first, or look "
+        "whether the number is right.",
+        "guardian": "The date of birth told before is not the one in this resident ID, and makes a minor: let the "
+        "guardian correct it first by a code, with `guardian_code` in PATCH /me.",
+        "date": "The date of birth is not the one in the stored resident ID: delete the number first, if it is wrong.",
+    }
 
 
 class ResidentIdConsentNeeded(Conflict):
@@ -136,7 +180,17 @@ class NotRequested(Conflict):
 
 
 class PhoneNeeded(Conflict):
+    """`facts`, where there are any, names what does instead of a code."""
+
     title = "This account has no number at present: give it one first."
+    details: ClassVar[Mapping[str, str]] = {
+        "password": "This account has no number at present: give it one first, or prove by its password that it is "
+        "yours.",
+        "resident_id": "This account has no number at present: give it one first, or prove by its resident ID that it "
+        "is yours.",
+        "password resident_id": "This account has no number at present: give it one first, or prove by its password or "
+        "its resident ID that it is yours.",
+    }
     is_outcome = False
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.accounts import contacts, guardians, queries, resident_ids
+from volunteer_api.accounts import consents, contacts, guardians, notices, queries, resident_ids
 from volunteer_api.accounts.ages import is_under_age, needs_guardian
+from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.contacts import Person, person_of
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.problems import (
@@ -20,6 +21,7 @@ from volunteer_api.accounts.problems import (
     PhotoNotFound,
 )
 from volunteer_api.accounts.resident_numbers import birth_date_of
+from volunteer_api.accounts.senders.base import Notice
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
@@ -92,20 +94,25 @@ def read(volunteer: Volunteer) -> Me:
     )
 
 
-def correct(volunteer: Volunteer, *, principal: Principal, **changes: Any) -> Me:
+def correct(volunteer: Volunteer, *, principal: Principal, guardian_code: str | None = None, **changes: Any) -> Me:
     """Change what is named of name, birth_date, home_division, skills, service_categories, photo_id and the contacts.
 
-    None clears. Raises (409) GuardianNeeded, GuardianContactNeeded, GuardianMustConsent, NotMinor, BirthDateKept,
-    BirthDateMismatch, PhotoNotFound.
+    None clears. By `guardian_code`, sent to the guardian's phone, a minor's date of birth becomes one with less
+    protection. Raises (409) GuardianNeeded, GuardianContactNeeded, GuardianMustConsent, NotMinor, BirthDateKept,
+    BirthDateMismatch, PhotoNotFound; WrongCode (401), TooManyRequests (429).
     """
     if "birth_date" in changes:
-        _check_birth_date(volunteer, changes["birth_date"])
+        _check_birth_date(volunteer, changes["birth_date"], guardian_code, principal)
     if changes.get("photo_id") is not None:
         _use_photo(principal, changes["photo_id"])
     if "birth_date" in changes or "guardian_contact" in changes:
         _check_guardian(volunteer, changes)
     if changes.get("name", volunteer.name) != volunteer.name:
         audit.record(AuditAction.NAME_CHANGED, actor_id=principal.volunteer_id, subject_id=volunteer.id)
+    before = volunteer.birth_date
+    if changes.get("birth_date", before) != before:
+        less = _protection(changes["birth_date"], clock.today()) < _protection(before, clock.today())
+        _note_birth_date(volunteer, changes["birth_date"], by="guardian" if less else "owner")
     for name, value in changes.items():
         if name in SEALED:
             _set_contact(volunteer, name, value)
@@ -119,15 +126,22 @@ def correct(volunteer: Volunteer, *, principal: Principal, **changes: Any) -> Me
 def set_resident_id(volunteer: Volunteer, *, resident_id: str) -> Me:
     """Store the resident ID, normalized. The date of birth is taken from it where none was told.
 
+    It also corrects one that made a minor, where no guardian ever consented; who was named to call hears of it.
     Raises (409) ResidentIdConsentNeeded, BirthDateMismatch, GuardianNeeded, GuardianContactNeeded, ResidentIdTaken,
     PhoneNeeded; TooManyRequests (429).
     """
-    born = birth_date_of(resident_id)
-    if volunteer.birth_date is not None and volunteer.birth_date != born:
-        raise BirthDateMismatch()
-    if volunteer.birth_date is None:
+    born, told = birth_date_of(resident_id), volunteer.birth_date
+    is_correction = told is not None and told != born
+    if is_correction:
+        _require_mistyped(volunteer, born)
+    if told is None:
         _require_guardian(volunteer, born, has_contact=volunteer.guardian_contact is not None)
     resident_ids.store(volunteer.id, resident_id)
+    if told != born:
+        _note_birth_date(volunteer, born, by="resident_id")
+    if is_correction:
+        contact = person_of(volunteer.guardian_contact, volunteer.id)
+        notices.tell_phone(contact.phone if contact is not None else None, Notice.BIRTH_DATE_CORRECTED)
     volunteer.birth_date = born
     db.session.flush()
     return read(volunteer)
@@ -172,13 +186,37 @@ def _use_photo(principal: Principal, file_id: UUID) -> None:
         raise PhotoNotFound() from error
 
 
-def _check_birth_date(volunteer: Volunteer, birth_date: date | None) -> None:
+def _check_birth_date(
+    volunteer: Volunteer, birth_date: date | None, guardian_code: str | None, principal: Principal
+) -> None:
     number = resident_ids.number_of(volunteer.id)
     if number is not None and birth_date != birth_date_of(number):
-        raise BirthDateMismatch()
+        raise BirthDateMismatch(case="date")
     today = clock.today()
-    if _protection(birth_date, today) < _protection(volunteer.birth_date, today):
-        raise BirthDateKept()
+    if _protection(birth_date, today) >= _protection(volunteer.birth_date, today):
+        return
+    if birth_date is None:
+        raise BirthDateKept(case="cleared")
+    guardians.require_word(volunteer, guardian_code, {"id": str(principal.session_id)})
+
+
+def _require_mistyped(volunteer: Volunteer, born: date) -> None:
+    """Let a resident ID correct a date of birth that asked for more than the law asks for, where none is escaped.
+
+    Nobody looks whether the number is her own: where a guardian consented, the guardian decides.
+    """
+    today = clock.today()
+    if _protection(born, today) >= _protection(volunteer.birth_date, today):
+        raise BirthDateMismatch(case="number")
+    if queries.guardians_of(volunteer.id):
+        raise BirthDateMismatch(case="guardian")
+
+
+def _note_birth_date(volunteer: Volunteer, birth_date: date | None, *, by: str) -> None:
+    """Record a changed date of birth. What a minor can't consent to is no consent of the adult that she becomes."""
+    if is_under_age(birth_date, clock.today()):
+        consents.withdraw(volunteer.id, ConsentKind.RANKING_NAME)
+    audit.record(AuditAction.BIRTH_DATE_CHANGED, actor_id=volunteer.id, subject_id=volunteer.id, by=by)
 
 
 def _protection(birth_date: date | None, today: date) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
@@ -99,6 +99,13 @@ def was_signed_in(handle: str, device_id: str) -> bool:
         .where(named_by(handle), DeviceSession.device_id == device_id)
     )
     return db.session.scalar(found.limit(1)) is not None
+
+
+def is_elsewhere(volunteer_id: UUID, device_id: str) -> bool:
+    """Whether somebody is signed in on a device now, and never was on this one."""
+    own = DeviceSession.volunteer_id == volunteer_id
+    known = exists().where(own, DeviceSession.device_id == device_id)
+    return bool(db.session.scalar(select(exists().where(own, *is_open()) & ~known)))
 
 
 def open_session(principal: Principal, session_id: UUID) -> DeviceSession | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from volunteer_api.accounts import passwords, queries
+from volunteer_api.accounts import queries
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.models import ResidentId, Volunteer
 from volunteer_api.accounts.problems import PhoneNeeded, ResidentIdConsentNeeded, ResidentIdTaken
@@ -30,10 +30,9 @@ def store(volunteer_id: UUID, number: str) -> None:
     if not queries.hold_consent(volunteer_id, ConsentKind.RESIDENT_ID):
         raise ResidentIdConsentNeeded()
     digest = keyring.look_up(PURPOSE, number)
+    # Before it is compared: the answer must not tell whether the number is the stored one.
+    _require_phone(volunteer_id)
     own = queries.resident_id_of(volunteer_id)
-    if own is not None:
-        # Before it is compared: the answer must not tell whether the number is the stored one.
-        _require_other_proof(volunteer_id)
     if own is not None and own.digest == digest:
         return
     spend(NUMBERS_TRIED, "resident IDs tried", who=str(volunteer_id))
@@ -51,7 +50,7 @@ def store(volunteer_id: UUID, number: str) -> None:
 def remove(volunteer_id: UUID) -> None:
     """Delete the stored number; nothing where there is none. Raises PhoneNeeded (409)."""
     if queries.resident_id_of(volunteer_id) is not None:
-        _require_other_proof(volunteer_id)
+        _require_phone(volunteer_id)
     if row_count(db.session.execute(delete(ResidentId).where(ResidentId.volunteer_id == volunteer_id))):
         audit.record(AuditAction.RESIDENT_ID_CHANGED, actor_id=volunteer_id, subject_id=volunteer_id, stored=False)
 
@@ -80,10 +79,10 @@ def masked_number_of(volunteer_id: UUID) -> str | None:
     return masked(number) if number is not None else None
 
 
-def _require_other_proof(volunteer_id: UUID) -> None:
-    """Raise PhoneNeeded (409) where the stored number alone keeps the account from who has a stolen session.
+def _require_phone(volunteer_id: UUID) -> None:
+    """Raise PhoneNeeded (409) where the account has no number: its next one is judged by the resident ID.
 
-    Without a phone and a password it is what the account's next phone is judged by.
+    Whoever stole a session would store a number of his own choice, or take away what keeps him out.
     """
-    if db.session.get_one(Volunteer, volunteer_id).phone is None and not passwords.has_password(volunteer_id):
+    if db.session.get_one(Volunteer, volunteer_id).phone is None:
         raise PhoneNeeded()

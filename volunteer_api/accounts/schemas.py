@@ -239,7 +239,7 @@ class PasswordChange(Schema):
 class PhoneChange(Schema):
     """`code` went to the new `phone`, `current_code` to the number until now; the purpose of both is `change_phone`.
 
-    `resident_id` only where the answer before asked for it: for an account without a number and a password.
+    `resident_id` only where the answer before asked for it: for an account without a number.
     """
 
     phone = Phone(required=True)
@@ -352,7 +352,11 @@ class MeRead(Schema):
 
 
 class MeUpdate(Schema):
-    """null clears; a name can't be cleared."""
+    """null clears; a name can't be cleared.
+
+    `guardian_code` went to the guardian's phone, for the purpose `guardian`: only where a minor's date of birth becomes
+    an earlier one with less protection.
+    """
 
     name = Text(max_length=60)
     birth_date = Day(allow_none=True)
@@ -362,6 +366,7 @@ class MeUpdate(Schema):
     photo_id = Id(allow_none=True)
     emergency_contact = Nested(ContactFields, allow_none=True)
     guardian_contact = Nested(ContactFields, allow_none=True)
+    guardian_code = Text(max_length=6, form=CODE)
 
     @validates_schema
     def check_birth_date(self, data: dict[str, Any], **_options: Any) -> None:
@@ -406,7 +411,16 @@ class ConsentRead(ConsentTextRead):
 
 
 class ErasureRequest(Schema):
-    code = Text(max_length=6, form=CODE, required=True)
+    """Exactly one: `code`, or for an account without a number one of the `facts` of the answer before."""
+
+    code = Text(max_length=6, form=CODE)
+    password = Password()
+    resident_id = ResidentNumber()
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        """Exactly one."""
+        require_one_of(data, "code", "password", "resident_id")
 
 
 class ErasureRead(Schema):
@@ -414,15 +428,16 @@ class ErasureRead(Schema):
 
 
 class WholeExport(Schema):
-    """Exactly one; the code's purpose is `export`."""
+    """Exactly one; the code's purpose is `export`, and `resident_id` is for an account without a number."""
 
     password = Password()
     code = Text(max_length=6, form=CODE)
+    resident_id = ResidentNumber()
 
     @validates_schema
     def check_one(self, data: dict[str, Any], **_options: Any) -> None:
         """Exactly one."""
-        require_one_of(data, "code", "password")
+        require_one_of(data, "code", "password", "resident_id")
 
 
 class ExportRead(Schema):

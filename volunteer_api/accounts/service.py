@@ -5,6 +5,7 @@ from datetime import date
 
 from volunteer_api.accounts import consents as consent_rows
 from volunteer_api.accounts import contacts, guardians, passwords, queries, recycling
+from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import PhoneProven
@@ -53,8 +54,9 @@ def register(
     volunteer = find_by_phone(phone)
     if row.used_at is not None:
         return repeat_outcome(row, volunteer, device)
-    if volunteer is not None and not (replaces_former_owner and recycling.may_be_recycled(volunteer, device)):
-        raise AlreadyRegistered()
+    is_recycled = volunteer is not None and recycling.may_be_recycled(volunteer, device)
+    if volunteer is not None and not (replaces_former_owner and is_recycled):
+        raise AlreadyRegistered(case="recycled" if is_recycled else "")
     _check_guardian(birth_date, consents, guardian, guardian_contact)
     # Before anything is written: a wrong code commits.
     proof = None
@@ -65,7 +67,7 @@ def register(
         recycling.release_phone(volunteer)
         db.session.flush()
     volunteer = create_volunteer(
-        phone=phone, name=name, birth_date=birth_date, home_division=home_division, consents=_own(consents)
+        phone=phone, name=name, birth_date=birth_date, home_division=home_division, consents=_own(consents, birth_date)
     )
     if guardian is not None and proof is not None:
         guardians.set_guardian(volunteer, name=guardian["name"], phone=guardian["phone"], proof=proof)
@@ -148,6 +150,8 @@ def _check_guardian(
     guardians.require_guardian(birth_date, has_guardian=guardian is not None, has_contact=guardian_contact is not None)
 
 
-def _own(consents: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """The consents that the volunteer gives; the guardian's is written with the guardian."""
-    return [consent for consent in consents if consent["kind"] != ConsentKind.GUARDIAN]
+def _own(consents: Sequence[Mapping[str, str]], birth_date: date | None) -> list[Mapping[str, str]]:
+    """The consents that the volunteer gives: the guardian's is written with the guardian, a minor is not named."""
+    is_minor = is_under_age(birth_date, clock.today())
+    left_out = {ConsentKind.GUARDIAN, *([ConsentKind.RANKING_NAME] if is_minor else [])}
+    return [consent for consent in consents if consent["kind"] not in left_out]

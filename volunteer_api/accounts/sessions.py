@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Uuid, bindparam, exists, select, update
 
 from volunteer_api.accounts import guardians, passwords, queries, recycling
 from volunteer_api.accounts.codes import unused_code
-from volunteer_api.accounts.events import DeviceSessionEnded, SessionsEnded, TokenReused
+from volunteer_api.accounts.events import DeviceSessionEnded, SessionsEnded, SignedInElsewhere, TokenReused
 from volunteer_api.accounts.models import CodePurpose, DeviceSession, SignInCode, Volunteer
 from volunteer_api.accounts.problems import (
     AlreadyRegistered,
@@ -133,6 +133,7 @@ def end_sessions_of(volunteer_id: UUID, *, besides: UUID | None = None) -> None:
 def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: SignInCode | None) -> Tokens:
     """Open a session for `device`; `opened_by` is the code that is used up by it, None where a password opened it."""
     now = clock.now()
+    is_elsewhere = queries.is_elsewhere(volunteer.id, device["id"])
     # A device has one session: whoever signs in on it again has lost the old one's tokens, or should lose them.
     _end(DeviceSession.volunteer_id == volunteer.id, DeviceSession.device_id == device["id"], reason="replaced")
     session = DeviceSession(
@@ -151,6 +152,8 @@ def open_session(volunteer: Volunteer, device: Mapping[str, str], *, opened_by: 
         opened_by.session_id = session.id
     way = "code" if opened_by is not None else "password"
     audit.record(audit.AuditAction.SIGNED_IN, actor_id=volunteer.id, subject_id=volunteer.id, by=way)
+    if is_elsewhere:
+        events.publish(SignedInElsewhere(volunteer_id=volunteer.id, session_id=session.id))
     return _tokens(volunteer, session.id, FIRST_GENERATION)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from volunteer_api.accounts import consents, contacts, erasure, notices, queries
-from volunteer_api.accounts.ages import needs_guardian
+from volunteer_api.accounts.ages import is_under_age, needs_guardian
 from volunteer_api.accounts.codes import count_wrong_try, right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import GuardianWithdrew
@@ -69,7 +69,7 @@ def withdraw(*, phone: str, code: str, volunteer_numbers: Sequence[str], names: 
     if row.used_at is not None:
         # Its first answer may have been lost; but a code that made a consent ends none.
         if named:
-            raise WrongCode()
+            raise WrongCode(case=CodePurpose.GUARDIAN)
         return Page([], None)
     if len(named) < len(volunteer_numbers):
         raise WardUnknown()
@@ -100,19 +100,24 @@ def _require_names(row: SignInCode, named: Sequence[tuple[Guardian, Volunteer]],
         count_wrong_try(row, NO_DEVICE)
         for ward in long_ago:
             spend(WRONG_FACTS, SCOPE, who=str(ward.id))
-        raise WrongSecondFact()
+        raise WrongSecondFact(case="ward")
 
 
 def _end(guardian: Guardian, ward: Volunteer) -> None:
     guardian.withdrawn_at = clock.now()
     consents.withdraw(ward.id, ConsentKind.GUARDIAN)
     audit.record(AuditAction.GUARDIAN_CHANGED, subject_id=ward.id, stored=False, by="guardian")
-    events.publish(GuardianWithdrew(volunteer_id=ward.id))
-    if needs_guardian(ward.birth_date, clock.today()):
+    today = clock.today()
+    is_child = needs_guardian(ward.birth_date, today)
+    is_alone = is_under_age(ward.birth_date, today) and ward.guardian_contact is None
+    # Whoever looks must find the consent gone.
+    db.session.flush()
+    erases_at = erasure.schedule(ward, actor_id=None) if is_child else None
+    events.publish(GuardianWithdrew(volunteer_id=ward.id, erases_at=erases_at, somebody_is_missing=is_alone))
+    if is_child:
         end_sessions_of(ward.id)
-        erasure.schedule(ward, actor_id=None)
     # Who is signed out everywhere sees no inbox.
-    notices.tell_phone(ward.phone, Notice.GUARDIAN_WITHDREW)
+    notices.tell_phone(ward.phone, Notice.GUARDIAN_NEEDED if is_child else Notice.GUARDIAN_WITHDREW)
 
 
 def _view(guardian: Guardian, ward: Volunteer) -> Ward:

@@ -15,6 +15,7 @@ class NameChangedLately(Conflict):
     """`from` in the body is the first day on which it can be made; it holds hours from before the change."""
 
     title = "You changed your name lately: hours from before are certified only some weeks later."
+    detail = "You changed your name lately: hours from before are certified from %(day)s on."
 
 
 class SeveralOrganizations(Conflict):

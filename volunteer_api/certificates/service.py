@@ -166,7 +166,7 @@ def _require_name_of(volunteer_id: UUID, first: date) -> None:
         return
     settled_on = clock.local_date(changed_at + NAME_SETTLES)
     if clock.today() < settled_on:
-        raise NameChangedLately(members={"from": settled_on.isoformat()})
+        raise NameChangedLately(members={"from": settled_on.isoformat()}, day=settled_on.isoformat())
 
 
 def _only_issuer(volunteer_id: UUID, first: date, last: date) -> UUID:

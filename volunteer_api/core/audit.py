@@ -65,6 +65,7 @@ class AuditAction(StrEnum):
     NATIONAL_EXPORT_SYNCED = "national_export_synced"
     CALENDAR_FEED_OPENED = "calendar_feed_opened"
     NAME_CHANGED = "name_changed"
+    BIRTH_DATE_CHANGED = "birth_date_changed"
 
 
 class AuditEntry(Identified, Base):

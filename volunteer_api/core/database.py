@@ -225,6 +225,8 @@ def _open_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         # Without it INSERT OR REPLACE deletes a ledger row without asking its trigger.
         "recursive_triggers = ON",
         "busy_timeout = 5000",
+        # What was erased must not stand in the file's free pages. FAST leaves it there.
+        "secure_delete = ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -15,6 +15,7 @@ from volunteer_api.accounts.events import (
     PasswordChanged,
     PhoneChanged,
     PhoneReleased,
+    SignedInElsewhere,
     TokenReused,
     VolunteerErased,
 )
@@ -39,7 +40,8 @@ from volunteer_api.notifications.service import notify
 @on(ErasureRequested)
 def tell_of_request(event: ErasureRequested) -> None:
     """Tell all the person's phones: whoever asked may be somebody else."""
-    _tell(event.volunteer_id, NotificationKind.ERASURE_REQUESTED, event.erases_at)
+    if event.can_be_taken_back:
+        _tell(event.volunteer_id, NotificationKind.ERASURE_REQUESTED, event.erases_at)
 
 
 @on(ErasureTakenBack)
@@ -85,8 +87,22 @@ def tell_of_new_password(event: PasswordChanged) -> None:
 
 @on(GuardianWithdrew)
 def tell_of_withdrawal(event: GuardianWithdrew) -> None:
-    """A consent is missing now."""
-    _tell_now(event.volunteer_id, NotificationKind.GUARDIAN_WITHDREW)
+    """A consent is missing now; whoever needs none any more has nothing to do."""
+    if event.erases_at is not None:
+        _tell(event.volunteer_id, NotificationKind.GUARDIAN_NEEDED, event.erases_at)
+    elif event.somebody_is_missing:
+        _tell_now(event.volunteer_id, NotificationKind.GUARDIAN_WITHDREW)
+
+
+@on(SignedInElsewhere)
+def tell_of_new_device(event: SignedInElsewhere) -> None:
+    """With a stolen card or a guessed password it is the moment in which the owner can still act."""
+    notify(
+        volunteer_id=event.volunteer_id,
+        kind=NotificationKind.SIGNED_IN_ELSEWHERE,
+        values={"session_id": str(event.session_id)},
+        dedup_key=f"{NotificationKind.SIGNED_IN_ELSEWHERE}:{event.session_id}",
+    )
 
 
 @on(DeviceSessionEnded)

@@ -36,6 +36,8 @@ class NotificationKind(StrEnum):
     PHONE_RELEASED = "phone_released"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
     GUARDIAN_WITHDREW = "guardian_withdrew"
+    GUARDIAN_NEEDED = "guardian_needed"
+    SIGNED_IN_ELSEWHERE = "signed_in_elsewhere"
 
 
 class Notification(Identified, Base):

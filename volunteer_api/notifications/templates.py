@@ -97,6 +97,17 @@ TEMPLATES: dict[str, Template] = {
         "A guardian has to consent again, or somebody has to be named to call.",
         Group.SECURITY,
     ),
+    NotificationKind.GUARDIAN_NEEDED: Template(
+        "Your guardian withdrew the consent",
+        "Your account is erased on %(day)s unless a guardian consents before, when you sign in.",
+        Group.SECURITY,
+    ),
+    NotificationKind.SIGNED_IN_ELSEWHERE: Template(
+        "Somebody signed in on a new device",
+        "Your account was opened on a device that it did not know. If that was not you, end its session and set a new "
+        "password at once.",
+        Group.SECURITY,
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.settings import rules, settings
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import insert, row_count
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
@@ -26,6 +26,12 @@ FEED_OPENED = register(
     "calendar_feed_opened",
     "A calendar follows your shifts",
     "Whoever has its address sees when and where you serve. If that was not you, take the address back.",
+    Group.SECURITY,
+)
+FEED_CLOSED = register(
+    "calendar_feed_closed",
+    "Your calendar is no longer kept up to date",
+    "Its address ended with your sessions. Make a new one in the app, and subscribe to it.",
     Group.SECURITY,
 )
 TOKEN_BYTES = 32
@@ -54,9 +60,20 @@ def open_feed(volunteer_id: UUID) -> dict[str, str]:
     return {"url": url, "subscribe_url": f"webcal://{url.partition('://')[2]}"}
 
 
-def close_feed(volunteer_id: UUID) -> None:
-    """Make the volunteer's address dead, where she has one."""
-    db.session.execute(delete(CalendarFeed).where(CalendarFeed.volunteer_id == volunteer_id))
+def close_feed(volunteer_id: UUID) -> bool:
+    """Make the volunteer's address dead; whether she had one."""
+    return row_count(db.session.execute(delete(CalendarFeed).where(CalendarFeed.volunteer_id == volunteer_id))) > 0
+
+
+def close_unasked(volunteer_id: UUID) -> None:
+    """The same where her sessions were ended: a calendar that stops in silence is believed to be empty."""
+    if close_feed(volunteer_id):
+        notify(
+            volunteer_id=volunteer_id,
+            kind=FEED_CLOSED,
+            values={},
+            dedup_key=f"{FEED_CLOSED}:{volunteer_id}:{clock.now().isoformat()}",
+        )
 
 
 def feed_state(volunteer_id: UUID) -> dict[str, Any]:

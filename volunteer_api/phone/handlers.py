@@ -21,7 +21,7 @@ def close_feed(event: VolunteerErased) -> None:
 @on(SessionsEnded)
 def close_feed_with_sessions(event: SessionsEnded) -> None:
     """Whoever had got into the account does not go on reading when and where its owner serves."""
-    feed.close_feed(event.volunteer_id)
+    feed.close_unasked(event.volunteer_id)
 
 
 @exported("calendar_feed")

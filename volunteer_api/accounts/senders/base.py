@@ -15,6 +15,8 @@ class Notice(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a word, not a secret
     GUARDIAN_REPLACED = "guardian_replaced"
     GUARDIAN_WITHDREW = "guardian_withdrew"
+    GUARDIAN_NEEDED = "guardian_needed"
+    BIRTH_DATE_CORRECTED = "birth_date_corrected"
 
 
 # What a provider's template is filled with, short enough for its variables (35 characters).
@@ -23,6 +25,8 @@ NOTICE_TEXTS = {
     Notice.PASSWORD_CHANGED: "志愿者账号的密码已修改",
     Notice.GUARDIAN_REPLACED: "您监护的志愿者已改由他人同意",
     Notice.GUARDIAN_WITHDREW: "您的监护人已撤回对志愿者账号的同意",
+    Notice.GUARDIAN_NEEDED: "监护人已撤回同意，若无监护人重新同意，账号数日后注销",
+    Notice.BIRTH_DATE_CORRECTED: "您监护的志愿者已凭身份证号更正出生日期",
 }
 
 
