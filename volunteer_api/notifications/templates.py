@@ -15,12 +15,14 @@ class Template:
     """A title, and a body which the notification's values fill.
 
     `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
-    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`.
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`. Where the values have no
+    `reason`, the body is the one `without_reason`, if there is any.
     """
 
     title: str
     body: str
     group: Group
+    without_reason: str | None = None
 
 
 TEMPLATES: dict[str, Template] = {
@@ -103,9 +105,9 @@ TEMPLATES: dict[str, Template] = {
 WORDS: dict[str, Mapping[str, texts.Word]] = {}
 
 
-def register(kind: str, title: str, body: str, group: Group) -> str:
+def register(kind: str, title: str, body: str, group: Group, *, without_reason: str | None = None) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
-    TEMPLATES[kind] = Template(title, body, group)
+    TEMPLATES[kind] = Template(title, body, group, without_reason)
     return kind
 
 
@@ -117,7 +119,8 @@ def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
-    return texts.translate(template.title), texts.translate(template.body) % _told(values)
+    body = template.body if "reason" in values else template.without_reason or template.body
+    return texts.translate(template.title), texts.translate(body) % _told(values)
 
 
 def group_of(kind: str) -> Group:

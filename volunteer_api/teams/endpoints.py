@@ -245,11 +245,12 @@ def accept_membership(principal: Principal, membership: Membership) -> Membershi
     "POST",
     "/memberships/<uuid:membership_id>/rejection",
     access=access.to_answer,
+    body=schemas.MembershipRejection,
     returns=schemas.MembershipRead,
 )
-def reject_membership(membership: Membership) -> MembershipView:
+def reject_membership(principal: Principal, membership: Membership, body: dict[str, Any]) -> MembershipView:
     """Turn down a request to your team, or an invitation to you."""
-    return service.reject(membership)
+    return service.reject(membership, by=principal, **body)
 
 
 @endpoint(

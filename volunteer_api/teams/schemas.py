@@ -91,6 +91,12 @@ class MembershipUpdate(Schema):
     role = Choice(MembershipRole, required=True)
 
 
+class MembershipRejection(Schema):
+    """The other side hears the reason, or sees it with the membership."""
+
+    reason = Text(max_length=500, allow_none=True, load_default=None)
+
+
 class MembershipFilter(PageQuery):
     """`q` is a part of the name, or a volunteer number."""
 
@@ -121,6 +127,7 @@ class MembershipRead(Schema):
     joined_at = Moment(required=True, allow_none=True)
     left_at = Moment(required=True, allow_none=True)
     expires_at = Moment(required=True, allow_none=True, metadata={"description": "Until when an invitation counts."})
+    rejection_reason = Text(required=True, allow_none=True)
 
 
 class OwnMembershipRead(Schema):
@@ -133,6 +140,7 @@ class OwnMembershipRead(Schema):
     joined_at = Moment(required=True, allow_none=True)
     left_at = Moment(required=True, allow_none=True)
     expires_at = Moment(required=True, allow_none=True)
+    rejection_reason = Text(required=True, allow_none=True)
 
 
 class PersonRead(Schema):
