@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import LATEST_WORD, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
@@ -77,9 +77,10 @@ class Call:
     def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene:
         """What the person's attendance is judged by; nobody was expected who signed up long after she arrived."""
         sign_up = person.sign_up
-        team_id = sign_up.team_id if sign_up is not None else None
-        expected = sign_up is not None and (arrived_at is None or sign_up.created_at <= arrived_at + LATEST_WORD)
-        return replace(self.here, expected=expected, team_id=team_id)
+        if sign_up is None:
+            return replace(self.here, expected=False, team_id=None)
+        here = replace(self.here, expected=True, team_id=sign_up.team_id, signed_up_at=sign_up.created_at)
+        return here if arrived_at is None else replace(here, expected=here.expected_from(arrived_at))
 
 
 def take(
