@@ -223,6 +223,7 @@ class RecordQuery(PageQuery):
     organization_id = Id(metadata={"description": "With all below it, as each record keeps where it stood."})
     activity_id = Id()
     station_id = Id()
+    team_id = Id(metadata={"description": "What was given for this team; of its members' other hours nothing."})
     volunteer_id = Id()
     recorder_id = Id()
     source = Choice(Source)

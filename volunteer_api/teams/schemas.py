@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import validates_schema
 
+from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -181,6 +182,12 @@ class TeamInvitationRead(Schema):
     team = Nested(TeamRead, required=True)
     needs_acceptance = Flag(required=True)
     expires_at = Moment(required=True)
+
+
+class ExportQuery(Schema):
+    period = PeriodField(
+        load_default=ALL_TIME, metadata={"description": "Of which the minutes are: 2026-11, 2026-Q4, 2026 or all."}
+    )
 
 
 class ImportQuery(Schema):
