@@ -419,3 +419,28 @@ def test_nothing_is_planned_for_a_closed_team(client: Any, unit: Unit) -> None:
 def activity_of_the_team(**values: Any) -> Any:
     scene = values.pop("scene", None) or make_scene()
     return make_activity(scene=scene, team_id=scene.team_id, **values)
+
+
+def test_a_shift_given_twice_is_a_slip(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    (shift,) = body_of(scene)["shifts"]
+    other = shift | {"capacity": 3}
+    organizer = client.as_(scene.organizer_id)
+    refused = organizer.post("/activities", json=body_of(scene, shifts=[shift, other, shift]))
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json["errors"]] == [("/shifts/2", "repeated")]
+    assert (
+        client.as_(scene.organizer_id).post("/activities", json=body_of(scene, shifts=[shift, other])).status_code
+        == 201
+    )
+
+
+def test_what_is_empty_or_ends_as_it_begins_is_told_so(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    (shift,) = body_of(scene)["shifts"]
+    body = body_of(scene, title=" ", shifts=[shift | {"ends_at": shift["starts_at"]}])
+    refused = client.as_(scene.organizer_id).post("/activities", json=body, headers={"Accept-Language": "zh-CN"})
+    assert {one["pointer"]: one["detail"] for one in refused.json["errors"]} == {
+        "/title": "不能为空。",
+        "/shifts/0/ends_at": "结束时间须晚于开始时间。",
+    }

@@ -1,7 +1,7 @@
 """What each kind of notification says. English sources; the catalogs translate them when the inbox is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from volunteer_api.core import texts
@@ -15,14 +15,14 @@ class Template:
     """A title, and a body which the notification's values fill.
 
     `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
-    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`. Where the values have no
-    `reason`, the body is the one `without_reason`, if there is any.
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`. `%(reason_sentence)s` is
+    the `reason` with a stop, for more to follow. `without` has the bodies of values that lack a member.
     """
 
     title: str
     body: str
     group: Group
-    without_reason: str | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 TEMPLATES: dict[str, Template] = {
@@ -36,7 +36,10 @@ TEMPLATES: dict[str, Template] = {
         "A place is yours", "A place in %(activity)s became free, and it is yours.", Group.SIGN_UPS
     ),
     NotificationKind.ACTIVITY_CANCELED: Template(
-        "Activity canceled", "%(activity)s is canceled: %(reason)s", Group.SIGN_UPS
+        "Activity canceled",
+        "%(activity)s is canceled: %(reason)s",
+        Group.SIGN_UPS,
+        {"reason": "%(activity)s is canceled."},
     ),
     NotificationKind.ACTIVITY_RETURNED: Template(
         "Activity returned", "%(activity)s came back to you to be changed: %(reason)s", Group.ACTIVITIES
@@ -105,9 +108,9 @@ TEMPLATES: dict[str, Template] = {
 WORDS: dict[str, Mapping[str, texts.Word]] = {}
 
 
-def register(kind: str, title: str, body: str, group: Group, *, without_reason: str | None = None) -> str:
+def register(kind: str, title: str, body: str, group: Group, *, without: Mapping[str, str] | None = None) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
-    TEMPLATES[kind] = Template(title, body, group, without_reason)
+    TEMPLATES[kind] = Template(title, body, group, without or {})
     return kind
 
 
@@ -119,7 +122,7 @@ def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
-    body = template.body if "reason" in values else template.without_reason or template.body
+    body = next((body for member, body in template.without.items() if member not in values), template.body)
     return texts.translate(template.title), texts.translate(body) % _told(values)
 
 
@@ -133,6 +136,8 @@ def _told(values: Mapping[str, str]) -> dict[str, str]:
     # Some older rows name nobody.
     told = {"name": texts.translate("A volunteer"), **values}
     told |= {name: texts.translate(words[told[name]]) for name, words in WORDS.items() if told.get(name) in words}
+    if "reason" in told:
+        told["reason_sentence"] = texts.as_sentence(told["reason"])
     times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
     if "activity" in values and times:
         told["activity"] = texts.translate(

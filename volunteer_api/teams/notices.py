@@ -18,7 +18,7 @@ REJECTED = register(
     "Your request was turned down",
     "%(team)s did not take you in: %(reason)s",
     Group.TEAMS,
-    without_reason="%(team)s did not take you in.",
+    without={"reason": "%(team)s did not take you in."},
 )
 ENDED = register("membership_ended", "You are no longer in the team", "A leader took you out of %(team)s.", Group.TEAMS)
 LEFT = register("member_left", "A member has left", "%(name)s has left %(team)s.", Group.TEAMS)
