@@ -54,7 +54,7 @@ def sources() -> set[str]:
     for problem in (Problem, *Problem.known.values()):
         found |= {problem.title, problem.detail, *problem.details.values()}
     for template in TEMPLATES.values():
-        found |= {template.title, template.body}
+        found |= {template.title, template.body, *template.without.values()}
     for path in CATALOGS.parent.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         constants = {

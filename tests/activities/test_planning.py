@@ -381,3 +381,66 @@ def test_a_draft_is_not_handed_to_a_team_that_one_does_not_lead(client: Any, uni
     assert changed.status_code == 200
     handed = client.as_(made.scene.organizer_id).patch(path, json=body, version=changed.get_json()["version"])
     assert handed.get_json()["team_id"] == str(other_id)
+
+
+def test_a_team_with_activities_is_not_closed(client: Any, unit: Unit) -> None:
+    """Nobody of it would be left to lead them, or to cancel them."""
+    made = unit(lambda: activity_of_the_team(published=True))
+    draft = unit(lambda: activity_of_the_team(scene=made.scene, published=False, title="清洁家园"))
+    over = unit(lambda: activity_of_the_team(scene=made.scene))
+    leader, path = client.as_(made.scene.leader_id), f"/teams/{made.scene.team_id}/closing"
+    assert leader.post(f"/activities/{over.id}/cancellation", json={"reason": "下雨"}).status_code == 200
+    refused = leader.post(path, headers={"Accept-Language": "zh-CN"})
+    assert (refused.status_code, refused.json["code"]) == (409, "team_has_activities")
+    assert refused.json["detail"] == "队伍还有2项未结束的活动（如“清洁湛河”），请先办结或取消。"
+    assert refused.json["activities"] == [
+        {"id": str(made.id), "title": "清洁湛河", "state": "published"},
+        {"id": str(draft.id), "title": "清洁家园", "state": "draft"},
+    ]
+    # Nothing of the refused closing stays.
+    assert leader.get(path.removesuffix("/closing")).json["member_count"] == 2
+    for one in (made, draft):
+        assert leader.post(f"/activities/{one.id}/cancellation", json={"reason": "不办了"}).status_code == 200
+    assert leader.post(path).status_code == 200
+
+
+def test_nothing_is_planned_for_a_closed_team(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer, draft = client.as_(scene.organizer_id), unit(lambda: make_activity(scene=scene, published=False))
+    assert organizer.post(f"/teams/{scene.team_id}/closing").status_code == 200
+    team = {"team_id": str(scene.team_id)}
+    answers = [
+        organizer.post("/activities", json=body_of(scene) | team),
+        organizer.patch(f"/activities/{draft.id}", json=team, version=1),
+    ]
+    assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(409, "team_closed")] * 2
+
+
+def activity_of_the_team(**values: Any) -> Any:
+    scene = values.pop("scene", None) or make_scene()
+    return make_activity(scene=scene, team_id=scene.team_id, **values)
+
+
+def test_a_shift_given_twice_is_a_slip(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    (shift,) = body_of(scene)["shifts"]
+    other = shift | {"capacity": 3}
+    organizer = client.as_(scene.organizer_id)
+    refused = organizer.post("/activities", json=body_of(scene, shifts=[shift, other, shift]))
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json["errors"]] == [("/shifts/2", "repeated")]
+    assert (
+        client.as_(scene.organizer_id).post("/activities", json=body_of(scene, shifts=[shift, other])).status_code
+        == 201
+    )
+
+
+def test_what_is_empty_or_ends_as_it_begins_is_told_so(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    (shift,) = body_of(scene)["shifts"]
+    body = body_of(scene, title=" ", shifts=[shift | {"ends_at": shift["starts_at"]}])
+    refused = client.as_(scene.organizer_id).post("/activities", json=body, headers={"Accept-Language": "zh-CN"})
+    assert {one["pointer"]: one["detail"] for one in refused.json["errors"]} == {
+        "/title": "不能为空。",
+        "/shifts/0/ends_at": "结束时间须晚于开始时间。",
+    }

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from tests.activities.factories import make_activity
-from tests.activities.test_endpoints import text_of
+from tests.activities.factories import make_activity, make_scene
+from tests.activities.test_endpoints import body_of, text_of
 from volunteer_api.core import clock
 
 
@@ -36,3 +36,21 @@ def test_the_last_shift(postgresql_client: Any, postgresql_unit: Any, race: Any)
     body = {name: moment.isoformat() for name, moment in one.items()}
     statuses = race(6, lambda _number: organizer.post(f"/activities/{made.id}/shifts", json=body).status_code)
     assert sorted(statuses) == [201] * 2 + [409] * 4
+
+
+def test_a_team_that_closes_while_it_plans_is_left_with_nothing(
+    postgresql_client: Any, postgresql_unit: Any, race: Any
+) -> None:
+    scene = postgresql_unit(make_scene)
+    organizer, team = postgresql_client.as_(scene.organizer_id), str(scene.team_id)
+    plan = body_of(scene) | {"team_id": team}
+
+    def act(number: int) -> Any:
+        if number == 2:
+            return organizer.post(f"/teams/{team}/closing")
+        return organizer.post("/activities", json=plan)
+
+    statuses = [answer.status_code for answer in race(6, act)]
+    closed, planned = statuses.pop(2), set(statuses)
+    # One after the other: either it closes, and the rest come too late, or something stands in the way.
+    assert (closed, planned) in ((200, {409}), (409, {201}))

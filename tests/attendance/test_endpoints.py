@@ -53,7 +53,9 @@ def test_from_presence_code_to_tally(app: Flask, client: Any, scene: Scene) -> N
     assert shown.status_code == 200
     assert shown.json["qr"].endswith(f"/c/s/{scene.shift.id}/{shown.json['code']}")
     assert shown.json["codes"][0]["code"] == shown.json["code"]
-    assert datetime.fromisoformat(shown.json["codes"][-1]["valid_until"]) >= scene.shift.ends_at
+    # Half an hour longer, for a queue at the end and a leader's phone without network.
+    last = datetime.fromisoformat(shown.json["codes"][-1]["valid_until"])
+    assert timedelta(0) <= last - scene.shift.ends_at - 30 * MINUTE < MINUTE
     phone = client.as_(scene.volunteer)
     # The phone was offline: it tapped 20 minutes ago.
     code = code_of(app, scene, clock.now() - 20 * MINUTE)

@@ -256,6 +256,21 @@ def test_absent_against_an_attendance_holds_it_and_shows_both(client: Any, unit:
     assert unit(lambda: take(scene, entry(scene.volunteer, "excused"))) == ["attended"]
 
 
+def test_who_is_marked_absent_without_an_attendance_hears_of_it(client: Any, unit: Any, scene: Scene) -> None:
+    """She can dispute only what she knows of. Once, and not where the same list says otherwise after all."""
+    absent, both = entry(scene.volunteer, "absent"), scene.unsigned
+    with clock.at(scene.shift.starts_at - HOUR):
+        unit(lambda: sign_ups.sign_up(shift_id=scene.shift.id, volunteer_id=both.id))
+    entries = [absent, entry(both, "absent"), entry(both, "excused")]
+    assert unit(lambda: take(scene, *entries))[0] == ("marked", True)
+    assert unit(lambda: take(scene, absent)) == [("marked", False)]
+    inbox = client.as_(scene.volunteer).get("/me/notifications", headers={"Accept-Language": "zh-CN"}).json["items"]
+    [item] = [one for one in inbox if one["kind"] == "attendance_marked_absent"]
+    assert item["body"] == f"“{scene.activity.title}”的负责人点名时登记您缺席。如您到过现场，可以申诉。"
+    assert item["values"]["shift_id"] == str(scene.shift.id)
+    assert unit(lambda: "attendance_marked_absent" in told(both)) is False
+
+
 def test_a_name_ticked_by_mistake(unit: Any, scene: Scene) -> None:
     assert unit(lambda: take(scene, entry(scene.volunteer))) == [("credited", True)]
     assert unit(lambda: take(scene, entry(scene.volunteer, "absent"))) == [("rejected", True)]

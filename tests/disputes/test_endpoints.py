@@ -91,7 +91,9 @@ def clock_today(unit: Unit) -> Any:
 def test_a_shift_with_nothing_recorded_needs_two_other_people(client: Any, unit: Unit, served: Served) -> None:
     scene, volunteer_id = served.scene, served.unknown_id
     made = filed(client, volunteer_id, shift_id=served.shift_id)
-    assert "dispute_to_confirm" in kinds(client, scene.leader_id)
+    asked = client.as_(scene.leader_id).get("/me/notifications").json["items"]
+    [about] = [one["values"]["person_id"] for one in asked if one["kind"] == "dispute_to_confirm"]
+    assert about == str(volunteer_id)
     assert refused(decide(client, scene.organizer_id, made)) == (409, "needs_confirmation")
     too_long = post(client, scene.leader_id, made, "confirmation", minutes=SHIFT_MINUTES + 1, text="在场")
     assert (*refused(too_long), too_long.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)

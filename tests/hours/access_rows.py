@@ -26,6 +26,7 @@ from volunteer_api.hours import backfills, service
 from volunteer_api.hours.models import Backfill
 
 READS_TALLY_OF_TEAM = Rule("the team's members, and whoever reads attendances there", "member", insider=PASSES)
+READS_RECORDS_OF_TEAM = Rule("the team's leaders, and whoever reads attendances there", "leader", insider=PASSES)
 READS_TALLY = Rule("whoever reads attendances there", "organizer", insider=PASSES)
 # Who leads the activity has no say over hours, but knows of it.
 RECORDED = Rule("only who recorded it; the organizers see that it is there", "leader")
@@ -100,6 +101,9 @@ ROWS: dict[str, Entry] = {
         lambda world: Call(query={"organization_id": str(world.office.id)})
     ),
     "GET /service-records · of a station": READS_STOCK(lambda world: Call(query={"station_id": str(world.station.id)})),
+    "GET /service-records · of a team": READS_RECORDS_OF_TEAM(
+        lambda world: Call(query={"team_id": str(world.team.id)})
+    ),
     "POST /service-records": LEADS_ACTIVITY(new_backfill),
     "POST /service-records · of a duty": MANAGES_STATION(new_duty),
     # Each line of it is judged for itself, and answered for itself.

@@ -234,6 +234,20 @@ def test_long_days_need_a_reason_and_very_long_ones_two_organizers(client: Any, 
     assert post(client, second, f"/service-records/{made['id']}/approval", approval)[0] == 200
 
 
+def test_a_slip_in_one_line_costs_no_other(client: Any, scene: Scene) -> None:
+    people = [make_volunteer() for _ in range(2)]
+    records = [
+        line(scene, volunteer_id=str(people[0].id), reason=""),
+        line(scene, volunteer_id=str(people[1].id)),
+        line(scene, volunteer_id=None, minutes=None),
+    ]
+    status, answer = post(client, scene.leader, "/service-records/batch", {"records": records})
+    assert (status, [one["status"] for one in answer["results"]]) == (200, [422, 201, 422])
+    refusal = answer["results"][0]["refusal"]
+    assert refusal["code"] == "invalid_payload"
+    assert [(one["pointer"], one["code"]) for one in refusal["errors"]] == [("/reason", "min_length")]
+
+
 def test_thirty_people_in_one_call(client: Any, unit: Unit, scene: Scene, statements: Callable[[], Any]) -> None:
     people = [make_volunteer() for _ in range(30)]
     records = [line(scene, volunteer_id=str(person.id)) for person in people]
@@ -248,7 +262,8 @@ def test_thirty_people_in_one_call(client: Any, unit: Unit, scene: Scene, statem
     assert answer["results"][8]["refusal"]["service_record_id"] == answer["results"][6]["service_record_id"]
     assert [one["index"] for one in answer["results"]] == list(range(30))
     assert unit(lambda: db.session.query(Backfill).count()) == 27
-    assert post(client, scene.leader, "/service-records/batch", {"records": []})[0] == 422
+    for what, records in (("empty", []), ("unknown", [line(scene) | {"why": "?"}])):
+        assert post(client, scene.leader, "/service-records/batch", {"records": records})[0] == 422, what
     with statements() as seen:
         few = client.as_(scene.leader).get(f"/service-records?activity_id={scene.activity.id}&state=pending&limit=5")
     with statements() as more:

@@ -6,10 +6,11 @@ from uuid import uuid4
 import pytest
 
 from tests.factories import make_volunteer
+from volunteer_api.core import texts
 from volunteer_api.notifications import queries, service
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.templates import TEMPLATES, group_of
+from volunteer_api.notifications.templates import TEMPLATES, group_of, render
 
 
 def notify(volunteer, key="a", kind="membership_accepted", values=None):
@@ -68,6 +69,29 @@ def test_every_kind_says_something():
         "signed_in_elsewhere",
         "token_reused",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("未参加", "“清洁湛河”的到岗未被认定：未参加。如有异议，"),
+        ("点名时登记为缺席。", "“清洁湛河”的到岗未被认定：点名时登记为缺席。如有异议，"),
+        ("真的在吗？ ", "“清洁湛河”的到岗未被认定：真的在吗？如有异议，"),
+    ],
+)
+def test_a_reason_ends_once_before_the_next_sentence(reason, told):
+    with texts.speaking("zh-CN"):
+        _, body = render("attendance_rejected", {"activity": "清洁湛河", "reason": reason})
+    assert body.startswith(told)
+
+
+def test_without_a_reason_there_is_no_colon():
+    with texts.speaking("zh-CN"):
+        bodies = [render(kind, {"activity": "清洁湛河"})[1] for kind in ("sign_up_rejected", "activity_canceled")]
+        # Of a release before this one.
+        _, lost = render("sign_up_place_lost", {"activity": "清洁湛河"})
+    assert bodies == ["“清洁湛河”负责人未同意您参加。", "清洁湛河已取消。"]
+    assert "再次接受邀请可查看缺少什么" in lost
 
 
 def test_every_kind_has_its_group_and_no_group_is_empty():

@@ -105,6 +105,8 @@ def test_an_activity_that_becomes_hazardous(client: Any, unit: Any) -> None:
     assert [row(unit, one).state for one in (mine, theirs, next_one)] == ["invited", "confirmed", "waitlisted"]
     heard = [kinds(client, one)[0] for one in (bare, covered, waits)]
     assert heard == ["sign_up_place_lost", "demands_changed", "demands_changed"]
+    told = client.as_(bare).get("/me/notifications", headers={"Accept-Language": "zh-CN"}).json["items"][0]["body"]
+    assert "所需的条件已不具备：当天有效的保险。名额已取消" in told
     assert change(client, made, f"/activities/{made.id}", hazardous=False)["places_lost"] == 0
     assert row(unit, next_one).state == "confirmed"
     # There is no place left: to say yes is to wait.

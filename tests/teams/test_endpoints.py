@@ -66,7 +66,7 @@ class TestFoundATeam:
         assert client.as_(leader).get("/me/grants").json["items"] == []
         (asked,) = client.as_(leader).get("/me/memberships").json["items"]
         assert (asked["role"], asked["state"]) == ("leader", "invited")
-        assert client.as_(leader).get("/me/notifications").json["items"][0]["kind"] == "membership_invited"
+        assert client.as_(leader).get("/me/notifications").json["items"][0]["kind"] == "team_role_offered"
         assert client.as_(leader).post(f"/memberships/{asked['id']}/acceptance").status_code == 200
         members = client.as_(leader).get(path).json["items"]
         assert [(one["volunteer"]["id"], one["role"], one["state"]) for one in members] == [

@@ -225,9 +225,12 @@ class TestLeadership:
         handed = client.as_(leader).post(f"/memberships/{membership.id}/leadership")
         assert (handed.status_code, handed.json["role"]) == (200, "leader")
         assert own_membership(client, leader)["role"] == "member"
-        for person in (leader, successor):
-            heard = client.as_(person).get("/me/notifications").json["items"]
-            assert [(item["kind"], item["values"]["name"]) for item in heard] == [("leadership_changed", "李阿姨")]
+        for person, told in (
+            (leader, ("leadership_changed", "李阿姨", None)),
+            (successor, ("team_role_changed", None, "leader")),
+        ):
+            (item,) = client.as_(person).get("/me/notifications").json["items"]
+            assert (item["kind"], item["values"].get("name"), item["values"].get("team_role")) == told
         assert leadership(unit) == [(leader.id, "member"), (successor.id, "leader")]
 
     def test_refusals(self, client: ApiClient, team: Team, leader: Volunteer) -> None:
@@ -326,11 +329,16 @@ class TestTheLog:
 
         def heard(person: Volunteer) -> list[tuple[str, str]]:
             items = client.as_(person).get("/me/notifications").json["items"]
-            return [(item["kind"], item["values"]["name"]) for item in reversed(items)]
+            told = [(item["kind"], item["values"]) for item in reversed(items)]
+            return [(kind, values.get("name") or values["team_role"]) for kind, values in told]
 
-        moves = [("deputy_named", "李阿姨"), ("lead_ended", "李阿姨")]
-        assert heard(named) == moves
-        assert heard(leader) == [*moves, ("deputy_named", "王大爷"), ("lead_ended", "王大爷")]
+        assert heard(named) == [("team_role_changed", "deputy"), ("team_role_changed", "member")]
+        assert heard(leader) == [
+            ("deputy_named", "李阿姨"),
+            ("lead_ended", "李阿姨"),
+            ("deputy_named", "王大爷"),
+            ("member_left", "王大爷"),
+        ]
         assert heard(invited) == []
 
     def test_a_member_who_leaves_changes_no_lead(self, client: ApiClient, unit: Unit, team: Team) -> None:

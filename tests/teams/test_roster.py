@@ -130,11 +130,11 @@ class TestExport:
         sheet = load_workbook(BytesIO(answer.data)).worksheets[0]
         today = unit(clock.today).isoformat()
         assert [[cell.value for cell in row] for row in sheet.iter_rows()][:1] == [
-            ["姓名", "志愿者编号", "手机", "角色", "状态", "入队日期"]
+            ["姓名", "志愿者编号", "手机", "角色", "状态", "入队日期", "离队日期", "服务分钟（累计）"]
         ]
         assert [[cell.value for cell in row] for row in sheet.iter_rows(min_row=3)] == [
-            ["=cmd|'/c calc'!A1", aunt.volunteer_number, "138****0001", "队员", "在队", today],
-            [None, None, "137****0009", "队员", "已邀请", None],
+            ["=cmd|'/c calc'!A1", aunt.volunteer_number, "138****0001", "队员", "在队", today, None, 0],
+            [None, None, "137****0009", "队员", "已邀请", None, None, None],
         ]
         assert (sheet["A3"].data_type, bool(sheet["A3"].quotePrefix), sheet.freeze_panes) == ("s", True, "A2")
         (kept,) = entries(unit, "data_exported")

@@ -209,6 +209,7 @@ MEMBERS = {
     "recorded": "由我录入",
     "recorded_at": "录入时间",
     "recorder_id": "录入人编号",
+    "rejection_reason": "未同意的原因",
     "replied_at": "回复时间",
     "reply": "回复",
     "request_id": "请求编号",

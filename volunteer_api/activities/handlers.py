@@ -7,13 +7,17 @@ from sqlalchemy import select
 
 from volunteer_api.activities import search_text
 from volunteer_api.activities.models import Activity, ActivityLeader
+from volunteer_api.activities.problems import TeamHasActivities
 from volunteer_api.activities.shifts import OVER
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationRenamed
 from volunteer_api.organizations.problems import OrganizationNotEmpty
-from volunteer_api.teams.events import TeamRenamed
+from volunteer_api.teams.events import TeamClosing, TeamRenamed
+
+# As many as a leader goes through before she asks again.
+MOST_LISTED = 100
 
 
 @on(OrganizationClosing)
@@ -27,6 +31,20 @@ def refuse_while_activities_run(event: OrganizationClosing) -> None:
     ).first()
     if running is not None:
         raise OrganizationNotEmpty(name=running.title, members={"what": "activities", "id": str(running.id)})
+
+
+@on(TeamClosing)
+def refuse_while_the_team_has_activities(event: TeamClosing) -> None:
+    """As for an organization: nobody would be left who leads them. Raises TeamHasActivities, which lists them."""
+    running = db.session.execute(
+        select(Activity.id, Activity.title, Activity.state)
+        .where(Activity.team_id == event.team_id, Activity.state.not_in(OVER))
+        .order_by(Activity.id)
+        .limit(MOST_LISTED)
+    ).all()
+    if running:
+        listed = [{"id": str(one.id), "title": one.title, "state": one.state} for one in running]
+        raise TeamHasActivities(count=len(running), name=running[0].title, members={"activities": listed})
 
 
 @on(OrganizationRenamed)

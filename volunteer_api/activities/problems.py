@@ -87,6 +87,13 @@ class TemplateExists(Conflict):
     detail = "The organization already has the template %(name)s."
 
 
+class TeamHasActivities(Conflict):
+    """Its body lists the `activities` ({id, title, state}) that stand in the way, a hundred at most."""
+
+    title = "The team still has activities to come or under way."
+    detail = "The team still has %(count)s activities, like %(name)s; complete or cancel them first."
+
+
 class TooManyShifts(Conflict):
     title = "The activity has too many shifts."
     detail = "An activity has at most %(maximum)s shifts."

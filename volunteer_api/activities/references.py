@@ -20,6 +20,7 @@ from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.qualifications.models import Training
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
+from volunteer_api.teams.service import require_open
 
 Owned = type[Team] | type[Station] | type[Campaign] | type[Training]
 OF_ONE_BRANCH: dict[str, Owned] = {"team_id": Team, "station_id": Station, "campaign_id": Campaign}
@@ -31,7 +32,10 @@ UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor b
 
 
 def require_known(organization_id: UUID, references: Mapping[str, Any]) -> None:
-    """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch."""
+    """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch.
+
+    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead.
+    """
     faults: dict[str, list[Fault]] = {}
     named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
     for name in sorted(set(named) - on_one_branch(organization_id, named)):
@@ -48,6 +52,8 @@ def require_known(organization_id: UUID, references: Mapping[str, Any]) -> None:
         faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
     if faults:
         raise InvalidPayload(error_list(faults))
+    if "team_id" in named:
+        require_open(named["team_id"])
 
 
 def on_one_branch(organization_id: UUID, named: Mapping[str, UUID | None]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
@@ -19,6 +19,7 @@ from volunteer_api.core.schema import (
     Count,
     CountParameter,
     Day,
+    Fault,
     Flag,
     FlagParameter,
     Id,
@@ -133,6 +134,14 @@ class ActivityCreate(Schema):
     def one_way(self, data: dict[str, Any], **_options: Any) -> None:
         if ("shifts" in data) == ("recurrence" in data):
             raise fault("shifts_or_recurrence", "Give either shifts or recurrence.", "shifts")
+
+    @validates_schema
+    def each_shift_once(self, data: dict[str, Any], **_options: Any) -> None:
+        """A slip of the finger would need, and count, twice as many people."""
+        given = data.get("shifts", [])
+        twice = {place: [Fault("repeated")] for place, shift in enumerate(given) if shift in given[:place]}
+        if twice:
+            raise ValidationError({"shifts": twice})
 
     @validates_schema
     def possible(self, data: dict[str, Any], **_options: Any) -> None:

@@ -48,7 +48,7 @@ class _ShiftTimes(Schema):
         ends_at: datetime | None = data.get("ends_at")
         if starts_at is not None and ends_at is not None:
             if starts_at >= ends_at:
-                raise fault("ends_before_it_starts", "It ends before it starts.", "ends_at")
+                raise fault("ends_before_it_starts", "It must end after it starts.", "ends_at")
             if ends_at - starts_at > LONGEST_SHIFT:
                 raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
         if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:

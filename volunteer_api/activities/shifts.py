@@ -283,7 +283,7 @@ def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime)
 def _require_sense(shift: Shift, parts: Sequence[ShiftRole | Mapping[str, Any]]) -> None:
     """What the schema can't see of a change that names only some members."""
     if shift.starts_at >= shift.ends_at:
-        raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It ends before it starts.")]}))
+        raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It must end after it starts.")]}))
     if shift.ends_at - shift.starts_at > LONGEST_SHIFT:
         raise InvalidPayload(error_list({"ends_at": [Fault("too_long", "A shift is at most 24 hours long.")]}))
     if shift.capacity is not None and shift.capacity < shift.confirmed_count:

@@ -136,7 +136,7 @@ class RollCallAhead(Conflict):
 
 
 class TimeIsOver(Conflict):
-    title = "The time for this is over; an organizer can record the hours afterwards."
+    title = "The time for this is over; who leads can record the hours afterwards, and an organizer approves them."
 
 
 class NotDuringShift(Conflict):

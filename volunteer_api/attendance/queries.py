@@ -347,8 +347,9 @@ def _reaches(attendance: Any, moment: Any, *or_else: ColumnElement[bool]) -> Col
     )
 
 
-def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool]]:
-    """What a check-out looks at beside a check-in: who leads the activity, and whether she was marked absent."""
+def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool], Label[datetime]]:
+    """What a check-out looks at beside a check-in: who leads the activity, whether she was marked absent, and when she
+    signed up."""
     leader_id = (
         select(ActivityLeader.volunteer_id)
         .where(ActivityLeader.activity_id == Activity.id)
@@ -361,7 +362,11 @@ def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool]]:
         RollCallMark.volunteer_id == volunteer_id,
         RollCallMark.status == RollCallStatus.ABSENT,
     )
-    return leader_id.label("leader_id"), marked_absent.label("marked_absent")
+    return (
+        leader_id.label("leader_id"),
+        marked_absent.label("marked_absent"),
+        SignUp.created_at.label("signed_up_at"),
+    )
 
 
 def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[bool]]:

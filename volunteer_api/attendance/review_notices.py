@@ -11,20 +11,20 @@ from volunteer_api.notifications.templates import register
 REJECTED = register(
     "attendance_rejected",
     "Your attendance was not counted",
-    "%(activity)s was not counted: %(reason)s If you see it differently, open the attendance and dispute it.",
+    "%(activity)s was not counted: %(reason_sentence)s If you see it differently, open the attendance and dispute it.",
     Group.HOURS,
 )
 REVIEWED = register(
     "attendance_reviewed",
     "Your attendance was reviewed",
-    "%(minutes)s minutes count for %(activity)s: %(reason)s If you see it differently, open the attendance and "
-    "dispute it.",
+    "%(minutes)s minutes count for %(activity)s: %(reason_sentence)s If you see it differently, open the attendance "
+    "and dispute it.",
     Group.HOURS,
 )
 MARKED_ABSENT = register(
     "attendance_marked_absent",
     "You were marked absent",
-    "A leader of %(activity)s marked you absent. Your attendance waits for a review; you can dispute it.",
+    "A leader of %(activity)s marked you absent. If you were there, you can dispute it.",
     Group.HOURS,
 )
 HELD = register(
@@ -101,6 +101,12 @@ def tell_leader(kind: str, leader_id: UUID, *, activity: str, about: UUID, once:
         values={"activity": activity, "about_id": str(about), **values},
         dedup_key=":".join(part for part in (kind, str(about), str(leader_id), once) if part),
     )
+
+
+def absence(volunteer_id: UUID, sign_up_id: UUID, here: Scene, *, once: str) -> Notice:
+    """What somebody hears who is marked absent of a shift at which she gave no sign of herself."""
+    values = {"activity": title(here), "shift_id": str(here.target_id)}
+    return Notice(volunteer_id, MARKED_ABSENT, values, f"{MARKED_ABSENT}:{sign_up_id}:{once}")
 
 
 def title(here: Scene) -> str:

@@ -3,13 +3,12 @@
 from enum import StrEnum
 from typing import Any
 
-import marshmallow
 from marshmallow import validates_schema
 
 from volunteer_api.attendance.models import Decision, Grade, Reason, RollCallStatus, ScanKind
 from volunteer_api.attendance.schemas import AttendanceRead, PersonName, Reasons, Remarks
-from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import (
+    ByItself,
     Choice,
     Count,
     Day,
@@ -25,7 +24,6 @@ from volunteer_api.core.schema import (
     Phone,
     Schema,
     Text,
-    error_list,
     fault,
 )
 from volunteer_api.sign_ups.models import SignUpState
@@ -33,22 +31,6 @@ from volunteer_api.sign_ups.models import SignUpState
 MOST_REVIEWS = 100
 MOST_ENTRIES = 200
 DAY_MINUTES = 1440
-
-
-class ByItself(Nested):
-    """An item of a list that is judged by itself: its faults stand in its place, and cost no other item anything.
-
-    Members that nobody knows are not typed by a person: they are the phone's fault, and the whole request's.
-    """
-
-    def deserialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
-        try:
-            return super().deserialize(value, *arguments, **options)
-        except marshmallow.ValidationError as error:
-            faults = error_list(error.messages)
-            if any(one["code"] == "unknown" for one in faults):
-                raise
-            return InvalidPayload(faults)
 
 
 class WaitingState(StrEnum):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import LATEST_WORD, Shift
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import roll_call_queries as queries
 from volunteer_api.attendance import strengthening
@@ -38,7 +38,9 @@ from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
 from volunteer_api.hours import service as hours
+from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteers
 
@@ -67,19 +69,25 @@ class Call:
     by: UUID
     now: datetime
     taken_at: datetime
-    absent: set[UUID] = field(default_factory=set)
+    # Sign-ups, and whose they are.
+    absent: dict[UUID, UUID] = field(default_factory=dict)
     excused: set[UUID] = field(default_factory=set)
 
     @property
     def opens_at(self) -> datetime:
         return self.shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
 
+    def has_absent(self, sign_up: SignUp) -> bool:
+        """Whether she counts as absent, as was recorded or as an entry before says."""
+        return sign_up.absent_at is not None or sign_up.id in self.absent
+
     def scene_of(self, person: Person, arrived_at: datetime | None = None) -> Scene:
         """What the person's attendance is judged by; nobody was expected who signed up long after she arrived."""
         sign_up = person.sign_up
-        team_id = sign_up.team_id if sign_up is not None else None
-        expected = sign_up is not None and (arrived_at is None or sign_up.created_at <= arrived_at + LATEST_WORD)
-        return replace(self.here, expected=expected, team_id=team_id)
+        if sign_up is None:
+            return replace(self.here, expected=False, team_id=None)
+        here = replace(self.here, expected=True, team_id=sign_up.team_id, signed_up_at=sign_up.created_at)
+        return here if arrived_at is None else replace(here, expected=here.expected_from(arrived_at))
 
 
 def take(
@@ -225,7 +233,7 @@ def _mark_present(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
         changed = strengthening.strengthen(
             call, person, attendance, entry.get("arrived_at"), entry.get("left_at"), left_at
         )
-    if person.sign_up is not None and person.sign_up.absent_at is not None:
+    if person.sign_up is not None and call.has_absent(person.sign_up):
         call.excused.add(person.sign_up.id)
         changed = True
     return changed
@@ -267,7 +275,7 @@ def _excuse(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:
         raise Attended(attendance)
     if person.sign_up is None:
         raise NotExpected()
-    if person.sign_up.absent_at is None:
+    if not call.has_absent(person.sign_up):
         return False
     call.excused.add(person.sign_up.id)
     return True
@@ -302,15 +310,17 @@ def _record_absence(call: Call, person: Person) -> bool:
         raise NotExpected()
     if person.sign_up.absent_at is not None:
         return False
-    call.absent.add(person.sign_up.id)
+    call.absent[person.sign_up.id] = person.id
     return True
 
 
 def _record_absences(call: Call) -> None:
-    if call.absent:
-        sign_ups.record_absences(call.absent - call.excused, absent=True)
+    absent, once = call.absent.keys() - call.excused, call.now.isoformat()
+    if absent:
+        sign_ups.record_absences(absent, absent=True)
+        notify_all([notices.absence(call.absent[one], one, call.here, once=once) for one in sorted(absent)])
     if call.excused:
-        sign_ups.record_absences(call.excused - call.absent, absent=False)
+        sign_ups.record_absences(call.excused - call.absent.keys(), absent=False)
 
 
 def _note(call: Call, person: Person, entry: Mapping[str, Any]) -> bool:

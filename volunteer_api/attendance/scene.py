@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import LATEST_WORD, Activity, Shift
 from volunteer_api.activities.queries import place_of
 from volunteer_api.attendance import queries
 from volunteer_api.attendance.grading import Fence
@@ -42,6 +42,14 @@ class Scene:
     leader_id: UUID | None
     # Whether the last roll-call of the shift said that the volunteer was not there.
     marked_absent: bool = False
+    # Since when there is the sign-up that is confirmed now, where the reader asks for it.
+    signed_up_at: datetime | None = None
+
+    def expected_from(self, arrived_at: datetime) -> bool:
+        """Whether a shift expected who arrived then: a sign-up counts that came no long time after, or was confirmed
+        after.
+        """
+        return self.signed_up_at is not None and self.signed_up_at <= arrived_at + LATEST_WORD
 
     @property
     def needs_sign_up(self) -> bool:
@@ -101,6 +109,7 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
         marked_absent=bool(getattr(row, "marked_absent", False)),
+        signed_up_at=getattr(row, "signed_up_at", None),
     )
 
 

@@ -11,7 +11,7 @@ kept with the attendance once there is more than one, and what it is follows fro
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,8 @@ import orjson
 
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told
-from volunteer_api.attendance.models import Attendance, Grade, Reason, ScanKind
+from volunteer_api.attendance.models import Attendance, Grade, Reason, Remark, ScanKind
+from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import in_order
 from volunteer_api.core.geo import Place
 from volunteer_api.core.settings import rules
@@ -148,6 +149,36 @@ def keep(attendance: Attendance, tap: Tap, known: Sequence[Tap]) -> bool:
     others = [one for one in attendance.taps or () if one["end"] != tap.end]
     attendance.taps = [*others, *(one.kept() for one in (*known, tap))]
     return True
+
+
+def expect(attendance: Attendance, here: Scene) -> None:
+    """Judge the check-ins as those of somebody who was expected, where she was: her place may have become hers since.
+
+    What else was judged of them stays.
+    """
+    several = attendance.taps or ()
+    if any(one["end"] == ScanKind.CHECK_IN for one in several):
+        attendance.taps = [_expected(_read(one), here).kept() for one in several]
+        return
+    (tap,) = _single(attendance, ScanKind.CHECK_IN)
+    expected = _expected(tap, here)
+    if expected is not tap:
+        begin_with(attendance, expected)
+
+
+def _expected(tap: Tap, here: Scene) -> Tap:
+    if tap.end != ScanKind.CHECK_IN or Reason.NOT_SIGNED_UP not in tap.reasons or not here.expected_from(tap.at):
+        return tap
+    gone, grade = {Reason.NOT_SIGNED_UP.value}, tap.grade
+    if Remark.PLACE_NOT_EXPECTED in tap.remarks and grade is Grade.WEAK:
+        # It lay inside the fence, and nothing but the sign-up was missing.
+        gone, grade = gone | {Reason.WEAK_EVIDENCE.value}, Grade.MEDIUM
+    return replace(
+        tap,
+        grade=grade,
+        reasons=[one for one in tap.reasons if one not in gone],
+        remarks=[one for one in tap.remarks if one != Remark.PLACE_NOT_EXPECTED],
+    )
 
 
 def arrange(attendance: Attendance) -> None:

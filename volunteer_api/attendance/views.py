@@ -22,6 +22,9 @@ from volunteer_api.stations.models import Station
 from volunteer_api.stations.opening import spell_at
 from volunteer_api.stations.views import schedule_of
 
+# How long after its end people still stand in line with a phone to check out.
+LEAVING = timedelta(minutes=30)
+
 
 @dataclass(frozen=True)
 class ShownCodes:
@@ -47,9 +50,9 @@ class FullTally:
 
 
 def codes_of_shift(shift: Shift) -> ShownCodes:
-    """The presence codes of a shift from now, or from when check-in opens, to its end."""
+    """The presence codes of a shift from now, or from when check-in opens, until all who queue have checked out."""
     opens_at = shift.starts_at - timedelta(minutes=rules().check_in_opens_minutes)
-    return _codes_to_show(shift.id, CodeKind.SHIFT, opens_at, shift.ends_at)
+    return _codes_to_show(shift.id, CodeKind.SHIFT, opens_at, shift.ends_at + LEAVING)
 
 
 def codes_of_station(station: Station) -> ShownCodes:

@@ -16,6 +16,7 @@ from marshmallow import RAISE, fields, post_load, validate, validates_schema
 
 from volunteer_api.core import clock, geo, texts
 from volunteer_api.core.paging import MAX_LIMIT
+from volunteer_api.core.problems import InvalidPayload
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 DAY_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -59,6 +60,8 @@ MESSAGES = {
     "not_list": "This is not a list.",
     "repeated": "This is given more than once.",
 }
+# Of what may not be shorter than 1.
+EMPTY = "This must not be empty."
 
 
 class Fault(str):
@@ -127,6 +130,8 @@ class _Strict(fields.Field[Any]):
 
     def make_error(self, key: str, **values: Any) -> marshmallow.ValidationError:
         code = {"validator_failed": "type", "invalid": "type"}.get(key, key)
+        if code == "min_length" and values["min"] == 1:
+            return marshmallow.ValidationError(Fault(code, EMPTY))
         return marshmallow.ValidationError(Fault(code if code in MESSAGES else "type", **values))
 
 
@@ -316,6 +321,22 @@ class Choice(_Strict, fields.String):
 
 class Nested(_Strict, fields.Nested):
     """Another schema's object."""
+
+
+class ByItself(Nested):
+    """An item of a list that is judged by itself: its faults stand in its place, and cost no other item anything.
+
+    Members that nobody knows are not typed by a person: they are the phone's fault, and the whole request's.
+    """
+
+    def deserialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().deserialize(value, *arguments, **options)
+        except marshmallow.ValidationError as error:
+            faults = error_list(error.messages)
+            if any(one["code"] == "unknown" for one in faults):
+                raise
+            return InvalidPayload(faults)
 
 
 class ListOf(_Strict, fields.List[Any]):

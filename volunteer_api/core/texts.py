@@ -61,6 +61,14 @@ def in_all_languages(source: str) -> list[str]:
     return [_catalog(tag).gettext(source) for tag in LANGUAGES]
 
 
+def as_sentence(text: str) -> str:
+    """A text that somebody gave, with a stop at its end for the next sentence."""
+    text = text.rstrip()
+    if text.endswith(("。", "！", "？", ".", "!", "?", "…")):
+        return text
+    return text + ("。" if language().startswith("zh") else ".")
+
+
 def sentences(*told: str) -> str:
     """Sentences in the request's language as one text: Chinese has no space between them."""
     return ("" if language().startswith("zh") else " ").join(told)

@@ -45,7 +45,7 @@ ANSWERED = register("dispute_answered", "A question was answered", "Of the dispu
 TO_CONFIRM = register(
     "dispute_to_confirm",
     "Was somebody there?",
-    "A volunteer says that %(content)s was not recorded. Confirm it or not.",
+    "%(name)s disputes what is recorded of %(content)s. Say whether they were there.",
     Group.DISPUTES,
 )
 DUE = register(
@@ -69,7 +69,8 @@ def ask_to_confirm(dispute: Dispute, witness_ids: list[UUID]) -> None:
     """Ask those who can say it whether the volunteer was there."""
     for volunteer_id in witness_ids:
         if volunteer_id != dispute.volunteer_id:
-            _send(TO_CONFIRM, dispute, volunteer_id, once=f"{dispute.id}:{volunteer_id}")
+            about, once = str(dispute.volunteer_id), f"{dispute.id}:{volunteer_id}"
+            _send(TO_CONFIRM, dispute, volunteer_id, once=once, person_id=about)
 
 
 def _send(kind: str, dispute: Dispute, volunteer_id: UUID, *, once: str, **values: str) -> None:

@@ -14,7 +14,7 @@ from volunteer_api.organizations.access import Permission, load_organization, re
 from volunteer_api.organizations.models import Organization
 from volunteer_api.stations.access import load_station, require_at
 from volunteer_api.stations.models import Station
-from volunteer_api.teams.access import belongs, load_team
+from volunteer_api.teams.access import belongs, leads, load_team
 from volunteer_api.teams.models import Team
 
 
@@ -101,10 +101,13 @@ def station_to_record(principal: Principal, station_id: UUID) -> Station:
 
 def require_reading(principal: Principal, query: Mapping[str, Any]) -> None:
     """Let pass who reads the records that the filters name: of an activity that she leads, of a station that she
-    manages, of an organization over which she has attendance.read; without these filters, of all of the latter kind.
+    manages, of an organization over which she has attendance.read, of a team that she leads or of which she has that;
+    without these filters, of all of an organization of hers.
 
     Raises Forbidden (403), NotFound (404).
     """
+    if "team_id" in query and leads(principal.volunteer_id, query["team_id"]):
+        return
     activity = db.session.get(Activity, query["activity_id"]) if "activity_id" in query else None
     if "activity_id" in query:
         if activity is None:
@@ -116,8 +119,19 @@ def require_reading(principal: Principal, query: Mapping[str, Any]) -> None:
         require_at(principal, Permission.STOCK_READ, load_station(query["station_id"]))
     elif "organization_id" in query:
         require(principal, Permission.ATTENDANCE_READ, organization_id=query["organization_id"])
+    elif "team_id" in query:
+        _require_above(principal, load_team(query["team_id"]))
     else:
         require_anywhere(principal, Permission.ATTENDANCE_READ)
+
+
+def _require_above(principal: Principal, team: Team) -> None:
+    try:
+        require(principal, Permission.ATTENDANCE_READ, organization_id=team.organization_id)
+    except NotFound:
+        if belongs(principal.volunteer_id, team.id):
+            raise Forbidden() from None
+        raise
 
 
 def _require_review(principal: Principal, about: Backfill | ServiceRecord) -> None:

@@ -109,8 +109,9 @@ def record(*, by: Principal, **given: Any) -> Backfill:
     return backfill
 
 
-def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> list[Result]:
-    """Record the hours of many, with a result for each, in the order given; what is refused stops no other.
+def record_several(*, by: Principal, records: Sequence[Mapping[str, Any] | Problem]) -> list[Result]:
+    """Record the hours of many, with a result for each, in the order given; what is refused, or was already, stops no
+    other.
 
     All volunteers are held first, in the order of their ids: two such calls never lock each other out. Where they name
     more strangers by phone than may be looked up now, it raises TooManyRequests (429), or TooManyStrangers (409) of a
@@ -118,11 +119,14 @@ def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> li
     """
     found: list[Asked | Problem] = []
     for given in records:
+        if isinstance(given, Problem):
+            found.append(given)
+            continue
         try:
             found.append(_asked(by, given))
         except TooManyRequests as later:
             # No outcome that a line could have: the same call is made once more, later, or in parts.
-            if sum("phone" in one for one in records) > MOST_STRANGERS:
+            if sum(not isinstance(one, Problem) and "phone" in one for one in records) > MOST_STRANGERS:
                 raise TooManyStrangers(most=MOST_STRANGERS) from later
             raise
         except Problem as refusal:
@@ -130,8 +134,8 @@ def record_several(*, by: Principal, records: Sequence[Mapping[str, Any]]) -> li
     lock_volunteers({one.volunteer_id for one in found if not isinstance(one, Problem)})
     results, recorded = [], []
     for given, one in zip(records, found, strict=True):
-        if isinstance(one, Problem):
-            results.append(Result(None, one))
+        if isinstance(one, Problem) or isinstance(given, Problem):
+            results.append(Result(None, one if isinstance(one, Problem) else None))
             continue
         try:
             backfill = _record(by, one, given)

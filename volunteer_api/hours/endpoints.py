@@ -58,7 +58,7 @@ def list_my_service_records(principal: Principal, query: dict[str, Any]) -> Page
     audits=True,
 )
 def list_service_records(principal: Principal, query: dict[str, Any]) -> Page:
-    """List records of an organization, an activity or a station, for who answers for it; each reading is audited."""
+    """List records of an organization, an activity, a station or a team, for who answers for it; it is audited."""
     access.require_reading(principal, query)
     return listing.records(query, reader_id=principal.volunteer_id)
 

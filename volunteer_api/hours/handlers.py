@@ -1,5 +1,6 @@
 """What the hours ledger hears of erasure, and holds about a person. It only grows, and names people by id alone."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,11 @@ from volunteer_api.activities.events import CampaignChanging
 from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
+from volunteer_api.core.periods import Period
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.hours import queries
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
+from volunteer_api.teams.roster import counted_of_members
 
 
 @on(VolunteerErased)
@@ -30,6 +34,12 @@ def forget_pending(event: VolunteerErased) -> None:
         db.session.execute(
             about_her.where(words.is_not(None)).values({words: ""}).execution_options(synchronize_session=False)
         )
+
+
+@counted_of_members("服务分钟")
+def minutes_for_team(team_id: UUID, period: Period) -> Mapping[UUID, int]:
+    """What each served for the team, as the ledger has it; her other hours are none of its business."""
+    return {row[0]: row[1] for row in db.session.execute(queries.minutes_for_team(team_id, period))}
 
 
 @on(CampaignChanging)

@@ -27,6 +27,7 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
+from volunteer_api.teams.queries import team_ids_led_by
 
 # States of which the ledger holds nothing.
 OUTSIDE_OF_THE_LEDGER = (RecordState.PENDING, RecordState.REJECTED)
@@ -124,8 +125,9 @@ def _records() -> Rows:
 
 
 def _backfills(reader_id: UUID) -> Rows:
-    """What the ledger does not hold. Whom nobody knows there is named only to those who decide: a leader who has a
-    stranger's number must not learn by it who she is."""
+    """What the ledger does not hold. Whom nobody knows there is named only to those who decide, or who lead the team
+    that it is for: a leader who has a stranger's number must not learn by it who she is."""
+    leads = Backfill.team_id.in_(team_ids_led_by(reader_id))
     decides = Backfill.organization_id.in_(permitted_organization_ids(reader_id, Permission.HOURS_REVIEW))
     missing = ("attendance_id", "leader_id", "reverses_id", "follows_id", "recorded_at")
     return (
@@ -136,7 +138,7 @@ def _backfills(reader_id: UUID) -> Rows:
             func.coalesce(Activity.place_name, Station.address).label("place_name"),
             Backfill.decided_by.label("approver_id"),
             *(null().label(name) for name in missing),
-            or_(queries.is_known_of_backfill(), decides & (Backfill.recorder_id != reader_id)).label("is_named"),
+            or_(queries.is_known_of_backfill(), leads, decides & (Backfill.recorder_id != reader_id)).label("is_named"),
             *_names(leader=False),
         )
         .join(Volunteer, Volunteer.id == Backfill.volunteer_id)
@@ -164,7 +166,7 @@ def _names(*, leader: bool = True) -> list[Any]:
 def _filters(model: Table, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [
         getattr(model, name) == query[name]
-        for name in ("volunteer_id", "activity_id", "station_id", "recorder_id")
+        for name in ("volunteer_id", "activity_id", "station_id", "team_id", "recorder_id")
         if name in query
     ]
     if "source" in query and model is ServiceRecord:
@@ -185,7 +187,7 @@ def _of_reader(statement: Rows, model: Table, query: Mapping[str, Any], reader_i
         if model is ServiceRecord:
             return statement.where(ServiceRecord.organization_path_id.in_(path_ids_under(organization_id)))
         return statement.where(Backfill.organization_id.in_(subtree_ids(organization_id)))
-    if "activity_id" in query or "station_id" in query:
+    if not {"activity_id", "station_id", "team_id"}.isdisjoint(query):
         return statement
     return statement.where(model.organization_id.in_(permitted_organization_ids(reader_id, Permission.ATTENDANCE_READ)))
 

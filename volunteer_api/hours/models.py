@@ -62,6 +62,14 @@ class ServiceRecord(Identified, Base):
         Index("ix_service_records_volunteer_id_on_id", "volunteer_id", "on", "id"),
         Index("ix_service_records_organization_path_id_on", "organization_path_id", "on"),
         Index("ix_service_records_activity_id", "activity_id"),
+        Index(
+            "ix_service_records_team_id_on_id",
+            "team_id",
+            "on",
+            "id",
+            sqlite_where=text("team_id IS NOT NULL"),
+            postgresql_where=text("team_id IS NOT NULL"),
+        ),
         # The latest of a whole city, and a month at a time of all there is.
         Index("ix_service_records_on_id", "on", "id"),
         # Seals go through the days of recording.

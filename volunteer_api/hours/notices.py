@@ -30,8 +30,8 @@ HOURS_WITHDRAWN = register(
 HOURS_NOT_APPROVED = register(
     "hours_not_approved",
     "Service time not approved",
-    "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason)s. If that is "
-    "wrong, ask whoever answers for it there.",
+    "The %(minutes)s minutes that somebody recorded for you for %(activity)s do not count: %(reason_sentence)s If "
+    "that is wrong, ask whoever answers for it there.",
     Group.HOURS,
 )
 HOURS_BACKFILLED = register(
@@ -67,7 +67,8 @@ BACKFILLS_LATE = register(
 HOURS_REVERSED = register(
     "hours_reversed",
     "Service time taken back",
-    "%(minutes)s minutes for %(activity)s were taken back: %(reason)s. If that is wrong, dispute it in the app.",
+    "%(minutes)s minutes for %(activity)s were taken back: %(reason_sentence)s If that is wrong, dispute it in the "
+    "app.",
     Group.HOURS,
 )
 

@@ -200,6 +200,15 @@ def activity_count(volunteer_id: UUID, period: Period) -> Select[int]:
     return select(func.count()).select_from(counted)
 
 
+def minutes_for_team(team_id: UUID, period: Period) -> Select[UUID, int]:
+    """Whoever has records given for the team, with their sum after all reversals."""
+    return (
+        select(ServiceRecord.volunteer_id, func.sum(ServiceRecord.minutes))
+        .where(ServiceRecord.team_id == team_id, *_within(period))
+        .group_by(ServiceRecord.volunteer_id)
+    )
+
+
 def records_between(
     volunteer_ids: Collection[UUID], starts_at: datetime, ends_at: datetime
 ) -> Select[*tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from marshmallow import fields, validates_schema
 from volunteer_api.activities.schemas import TurnoutRemarkRead
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
+    ByItself,
     Choice,
     Count,
     Day,
@@ -121,11 +122,19 @@ class BackfillCreate(Schema):
 
 
 class BackfillBatchCreate(Schema):
-    records = ListOf(Nested(BackfillCreate), min_length=1, max_length=MOST_RECORDS, required=True)
+    """Each record is judged by itself."""
+
+    records = ListOf(ByItself(BackfillCreate), min_length=1, max_length=MOST_RECORDS, required=True)
+
+
+class HoursFaultRead(Schema):
+    pointer = Text(required=True)
+    code = Text(required=True)
+    detail = Text(required=True)
 
 
 class HoursRefusalRead(Schema):
-    """Why one line was refused, with the members that its `code` has."""
+    """Why one line was refused, with the members that its `code` has; `errors` of one that is not valid itself."""
 
     code = Text(required=True)
     detail = Text(required=True)
@@ -133,6 +142,7 @@ class HoursRefusalRead(Schema):
     minutes = Count()
     limit_minutes = Count()
     state = Choice(RecordState)
+    errors = ListOf(Nested(HoursFaultRead), max_length=100)
 
 
 class BackfillResultRead(Schema):
@@ -223,6 +233,7 @@ class RecordQuery(PageQuery):
     organization_id = Id(metadata={"description": "With all below it, as each record keeps where it stood."})
     activity_id = Id()
     station_id = Id()
+    team_id = Id(metadata={"description": "What was given for this team; of its members' other hours nothing."})
     volunteer_id = Id()
     recorder_id = Id()
     source = Choice(Source)

@@ -1,7 +1,7 @@
 """What each kind of notification says. English sources; the catalogs translate them when the inbox is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from volunteer_api.core import texts
@@ -15,12 +15,14 @@ class Template:
     """A title, and a body which the notification's values fill.
 
     `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
-    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`.
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`. `%(reason_sentence)s` is
+    the `reason` with a stop, for more to follow. `without` has the bodies of values that lack a member.
     """
 
     title: str
     body: str
     group: Group
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 TEMPLATES: dict[str, Template] = {
@@ -34,7 +36,10 @@ TEMPLATES: dict[str, Template] = {
         "A place is yours", "A place in %(activity)s became free, and it is yours.", Group.SIGN_UPS
     ),
     NotificationKind.ACTIVITY_CANCELED: Template(
-        "Activity canceled", "%(activity)s is canceled: %(reason)s", Group.SIGN_UPS
+        "Activity canceled",
+        "%(activity)s is canceled: %(reason)s",
+        Group.SIGN_UPS,
+        {"reason": "%(activity)s is canceled."},
     ),
     NotificationKind.ACTIVITY_RETURNED: Template(
         "Activity returned", "%(activity)s came back to you to be changed: %(reason)s", Group.ACTIVITIES
@@ -114,9 +119,9 @@ TEMPLATES: dict[str, Template] = {
 WORDS: dict[str, Mapping[str, texts.Word]] = {}
 
 
-def register(kind: str, title: str, body: str, group: Group) -> str:
+def register(kind: str, title: str, body: str, group: Group, *, without: Mapping[str, str] | None = None) -> str:
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
-    TEMPLATES[kind] = Template(title, body, group)
+    TEMPLATES[kind] = Template(title, body, group, without or {})
     return kind
 
 
@@ -128,7 +133,8 @@ def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:
 def render(kind: str, values: Mapping[str, str]) -> tuple[str, str]:
     """The title and the body in the reader's language. Raises KeyError for an unknown kind or a missing value."""
     template = TEMPLATES[kind]
-    return texts.translate(template.title), texts.translate(template.body) % _told(values)
+    body = next((body for member, body in template.without.items() if member not in values), template.body)
+    return texts.translate(template.title), texts.translate(body) % _told(values)
 
 
 def group_of(kind: str) -> Group:
@@ -141,6 +147,8 @@ def _told(values: Mapping[str, str]) -> dict[str, str]:
     # Some older rows name nobody.
     told = {"name": texts.translate("A volunteer"), **values}
     told |= {name: texts.translate(words[told[name]]) for name, words in WORDS.items() if told.get(name) in words}
+    if "reason" in told:
+        told["reason_sentence"] = texts.as_sentence(told["reason"])
     times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
     if "activity" in values and times:
         told["activity"] = texts.translate(

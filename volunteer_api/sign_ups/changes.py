@@ -30,7 +30,7 @@ def follow(event: ShiftsChanged) -> None:
     companions = [db.session.get_one(Shift, shift_id) for shift_id in event.companion_ids]
     canceled = [shift for before, shift in changed if shift.canceled_at is not None and before.canceled_at is None]
     if canceled:
-        _tell_of_cancellation(canceled, activity, event.reason or notices.NO_REASON, now)
+        _tell_of_cancellation(canceled, activity, event.reason, now)
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
     if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
         _ask_again(coming, activity, now)
@@ -85,7 +85,7 @@ def change_roles(event: RolesChanging) -> None:
     notify_all(told)
 
 
-def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str, now: datetime) -> None:
+def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str | None, now: datetime) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
     there = queries.active_in(by_id)
@@ -132,12 +132,18 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> s
     """
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
-    lost = {one.id for one in unfit.take_places(found, by_id, activity, now)}
-    kinds = {one.id: notices.PLACE_LOST if one.id in lost else notices.DEMANDS_CHANGED for one in found}
+    lost = unfit.take_places(found, by_id, activity, now)
     once = str(activity.version)
-    notify_all([notices.notice(kinds[one.id], one, by_id[one.shift_id], activity, once=once) for one in found])
+    notify_all(
+        [
+            notices.notice(notices.PLACE_LOST, one, by_id[one.shift_id], activity, once=once, lacks=lost[one.id])
+            if one.id in lost
+            else notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once)
+            for one in found
+        ]
+    )
     db.session.flush()
-    return lost
+    return set(lost)
 
 
 def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:

@@ -163,7 +163,12 @@ def _faults(question: Question, person: Person) -> list[Fault]:
 
 def may_be_promoted(question: Question, person: Person) -> bool:
     """Whether somebody who waits is still eligible; that her time is free is looked at by the caller."""
-    return not _faults(question, person)
+    return not missing_of(question, person)
+
+
+def missing_of(question: Question, person: Person) -> list[Fault]:
+    """What somebody who waits, or has a place, lacks by now."""
+    return _faults(question, person)
 
 
 def _refuse_place(question: Question, standing: Standing, *, has_room: bool) -> Problem | None:

@@ -6,10 +6,11 @@ from uuid import UUID
 from volunteer_api.activities.events import ShiftBefore
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
+from volunteer_api.core.texts import Word
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify, notify_all
-from volunteer_api.notifications.templates import register
+from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.sign_ups.models import SignUp
 
 CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
@@ -33,10 +34,18 @@ REQUESTED = register(
     Group.REVIEWS,
 )
 REJECTED = register(
-    "sign_up_rejected", "You are not taking part", "A leader of %(activity)s said no: %(reason)s", Group.SIGN_UPS
+    "sign_up_rejected",
+    "You are not taking part",
+    "A leader of %(activity)s said no: %(reason)s",
+    Group.SIGN_UPS,
+    without={"reason": "A leader of %(activity)s said no."},
 )
 SHIFT_CANCELED = register(
-    "shift_canceled", "Shift canceled", "A shift of %(activity)s is canceled: %(reason)s", Group.SIGN_UPS
+    "shift_canceled",
+    "Shift canceled",
+    "A shift of %(activity)s is canceled: %(reason)s",
+    Group.SIGN_UPS,
+    without={"reason": "A shift of %(activity)s is canceled."},
 )
 SHIFT_MOVED = register(
     "shift_moved",
@@ -59,8 +68,12 @@ DEMANDS_CHANGED = register(
 PLACE_LOST = register(
     "sign_up_place_lost",
     "You have no place any more",
-    "Something that you need for %(activity)s is no longer there. Say yes again to see what, or once you have it.",
+    "What you need for %(activity)s is no longer there: %(lacks)s. Once you have it, say yes again.",
     Group.SIGN_UPS,
+    without={
+        "lacks": "Something that you need for %(activity)s is no longer there. Say yes again to see what, or once you "
+        "have it."
+    },
 )
 PLACES_LOST = register(
     "shift_places_lost",
@@ -107,11 +120,32 @@ STAND_IN_GONE = register(
     "The place in %(activity)s that you were offered is no longer there.",
     Group.SIGN_UPS,
 )
-NO_REASON = "—"
+# Codes of `eligibility.faults`, as far as they can take a place that somebody has.
+tell_in_words(
+    "lacks",
+    {
+        "members_only": Word("membership of the team"),
+        "age_unknown": Word("your date of birth"),
+        "too_young": Word("the age that is asked for"),
+        "too_old": Word("the age that is asked for"),
+        "guardian_consent": Word("your guardian's consent"),
+        "guardian_contact": Word("a guardian whom one can call"),
+        "skill": Word("a skill that is asked for"),
+        "training": Word("a training that is valid on that day"),
+        "insurance": Word("an insurance for that day"),
+    },
+)
 
 
 def send(
-    kind: str, about: SignUp, shift: Shift, activity: Activity, *, to: UUID | None = None, once: str = "", **values: str
+    kind: str,
+    about: SignUp,
+    shift: Shift,
+    activity: Activity,
+    *,
+    to: UUID | None = None,
+    once: str = "",
+    **values: str | None,
 ) -> None:
     """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
     notify_all([notice(kind, about, shift, activity, to=to, once=once, happens_at=None, moved_from=None, **values)])
@@ -127,12 +161,13 @@ def notice(
     once: str = "",
     happens_at: datetime | None = None,
     moved_from: ShiftBefore | None = None,
-    **values: str,
+    **values: str | None,
 ) -> Notice:
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
-    `once` makes a second telling of the same kind and sign-up another one; `moved_from` is a moved shift as it was. It
-    is of what begins with a shift to come, before the move or after it, or at `happens_at`.
+    A value that is None is left out. `once` makes a second telling of the same kind and sign-up another one;
+    `moved_from` is a moved shift as it was. It is of what begins with a shift to come, before the move or after it, or
+    at `happens_at`.
     """
     return Notice(
         volunteer_id=to or about.volunteer_id,
@@ -143,7 +178,7 @@ def notice(
             "sign_up_id": str(about.id),
             **times_of(shift),
             **(times_of(moved_from, "before_") if moved_from is not None else {}),
-            **values,
+            **{name: value for name, value in values.items() if value is not None},
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
         happens_at=happens_at or _beginning(shift, moved_from),

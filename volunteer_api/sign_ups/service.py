@@ -195,8 +195,7 @@ def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
     _decide(mine, by, reason, now)
     mine.asked_at = None
     places.free(held, SignUpState.REJECTED, now)
-    told = reason or notices.NO_REASON
-    notices.send(notices.REJECTED, mine, held.shift, held.activity, once=now.isoformat(), reason=told)
+    notices.send(notices.REJECTED, mine, held.shift, held.activity, once=now.isoformat(), reason=reason)
     if mine.stands_in_for_id is not None:
         stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
     return mine

@@ -17,7 +17,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, places, queries
-from volunteer_api.sign_ups.judgment import Question, may_be_promoted
+from volunteer_api.sign_ups.judgment import Question, missing_of
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import asks_for_credentials, demands_of, standings_of
 
@@ -27,37 +27,41 @@ LOOK_AT_CREDENTIALS = "sign_ups.look_at_credentials"
 
 def among(
     confirmed: Sequence[SignUp], shifts: Mapping[UUID, Shift], activities: Mapping[UUID, Activity], now: datetime
-) -> Collection[UUID]:
-    """Those of the sign-ups whose volunteers can't take part in their shifts as these, and they, are now.
+) -> dict[UUID, str]:
+    """Those of the sign-ups whose volunteers can't take part in their shifts as these, and they, are now; with the code
+    of what is missing first.
 
     The team that somebody named is none of it: who leaves it still comes.
     """
     if not confirmed:
-        return ()
+        return {}
     standings = standings_of({one.volunteer_id for one in confirmed}, activities.values(), now)
     demands = demands_of(activities.values())
-    found: set[UUID] = set()
+    found: dict[UUID, str] = {}
     for one in confirmed:
         shift = shifts[one.shift_id]
         question = Question(activities[shift.activity_id], shift, demands[shift.activity_id], now, chosen=True)
         standing = standings.get(one.volunteer_id)
-        if standing is not None and not may_be_promoted(question, standing.person):
-            found.add(one.id)
+        missing = missing_of(question, standing.person) if standing is not None else ()
+        if missing:
+            found[one.id] = missing[0].code
     return found
 
 
 def take_places(
     active: Sequence[SignUp], shifts: Mapping[UUID, Shift], activity: Activity, now: datetime
-) -> list[SignUp]:
-    """Invite anew those of held shifts' active sign-ups who have a place and can't take part; returns them."""
+) -> dict[UUID, str]:
+    """Invite anew those of held shifts' active sign-ups who have a place and can't take part; returns them as `among`
+    does.
+    """
     confirmed = [one for one in active if one.state == SignUpState.CONFIRMED]
     hold_people({one.volunteer_id for one in confirmed})
     unfit = among(confirmed, shifts, {activity.id: activity}, now)
-    taken = [one for one in confirmed if one.id in unfit]
-    for one in taken:
-        one.asked_at = now
-        invite_anew(one, shifts[one.shift_id], now)
-    return taken
+    for one in confirmed:
+        if one.id in unfit:
+            one.asked_at = now
+            invite_anew(one, shifts[one.shift_id], now)
+    return unfit
 
 
 def invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
@@ -100,7 +104,13 @@ def look_again(shift_id: UUID) -> None:
         lost = [one for one in confirmed if one.id in unfit]
         taken = take_places(lost, {shift.id: shift}, activity, now)
         once = now.isoformat()
-        notify_all([notices.notice(notices.PLACE_LOST, one, shift, activity, once=once) for one in taken])
+        notify_all(
+            [
+                notices.notice(notices.PLACE_LOST, one, shift, activity, once=once, lacks=taken[one.id])
+                for one in lost
+                if one.id in taken
+            ]
+        )
         if taken:
             for leader_id in leaders_of_one(activity):
                 notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)

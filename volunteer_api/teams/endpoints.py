@@ -102,13 +102,14 @@ def list_memberships(team: Team, query: dict[str, Any]) -> Page:
     "GET",
     "/teams/<uuid:team_id>/members.xlsx",
     access=access.to_lead,
+    query=schemas.ExportQuery,
     produces=XLSX,
     audits=True,
     limit="30/10 minutes",
 )
-def export_members(principal: Principal, team: Team) -> Download:
-    """Fetch the members of a team that you lead as a workbook; phones are masked, and the fetch is recorded."""
-    return roster.export_members(team, by=principal)
+def export_members(principal: Principal, team: Team, query: dict[str, Any]) -> Download:
+    """Fetch the members of a team that you lead as a workbook, with what each served for it; it is recorded."""
+    return roster.export_members(team, by=principal, **query)
 
 
 @endpoint(blueprint, "GET", "/teams/<uuid:team_id>/members/template.xlsx", access=access.to_lead, produces=XLSX)
@@ -245,11 +246,12 @@ def accept_membership(principal: Principal, membership: Membership) -> Membershi
     "POST",
     "/memberships/<uuid:membership_id>/rejection",
     access=access.to_answer,
+    body=schemas.MembershipRejection,
     returns=schemas.MembershipRead,
 )
-def reject_membership(membership: Membership) -> MembershipView:
+def reject_membership(principal: Principal, membership: Membership, body: dict[str, Any]) -> MembershipView:
     """Turn down a request to your team, or an invitation to you."""
-    return service.reject(membership)
+    return service.reject(membership, by=principal, **body)
 
 
 @endpoint(

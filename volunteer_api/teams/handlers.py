@@ -27,6 +27,7 @@ def export_memberships(volunteer_id: UUID) -> list[dict[str, Any]]:
             Membership.created_at,
             Membership.joined_at,
             Membership.left_at,
+            Membership.rejection_reason,
         )
         .join(Team, Team.id == Membership.team_id)
         .where(Membership.volunteer_id == volunteer_id)

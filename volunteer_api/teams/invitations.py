@@ -18,7 +18,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.statements import row_count
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import notify
-from volunteer_api.teams import access, codes, queries, service
+from volunteer_api.teams import access, codes, notices, queries, service
 from volunteer_api.teams.models import (
     OPEN_STATES,
     InvitationCode,
@@ -55,7 +55,8 @@ class TeamInvitationView:
 def join(team: Team, *, by: Principal, phone: str | None = None, invitation_code: str | None = None) -> MembershipView:
     """Ask to become a member; or join by a code; or, where a phone is given, invite: only who leads the team may.
 
-    Raises AlreadyMember, TeamClosed, TeamNotRecruiting, InvitationCodeUnknown, TooManyRequests after thirty phones or
+    Who asked already is let in by an invitation. Raises AlreadyMember, TeamClosed, TeamNotRecruiting,
+    InvitationCodeUnknown, TooManyRequests after thirty phones or
     thirty codes in an hour, and what `require_lead` raises.
     """
     if phone is not None:
@@ -101,7 +102,7 @@ def invite(team: Team, phones: Mapping[str, MembershipRole]) -> list[Membership]
     db.session.flush()
     for membership in made:
         if membership.volunteer_id is not None:
-            _tell(membership, team, membership.volunteer_id)
+            notices.tell_of_invitation(membership, membership.volunteer_id)
     return made
 
 
@@ -152,7 +153,7 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
             .values(volunteer_id=volunteer_id)
             .execution_options(synchronize_session=False)
         )
-        _tell(membership, team, volunteer_id)
+        notices.tell_of_invitation(membership, volunteer_id)
 
 
 def make_code(
@@ -216,10 +217,24 @@ def _invite_one(team: Team, phone: str, *, by: Principal) -> MembershipView:
     access.require_lead(by, team)
     service.require_open(team.id)
     spend(accounts.PHONES_LOOKED_UP, "phones looked up", who=str(by.volunteer_id))
+    asked = _request_of(team, phone)
+    if asked is not None:
+        # Both want it: her request is what the invitation would wait for.
+        return service.accept(asked, by=by)
     if phones_taken(team, [phone]):
         raise AlreadyMember()
     invited = invite(team, {phone: MembershipRole.MEMBER})[0]
     return service.view(invited, None)
+
+
+def _request_of(team: Team, phone: str) -> Membership | None:
+    """The request to join of whose phone this is, locked."""
+    return db.session.scalars(
+        select(Membership)
+        .join(Volunteer, Volunteer.id == Membership.volunteer_id)
+        .where(Membership.team_id == team.id, Membership.state == MembershipState.REQUESTED, Volunteer.phone == phone)
+        .with_for_update(of=Membership)
+    ).one_or_none()
 
 
 def _join_by_code(team: Team, text: str, *, by: Principal) -> Membership:
@@ -278,13 +293,3 @@ def _tell_leaders(team: Team, requested: Membership, volunteer: Volunteer) -> No
             },
             dedup_key=f"{kind}:{team.id}:{volunteer.id}:{day}:{leader_id}",
         )
-
-
-def _tell(membership: Membership, team: Team, volunteer_id: UUID) -> None:
-    kind = NotificationKind.MEMBERSHIP_INVITED
-    notify(
-        volunteer_id=volunteer_id,
-        kind=kind,
-        values={"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id)},
-        dedup_key=f"{kind}:{membership.id}:{volunteer_id}",
-    )

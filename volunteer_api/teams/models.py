@@ -115,6 +115,7 @@ class Membership(Identified, Versioned, Base):
     phone_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     masked_phone: Mapped[str | None] = mapped_column(String(20))
     expires_at: Mapped[datetime | None]
+    rejection_reason: Mapped[str | None]
 
 
 class InvitationCode(Identified, Base):

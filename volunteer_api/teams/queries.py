@@ -164,11 +164,20 @@ def led_by(volunteer_id: UUID) -> Select[str, str, UUID, str]:
     return (
         select(Membership.role, literal("team"), Team.id, Team.name)
         .join(Team, Team.id == Membership.team_id)
-        .where(
-            Membership.volunteer_id == volunteer_id,
-            Membership.state == MembershipState.ACTIVE,
-            Membership.role.in_(LEADING_ROLES),
-        )
+        .where(*_leads(volunteer_id))
+    )
+
+
+def team_ids_led_by(volunteer_id: UUID) -> Select[UUID]:
+    """The ids of the teams that the volunteer leads, as a deputy too."""
+    return select(Membership.team_id).where(*_leads(volunteer_id))
+
+
+def _leads(volunteer_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Membership.volunteer_id == volunteer_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role.in_(LEADING_ROLES),
     )
 
 

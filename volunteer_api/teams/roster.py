@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from volunteer_api.accounts.profile import Contact, contact_of
 from volunteer_api.core import audit, clock
@@ -16,6 +18,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.periods import ALL_TIME, Period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
 from volunteer_api.core.spreadsheets import write_table
@@ -35,7 +38,7 @@ from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole
 from volunteer_api.teams.problems import RosterRefused
 from volunteer_api.teams.service import MembershipView
 
-HEADERS = ("姓名", "志愿者编号", "手机", "角色", "状态", "入队日期")
+HEADERS = ("姓名", "志愿者编号", "手机", "角色", "状态", "入队日期", "离队日期")
 PHONE = Column("手机", ("手机号", "手机号码", "联系电话", "电话", "phone"), required=True)
 NAME = Column("姓名", ("名字", "name"))
 ROLE = Column("角色", ("职务", "role"))
@@ -69,6 +72,21 @@ DRY_RUNS = "30/day"
 PLAUSIBLE_NAME = re.compile(r"[\u3400-\u9fff\U00020000-\U000323afA-Za-z·・.' -]{2,50}")
 
 
+# What features to the right count of a team's members in a period, by the header of its column.
+Counts = Callable[[UUID, Period], Mapping[UUID, int]]
+_counts: dict[str, Counts] = {}
+
+
+def counted_of_members(header: str) -> Callable[[Counts], Counts]:
+    """Decorate what tells a number of each member of a team: a column of the workbook with this header."""
+
+    def register(count: Counts) -> Counts:
+        _counts[header] = count
+        return count
+
+    return register
+
+
 @dataclass(kw_only=True)
 class Imported(Outcome):
     """What an upload led to, or would lead to."""
@@ -84,10 +102,19 @@ def list_members(team: Team, query: Mapping[str, Any]) -> Page:
     return Page([service.view(row.Membership, row.Volunteer) for row in found.items], found.next_cursor)
 
 
-def export_members(team: Team, *, by: Principal) -> Download:
-    """The list as a workbook, phones masked; the audit log keeps who fetched it."""
+def export_members(team: Team, *, by: Principal, period: Period) -> Download:
+    """The list as a workbook, phones masked, with what is counted of each member in a period.
+
+    Who was in the team twice has her numbers once, in her last row. The audit log keeps who fetched it.
+    """
     statement = queries.members(team.id).order_by(Membership.id).limit(EXPORTED_ROWS)
-    rows = [_cells(service.view(membership, volunteer)) for membership, volunteer in db.session.execute(statement)]
+    members = [service.view(membership, volunteer) for membership, volunteer in db.session.execute(statement)]
+    counts = [count(team.id, period) for count in _counts.values()]
+    last = {one.volunteer.id: one.id for one in members if one.joined_at is not None}
+    rows = [
+        [*_cells(one), *(_counted(one, count) if last.get(one.volunteer.id) == one.id else None for count in counts)]
+        for one in members
+    ]
     audit.record(
         AuditAction.DATA_EXPORTED,
         actor_id=by.volunteer_id,
@@ -96,8 +123,10 @@ def export_members(team: Team, *, by: Principal) -> Download:
         team_id=str(team.id),
         rows=len(rows),
     )
+    of_period = "累计" if period == ALL_TIME else str(period)
+    headers = (*HEADERS, *(f"{header}（{of_period}）" for header in _counts))
     file_name = f"{team.name}-队员名单-{clock.today()}.xlsx"
-    return Download(lambda: write_table(HEADERS, rows, "队员名单"), XLSX, file_name)
+    return Download(lambda: write_table(headers, rows, "队员名单"), XLSX, file_name)
 
 
 def template() -> Download:
@@ -165,15 +194,23 @@ def read_contact(membership: Membership, *, by: Principal) -> Contact:
     return contact_of(membership.volunteer_id)
 
 
+def _counted(member: MembershipView, count: Mapping[UUID, int]) -> int:
+    return count.get(member.volunteer.id, 0) if member.volunteer.id is not None else 0
+
+
+def _day(moment: datetime | None) -> str | None:
+    return clock.local_date(moment).isoformat() if moment is not None else None
+
+
 def _cells(member: MembershipView) -> list[str | None]:
-    joined_at = member.joined_at
     return [
         member.volunteer.name,
         member.volunteer.volunteer_number,
         member.volunteer.phone,
         ROLE_WORDS[MembershipRole(member.role)],
         STATE_WORDS[MembershipState(member.state)],
-        clock.local_date(joined_at).isoformat() if joined_at is not None else None,
+        _day(member.joined_at),
+        _day(member.left_at),
     ]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import validates_schema
 
+from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -91,6 +92,12 @@ class MembershipUpdate(Schema):
     role = Choice(MembershipRole, required=True)
 
 
+class MembershipRejection(Schema):
+    """The other side hears the reason, or sees it with the membership."""
+
+    reason = Text(max_length=500, allow_none=True, load_default=None)
+
+
 class MembershipFilter(PageQuery):
     """`q` is a part of the name, or a volunteer number."""
 
@@ -121,6 +128,7 @@ class MembershipRead(Schema):
     joined_at = Moment(required=True, allow_none=True)
     left_at = Moment(required=True, allow_none=True)
     expires_at = Moment(required=True, allow_none=True, metadata={"description": "Until when an invitation counts."})
+    rejection_reason = Text(required=True, allow_none=True)
 
 
 class OwnMembershipRead(Schema):
@@ -133,6 +141,7 @@ class OwnMembershipRead(Schema):
     joined_at = Moment(required=True, allow_none=True)
     left_at = Moment(required=True, allow_none=True)
     expires_at = Moment(required=True, allow_none=True)
+    rejection_reason = Text(required=True, allow_none=True)
 
 
 class PersonRead(Schema):
@@ -173,6 +182,12 @@ class TeamInvitationRead(Schema):
     team = Nested(TeamRead, required=True)
     needs_acceptance = Flag(required=True)
     expires_at = Moment(required=True)
+
+
+class ExportQuery(Schema):
+    period = PeriodField(
+        load_default=ALL_TIME, metadata={"description": "Of which the minutes are: 2026-11, 2026-Q4, 2026 or all."}
+    )
 
 
 class ImportQuery(Schema):

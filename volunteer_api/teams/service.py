@@ -19,13 +19,10 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import search_text
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.statements import row_count
-from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice, notify_all
-from volunteer_api.notifications.templates import register
 from volunteer_api.organizations import access as organizations
-from volunteer_api.teams import access, queries
-from volunteer_api.teams.events import TeamRenamed
+from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.teams import access, notices, queries
+from volunteer_api.teams.events import TeamClosing, TeamRenamed
 from volunteer_api.teams.models import LEADING_ROLES, OPEN_STATES, Membership, MembershipRole, MembershipState, Team
 from volunteer_api.teams.problems import (
     AlreadyLeader,
@@ -40,16 +37,6 @@ from volunteer_api.teams.problems import (
 )
 
 INVITATION_DAYS = 30
-DEPUTY_NAMED = register(
-    "deputy_named", "The team has a new deputy", "%(name)s is now a deputy of %(team)s.", Group.TEAMS
-)
-LEAD_ENDED = register(
-    "lead_ended", "Somebody no longer leads the team", "%(name)s no longer leads %(team)s.", Group.TEAMS
-)
-LEAD_KINDS: Mapping[str, str] = {
-    MembershipRole.LEADER: NotificationKind.LEADERSHIP_CHANGED,
-    MembershipRole.DEPUTY: DEPUTY_NAMED,
-}
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,7 @@ class MembershipView:
     joined_at: datetime | None
     left_at: datetime | None
     expires_at: datetime | None
+    rejection_reason: str | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +78,7 @@ class OwnMembershipView:
     joined_at: datetime | None
     left_at: datetime | None
     expires_at: datetime | None
+    rejection_reason: str | None
 
 
 def list_teams(*, by: Principal, query: Mapping[str, Any]) -> Page:
@@ -141,7 +130,8 @@ def create_team(
     first = add_member(team_id=team.id, volunteer_id=leader_id, role=MembershipRole.LEADER, state=state)
     if is_asked:
         first.expires_at = clock.now() + timedelta(days=INVITATION_DAYS)
-        _notify(NotificationKind.MEMBERSHIP_INVITED, first, to=[leader_id])
+        db.session.flush()
+        notices.tell_of_invitation(first, leader_id)
     elif by is not None:
         _record_lead(first, by)
     return access.load_team(team.id)
@@ -164,13 +154,21 @@ def change_team(team: Team, **changes: Any) -> Team:
 
 
 def close_team(team: Team, *, by: Principal) -> Team:
-    """Close a team for good: memberships end, requests and invitations too; what it did stays. Raises TeamClosed."""
+    """Close a team for good: memberships end, requests and invitations too; what it did stays.
+
+    Its people hear of it, and the nearest who manage the teams of its organization. Raises TeamClosed, and what a
+    feature says that still stands in the way.
+    """
     if team.closed_at is not None:
         raise TeamClosed()
     moment = clock.now()
     team.closed_at = moment
-    # Before the memberships: who joins at this moment waits for this row, then sees the team closed.
+    # Before the rest: who joins or plans something at this moment waits for this row, then sees the team closed.
     db.session.flush()
+    publish(TeamClosing(team.id))
+    belong = select(Membership.volunteer_id).where(Membership.team_id == team.id, Membership.state.in_(OPEN_STATES))
+    hears = {*db.session.scalars(belong), *holders_near(team.organization_id, Permission.TEAM_MANAGE)}
+    notices.tell_of_closing(team, hears - {by.volunteer_id})
     _end_all(moment, team_id=team.id)
     audit.record(
         AuditAction.TEAM_CLOSED, actor_id=by.volunteer_id, organization_id=team.organization_id, team_id=str(team.id)
@@ -217,30 +215,39 @@ def accept(membership: Membership, *, by: Principal | None = None) -> Membership
     if membership.role in LEADING_ROLES:
         _change_lead(membership, by)
     if membership.volunteer_id is not None and (by is None or by.volunteer_id != membership.volunteer_id):
-        _notify(NotificationKind.MEMBERSHIP_ACCEPTED, membership, to=[membership.volunteer_id])
+        notices.tell(notices.ACCEPTED, membership, [membership.volunteer_id])
     return shown
 
 
-def reject(membership: Membership) -> MembershipView:
-    """Turn down a request or an invitation. Raises MembershipSettled."""
+def reject(membership: Membership, *, by: Principal, reason: str | None = None) -> MembershipView:
+    """Turn down a request, whose volunteer hears of it, or an invitation. Raises MembershipSettled."""
     _require_waiting(membership)
-    membership.state = MembershipState.REJECTED
-    return _flushed(membership)
+    membership.state, membership.rejection_reason = MembershipState.REJECTED, reason
+    shown = _flushed(membership)
+    if membership.volunteer_id != by.volunteer_id:
+        _tell_of_rejection(membership)
+    return shown
 
 
 def leave(membership: Membership, *, by: Principal) -> MembershipView:
-    """End a membership, or take back a request; hours stay with the team. Raises MembershipSettled, LastLeader."""
+    """End a membership, or take back a request; hours stay with the team.
+
+    Those who lead hear of who left, and whose membership somebody else ended hears of that. Raises MembershipSettled,
+    LastLeader.
+    """
     if membership.state not in OPEN_STATES:
         raise MembershipSettled(membership.state)
     if membership.role == MembershipRole.LEADER and membership.state == MembershipState.ACTIVE:
         roles = db.session.scalars(queries.others_active(membership)).all()
         if roles and MembershipRole.LEADER not in roles:
             raise LastLeader()
-    led = membership.role in LEADING_ROLES and membership.state == MembershipState.ACTIVE
+    before, is_own = membership.state, membership.volunteer_id == by.volunteer_id
     membership.state, membership.left_at, membership.is_primary = MembershipState.LEFT, clock.now(), False
     shown = _flushed(membership)
-    if led:
-        _change_lead(membership, by, role="left")
+    if before == MembershipState.ACTIVE:
+        _tell_of_end(membership, by)
+    elif before == MembershipState.REQUESTED and not is_own:
+        _tell_of_rejection(membership)
     return shown
 
 
@@ -387,6 +394,7 @@ def view(membership: Membership, volunteer: Volunteer | None) -> MembershipView:
         joined_at=membership.joined_at,
         left_at=membership.left_at,
         expires_at=membership.expires_at if membership.state == MembershipState.INVITED else None,
+        rejection_reason=membership.rejection_reason,
     )
 
 
@@ -401,6 +409,7 @@ def _own_view(membership: Membership, team: Team) -> OwnMembershipView:
         joined_at=membership.joined_at,
         left_at=membership.left_at,
         expires_at=membership.expires_at if membership.state == MembershipState.INVITED else None,
+        rejection_reason=membership.rejection_reason,
     )
 
 
@@ -432,17 +441,34 @@ def _end_all(moment: datetime, **whose: UUID) -> None:
     )
 
 
-def _change_lead(
-    membership: Membership, by: Principal | None, *, role: str | None = None, besides: Sequence[UUID] = ()
-) -> None:
+def _change_lead(membership: Membership, by: Principal | None, *, besides: Sequence[UUID] = ()) -> None:
     """Record that a member moved into or out of the roles that lead, and let those who lead, and her, hear of it."""
-    _record_lead(membership, by, role=role)
-    hears = {*db.session.scalars(queries.leader_ids(membership.team_id)), membership.volunteer_id, *besides}
-    if by is not None and by.volunteer_id == membership.volunteer_id:
-        hears.discard(by.volunteer_id)
-    kind = LEAD_KINDS.get(role or membership.role, LEAD_ENDED)
-    to = sorted(person for person in hears if person is not None)
-    _notify(kind, membership, to=to, person_id=str(membership.volunteer_id))
+    _record_lead(membership, by)
+    hers = {membership.volunteer_id}
+    hears = {*db.session.scalars(queries.leader_ids(membership.team_id)), *besides}
+    kind = notices.LEAD_KINDS.get(membership.role, notices.LEAD_ENDED)
+    notices.tell(kind, membership, hears - hers, person_id=str(membership.volunteer_id))
+    if by is None or by.volunteer_id != membership.volunteer_id:
+        notices.tell(notices.ROLE_CHANGED, membership, hers, team_role=membership.role)
+
+
+def _tell_of_end(membership: Membership, by: Principal) -> None:
+    """Tell of an active membership that ended: her, where somebody else ended it, and those who lead the team."""
+    about, is_own = str(membership.volunteer_id), membership.volunteer_id == by.volunteer_id
+    leaders = {*db.session.scalars(queries.leader_ids(membership.team_id))} - {by.volunteer_id}
+    if membership.role in LEADING_ROLES:
+        _record_lead(membership, by, role="left")
+    if is_own:
+        notices.tell(notices.LEFT, membership, leaders, person_id=about)
+        return
+    notices.tell(notices.ENDED, membership, [membership.volunteer_id])
+    if membership.role in LEADING_ROLES:
+        notices.tell(notices.LEAD_ENDED, membership, leaders, person_id=about)
+
+
+def _tell_of_rejection(membership: Membership) -> None:
+    told = {"reason": membership.rejection_reason} if membership.rejection_reason else {}
+    notices.tell(notices.REJECTED, membership, [membership.volunteer_id], **told)
 
 
 def _record_lead(membership: Membership, by: Principal | None, *, role: str | None = None) -> None:
@@ -455,13 +481,6 @@ def _record_lead(membership: Membership, by: Principal | None, *, role: str | No
         team_id=str(team.id),
         role=role or membership.role,
     )
-
-
-def _notify(kind: str, membership: Membership, *, to: Sequence[UUID], **values: str) -> None:
-    team = db.session.get_one(Team, membership.team_id)
-    values = {"team": team.name, "team_id": str(team.id), "membership_id": str(membership.id), **values}
-    once = f"{kind}:{membership.id}:{membership.version}"
-    notify_all([Notice(person, kind, values, f"{once}:{person}") for person in to])
 
 
 def _flushed(membership: Membership) -> MembershipView:
