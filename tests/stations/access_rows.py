@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from tests.access_scene import MANAGES_STATION, ORGANIZES, PUBLIC, READS_STOCK, Arrange, Call, Entry, World
+from tests.access_scene import (
+    MANAGES_STATION,
+    ORGANIZES,
+    PUBLIC,
+    READS_STOCK,
+    SIGNED_IN,
+    Arrange,
+    Call,
+    Entry,
+    World,
+)
 
 PLACE = {"lat": 33.735, "lng": 113.33}
 
@@ -19,6 +29,12 @@ def station(world: World) -> Call:
     return Call(body=body | {"opening_hours": [{"weekday": 1, "opens": "08:00", "closes": "18:00"}]})
 
 
+def table(world: World) -> Call:
+    """A table of one station of the office."""
+    text = "名称,类别,地址,纬度,经度,坐标系\n新服务台,服务台,1 号,33.735,113.33,GPS\n"
+    return Call(file=("stations.csv", text.encode()))
+
+
 def changes(**members: Any) -> Arrange:
     """A change of the world's station."""
     return lambda world: Call(body=members, version=1)
@@ -27,6 +43,9 @@ def changes(**members: Any) -> Arrange:
 ROWS: dict[str, Entry] = {
     "GET /stations": PUBLIC(),
     "POST /stations": ORGANIZES(station),
+    "GET /stations-import-template.xlsx": SIGNED_IN(),
+    "POST /organizations/{organization_id}/stations/import": ORGANIZES(table),
+    "GET /organizations/{organization_id}/stations.xlsx": READS_STOCK(holder="organizer"),
     "GET /organizations/{organization_id}/station-labels.pdf": ORGANIZES(),
     "GET /stations/{station_id}": PUBLIC(),
     "GET /stations/{station_id}/label.pdf": MANAGES_STATION(),

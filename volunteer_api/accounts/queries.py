@@ -1,6 +1,6 @@
 """What is read of accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,6 +64,12 @@ def name_changed_at(volunteer_id: UUID) -> datetime | None:
 def volunteer_by_phone(phone: str) -> Volunteer | None:
     """The account of an E.164 number, None where there is none."""
     return db.session.scalar(select(Volunteer).where(Volunteer.phone == phone))
+
+
+def ids_by_phone(phones: Collection[str]) -> dict[str, UUID]:
+    """The accounts that these E.164 numbers have, by number."""
+    found = db.session.execute(select(Volunteer.phone, Volunteer.id).where(Volunteer.phone.in_(phones)))
+    return {str(row.phone): row.id for row in found}
 
 
 def volunteer_without_phone(volunteer_number: str) -> Volunteer | None:

@@ -1,7 +1,8 @@
 """Registering, and how others name and find a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from uuid import UUID
 
 from volunteer_api.accounts import consents as consent_rows
 from volunteer_api.accounts import contacts, guardians, passwords, queries, recycling
@@ -108,6 +109,11 @@ def create_volunteer(
 def find_by_phone(phone: str) -> Volunteer | None:
     """The account of an E.164 number, None where there is none."""
     return queries.volunteer_by_phone(phone)
+
+
+def find_by_phones(phones: Collection[str]) -> dict[str, UUID]:
+    """The ids of the accounts that these E.164 numbers have, by number. One statement."""
+    return queries.ids_by_phone(phones)
 
 
 def look_up(phone: str, *, by: Principal) -> Volunteer | None:

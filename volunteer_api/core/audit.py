@@ -42,6 +42,7 @@ class AuditAction(StrEnum):
     ORGANIZATION_MERGED = "organization_merged"
     ORGANIZATION_CLOSED = "organization_closed"
     MEMBERS_IMPORTED = "members_imported"
+    STATIONS_IMPORTED = "stations_imported"
     LEADERSHIP_CHANGED = "leadership_changed"
     TEAM_CLOSED = "team_closed"
     QUALIFICATIONS_RECORDED = "qualifications_recorded"

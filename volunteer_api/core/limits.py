@@ -51,7 +51,7 @@ class DatabaseCounters:
     def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
         moment = clock.now()
         with db.engine.execution_options(**{BEGIN_IMMEDIATE: True}).begin() as connection:
-            row = connection.execute(_count_one(key, window_seconds, moment)).one()
+            row = connection.execute(_count(key, window_seconds, moment, 1)).one()
         return row.amount, (row.expires_at - moment).total_seconds()
 
 
@@ -92,8 +92,8 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
     g.limit_headers = headers
 
 
-def spend(limit: str, scope: str, who: str) -> int:
-    """Count one against `limit`, like "10/day", under `scope` for `who`, in the running unit; returns the count.
+def spend(limit: str, scope: str, who: str, *, amount: int = 1) -> int:
+    """Count `amount` against `limit`, like "10/day", under `scope` for `who`, in the running unit; returns the count.
 
     For what only a service can tell apart: `check_limit` counts outside of the unit, where SQLite's only writer waits
     for itself. What the unit doesn't commit isn't counted; a refusal that must count has `keeps_writes`. Always in the
@@ -102,11 +102,11 @@ def spend(limit: str, scope: str, who: str) -> int:
     if not settings().limits:
         return 0
     item, moment = parse(limit), clock.now()
-    row = db.session.execute(_count_one(_key(scope, who), item.get_expiry(), moment)).one()
+    row = db.session.execute(_count(_key(scope, who), item.get_expiry(), moment, amount)).one()
     if row.amount > item.amount:
         raise _spent(row.expires_at, moment)
-    amount: int = row.amount
-    return amount
+    counted: int = row.amount
+    return counted
 
 
 def give_back(scope: str, who: str) -> None:
@@ -160,16 +160,16 @@ def _key(scope: str, who: str) -> str:
     return sign("rate limit", scope, who).hex()
 
 
-def _count_one(key: str, window_seconds: int, moment: datetime) -> ReturningInsert[Any]:
+def _count(key: str, window_seconds: int, moment: datetime, amount: int) -> ReturningInsert[Any]:
     over = RateCounter.expires_at <= moment
     expires_at = moment + timedelta(seconds=window_seconds)
     counted: ReturningInsert[Any] = (
         insert(RateCounter)
-        .values(key=key, count=1, expires_at=expires_at)
+        .values(key=key, count=amount, expires_at=expires_at)
         .on_conflict_do_update(
             index_elements=["key"],
             set_={
-                "count": case((over, 1), else_=RateCounter.count + 1),
+                "count": case((over, amount), else_=RateCounter.count + amount),
                 "expires_at": case((over, expires_at), else_=RateCounter.expires_at),
             },
         )

@@ -188,6 +188,20 @@ def require_open(organization_id: UUID) -> Organization:
     return organization
 
 
+def require_all_open(organization_ids: Collection[UUID]) -> None:
+    """`require_open` of several, in the order in which organizations are locked. One statement."""
+    locked = (
+        select(Organization)
+        .where(Organization.id.in_(organization_ids))
+        .order_by(Organization.id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    for organization in db.session.scalars(locked):
+        if organization.closed_at is not None:
+            raise OrganizationClosed(name=organization.name)
+
+
 def _covering_roles(volunteer_id: UUID, organization_id: UUID, station_id: UUID | None) -> set[Role]:
     found = db.session.scalars(queries.covering_roles(volunteer_id, organization_id, station_id))
     return {Role(role) for role in found}

@@ -1,6 +1,6 @@
 """The verbs of grants: give, take away, list; and those that wait for a phone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
@@ -213,7 +213,7 @@ def grant_below(
         if volunteer is None or volunteer.erased_at is not None:
             raise VolunteerUnknown()
         return _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
-    digest = _hold_phone(phone)
+    digest = hold_phones([phone])[phone]
     known = accounts.look_up(phone, by=by)
     spend(PHONES_A_DAY, "grants by phone", who=str(by.volunteer_id))
     made = (
@@ -274,7 +274,7 @@ def take_effect(*, volunteer_id: UUID, phone: str) -> None:
 
     A grant lapses where its giver could no longer give it, or its place is gone or closed; only the log says so.
     """
-    digest = _hold_phone(phone)
+    digest = hold_phones([phone])[phone]
     for waiting in db.session.scalars(queries.pending_for(digest, clock.now())).all():
         place = db.session.execute(queries.place(waiting.scope_type, waiting.scope_id)).one_or_none()
         if place is not None and _still_good(waiting, place.organization_id, volunteer_id):
@@ -330,9 +330,9 @@ def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *
         actor_id=by,
         subject_id=volunteer_id,
         organization_id=organization_id,
-        **_details(granted),
+        **details_of(granted),
     )
-    _tell("grant_given", granted, scope.name)
+    _tell(NotificationKind.GRANT_GIVEN, granted, scope.name)
     return granted
 
 
@@ -344,7 +344,16 @@ def _wait(phone: str, digest: bytes, role: Role, scope: Scope, organization_id: 
     if same is not None:
         db.session.delete(same)
         db.session.flush()
-    waiting = PendingGrant(
+    waiting = pending_grant(phone, digest, role, scope, by=by)
+    db.session.add(waiting)
+    db.session.flush()
+    audit.record(AuditAction.GRANTED, actor_id=by, organization_id=organization_id, pending=True, **details_of(waiting))
+    return waiting
+
+
+def pending_grant(phone: str, digest: bytes, role: Role, scope: Scope, *, by: UUID) -> PendingGrant:
+    """A grant that waits for a phone from now on; not yet added."""
+    return PendingGrant(
         id=ids.new_id(),
         phone_digest=digest,
         masked_phone=accounts.masked_phone(phone),
@@ -352,12 +361,8 @@ def _wait(phone: str, digest: bytes, role: Role, scope: Scope, organization_id: 
         scope_type=scope.type,
         scope_id=scope.id,
         granted_by=by,
-        expires_at=now + timedelta(days=rules().pending_grant_days),
+        expires_at=clock.now() + timedelta(days=rules().pending_grant_days),
     )
-    db.session.add(waiting)
-    db.session.flush()
-    audit.record(AuditAction.GRANTED, actor_id=by, organization_id=organization_id, pending=True, **_details(waiting))
-    return waiting
 
 
 def _still_good(waiting: PendingGrant, organization_id: UUID, volunteer_id: UUID) -> bool:
@@ -381,7 +386,7 @@ def _revoke_pending(grant_id: UUID, *, by: Principal) -> None:
         actor_id=by.volunteer_id,
         organization_id=place.organization_id,
         pending=True,
-        **_details(waiting),
+        **details_of(waiting),
     )
     db.session.delete(waiting)
 
@@ -394,7 +399,7 @@ def _lapse(waiting: PendingGrant, *, actor_id: UUID | None, reason: str) -> None
         organization_id=place.organization_id if place is not None else None,
         pending=True,
         reason=reason,
-        **_details(waiting),
+        **details_of(waiting),
     )
     db.session.delete(waiting)
 
@@ -418,14 +423,19 @@ def _end(held: Grant, *, actor_id: UUID | None, reason: str, tell: bool = True) 
         subject_id=held.volunteer_id,
         organization_id=place.organization_id,
         reason=reason,
-        **_details(held),
+        **details_of(held),
     )
     if tell:
         _tell(NotificationKind.GRANT_REVOKED, held, place.name)
 
 
 def _tell(kind: str, held: Grant, place_name: str, **values: str) -> None:
-    notify(
+    notify_all([notice_of(kind, held, place_name, **values)])
+
+
+def notice_of(kind: str, held: Grant, place_name: str, **values: str) -> Notice:
+    """What the holder of a grant hears of it."""
+    return Notice(
         volunteer_id=held.volunteer_id,
         kind=kind,
         values={
@@ -439,7 +449,8 @@ def _tell(kind: str, held: Grant, place_name: str, **values: str) -> None:
     )
 
 
-def _details(made: Grant | PendingGrant) -> dict[str, Any]:
+def details_of(made: Grant | PendingGrant) -> dict[str, Any]:
+    """What the audit log keeps of a grant."""
     return {
         "grant_id": str(made.id),
         "role": str(made.role),
@@ -448,10 +459,16 @@ def _details(made: Grant | PendingGrant) -> dict[str, Any]:
     }
 
 
-def _hold_phone(phone: str) -> bytes:
-    """The phone's digest. A grant to it and its owner's registration at the same moment follow each other."""
-    digest = accounts.phone_digest(phone)
-    if db.engine.dialect.name == "postgresql":
-        number = int.from_bytes(digest[:8], "big", signed=True)
-        db.session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
-    return digest
+def hold_phones(phones: Collection[str]) -> dict[str, bytes]:
+    """The phones' digests. A grant to one and its owner's registration at the same moment follow each other.
+
+    One statement, in one order of the locks whoever asks for them.
+    """
+    digests = {phone: accounts.phone_digest(phone) for phone in phones}
+    if digests and db.engine.dialect.name == "postgresql":
+        numbers = sorted(int.from_bytes(digest[:8], "big", signed=True) for digest in digests.values())
+        db.session.execute(
+            text("SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(:numbers AS bigint[])) AS number"),
+            {"numbers": numbers},
+        )
+    return digests

@@ -1,6 +1,6 @@
 """How the tree is read: subtrees, paths, and the grants that reach a scope."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -133,6 +133,13 @@ def facts(organization_id: UUID) -> Select[UUID, str, str, datetime | None]:
     )
 
 
+def places_below(organization_id: UUID) -> Select[*tuple[Any, ...]]:
+    """Id, name, division code and closing of the organization and of everything below it, closed ones too."""
+    return select(Organization.id, Organization.name, Organization.division_code, Organization.closed_at).where(
+        Organization.id.in_(subtree_ids(organization_id))
+    )
+
+
 def open_children(organization_id: UUID) -> Select[UUID, str, str]:
     """Id, name and kind of the open organizations right under it, in the order of ids."""
     return (
@@ -205,6 +212,23 @@ def same_pending(digest: bytes, scope_type: str, scope_id: UUID, role: str) -> S
         PendingGrant.scope_type == scope_type,
         PendingGrant.scope_id == scope_id,
         PendingGrant.role == role,
+    )
+
+
+def live_at(scope_type: str, scope_ids: Collection[UUID], role: str) -> Select[UUID, UUID]:
+    """Scope and volunteer of the live grants of a role over any of these scopes."""
+    return select(Grant.scope_id, Grant.volunteer_id).where(
+        Grant.scope_type == scope_type, Grant.scope_id.in_(scope_ids), Grant.role == role, Grant.revoked_at.is_(None)
+    )
+
+
+def pending_at(scope_type: str, scope_ids: Collection[UUID], role: str, now: datetime) -> Select[UUID, bytes]:
+    """Scope and phone's digest of the grants of a role that wait over any of these scopes."""
+    return select(PendingGrant.scope_id, PendingGrant.phone_digest).where(
+        PendingGrant.scope_type == scope_type,
+        PendingGrant.scope_id.in_(scope_ids),
+        PendingGrant.role == role,
+        PendingGrant.expires_at > now,
     )
 
 

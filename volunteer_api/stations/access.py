@@ -73,6 +73,21 @@ def require_members(principal: Principal, station: Station, changes: Mapping[str
 
 
 @for_signed_in
+def to_set_up(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever sets up stations in the organization and below it, and changes of them what their managers may not."""
+    for permission in (Permission.STATION_MANAGE, Permission.ORGANIZATION_MANAGE):
+        organizations.require(principal, permission, organization_id=organization_id)
+    return organizations.load_organization(organization_id)
+
+
+@for_signed_in
+def to_export(principal: Principal, organization_id: UUID) -> Organization:
+    """Whoever reads the stock of all stations of the organization, and with it who manages them."""
+    organizations.require(principal, Permission.STOCK_READ, organization_id=organization_id)
+    return organizations.load_organization(organization_id)
+
+
+@for_signed_in
 def to_label(principal: Principal, organization_id: UUID) -> Organization:
     """Whoever manages all stations of the organization."""
     organizations.require(principal, Permission.STATION_MANAGE, organization_id=organization_id)

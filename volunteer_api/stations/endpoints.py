@@ -3,18 +3,21 @@
 from typing import Any
 
 from volunteer_api.core.access import Principal, public, signed_in
-from volunteer_api.core.downloads import HTML, PDF, Download
+from volunteer_api.core.downloads import HTML, PDF, XLSX, Download
 from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
+from volunteer_api.core.tables import Table
 from volunteer_api.organizations import access as organizations
 from volunteer_api.organizations.access import Permission
 from volunteer_api.organizations.models import Organization
-from volunteer_api.stations import access, labels, public_page, schemas, service, views
+from volunteer_api.stations import access, exports, imports, labels, public_page, schemas, service, views
 from volunteer_api.stations.models import Station
 
 # Of one address: a sheet of eight hundred costs a core most of a second.
 LABELS = "120/10 minutes"
+# Whole phones of managers stand in them.
+SHEETS = "30/hour"
 
 blueprint = feature_blueprint("stations", __name__, "Service stations: where, when, what they offer")
 pages = page_blueprint("station_pages", __name__, "What the QR labels of stations lead to")
@@ -26,6 +29,43 @@ pages = page_blueprint("station_pages", __name__, "What the QR labels of station
 def list_stations(query: dict[str, Any]) -> Page:
     """List stations, the nearest first."""
     return views.page_of_stations(query)
+
+
+@endpoint(blueprint, "GET", "/stations-import-template.xlsx", access=signed_in, produces=XLSX)
+def read_stations_template() -> Download:
+    """Fetch the empty workbook that an import of stations takes."""
+    return imports.template()
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations/<uuid:organization_id>/stations/import",
+    access=access.to_set_up,
+    query=schemas.StationImportQuery,
+    returns=schemas.StationImportRead,
+    upload=True,
+    prepare=imports.receive_stations,
+)
+def import_stations(
+    principal: Principal, organization: Organization, query: dict[str, Any], upload: Table
+) -> imports.Imported:
+    """Set up or change the stations of an xlsx or csv table, all or none; a dry run names each bad cell."""
+    return imports.import_stations(organization, upload, by=principal, **query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/organizations/<uuid:organization_id>/stations.xlsx",
+    access=access.to_export,
+    produces=XLSX,
+    audits=True,
+    limit=SHEETS,
+)
+def export_stations(principal: Principal, organization: Organization) -> Download:
+    """Fetch the stations of an organization and below it as a workbook that an import takes back."""
+    return exports.export_stations(organization, by=principal)
 
 
 @endpoint(blueprint, "GET", "/stations/<uuid:station_id>", access=access.to_see, returns=schemas.StationRead)

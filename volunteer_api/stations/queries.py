@@ -1,5 +1,6 @@
 """How stations are found."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -76,6 +77,41 @@ def filters(
     if q is not None:
         found.append(_named_like(q))
     return found
+
+
+def coded_or_in(codes: Collection[str], organization_ids: Collection[UUID]) -> Select[Station]:
+    """The stations with one of the codes, and all of the organizations themselves, closed ones too; oldest first."""
+    return (
+        select(Station)
+        .where(or_(Station.code.in_(codes), Station.organization_id.in_(organization_ids)))
+        .order_by(Station.id)
+    )
+
+
+def below(organization_id: UUID) -> Select[Station]:
+    """All stations in the organization's subtree, closed ones too, by organization and code."""
+    return (
+        select(Station)
+        .join(Organization, Organization.id == Station.organization_id)
+        .where(Station.organization_id.in_(subtree_ids(organization_id)))
+        .order_by(Organization.division_code, Organization.name, Organization.id, Station.code)
+    )
+
+
+def managers_below(organization_id: UUID) -> Select[UUID, UUID, str | None]:
+    """`station_id`, id and whole phone of who manages a station in the organization's subtree now, by their grants."""
+    return (
+        select(Station.id.label("station_id"), Volunteer.id, Volunteer.phone)
+        .join(Grant, Grant.scope_id == Station.id)
+        .join(Volunteer, Volunteer.id == Grant.volunteer_id)
+        .where(
+            Station.organization_id.in_(subtree_ids(organization_id)),
+            Grant.scope_type == ScopeType.STATION,
+            Grant.role == Role.STATION_MANAGER,
+            Grant.revoked_at.is_(None),
+        )
+        .order_by(Grant.id)
+    )
 
 
 def photos_of(station_id: UUID) -> Select[StoredFile]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from volunteer_api.core.schema import (
     CountParameter,
     Day,
     Flag,
+    FlagParameter,
     Form,
     Id,
     ListOf,
@@ -26,6 +28,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
+from volunteer_api.core.tables import OutcomeRead
 from volunteer_api.files.schemas import FileRead
 from volunteer_api.stations.models import HolidayRule, StationKind, StationStatus
 from volunteer_api.stations.offers import OfferedService
@@ -39,9 +42,19 @@ LONGEST_NIGHT_MINUTES = 16 * 60
 LONGEST_EXCEPTION = timedelta(days=366)
 MOST_EXCEPTIONS = 60
 MOST_PHOTOS = 10
+# Rows of one table.
+MAX_IMPORTED = 1000
 NEEDS_REASON = (StationStatus.PAUSED, StationStatus.CLOSED)
 SERVICES = {"description": "Codes of `service`, and what a station words itself. A known name is taken for its code."}
 STATUS_REASON = {"description": "For everybody to read; needed where a station pauses or closes."}
+
+
+class RowOutcome(StrEnum):
+    """What became of a row of an imported table."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
 
 
 class TimeSpan(Schema):
@@ -240,6 +253,43 @@ class StationRead(StationSummary):
 
     photos = ListOf(Nested(FileRead), required=True)
     managers = ListOf(Nested(StationManager), required=True, allow_none=True)
+
+
+class StationImportQuery(Schema):
+    dry_run = FlagParameter(load_default=False)
+    update = FlagParameter(
+        load_default=False,
+        metadata={"description": "Change the stations that are there already, by the cells that are filled."},
+    )
+
+
+class ImportedStationRead(Schema):
+    """What became of a row, or would; `new_managers` hold the role of station manager now, or once they register."""
+
+    row = Count(required=True, metadata={"description": "As the file counts; the first row is 1."})
+    outcome = Choice(RowOutcome, required=True)
+    id = Id(required=True, allow_none=True, metadata={"description": "Null of a station that a dry run would make."})
+    code = Text(
+        max_length=16,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where a dry run would have one made up."},
+    )
+    name = Text(required=True)
+    organization_id = Id(required=True)
+    organization_name = Text(required=True)
+    changed = ListOf(Text(), required=True, metadata={"description": "The columns of an update that change anything."})
+    new_managers = Count(required=True)
+
+
+class StationImportRead(OutcomeRead):
+    """What a table of stations led to, or would lead to, in all and by row; of bad rows only the errors tell."""
+
+    created = Count(required=True)
+    updated = Count(required=True)
+    unchanged = Count(required=True)
+    new_managers = Count(required=True)
+    stations = ListOf(Nested(ImportedStationRead), max_length=MAX_IMPORTED, required=True)
 
 
 class StatusChangeRead(Schema):

@@ -1,6 +1,6 @@
 """The verbs of stations: set up, change, open, pause, close, open again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,29 @@ def hold(station_id: UUID) -> str:
 
 def create_station(
     *,
+    organization_id: UUID,
+    code: str | None = None,
+    photo_ids: Sequence[UUID] = (),
+    by: Principal | None = None,
+    **members: Any,
+) -> Station:
+    """Set up a station, of which `planned_station` takes the other members.
+
+    Raises NotFound for an unknown organization, OrganizationClosed, StationCodeTaken, PhotoNotFound.
+    """
+    require_open(organization_id)
+    if code is not None:
+        _check_code(code)
+    station = planned_station(organization_id=organization_id, code=code, **members)
+    add_stations([station], by=by)
+    if photo_ids:
+        _set_photos(station, photo_ids, by)
+        db.session.flush()
+    return station
+
+
+def planned_station(
+    *,
     name: str,
     kind: StationKind,
     organization_id: UUID,
@@ -81,16 +104,8 @@ def create_station(
     holiday_rule: HolidayRule = HolidayRule.REGULAR,
     services: Sequence[str] = (),
     contact: Mapping[str, str | None] | None = None,
-    photo_ids: Sequence[UUID] = (),
-    by: Principal | None = None,
 ) -> Station:
-    """Set up a station at a place in WGS-84 degrees.
-
-    Raises NotFound for an unknown organization, OrganizationClosed, StationCodeTaken, PhotoNotFound.
-    """
-    require_open(organization_id)
-    if code is not None:
-        _check_code(code)
+    """A station at a place in WGS-84 degrees that is not written yet; a code is made up where none is given."""
     station = Station(
         id=ids.new_id(),
         code=code or ids.readable(CODE_LENGTH),
@@ -105,14 +120,20 @@ def create_station(
     station.stand_at((place["lat"], place["lng"]))
     _set_contact(station, contact)
     _keep_hours(station, opening_hours, hour_exceptions)
-    db.session.add(station)
-    db.session.flush()
-    _index_hours(station)
-    if photo_ids:
-        _set_photos(station, photo_ids, by)
-    _note_status(station, None, None, by)
-    db.session.flush()
     return station
+
+
+def add_stations(stations: Sequence[Station], *, by: Principal | None = None) -> None:
+    """Write planned stations, in a number of statements that does not grow with them.
+
+    That their organizations stay open and their codes are free is for the caller to see to.
+    """
+    db.session.add_all(stations)
+    db.session.flush()
+    _index_hours(stations)
+    for station in stations:
+        _note_status(station, None, None, by)
+    db.session.flush()
 
 
 def change_station(station: Station, *, by: Principal | None = None, **changes: Any) -> Station:
@@ -121,6 +142,29 @@ def change_station(station: Station, *, by: Principal | None = None, **changes: 
     Raises NotFound, OrganizationClosed, StationCodeTaken, StationCodeInUse, StationStatusConflict, PhotoNotFound, and
     what features to the right say to a station's closing.
     """
+    change_stations([(station, changes)], by=by)
+    return station
+
+
+def change_stations(changes: Sequence[tuple[Station, Mapping[str, Any]]], *, by: Principal | None = None) -> None:
+    """The same of several. Each has an UPDATE of its own, which names its version; no others are needed for each but
+    for another code, status or organization.
+    """
+    for station, given in changes:
+        _change(station, dict(given), by)
+    db.session.flush()
+    _index_hours([station for station, given in changes if any(name in given for name in HOURS)])
+
+
+def require_possible(station: Station, *, code: str | None = None, status: str | None = None) -> None:
+    """Raise what `change_station` would say to another code or status, and change nothing."""
+    if code is not None and code != station.code:
+        _require_code_change(station, code)
+    if status is not None and status != station.status:
+        _require_next(station, status)
+
+
+def _change(station: Station, changes: dict[str, Any], by: Principal | None) -> None:
     organization_id = changes.pop("organization_id", station.organization_id)
     status, reason = changes.pop("status", station.status), changes.pop("status_reason", None)
     reopens = station.status == StationStatus.CLOSED and status != StationStatus.CLOSED
@@ -130,16 +174,16 @@ def change_station(station: Station, *, by: Principal | None = None, **changes: 
         station.organization_id = organization_id
     if status != station.status or changes.get("code", station.code) != station.code:
         _hold(station)
-    if "code" in changes:
-        _change_code(station, changes.pop("code"))
+    code = changes.pop("code", station.code)
+    if code != station.code:
+        _require_code_change(station, code)
+        station.code = code
     if status != station.status:
         _become(station, status, reason, by)
     elif reason is not None and reason != station.status_reason:
         station.status_reason = reason
         _note_status(station, station.status, reason, by)
     _change_members(station, changes, by)
-    db.session.flush()
-    return station
 
 
 def _change_members(station: Station, changes: dict[str, Any], by: Principal | None) -> None:
@@ -156,17 +200,13 @@ def _change_members(station: Station, changes: dict[str, Any], by: Principal | N
         _set_photos(station, changes.pop("photo_ids"), by)
     if any(name in changes for name in HOURS):
         _keep_hours(station, *(changes.pop(name, getattr(station, name)) for name in HOURS))
-        _index_hours(station)
     for name, value in changes.items():
         setattr(station, name, value)
 
 
 def _become(station: Station, status: str, reason: str | None, by: Principal | None) -> None:
     """Let a locked station change its status."""
-    if status not in NEXT[station.status]:
-        raise StationStatusConflict(members={"from_status": str(station.status), "to_status": str(status)})
-    if status == StationStatus.CLOSED:
-        events.publish(StationClosing(station_id=station.id))
+    _require_next(station, status)
     former = station.status
     station.status, station.status_reason, station.status_since = status, reason, clock.now()
     _note_status(station, former, reason, by)
@@ -178,6 +218,13 @@ def _become(station: Station, status: str, reason: str | None, by: Principal | N
         from_status=str(former),
         to_status=str(status),
     )
+
+
+def _require_next(station: Station, status: str) -> None:
+    if status not in NEXT[station.status]:
+        raise StationStatusConflict(members={"from_status": str(station.status), "to_status": str(status)})
+    if status == StationStatus.CLOSED:
+        events.publish(StationClosing(station_id=station.id))
 
 
 def _note_status(station: Station, former: str | None, reason: str | None, by: Principal | None) -> None:
@@ -205,15 +252,12 @@ def _check_code(code: str) -> None:
         raise StationCodeTaken(code=code)
 
 
-def _change_code(station: Station, code: str) -> None:
+def _require_code_change(station: Station, code: str) -> None:
     """Documents carry the code, and another station may get it next: only one that never opened can change it."""
-    if code == station.code:
-        return
     if station.status != StationStatus.PLANNED:
         raise StationCodeInUse(code=station.code)
     _check_code(code)
     events.publish(StationCodeChanging(station_id=station.id, code=station.code))
-    station.code = code
 
 
 def _set_contact(station: Station, contact: Mapping[str, str | None] | None) -> None:
@@ -234,19 +278,27 @@ def _keep_hours(
     station.last_minute = max((closes for _, closes in spans), default=0)
 
 
-def _index_hours(station: Station) -> None:
-    """Write the rows that the filter by time reads, of a station that is flushed already."""
-    db.session.execute(delete(StationHours).where(StationHours.station_id == station.id))
-    rows: list[dict[str, Any]] = []
+def _index_hours(stations: Sequence[Station]) -> None:
+    """Write the rows that the filter by time reads, of stations that are flushed already. Two statements at most."""
+    if not stations:
+        return
+    db.session.execute(delete(StationHours).where(StationHours.station_id.in_([station.id for station in stations])))
+    rows = [
+        {"station_id": station.id, "position": position, **row}
+        for station in stations
+        for position, row in enumerate(_hours_rows(station))
+    ]
+    if rows:
+        db.session.execute(insert(StationHours), rows)
+
+
+def _hours_rows(station: Station) -> Iterator[dict[str, Any]]:
     for hours in station.opening_hours:
-        rows.append(_hours_row(span_of(hours), weekday=hours["weekday"]))
+        yield _hours_row(span_of(hours), weekday=hours["weekday"])
     for one in station.hour_exceptions:
         days = {name: date.fromisoformat(one[name]) for name in ("first_on", "last_on")}
-        spans = [span_of(hours) for hours in one["hours"]] or [(0, 0)]
-        rows += [_hours_row(span, **days) for span in spans]
-    if rows:
-        keys = ({"station_id": station.id, "position": position} for position in range(len(rows)))
-        db.session.execute(insert(StationHours), [key | row for key, row in zip(keys, rows, strict=True)])
+        for span in [span_of(hours) for hours in one["hours"]] or [(0, 0)]:
+            yield _hours_row(span, **days)
 
 
 def _hours_row(span: tuple[int, int], **members: Any) -> dict[str, Any]:
