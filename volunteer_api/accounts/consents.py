@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from volunteer_api.accounts import queries, resident_ids
 from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.events import ConsentWithdrawn
 from volunteer_api.accounts.models import Consent
 from volunteer_api.accounts.problems import GuardianMustConsent
-from volunteer_api.core import audit, clock
+from volunteer_api.core import audit, clock, events
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among
@@ -50,14 +51,15 @@ def withdraw(volunteer_id: UUID, kind: ConsentKind) -> None:
     if live is not None:
         live.withdrawn_at = clock.now()
         db.session.flush()
+        events.publish(ConsentWithdrawn(volunteer_id, kind))
 
 
 def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -> None:
     """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn.
 
-    A stored resident ID goes with its consent. The guardian's consent is the guardian's: it is neither given nor
-    withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
-    resident ID is all that proves whose account it is.
+    A stored resident ID goes with its consent, and so do places that were kept. The guardian's consent is the
+    guardian's: it is neither given nor withdrawn here. Raises (409) GuardianMustConsent where it is named without
+    having been given, PhoneNeeded where the resident ID is all that proves whose account it is.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}
@@ -79,6 +81,9 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
     given = sorted(kind for kind, _ in wanted)
     if ConsentKind.RESIDENT_ID in withdrawn and ConsentKind.RESIDENT_ID not in given:
         resident_ids.remove(volunteer_id)
+    for kind in withdrawn:
+        if kind not in given:
+            events.publish(ConsentWithdrawn(volunteer_id, kind))
     if given or withdrawn:
         audit.record(
             AuditAction.CONSENTS_CHANGED,

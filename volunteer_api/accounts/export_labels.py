@@ -163,6 +163,7 @@ MEMBERS = {
     "held_minutes": "待审核分钟数",
     "home_division": "居住地区划代码",
     "id": "编号",
+    "inside": "所在范围内的班次和站点",
     "insurer": "保险公司",
     "is_primary": "主队",
     "item": "物品",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
@@ -178,10 +178,12 @@ def hold_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
 
 def has_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
     """Whether somebody consents to this kind now, in whatever version."""
-    live = select(Consent.id).where(
-        Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
-    )
-    return db.session.scalar(live) is not None
+    return bool(db.session.scalar(select(consents_to(volunteer_id, kind))))
+
+
+def consents_to(volunteer_id: Any, kind: ConsentKind) -> ColumnElement[bool]:
+    """The same as a condition; `volunteer_id` may be a column or a parameter."""
+    return exists().where(Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None))
 
 
 def resident_id_of(volunteer_id: UUID) -> ResidentId | None:

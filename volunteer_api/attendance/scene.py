@@ -42,6 +42,8 @@ class Scene:
     leader_id: UUID | None
     # Whether the last roll-call of the shift said that the volunteer was not there.
     marked_absent: bool = False
+    # Whether she consents to our keeping where her phone says that she is.
+    keeps_place: bool = False
 
     @property
     def needs_sign_up(self) -> bool:
@@ -101,6 +103,7 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
         marked_absent=bool(getattr(row, "marked_absent", False)),
+        keeps_place=bool(row.keeps_place),
     )
 
 
@@ -152,4 +155,5 @@ def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: b
         out_of_service=out_of_service,
         team_id=row.team_id,
         leader_id=None,
+        keeps_place=bool(row.keeps_place),
     )
