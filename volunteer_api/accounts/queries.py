@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
@@ -216,6 +216,19 @@ def guardians_of(volunteer_id: UUID) -> list[Guardian]:
     """Every guardian that an account ever had; the oldest first."""
     rows = select(Guardian).where(Guardian.volunteer_id == volunteer_id).order_by(Guardian.consented_at, Guardian.id)
     return list(db.session.scalars(rows))
+
+
+def grown_up_wards(youngest: date, limit: int) -> list[Volunteer]:
+    """Who was born by then and has a guardian whose name is known still; held, but whom somebody else holds."""
+    known = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.phone_digest != b"")
+    found = (
+        select(Volunteer)
+        .where(Volunteer.birth_date <= youngest, or_(Volunteer.guardian_contact.is_not(None), known))
+        .order_by(Volunteer.id)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return list(db.session.scalars(found))
 
 
 def ward_count(phone_digest: bytes, besides: UUID | None) -> int:
