@@ -103,7 +103,7 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
         marked_absent=bool(getattr(row, "marked_absent", False)),
-        keeps_place=bool(row.keeps_place),
+        keeps_place=bool(getattr(row, "keeps_place", False)),
     )
 
 
@@ -155,5 +155,5 @@ def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: b
         out_of_service=out_of_service,
         team_id=row.team_id,
         leader_id=None,
-        keeps_place=bool(row.keeps_place),
+        keeps_place=bool(getattr(row, "keeps_place", False)),
     )
