@@ -85,6 +85,9 @@ class Rules:
     no_show_limit: int = 0
     no_show_days: int = 90
     no_shows_refuse: bool = False
+    # What the guardians' text promises; a deployment that allows it publishes a text of its own.
+    minors_in_hazardous: bool = False
+    minors_at_night: bool = False
     attendances_for_held_shift: int = 1
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24

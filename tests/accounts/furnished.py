@@ -13,7 +13,7 @@ from tests.rankings.factories import Happening, Turn, write
 from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, ActivityState
 from volunteer_api.attendance.models import Attendance, GivenCodes, RollCallMark, State, WaitingCheckOut
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
@@ -175,6 +175,9 @@ def furnish(scene: Scene) -> UUID:
     sign_ups.withdraw(sign_up_id=mine.id, reason=f"{NAME}病了")
     sign_ups.invite(by=volunteer.id, shift_id=activity.shift_id, volunteer_id=scene.outsider_id)
     led = make_activity(scene=scene, leader_ids=[volunteer.id])
+    # That she led what is over stays.
+    over = make_activity(scene=scene, leader_ids=[volunteer.id])
+    db.session.get_one(Activity, over.id).state = ActivityState.COMPLETED
     db.session.get_one(Activity, led.id).created_by = volunteer.id
     db.session.flush()
     inventory.record_movement(

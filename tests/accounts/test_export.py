@@ -1,6 +1,8 @@
 """The export of one's own data: all of it, one's own only, as JSON and as a page."""
 
+import re
 from datetime import timedelta
+from html import escape
 
 import pytest
 from sqlalchemy import select
@@ -10,14 +12,29 @@ from tests.accounts.furnished import NAME, PHONE, RESIDENT_ID, furnish
 from tests.activities.factories import make_scene
 from tests.factories import make_volunteer
 from volunteer_api.accounts import export, passwords
-from volunteer_api.accounts.models import DeviceSession
+from volunteer_api.accounts.categories import Category
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.models import CodePurpose, DeviceSession
+from volunteer_api.attendance.models import Reason, Remark
+from volunteer_api.attendance.models import State as AttendanceState
+from volunteer_api.certificates.models import Revocation, StarState
+from volunteer_api.compliance.models import AlertKind
 from volunteer_api.core import clock, personal_data
 from volunteer_api.core.access import Principal
-from volunteer_api.core.audit import AuditEntry
+from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import TooManyRequests
+from volunteer_api.disputes.models import DisputeState, StepKind
+from volunteer_api.inventory.models import MovementKind, MovementReason
+from volunteer_api.loans.models import ReturnCondition
+from volunteer_api.notifications.groups import Group
+from volunteer_api.organizations.models import Role, ScopeType
+from volunteer_api.sign_ups.models import SignUpState
+from volunteer_api.stations.models import StationStatus
+from volunteer_api.stocktakes.models import StocktakeKind, StocktakeState
+from volunteer_api.transfers import models as transfers
 
 # What is exported of every table is tested on both in tests/test_personal_data.py.
 pytestmark = pytest.mark.either_database
@@ -168,3 +185,42 @@ def test_the_page_tells_codes_in_words():
         ["到岗凭据不足", "a_new_one"],
         "held",
     ]
+
+
+CODES = {
+    "action": (AuditAction,),
+    "check_in_remarks": (Remark,),
+    "check_in_reasons": (Reason,),
+    "condition": (ReturnCondition,),
+    "from_status": (StationStatus,),
+    "kind": (ConsentKind, StepKind, transfers.StepKind, MovementKind, AlertKind, StocktakeKind),
+    "muted": (Group,),
+    "purpose": (CodePurpose,),
+    "reason": (MovementReason,),
+    "revocation": (Revocation,),
+    "role": (Role,),
+    "scope_type": (ScopeType,),
+    "service_categories": (Category,),
+    "state": (AttendanceState, DisputeState, StarState, SignUpState, StocktakeState),
+}
+
+
+@pytest.mark.parametrize("member", CODES)
+def test_no_code_is_without_its_word(member):
+    codes = [code.value for kind in CODES[member] for code in kind]
+    assert [code for code in codes if export.worded(member, code) == code] == []
+
+
+def test_the_page_names_things_and_shows_no_ids(client, unit, person):
+    sections = client.as_(person).get("/me/export").json["sections"]
+    page = client.as_(person).get("/me/export.html", headers={"Accept-Language": "en"}).get_data(as_text=True)
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7", page)
+    for label in ("证明编号", "培训名称", "免打扰开始", "将要注销的时间"):
+        assert f"<dt>{label}</dt>" in page
+    assert "<dt>免打扰开始</dt><dd>01:00</dd>" in page
+    # A notification reads as in the inbox.
+    [notice, *_] = sections["notifications"]
+    assert notice["title"]
+    assert escape(notice["title"]) in page
+    assert f"<dd>{notice['kind']}</dd>" not in page
+    assert {row["done_by_me"] for row in sections["audit_entries"]} <= {True, False}

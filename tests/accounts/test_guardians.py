@@ -200,6 +200,28 @@ def test_grown_up_the_guardian_can_go(client, unit, capsys):
         assert phone.put("/me/guardian", json=body).json["code"] == "not_minor"
 
 
+def test_once_of_age_nobody_knows_who_the_guardian_was(client, unit, capsys):
+    tokens = client.post("/auth/register", json=child(client, capsys)).json
+    volunteer_id = unit(lambda: db.session.scalar(select(Volunteer.id)))
+    grown = make_volunteer(birth_date=date(2000, 1, 1))
+    unit(lambda: setattr(db.session.get_one(Volunteer, volunteer_id), "guardian_contact", b"sealed"))
+    assert unit(guardians.forget_of_age) == 0
+
+    def grow() -> None:
+        db.session.get_one(Volunteer, volunteer_id).birth_date = youngest_adult(clock.today())
+
+    unit(grow)
+    assert [unit(guardians.forget_of_age) for _ in range(2)] == [1, 0]
+    row = unit(lambda: db.session.scalar(select(Guardian)))
+    assert (row.phone_digest, row.withdrawn_at is not None) == (b"", True)
+    assert unit(lambda: db.session.get_one(Volunteer, volunteer_id)).guardian_contact is None
+    [told] = unit(lambda: guardians.personal_data(volunteer_id))
+    assert (told["name"], told["phone"], told["version"]) == (None, None, current_texts()["guardian"].version)
+    assert client.get("/me", headers=bearer(tokens)).json["guardian"] is None
+    assert client.get("/me/export", headers=bearer(tokens)).status_code == 200
+    assert unit(lambda: db.session.get_one(Volunteer, grown.id)).birth_date == date(2000, 1, 1)
+
+
 def test_guardians_that_can_be_none(client, unit, capsys):
     volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
     teenager = unit(lambda: make_volunteer(birth_date=date(2010, 3, 8)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +89,11 @@ def make_scene() -> Scene:
         team_id=team.id,
         station_id=station.id,
     )
+
+
+def in_daylight() -> datetime:
+    """Ten o'clock of the local day after tomorrow, when minors may take part."""
+    return clock.at_local(clock.today() + timedelta(days=2), time(10))
 
 
 def make_activity(

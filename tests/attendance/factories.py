@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.factories import factory, make_volunteer, next_number
 from volunteer_api.accounts.categories import Category
+from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
@@ -28,7 +29,10 @@ TWO_KM = {"lat": 33.7530, "lng": 113.3300}
 
 @dataclass(frozen=True)
 class Scene:
-    """A published activity with one shift; `volunteer` is signed up, `stranger` has nothing to do with it."""
+    """A published activity with one shift; `volunteer` is signed up, `stranger` has nothing to do with it.
+
+    All of them consent to our keeping where they are.
+    """
 
     organization: Organization
     station: Station
@@ -75,8 +79,9 @@ def make_shift(
 def make_scene(*, starts_at: datetime | None = None, hours: float = 2, **activity: Any) -> Scene:
     """A shift that begins at `starts_at` (now), and its people."""
     starts_at = starts_at or soon()
+    location = [{"kind": "location", "version": current_texts()[ConsentKind.LOCATION].version}]
     people = {
-        name: make_volunteer(name=name)
+        name: make_volunteer(name=name, consents=location)
         for name in ("volunteer", "unsigned", "stranger", "leader", "organizer", "inspector", "station_manager")
     }
     organization = organizations.create_organization(

@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.attendance.factories import FAR, NEAR, TWO_KM, Scene, loaded_evidence, make_scene, make_shift
 from tests.teams.factories import make_member, make_team
+from volunteer_api.accounts import consents
+from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.attendance import presence_code, service
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.presence_code import CodeKind
@@ -45,6 +47,8 @@ class Situation:
     arrives: int = 0
     shows: dict[str, Any] = field(default_factory=lambda: CODE)
     leaves: int = 60
+    # Whether she consents to our keeping where she is.
+    consents: bool = True
     leaving: dict[str, Any] = field(default_factory=lambda: CODE)
 
     @property
@@ -116,6 +120,14 @@ SHIFT = [
         "strong",
         remarks=("place_unusable",),
         shows={"code": True, "place": {"lat": 0, "lng": 0}},
+    ),
+    Situation(
+        "a place inside at both ends, which may not be kept",
+        "medium",
+        remarks=("place_not_kept",),
+        shows=SPOT,
+        leaving=SPOT,
+        consents=False,
     ),
     Situation(
         "a place inside in GCJ-02, sent as WGS-84",
@@ -262,6 +274,8 @@ def play(situation: Situation) -> Attendance:
     if situation.who in MEMBERS:
         there = scene if situation.who == "member" else make_scene()
         make_member(make_team(organization_id=there.organization.id), volunteer)
+    if not situation.consents:
+        consents.withdraw(volunteer.id, ConsentKind.LOCATION)
     target = {"station_id": scene.station.id} if situation.duty else {"shift_id": scene.shift.id}
     with clock.at(TEN + situation.arrives * MINUTE):
         evidence, scanned_by = _shown(situation, scene, situation.shows)

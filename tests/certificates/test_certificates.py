@@ -16,7 +16,7 @@ from tests.accounts.furnished import RESIDENT_ID
 from tests.certificates.factories import DAY, make_record, take_back
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
-from tests.pdf import fonts_of, text_of
+from tests.pdf import fonts_of, text_of, texts_of
 from volunteer_api.accounts import consents, erasure, resident_ids
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.certificates import service
@@ -241,6 +241,26 @@ def test_paper_in_two_languages_is_the_same_each_time(client: Any, district: Dis
     assert "official" not in english.lower()
     assert "官方" not in text
     assert phone.get(f"{path}?language=fr").status_code == 422
+
+
+def test_the_address_on_the_paper_is_copied_and_followed(
+    client: Any, change_settings: Any, district: District, volunteer: Volunteer
+) -> None:
+    base = "https://volunteers.a-district-with-a-long-name.example.gov.cn"
+    change_settings(client.app, public_base_url=base)
+    make_record(volunteer.id, district.office.id)
+    certificate = issue(client, volunteer).json
+    pdf = client.as_(volunteer).get(f"/me/certificates/{certificate['id']}.pdf").data
+    address = f"{base}/verify/{certificate['number']}"
+    assert address in "".join(texts_of(pdf))
+    assert address.encode() in pdf
+
+
+def test_a_number_is_found_however_it_was_copied(client: Any, district: District, volunteer: Volunteer) -> None:
+    make_record(volunteer.id, district.office.id)
+    number = issue(client, volunteer).json["number"]
+    for copied in ("\u200b".join(number), number.replace("-", "—"), number.replace("-", "\u2011").lower()):
+        assert verified(client, copied)["state"] == "valid"
 
 
 def test_a_certificate_is_frozen(client: Any, unit: Unit, district: District, volunteer: Volunteer) -> None:

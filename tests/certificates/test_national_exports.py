@@ -114,6 +114,17 @@ def test_numbers_only_where_consented_and_asked_for(
         people["both"].volunteer_number: ("居民身份证", RESIDENT_ID),
         people["stored"].volunteer_number: ("", ""),
     }
+    # She hears of it when the batch is made, and reads in her own log and export that it was fetched.
+    mine = client.as_(people["both"])
+    assert [one["kind"] for one in mine.get("/me/notifications").json["items"]] == ["resident_id_in_national_export"]
+    assert client.as_(people["stored"]).get("/me/notifications").json["items"] == []
+    [read] = [one for one in mine.get("/me/audit-entries").json["items"] if one["action"] == "data_exported"]
+    assert read["by_me"] is False
+    sections = mine.get("/me/export").json["sections"]
+    [entry] = [one for one in sections["audit_entries"] if one["action"] == "data_exported" and not one["done_by_me"]]
+    assert entry["details"] == {"what": "resident_id", "export_id": export_id}
+    [batch] = sections["national_exports"]
+    assert (batch["id"], batch["record_count"], batch["with_resident_ids"]) == (export_id, 1, True)
     # A consent that was taken back holds for files that are fetched again.
     given = [{"kind": "resident_id", "version": "2026-11"}]
     unit(lambda: consents.set_consents(people["both"].id, consents=given))
@@ -121,7 +132,8 @@ def test_numbers_only_where_consented_and_asked_for(
     entries = unit(
         lambda: db.session.query(AuditEntry).filter_by(action=AuditAction.DATA_EXPORTED).order_by(AuditEntry.id).all()
     )
-    assert [(one.actor_id, one.details["resident_ids"]) for one in entries] == [
+    files = [one for one in entries if one.details.get("what") == "national_export"]
+    assert [(one.actor_id, one.details["resident_ids"]) for one in files] == [
         (district.organizer.id, 1),
         (district.organizer.id, 0),
     ]

@@ -18,6 +18,7 @@ from volunteer_api.certificates.models import StarLevel, StarState
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
+from volunteer_api.hours import tallies
 from volunteer_api.organizations.models import Role
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -44,6 +45,26 @@ def applied(client: Any, volunteer: Volunteer, district: District) -> Any:
 
 def decide(client: Any, by: Volunteer, application_id: str, verb: str = "approval", **body: Any) -> Any:
     return client.as_(by).post(f"/star-level-applications/{application_id}/{verb}", json=body)
+
+
+def test_whoever_has_the_hours_hears_of_it_once(
+    client: Any, unit: Unit, district: District, volunteer: Volunteer
+) -> None:
+    def heard() -> list[dict[str, str]]:
+        unit(tallies.fold)
+        items = client.as_(volunteer).get("/me/notifications").json["items"]
+        return [one["values"] for one in items if one["kind"] == "star_level_reached"]
+
+    serve(volunteer, district, 99)
+    assert heard() == []
+    more = serve(volunteer, district, 2, days=1)
+    assert heard() == [{"level": "1", "hours": "100"}]
+    serve(volunteer, district, 5, days=2)
+    take_back(more)
+    serve(volunteer, district, 50, days=3)
+    assert len(heard()) == 1
+    serve(volunteer, district, 500, days=4)
+    assert [one["level"] for one in heard()] == ["3", "1"]
 
 
 def test_from_hours_to_a_level_and_back(client: Any, district: District, volunteer: Volunteer) -> None:

@@ -193,7 +193,9 @@ def test_a_backfilled_record_is_taken_back_and_written_anew(client: Any, unit: U
     assert "dispute_waits" not in kinds(client, scene.organizer_id)
     assert "dispute_waits" in kinds(client, scene.administrator_id)
     # Nobody vouched for more than was recorded: who decides makes no hours alone.
-    assert "dispute_to_confirm" in kinds(client, scene.leader_id)
+    [asked] = told(client, scene.leader_id, "dispute_minutes_to_confirm")
+    assert (asked["values"]["minutes"], asked["values"]["known"]) == (str(SHIFT_MINUTES), "30")
+    assert "dispute_to_confirm" not in kinds(client, scene.leader_id)
     assert refused(decide(client, scene.administrator_id, made)) == (409, "needs_confirmation")
     assert post(client, scene.leader_id, made, "confirmation", minutes=75, text="到五点一刻").status_code == 200
     over = decide(client, scene.administrator_id, made)
@@ -218,8 +220,9 @@ def test_what_was_taken_back_is_given_again_once(client: Any, unit: Unit, served
     scene, volunteer_id = served.scene, served.unknown_id
     people = {"recorder_id": scene.leader_id, "approver_id": scene.organizer_id}
     record_id = unit(lambda: served.backfilled(30, **people))
-    first = filed(client, volunteer_id, service_record_id=record_id)
-    decide(client, scene.administrator_id, first, "partly", credited_minutes=0)
+    # She says herself that it was nothing.
+    first = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=0)
+    assert decide(client, scene.administrator_id, first, "partly", credited_minutes=0).status_code == 200
     reversal_id = file(client, volunteer_id, service_record_id=record_id).get_json()["service_record_id"]
     assert unit(lambda: ledger_sum(volunteer_id)) == 0
     second = filed(client, volunteer_id, service_record_id=reversal_id, claimed_minutes=30)
@@ -405,6 +408,79 @@ def test_what_is_due_soon_is_reminded_of_once(client: Any, unit: Unit, served: S
     assert kinds(client, served.scene.organizer_id).count("dispute_due") == 1
 
 
+def told(client: Any, who: UUID, kind: str) -> list[dict[str, Any]]:
+    items = client.as_(who).get("/me/notifications?limit=100").get_json()["items"]
+    return [one for one in items if one["kind"] == kind]
+
+
+def test_a_dispute_that_nobody_may_decide_is_told_above(client: Any, unit: Unit, served: Served) -> None:
+    """The office's organizer recorded it and the district's administrator approved: these two were all."""
+    scene = served.scene
+    people = {"recorder_id": scene.organizer_id, "approver_id": scene.administrator_id}
+    record_id = unit(lambda: served.backfilled(90, **people))
+    made = filed(client, served.unknown_id, service_record_id=record_id, claimed_minutes=60)
+    [heard] = told(client, scene.administrator_id, "dispute_without_decider")
+    assert heard["values"]["dispute_id"] == made["id"]
+    assert not told(client, scene.organizer_id, "dispute_without_decider")
+    soon = clock_today(unit) - timedelta(days=2)
+    unit(lambda: db.session.execute(update(Dispute).where(Dispute.id == UUID(made["id"])).values(due_on=soon)))
+    assert unit(service.remind) == 1
+    assert len(told(client, scene.administrator_id, "dispute_without_decider")) == 2
+    # Whoever is given the right hears what waits, and decides.
+    other = make_volunteer()
+    body = {
+        "volunteer_id": str(other.id),
+        "role": "organizer",
+        "scope": {"type": "organization", "id": str(made["organization_id"])},
+    }
+    assert client.as_(scene.administrator_id).post("/grants", json=body, key="grant").status_code == 201
+    [waits] = told(client, other.id, "disputes_wait")
+    assert (waits["values"]["count"], waits["values"]["due_on"]) == ("1", soon.isoformat())
+    assert decide(client, other.id, made).status_code == 200
+    # An inspector decides nothing, and there is nothing left to hear of.
+    for role in ("inspector", "organizer"):
+        third = make_volunteer()
+        grant = body | {"volunteer_id": str(third.id), "role": role}
+        assert client.as_(scene.administrator_id).post("/grants", json=grant, key=role).status_code == 201
+        assert not told(client, third.id, "disputes_wait")
+
+
+def test_the_only_decider_who_confirms_leaves_nobody(client: Any, unit: Unit, served: Served) -> None:
+    scene = served.scene
+    people = {"recorder_id": scene.leader_id, "approver_id": scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(30, **people))
+    made = filed(client, served.unknown_id, service_record_id=record_id, claimed_minutes=60)
+    assert not told(client, scene.administrator_id, "dispute_without_decider")
+    assert post(client, scene.administrator_id, made, "confirmation", minutes=60, text="我在场").status_code == 200
+    assert len(told(client, scene.administrator_id, "dispute_without_decider")) == 1
+
+
+def test_a_dispute_takes_nothing_away(client: Any, unit: Unit, served: Served) -> None:
+    scene = served.scene
+    people = {"recorder_id": scene.leader_id, "approver_id": scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(90, **people))
+    made = filed(client, served.unknown_id, service_record_id=record_id, claimed_minutes=110)
+    for decision in ("partly", "upheld"):
+        answer = decide(client, scene.administrator_id, made, decision, credited_minutes=70)
+        assert (*refused(answer), answer.get_json()["least"]) == (409, "less_than_counts", 90)
+    assert unit(lambda: ledger_sum(served.unknown_id)) == 90
+    # Nor from an attendance that counts.
+    first = filed(client, served.volunteer_id, attendance_id=served.attendance_id)
+    assert decide(client, scene.organizer_id, first, "partly", credited_minutes=50).status_code == 200
+    second = filed(client, served.volunteer_id, attendance_id=served.attendance_id, claimed_minutes=80)
+    answer = decide(client, scene.administrator_id, second, "partly", credited_minutes=40)
+    assert (*refused(answer), answer.get_json()["least"]) == (409, "less_than_counts", 50)
+
+
+def test_who_says_herself_that_it_was_less_has_less(client: Any, unit: Unit, served: Served) -> None:
+    people = {"recorder_id": served.scene.leader_id, "approver_id": served.scene.organizer_id}
+    record_id = unit(lambda: served.backfilled(90, **people))
+    made = filed(client, served.unknown_id, service_record_id=record_id, claimed_minutes=60)
+    assert refused(decide(client, served.scene.administrator_id, made, "partly", credited_minutes=50))[0] == 409
+    assert decide(client, served.scene.administrator_id, made, "partly", credited_minutes=75).status_code == 200
+    assert unit(lambda: ledger_sum(served.unknown_id)) == 75
+
+
 def test_hours_that_the_ledger_took_back_are_given_again_with_their_attendance(
     client: Any, unit: Unit, served: Served
 ) -> None:
@@ -439,7 +515,7 @@ def test_a_recorded_duty_that_was_longer_is_confirmed_by_the_manager(client: Any
 
     manager_id, record_id = unit(prepare)
     made = filed(client, volunteer_id, service_record_id=record_id, claimed_minutes=90)
-    assert "dispute_to_confirm" in kinds(client, manager_id)
+    assert "dispute_minutes_to_confirm" in kinds(client, manager_id)
     assert can_confirm(client, manager_id, made)
     listed = client.as_(manager_id).get("/disputes?unconfirmed=true").get_json()["items"]
     assert [item["id"] for item in listed] == [made["id"]]

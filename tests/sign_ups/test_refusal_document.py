@@ -92,7 +92,14 @@ def test_the_document_has_all_that_the_judgment_says() -> None:
     assert named == {row[1] for row in TABLE}
     faults = r'Fault\(\s*"(\w+)"'
     codes = re.findall(faults, inspect.getsource(eligibility.faults))
-    for part in (eligibility._age_faults, eligibility._skill_faults, eligibility._credential_faults, judgment._why_not):
+    parts = (
+        eligibility._age_faults,
+        eligibility._protection_faults,
+        eligibility._skill_faults,
+        eligibility._credential_faults,
+        judgment._why_not,
+    )
+    for part in parts:
         codes += re.findall(faults, inspect.getsource(part))
     assert set(REASONS) == set(codes)
     assert len(REASONS) == len(set(REASONS))

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from tests.activities.factories import MadeActivity, make_activity, make_scene
+from tests.activities.factories import MadeActivity, in_daylight, make_activity, make_scene
 from tests.qualifications.factories import make_policy, make_training
 from tests.sign_ups.factories import HOUR, born, make_person, post
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.ids import new_id
-from volunteer_api.core.settings import rules
+from volunteer_api.core.settings import EXTENSION, rules
 from volunteer_api.qualifications.models import Insured, Policy, TrainingRecord
 from volunteer_api.sign_ups import service
 from volunteer_api.sign_ups.eligibility import Demands, Person
@@ -117,6 +117,8 @@ def refused(client: Any, shift_id: UUID, volunteer_id: UUID, **body: Any) -> lis
         ({}, {"birth_date": 13}, ["guardian_consent"]),
         ({}, {"birth_date": 15}, ["guardian_contact"]),
         ({}, {"birth_date": 15, "has_contact": True}, []),
+        ({"hazardous": True}, {"birth_date": 17, "has_contact": True}, ["minor_hazardous", "insurance"]),
+        ({"hazardous": True}, {"birth_date": 18}, ["insurance"]),
         ({"required_skills": ["急救", "Python"]}, {"skills": ["python"]}, ["skill"]),
         ({"required_skills": ["急救", "Python"]}, {"skills": ["python", "急救", "手语"]}, []),
         ({"minimum_age": 60, "required_skills": ["急救"]}, {"birth_date": 30}, ["too_young", "skill"]),
@@ -131,13 +133,47 @@ def test_who_is_eligible(
             values["birth_date"] = born(values["birth_date"])
         if values.pop("has_contact", False):
             values["guardian_contact"] = b"sealed"
-        return make_activity(**asked), make_person(**values)
+        return make_activity(starts_at=in_daylight(), **asked), make_person(**values)
 
     made, volunteer_id = unit(prepare)
     if reasons:
         assert refused(client, made.shift_id, volunteer_id) == reasons
     else:
         assert post(client, volunteer_id, f"/shifts/{made.shift_id}/sign-ups").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("begins", "hours", "reasons"),
+    [
+        (time(6), 16, []),
+        (time(21), 2, ["minor_at_night"]),
+        (time(23), 3, ["minor_at_night"]),
+        (time(5, 30), 2, ["minor_at_night"]),
+        (time(9), 30, ["minor_at_night"]),
+    ],
+)
+def test_no_minor_serves_at_night(client: Any, unit: Any, begins: time, hours: int, reasons: list[str]) -> None:
+    def prepare() -> tuple[UUID, UUID, UUID]:
+        starts_at = clock.at_local(clock.today() + timedelta(days=2), begins)
+        made = make_activity(starts_at=starts_at, duration=timedelta(hours=hours))
+        young, adult = (make_person(birth_date=born(age), guardian_contact=b"sealed") for age in (17, 18))
+        return made.shift_id, young, adult
+
+    shift_id, young, adult = unit(prepare)
+    if reasons:
+        assert refused(client, shift_id, young) == reasons
+    else:
+        assert post(client, young, f"/shifts/{shift_id}/sign-ups").status_code == 201
+    assert post(client, adult, f"/shifts/{shift_id}/sign-ups").status_code == 201
+
+
+def test_a_deployment_may_allow_minors_more(app: Any, client: Any, unit: Any, change_settings: Any) -> None:
+    allowed = replace(app.extensions[EXTENSION].rules, minors_at_night=True, minors_in_hazardous=True)
+    change_settings(app, rules=allowed)
+    starts_at = unit(lambda: clock.at_local(clock.today() + timedelta(days=2), time(23)))
+    made = unit(lambda: make_activity(starts_at=starts_at, hazardous=True))
+    young = unit(lambda: make_person(birth_date=born(17), guardian_contact=b"sealed"))
+    assert refused(client, made.shift_id, young) == ["insurance"]
 
 
 def test_an_age_is_that_of_the_day_of_the_shift(client: Any, unit: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.activities.factories import make_activity, make_volunteers
+from tests.activities.factories import in_daylight, make_activity, make_volunteers
 from tests.sign_ups.factories import born, kinds, make_person, post
 from volunteer_api.sign_ups import service
 from volunteer_api.teams.service import add_member, create_team
@@ -62,7 +62,7 @@ def test_it_opens_no_door_that_leaders_have_closed(client: Any, unit: Any, whole
 
 
 def test_of_a_stranger_it_learns_nothing(client: Any, unit: Any) -> None:
-    made = unit(lambda: make_activity(minimum_age=18))
+    made = unit(lambda: make_activity(minimum_age=18, starts_at=in_daylight()))
     stranger = unit(lambda: make_person(birth_date=born(16)))
     assert [one["code"] for one in ask(client, made, of=stranger).get_json()["reasons"]] == ["team"]
     own = [one["code"] for one in ask(client, made, by=made.scene.organizer_id, of=stranger).get_json()["reasons"]]

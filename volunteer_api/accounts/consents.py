@@ -9,9 +9,10 @@ from sqlalchemy import select
 from volunteer_api.accounts import queries, resident_ids
 from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.events import ConsentWithdrawn
 from volunteer_api.accounts.models import Consent
 from volunteer_api.accounts.problems import GuardianMustConsent
-from volunteer_api.core import audit, clock
+from volunteer_api.core import audit, clock, events
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among
@@ -51,15 +52,16 @@ def withdraw(volunteer_id: UUID, kind: ConsentKind) -> None:
     if live is not None:
         live.withdrawn_at = clock.now()
         db.session.flush()
+        events.publish(ConsentWithdrawn(volunteer_id, kind))
 
 
 def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -> None:
     """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn.
 
     A minor's consent to be named in rankings is not taken: once of age she is asked. A stored resident ID goes with its
-    consent. The guardian's consent is the guardian's: it is neither given nor withdrawn here. Raises (409)
-    GuardianMustConsent where it is named without having been given, PhoneNeeded where the stored number would go with
-    it from an account without a phone.
+    consent, and so do places that were kept. The guardian's consent is the guardian's: it is neither given nor
+    withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
+    stored number would go with it from an account without a phone.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}
@@ -84,6 +86,9 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
     given = sorted(kind for kind, _ in wanted)
     if ConsentKind.RESIDENT_ID in withdrawn and ConsentKind.RESIDENT_ID not in given:
         resident_ids.remove(volunteer_id)
+    for kind in withdrawn:
+        if kind not in given:
+            events.publish(ConsentWithdrawn(volunteer_id, kind))
     if given or withdrawn:
         audit.record(
             AuditAction.CONSENTS_CHANGED,

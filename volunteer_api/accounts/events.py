@@ -106,6 +106,14 @@ class DeviceSessionEnded:
 
 
 @dataclass(frozen=True)
+class ConsentWithdrawn:
+    """Somebody took a consent back, and gave none of the same kind in its place; `kind` is a ConsentKind's."""
+
+    volunteer_id: UUID
+    kind: str
+
+
+@dataclass(frozen=True)
 class GuardianWithdrew:
     """A guardian ended her consent for somebody.
 

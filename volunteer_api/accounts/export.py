@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader
 
 from volunteer_api.accounts import queries, recycling
-from volunteer_api.accounts.export_labels import CODED, MEMBERS, SECTIONS, VALUES
+from volunteer_api.accounts.export_labels import INNER, MEMBERS, MEMBERS_IN, SECTIONS, UNSHOWN
+from volunteer_api.accounts.export_words import CODED, VALUES, VALUES_IN
 from volunteer_api.accounts.models import CodePurpose, Volunteer
 from volunteer_api.accounts.reauthentication import prove_by_code
 from volunteer_api.core import audit, clock, personal_data
@@ -76,10 +78,7 @@ def _page(found: Export) -> bytes:
         sections=[
             {
                 "title": SECTIONS.get(name, name),
-                "rows": [
-                    [(MEMBERS.get(member, member), _shown(worded(member, value))) for member, value in row.items()]
-                    for row in rows
-                ],
+                "rows": [_readable(name, row) for row in rows],
                 "truncated": name in found.truncated,
             }
             for name, rows in found.sections.items()
@@ -102,19 +101,55 @@ def _collect(principal: Principal, *, whole: bool = False) -> Export:
     )
 
 
+def _readable(section: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A row's labels and values as a person reads them. Ids, which say nothing to her, are in the JSON alone."""
+    return [
+        (label(section, member), _value(member, value))
+        for member, value in row.items()
+        if (section, member) not in UNSHOWN and not _is_id(member, value)
+    ]
+
+
+def label(section: str, member: str) -> str:
+    """What a member of a section is called."""
+    return MEMBERS_IN.get((section, member)) or MEMBERS.get(member, member)
+
+
 def worded(member: str, value: Any) -> Any:
     """The value with words for codes."""
     if member not in CODED:
         return value
     if isinstance(value, list):
         return [worded(member, one) for one in value]
-    return VALUES.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    found = VALUES_IN.get((member, value)) or VALUES.get(value)
+    if found is None and "," in value:
+        # Several codes of one detail.
+        return "、".join(VALUES.get(one, one) for one in value.split(","))
+    return value if found is None else found
+
+
+def _is_id(member: str, value: Any) -> bool:
+    if isinstance(value, UUID):
+        return True
+    return value is None and member.endswith("_id") and member not in ("resident_id", "masked_resident_id")
+
+
+def _value(member: str, value: Any) -> str:
+    if member.endswith("_minute") and isinstance(value, int):
+        return f"{value // 60:02d}:{value % 60:02d}"
+    return _shown(worded(member, value))
 
 
 def _shown(value: Any) -> str:
     """The value as a person reads it; moments in local time."""
     if isinstance(value, Mapping):
-        told = [f"{MEMBERS.get(name, name)}：{_shown(worded(name, inner))}" for name, inner in value.items()]
+        told = [
+            f"{INNER.get(name) or MEMBERS.get(name, name)}：{_shown(worded(name, inner))}"
+            for name, inner in value.items()
+            if not name.endswith(("_id", "_ids")) or name == "resident_ids"
+        ]
         return "；".join(told) or NOTHING
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "、".join(_shown(inner) for inner in value) or NOTHING

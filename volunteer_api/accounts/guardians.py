@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from volunteer_api.accounts import consents, contacts, erasure, notices, queries
-from volunteer_api.accounts.ages import is_under_age, needs_guardian
+from volunteer_api.accounts.ages import is_under_age, needs_guardian, youngest_adult
 from volunteer_api.accounts.codes import right_code, unused_code
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.contacts import Person
@@ -29,6 +29,10 @@ from volunteer_api.core.settings import rules
 
 # One grown-up does not consent for a whole school class.
 MOST_WARDS = 5
+BATCH = 100
+# In the place of a guardian who is forgotten: the columns are not empty, for the release before reads them.
+NOBODY: Mapping[str, str] = {"name": "", "phone": ""}
+NO_DIGEST = b""
 
 
 def is_minor(volunteer: Volunteer, on: date) -> bool:
@@ -151,6 +155,24 @@ def remove_guardian(volunteer: Volunteer) -> None:
     audit.record(AuditAction.GUARDIAN_CHANGED, actor_id=volunteer.id, subject_id=volunteer.id, stored=False)
 
 
+def forget_of_age() -> int:
+    """Forget who the guardians of those were who are of age now; returns of how many, at most a batch.
+
+    No law and no purpose needs these names any more. That somebody consented, to what and when, stays as proof.
+    """
+    found = queries.grown_up_wards(youngest_adult(clock.today()), BATCH)
+    for volunteer in found:
+        volunteer.guardian_contact = None
+        for row in queries.guardians_of(volunteer.id):
+            if row.withdrawn_at is None:
+                row.withdrawn_at = clock.now()
+                consents.withdraw(volunteer.id, ConsentKind.GUARDIAN)
+            row.contact, row.phone_digest = contacts.seal(NOBODY, volunteer.id), NO_DIGEST
+        audit.record(AuditAction.GUARDIAN_CHANGED, subject_id=volunteer.id, stored=False, by="age")
+    db.session.flush()
+    return len(found)
+
+
 def guardian_person(volunteer_id: UUID) -> Person | None:
     """The guardian who consents for an account now, with the whole phone."""
     row = queries.guardian_of(volunteer_id)
@@ -158,11 +180,14 @@ def guardian_person(volunteer_id: UUID) -> Person | None:
 
 
 def personal_data(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """Every guardian that somebody ever had: {name, phone, version, consented_at, withdrawn_at}."""
+    """Every guardian that somebody ever had: {name, phone, version, consented_at, withdrawn_at}.
+
+    Name and phone are None of those forgotten since she is of age.
+    """
     return [
         {
-            "name": person.name,
-            "phone": person.phone,
+            "name": person.name or None,
+            "phone": person.phone or None,
             "version": row.version,
             "consented_at": row.consented_at,
             "withdrawn_at": row.withdrawn_at,

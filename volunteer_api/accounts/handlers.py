@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import case, false, func, or_, select
 
 from volunteer_api.accounts import guardians, resident_ids
 from volunteer_api.accounts.contacts import person_of
@@ -116,7 +116,7 @@ def audit_entries(volunteer_id: UUID) -> list[dict[str, Any]]:
         select(
             AuditEntry.created_at,
             AuditEntry.action,
-            by_me.label("done_by_me"),
+            func.coalesce(by_me, false()).label("done_by_me"),
             AuditEntry.actor_id,
             AuditEntry.subject_id,
             AuditEntry.organization_id,

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
@@ -191,10 +191,12 @@ def hold_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
 
 def has_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:
     """Whether somebody consents to this kind now, in whatever version."""
-    live = select(Consent.id).where(
-        Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
-    )
-    return db.session.scalar(live) is not None
+    return bool(db.session.scalar(select(consents_to(volunteer_id, kind))))
+
+
+def consents_to(volunteer_id: Any, kind: ConsentKind) -> ColumnElement[bool]:
+    """The same as a condition; `volunteer_id` may be a column or a parameter."""
+    return exists().where(Consent.volunteer_id == volunteer_id, Consent.kind == kind, Consent.withdrawn_at.is_(None))
 
 
 def resident_id_of(volunteer_id: UUID) -> ResidentId | None:
@@ -227,6 +229,19 @@ def guardians_of(volunteer_id: UUID) -> list[Guardian]:
     """Every guardian that an account ever had; the oldest first."""
     rows = select(Guardian).where(Guardian.volunteer_id == volunteer_id).order_by(Guardian.consented_at, Guardian.id)
     return list(db.session.scalars(rows))
+
+
+def grown_up_wards(youngest: date, limit: int) -> list[Volunteer]:
+    """Who was born by then and has a guardian whose name is known still; held, but whom somebody else holds."""
+    known = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.phone_digest != b"")
+    found = (
+        select(Volunteer)
+        .where(Volunteer.birth_date <= youngest, or_(Volunteer.guardian_contact.is_not(None), known))
+        .order_by(Volunteer.id)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return list(db.session.scalars(found))
 
 
 def ward_count(phone_digest: bytes, besides: UUID | None) -> int:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from volunteer_api.accounts import codes, erasure, retention
+from volunteer_api.accounts import codes, erasure, guardians, retention
 from volunteer_api.core import health, scrape
 from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, repeat, task
@@ -25,6 +25,12 @@ def forget_codes() -> None:
 def forget_sessions() -> None:
     """Delete the sessions, and the names of the devices, on which nobody has been signed in for long."""
     repeat(retention.forget_sessions)
+
+
+@task("accounts.forget_guardians", every=Every.DAY, unit=False)
+def forget_guardians() -> None:
+    """Forget who the guardians of those were who are of age now."""
+    repeat(guardians.forget_of_age)
 
 
 @task("accounts.remind_of_erasures", every=Every.HOUR)

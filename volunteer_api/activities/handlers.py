@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.activities import search_text
+from volunteer_api.accounts.events import ErasureRequested, VolunteerErased
+from volunteer_api.activities import handed_over, search_text
 from volunteer_api.activities.models import Activity, ActivityLeader
 from volunteer_api.activities.problems import TeamHasActivities
 from volunteer_api.activities.shifts import OVER
@@ -57,6 +58,18 @@ def find_by_the_organizations_name(event: OrganizationRenamed) -> None:
 def find_by_the_teams_name(event: TeamRenamed) -> None:
     """Its activities are looked for by the name that it has now."""
     search_text.mark_renamed(event.team_id)
+
+
+@on(ErasureRequested)
+def tell_who_will_lead(event: ErasureRequested) -> None:
+    """Tell somebody who closes her account, and the organizers, what she leads that is not over."""
+    handed_over.tell_before(event.volunteer_id, event.erases_at)
+
+
+@on(VolunteerErased)
+def lead_no_more(event: VolunteerErased) -> None:
+    """Take the person off what is not over, and tell the organizers; that she led what is over stays."""
+    handed_over.take_off(event.volunteer_id)
 
 
 @exported("activities_created")

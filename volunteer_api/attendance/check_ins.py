@@ -99,7 +99,8 @@ def check_in_at_once(principal: Principal, body: dict[str, Any], connection: Con
     attendance = _new(volunteer_id, end, shift_id=shift_id, made=draft)
     _begin(attendance, _tap(here, end, None))
     reopen(attendance)
-    return AtOnce(Attendance, attendance, queries.is_plain())
+    guard = queries.is_plain_and_consented() if here.keeps_place else queries.is_plain()
+    return AtOnce(Attendance, attendance, guard)
 
 
 def _comes_again(attendance: Attendance, tap: Tap, memory: Memory | None, followers: Followers | None) -> bool:

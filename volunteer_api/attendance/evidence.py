@@ -15,6 +15,18 @@ LONGEST_CODE = 500
 DATUM = re.compile(r"(wgs84|gcj02|bd09)(ll)?")
 # A phone that knows no place says 0,0, a spot in the Gulf of Guinea. So many degrees around it are no place (1 km).
 NULL_ISLAND = 0.01
+# What phones call their place, and what one follows from, in members that nobody here knows.
+PLACE_WORDS = frozenset(
+    {
+        *("place", "places", "lat", "latitude", "lng", "lon", "long", "longitude", "alt", "altitude", "location"),
+        *("locations", "position", "coord", "coords", "coordinate", "coordinates", "point", "accuracy", "geo"),
+        *("geohash", "gps", "beidou", "datum", "address", "poi", "city", "district", "street", "wifi", "ssid"),
+        *("bssid", "beacon", "beacons", "cell", "cells", "lac", "cid", "tower", "towers"),
+    }
+)
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+# To how many meters a distance is told where the place itself is not kept.
+COARSE_M = 100
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,24 @@ def usable(evidence: dict[str, Any]) -> Usable:
         place_is_odd=sent_place is not None and place is None,
         accuracy_m=_number(evidence.get("accuracy_m"), 0, math.inf),
     )
+
+
+def without_place(evidence: dict[str, Any], distance_m: float | None = None) -> dict[str, Any]:
+    """The same evidence without a place, or anything by whose name it is one; of it at most the rounded distance."""
+    kept: dict[str, Any] = _without_places(evidence)
+    if distance_m is not None:
+        kept["place"] = {"distance_m": round(distance_m / COARSE_M) * COARSE_M}
+    return kept
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_places(inner) for name, inner in value.items() if not _names_place(name)}
+    return [_without_places(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _names_place(name: Any) -> bool:
+    return not PLACE_WORDS.isdisjoint(word.lower() for word in WORD.findall(str(name)))
 
 
 def _place(given: Any) -> tuple[Place | None, Place | None]:

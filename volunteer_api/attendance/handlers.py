@@ -5,12 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, or_, select
 
-from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.accounts.consent_texts import ConsentKind
+from volunteer_api.accounts.events import ConsentWithdrawn, VolunteerErased
 from volunteer_api.activities.events import CampaignChanging
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.activities.turnout import register_attended
-from volunteer_api.attendance import queries, scene
+from volunteer_api.attendance import queries, scene, whereabouts
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold, set_held
@@ -47,6 +48,13 @@ def strip_evidence(event: VolunteerErased) -> None:
     db.session.flush()
     for model in (WaitingCheckOut, GivenCodes):
         db.session.execute(delete(model).where(model.volunteer_id == event.volunteer_id))
+
+
+@on(ConsentWithdrawn)
+def forget_places(event: ConsentWithdrawn) -> None:
+    """Delete where the person's phones said that she was, once she consents to that no more."""
+    if event.kind == ConsentKind.LOCATION:
+        whereabouts.forget(event.volunteer_id)
 
 
 @on(RecordReversed)

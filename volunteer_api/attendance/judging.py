@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance.effective_time import EffectiveTime, effective_time
-from volunteer_api.attendance.evidence import Usable, usable
+from volunteer_api.attendance.evidence import Usable, usable, without_place
 from volunteer_api.attendance.grading import grade
 from volunteer_api.attendance.models import Grade, Reason, Remark
 from volunteer_api.attendance.presence_code import Reading
@@ -26,7 +27,8 @@ ORDER = {remark: number for number, remark in enumerate(Remark)}
 class Told:
     """The evidence of one end as it came, what is usable of it, when the server had it, and when the tap was.
 
-    `scanned`: a desk read the volunteer's own code, and it was hers at that moment.
+    `scanned`: a desk read the volunteer's own code, and it was hers at that moment. `inside`: of a place that was not
+    kept until now, the shifts and stations that it proves (see whereabouts.py).
     """
 
     evidence: dict[str, Any]
@@ -34,16 +36,19 @@ class Told:
     received_at: datetime
     tapped: EffectiveTime
     scanned: bool
+    inside: frozenset[UUID] | None = None
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """The grade of one end, its doubts and remarks, and where the volunteer was, if that is known."""
+    """The grade of one end, its doubts and remarks, where the volunteer was, if that is known, and what is kept of the
+    evidence. Without her consent neither of these two has a place that her phone told."""
 
     grade: Grade
     doubts: frozenset[Reason]
     remarks: list[str]
     place: Place | None
+    evidence: dict[str, Any]
 
 
 def told(evidence: dict[str, Any] | Told, received_at: datetime, *, scanned: bool = False) -> Told:
@@ -81,6 +86,8 @@ def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgmen
         accuracy_m=given.accuracy_m or 0.0,
         accuracy_cap_m=rules().accuracy_cap_m,
     )
+    if graded is Grade.WEAK and scene.expected and end.inside is not None and scene.target_id in end.inside:
+        graded = Grade.MEDIUM
     opens_at, closes_at = window
     doubts = {
         Reason.WEAK_EVIDENCE: graded is Grade.WEAK,
@@ -94,6 +101,7 @@ def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgmen
         doubts=frozenset(reason for reason, applies in doubts.items() if applies),
         remarks=[remark.value for remark in sorted(_remarks(scene, end, reading), key=ORDER.__getitem__)],
         place=_known_place(scene, given, graded),
+        evidence=end.evidence if scene.keeps_place else without_place(end.evidence, _distance(scene, given)),
     )
 
 
@@ -118,16 +126,27 @@ def _remarks(scene: Scene, end: Told, reading: Reading | None) -> set[Remark]:
         Remark.PLACE_WITHOUT_ACCURACY: given.place is not None and given.accuracy_m is None,
         Remark.TOLD_LATE: end.received_at - end.tapped.said_at > timedelta(seconds=rules().told_late_seconds),
         Remark.SCANNED: end.scanned,
-        Remark.NOTHING_SENT: given.code is None and given.place is None and not given.place_is_odd and not end.scanned,
-        Remark.PLACE_NOT_EXPECTED: given.place is not None
-        and scene.fence is not None
-        and not scene.expected
-        and not _lies_outside(scene, given.place, given),
+        Remark.NOTHING_SENT: given.code is None
+        and given.place is None
+        and not given.place_is_odd
+        and not end.scanned
+        and end.inside is None,
+        Remark.PLACE_NOT_EXPECTED: not scene.expected and _lies_inside(scene, end),
+        Remark.PLACE_NOT_KEPT: end.inside is not None or (given.place is not None and not scene.keeps_place),
     }
     found |= {remark for remark, applies in seen.items() if applies}
     if given.place is not None and _lies_outside(scene, given.place, given):
         found.add(Remark.PLACE_OF_ANOTHER_DATUM if _fits_another_datum(scene, given) else Remark.PLACE_OUTSIDE)
+    elif end.inside is not None and scene.fence is not None and not _lies_inside(scene, end):
+        found.add(Remark.PLACE_OUTSIDE)
     return found
+
+
+def _lies_inside(scene: Scene, end: Told) -> bool:
+    if end.inside is not None:
+        return scene.target_id in end.inside
+    place = end.usable.place
+    return scene.fence is not None and place is not None and not _lies_outside(scene, place, end.usable)
 
 
 def _lies_outside(scene: Scene, place: Place, given: Usable) -> bool:
@@ -157,9 +176,16 @@ def _is_far(scene: Scene, given: Usable) -> bool:
 
 
 def _known_place(scene: Scene, given: Usable, graded: Grade) -> Place | None:
-    """Where the phone was, or else where the code was shown. A fix of a kilometer's doubt is no place."""
-    if given.place is not None and (given.accuracy_m or 0.0) <= rules().travel_slack_m:
+    """Where the phone was, or else where the code was shown. A fix of a kilometer's doubt is no place, nor is one that
+    may not be kept."""
+    if given.place is not None and scene.keeps_place and (given.accuracy_m or 0.0) <= rules().travel_slack_m:
         if _lies_outside(scene, given.place, given) and _fits_another_datum(scene, given):
             return None if scene.fence is None else scene.fence.center
         return given.place
     return scene.fence.center if graded is Grade.STRONG and scene.fence is not None else None
+
+
+def _distance(scene: Scene, given: Usable) -> float | None:
+    if scene.fence is None or given.place is None:
+        return None
+    return meters_between(scene.fence.center, given.place)

@@ -66,6 +66,7 @@ class Remark(StrEnum):
     SCANNED = "scanned"
     NOTHING_SENT = "nothing_sent"
     PLACE_NOT_EXPECTED = "place_not_expected"
+    PLACE_NOT_KEPT = "place_not_kept"
 
 
 class ScanKind(StrEnum):
@@ -111,7 +112,8 @@ class Attendance(Identified, Base):
     `check_out_tapped_at` is the volunteer's own check-out, whatever closed the attendance before: timeline.py needs
     them to tell again what an attendance is when an earlier tap arrives late. Of an end with several taps, `taps` has
     all (see taps.py); where they do not prove the whole of it, what lies before `counts_from_at` or after
-    `counts_until_at` waits for a review.
+    `counts_until_at` waits for a review. Of a volunteer who does not consent to it, no place that her phone told is
+    kept in any of these (whereabouts.py).
     `flagged`: credited, but a reviewer should look at it. `conflicts_with_id` is the attendance that can't be true
     beside this one.
 
@@ -246,7 +248,9 @@ class Attendance(Identified, Base):
 class WaitingCheckOut(Base):
     """A check-out that came before the check-in that it names, as it was sent; it goes when that arrives.
 
-    `key` is its own, `check_in_key` that of the check-in, `received_at` when the server had it.
+    `key` is its own, `check_in_key` that of the check-in, `received_at` when the server had it. Where the place that
+    it told may not be kept, `inside` has the shifts and stations inside whose fences that was, and the evidence nothing
+    of it; else it is None.
     """
 
     __tablename__ = "waiting_check_outs"
@@ -260,6 +264,7 @@ class WaitingCheckOut(Base):
     check_in_key: Mapped[str]
     evidence: Mapped[dict[str, Any]]
     received_at: Mapped[datetime]
+    inside: Mapped[list[Any] | None] = mapped_column(JSON_TYPE)
 
 
 class GivenCodes(Base):

@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, Label, Select, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Bundle, aliased
 
+from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.accounts.queries import consents_to
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, ActivityLeader, Shift
 from volunteer_api.attendance.models import (
@@ -99,6 +101,12 @@ def is_plain() -> ColumnElement[bool]:
         ~_is_busy(volunteer_id, bindparam("row_shift_id", type_=Uuid()), moment),
         free.with_for_update(key_share=True, skip_locked=True).scalar_subquery().is_not(None),
     )
+
+
+@cache
+def is_plain_and_consented() -> ColumnElement[bool]:
+    """The same of one that has the volunteer's place: she consents to that still."""
+    return and_(is_plain(), consents_to(bindparam("row_volunteer_id", type_=Uuid()), ConsentKind.LOCATION))
 
 
 def _is_busy(volunteer_id: Any, shift_id: Any, moment: Any) -> ColumnElement[bool]:
@@ -411,6 +419,7 @@ def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, ...] = (Shift, Activi
             SignUp.team_id.label("team_id"),
             led_by(volunteer_id).label("leads"),
             _was_given(volunteer_id, Shift.id).label("has_codes"),
+            consents_to(volunteer_id, ConsentKind.LOCATION).label("keeps_place"),
             *others,
         )
         .select_from(Shift)
@@ -475,6 +484,7 @@ def _duty(volunteer_id: UUID, moment: Any, *others: Any) -> Rows:
             ours.exists().label("belongs"),
             # One team gets the minutes: her primary one, if it is a team of here, and else no other.
             ours.where(Membership.is_primary).scalar_subquery().label("team_id"),
+            consents_to(volunteer_id, ConsentKind.LOCATION).label("keeps_place"),
             *others,
         )
         .select_from(Station)

@@ -12,13 +12,13 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.activities.access import led_by
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.attendance import taps
+from volunteer_api.attendance import taps, whereabouts
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, RollCallMark, State
 from volunteer_api.attendance.review_queries import BEGAN_AT, ENDED_AT, Rows, placed, reviewed_by
 from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
-from volunteer_api.core.geo import Place, meters_between
+from volunteer_api.core.geo import Place
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
@@ -160,6 +160,7 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
     attendance: Attendance = row.Attendance
     deadline = deadlines.due_on(clock.local_date(row.ended_at))
     evidence = (attendance.check_in_evidence, attendance.check_out_evidence) if row.reads else (None, None)
+    center = whereabouts.center_of(row.Activity, row.Station)
     return {name: getattr(attendance, name) for name in OWN_COLUMNS} | {
         "volunteer": {
             "id": attendance.volunteer_id,
@@ -177,15 +178,17 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
             attendance.check_in_grade,
             evidence[0],
             attendance.check_in_recorder_id,
+            center,
         ),
         "check_out": _end(
             attendance.checked_out_at,
             attendance.check_out_grade,
             evidence[1],
             attendance.check_out_recorder_id,
+            center,
         ),
         "taps": taps.shown(attendance) if row.reads else [],
-        "map": _map(evidence, row.Activity, row.Station),
+        "map": _map(evidence, center, row.Activity),
         "due_on": deadline.on,
         "due_on_is_certain": deadline.is_certain,
         "is_late": deadline.is_past(today),
@@ -215,7 +218,11 @@ def _claim_view(attendance: Attendance) -> dict[str, Any] | None:
 
 
 def _end(
-    moment: datetime | None, grade: str | None, evidence: dict[str, Any] | None, recorder_id: UUID | None
+    moment: datetime | None,
+    grade: str | None,
+    evidence: dict[str, Any] | None,
+    recorder_id: UUID | None,
+    center: Place | None,
 ) -> dict[str, Any]:
     said = evidence or {}
     client_time = said.get("client_time")
@@ -225,13 +232,12 @@ def _end(
         "has_code": isinstance(said.get("code"), str),
         "client_time": client_time if isinstance(client_time, str) else None,
         "recorded_by": recorder_id,
+        "distance_m": whereabouts.distance_m(said, center),
     }
 
 
-def _map(ends: tuple[Any, Any], activity: Activity | None, station: Station | None) -> dict[str, Any]:
+def _map(ends: tuple[Any, Any], center: Place | None, activity: Activity | None) -> dict[str, Any]:
     """A GeoJSON FeatureCollection of the fence's center and the two places, as far as they are known."""
-    place = activity.place if activity is not None else station.place if station is not None else None
-    center = (place["lat"], place["lng"]) if place else None
     features = []
     if center is not None:
         radius = (activity.radius_m if activity is not None else None) or rules().fence_m
@@ -239,7 +245,7 @@ def _map(ends: tuple[Any, Any], activity: Activity | None, station: Station | No
     for role, evidence in zip(("check_in", "check_out"), ends, strict=True):
         given = usable({"client_time": None} | (evidence or {}))
         if given.place is not None:
-            distance = round(meters_between(center, given.place)) if center is not None else None
+            distance = whereabouts.distance_m(evidence, center)
             features.append(_feature(given.place, role=role, accuracy_m=given.accuracy_m, distance_m=distance))
     return {"type": "FeatureCollection", "features": features}
 

@@ -82,13 +82,18 @@ class Attendant(PersonName):
 
 
 class EndRead(Schema):
-    """One end of an attendance: what its grade rests on. `recorded_by` is the leader whose roll-call it is."""
+    """One end of an attendance: what its grade rests on. `recorded_by` is the leader whose roll-call it is.
+
+    `distance_m` is how far from the middle of the fence the phone said that it was, to a hundred meters where the place
+    itself is not kept (`place_not_kept`).
+    """
 
     at = Moment(required=True, allow_none=True)
     grade = Choice(Grade, required=True, allow_none=True)
     has_code = Flag(required=True)
     client_time = Text(required=True, allow_none=True, metadata={"description": "What the phone's clock said."})
     recorded_by = Id(required=True, allow_none=True)
+    distance_m = Count(required=True, allow_none=True)
 
 
 class ClaimRead(Schema):

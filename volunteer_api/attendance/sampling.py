@@ -3,6 +3,9 @@
 A keyed digest of the attendance's id decides, so that nobody can tell beforehand or try again until it misses.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from volunteer_api.attendance.evidence import usable
 from volunteer_api.attendance.models import Attendance, Grade, Remark
 from volunteer_api.core import keys
@@ -31,6 +34,9 @@ def _is_drawn_from(attendance: Attendance) -> bool:
     if all(recorder_id is not None or Remark.SCANNED in remarks for _, remarks, recorder_id in ends):
         return False
     return not any(
-        evidence and usable(evidence).place is not None and NOT_THERE.isdisjoint(remarks)
-        for evidence, remarks, _ in ends
+        evidence and _told_place(evidence, remarks) and NOT_THERE.isdisjoint(remarks) for evidence, remarks, _ in ends
     )
+
+
+def _told_place(evidence: dict[str, Any], remarks: Sequence[str]) -> bool:
+    return Remark.PLACE_NOT_KEPT in remarks or usable(evidence).place is not None

@@ -44,6 +44,8 @@ class Scene:
     marked_absent: bool = False
     # Since when there is the sign-up that is confirmed now, where the reader asks for it.
     signed_up_at: datetime | None = None
+    # Whether she consents to our keeping where her phone says that she is.
+    keeps_place: bool = False
 
     def expected_from(self, arrived_at: datetime) -> bool:
         """Whether a shift expected who arrived then: a sign-up counts that came no long time after, or was confirmed
@@ -110,6 +112,7 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         leader_id=getattr(row, "leader_id", None),
         marked_absent=bool(getattr(row, "marked_absent", False)),
         signed_up_at=getattr(row, "signed_up_at", None),
+        keeps_place=bool(getattr(row, "keeps_place", False)),
     )
 
 
@@ -161,4 +164,5 @@ def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: b
         out_of_service=out_of_service,
         team_id=row.team_id,
         leader_id=None,
+        keeps_place=bool(getattr(row, "keeps_place", False)),
     )

@@ -65,6 +65,7 @@ REMARK_SENTENCES: dict[str, str] = {
     Remark.SCANNED: "Somebody at the desk read the volunteer's own code.",
     Remark.NOTHING_SENT: "The phone sent neither a code nor a place.",
     Remark.PLACE_NOT_EXPECTED: "The place is inside, but proves nothing of who did not sign up or belong here.",
+    Remark.PLACE_NOT_KEPT: "Her place was judged and is not kept: she does not consent to that.",
 }
 
 

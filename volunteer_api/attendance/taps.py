@@ -101,7 +101,7 @@ def tap_of(
         remarks=judged.remarks,
         place=judged.place,
         scanned_by=scanned_by,
-        evidence=told.evidence,
+        evidence=judged.evidence,
         frame=frame,
     )
 

@@ -1,6 +1,7 @@
 """Check-outs that come before the check-in that they name: kept, carried out when it arrives, never lost in silence."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,9 +10,10 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Select, delete, func, select, tuple_
 
+from volunteer_api.attendance import whereabouts
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.evidence import usable
-from volunteer_api.attendance.judging import tapped
+from volunteer_api.attendance.judging import tapped, told
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed, TooManyWaiting
 from volunteer_api.attendance.sameness import same_check_out
@@ -49,15 +51,24 @@ CREATED = 201
 
 
 def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str, Any], received_at: datetime) -> None:
-    """Keep a check-out, as it was sent, until its check-in arrives. Raises TooManyWaiting (409)."""
+    """Keep a check-out, as it was sent, until its check-in arrives. Raises TooManyWaiting (409).
+
+    A place that may not be kept is judged now, wherever the check-in may have been.
+    """
     waiting = select(func.count()).where(WaitingCheckOut.volunteer_id == volunteer_id)
     if db.session.scalars(waiting.select_from(WaitingCheckOut)).one() >= MOST_WAITING:
         raise TooManyWaiting()
+    kept, inside = whereabouts.kept_until_judged(volunteer_id, evidence, received_at)
     # Its key was forgotten, or its answer got lost with the unit: it is the same one.
     db.session.execute(
         insert(WaitingCheckOut)
         .values(
-            volunteer_id=volunteer_id, key=key, check_in_key=check_in_key, evidence=evidence, received_at=received_at
+            volunteer_id=volunteer_id,
+            key=key,
+            check_in_key=check_in_key,
+            evidence=kept,
+            received_at=received_at,
+            inside=inside,
         )
         .on_conflict_do_nothing()
     )
@@ -88,11 +99,13 @@ def carry_out(check_in_key: str, attendance: Attendance, followers: Followers | 
 
 
 def _carry_out(waited: WaitingCheckOut, attendance: Attendance, followers: Followers | None) -> None:
-    evidence = _loaded(waited)
+    end = told(_loaded(waited), waited.received_at)
+    if waited.inside is not None:
+        end = replace(end, inside=frozenset(map(UUID, waited.inside)))
     try:
-        check_out(attendance=attendance, evidence=evidence, received_at=waited.received_at, followers=followers)
+        check_out(attendance=attendance, evidence=end, followers=followers)
     except AlreadyReviewed:
-        _tell(waited, CHECK_OUT_TOO_LATE, evidence, attendance_id=str(attendance.id))
+        _tell(waited, CHECK_OUT_TOO_LATE, end.evidence, attendance_id=str(attendance.id))
 
 
 def carry_out_stranded() -> int:

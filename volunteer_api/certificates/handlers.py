@@ -4,16 +4,18 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.certificates import service, star_levels
-from volunteer_api.certificates.models import Certificate, NationalExport, StarLevel
+from volunteer_api.certificates.models import Certificate, NationalExport, NationalExportRecord, StarLevel
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.hours import seals
-from volunteer_api.hours.events import DaySealed, RecordReversed
+from volunteer_api.hours.events import DaySealed, MinutesFolded, RecordReversed
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import Organization
 
 
 @on(RecordReversed)
@@ -21,6 +23,12 @@ def take_back(event: RecordReversed) -> None:
     """What vouched for the hours vouches no more."""
     service.revoke_with(event.record_id, event.volunteer_id)
     star_levels.withdraw_unearned(event.volunteer_id, minutes_to_follow=event.minutes_to_follow)
+
+
+@on(MinutesFolded)
+def tell_of_levels(event: MinutesFolded) -> None:
+    """Who has the hours for a level hears that she may apply for it."""
+    star_levels.tell_reached(event.changes)
 
 
 @on(DaySealed)
@@ -68,6 +76,31 @@ def levels_decided(volunteer_id: UUID) -> list[dict[str, Any]]:
         select(StarLevel.id, StarLevel.level, StarLevel.state, StarLevel.decided_at)
         .where(StarLevel.decided_by == volunteer_id)
         .order_by(StarLevel.id.desc())
+    )
+
+
+@exported("national_exports")
+def handed_over(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The batches for the national system with records of the person, the latest first.
+
+    Whether a batch asks for resident IDs; each time that the person's own was taken out with it is in the audit log.
+    """
+    return rows(
+        select(
+            NationalExport.id,
+            NationalExport.organization_id,
+            Organization.name.label("organization_name"),
+            func.count().label("record_count"),
+            NationalExport.with_resident_ids,
+            NationalExport.created_at,
+            NationalExport.synced_at,
+        )
+        .join(NationalExportRecord, NationalExportRecord.export_id == NationalExport.id)
+        .join(ServiceRecord, ServiceRecord.id == NationalExportRecord.record_id)
+        .join(Organization, Organization.id == NationalExport.organization_id)
+        .where(ServiceRecord.volunteer_id == volunteer_id)
+        .group_by(NationalExport.id, Organization.name)
+        .order_by(NationalExport.id.desc())
     )
 
 

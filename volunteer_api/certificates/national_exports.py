@@ -31,6 +31,9 @@ from volunteer_api.core.statements import row_count
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.hours.models import Source
+from volunteer_api.notifications.groups import Group
+from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.models import Organization
 
 MOST_RECORDS = 5_000
@@ -61,6 +64,15 @@ SOURCE_WORDS = {Source.ATTENDED: "签到", Source.BACKFILLED: "补录"}
 RESIDENT_ID = "居民身份证"
 
 
+WITH_NUMBER = register(
+    "resident_id_in_national_export",
+    "Your records go to the national system",
+    "Service records of yours are handed to the national volunteer system, with your resident ID, as you consented. "
+    "You can take that consent back at any time.",
+    Group.CERTIFICATES,
+)
+
+
 def make(organization: Organization, *, by: Principal, with_resident_ids: bool = False) -> NationalExport:
     """Put what no batch has of an organization and those below it into one: the oldest 5,000 rows, reversals too.
 
@@ -89,7 +101,17 @@ def make(organization: Organization, *, by: Principal, with_resident_ids: bool =
         records=len(found),
         with_resident_ids=with_resident_ids,
     )
+    _tell_of_numbers(export)
     return export
+
+
+def _tell_of_numbers(export: NationalExport) -> None:
+    """Tell those whose resident ID the batch's file has that it is to be handed over: they may still take it back."""
+    if not export.with_resident_ids:
+        return
+    numbers = _resident_ids(set(db.session.scalars(queries.exported_volunteers(export.id))))
+    values = {"export_id": str(export.id)}
+    notify_all([Notice(one, WITH_NUMBER, values, f"{WITH_NUMBER}:{export.id}:{one}") for one in sorted(numbers)])
 
 
 def confirm(export: NationalExport, *, by: Principal) -> NationalExport:
@@ -152,6 +174,16 @@ def _rows(export: NationalExport, by: Principal) -> list[list[Value]]:
         records=len(records),
         resident_ids=len(numbers),
     )
+    # Whose number leaves the house reads it in her own log, and in her export.
+    for volunteer_id in sorted(numbers):
+        audit.record(
+            AuditAction.DATA_EXPORTED,
+            actor_id=by.volunteer_id,
+            subject_id=volunteer_id,
+            organization_id=export.organization_id,
+            what="resident_id",
+            export_id=str(export.id),
+        )
     return [_cells(record, numbers.get(record.volunteer_id)) for record in records]
 
 

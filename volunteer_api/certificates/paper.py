@@ -12,7 +12,7 @@ from volunteer_api.certificates.problems import CertificateRevoked
 from volunteer_api.certificates.words import CHINESE, ENGLISH, duration
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.documents import qr_code, typeset
+from volunteer_api.core.documents import Address, qr_code, typeset
 from volunteer_api.core.downloads import PDF, Download
 from volunteer_api.core.settings import settings
 from volunteer_api.hours.models import Source
@@ -67,7 +67,7 @@ def _data(certificate: Certificate, records: Any, language: str) -> dict[str, An
         "signatures": words["signatures"],
         "issued": [words["issued"], issued],
         "verify": words["verify"],
-        "url": url,
+        "url": Address(url),
         "qr": qr_code(url),
         "basis": words["basis"],
         "root": words["root"].format(certificate.sealed_on) if sealed else words["no_root"],

@@ -1,5 +1,6 @@
 """What certificates, star levels and exports read."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,8 @@ from volunteer_api.certificates.models import (
     StarLevel,
     StarState,
 )
-from volunteer_api.hours.models import SealLeaf, ServiceRecord
+from volunteer_api.core.statements import among
+from volunteer_api.hours.models import SealLeaf, ServiceRecord, SubjectKind, TallyTotal, TallyUnit
 from volunteer_api.organizations.models import Organization, PathMember
 
 
@@ -108,6 +110,20 @@ def credited_minutes(volunteer_id: UUID) -> Select[int]:
     return select(func.coalesce(func.sum(ServiceRecord.minutes), 0)).where(ServiceRecord.volunteer_id == volunteer_id)
 
 
+def totals_of(volunteer_ids: Collection[UUID]) -> Select[UUID, int]:
+    """What the totals have of these volunteers, of all time; of whom was erased nothing."""
+    return (
+        select(TallyTotal.subject_id, TallyTotal.credited_minutes)
+        .join(Volunteer, Volunteer.id == TallyTotal.subject_id)
+        .where(
+            TallyTotal.subject_kind == SubjectKind.VOLUNTEER,
+            TallyTotal.unit == TallyUnit.ALL,
+            among(TallyTotal.subject_id, volunteer_ids),
+            Volunteer.erased_at.is_(None),
+        )
+    )
+
+
 def served_in(volunteer_id: UUID, organization_id: UUID) -> Select[bool]:
     """Whether an organization recorded hours of a volunteer."""
     return select(
@@ -191,6 +207,16 @@ def exported_rows(export_id: UUID) -> Select[*tuple[Any, ...]]:
         .outerjoin(leader, leader.id == ServiceRecord.leader_id)
         .where(NationalExportRecord.export_id == export_id)
         .order_by(ServiceRecord.id)
+    )
+
+
+def exported_volunteers(export_id: UUID) -> Select[UUID]:
+    """Whose records are in a batch."""
+    return (
+        select(ServiceRecord.volunteer_id)
+        .join(NationalExportRecord, NationalExportRecord.record_id == ServiceRecord.id)
+        .where(NationalExportRecord.export_id == export_id)
+        .distinct()
     )
 
 

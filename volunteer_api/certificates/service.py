@@ -111,7 +111,8 @@ def certificates_of(volunteer_id: UUID, query: dict[str, object]) -> Page:
 
 def find(number: str) -> Certificate | None:
     """The certificate of a number as somebody read it from paper, or heard it."""
-    plain = codes.fold(number).replace("-", "")
+    # Copied from a page it may have marks that nobody sees, and dashes of all kinds.
+    plain = "".join(letter for letter in codes.fold(number) if letter.isalnum())
     if len(plain) != NUMBER_LENGTH or not set(plain) <= set(ids.READABLE):
         return None
     return db.session.scalar(select(Certificate).where(Certificate.number == plain))

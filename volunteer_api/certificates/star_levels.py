@@ -4,6 +4,7 @@ A level says how many hours somebody has, so it falls when reversals bring the s
 applies again. Lower levels that the sum still reaches stay.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,6 +36,12 @@ APPLIED = register(
     "Somebody applies for a star level",
     "A volunteer of %(organization)s applies for star level %(level)s. Decide on it.",
     Group.REVIEWS,
+)
+REACHED = register(
+    "star_level_reached",
+    "You have the hours for a star level",
+    "Your %(hours)s hours are enough for star level %(level)s. Apply for it in the app.",
+    Group.CERTIFICATES,
 )
 GRANTED = register(
     "star_level_granted", "You have a new star level", "Your star level %(level)s was granted.", Group.CERTIFICATES
@@ -173,6 +180,24 @@ def withdraw_unearned(volunteer_id: UUID, *, minutes_to_follow: int = 0) -> None
                 dedup_key=f"{WITHDRAWN}:{level.id}",
             )
     db.session.flush()
+
+
+def tell_reached(changes: Mapping[UUID, int]) -> None:
+    """Tell those whose totals pass a level by these changes, in minutes, that they may apply for it; once a level."""
+    totals = {row.subject_id: row.credited_minutes for row in db.session.execute(queries.totals_of(changes))}
+    reached = {
+        one: level_of(minutes)
+        for one, minutes in totals.items()
+        if level_of(minutes - changes[one]) < level_of(minutes)
+    }
+    notifications.notify_all(
+        [
+            Notice(
+                one, REACHED, {"level": str(level), "hours": str(minutes_of(level) // 60)}, f"{REACHED}:{one}:{level}"
+            )
+            for one, level in reached.items()
+        ]
+    )
 
 
 def _tell_reviewers(application: StarLevel) -> None:

@@ -53,6 +53,12 @@ class Picture(str):
     __slots__ = ()
 
 
+class Address(str):
+    """An address of ours among the data: it is copied and followed, so that no letter is put between its own."""
+
+    __slots__ = ()
+
+
 def typeset(template: Path, data: Mapping[str, Any], *, made_at: datetime, form: str = "pdf") -> bytes:
     """The PDF that the template makes of the data, which it finds under `data` of page.typ; or a PNG of its one page.
 
@@ -88,7 +94,7 @@ def qr_code(text: str) -> Picture:
 
 def drawable(value: Any) -> Any:
     """JSON whose texts have only characters that the font can draw; the names of members stay."""
-    if isinstance(value, Picture):
+    if isinstance(value, Picture | Address):
         return value
     if isinstance(value, str):
         return printable(value)

@@ -42,7 +42,8 @@ def decide(
 
     `credited_minutes` is what the service counts for in all, by default what was claimed (of an attendance: what it has
     and what waits). A rejection changes nothing. Raises DisputeOver (409), Involved (403), and what carrying it out
-    raises: MinutesMissing, NeedsConfirmation, BeyondService, and the refusals of `attendance.review.decide` (409).
+    raises: LessThanCounts, MinutesMissing, NeedsConfirmation, BeyondService, and the refusals of
+    `attendance.review.decide` (409).
     """
     held = hold_open(dispute)
     matter = queries.subject_of(held)
@@ -51,6 +52,7 @@ def decide(
         raise problems.Involved()
     if decision is not Decision.REJECTED:
         asked = credited_minutes if credited_minutes is not None else held.claimed_minutes
+        _require_no_less(held, matter, asked)
         held.credited_minutes = _carry_out(held, matter, by, asked, reason)
     held.recorder_id, held.approver_id, held.leader_id = (
         next(iter(people), None) for people in (involved.recorders, involved.approvers, involved.leaders)
@@ -70,6 +72,18 @@ def decide(
         minutes=held.credited_minutes,
     )
     return held
+
+
+def _require_no_less(held: Dispute, matter: Matter, asked: int | None) -> None:
+    """A dispute takes nothing away, but where the volunteer herself says that it was less. Raises LessThanCounts."""
+    counts = 0
+    if matter.attendance is not None:
+        counts = matter.attendance.credited_minutes
+    elif matter.record is not None and queries.reversal_of(matter.record.id) is None:
+        counts = max(matter.record.minutes, 0)
+    least = counts if held.claimed_minutes is None else min(counts, held.claimed_minutes)
+    if asked is not None and asked < least:
+        raise problems.LessThanCounts(least=least, members={"least": least})
 
 
 def _carry_out(held: Dispute, matter: Matter, by: UUID, asked: int | None, reason: str) -> int:

@@ -11,6 +11,8 @@ from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.disputes import service
 from volunteer_api.disputes.models import Dispute, DisputeState, DisputeStep, DisputeWords
+from volunteer_api.organizations.access import Permission, roles_with
+from volunteer_api.organizations.events import OrganizationGrantGiven
 
 
 @on(VolunteerErased)
@@ -27,6 +29,13 @@ def withdraw_and_forget_words(event: VolunteerErased) -> None:
     db.session.execute(
         delete(DisputeWords).where(DisputeWords.step_id.in_(steps)).execution_options(synchronize_session=False)
     )
+
+
+@on(OrganizationGrantGiven)
+def hear_of_what_waits(event: OrganizationGrantGiven) -> None:
+    """Tell who may decide from now on what waits."""
+    if event.role in roles_with(Permission.HOURS_REVIEW):
+        service.tell_of_waiting(event.volunteer_id, event.organization_id)
 
 
 @exported("disputes")

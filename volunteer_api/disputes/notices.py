@@ -1,5 +1,6 @@
 """What people hear of disputes."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from volunteer_api.disputes.models import Dispute
@@ -7,7 +8,7 @@ from volunteer_api.disputes.parties import parties_to
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
 from volunteer_api.notifications.templates import register
-from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.organizations.access import Permission, administrators_near, holders_near
 
 FILED = register(
     "dispute_filed", "Your dispute is filed", "About %(content)s. You have an answer by %(due_on)s.", Group.DISPUTES
@@ -48,8 +49,30 @@ TO_CONFIRM = register(
     "%(name)s disputes what is recorded of %(content)s. Say whether they were there.",
     Group.DISPUTES,
 )
+MINUTES_TO_CONFIRM = register(
+    "dispute_minutes_to_confirm",
+    "For how long was somebody there?",
+    "A volunteer says that she served %(minutes)s minutes at %(content)s; %(known)s are known. Confirm how many they "
+    "were.",
+    Group.DISPUTES,
+)
 DUE = register(
     "dispute_due", "A dispute is due", "The dispute about %(content)s is to be answered by %(due_on)s.", Group.DISPUTES
+)
+
+
+UNDECIDABLE = register(
+    "dispute_without_decider",
+    "Nobody may decide a dispute",
+    "Whoever could decide the dispute about %(content)s had a part in it. Make somebody else an organizer there; it is "
+    "to be answered by %(due_on)s.",
+    Group.DISPUTES,
+)
+INHERITED = register(
+    "disputes_wait",
+    "Disputes wait for you",
+    "Disputes that you may decide wait: %(count)s. The first is to be answered by %(due_on)s.",
+    Group.DISPUTES,
 )
 
 
@@ -59,18 +82,50 @@ def tell_volunteer(kind: str, dispute: Dispute, step_id: UUID, **values: str) ->
 
 
 def tell_deciders(kind: str, dispute: Dispute, once: object) -> None:
-    """Tell those who can decide: of the nearest organization where somebody holds the right and is no party."""
-    without = parties_to(dispute)
-    for volunteer_id in holders_near(dispute.organization_id, Permission.HOURS_REVIEW, without=without):
+    """Tell those who can decide: of the nearest organization where somebody holds the right and is no party.
+
+    Where nobody is left, the administrators hear that somebody must be given the right, parties or not.
+    """
+    deciders = _deciders(dispute)
+    for volunteer_id in deciders:
         _send(kind, dispute, volunteer_id, once=f"{once}:{volunteer_id}")
+    if not deciders:
+        _ask_for_decider(dispute, f"{kind}:{once}")
 
 
-def ask_to_confirm(dispute: Dispute, witness_ids: list[UUID]) -> None:
-    """Ask those who can say it whether the volunteer was there."""
+def tell_confirmed(dispute: Dispute, step_id: UUID, minutes: int) -> None:
+    """Tell who filed it that somebody vouched for the service; and the administrators, if only she could decide."""
+    tell_volunteer(CONFIRMED, dispute, step_id, minutes=str(minutes))
+    if not _deciders(dispute):
+        _ask_for_decider(dispute, str(step_id))
+
+
+def tell_inherited(volunteer_id: UUID, disputes: Sequence[Dispute], grant_organization_id: UUID) -> None:
+    """Tell somebody who has the right from now on what waits for a decision, the first that is due first."""
+    first = disputes[0]
+    once = f"{grant_organization_id}:{first.id}:{len(disputes)}:{volunteer_id}"
+    _send(INHERITED, first, volunteer_id, once=once, count=str(len(disputes)))
+
+
+def _deciders(dispute: Dispute) -> list[UUID]:
+    return holders_near(dispute.organization_id, Permission.HOURS_REVIEW, without=parties_to(dispute))
+
+
+def _ask_for_decider(dispute: Dispute, once: str) -> None:
+    for volunteer_id in administrators_near(dispute.organization_id):
+        _send(UNDECIDABLE, dispute, volunteer_id, once=f"{once}:{volunteer_id}")
+
+
+def ask_to_confirm(dispute: Dispute, witness_ids: list[UUID], known_minutes: int | None) -> None:
+    """Ask those who can say it whether the volunteer was there; for how long, where so many minutes are known."""
+    kind, values = TO_CONFIRM, {}
+    if known_minutes is not None:
+        kind = MINUTES_TO_CONFIRM
+        values = {"minutes": str(dispute.claimed_minutes or 0), "known": str(known_minutes)}
     for volunteer_id in witness_ids:
         if volunteer_id != dispute.volunteer_id:
             about, once = str(dispute.volunteer_id), f"{dispute.id}:{volunteer_id}"
-            _send(TO_CONFIRM, dispute, volunteer_id, once=once, person_id=about)
+            _send(kind, dispute, volunteer_id, once=once, person_id=about, **values)
 
 
 def _send(kind: str, dispute: Dispute, volunteer_id: UUID, *, once: str, **values: str) -> None:

@@ -67,6 +67,13 @@ class TooManySteps(Conflict):
     detail = "After %(most)s steps only a decision or a withdrawal is left."
 
 
+class LessThanCounts(Conflict):
+    """Its body names the `least` minutes."""
+
+    title = "A dispute takes no minutes away."
+    detail = "%(least)s minutes count now. Reject the dispute, and take the record back with a reason of its own."
+
+
 class BeyondService(Conflict):
     """Its body names the `most` minutes."""
 

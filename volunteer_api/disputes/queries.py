@@ -200,6 +200,17 @@ def to_remind(today: date) -> list[Dispute]:
     )
 
 
+def open_below(organization_id: UUID) -> list[Dispute]:
+    """The open disputes of an organization and those below it, those due first first, at most a hundred."""
+    found = (
+        select(Dispute)
+        .where(Dispute.state == DisputeState.OPEN, Dispute.organization_id.in_(subtree_ids(organization_id)))
+        .order_by(Dispute.due_on, Dispute.id)
+        .limit(REMINDED_AT_ONCE)
+    )
+    return list(db.session.scalars(found))
+
+
 def page_of_disputes(query: Mapping[str, Any], caller_id: UUID) -> Page:
     """One's own disputes, and those that one may decide on or confirm: the open ones first, by the day they are due."""
     to_answer = or_(

@@ -13,6 +13,7 @@ from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.disputes import notices, problems, queries
 from volunteer_api.disputes.models import Dispute, DisputeState, StepKind
+from volunteer_api.disputes.parties import parties_to
 from volunteer_api.disputes.queries import Matter
 from volunteer_api.disputes.trail import hold_open, write_step
 from volunteer_api.hours.days import whole_minutes
@@ -37,9 +38,9 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     if clock.now() > happened_at + timedelta(days=rules().dispute_days):
         raise problems.DisputeTooLate(days=rules().dispute_days)
     shift_id = matter.shift.id if matter.shift is not None else None
-    known = queries.open_about(by.volunteer_id, subject, shift_id)
-    if known is not None:
-        raise problems.DisputeOpen(members={"dispute_id": str(known)})
+    same = queries.open_about(by.volunteer_id, subject, shift_id)
+    if same is not None:
+        raise problems.DisputeOpen(members={"dispute_id": str(same)})
     dispute = Dispute(
         volunteer_id=by.volunteer_id,
         matter_shift_id=shift_id,
@@ -53,8 +54,9 @@ def file(*, by: Principal, text: str, claimed_minutes: int | None = None, **subj
     step = write_step(dispute, StepKind.FILED, by.volunteer_id, text)
     notices.tell_volunteer(notices.FILED, dispute, step.id)
     notices.tell_deciders(notices.WAITS, dispute, dispute.id)
-    if _needs_word(matter, claimed_minutes):
-        notices.ask_to_confirm(dispute, queries.witnesses_of(matter))
+    known = _known_minutes(matter)
+    if known is None or (claimed_minutes or 0) > known:
+        notices.ask_to_confirm(dispute, queries.witnesses_of(matter), known)
     return dispute
 
 
@@ -90,7 +92,7 @@ def confirm(dispute: Dispute, *, by: UUID, minutes: int, text: str) -> None:
     held.confirmed_by, held.confirmed_minutes = by, minutes
     db.session.flush()
     step = write_step(held, StepKind.CONFIRMED, by, text, most=None if is_first else MOST_SAID)
-    notices.tell_volunteer(notices.CONFIRMED, held, step.id, minutes=str(minutes))
+    notices.tell_confirmed(held, step.id, minutes)
 
 
 def withdraw(dispute: Dispute, *, by: UUID, told: bool = True) -> None:
@@ -113,11 +115,18 @@ def remind() -> int:
     return len(due)
 
 
-def _needs_word(matter: Matter, claimed_minutes: int | None) -> bool:
-    """Whether somebody else must vouch for what is claimed: nothing, or less, is recorded or waits."""
+def tell_of_waiting(volunteer_id: UUID, organization_id: UUID) -> None:
+    """Let somebody who may review hours of an organization from now on hear of the open disputes that wait for her."""
+    waiting = [one for one in queries.open_below(organization_id) if volunteer_id not in parties_to(one)]
+    if waiting:
+        notices.tell_inherited(volunteer_id, waiting, organization_id)
+
+
+def _known_minutes(matter: Matter) -> int | None:
+    """How many minutes are recorded or wait, None where there is nothing: of more, somebody else must vouch for it."""
     if matter.attendance is not None:
-        return (claimed_minutes or 0) > matter.attendance.credited_minutes + matter.attendance.held_minutes
-    return matter.record is None or (claimed_minutes or 0) > abs(matter.record.minutes)
+        return matter.attendance.credited_minutes + matter.attendance.held_minutes
+    return abs(matter.record.minutes) if matter.record is not None else None
 
 
 def _happened_at(matter: Matter, volunteer_id: UUID) -> datetime:

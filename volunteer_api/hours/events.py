@@ -1,5 +1,6 @@
 """What the hours ledger tells features to its right, in the transaction that writes it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -34,3 +35,10 @@ class DaySealed:
 
     seal_id: int
     on: date
+
+
+@dataclass(frozen=True)
+class MinutesFolded:
+    """The totals have further minutes, by volunteer: how many credited ones each has more or less."""
+
+    changes: Mapping[UUID, int]

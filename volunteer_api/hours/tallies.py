@@ -16,10 +16,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, delete, func, select, union_all
 
 from volunteer_api.activities.models import Activity
-from volunteer_api.core import clock, ids
+from volunteer_api.core import clock, events, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import ALL_TIME, Period
 from volunteer_api.core.statements import among, insert, insert_all
+from volunteer_api.hours.events import MinutesFolded
 from volunteer_api.hours.models import (
     HeldAttribution,
     ServiceRecord,
@@ -205,6 +206,10 @@ def fold() -> int:
                 span[0] += row.credited_minutes
                 span[1] += row.held_minutes
     _add(sums)
+    everything = (SubjectKind.VOLUNTEER.value, TallyUnit.ALL.value)
+    changed = {key[1]: span[0] for key, span in sums.items() if (key[0], key[2]) == everything and span[0]}
+    if changed:
+        events.publish(MinutesFolded(changed))
     db.session.execute(delete(TallyChange).where(TallyChange.id.in_([row.id for row in changes])))
     return len(changes)
 

@@ -25,6 +25,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.core.texts import LANGUAGES, speaking
 from volunteer_api.notifications import subscriptions
 from volunteer_api.notifications.handing_over import hand_over_last
 from volunteer_api.notifications.models import (
@@ -35,6 +36,7 @@ from volunteer_api.notifications.models import (
 )
 from volunteer_api.notifications.queries import named
 from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.templates import render
 
 
 @on(ErasureRequested)
@@ -126,7 +128,7 @@ def empty_inbox(event: VolunteerErased) -> None:
 
 @exported("notifications")
 def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """The inbox, the latest first."""
+    """The inbox, the latest first, with what it reads like in Chinese; no words for a kind of a release to come."""
     found = rows(
         select(
             Notification.id,
@@ -140,7 +142,19 @@ def notifications(volunteer_id: UUID) -> list[dict[str, Any]]:
         .order_by(Notification.created_at.desc(), Notification.id)
     )
     contents = named([row["content"] for row in found])
-    return [{**row, "content": content} for row, content in zip(found, contents, strict=True)]
+    with speaking(LANGUAGES[0]):
+        told = [_words(row["kind"], content) for row, content in zip(found, contents, strict=True)]
+    return [
+        {**row, "content": content, "title": title, "body": body}
+        for row, content, (title, body) in zip(found, contents, told, strict=True)
+    ]
+
+
+def _words(kind: str, content: dict[str, str]) -> tuple[str | None, str | None]:
+    try:
+        return render(kind, content)
+    except KeyError:
+        return None, None
 
 
 @exported("push_subscriptions")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from volunteer_api.organizations.models import Role
+
 
 @dataclass(frozen=True)
 class OrganizationClosing:
@@ -23,4 +25,13 @@ class OrganizationMerged:
 class OrganizationRenamed:
     """It has another name."""
 
+    organization_id: UUID
+
+
+@dataclass(frozen=True)
+class OrganizationGrantGiven:
+    """Somebody holds a role over it from now on."""
+
+    volunteer_id: UUID
+    role: Role
     organization_id: UUID

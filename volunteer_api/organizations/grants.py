@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, text
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import audit, clock, ids
+from volunteer_api.core import audit, clock, events, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -24,6 +24,7 @@ from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
+from volunteer_api.organizations.events import OrganizationGrantGiven
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role, ScopeType
 from volunteer_api.organizations.problems import (
     AlreadyGranted,
@@ -333,6 +334,8 @@ def _give(volunteer_id: UUID, role: Role, scope: Scope, organization_id: UUID, *
         **details_of(granted),
     )
     _tell(NotificationKind.GRANT_GIVEN, granted, scope.name)
+    if scope.type == ScopeType.ORGANIZATION:
+        events.publish(OrganizationGrantGiven(volunteer_id, role, scope.id))
     return granted
 
 

@@ -5,7 +5,7 @@ One predicate for the pages, the sign-up, the invitation, the approval, the acce
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from volunteer_api.qualifications.queries import Credentials
 
 # [Civil Code 17]: who did not tell a date of birth counts as this old, as everywhere (accounts.ages).
 AGE_UNTOLD = 18
+ONE_DAY = timedelta(days=1)
+NIGHT_BEGINS, NIGHT_ENDS = time(22), time(6)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class Demands:
 
     `insurer_ids` are the organizations whose policies cover what it does, none where it is not hazardous. At `absences`
     no-shows somebody is turned away where the deployment `turns_away`, and else needs a leader's approval; None: never.
+    Minors take part in what is hazardous, and at night, only where the deployment lets them.
     """
 
     insurer_ids: Collection[UUID] = ()
     absences: int | None = None
     turns_away: bool = False
+    minors_in_hazardous: bool = False
+    minors_at_night: bool = False
 
     def has_missed_too_much(self, person: Person) -> bool:
         """Whether the person's no-shows have a consequence."""
@@ -62,7 +67,10 @@ def faults(activity: Activity, demands: Demands, person: Person, *, team_id: UUI
     if activity.members_only and activity.team_id not in person.team_ids:
         found.append(Fault("members_only", "Only members of the team that holds this activity take part in it."))
     if person.birth_date is not None:
-        found += _age_faults(activity, person, person.birth_date, clock.local_date(shift.starts_at))
+        day = clock.local_date(shift.starts_at)
+        found += _age_faults(activity, person, person.birth_date, day)
+        if is_under_age(person.birth_date, day):
+            found += _protection_faults(activity, demands, shift)
     elif activity.maximum_age is not None or (activity.minimum_age or 0) > AGE_UNTOLD:
         found.append(Fault("age_unknown", "This activity has an age limit, and the profile names no date of birth."))
     if activity.required_skills:
@@ -92,6 +100,28 @@ def _age_faults(activity: Activity, person: Person, birth_date: date, day: date)
     elif is_under_age(birth_date, day) and not (person.has_guardian or person.has_guardian_contact):
         found.append(Fault("guardian_contact", "A minor must name a guardian whom one can call."))
     return found
+
+
+def _protection_faults(activity: Activity, demands: Demands, shift: Shift) -> list[Fault]:
+    """Why no minor takes part, whatever her guardian says [未成年人保护法 4, 61]: what the guardians' text promises."""
+    found: list[Fault] = []
+    if activity.hazardous and not demands.minors_in_hazardous:
+        found.append(Fault("minor_hazardous", "This activity is hazardous, and not for people under 18 years."))
+    if not demands.minors_at_night and _is_at_night(shift):
+        found.append(
+            Fault("minor_at_night", "This shift lies between 22:00 and 6:00, and is not for people under 18 years.")
+        )
+    return found
+
+
+def _is_at_night(shift: Shift) -> bool:
+    """Whether a part of it lies between 22:00 and 6:00 of the local clock."""
+    days = clock.days_of(shift.starts_at, shift.ends_at)
+    return any(
+        shift.starts_at < clock.at_local(day + ONE_DAY, NIGHT_ENDS)
+        and shift.ends_at > clock.at_local(day, NIGHT_BEGINS)
+        for day in (days[0] - ONE_DAY, *days)
+    )
 
 
 def _skill_faults(activity: Activity, person: Person) -> list[Fault]:

@@ -1,6 +1,7 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -103,9 +104,14 @@ def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
         for row in db.session.execute(members):
             insurers[row.path_id].append(row.ancestor_id)
     absences, turns_away = rules().no_show_limit or None, rules().no_shows_refuse
-    plain = Demands(absences=absences, turns_away=turns_away)
+    plain = Demands(
+        absences=absences,
+        turns_away=turns_away,
+        minors_in_hazardous=rules().minors_in_hazardous,
+        minors_at_night=rules().minors_at_night,
+    )
     return {
-        one.id: Demands(insurers[one.organization_path_id], absences, turns_away) if one.hazardous else plain
+        one.id: replace(plain, insurer_ids=insurers[one.organization_path_id]) if one.hazardous else plain
         for one in activities
     }
 
