@@ -124,6 +124,15 @@ def holders_near(organization_id: UUID, permission: Permission, *, without: Coll
 
     Those `without` do not count. At most a hundred, in the order of their ids. One statement.
     """
+    return _holders_near(organization_id, roles_with(permission), without)
+
+
+def administrators_near(organization_id: UUID) -> list[UUID]:
+    """Who can make somebody an organizer of the organization: its nearest administrators, as `holders_near`."""
+    return _holders_near(organization_id, [Role.ADMINISTRATOR], ())
+
+
+def _holders_near(organization_id: UUID, roles: Collection[Role], without: Collection[UUID]) -> list[UUID]:
     rows = db.session.execute(
         select(PathMember.depth, Grant.volunteer_id)
         .join(Organization, Organization.path_id == PathMember.path_id)
@@ -132,7 +141,7 @@ def holders_near(organization_id: UUID, permission: Permission, *, without: Coll
             Organization.id == organization_id,
             Grant.scope_type == ScopeType.ORGANIZATION,
             Grant.revoked_at.is_(None),
-            Grant.role.in_(roles_with(permission)),
+            Grant.role.in_(roles),
             Grant.volunteer_id.not_in(without),
         )
         .distinct()
