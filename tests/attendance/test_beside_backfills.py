@@ -16,6 +16,7 @@ from tests.hours.test_backfills import post, told
 from tests.organizations.factories import make_grant
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.attendance import roll_call
+from volunteer_api.attendance.models import RollCallStatus
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours import backfills
@@ -57,31 +58,19 @@ def test_whoever_decides_sees_what_was_rejected_and_who_rejected_hears(client: A
 def test_what_waits_and_who_did_not_come_is_said_too(client: Any, unit: Unit, scene: Scene) -> None:
     def happen() -> None:
         attend(scene, scene.volunteer)
-        roll_call.take(
-            shift=scene.shift,
-            by=scene.leader.id,
-            entries=[{"volunteer_id": scene.unsigned.id, "status": "absent"}],
-        )
+        entry = {"volunteer_id": scene.volunteer.id, "status": RollCallStatus.ABSENT}
+        [marked] = roll_call.take(shift=scene.shift, by=scene.leader.id, entries=[entry])
+        assert marked.refusal is None
 
     unit(happen)
-    for volunteer in (scene.volunteer, scene.unsigned):
-        body = line(scene, volunteer_id=str(volunteer.id), minutes=30)
-        assert post(client, scene.leader, "/service-records", body)[0] == 201
+    assert post(client, scene.leader, "/service-records", line(scene, minutes=30))[0] == 201
     # A duty at the station is another service.
-    duty = line(
-        scene,
-        shift_id=None,
-        station_id=str(scene.station.id),
-        starts_at=sent(scene.shift.starts_at, minutes=60),
-        minutes=20,
-    )
+    starts_at = sent(scene.shift.starts_at, minutes=60)
+    duty = line(scene, shift_id=None, station_id=str(scene.station.id), starts_at=starts_at, minutes=20)
     assert post(client, scene.station_manager, "/service-records", duty)[0] == 201
     items = client.as_(scene.organizer).get("/service-records?state=pending").json["items"]
-    assert [[remark["code"] for remark in item["remarks"]] for item in items] == [
-        ["attendance_held"],
-        ["marked_absent"],
-        [],
-    ]
+    found = [[remark["code"] for remark in item["remarks"]] for item in items]
+    assert found == [["attendance_held", "marked_absent"], []]
     # Nobody rejected anything.
     assert "backfilled_after_rejection" not in told(unit, scene.organizer)
 
