@@ -39,6 +39,7 @@ MESSAGES = {
     "unknown": "Nothing of this name is known here.",
     "type": "This has the wrong type.",
     "unprintable": "This has characters that can't be stored.",
+    "empty": "This can't be empty.",
     "min_length": "This is shorter than %(min)s characters or items.",
     "max_length": "This is longer than %(max)s characters or items.",
     "pattern": "This is not written like %(example)s.",
@@ -50,6 +51,7 @@ MESSAGES = {
     "not_text": "This is not a text.",
     "not_id": "This is not an id.",
     "not_moment": "This is not a time with its zone, like 2026-11-23T08:00:00Z.",
+    "not_moment_or_day": "This is not a time with its zone, like 2026-11-23T08:00:00Z, nor a day, like 2026-11-23.",
     "not_day": "This is not a day, like 2026-11-23.",
     "not_choice": "This is none of: %(choices)s.",
     "not_phone": "This is not a mobile phone number of the mainland.",
@@ -127,6 +129,8 @@ class _Strict(fields.Field[Any]):
 
     def make_error(self, key: str, **values: Any) -> marshmallow.ValidationError:
         code = {"validator_failed": "type", "invalid": "type"}.get(key, key)
+        if code == "min_length" and values["min"] == 1:
+            return marshmallow.ValidationError(Fault(code, MESSAGES["empty"]))
         return marshmallow.ValidationError(Fault(code if code in MESSAGES else "type", **values))
 
 
@@ -295,6 +299,25 @@ class Day(_Strict, fields.Date):
         if not 1900 <= day.year <= 9000:
             raise self.make_error("not_day")
         return day
+
+
+class MomentOrDay(_Strict, fields.String):
+    """A moment, or a local day, which is loaded as the moment of its start; with `to_the_end`, as that of its end."""
+
+    def __init__(self, *, to_the_end: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.to_the_end = to_the_end
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        for kind in (Moment, Day):
+            try:
+                found = kind().deserialize(value)
+            except marshmallow.ValidationError:
+                continue
+            if isinstance(found, datetime):
+                return found
+            return clock.days_between(found, found)[self.to_the_end]
+        raise self.make_error("not_moment_or_day")
 
 
 class Choice(_Strict, fields.String):

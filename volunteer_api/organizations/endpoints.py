@@ -55,7 +55,7 @@ def read_organization(organization: Organization) -> Organization:
 def create_organization(principal: Principal, body: dict[str, Any]) -> Organization:
     """Set up an organization below one that you manage."""
     access.require(principal, Permission.ORGANIZATION_MANAGE, organization_id=body["parent_id"])
-    return service.create_organization(**body)
+    return service.create_organization(by=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -77,12 +77,15 @@ def change_organization(principal: Principal, organization: Organization, body: 
     "POST",
     "/organizations/<uuid:organization_id>/merging",
     access=access.to_manage,
+    query=schemas.DryRunQuery,
     body=schemas.OrganizationMerging,
-    returns=schemas.OrganizationRead,
+    returns=schemas.OrganizationMergedRead,
 )
-def merge_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
-    """Let another organization take over; this one closes."""
-    return service.merge_organization(organization, by=principal, **body)
+def merge_organization(
+    principal: Principal, organization: Organization, query: dict[str, Any], body: dict[str, Any]
+) -> dict[str, Any]:
+    """Let another organization take over; this one closes. A dry run tells what goes over and which roles end."""
+    return service.merge_organization(organization, by=principal, **query, **body)
 
 
 @endpoint(
@@ -90,12 +93,28 @@ def merge_organization(principal: Principal, organization: Organization, body: d
     "POST",
     "/organizations/<uuid:organization_id>/closing",
     access=access.to_manage,
+    query=schemas.DryRunQuery,
     body=schemas.OrganizationClosingCreate,
     returns=schemas.OrganizationRead,
 )
-def close_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+def close_organization(
+    principal: Principal, organization: Organization, query: dict[str, Any], body: dict[str, Any]
+) -> Organization:
     """Close an organization that has nothing open any more."""
-    return service.close_organization(organization, by=principal, **body)
+    return service.close_organization(organization, by=principal, **query, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations/<uuid:organization_id>/reopening",
+    access=access.to_manage,
+    body=schemas.OrganizationReopening,
+    returns=schemas.OrganizationRead,
+)
+def reopen_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+    """Let a closed organization go on; what a merger took over stays with the successor, ended roles stay ended."""
+    return service.reopen_organization(organization, by=principal, **body)
 
 
 @endpoint(

@@ -20,12 +20,19 @@ from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.organizations import queries, words
-from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
+from volunteer_api.organizations.access import (
+    ROLE_PERMISSIONS,
+    Permission,
+    administrators_near,
+    permitted_organization_ids,
+    require_open,
+)
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role, ScopeType
 from volunteer_api.organizations.problems import (
+    AccountComesFirst,
     AlreadyGranted,
     LastAdministrator,
     OrganizationClosed,
@@ -38,6 +45,12 @@ MERGED = register(
     "grant_ended_by_merging",
     "A role of yours has ended",
     "%(scope)s was merged into %(into)s: you no longer hold the role of %(role)s there.",
+    Group.ROLES,
+)
+ONE_MORE = register(
+    "administrator_added",
+    "One more administrator",
+    "%(name)s is now an administrator of %(scope)s too.",
     Group.ROLES,
 )
 MOST_AT_ONCE = 1000
@@ -88,6 +101,12 @@ class GrantView:
 class HeldRoleView:
     role: str
     scope: Scope
+
+
+@dataclass(frozen=True)
+class HolderView:
+    role: str
+    volunteer: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -194,16 +213,22 @@ def grant_below(
 ) -> GrantView:
     """Grant a role below what `by` holds: a lower role over her scope, or a role not above hers further down.
 
+    The administrator of a root, above whom is nobody, may give her own role there to somebody who is registered: so
+    the post is handed over. She can't take it from anybody, and the other administrators hear of it.
+
     By phone, a grant to somebody who is not registered waits until she is; the answer is the same for both and has
     neither her id nor her name, so that it can't be used to find out whose phones are registered. `GET /grants` shows
     it to whoever manages the scope, for she must see who has rights there; thirty phones an hour, a record in the audit
     log and a notification to the person each time are what keeps that from being a way to search.
 
     Raises NotFound where her grants don't reach the scope, Forbidden where they do but not so far, VolunteerUnknown,
-    RoleDoesNotFit, OrganizationClosed, AlreadyGranted, TooManyRequests after thirty phones in an hour.
+    AccountComesFirst, RoleDoesNotFit, OrganizationClosed, AlreadyGranted, TooManyRequests after thirty phones in an
+    hour.
     """
     scope_type, scope_id = ScopeType(str(scope["type"])), UUID(str(scope["id"]))
-    require_above(by.volunteer_id, role, scope_type, scope_id)
+    hands_over = _hands_over(by.volunteer_id, role, scope_type, scope_id)
+    if not hands_over:
+        require_above(by.volunteer_id, role, scope_type, scope_id)
     _require_fit(role, scope_type)
     place = db.session.execute(queries.place(scope_type, scope_id)).one()
     require_open(place.organization_id)
@@ -212,15 +237,23 @@ def grant_below(
         volunteer = db.session.get(Volunteer, volunteer_id)
         if volunteer is None or volunteer.erased_at is not None:
             raise VolunteerUnknown()
-        return _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
+        given = _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
+        if hands_over:
+            _tell_administrators(given.id, volunteer.id, shown, by=by.volunteer_id)
+        return given
     digest = _hold_phone(phone)
     known = accounts.look_up(phone, by=by)
     spend(PHONES_A_DAY, "grants by phone", who=str(by.volunteer_id))
+    if hands_over and known is None:
+        # No phone that anybody may prove hers one day is left waiting for all rights.
+        raise AccountComesFirst()
     made = (
         _wait(phone, digest, role, shown, place.organization_id, by=by.volunteer_id)
         if known is None
         else _give(known.id, role, shown, place.organization_id, by=by.volunteer_id)
     )
+    if hands_over and known is not None:
+        _tell_administrators(made.id, known.id, shown, by=by.volunteer_id)
     grantee = Grantee(id=None, name=None, phone=accounts.masked_phone(phone))
     return GrantView(made.id, role, shown, grantee, made.created_at, None)
 
@@ -242,6 +275,22 @@ def revoke(grant_id: UUID, *, by: Principal) -> None:
     if held.role == Role.ADMINISTRATOR:
         _require_another_administrator(held)
     _end(held, actor_id=by.volunteer_id, reason="revoked")
+
+
+def held_on(organization: Organization) -> list[HolderView]:
+    """Who holds what by a grant that names this very organization; at most a thousand."""
+    rows = db.session.execute(
+        select(Grant.role, Volunteer.id, Volunteer.name)
+        .join(Volunteer, Volunteer.id == Grant.volunteer_id)
+        .where(
+            Grant.scope_type == ScopeType.ORGANIZATION,
+            Grant.scope_id == organization.id,
+            Grant.revoked_at.is_(None),
+        )
+        .order_by(Grant.id)
+        .limit(MOST_AT_ONCE)
+    )
+    return [HolderView(row.role, {"id": row.id, "name": row.name}) for row in rows]
 
 
 def end_all_on(organization: Organization, *, into: Organization, actor_id: UUID | None) -> None:
@@ -308,6 +357,23 @@ def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_i
         if may_grant and (rank < held_rank or (rank == held_rank and distance > 0)):
             return
     raise Forbidden()
+
+
+def _hands_over(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID) -> bool:
+    """Whether it is the role of a root's administrator, given by one of them."""
+    if role != Role.ADMINISTRATOR or scope_type != ScopeType.ORGANIZATION:
+        return False
+    organization = db.session.get(Organization, scope_id)
+    if organization is None or organization.parent_id is not None:
+        return False
+    return db.session.scalar(queries.live_grant(volunteer_id, scope_type, scope_id, role)) is not None
+
+
+def _tell_administrators(grant_id: UUID, volunteer_id: UUID, scope: Scope, *, by: UUID) -> None:
+    """Let the other administrators hear of one more: who holds everything is no secret among them."""
+    values = {"person_id": str(volunteer_id), "scope": scope.name, "scope_id": str(scope.id)}
+    others = [one for one in administrators_near(scope.id) if one not in (volunteer_id, by)]
+    notify_all([Notice(one, ONE_MORE, values, f"{ONE_MORE}:{grant_id}:{one}") for one in others])
 
 
 def _require_fit(role: Role, scope_type: ScopeType) -> None:
