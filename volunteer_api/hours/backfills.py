@@ -342,6 +342,8 @@ def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
 
 def _tell_of_recorded(by: UUID, recorded: Sequence[tuple[Backfill, Asked]]) -> None:
     """Tell each volunteer, once a day those who decide, and features to the right."""
+    if not recorded:
+        return
     told = [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
     notifications.notify_all(told)
     tell_who_decides([backfill for backfill, _ in recorded], by=by)

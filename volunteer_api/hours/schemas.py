@@ -273,6 +273,8 @@ class TallyPartRead(Schema):
 class SubjectTallyRead(Schema):
     """The sum of the ledger over a period, exact at this moment, with what waits for review beside it.
 
+    Both stay with the organizations that were above when it was served. What waits is decided by those above now: after
+    a move the queue of `GET /attendances` may have more or less than `held_minutes`.
     The parts are days where the period has at most 31 of them, else months; they add up to the whole.
     """
 
