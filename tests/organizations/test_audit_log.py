@@ -72,7 +72,8 @@ def test_filters(client: ApiClient, district: District) -> None:
     assert len(found(to=tomorrow)) == 3
     assert administrator.get("/audit-entries?action=nothing").status_code == 422
     # And by local days, as everywhere else: both are included.
-    today = clock.local_date(clock.now())
+    with client.app.app_context():
+        today = clock.today()
     before, after = (today + timedelta(days=days) for days in (-1, 1))
     assert len(found(**{"from": before, "to": after})) == 3
     assert len(found(**{"from": before, "to": today})) + len(found(**{"from": after, "to": after})) == 3

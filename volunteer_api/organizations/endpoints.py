@@ -7,7 +7,7 @@ from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.organizations import access, audit_log, divisions, grants, schemas, service
+from volunteer_api.organizations import access, audit_log, divisions, grants, held_roles, schemas, service
 from volunteer_api.organizations.access import Permission
 from volunteer_api.organizations.models import Organization
 
@@ -129,7 +129,7 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the grants that you manage."""
     if "organization_id" in query:
         access.require(principal, Permission.GRANT_MANAGE, organization_id=query["organization_id"])
-    return grants.list_grants(by=principal, query=query)
+    return held_roles.list_grants(by=principal, query=query)
 
 
 @endpoint(
@@ -142,7 +142,7 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     status=201,
     limit="600/10 minutes",
 )
-def create_grant(principal: Principal, body: dict[str, Any]) -> grants.GrantView:
+def create_grant(principal: Principal, body: dict[str, Any]) -> held_roles.GrantView:
     """Grant a role below what you hold."""
     return grants.grant_below(by=principal, **body)
 
@@ -156,7 +156,7 @@ def revoke_grant(principal: Principal, grant_id: UUID) -> None:
 @endpoint(blueprint, "GET", "/me/grants", access=signed_in, query=PageQuery, returns=page_of(schemas.HeldRoleRead))
 def list_my_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the roles that you hold, and over what."""
-    return grants.list_held_roles(by=principal, query=query)
+    return held_roles.list_held_roles(by=principal, query=query)
 
 
 @endpoint(

@@ -17,9 +17,10 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import spelled
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.unit_of_work import attempt
-from volunteer_api.organizations import grants, queries, structure
+from volunteer_api.organizations import queries, structure
 from volunteer_api.organizations.access import Permission, can, require, require_open
 from volunteer_api.organizations.events import OrganizationRenamed
+from volunteer_api.organizations.held_roles import held_on
 from volunteer_api.organizations.holdings import holdings
 from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
 from volunteer_api.organizations.problems import DivisionOutside, DivisionUnknown, OrganizationClosed, RootStays
@@ -123,7 +124,7 @@ def merge_organization(
     merged = organization.merged_into_id == into_id
     consequences = {
         "holdings": [] if merged else holdings(organization.id),
-        "ending_grants": [] if merged else grants.held_on(organization),
+        "ending_grants": [] if merged else held_on(organization),
     }
     _try(merge, organization)
     return _seen(organization) | {"consequences": consequences}
