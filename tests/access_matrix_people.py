@@ -68,6 +68,11 @@ def closing(world: World) -> Call:
     return Call(at={"organization_id": world.district.practice_station.id}, body={"reason": "撤并"})
 
 
+def reopening(world: World) -> Call:
+    """The same station, which is open: nothing changes."""
+    return Call(at={"organization_id": world.district.practice_station.id}, body={})
+
+
 def consent_text(_world: World) -> Call:
     """The terms in force."""
     return Call(at={"kind": ConsentKind.TERMS.value, "version": current_texts()[ConsentKind.TERMS].version})
@@ -255,6 +260,7 @@ ORGANIZATIONS: dict[str, Entry] = {
     "PATCH /organizations/{organization_id} · to another place": ORGANIZES(moving, holder="administrator"),
     "POST /organizations/{organization_id}/merging": ORGANIZES(merging, holder="administrator"),
     "POST /organizations/{organization_id}/closing": ORGANIZES(closing),
+    "POST /organizations/{organization_id}/reopening": ORGANIZES(reopening),
     "GET /audit-entries": READS_AUDIT_LOG(),
     "GET /audit-entries · of an organization": READS_AUDIT_LOG(
         lambda world: Call(query={"organization_id": str(world.office.id)})

@@ -8,6 +8,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from volunteer_api.app import create_app
+from volunteer_api.attendance.beside_backfills import SENTENCES
 from volunteer_api.attendance.schemas import REASON_SENTENCES, REMARK_SENTENCES
 from volunteer_api.core.problems import HTTP_TITLES, Problem
 from volunteer_api.core.schema import MESSAGES
@@ -34,6 +35,7 @@ def sources() -> set[str]:
         *MESSAGES.values(),
         *REASON_SENTENCES.values(),
         *REMARK_SENTENCES.values(),
+        *SENTENCES.values(),
         *TEXTS.values(),
         *BASIS_TEXTS.values(),
         TEAM_TEXT,

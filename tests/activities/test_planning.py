@@ -156,6 +156,50 @@ def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
     assert len(administrator.get("/activities?state=draft").get_json()["items"]) == 2
 
 
+def test_a_second_copy_is_made_where_it_is_asked_for(client: Any, unit: Unit) -> None:
+    """A second tap under a new key planned everything twice, without a word; and nobody heard of her drafts."""
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene))
+    administrator = client.as_(scene.administrator_id)
+    path, targets = f"/activities/{made.id}/copies", [str(scene.office_id), str(scene.other_office_id)]
+    first = administrator.post(path, json={"organization_ids": targets[1:]}).get_json()
+    assert first["copied_before"] == []
+    both = administrator.post(path, json={"organization_ids": targets}).get_json()
+    assert [one["organization_id"] for one in both["items"]] == targets[:1]
+    assert both["copied_before"] == [{"id": first["items"][0]["id"], "organization_id": targets[1]}]
+    again = administrator.post(path, json={"organization_ids": targets[1:], "again": True}).get_json()
+    assert (len(again["items"]), again["copied_before"]) == (1, [])
+    [*_, told] = client.as_(scene.other_organizer_id).get("/me/notifications").get_json()["items"]
+    assert (told["kind"], told["values"]["activity_id"]) == ("activity_copied", first["items"][0]["id"])
+    assert told["values"]["organizations"].startswith("建设路街道")
+    # What was canceled is planned anew.
+    for one in (first["items"][0], again["items"][0]):
+        assert administrator.post(f"/activities/{one['id']}/cancellation", json={"reason": "改期"}).status_code == 200
+    anew = administrator.post(path, json={"organization_ids": targets[1:]}).get_json()
+    assert (len(anew["items"]), anew["copied_before"]) == (1, [])
+
+
+def test_copies_are_public_at_once_where_one_may_publish(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene))
+    path, targets = f"/activities/{made.id}/copies", [str(scene.office_id), str(scene.other_office_id)]
+    body = {"organization_ids": targets, "publish": True}
+    assert client.as_(scene.organizer_id).post(path, json=body).status_code == 404
+    copies = client.as_(scene.administrator_id).post(path, json=body).get_json()["items"]
+    assert [client.get(f"/activities/{one['id']}").get_json()["state"] for one in copies] == ["published"] * 2
+    kinds = [one["kind"] for one in client.as_(scene.other_organizer_id).get("/me/notifications").get_json()["items"]]
+    assert kinds == ["activity_copied_and_published"]
+    most = {"organization_ids": [str(ids.new_id()) for _ in range(201)]}
+    refused = client.as_(scene.administrator_id).post(path, json=most)
+    assert refused.get_json()["errors"][0]["pointer"] == "/organization_ids"
+    assert (
+        client.as_(scene.administrator_id)
+        .post(path, json={"organization_ids": most["organization_ids"][1:]})
+        .status_code
+        == 404
+    )
+
+
 def test_a_copy_for_another_branch_leaves_out_what_is_not_theirs(client: Any, unit: Unit) -> None:
     scene = unit(make_scene)
 
@@ -444,3 +488,24 @@ def test_what_is_empty_or_ends_as_it_begins_is_told_so(client: Any, unit: Unit) 
         "/title": "不能为空。",
         "/shifts/0/ends_at": "结束时间须晚于开始时间。",
     }
+
+
+def test_one_campaign_of_a_name_in_the_same_days(client: Any, unit: Unit) -> None:
+    """Of two, goals and hours split; next year's of the same name is another one."""
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    body = {"name": "冬日暖阳", "organization_id": str(scene.office_id)}
+    winter = body | {"starts_on": "2026-12-01", "ends_on": "2027-02-28"}
+    first = organizer.post("/campaigns", json=winter).get_json()
+    refused = organizer.post("/campaigns", json=body | {"starts_on": "2027-02-28"})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "campaign_exists")
+    assert refused.get_json()["campaign_id"] == first["id"]
+    assert organizer.post("/campaigns", json=body).status_code == 409
+    other = organizer.post("/campaigns", json=body | {"starts_on": "2027-12-01"}).get_json()
+    path = f"/campaigns/{other['id']}"
+    assert organizer.patch(path, json={"starts_on": "2027-01-01"}, version=1).status_code == 409
+    assert organizer.patch(path, json={"starts_on": "2027-11-15"}, version=1).status_code == 200
+    administrator = client.as_(scene.administrator_id)
+    entries = administrator.get(f"/audit-entries?organization_id={scene.office_id}").get_json()["items"]
+    found = [(one["action"], one["details"].get("starts_on")) for one in entries if "campaign" in one["action"]]
+    assert found == [("campaign_changed", "2027-11-15"), ("campaign_started", None), ("campaign_started", None)]

@@ -50,4 +50,9 @@ def test_what_waits_moves_with_its_organization(client: Any, unit: Any) -> None:
     assert (listed(), listed(f"&organization_id={office_id}")) == (0, 0)
     unit(lambda: structure.move(db.session.get_one(Organization, below_id), parent_id=office_id))
     assert (listed(), listed(f"&organization_id={office_id}")) == (2, 2)
+    # Whose each is: who decides for a whole district could not tell.
+    names = {
+        one["organization"]["name"] for one in client.as_(scene.stranger).get("/attendances?state=held").json["items"]
+    }
+    assert names == {"铁路新村实践站"}
     assert listed(f"&organization_id={scene.organization.id}") == 0

@@ -25,9 +25,11 @@ from volunteer_api.backups import databases as copies
 from volunteer_api.backups import service
 from volunteer_api.backups.archive import BackupRefused, Manifest, unpacked
 from volunteer_api.cli import common
+from volunteer_api.core import keyring
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import BACKUP, last_run
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.files.queries import is_ours
 from volunteer_api.files.stores import store
 from volunteer_api.phone import changes
@@ -345,6 +347,7 @@ def test_by_command(
     assert epoch != before.pop("sync_epochs")
     assert len(epoch) == 1
     assert after == before | {"sync_changes": []}
+    assert "But nothing" not in done.output
     twice = CliRunner().invoke(common.group, ["restore", path])
     assert twice.exit_code == 1
     assert "not empty" in twice.output
@@ -360,3 +363,25 @@ def test_every_byte_is_told(sqlite_app: Flask, tmp_path: Path) -> None:
         "database",
         *(f"files/{one.name}" for one in folder.iterdir() if one.name != "database"),
     }
+
+
+def test_a_restore_under_another_secret_says_so(
+    app: Flask,
+    elsewhere: Callable[[str], Flask],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change_settings: Any,
+) -> None:
+    """In a rehearsal one believed that all was well: only the server refused, on the day when it had to run."""
+    path = str(tmp_path / "one.backup")
+    with app.app_context():
+        run_unit(lambda: keyring.newest_key("rehearsal"), writes=True)
+    monkeypatch.setattr(common, "ready_app", lambda: app)
+    assert CliRunner().invoke(common.group, ["backup", path]).exit_code == 0
+    other = elsewhere(kind_of(app))
+    change_settings(other, secret_key="another-secret-of-at-least-32-characters")
+    monkeypatch.setattr(common, "ready_app", lambda: other)
+    done = CliRunner().invoke(common.group, ["restore", path])
+    assert done.exit_code == 0, done.output
+    last = done.output.strip().splitlines()[-1]
+    assert last.startswith("But nothing can be served from it: SECRET_KEY does not open the key")

@@ -109,6 +109,18 @@ def test_production_is_strict(monkeypatch: pytest.MonkeyPatch, changes: dict[str
         load_settings()
 
 
+def test_what_production_lacks_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    for name in PRODUCTION:
+        if name != "APP_ENV":
+            monkeypatch.delenv(name, raising=False)
+    with pytest.raises(BadEnvironment) as refused:
+        load_settings()
+    assert all(
+        name in str(refused.value) for name in ("SECRET_KEY", "SMS_SENDER", "TRUSTED_PROXIES", "PUBLIC_BASE_URL")
+    )
+
+
 def test_production_starts_with_a_good_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (PRODUCTION | {"SECRET_KEY": GOOD_SECRET}).items():
         monkeypatch.setenv(name, value)

@@ -255,6 +255,10 @@ def test_an_attended_record_is_corrected_with_its_attendance(client: Any, unit: 
     attendance = unit(lambda: db.session.get_one(Attendance, served.attendance_id))
     assert attendance.credited_minutes == 110
     assert unit(lambda: (ledger_sum(volunteer_id), tally_sum(volunteer_id))) == (110, 110)
+    # That hours were taken back, of which she may file a dispute, is the opposite of what was decided.
+    assert "hours_reversed" not in kinds(client, volunteer_id)
+    reversal = unit(lambda: db.session.scalars(select(ServiceRecord).where(ServiceRecord.minutes < 0)).one())
+    assert reversal.reason == "申诉：照片为证"
 
 
 def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) -> None:
@@ -358,7 +362,10 @@ def test_refusals_of_decisions(client: Any, served: Served) -> None:
     assert decide(client, organizer, made, "rejected", credited_minutes=1).status_code == 422
     assert decide(client, organizer, made, "open").status_code == 422
     assert decide(client, organizer, made, reason=" ").status_code == 422
-    assert refused(decide(client, organizer, made, credited_minutes=500)) == (409, "beyond_attendance")
+    # A refusal that told to file a dispute would lead in a circle: this is the dispute.
+    over = decide(client, organizer, made, credited_minutes=500)
+    assert (*refused(over), over.get_json()["most"]) == (409, "beyond_service", SHIFT_MINUTES)
+    assert "部分成立" in over.get_json()["detail"]
     assert refused(decide(client, served.volunteer_id, made)) == (403, "own_dispute")
     assert decide(client, served.scene.other_organizer_id, made).status_code == 404
     assert post(client, served.volunteer_id, made, "withdrawal").get_json()["state"] == "withdrawn"

@@ -71,6 +71,15 @@ def test_filters(client: ApiClient, district: District) -> None:
     assert found(**{"from": tomorrow}) == []
     assert len(found(to=tomorrow)) == 3
     assert administrator.get("/audit-entries?action=nothing").status_code == 422
+    # And by local days, as everywhere else: both are included.
+    with client.app.app_context():
+        today = clock.today()
+    before, after = (today + timedelta(days=days) for days in (-1, 1))
+    assert len(found(**{"from": before, "to": after})) == 3
+    assert len(found(**{"from": before, "to": today})) + len(found(**{"from": after, "to": after})) == 3
+    assert found(**{"from": after}) == []
+    refused = administrator.get("/audit-entries?from=2026-11-31").json["errors"][0]
+    assert (refused["pointer"], refused["code"]) == ("/from", "not_moment_or_day")
 
 
 def test_what_an_entry_shows(client: ApiClient, district: District) -> None:

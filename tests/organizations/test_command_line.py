@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import DISTRICT_ROWS, make_organization
@@ -14,7 +14,7 @@ from volunteer_api.cli import common
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.organizations import divisions, grants, service
-from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 
 Run = Callable[..., Result]
 
@@ -73,7 +73,13 @@ def test_what_can_not_be_given_is_named(run: Run, unit: Any) -> None:
     assert give(run, center.id, volunteer.phone).exit_code == 0
     twice = give(run, center.id, volunteer.phone)
     assert twice.exit_code == 1
-    assert "已有这一角色" in twice.output
+    assert "already holds this role" in twice.output
+    # Every usual spelling of the same number is it; what is no organization is named.
+    assert "already holds this role" in give(run, center.id, "139 1234 5678").output
+    assert give(run, center.id, "12345").exit_code == 2
+    assert f"no organization {volunteer.id} (--organization)" in give(run, volunteer.id, volunteer.phone).output
+    kit = run("kit-standards", "issue", "desk", "--organization", str(volunteer.id))
+    assert (kit.exit_code, f"no organization {volunteer.id}" in kit.output) == (1, True)
     closed = make_organization(parent_id=center.id, kind=OrganizationKind.PRACTICE_OFFICE)
     unit(lambda: service.structure.close(db.session.get_one(Organization, closed.id), reason="merged", actor_id=None))
     assert give(run, closed.id, volunteer.phone).exit_code == 1
@@ -83,3 +89,13 @@ def test_a_network_is_of_an_imported_district(run: Run) -> None:
     unknown = run("organizations", "build", "999999")
     assert unknown.exit_code == 1
     assert "999999 is no imported district" in unknown.output
+
+
+def test_a_district_that_a_file_has_not_is_named(run: Run, unit: Any, tmp_path: Any) -> None:
+    """It loaded the city alone, and said that all was well."""
+    path = tmp_path / "divisions.csv"
+    path.write_text("code,parent_code,level,name\n4104,,city,平顶山市\n410403,4104,district,卫东区\n", encoding="utf-8")
+    slip = run("import", "divisions", str(path), "--district", "410499")
+    assert (slip.exit_code, "has no division 410499" in slip.output) == (1, True)
+    assert unit(lambda: db.session.scalar(select(func.count()).select_from(Division))) == 0
+    assert "2 divisions loaded." in run("import", "divisions", str(path), "--district", "410403").output

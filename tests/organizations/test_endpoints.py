@@ -126,11 +126,42 @@ class TestSetUpAnOrganization:
             ({"kind": "practice_center"}, "organization_kind_misplaced"),
             ({"name": "东苑社区新时代文明实践站"}, "organization_name_taken"),
             ({"division_code": "999999"}, "division_unknown"),
+            ({"division_code": "4104"}, "division_outside"),
+            ({"division_code": "410403003001"}, "division_outside"),
         ],
     )
     def test_refusals(self, client: ApiClient, district: District, changes: dict[str, Any], code: str) -> None:
         answer = client.as_(district.organizer).post("/organizations", json=self.body(district, **changes))
         assert (answer.status_code, answer.json["code"]) == (409, code)
+
+    def test_a_division_is_that_of_the_organization_above_or_inside_of_it(
+        self, client: ApiClient, district: District
+    ) -> None:
+        organizer = client.as_(district.organizer)
+        made = organizer.post("/organizations", json=self.body(district, division_code="410403001003")).json
+        path = f"/organizations/{made['id']}"
+        # The nearest above that has one says it.
+        below = self.body(district, parent_id=str(district.practice_station.id), division_code="410403001003")
+        assert organizer.post("/organizations", json=below).json["code"] == "division_outside"
+        refused = organizer.patch(path, json={"division_code": "410403003"}, version=made["version"]).json
+        assert refused["code"] == "division_outside"
+        assert "东安路街道" in refused["detail"]
+        assert organizer.patch(path, json={"division_code": "410403001"}, version=made["version"]).status_code == 200
+
+    def test_who_founded_and_who_renamed_it_is_in_the_audit_log(self, client: ApiClient, district: District) -> None:
+        organizer = client.as_(district.organizer)
+        made = organizer.post("/organizations", json=self.body(district)).json
+        path = f"/organizations/{made['id']}"
+        assert organizer.patch(path, json={"name": "第一小学", "resident_count": 9}, version=1).status_code == 200
+        assert organizer.patch(path, json={"name": "一小", "resident_count": 9}, version=2).status_code == 200
+        entries = client.as_(district.administrator).get(f"/audit-entries?organization_id={made['id']}").json["items"]
+        found = [(one["action"], one["actor"]["id"], one["details"]) for one in entries if one["action"] != "data_read"]
+        actor = str(district.organizer.id)
+        assert found == [
+            ("organization_changed", actor, {"name_before": "第一小学", "name": "一小"}),
+            ("organization_changed", actor, {"resident_count_before": None, "resident_count": 9}),
+            ("organization_added", actor, {"kind": "unit", "name": "第一小学"}),
+        ]
 
 
 class TestRenameAnOrganization:
@@ -235,7 +266,8 @@ class TestGrant:
             ("organizer", "administrator", "practice_station", 403),
             ("organizer", "organizer", "center", 404),
             ("administrator", "organizer", "center", 201),
-            ("administrator", "administrator", "center", 403),
+            # Above her is nobody: she hands her post over herself.
+            ("administrator", "administrator", "center", 201),
             ("administrator", "administrator", "office", 201),
         ],
     )

@@ -146,9 +146,36 @@ def test_anybody_may_give_up_her_own_role_but_the_last_administrator_of_a_root(
     administrator = client.as_(district.administrator)
     refused = administrator.delete(own(district.administrator))
     assert (refused.status_code, refused.json["code"]) == (409, "last_administrator")
+    assert refused.json["detail"].endswith("请先将该角色授予接任者。")
     make_grant(district.outsider, Role.ADMINISTRATOR, district.center.id)
     assert administrator.delete(own(district.administrator)).status_code == 204
     assert client.as_(district.outsider).delete(own(district.outsider)).status_code == 409
+
+
+def test_an_administrator_hands_her_post_over(client: ApiClient, district: District, unit: Unit) -> None:
+    """A change of post needed somebody with a shell on the server; nobody in the district could give the role."""
+    other, successor = make_volunteer(), make_volunteer(name="接任者")
+    make_grant(other, Role.ADMINISTRATOR, district.center.id)
+    administrator = client.as_(district.administrator)
+    scope = {"type": "organization", "id": str(district.center.id)}
+    post = {"role": "administrator", "scope": scope}
+    # It waits for no phone that anybody may prove hers one day.
+    refused = administrator.post("/grants", json=post | {"phone": PHONE})
+    assert (refused.status_code, refused.json["code"], waiting(unit)) == (409, "account_comes_first", 0)
+    assert administrator.post("/grants", json=post | {"phone": successor.phone}).status_code == 201
+    told = unit(lambda: db.session.scalars(select(Notification).order_by(Notification.id)).all())
+    assert [(one.volunteer_id, one.kind) for one in told] == [
+        (successor.id, "grant_given"),
+        (other.id, "administrator_added"),
+    ]
+    entry = unit(lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.subject_id == successor.id)).one())
+    assert (entry.action, entry.actor_id) == (AuditAction.GRANTED, district.administrator.id)
+    # She takes it from nobody beside her, and an office's administrator gives none away beside herself.
+    held = select(Grant.id).where(Grant.volunteer_id == other.id)
+    assert client.as_(successor).delete(f"/grants/{unit(lambda: db.session.scalars(held).one())}").status_code == 403
+    make_grant(district.outsider, Role.ADMINISTRATOR, district.office.id)
+    below = post | {"volunteer_id": str(make_volunteer().id), "scope": scope | {"id": str(district.office.id)}}
+    assert client.as_(district.outsider).post("/grants", json=below).status_code == 403
 
 
 def test_whose_data_is_erased_holds_nothing(client: ApiClient, district: District, unit: Unit) -> None:

@@ -137,7 +137,14 @@ class TestMove:
         # One on the path that it left, one on the new.
         entry, _ = audited(unit, AuditAction.ORGANIZATION_MOVED)
         assert (entry.actor_id, entry.organization_id) == (district.administrator.id, district.practice_station.id)
-        assert entry.details == {"from_id": str(district.office.id), "to_id": str(district.other_office.id)}
+        assert entry.details == {
+            "path": "before",
+            "name": district.practice_station.name,
+            "from_id": str(district.office.id),
+            "from_name": district.office.name,
+            "to_id": str(district.other_office.id),
+            "to_name": district.other_office.name,
+        }
 
     def test_refusals(self, client: ApiClient, district: District) -> None:
         administrator = client.as_(district.administrator)
@@ -247,6 +254,39 @@ class TestMerge:
         assert client.as_(district.other_organizer).get(f"/activities/{draft.id}").status_code == 200
         assert len(audited(unit, AuditAction.ORGANIZATION_MERGED)) == 2
 
+    def test_a_dry_run_tells_what_a_merger_would_do(self, client: ApiClient, district: District, unit: Unit) -> None:
+        """It was final at one tap, and nobody could know before what it took along."""
+        make_station(organization_id=district.office.id, name="东安路服务台")
+        make_team(organization_id=district.office.id, name="鹰城大妈")
+        unit(lambda: make_draft(district.office.id))
+        administrator, path = client.as_(district.administrator), f"{self.path(district)}?dry_run=true"
+        answer = administrator.post(path, json=self.body(district))
+        assert (answer.status_code, answer.json["closed_at"], answer.json["merged_into_id"]) == (200, None, None)
+        told = answer.json["consequences"]
+        assert [(one["what"], one["count"], one["goes_over"]) for one in told["holdings"]] == [
+            ("activities", 1, False),
+            ("organizations", 2, True),
+            ("stations", 1, True),
+            ("teams", 1, True),
+        ]
+        assert told["holdings"][2]["names"] == ["东安路服务台"]
+        assert [(one["role"], one["volunteer"]["id"]) for one in told["ending_grants"]] == [
+            ("organizer", str(district.organizer.id)),
+            ("auditor", str(district.auditor.id)),
+        ]
+        # Nothing of it was done, and nobody heard of anything.
+        assert path_of(unit, district.office.id) == [district.office.id, district.center.id]
+        assert client.get(f"/organizations/{district.office.id}").json["closed_at"] is None
+        assert unit(lambda: db.session.scalar(select(func.count()).select_from(Notification))) == 0
+        assert audited(unit, AuditAction.ORGANIZATION_MERGED) == []
+        live = select(Grant).where(Grant.scope_id == district.office.id, Grant.revoked_at.is_(None))
+        assert len(unit(lambda: db.session.scalars(live).all())) == 2
+        # What the merger would be refused for, its dry run is.
+        taken = {"parent_id": str(district.other_office.id), "kind": "unit", "name": district.practice_station.name}
+        assert administrator.post("/organizations", json=taken).status_code == 201
+        refused = administrator.post(path, json=self.body(district))
+        assert (refused.status_code, refused.json["code"]) == (409, "organization_name_taken")
+
     def test_grants_on_it_end_and_their_holders_hear_of_it(
         self, client: ApiClient, district: District, unit: Unit
     ) -> None:
@@ -256,8 +296,13 @@ class TestMerge:
         ended = audited(unit, AuditAction.REVOKED)
         assert {entry.subject_id for entry in ended} == {district.organizer.id, district.auditor.id}
         assert {entry.details["reason"] for entry in ended} == {"merged"}
-        told = unit(lambda: set(db.session.scalars(select(Notification.volunteer_id))))
-        assert told == {district.organizer.id, district.auditor.id}
+        told = unit(lambda: db.session.execute(select(Notification.volunteer_id, Notification.kind)).all())
+        # Who looks after what went over hears of it too.
+        assert {tuple(row) for row in told} == {
+            (district.organizer.id, "grant_ended_by_merging"),
+            (district.auditor.id, "grant_ended_by_merging"),
+            (district.other_organizer.id, "organization_taken_over"),
+        }
         heard = client.as_(district.organizer).get("/me/notifications").json["items"][0]["body"]
         assert heard == f"{district.office.name}已并入{district.other_office.name}，您在原组织的组织者角色随之结束。"
         assert client.as_(district.organizer).get("/me/grants").json["items"] == []
@@ -306,6 +351,43 @@ class TestMerge:
 REASON = {"reason": "社区合并"}
 
 
+class TestReopen:
+    def test_the_four(self, client: ApiClient, district: District, unit: Unit) -> None:
+        path = f"/organizations/{district.practice_station.id}/reopening"
+        administrator = client.as_(district.administrator)
+        administrator.post(f"/organizations/{district.practice_station.id}/closing", json=REASON)
+        assert client.post(path, json={}).status_code == 401
+        assert client.as_(district.other_organizer).post(path, json={}).status_code == 404
+        assert client.as_(district.auditor).post(path, json={}).status_code == 403
+        answer = client.as_(district.organizer).post(path, json={})
+        assert (answer.status_code, answer.json["closed_at"], answer.json["closing_reason"]) == (200, None, None)
+        assert client.as_(district.organizer).post(path, json={}).json == answer.json
+        assert len(audited(unit, AuditAction.ORGANIZATION_REOPENED)) == 1
+
+    def test_what_was_merged_by_a_slip_goes_on_beside_its_successor(
+        self, client: ApiClient, district: District, unit: Unit
+    ) -> None:
+        """Else it is founded anew and stands twice in every ranking of the months before."""
+        administrator, office = client.as_(district.administrator), district.office
+        administrator.post(f"/organizations/{office.id}/merging", json={"into_id": str(district.other_office.id)})
+        path = f"/organizations/{office.id}/reopening"
+        # Those who took over have it below them, and not what stands above.
+        assert client.as_(district.other_organizer).post(path, json={}).status_code == 404
+        below = administrator.post(path, json={"parent_id": str(district.other_office.id)})
+        assert below.json["code"] == "organization_kind_misplaced"
+        answer = administrator.post(path, json={})
+        assert (answer.status_code, answer.json["merged_into_id"]) == (200, None)
+        assert answer.json["parent_id"] == str(district.center.id)
+        assert path_of(unit, office.id) == [office.id, district.center.id] == walk_up(unit, office.id)
+        # What was merged stays merged, and is moved back by who wants that.
+        station = district.practice_station
+        assert walk_up(unit, station.id) == [station.id, district.other_office.id, district.center.id]
+        version = client.get(f"/organizations/{station.id}").json["version"]
+        moved = administrator.patch(f"/organizations/{station.id}", json={"parent_id": str(office.id)}, version=version)
+        assert moved.status_code == 200
+        assert administrator.post(f"/organizations/{district.center.id}/reopening", json={}).status_code == 409
+
+
 class TestClose:
     def path(self, district: District) -> str:
         return f"/organizations/{district.practice_station.id}/closing"
@@ -328,6 +410,15 @@ class TestClose:
         again = client.as_(district.organizer).post(path, json={"reason": "别的"})
         assert again.json == answer.json
         assert len(audited(unit, AuditAction.ORGANIZATION_CLOSED)) == 1
+
+    def test_a_dry_run_closes_nothing(self, client: ApiClient, district: District, unit: Unit) -> None:
+        path = f"{self.path(district)}?dry_run=true"
+        answer = client.as_(district.organizer).post(path, json=REASON)
+        assert (answer.status_code, answer.json["closed_at"], answer.json["closing_reason"]) == (200, None, None)
+        assert audited(unit, AuditAction.ORGANIZATION_CLOSED) == []
+        make_organization(parent_id=district.practice_station.id, kind=OrganizationKind.UNIT, name="一中")
+        refused = client.as_(district.organizer).post(path, json=REASON)
+        assert (refused.status_code, refused.json["code"]) == (409, "organization_not_empty")
 
     def test_what_stands_in_the_way_is_named(self, client: ApiClient, district: District, unit: Unit) -> None:
         organizer, place = client.as_(district.organizer), district.practice_station.id

@@ -227,6 +227,31 @@ def test_who_left_on_the_day_of_an_early_end_stays_uncovered(unit: Unit, distric
     assert covered == [False, True]
 
 
+def test_an_end_that_was_typed_stays_where_the_policy_s_moves(
+    unit: Unit, client: Any, district: District, organizer: Any
+) -> None:
+    """Who is insured to a fixed day, the policy's last, was counted as covered for half a year longer."""
+    fixed, with_it = unit(lambda: [make_volunteer() for _ in range(2)])
+    policy = unit(lambda: make_policy(district.office.id, days=30))
+    path = f"/insurance-policies/{policy.id}"
+    organizer.post(f"{path}/insured-people", json={"phones": [fixed.phone], "ends_on": days_from_now(30)})
+    organizer.post(f"{path}/insured-people", json={"phones": [with_it.phone]})
+    for version, days in ((1, 5), (2, 60)):
+        answer = organizer.patch(path, json={"ends_on": days_from_now(days)}, version=version)
+        assert answer.status_code == 200, answer.json
+    ends = [one["ends_on"] for one in organizer.get(f"{path}/insured-people").get_json()["items"]]
+    assert ends == [days_from_now(30), days_from_now(60)]
+    # And who moved the policy's end is told to who audits.
+    entries = client.as_(district.administrator).get("/audit-entries?action=policy_changed").get_json()["items"]
+    assert [one["details"]["ends_on"] for one in entries] == [days_from_now(60), days_from_now(5)]
+    # One whose end was a mistake goes with the policy again.
+    [first, _] = organizer.get(f"{path}/insured-people").get_json()["items"]
+    organizer.post(f"/insured-people/{first['id']}/ending", json={"on": days_from_now(60)})
+    organizer.patch(path, json={"ends_on": days_from_now(90)}, version=3)
+    ends = [one["ends_on"] for one in organizer.get(f"{path}/insured-people").get_json()["items"]]
+    assert ends == [days_from_now(90), days_from_now(90)]
+
+
 def test_policies_are_listed_to_those_who_keep_them(unit: Unit, client: Any, district: District) -> None:
     ours, theirs = unit(lambda: (make_policy(district.office.id), make_policy(district.other_office.id)))
 

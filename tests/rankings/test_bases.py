@@ -21,6 +21,7 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.core.periods import parse_period
+from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 from volunteer_api.rankings.bases import period_before
 from volunteer_api.teams.models import MembershipState
@@ -125,10 +126,51 @@ def test_what_is_registered_lives_in_the_division_or_below(client: Any, unit: Un
         first = client.get(f"{path}{first_id}").get_json()["scope"]
     found = [(row["rank"], row["value"], row["raw"], row["registered"]) for row in body["items"]]
     # Two thirds are cut, and the same whether it is one of the places or the scope.
-    assert found == [(1, 66.6666, 200, 3), (2, 30, 30, 1), (3, 0, 60, None)]
+    # The third has no division: it was not measured, which is no zero.
+    assert found == [(1, 66.6666, 200, 3), (2, 30, 30, 1)]
     assert [first[name] for name in ("value", "raw", "registered")] == [66.6666, 200, 3]
     assert [body["scope"][name] for name in ("value", "raw", "registered")] == [72.5, 290, 4]
     assert body["additive"] is False
+
+
+def test_who_lives_where_an_office_was_merged_from_is_counted_by_its_successor(client: Any, unit: Unit) -> None:
+    """Else the merged office's people belong to nobody, and the successor looks busier than it is."""
+
+    def work() -> tuple[UUID, UUID]:
+        city = division("4104", "city", None)
+        district = division("410403", "district", city)
+        codes = [division(f"41040300{number}", "subdistrict", district) for number in (1, 2, 3)]
+        community = division("410403001001", "community", codes[0])
+        center = make_organization()
+        center.division_code = district
+        kind = OrganizationKind.PRACTICE_OFFICE
+        first, second, third = (make_organization(parent_id=center.id, kind=kind) for _ in codes)
+        below = make_organization(parent_id=first.id, kind=OrganizationKind.PRACTICE_STATION)
+        for office, code in zip((first, second, third, below), (*codes, community), strict=True):
+            office.division_code = code
+        for code in (*codes, community):
+            make_volunteer(home_division=code)
+        resident = make_volunteer(home_division=codes[2])
+        hold(third, NOON - timedelta(days=1), 100, resident.id)
+        db.session.flush()
+        # A station into its office, that office into the second, and the second into the third.
+        structure.merge(below, into_id=first.id)
+        structure.merge(first, into_id=second.id)
+        structure.merge(second, into_id=third.id)
+        return center.id, third.id
+
+    with clock.at(NOON):
+        center_id, third_id = unit(work)
+        path = "/rankings?subject=organization&metric=credited_minutes&basis=per_volunteer&scope="
+        [row] = [
+            row for row in client.get(f"{path}{center_id}").get_json()["items"] if row["subject"]["id"] == str(third_id)
+        ]
+        scope = client.get(f"{path}{third_id}").get_json()["scope"]
+        statistics = client.get(f"/statistics?scope={third_id}").get_json()
+        center = client.get(f"/statistics?scope={center_id}").get_json()
+    assert (row["value"], row["registered"]) == (20, 5)
+    assert (scope["value"], scope["registered"]) == (20, 5)
+    assert (statistics["registered_count"], statistics["active_count"], center["registered_count"]) == (5, 1, 5)
 
 
 def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:

@@ -19,6 +19,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import parse_period
 from volunteer_api.hours.models import ServiceRecord, Source
+from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
 from volunteer_api.rankings import report, snapshots
 from volunteer_api.stations import service as stations
@@ -67,11 +68,11 @@ def test_figures_are_of_the_month_against_the_one_before(unit: Unit, center_id: 
     assert [(one["value"], one["change"]) for one in data["figures"]] == [
         ("3", "较上月 +1"),
         ("6", "较上月 +2"),
-        ("2", "较上月 +0"),
+        ("2", "与上月持平"),
         ("180", "较上月 +60"),
     ]
     assert data["lines"][0] == "2026-11-01 至 2026-11-30"
-    assert data["lines"][-1] == "注册志愿者 2 人，占常住人口 700 人的 0.2%"
+    assert data["lines"][-1] == "目前注册志愿者 2 人，占常住人口 700 人的 0.2%"
     parts, activities, _, teams, desks = data["tables"]
     assert parts["rows"][0] == ["五一路街道", "3", "6", "2", "180"]
     assert parts["rows"][-1][1:] == ["3", "6", "2", "180"]
@@ -172,3 +173,46 @@ def test_only_stations_that_were_open_in_the_month_are_told_as_idle(unit: Unit, 
     assert sorted(told.split("、")) == sorted(
         ["一直开放", "月中开放", "月中停用", "后来关闭", "有人值守（值守 2,000 分钟）"]
     )
+
+
+def test_a_station_that_moved_is_not_idle_where_it_came(unit: Unit, center_id: UUID) -> None:
+    """What it held belongs to where it stood then; that it held nothing would be untrue wherever it stands now."""
+
+    def work() -> None:
+        center = db.session.get_one(Organization, center_id)
+        with clock.at(FIRST - 2000 * HOUR):
+            desk = make_station(organization_id=center_id, name="搬走的服务台")
+        turn = Turn(FIRST + HOUR, present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id], station_id=desk.id)
+        office = db.session.scalars(select(Organization).where(Organization.parent_id == center_id)).one()
+        desk.organization_id = office.id
+
+    with clock.at(NOW):
+        unit(work)
+        office_id = unit(lambda: db.session.scalar(select(Organization.id).where(Organization.parent_id == center_id)))
+        for one in (office_id, center_id):
+            assert unit(lambda: data_of(one))["idle"]["text"] == "无。", one  # noqa: B023
+
+
+def test_what_was_not_founded_yet_is_in_no_past_month(unit: Unit, center_id: UUID) -> None:
+    def found_late() -> None:
+        make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name="新城街道")
+
+    with clock.at(NOW):
+        unit(found_late)
+        november, december = (unit(partial(data_of, center_id, month))["tables"][0] for month in ("2026-11", "2026-12"))
+    assert [row[0] for row in november["rows"]] == ["五一路街道", "本级", "合计"]
+    assert [row[0] for row in december["rows"]] == ["五一路街道", "新城街道", "本级", "合计"]
+
+
+def test_what_was_merged_says_so_and_has_no_empty_picture(unit: Unit, center_id: UUID) -> None:
+    def merge() -> UUID:
+        office = db.session.scalars(select(Organization).where(Organization.parent_id == center_id)).one()
+        successor = make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name="东环路街道")
+        return structure.merge(office, into_id=successor.id).id
+
+    with clock.at(NOW):
+        office_id = unit(merge)
+        data = unit(lambda: data_of(office_id))
+    assert "已于2026-12-08并入东环路街道" in data["lines"]
+    assert len(data["pictures"]) == 1

@@ -42,7 +42,8 @@ def center(unit: Unit) -> dict[str, UUID]:
         organizer = make_grant(make_volunteer(), Role.ORGANIZER, root.id).volunteer_id
         return {"id": root.id, "first": offices[0].id, "second": offices[1].id, "organizer": organizer}
 
-    made: dict[str, UUID] = unit(work)
+    with clock.at(OCTOBER - timedelta(days=60)):
+        made: dict[str, UUID] = unit(work)
     return made
 
 
@@ -160,7 +161,9 @@ def test_a_comparison_tells_by_which_rule_each_was_counted(
 
 
 def test_pages_of_a_snapshot_hold_every_row_once(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
-    unit(lambda: [make_organization(parent_id=center["id"], kind=OrganizationKind.PRACTICE_OFFICE) for _ in range(3)])
+    with clock.at(OCTOBER):
+        kind = OrganizationKind.PRACTICE_OFFICE
+        unit(lambda: [make_organization(parent_id=center["id"], kind=kind) for _ in range(3)])
     with clock.at(LATE):
         snapshot_id = close(client, center).get_json()["id"]
         path = f"/ranking-snapshots/{snapshot_id}?subject=organization&level=practice_office&limit=2"

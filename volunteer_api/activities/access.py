@@ -186,10 +186,11 @@ def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
     return shift
 
 
-def require_copying(principal: Principal, organization_ids: Sequence[UUID]) -> None:
-    """Let pass who may plan activities for each of them. Raises Forbidden (403) or NotFound (404)."""
+def require_copying(principal: Principal, organization_ids: Sequence[UUID], *, publish: bool) -> None:
+    """Let pass who may plan activities for each of them, and `publish` them. Raises Forbidden (403), NotFound (404)."""
+    permission = Permission.ACTIVITY_PUBLISH if publish else Permission.ACTIVITY_CREATE
     for organization_id in dict.fromkeys(organization_ids):
-        require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+        require(principal, permission, organization_id=organization_id)
 
 
 def require_keeping(principal: Principal, *, organization_id: UUID, activity_id: UUID) -> Activity:

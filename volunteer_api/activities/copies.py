@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from volunteer_api.activities import photos, queries, references, roles, service
+from volunteer_api.activities import notices, photos, queries, references, roles, service
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
@@ -45,8 +45,14 @@ class Copy:
     left_out: list[str]
 
 
-def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Principal) -> list[Copy]:
+def copy_to(
+    activity: Activity, organization_ids: Sequence[UUID], *, by: Principal, publish: bool = False, again: bool = False
+) -> dict[str, Any]:
     """A draft like this activity for each of the organizations, all or none, with its next hundred shifts to come.
+
+    An organization that has a copy already, but for a canceled one, is named in `copied_before` and gets no other one,
+    unless `again`: a second tap under a new key would plan everything twice. With `publish` the copies are public at
+    once; whether the caller may do that in each, she has judged. Those who publish there hear of their copies.
 
     The place, the campaign and the photos go with it; who holds the copy names its own team, station and leaders.
     The campaign and required trainings of an organization that is neither above nor below the copy's are left
@@ -62,9 +68,35 @@ def copy_to(activity: Activity, organization_ids: Sequence[UUID], *, by: Princip
         | {"roles": parts[shift.id]}
         for shift in coming
     ]
-    made = [_copy(activity, one, shifts, by=by) for one in dict.fromkeys(organization_ids)]
+    before = {} if again else _copied_before(activity, organization_ids)
+    made = [_copy(activity, one, shifts, by=by) for one in dict.fromkeys(organization_ids) if one not in before]
     db.session.flush()
-    return made
+    if publish:
+        for one in made:
+            service.publish(db.session.get_one(Activity, one.id), by=by.volunteer_id)
+    notices.tell_of_copies(
+        {one.organization_id: one.id for one in made}, activity, published=publish, by=by.volunteer_id
+    )
+    known = [{"id": copy_id, "organization_id": organization_id} for organization_id, copy_id in before.items()]
+    return {"items": made, "copied_before": known}
+
+
+def _copied_before(activity: Activity, organization_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Which of the organizations have a copy that was not canceled: the first of each. Who copies it too waits."""
+    db.session.execute(select(Activity.id).where(Activity.id == activity.id).with_for_update(key_share=True))
+    copies = (
+        select(Activity.organization_id, Activity.id)
+        .where(
+            Activity.copied_from_id == activity.id,
+            Activity.organization_id.in_(organization_ids),
+            Activity.state != ActivityState.CANCELED,
+        )
+        .order_by(Activity.id)
+    )
+    found: dict[UUID, UUID] = {}
+    for row in db.session.execute(copies):
+        found.setdefault(row.organization_id, row.id)
+    return {one: found[one] for one in dict.fromkeys(organization_ids) if one in found}
 
 
 def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[str, Any]], *, by: Principal) -> Copy:

@@ -60,7 +60,7 @@ def read_campaign(campaign: Campaign) -> Campaign:
 def create_campaign(principal: Principal, body: dict[str, Any]) -> Campaign:
     """Start a campaign."""
     access.require_campaign_creation(principal, organization_id=body["organization_id"])
-    return service.create_campaign(**body)
+    return service.create_campaign(by=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -72,9 +72,9 @@ def create_campaign(principal: Principal, body: dict[str, Any]) -> Campaign:
     returns=schemas.CampaignRead,
     edits=True,
 )
-def change_campaign(campaign: Campaign, body: dict[str, Any]) -> Campaign:
+def change_campaign(principal: Principal, campaign: Campaign, body: dict[str, Any]) -> Campaign:
     """Change a campaign's name, days or goals."""
-    return service.change_campaign(campaign, **body)
+    return service.change_campaign(campaign, by=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -246,9 +246,9 @@ def correct_outcomes(principal: Principal, activity: Activity, body: dict[str, A
     status=201,
 )
 def copy_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
-    """Plan the same for other organizations: a draft for each, all or none."""
-    access.require_copying(principal, body["organization_ids"])
-    return {"items": copies.copy_to(activity, body["organization_ids"], by=principal)}
+    """Plan the same for other organizations: a draft for each, all or none; what was copied before is named."""
+    access.require_copying(principal, body["organization_ids"], publish=body["publish"])
+    return copies.copy_to(activity, by=principal, **body)
 
 
 @endpoint(

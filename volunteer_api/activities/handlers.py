@@ -14,11 +14,20 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationRenamed
+from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.organizations.problems import OrganizationNotEmpty
 from volunteer_api.teams.events import TeamClosing, TeamRenamed
 
 # As many as a leader goes through before she asks again.
 MOST_LISTED = 100
+
+register_holding(
+    "activities",
+    lambda organization_id: select(Activity.id, Activity.title.label("name")).where(
+        Activity.organization_id == organization_id, Activity.state.not_in(OVER)
+    ),
+    goes_over=False,
+)
 
 
 @on(OrganizationClosing)

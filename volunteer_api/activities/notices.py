@@ -1,6 +1,6 @@
 """What people hear of an activity on its way to the public."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,6 +18,20 @@ SUBMITTED = register(
     "activity_submitted", "An activity waits for you", "%(activity)s waits to be published.", Group.REVIEWS
 )
 PUBLISHED = register("activity_published", "Your activity is public", "%(activity)s was published.", Group.ACTIVITIES)
+# Of the organizations in one notice.
+MOST_NAMED = 10
+COPIED = register(
+    "activity_copied",
+    "An activity was planned for you",
+    "A draft of %(activity)s was made for %(organizations)s. Change it where needed, and publish it.",
+    Group.REVIEWS,
+)
+COPIED_AND_PUBLISHED = register(
+    "activity_copied_and_published",
+    "An activity of yours is public",
+    "%(activity)s was planned and published for %(organizations)s.",
+    Group.ACTIVITIES,
+)
 PARTNER_NAMED = register(
     "co_organizer_named",
     "Your organization is named as a co-organizer",
@@ -48,6 +62,26 @@ def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:
     """Tell its maker, where somebody else published it."""
     if by not in (None, activity.created_by):
         _tell(PUBLISHED, activity, [activity.created_by], once=str(activity.id))
+
+
+def tell_of_copies(copies: Mapping[UUID, UUID], original: Activity, *, published: bool, by: UUID) -> None:
+    """Tell those who publish for the organizations of copies of theirs; whoever answers for several, in one notice."""
+    names = {
+        row.id: row.name
+        for row in db.session.execute(select(Organization.id, Organization.name).where(Organization.id.in_(copies)))
+    }
+    whose: dict[UUID, list[UUID]] = {}
+    for organization_id in copies:
+        for volunteer_id in holders_near(organization_id, Permission.ACTIVITY_PUBLISH, without=[by]):
+            whose.setdefault(volunteer_id, []).append(organization_id)
+    kind = COPIED_AND_PUBLISHED if published else COPIED
+    notices = []
+    for volunteer_id, places in whose.items():
+        told = "、".join(names[one] for one in places[:MOST_NAMED]) + ("…" if len(places) > MOST_NAMED else "")
+        first = str(copies[places[0]])
+        values = {"activity": original.title, "activity_id": first, "organizations": told}
+        notices.append(Notice(volunteer_id, kind, values, f"{kind}:{first}:{volunteer_id}"))
+    notify_all(notices)
 
 
 def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:

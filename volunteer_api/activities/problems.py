@@ -82,6 +82,13 @@ class NothingToCome(Conflict):
     title = "Every shift of the activity has begun; there is nothing to copy."
 
 
+class CampaignExists(Conflict):
+    """`campaign_id` in the body is the one that is there."""
+
+    title = "The organization has a campaign of this name in the same days."
+    detail = "The organization already has the campaign %(name)s in these days."
+
+
 class TemplateExists(Conflict):
     title = "The organization has a template of this name."
     detail = "The organization already has the template %(name)s."

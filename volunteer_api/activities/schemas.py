@@ -340,9 +340,14 @@ class OutcomesUpdate(Completion):
 
 
 class CopiesCreate(Schema):
-    """For which organizations a draft is made."""
+    """For which organizations a draft is made; with `publish` it is public at once, where one may publish in each.
 
-    organization_ids = ListOf(Id(), min_length=1, max_length=50, required=True)
+    An organization that has a copy which was not canceled gets no second one, unless `again` asks for it.
+    """
+
+    organization_ids = ListOf(Id(), min_length=1, max_length=200, required=True)
+    publish = Flag(load_default=False)
+    again = Flag(load_default=False)
 
 
 class Copy(Schema):
@@ -358,10 +363,16 @@ class Copy(Schema):
     )
 
 
+class CopyBefore(Schema):
+    id = Id(required=True)
+    organization_id = Id(required=True)
+
+
 class Copies(Schema):
-    """The drafts, in the order in which the organizations were given."""
+    """The copies, in the order in which the organizations were given, and those that organizations had already."""
 
     items = fields.List(fields.Nested(Copy), required=True)
+    copied_before = fields.List(fields.Nested(CopyBefore), required=True)
 
 
 class OutcomeFilter(Schema):

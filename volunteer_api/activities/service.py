@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_, select, true
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import notices, photos, queries, references, search_text
@@ -25,7 +25,7 @@ from volunteer_api.activities.models import (
     SignUpMode,
 )
 from volunteer_api.activities.outcome_kinds import kind_of
-from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, WrongState
+from volunteer_api.activities.problems import CampaignExists, FrozenAtPublication, NotBegun, WrongState
 from volunteer_api.activities.recurrence import stored
 from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
@@ -66,20 +66,27 @@ def create_campaign(
     starts_on: date | None = None,
     ends_on: date | None = None,
     goals: Mapping[str, int] | None = None,
+    by: UUID | None = None,
 ) -> Campaign:
-    """Start a campaign of an organization. Raises NotFound (404), OrganizationClosed (409)."""
+    """Start a campaign of an organization. Raises NotFound (404), OrganizationClosed, CampaignExists (409)."""
     require_open(organization_id)
     campaign = Campaign(
         name=name, organization_id=organization_id, description=description, starts_on=starts_on, ends_on=ends_on
     )
     _set_goals(campaign, goals or {})
+    _require_one_of_its_name(campaign)
     db.session.add(campaign)
     db.session.flush()
+    _audit_campaign(AuditAction.CAMPAIGN_STARTED, campaign, by, name=name)
     return campaign
 
 
-def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
-    """Change what `CampaignUpdate` names. Raises InvalidPayload (422) where it would end before it starts."""
+def change_campaign(campaign: Campaign, *, by: UUID | None = None, **changes: Any) -> Campaign:
+    """Change what `CampaignUpdate` names.
+
+    Raises InvalidPayload (422) where it would end before it starts, CampaignExists (409).
+    """
+    before = {name: getattr(campaign, name) for name in ("name", "starts_on", "ends_on")}
     if "goals" in changes:
         goals = changes.pop("goals")
         _set_goals(campaign, dict.fromkeys(campaign.goals) if goals is None else goals)
@@ -89,7 +96,48 @@ def change_campaign(campaign: Campaign, **changes: Any) -> Campaign:
         setattr(campaign, name, value)
     if campaign.starts_on is not None and campaign.ends_on is not None and campaign.starts_on > campaign.ends_on:
         raise InvalidPayload(error_list({"ends_on": [Fault("ends_before_it_starts", "It ends before it starts.")]}))
+    told: dict[str, Any] = {}
+    for name, value in before.items():
+        if value != getattr(campaign, name):
+            told |= {f"{name}_before": _written(value), name: _written(getattr(campaign, name))}
+    if told:
+        _require_one_of_its_name(campaign)
+        _audit_campaign(AuditAction.CAMPAIGN_CHANGED, campaign, by, **told)
     return campaign
+
+
+def _require_one_of_its_name(campaign: Campaign) -> None:
+    """Raise CampaignExists where the organization has another one of this name in the same days.
+
+    Next year's of the same name is another one. Whoever starts one for the organization at this moment waits.
+    """
+    with db.session.no_autoflush:
+        db.session.get(Organization, campaign.organization_id, with_for_update={"key_share": True})
+        same = select(Campaign.id).where(
+            Campaign.organization_id == campaign.organization_id,
+            Campaign.name == campaign.name,
+            Campaign.id != campaign.id if campaign.id is not None else true(),
+            or_(Campaign.ends_on.is_(None), Campaign.ends_on >= (campaign.starts_on or date.min)),
+            or_(Campaign.starts_on.is_(None), Campaign.starts_on <= (campaign.ends_on or date.max)),
+        )
+        there = db.session.scalar(same.limit(1))
+    if there is not None:
+        raise CampaignExists(name=campaign.name, members={"campaign_id": str(there)})
+
+
+def _audit_campaign(action: AuditAction, campaign: Campaign, by: UUID | None, **details: Any) -> None:
+    if by is not None:
+        audit.record(
+            action,
+            actor_id=by,
+            organization_id=campaign.organization_id,
+            campaign_id=str(campaign.id),
+            **details,
+        )
+
+
+def _written(value: Any) -> str | None:
+    return str(value) if value is not None else None
 
 
 def create_activity(

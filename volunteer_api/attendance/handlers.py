@@ -11,17 +11,19 @@ from volunteer_api.activities.events import CampaignChanging
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.activities.turnout import register_attended
-from volunteer_api.attendance import queries, scene, whereabouts
+from volunteer_api.attendance import beside_backfills, queries, scene, whereabouts
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold, set_held
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.hours.events import RecordReversed
+from volunteer_api.hours.events import HoursRecorded, RecordReversed
 from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.hours.remarks import register_beside
 
 register_attended(queries.somebody_attended)
+register_beside(beside_backfills.beside)
 
 
 @on(VolunteerErased)
@@ -76,6 +78,12 @@ def lose_minutes(event: RecordReversed) -> None:
     attendance.reviewed_by, attendance.reviewed_at = reversal.recorder_id, reversal.recorded_at
     attendance.decision_reason = reversal.reason
     db.session.flush()
+
+
+@on(HoursRecorded)
+def tell_who_rejected(event: HoursRecorded) -> None:
+    """Let whoever rejected an attendance hear that somebody records hours of the same service."""
+    beside_backfills.tell_who_rejected(event.backfill_ids)
 
 
 @on(CampaignChanging)

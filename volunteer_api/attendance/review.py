@@ -90,6 +90,7 @@ def decide(
     reason: str,
     correction: bool = True,
     word: Word | None = None,
+    by_dispute: bool = False,
 ) -> Attendance:
     """Credit or reject an attendance that waits for review, or correct what was decided; tell the volunteer why.
 
@@ -99,6 +100,7 @@ def decide(
     too: any decision ends the look at it, but only an organizer takes minutes away. With `correction` an organizer may
     also change one that was credited (the ledger takes the old minutes back and gets the new ones) or open one that was
     rejected; without it these are AlreadyReviewed, so that of two reviewers at once the second learns of the first.
+    `by_dispute`: its decision tells her of what was taken back to be written anew.
     Whether the reviewer may decide there at all, the caller has judged; that it is not her own is judged here.
 
     Raises NotFound (404); OwnReview, RecordedByYou, NeedsOrganizer (403); StillOpen, AlreadyReviewed, MinutesMissing,
@@ -116,6 +118,7 @@ def decide(
         reason,
         correction=correction,
         word=word,
+        by_dispute=by_dispute,
     )
 
 
@@ -225,6 +228,7 @@ def _decide(
     *,
     correction: bool,
     word: Word | None = None,
+    by_dispute: bool = False,
 ) -> Attendance:
     """Decide on an attendance (`whose`: the held volunteer and the attendance)."""
     attendance, here = scene.load(*whose)
@@ -247,7 +251,7 @@ def _decide(
     elif could is not None and attendance.checked_out_at is None:
         attendance.checked_out_at = attendance.claimed_left_at
     if minutes != attendance.credited_minutes:
-        _write(attendance, here, could, minutes, reviewer_id, reason)
+        _write(attendance, here, could, minutes, reviewer_id, reason, tell=not by_dispute)
     set_held(attendance, here, 0)
     attendance.state = State.CREDITED if decision is Decision.CREDIT else State.REJECTED
     attendance.credited_minutes, attendance.flagged = minutes, False
@@ -322,7 +326,14 @@ def _require_room(here: Scene, reviewer_id: UUID, could: Countable, minutes: int
 
 
 def _write(
-    attendance: Attendance, here: Scene, could: Countable | None, minutes: int, reviewer_id: UUID, reason: str
+    attendance: Attendance,
+    here: Scene,
+    could: Countable | None,
+    minutes: int,
+    reviewer_id: UUID,
+    reason: str,
+    *,
+    tell: bool,
 ) -> None:
     """Let the ledger hold so many minutes for the attendance, and no others."""
     if attendance.credited_minutes:
@@ -331,6 +342,7 @@ def _write(
             reason=reason,
             actor_id=reviewer_id,
             minutes_to_follow=minutes if could is not None else 0,
+            tell=tell,
         )
     if could is None:
         return

@@ -52,6 +52,13 @@ CLAIMED = register(
     "Somebody says when they left %(activity)s. Look at it and decide.",
     Group.REVIEWS,
 )
+BACKFILLED_AFTER_REJECTION = register(
+    "backfilled_after_rejection",
+    "Hours recorded where you rejected the attendance",
+    "Somebody recorded %(minutes)s minutes of %(name)s for %(activity)s, whose attendance you had rejected. They wait "
+    "for a second person's decision, who sees your reason.",
+    Group.REVIEWS,
+)
 UNFINISHED = register(
     "attendances_unfinished",
     "Check-outs are missing",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -23,6 +23,7 @@ from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.hours import deadlines
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
+from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.stations.models import Station
@@ -94,6 +95,8 @@ def _looked_at(reads: ColumnElement[bool]) -> Rows:
             Shift,
             Activity,
             Station,
+            Organization.id.label("organization_id"),
+            Organization.name.label("organization_name"),
             RollCallMark,
             Volunteer.name.label("volunteer_name"),
             Volunteer.phone.label("volunteer_phone"),
@@ -103,6 +106,7 @@ def _looked_at(reads: ColumnElement[bool]) -> Rows:
             reads.label("reads"),
         )
         .join(Volunteer, Volunteer.id == Attendance.volunteer_id)
+        .join(Organization, Organization.id == func.coalesce(Activity.organization_id, Station.organization_id))
         .outerjoin(
             RollCallMark,
             and_(RollCallMark.shift_id == Attendance.shift_id, RollCallMark.volunteer_id == Attendance.volunteer_id),
@@ -170,6 +174,7 @@ def _view(row: Any, today: Any) -> dict[str, Any]:
         "shift": row.Shift,
         "activity": row.Activity,
         "station": row.Station,
+        "organization": {"id": row.organization_id, "name": row.organization_name},
         "sign_up_state": row.sign_up_state,
         "roll_call": _mark_view(row.RollCallMark, row.marker_name),
         "claim": _claim_view(attendance) if row.reads else None,

@@ -7,8 +7,8 @@ from marshmallow import validates_schema
 
 from volunteer_api.attendance.models import Decision, Grade, Reason, RollCallStatus, ScanKind
 from volunteer_api.attendance.schemas import AttendanceRead, PersonName, Reasons, Remarks
+from volunteer_api.core.by_itself import ByItself
 from volunteer_api.core.schema import (
-    ByItself,
     Choice,
     Count,
     Day,
@@ -26,6 +26,7 @@ from volunteer_api.core.schema import (
     Text,
     fault,
 )
+from volunteer_api.hours.schemas import OrganizationName
 from volunteer_api.sign_ups.models import SignUpState
 
 MOST_REVIEWS = 100
@@ -155,12 +156,14 @@ class HeldAttendanceRead(AttendanceRead):
     `taps` are all those of an end that has more than one; what is shown of the end is that which is proven best.
     `due_on` is the last of the ten working days in which it must be recorded; `due_on_is_certain` is false where the
     calendar of that year is not announced yet. `sign_up_state` is that of the latest sign-up for the shift.
+    `organization` is whose it is: those decide who stand above it now, wherever it stood when it was served.
     """
 
     volunteer = Nested(Attendant, required=True)
     shift = Nested(ShiftTimes, required=True, allow_none=True)
     activity = Nested(ActivityTitle, required=True, allow_none=True)
     station = Nested(StationName, required=True, allow_none=True)
+    organization = Nested(OrganizationName, required=True)
     sign_up_state = Choice(SignUpState, required=True, allow_none=True)
     roll_call = Nested(RollCallMarkRead, required=True, allow_none=True)
     claim = Nested(ClaimRead, required=True, allow_none=True)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from volunteer_api.app import create_app
 from volunteer_api.backups.archive import BackupRefused
 from volunteer_api.config import BadEnvironment, load_settings
-from volunteer_api.core import keyring
+from volunteer_api.core import keyring, texts
 from volunteer_api.core.environment import check_database, check_folder
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.unit_of_work import run_unit
@@ -46,11 +46,17 @@ def named_refusals() -> Iterator[None]:
     except (keyring.RingUnknown, BackupRefused) as error:
         raise click.ClickException(str(error)) from error
     except FileStoreUnavailable as error:
-        raise click.ClickException(f"Nothing was done. {error.sentence()}") from error
+        raise click.ClickException(f"Nothing was done. {_in_english(error)}") from error
     except keyring.KeyringLocked as error:
         raise BadEnvironment(str(error)) from error
     except Problem as problem:
-        raise click.ClickException(problem.sentence()) from problem
+        raise click.ClickException(_in_english(problem)) from problem
+
+
+def _in_english(problem: Problem) -> str:
+    # As all that commands say.
+    with texts.speaking("en"):
+        return problem.sentence()
 
 
 def bring_to_head(app: Flask) -> None:

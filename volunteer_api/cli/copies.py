@@ -6,6 +6,7 @@ import click
 
 from volunteer_api.backups import service as backups
 from volunteer_api.cli import common
+from volunteer_api.core import keyring
 
 
 @common.group.command()
@@ -32,3 +33,9 @@ def restore(file: Path) -> None:
         found = backups.restore(file, show)
     common.bring_to_head(app)
     click.echo(f"Restored as of {found.made_at}, {found.photos} photos. Compare: ledger verify, stock verify.")
+    with app.app_context():
+        try:
+            keyring.require_open()
+        except keyring.KeyringLocked as locked:
+            # The copy is whole, and of no use under this key: better known now than when it must serve.
+            click.echo(f"But nothing can be served from it: {locked}", err=True)

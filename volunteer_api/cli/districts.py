@@ -11,6 +11,7 @@ from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.templates import KitTemplate
 from volunteer_api.cli import common
 from volunteer_api.core.problems import NotFound
+from volunteer_api.core.tables import phone_of
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.divisions import import_divisions
 from volunteer_api.organizations.grants import appoint
@@ -33,6 +34,8 @@ def import_divisions_from(file: Path, district: str) -> None:
     try:
         with file.open(encoding="utf-8-sig", newline="") as source:
             rows = [row for row in csv.DictReader(source) if _belongs(row.get("code") or "", district)]
+        if district and district not in {row.get("code") for row in rows}:
+            raise click.ClickException(f"{file}: has no division {district}.")
         with app.app_context():
             count = run_unit(lambda: import_divisions(rows), writes=True)
     except (ImportRefused, UnicodeDecodeError, csv.Error) as error:
@@ -71,12 +74,17 @@ def grants_group() -> None:
 def give_grant(role: str, organization_id: UUID, phone: str) -> None:
     """Give somebody a role, like the first administrator of a new district. Everybody else is given one in the app."""
     app = common.ready_app()
-    work = functools.partial(appoint, phone=phone, role=Role(role), organization_id=organization_id)
+    meant = phone_of(phone)
+    if meant is None:
+        raise click.BadParameter(f"{phone} is no mobile number of the mainland.", param_hint="--phone")
+    work = functools.partial(appoint, phone=meant, role=Role(role), organization_id=organization_id)
     with app.app_context(), common.named_refusals():
         try:
             given = run_unit(work, writes=True)
         except VolunteerUnknown as error:
-            raise click.ClickException(f"Nobody has registered with {phone}: the account comes first.") from error
+            raise click.ClickException(f"Nobody has registered with {meant}: the account comes first.") from error
+        except NotFound as error:
+            raise _no_organization(organization_id) from error
     click.echo(f"{given.role} of {given.scope.name}: {given.volunteer.name}.")
 
 
@@ -93,8 +101,15 @@ def issue_kit_standard(template: str, organization_id: UUID) -> None:
     app = common.ready_app()
     work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
     with app.app_context(), common.named_refusals():
-        standard = run_unit(work, writes=True)
+        try:
+            standard = run_unit(work, writes=True)
+        except NotFound as error:
+            raise _no_organization(organization_id) from error
     click.echo(f"{standard.name} is issued: kit standard {standard.id}.")
+
+
+def _no_organization(organization_id: UUID) -> click.ClickException:
+    return click.ClickException(f"There is no organization {organization_id} (--organization).")
 
 
 def _belongs(code: str, district: str) -> bool:

@@ -16,7 +16,6 @@ from marshmallow import RAISE, fields, post_load, validate, validates_schema
 
 from volunteer_api.core import clock, geo, texts
 from volunteer_api.core.paging import MAX_LIMIT
-from volunteer_api.core.problems import InvalidPayload
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 DAY_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -51,6 +50,7 @@ MESSAGES = {
     "not_text": "This is not a text.",
     "not_id": "This is not an id.",
     "not_moment": "This is not a time with its zone, like 2026-11-23T08:00:00Z.",
+    "not_moment_or_day": "This is not a time with its zone, like 2026-11-23T08:00:00Z, nor a day, like 2026-11-23.",
     "not_day": "This is not a day, like 2026-11-23.",
     "not_choice": "This is none of: %(choices)s.",
     "not_phone": "This is not a mobile phone number of the mainland.",
@@ -302,6 +302,25 @@ class Day(_Strict, fields.Date):
         return day
 
 
+class MomentOrDay(_Strict, fields.String):
+    """A moment, or a local day, which is loaded as the moment of its start; with `to_the_end`, as that of its end."""
+
+    def __init__(self, *, to_the_end: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.to_the_end = to_the_end
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        for kind in (Moment, Day):
+            try:
+                found = kind().deserialize(value)
+            except marshmallow.ValidationError:
+                continue
+            if isinstance(found, datetime):
+                return found
+            return clock.days_between(found, found)[self.to_the_end]
+        raise self.make_error("not_moment_or_day")
+
+
 class Choice(_Strict, fields.String):
     """One value of a StrEnum."""
 
@@ -321,22 +340,6 @@ class Choice(_Strict, fields.String):
 
 class Nested(_Strict, fields.Nested):
     """Another schema's object."""
-
-
-class ByItself(Nested):
-    """An item of a list that is judged by itself: its faults stand in its place, and cost no other item anything.
-
-    Members that nobody knows are not typed by a person: they are the phone's fault, and the whole request's.
-    """
-
-    def deserialize(self, value: Any, *arguments: Any, **options: Any) -> Any:
-        try:
-            return super().deserialize(value, *arguments, **options)
-        except marshmallow.ValidationError as error:
-            faults = error_list(error.messages)
-            if any(one["code"] == "unknown" for one in faults):
-                raise
-            return InvalidPayload(faults)
 
 
 class ListOf(_Strict, fields.List[Any]):

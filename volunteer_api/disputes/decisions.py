@@ -25,7 +25,6 @@ from volunteer_api.disputes.trail import hold_open, write_step
 from volunteer_api.hours import service as hours
 from volunteer_api.hours.days import MINUTE, whole_minutes
 from volunteer_api.hours.models import ServiceRecord, Source
-from volunteer_api.hours.notices import HOURS_BACKFILLED
 from volunteer_api.hours.queries import team_signed_up_for
 
 NOTICES = {
@@ -53,7 +52,8 @@ def decide(
     if decision is not Decision.REJECTED:
         asked = credited_minutes if credited_minutes is not None else held.claimed_minutes
         _require_no_less(held, matter, asked)
-        held.credited_minutes = _carry_out(held, matter, by, asked, reason)
+        # What the ledger keeps is in the language of the records.
+        held.credited_minutes = _carry_out(held, matter, by, asked, f"申诉：{reason}")
     held.recorder_id, held.approver_id, held.leader_id = (
         next(iter(people), None) for people in (involved.recorders, involved.approvers, involved.leaders)
     )
@@ -111,11 +111,16 @@ def _review(held: Dispute, attendance: Attendance, matter: Matter, by: UUID, ask
             credited_minutes=asked,
             reason=reason,
             word=word,
+            by_dispute=True,
         )
-    except BeyondAttendance:
-        if asked is not None and matter.frame is not None and asked <= whole_minutes(*matter.frame):
+    except BeyondAttendance as refusal:
+        # That tells to file a dispute: this is one.
+        whole = whole_minutes(*matter.frame) if matter.frame is not None else None
+        if asked is not None and whole is not None and asked > whole:
+            raise problems.BeyondService(whole) from None
+        if asked is not None and whole is not None:
             _confirmed_by(held, asked)
-        raise
+        raise problems.BeyondService(refusal.members["most_minutes"]) from None
     return decided.credited_minutes
 
 
@@ -132,7 +137,7 @@ def _correct(held: Dispute, record: ServiceRecord, matter: Matter, by: UUID, ask
     if record.reverses_id is not None:
         _require_nothing_recorded(original.volunteer_id, matter)
     elif queries.reversal_of(record.id) is None:
-        hours.reverse(record_id=record.id, reason=reason, actor_id=by, minutes_to_follow=asked)
+        hours.reverse(record_id=record.id, reason=reason, actor_id=by, minutes_to_follow=asked, tell=False)
     starts_at, ends_at = original.starts_at, original.ends_at
     if asked > whole_minutes(starts_at, ends_at) and matter.frame is not None:
         starts_at, ends_at = matter.frame
@@ -191,8 +196,8 @@ def _confirmed_by(held: Dispute, minutes: int) -> UUID:
 
 
 def _write(**values: Any) -> None:
-    # The volunteer hears of the decision and of the credit: the ledger's own notice says where the minutes came from.
-    hours.write(ServiceRecord(**values), told=HOURS_BACKFILLED)
+    # The volunteer hears of the decision, with its minutes: that they were backfilled besides would sound like more.
+    hours.write(ServiceRecord(**values), told=None)
 
 
 def _require_nothing_recorded(volunteer_id: UUID, matter: Matter) -> None:

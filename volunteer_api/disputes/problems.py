@@ -78,7 +78,7 @@ class BeyondService(Conflict):
     """Its body names the `most` minutes."""
 
     title = "That is more than the service can count."
-    detail = "It can count for %(most)s minutes at most."
+    detail = "It can count for %(most)s minutes at most. Uphold it partly, with as many as are right."
 
     def __init__(self, most: int) -> None:
         super().__init__(most=most, members={"most": most})

@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift
-from volunteer_api.core import audit, clock
+from volunteer_api.core import audit, clock, events
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -25,15 +25,15 @@ from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import row_count
 from volunteer_api.hours import access, queries, service
 from volunteer_api.hours.days import minutes_by_day, whole_minutes
+from volunteer_api.hours.events import HoursRecorded
 from volunteer_api.hours.models import Backfill, HoursDecision, RecordState, ServiceRecord, Source
 from volunteer_api.hours.notices import (
     BACKFILL_REJECTED,
-    BACKFILLS_WAIT,
     HOURS_BACKFILLED,
     HOURS_NOT_APPROVED,
     HOURS_RECORDED,
     HOURS_WITHDRAWN,
-    to_reviewers,
+    tell_who_decides,
     to_volunteer,
 )
 from volunteer_api.hours.problems import (
@@ -345,12 +345,13 @@ def _record(by: Principal, asked: Asked, given: Mapping[str, Any]) -> Backfill:
 
 
 def _tell_of_recorded(by: UUID, recorded: Sequence[tuple[Backfill, Asked]]) -> None:
-    """Tell each volunteer, and once a day those who decide."""
+    """Tell each volunteer, once a day those who decide, and features to the right."""
+    if not recorded:
+        return
     told = [to_volunteer(HOURS_RECORDED, backfill, asked.target.title) for backfill, asked in recorded]
-    for organization_id in sorted({backfill.organization_id for backfill, _ in recorded}):
-        organization = db.session.get_one(Organization, organization_id)
-        told += to_reviewers(BACKFILLS_WAIT, organization, once=clock.today(), without=[by])
     notifications.notify_all(told)
+    tell_who_decides([backfill for backfill, _ in recorded], by=by)
+    events.publish(HoursRecorded(tuple(backfill.id for backfill, _ in recorded)))
 
 
 def _target(by: Principal, given: Mapping[str, Any]) -> Target:
@@ -444,7 +445,7 @@ def _judge_day(volunteer_id: UUID, backfill: Backfill, recorder_id: UUID, *, app
 
 def _require_another(backfill: Backfill, by: UUID) -> None:
     if by == backfill.volunteer_id:
-        raise OwnHours()
+        raise OwnHours(case="decision")
     if by == backfill.recorder_id:
         raise OwnBackfill()
 

@@ -7,6 +7,13 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
+class HoursRecorded:
+    """Somebody recorded hours of others; they wait for a second person."""
+
+    backfill_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class RecordWritten:
     """Minutes were credited."""
 

@@ -3,7 +3,7 @@
 What waits or was turned down stands in `backfills`, all else in the ledger; both give the same members.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
-from volunteer_api.hours import queries
+from volunteer_api.hours import queries, remarks
 from volunteer_api.hours.deadlines import due_on, last_day_overdue
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord, Source
 from volunteer_api.hours.service import DUTY_CONTENT
@@ -74,7 +74,7 @@ def read_record(record_id: UUID, *, reader_id: UUID) -> Mapping[str, Any]:
     row = db.session.execute(_records().where(ServiceRecord.id == record_id)).one_or_none()
     if row is None:
         row = db.session.execute(_backfills(reader_id).where(Backfill.id == record_id)).one()
-    return _view(row)
+    return _viewed([row])[0]
 
 
 def _chosen(query: Mapping[str, Any], reader_id: UUID, *, of_reader: Callable[[Rows, Table], Rows]) -> Page:
@@ -203,7 +203,14 @@ def _has_state(state: RecordState) -> ColumnElement[bool]:
 
 
 def _shown(found: Page) -> Page:
-    return replace(found, items=[_view(row) for row in found.items])
+    return replace(found, items=_viewed(found.items))
+
+
+def _viewed(rows: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Rows with what else is on record of those that wait, for who decides on them."""
+    waiting = [row.id for row in rows if row.state == RecordState.PENDING and row.is_named]
+    beside = remarks.beside(waiting)
+    return [{**_view(row), "remarks": beside.get(row.id, [])} for row in rows]
 
 
 def _view(row: Any) -> Mapping[str, Any]:

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from sqlalchemy import Select
 
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import Backfill
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
-from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.organizations.access import Permission, administrators_near, holders_near
 from volunteer_api.organizations.models import Organization
 
 HOURS_CREDITED = NotificationKind.HOURS_CREDITED.value
@@ -64,6 +65,13 @@ BACKFILLS_LATE = register(
     "%(count)s records of hours at %(organization)s wait for a decision past the ten working days. Decide on them.",
     Group.REVIEWS,
 )
+NOBODY_DECIDES = register(
+    "nobody_decides",
+    "Nobody can decide on hours that wait",
+    "Hours at %(organization)s wait, and everybody who could decide on them recorded or served them. Give one more "
+    "person the organizer's role there.",
+    Group.REVIEWS,
+)
 HOURS_REVERSED = register(
     "hours_reversed",
     "Service time taken back",
@@ -84,6 +92,22 @@ def remind(kind: str, waiting: Select[Organization, int, str, str], *, once: obj
         notify_all(to_reviewers(kind, organization, once=once, without=without, count=str(count), **values))
 
 
+def tell_who_decides(backfills: Collection[Backfill], *, by: UUID) -> None:
+    """Tell the nearest who may decide that hours were recorded there, once a day."""
+    told: list[Notice] = []
+    for organization_id in sorted({backfill.organization_id for backfill in backfills}):
+        organization = db.session.get_one(Organization, organization_id)
+        whose = {backfill.volunteer_id for backfill in backfills if backfill.organization_id == organization_id}
+        without = [by] if len(whose) > 1 else [by, *whose]
+        here = to_reviewers(BACKFILLS_WAIT, organization, once=clock.today(), without=without)
+        alone = {one.volunteer_id for one in here}
+        if len(whose) > 1 and len(alone) == 1 and alone <= whose:
+            # On what is her own among them, somebody else decides.
+            here += to_reviewers(BACKFILLS_WAIT, organization, once=clock.today(), without=[by, *alone])
+        told += here
+    notify_all(told)
+
+
 def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) -> Notice:
     """What its volunteer hears of a backfill, once for each kind."""
     values = {"minutes": str(backfill.minutes), "activity": activity, "service_record_id": str(backfill.id), **values}
@@ -93,9 +117,15 @@ def to_volunteer(kind: str, backfill: Backfill, activity: str, **values: str) ->
 def to_reviewers(
     kind: str, organization: Organization, *, once: object, without: Collection[UUID] = (), **values: str
 ) -> list[Notice]:
-    """What the nearest who decide on an organization's hours are told, each `once`."""
+    """What the nearest who decide on an organization's hours are told, each `once`.
+
+    Where nobody is left who may, those hear so who can give somebody the role.
+    """
+    reviewer_ids = holders_near(organization.id, Permission.HOURS_REVIEW, without=without)
+    if not reviewer_ids and without:
+        kind, reviewer_ids = NOBODY_DECIDES, administrators_near(organization.id)
     values = {"organization": organization.name, "organization_id": str(organization.id), **values}
     return [
         Notice(reviewer_id, kind, values, dedup_key=f"{kind}:{organization.id}:{reviewer_id}:{once}")
-        for reviewer_id in holders_near(organization.id, Permission.HOURS_REVIEW, without=without)
+        for reviewer_id in reviewer_ids
     ]

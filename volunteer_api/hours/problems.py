@@ -1,12 +1,17 @@
 """Why minutes are not written into the ledger, or not taken out of it."""
 
+from typing import ClassVar
 from uuid import UUID
 
 from volunteer_api.core.problems import Conflict, Forbidden
 
+# Where one administrator and one organizer are all there are, each may be one of the two.
+ANOTHER_DECIDES = "Where nobody else may decide, an administrator gives one more person the organizer's role."
+
 
 class OwnHours(Forbidden):
     title = "Nobody records, approves or takes back hours of their own."
+    details: ClassVar = {"decision": f"{title} {ANOTHER_DECIDES}"}
 
 
 class HoursAlreadyReversed(Conflict):
@@ -19,6 +24,7 @@ class ReversalStays(Conflict):
 
 class OwnBackfill(Forbidden):
     title = "Whoever recorded the hours does not decide on them: a second person does."
+    detail = f"{title} {ANOTHER_DECIDES}"
 
 
 class _OfWhomWasLookedUp(Conflict):

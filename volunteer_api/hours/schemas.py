@@ -5,9 +5,9 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.activities.schemas import TurnoutRemarkRead
+from volunteer_api.core.by_itself import ByItself
 from volunteer_api.core.periods import ALL_TIME, PeriodField
 from volunteer_api.core.schema import (
-    ByItself,
     Choice,
     Count,
     Day,
@@ -81,14 +81,30 @@ class ServiceRecordRead(Schema):
     decision_reason = Text(required=True, allow_none=True)
 
 
+class RecordRemarkRead(Schema):
+    """What else is on record of the same service while hours of it wait: who said it, when and why.
+
+    `code` is `attendance_rejected`, `attendance_held`, `marked_absent` or `marked_excused`, and there may be others.
+    """
+
+    code = Text(required=True)
+    detail = Text(required=True)
+    by_name = Text(required=True, allow_none=True)
+    at = Moment(required=True, allow_none=True)
+    reason = Text(required=True, allow_none=True)
+    attendance_id = Id(required=True, allow_none=True)
+
+
 class VolunteersRecordRead(ServiceRecordRead):
     """A record as those see it who answer for it; what waits or was turned down has no `recorded_at`.
 
     A backfill and the record that it becomes have one id. `due_on` is the last day on which it is decided in time (10
     working days after the service); `due_on_is_certain` is false where the holidays of that time are not announced yet.
+    `remarks` are what else is on record of the same service while it is pending: an approval may stand against it.
     """
 
     volunteer = Nested(ServedVolunteer, required=True)
+    remarks = fields.List(fields.Nested(RecordRemarkRead), required=True)
     due_on = Day(required=True, allow_none=True)
     due_on_is_certain = fields.Boolean(required=True, allow_none=True)
     late = fields.Boolean(required=True)
@@ -268,6 +284,8 @@ class TallyPartRead(Schema):
 class SubjectTallyRead(Schema):
     """The sum of the ledger over a period, exact at this moment, with what waits for review beside it.
 
+    Both stay with the organizations that were above when it was served. What waits is decided by those above now: after
+    a move the queue of `GET /attendances` may have more or less than `held_minutes`.
     The parts are days where the period has at most 31 of them, else months; they add up to the whole.
     """
 

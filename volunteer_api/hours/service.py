@@ -137,12 +137,15 @@ def credit(
     return record
 
 
-def write(record: ServiceRecord, *, told: str) -> None:
-    """Write a credit into the ledger with what follows from it; `told` is the kind of notification that tells of it."""
+def write(record: ServiceRecord, *, told: str | None) -> None:
+    """Write a credit into the ledger with what follows from it.
+
+    `told` is the kind of notification that tells of it, None where the decision that it is of tells of it already.
+    """
     _write([record], told=told)
 
 
-def _write(records: Sequence[ServiceRecord], *, told: str) -> None:
+def _write(records: Sequence[ServiceRecord], *, told: str | None) -> None:
     if not records:
         return
     for record in records:
@@ -162,6 +165,7 @@ def _write(records: Sequence[ServiceRecord], *, told: str) -> None:
                 dedup_key=f"{told}:{record.id}",
             )
             for record in records
+            if told is not None
         ]
     )
     for record in records:
@@ -199,9 +203,12 @@ def described(
     return told | tallies.place_of(activity, station, team_id)
 
 
-def reverse(*, record_id: UUID, reason: str, actor_id: UUID, minutes_to_follow: int = 0) -> ServiceRecord:
+def reverse(
+    *, record_id: UUID, reason: str, actor_id: UUID, minutes_to_follow: int = 0, tell: bool = True
+) -> ServiceRecord:
     """Take a record back by a row of the opposite minutes, on its own day and with its attribution; tell the volunteer.
 
+    That is left out without `tell`: where a decision in her favor tells of it, it would say the opposite.
     An attendance that it credited hears of it. `minutes_to_follow` are credited in its place in the same unit: who only
     has her hours corrected is not treated as if they were gone.
 
@@ -212,11 +219,17 @@ def reverse(*, record_id: UUID, reason: str, actor_id: UUID, minutes_to_follow: 
         raise NotFound()
     # Before the attendance, as whoever changes that does it.
     lock_volunteer(record.volunteer_id)
-    return _reverse(record, reason, actor_id, minutes_to_follow, attendance_id=record.attendance_id)
+    return _reverse(record, reason, actor_id, minutes_to_follow, attendance_id=record.attendance_id, tell=tell)
 
 
 def _reverse(
-    record: ServiceRecord, reason: str, actor_id: UUID | None, minutes_to_follow: int, *, attendance_id: UUID | None
+    record: ServiceRecord,
+    reason: str,
+    actor_id: UUID | None,
+    minutes_to_follow: int,
+    *,
+    attendance_id: UUID | None,
+    tell: bool = True,
 ) -> ServiceRecord:
     """Take a record back whose volunteer is held; `attendance_id` is who must hear of it."""
     if actor_id == record.volunteer_id:
@@ -232,17 +245,18 @@ def _reverse(
     db.session.add(reversal)
     tallies.credited(reversal)
     db.session.flush()
-    notifications.notify(
-        volunteer_id=record.volunteer_id,
-        kind=HOURS_REVERSED,
-        values={
-            "minutes": str(record.minutes),
-            "activity": record.content,
-            "reason": reason,
-            "service_record_id": str(record.id),
-        },
-        dedup_key=f"{HOURS_REVERSED}:{record.id}",
-    )
+    if tell:
+        notifications.notify(
+            volunteer_id=record.volunteer_id,
+            kind=HOURS_REVERSED,
+            values={
+                "minutes": str(record.minutes),
+                "activity": record.content,
+                "reason": reason,
+                "service_record_id": str(record.id),
+            },
+            dedup_key=f"{HOURS_REVERSED}:{record.id}",
+        )
     # Where no person decided it, the order of her own taps did.
     if actor_id is not None:
         audit.record(
@@ -269,7 +283,7 @@ def was_taken_back_by(person_id: UUID, attendance_id: UUID) -> bool:
 
 
 def take_back(
-    *, attendance_id: UUID, reason: str, actor_id: UUID | None, minutes_to_follow: int = 0
+    *, attendance_id: UUID, reason: str, actor_id: UUID | None, minutes_to_follow: int = 0, tell: bool = True
 ) -> ServiceRecord | None:
     """Reverse what stands in the ledger for an attendance, None if nothing does; a new credit of it may follow.
 
@@ -279,7 +293,7 @@ def take_back(
     standing = standing_of(attendance_id)
     if standing is None:
         return None
-    return _reverse(standing, reason, actor_id, minutes_to_follow, attendance_id=None)
+    return _reverse(standing, reason, actor_id, minutes_to_follow, attendance_id=None, tell=tell)
 
 
 def tally(volunteer_id: UUID, period: Period) -> Tally:

@@ -7,7 +7,7 @@ from volunteer_api.core.access import Principal, public, signed_in
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import PageQuery, page_of
-from volunteer_api.organizations import access, audit_log, divisions, grants, schemas, service
+from volunteer_api.organizations import access, audit_log, divisions, grants, held_roles, schemas, service
 from volunteer_api.organizations.access import Permission
 from volunteer_api.organizations.models import Organization
 
@@ -55,7 +55,7 @@ def read_organization(organization: Organization) -> Organization:
 def create_organization(principal: Principal, body: dict[str, Any]) -> Organization:
     """Set up an organization below one that you manage."""
     access.require(principal, Permission.ORGANIZATION_MANAGE, organization_id=body["parent_id"])
-    return service.create_organization(**body)
+    return service.create_organization(by=principal.volunteer_id, **body)
 
 
 @endpoint(
@@ -77,12 +77,15 @@ def change_organization(principal: Principal, organization: Organization, body: 
     "POST",
     "/organizations/<uuid:organization_id>/merging",
     access=access.to_manage,
+    query=schemas.DryRunQuery,
     body=schemas.OrganizationMerging,
-    returns=schemas.OrganizationRead,
+    returns=schemas.OrganizationMergedRead,
 )
-def merge_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
-    """Let another organization take over; this one closes."""
-    return service.merge_organization(organization, by=principal, **body)
+def merge_organization(
+    principal: Principal, organization: Organization, query: dict[str, Any], body: dict[str, Any]
+) -> dict[str, Any]:
+    """Let another organization take over; this one closes. A dry run tells what goes over and which roles end."""
+    return service.merge_organization(organization, by=principal, **query, **body)
 
 
 @endpoint(
@@ -90,12 +93,28 @@ def merge_organization(principal: Principal, organization: Organization, body: d
     "POST",
     "/organizations/<uuid:organization_id>/closing",
     access=access.to_manage,
+    query=schemas.DryRunQuery,
     body=schemas.OrganizationClosingCreate,
     returns=schemas.OrganizationRead,
 )
-def close_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+def close_organization(
+    principal: Principal, organization: Organization, query: dict[str, Any], body: dict[str, Any]
+) -> Organization:
     """Close an organization that has nothing open any more."""
-    return service.close_organization(organization, by=principal, **body)
+    return service.close_organization(organization, by=principal, **query, **body)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/organizations/<uuid:organization_id>/reopening",
+    access=access.to_manage,
+    body=schemas.OrganizationReopening,
+    returns=schemas.OrganizationRead,
+)
+def reopen_organization(principal: Principal, organization: Organization, body: dict[str, Any]) -> Organization:
+    """Let a closed organization go on; what a merger took over stays with the successor, ended roles stay ended."""
+    return service.reopen_organization(organization, by=principal, **body)
 
 
 @endpoint(
@@ -110,7 +129,7 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the grants that you manage."""
     if "organization_id" in query:
         access.require(principal, Permission.GRANT_MANAGE, organization_id=query["organization_id"])
-    return grants.list_grants(by=principal, query=query)
+    return held_roles.list_grants(by=principal, query=query)
 
 
 @endpoint(
@@ -123,7 +142,7 @@ def list_grants(principal: Principal, query: dict[str, Any]) -> Page:
     status=201,
     limit="600/10 minutes",
 )
-def create_grant(principal: Principal, body: dict[str, Any]) -> grants.GrantView:
+def create_grant(principal: Principal, body: dict[str, Any]) -> held_roles.GrantView:
     """Grant a role below what you hold."""
     return grants.grant_below(by=principal, **body)
 
@@ -137,7 +156,7 @@ def revoke_grant(principal: Principal, grant_id: UUID) -> None:
 @endpoint(blueprint, "GET", "/me/grants", access=signed_in, query=PageQuery, returns=page_of(schemas.HeldRoleRead))
 def list_my_grants(principal: Principal, query: dict[str, Any]) -> Page:
     """List the roles that you hold, and over what."""
-    return grants.list_held_roles(by=principal, query=query)
+    return held_roles.list_held_roles(by=principal, query=query)
 
 
 @endpoint(

@@ -1,12 +1,11 @@
-"""The verbs of grants: give, take away, list; and those that wait for a phone."""
+"""The verbs of grants: give, take away; and those that wait for a phone."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import select, text
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.models import Volunteer
@@ -15,7 +14,6 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
-from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications.groups import Group
@@ -23,10 +21,12 @@ from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.organizations import queries, words
-from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, permitted_organization_ids, require_open
+from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, administrators_near, require_open
 from volunteer_api.organizations.events import OrganizationGrantGiven
+from volunteer_api.organizations.held_roles import Grantee, GrantView, Scope
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role, ScopeType
 from volunteer_api.organizations.problems import (
+    AccountComesFirst,
     AlreadyGranted,
     LastAdministrator,
     OrganizationClosed,
@@ -39,6 +39,12 @@ MERGED = register(
     "grant_ended_by_merging",
     "A role of yours has ended",
     "%(scope)s was merged into %(into)s: you no longer hold the role of %(role)s there.",
+    Group.ROLES,
+)
+ONE_MORE = register(
+    "administrator_added",
+    "One more administrator",
+    "%(name)s is now an administrator of %(scope)s too.",
     Group.ROLES,
 )
 MOST_AT_ONCE = 1000
@@ -54,100 +60,6 @@ ROLE_RANKS = {
     Role.AUDITOR: 1,
     Role.STATION_MANAGER: 1,
 }
-
-
-@dataclass(frozen=True)
-class Scope:
-    type: str
-    id: UUID
-    name: str
-
-
-@dataclass(frozen=True)
-class Grantee:
-    """Who holds a grant, or the phone that it waits for; `phone` is masked; "" where she has none any more."""
-
-    id: UUID | None
-    name: str | None
-    phone: str
-
-
-@dataclass(frozen=True)
-class GrantView:
-    """`state` is granted or pending, None where the answer must not tell; `expires_at` ends the wait for a phone."""
-
-    id: UUID
-    role: str
-    scope: Scope
-    volunteer: Grantee
-    granted_at: datetime
-    state: str | None
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class HeldRoleView:
-    role: str
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class HeldGrantView(HeldRoleView):
-    id: UUID
-
-
-def list_grants(*, by: Principal, query: Mapping[str, Any]) -> Page:
-    """The live and the pending grants that `by` manages, oldest first. One statement; people's phones are masked.
-
-    Here a grant by phone shows whether it took effect: who gives rights must see who has them.
-    """
-    reach = permitted_organization_ids(by.volunteer_id, Permission.GRANT_MANAGE)
-    statement = queries.grants_in(reach, query.get("organization_id"), query.get("volunteer_id"), clock.now())
-    keys = [Key(statement.selected_columns.id, read=lambda row: row.id)]
-    found = page(statement, keys, query, scope=str(by.volunteer_id))
-    views = [
-        GrantView(
-            id=row.id,
-            role=row.role,
-            scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name),
-            volunteer=Grantee(
-                id=row.volunteer_id,
-                name=row.volunteer_name,
-                phone=row.phone if row.volunteer_id is None else accounts.masked_phone(row.phone),
-            ),
-            granted_at=row.created_at,
-            state="pending" if row.volunteer_id is None else "granted",
-            expires_at=row.expires_at,
-        )
-        for row in found.items
-    ]
-    return Page(views, found.next_cursor)
-
-
-def list_held_roles(*, by: Principal, query: Mapping[str, Any]) -> Page:
-    """What the caller holds now, by grant or by membership. One statement."""
-    statement = queries.held_by(by.volunteer_id)
-    columns = statement.selected_columns
-    keys = [
-        Key(columns.scope_type, read=lambda row: row.scope_type),
-        Key(columns.scope_id, read=lambda row: row.scope_id),
-        Key(columns.role, read=lambda row: row.role),
-    ]
-    found = page(statement, keys, query, scope=str(by.volunteer_id))
-    views = [
-        HeldRoleView(role=row.role, scope=Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name))
-        for row in found.items
-    ]
-    return Page(views, found.next_cursor)
-
-
-def own_grants(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) -> list[HeldGrantView]:
-    """The first of a volunteer's live grants, by their ids, that meet the conditions."""
-    statement = queries.live_of(volunteer_id).where(*those).order_by(Grant.id).limit(limit)
-    return [
-        HeldGrantView(row.role, Scope(type=row.scope_type, id=row.scope_id, name=row.scope_name), row.id)
-        for row in db.session.execute(statement)
-    ]
 
 
 def grant(
@@ -195,16 +107,22 @@ def grant_below(
 ) -> GrantView:
     """Grant a role below what `by` holds: a lower role over her scope, or a role not above hers further down.
 
+    The administrator of a root, above whom is nobody, may give her own role there to somebody who is registered: so
+    the post is handed over. She can't take it from anybody, and the other administrators hear of it.
+
     By phone, a grant to somebody who is not registered waits until she is; the answer is the same for both and has
     neither her id nor her name, so that it can't be used to find out whose phones are registered. `GET /grants` shows
     it to whoever manages the scope, for she must see who has rights there; thirty phones an hour, a record in the audit
     log and a notification to the person each time are what keeps that from being a way to search.
 
     Raises NotFound where her grants don't reach the scope, Forbidden where they do but not so far, VolunteerUnknown,
-    RoleDoesNotFit, OrganizationClosed, AlreadyGranted, TooManyRequests after thirty phones in an hour.
+    AccountComesFirst, RoleDoesNotFit, OrganizationClosed, AlreadyGranted, TooManyRequests after thirty phones in an
+    hour.
     """
     scope_type, scope_id = ScopeType(str(scope["type"])), UUID(str(scope["id"]))
-    require_above(by.volunteer_id, role, scope_type, scope_id)
+    hands_over = _hands_over(by.volunteer_id, role, scope_type, scope_id)
+    if not hands_over:
+        require_above(by.volunteer_id, role, scope_type, scope_id)
     _require_fit(role, scope_type)
     place = db.session.execute(queries.place(scope_type, scope_id)).one()
     require_open(place.organization_id)
@@ -213,15 +131,23 @@ def grant_below(
         volunteer = db.session.get(Volunteer, volunteer_id)
         if volunteer is None or volunteer.erased_at is not None:
             raise VolunteerUnknown()
-        return _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
+        given = _given(volunteer, role, shown, place.organization_id, by=by.volunteer_id)
+        if hands_over:
+            _tell_administrators(given.id, volunteer.id, shown, by=by.volunteer_id)
+        return given
     digest = hold_phones([phone])[phone]
     known = accounts.look_up(phone, by=by)
     spend(PHONES_A_DAY, "grants by phone", who=str(by.volunteer_id))
+    if hands_over and known is None:
+        # No phone that anybody may prove hers one day is left waiting for all rights.
+        raise AccountComesFirst()
     made = (
         _wait(phone, digest, role, shown, place.organization_id, by=by.volunteer_id)
         if known is None
         else _give(known.id, role, shown, place.organization_id, by=by.volunteer_id)
     )
+    if hands_over and known is not None:
+        _tell_administrators(made.id, known.id, shown, by=by.volunteer_id)
     grantee = Grantee(id=None, name=None, phone=accounts.masked_phone(phone))
     return GrantView(made.id, role, shown, grantee, made.created_at, None)
 
@@ -309,6 +235,23 @@ def require_above(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_i
         if may_grant and (rank < held_rank or (rank == held_rank and distance > 0)):
             return
     raise Forbidden()
+
+
+def _hands_over(volunteer_id: UUID, role: Role, scope_type: ScopeType, scope_id: UUID) -> bool:
+    """Whether it is the role of a root's administrator, given by one of them."""
+    if role != Role.ADMINISTRATOR or scope_type != ScopeType.ORGANIZATION:
+        return False
+    organization = db.session.get(Organization, scope_id)
+    if organization is None or organization.parent_id is not None:
+        return False
+    return db.session.scalar(queries.live_grant(volunteer_id, scope_type, scope_id, role)) is not None
+
+
+def _tell_administrators(grant_id: UUID, volunteer_id: UUID, scope: Scope, *, by: UUID) -> None:
+    """Let the other administrators hear of one more: who holds everything is no secret among them."""
+    values = {"person_id": str(volunteer_id), "scope": scope.name, "scope_id": str(scope.id)}
+    others = [one for one in administrators_near(scope.id) if one not in (volunteer_id, by)]
+    notify_all([Notice(one, ONE_MORE, values, f"{ONE_MORE}:{grant_id}:{one}") for one in others])
 
 
 def _require_fit(role: Role, scope_type: ScopeType) -> None:

@@ -19,7 +19,8 @@ from volunteer_api.core.limits import spend
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import notify_all
 from volunteer_api.organizations import queries
-from volunteer_api.organizations.grants import Scope, details_of, hold_phones, notice_of, pending_grant
+from volunteer_api.organizations.grants import details_of, hold_phones, notice_of, pending_grant
+from volunteer_api.organizations.held_roles import Scope
 from volunteer_api.organizations.models import Grant, PendingGrant, Role, ScopeType
 
 # Different phones of one account's tables: a district's 58 stations and most of a second manager for each. Not counted

@@ -47,8 +47,19 @@ class DivisionUnknown(Conflict):
     detail = "There is no division with the code %(code)s."
 
 
+class DivisionOutside(Conflict):
+    title = "The division lies outside of the one of the organization above."
+    detail = "%(division)s (%(code)s) does not lie in %(above)s, the division of %(organization)s."
+
+
 class VolunteerUnknown(Conflict):
     title = "No volunteer is registered with this id."
+
+
+class AccountComesFirst(Conflict):
+    title = "This role waits for nobody: who is to have it registers first."
+    # The look-up of the phone must be counted although nothing came of it.
+    keeps_writes = True
 
 
 class AlreadyGranted(Conflict):
@@ -59,6 +70,7 @@ class AlreadyGranted(Conflict):
 
 class LastAdministrator(Conflict):
     title = "The last administrator at the top of the tree stays: nobody could give that role again."
+    detail = f"{title} Give it to whoever follows first."
 
 
 class RoleDoesNotFit(Conflict):

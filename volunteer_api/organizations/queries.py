@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, null, or_, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.organizations import scopes
@@ -74,6 +74,19 @@ def ancestor_ids(organization_id: UUID) -> Select[UUID]:
         select(PathMember.ancestor_id)
         .join(Organization, Organization.path_id == PathMember.path_id)
         .where(Organization.id == organization_id)
+    )
+
+
+def division_above(organization_id: UUID) -> Select[str, str, str]:
+    """The division of the organization, or of the nearest above it that has one: its `code` and `name`, and whose."""
+    start = aliased(Organization)
+    return (
+        select(Division.code, Division.name, Organization.name.label("organization"))
+        .join_from(PathMember, Organization, Organization.id == PathMember.ancestor_id)
+        .join(Division, Division.code == Organization.division_code)
+        .where(PathMember.path_id == select(start.path_id).where(start.id == organization_id).scalar_subquery())
+        .order_by(PathMember.depth)
+        .limit(1)
     )
 
 

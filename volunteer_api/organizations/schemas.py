@@ -13,7 +13,9 @@ from volunteer_api.core.schema import (
     FlagParameter,
     Form,
     Id,
+    ListOf,
     Moment,
+    MomentOrDay,
     Nested,
     Open,
     PageQuery,
@@ -114,6 +116,53 @@ class OrganizationRead(Schema):
     merged_into_id = Id(required=True, allow_none=True)
 
 
+class DryRunQuery(Schema):
+    """A dry run is refused as the real one would be, and changes nothing."""
+
+    dry_run = FlagParameter(load_default=False)
+
+
+class OrganizationReopening(Schema):
+    """Where it stands from then on; left out, where it stood, or beside what it was merged into."""
+
+    parent_id = Id()
+
+
+class HoldingRead(Schema):
+    """Things of one kind, like `stations`: how many, and what up to twenty of them are called.
+
+    What does not go over (`activities`) stays with the organization, for whoever organizes the successor to finish.
+    """
+
+    what = Text(required=True)
+    count = Count(required=True)
+    names = ListOf(Text(), required=True, max_length=20)
+    goes_over = Flag(required=True)
+
+
+class HolderRead(Schema):
+    id = Id(required=True)
+    name = Text(required=True)
+
+
+class EndingGrantRead(Schema):
+    role = Choice(Role, required=True)
+    volunteer = Nested(HolderRead, required=True)
+
+
+class ConsequencesRead(Schema):
+    """What a merger would do: what goes over or stays, and whose roles end."""
+
+    holdings = ListOf(Nested(HoldingRead), required=True, max_length=20)
+    ending_grants = ListOf(Nested(EndingGrantRead), required=True, max_length=1000)
+
+
+class OrganizationMergedRead(OrganizationRead):
+    """`consequences` is told by a dry run only, whose organization is as it was."""
+
+    consequences = Nested(ConsequencesRead, required=True, allow_none=True)
+
+
 class ScopeCreate(Schema):
     type = Choice(ScopeType, required=True)
     id = Id(required=True)
@@ -191,14 +240,17 @@ class HeldGrantRead(HeldRoleRead):
 
 
 class AuditFilter(PageQuery):
-    """`organization_id` takes in its whole subtree; `from` is included, `to` is not."""
+    """`organization_id` takes in its whole subtree.
+
+    Of local days `from` and `to` are both included; of moments `from` is, and `to` is not.
+    """
 
     action = Choice(AuditAction)
     actor_id = Id()
     subject_id = Id()
     organization_id = Id()
-    since = Moment(data_key="from")
-    until = Moment(data_key="to")
+    since = MomentOrDay(data_key="from")
+    until = MomentOrDay(data_key="to", to_the_end=True)
 
 
 class AuditPersonRead(Schema):

@@ -1,24 +1,29 @@
 """The verbs of organizations: set up, change, and a district's network from its divisions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from volunteer_api.core import ids
+from volunteer_api.core import audit, ids
 from volunteer_api.core.access import Principal
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.pinyin import spelled
 from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.organizations import queries, structure
 from volunteer_api.organizations.access import Permission, can, require, require_open
 from volunteer_api.organizations.events import OrganizationRenamed
+from volunteer_api.organizations.held_roles import held_on
+from volunteer_api.organizations.holdings import holdings
 from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
-from volunteer_api.organizations.problems import DivisionUnknown, OrganizationClosed, RootStays
+from volunteer_api.organizations.problems import DivisionOutside, DivisionUnknown, OrganizationClosed, RootStays
 from volunteer_api.organizations.structure import check_names, check_place, insert_organizations
 
 
@@ -50,18 +55,23 @@ def create_organization(
     name: str,
     division_code: str | None = None,
     resident_count: int | None = None,
+    by: UUID | None = None,
 ) -> Organization:
     """Set up an organization under `parent_id`; None makes a root, which no request can.
 
+    The audit log keeps who did (`by`).
+
     Raises NotFound for an unknown parent, OrganizationClosed, OrganizationKindMisplaced, OrganizationNameTaken,
-    DivisionUnknown.
+    DivisionUnknown, DivisionOutside.
     """
     if parent_id is not None:
         check_place(require_open(parent_id), kind, name)
-    _check_division(division_code)
+    _check_division(division_code, parent_id)
     organization = _new(parent_id=parent_id, kind=kind, name=name, division_code=division_code)
     organization.resident_count = resident_count
     insert_organizations([organization])
+    if by is not None:
+        audit.record(AuditAction.ORGANIZATION_ADDED, actor_id=by, organization_id=organization.id, kind=kind, name=name)
     return organization
 
 
@@ -70,7 +80,7 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
 
     A move needs organization.manage over both the present and the new parent: who holds an office alone can't take it
     away from the district above. Raises NotFound, Forbidden, OrganizationClosed, OrganizationNameTaken,
-    DivisionUnknown, and what `structure.move` raises.
+    DivisionUnknown, DivisionOutside, and what `structure.move` raises.
     """
     if organization.closed_at is not None:
         raise OrganizationClosed(name=organization.name)
@@ -82,8 +92,10 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
         _require_rights_to_move(organization, parent_id, by)
     if parent_id is not None and (moves or name != organization.name):
         check_names(parent_id, [name], apart_from=organization.id)
+    _note_changes(organization, changes, by)
     if "division_code" in changes:
-        _check_division(changes["division_code"])
+        if changes["division_code"] != organization.division_code:
+            _check_division(changes["division_code"], parent_id)
         organization.division_code = changes["division_code"]
     if "resident_count" in changes:
         organization.resident_count = changes["resident_count"]
@@ -97,16 +109,84 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
     return organization
 
 
-def merge_organization(organization: Organization, *, into_id: UUID, by: Principal) -> Organization:
-    """Merge it into another one: see `structure.merge`. The rights needed are those of a move there."""
+def merge_organization(
+    organization: Organization, *, into_id: UUID, by: Principal, dry_run: bool = False
+) -> dict[str, Any]:
+    """Merge it into another one: see `structure.merge`. The rights needed are those of a move there.
+
+    A dry run is refused as the merger would be, else tells its `consequences`, and changes nothing.
+    """
     if organization.merged_into_id != into_id:
         _require_rights_to_move(organization, into_id, by)
-    return structure.merge(organization, into_id=into_id, actor_id=by.volunteer_id)
+    merge = partial(structure.merge, organization, into_id=into_id, actor_id=by.volunteer_id)
+    if not dry_run:
+        return _seen(merge()) | {"consequences": None}
+    merged = organization.merged_into_id == into_id
+    consequences = {
+        "holdings": [] if merged else holdings(organization.id),
+        "ending_grants": [] if merged else held_on(organization),
+    }
+    _try(merge, organization)
+    return _seen(organization) | {"consequences": consequences}
 
 
-def close_organization(organization: Organization, *, reason: str, by: Principal) -> Organization:
-    """Close it: see `structure.close`."""
-    return structure.close(organization, reason=reason, actor_id=by.volunteer_id)
+def close_organization(
+    organization: Organization, *, reason: str, by: Principal, dry_run: bool = False
+) -> Organization:
+    """Close it: see `structure.close`. A dry run is refused as that would be, and changes nothing."""
+    close = partial(structure.close, organization, reason=reason, actor_id=by.volunteer_id)
+    if dry_run:
+        _try(close, organization)
+        return organization
+    return close()
+
+
+def reopen_organization(organization: Organization, *, by: Principal, parent_id: UUID | None = None) -> Organization:
+    """Let a closed one go on: see `structure.reopen`. The rights needed are those of a move there.
+
+    Without `parent_id` it stands where it stood when it closed; one that was merged, beside what it went into. Raises
+    RootStays, Forbidden, NotFound, and what that raises.
+    """
+    if parent_id is None and organization.merged_into_id is not None:
+        parent_id = db.session.get_one(Organization, organization.merged_into_id).parent_id
+    target = parent_id or organization.parent_id
+    if target is None:
+        raise RootStays()
+    _require_rights_to_move(organization, target, by)
+    return structure.reopen(organization, parent_id=target, actor_id=by.volunteer_id)
+
+
+def _note_changes(organization: Organization, changes: Mapping[str, Any], by: Principal) -> None:
+    """Let the audit log have what was changed beside a move, before and after."""
+    told: dict[str, Any] = {}
+    for name in ("name", "division_code", "resident_count"):
+        if name in changes and changes[name] != getattr(organization, name):
+            told |= {f"{name}_before": getattr(organization, name), name: changes[name]}
+    if told:
+        audit.record(
+            AuditAction.ORGANIZATION_CHANGED, actor_id=by.volunteer_id, organization_id=organization.id, **told
+        )
+
+
+class _Tried(Exception):
+    """It would have been done."""
+
+
+def _try(work: Callable[[], object], organization: Organization) -> None:
+    """Do it, and take it back; raises what it raises."""
+
+    def tried() -> None:
+        work()
+        raise _Tried
+
+    try:
+        attempt(tried)
+    except _Tried:
+        db.session.refresh(organization)
+
+
+def _seen(organization: Organization) -> dict[str, Any]:
+    return {column.key: getattr(organization, column.key) for column in Organization.__table__.columns}
 
 
 def build_network(district_code: str, *, parent_id: UUID | None = None) -> Network:
@@ -175,9 +255,16 @@ def _require_rights_to_move(organization: Organization, target_id: UUID, by: Pri
         raise Forbidden()
 
 
-def _check_division(code: str | None) -> None:
-    if code is not None and db.session.get(Division, code) is None:
+def _check_division(code: str | None, parent_id: UUID | None) -> None:
+    """Raise where there is no such division, or it is not inside of the nearest one above: a station is no city."""
+    if code is None:
+        return
+    division = db.session.get(Division, code)
+    if division is None:
         raise DivisionUnknown(code=code)
+    above = db.session.execute(queries.division_above(parent_id)).one_or_none() if parent_id is not None else None
+    if above is not None and not code.startswith(above.code):
+        raise DivisionOutside(division=division.name, code=code, above=above.name, organization=above.organization)
 
 
 def _organization_name(division_name: str, kind: OrganizationKind) -> str:

@@ -17,9 +17,14 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.groups import Group
+from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.templates import register
 from volunteer_api.organizations import queries, words
+from volunteer_api.organizations.access import Permission, holders_near
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
 from volunteer_api.organizations.grants import end_all_on
+from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.organizations.models import Organization, OrganizationKind, OrganizationPath, PathMember
 from volunteer_api.organizations.problems import (
     OrganizationClosed,
@@ -31,6 +36,13 @@ from volunteer_api.organizations.problems import (
 )
 
 KIND_ORDER = list(OrganizationKind)
+TAKEN_OVER = register(
+    "organization_taken_over",
+    "An organization was merged into yours",
+    "%(organization)s was merged into %(into)s: its stations, its teams and what waited there are yours to look after.",
+    Group.ROLES,
+)
+register_holding("organizations", queries.open_children)
 
 
 def check_place(parent: Organization, kind: str, name: str) -> None:
@@ -89,14 +101,21 @@ def move(organization: Organization, *, parent_id: UUID, actor_id: UUID | None =
             raise OrganizationClosed(name=one.name)
     refuse_below(organization.id, parent_id)
     check_kind(parent, organization.kind)
-    former_id = organization.parent_id
+    former = _fresh(organization.parent_id)
     # Once on the path that it leaves and once on the new one: the auditors of both must see it.
-    moved: dict[str, Any] = {"actor_id": actor_id, "from_id": str(former_id), "to_id": str(parent_id)}
-    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, **moved)
+    moved: dict[str, Any] = {
+        "actor_id": actor_id,
+        "name": organization.name,
+        "from_id": str(former.id),
+        "from_name": former.name,
+        "to_id": str(parent_id),
+        "to_name": parent.name,
+    }
+    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, path="before", **moved)
     organization.parent_id = parent_id
     db.session.flush()
     repath(organization.id, [organization.id], parent_id)
-    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, **moved)
+    audit.record(AuditAction.ORGANIZATION_MOVED, organization_id=organization.id, path="after", **moved)
 
 
 def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = None) -> Organization:
@@ -134,17 +153,57 @@ def merge(organization: Organization, *, into_id: UUID, actor_id: UUID | None = 
         .execution_options(synchronize_session=False)
     )
     # As a move, for the auditors of both places.
-    merged: dict[str, Any] = {"actor_id": actor_id, "into_id": str(into_id)}
-    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, **merged)
+    merged: dict[str, Any] = {
+        "actor_id": actor_id,
+        "name": organization.name,
+        "into_id": str(into_id),
+        "into_name": into.name,
+    }
+    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, path="before", **merged)
     organization.parent_id = organization.merged_into_id = into_id
     organization.closed_at = clock.now()
     db.session.flush()
     repath(organization.id, [*child_ids, organization.id], into_id)
     end_all_on(organization, into=into, actor_id=actor_id)
     events.publish(OrganizationMerged(organization_id=organization.id, into_id=into_id))
-    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, **merged)
+    audit.record(AuditAction.ORGANIZATION_MERGED, organization_id=organization.id, path="after", **merged)
     db.session.refresh(organization)
+    _tell_of_taking_over(organization, into, actor_id)
     return organization
+
+
+def reopen(organization: Organization, *, parent_id: UUID, actor_id: UUID | None = None) -> Organization:
+    """Let a closed organization go on, under `parent_id`. A second call changes nothing.
+
+    What a merger took over stays with the successor, and grants that ended stay ended: what is to come back is moved
+    and given anew. Raises NotFound for an unknown parent, OrganizationClosed for a closed one, OrganizationInItself,
+    OrganizationKindMisplaced, OrganizationNameTaken.
+    """
+    _hold(select(Organization.id).where(Organization.id == organization.id))
+    db.session.refresh(organization)
+    if organization.closed_at is None:
+        return organization
+    parent = _fresh(parent_id)
+    if parent.closed_at is not None:
+        raise OrganizationClosed(name=parent.name)
+    refuse_below(organization.id, parent_id)
+    check_kind(parent, organization.kind)
+    check_names(parent_id, [organization.name], apart_from=organization.id)
+    organization.closed_at = organization.closing_reason = organization.merged_into_id = None
+    audit.record(AuditAction.ORGANIZATION_REOPENED, actor_id=actor_id, organization_id=organization.id)
+    db.session.flush()
+    if parent_id != organization.parent_id:
+        move(organization, parent_id=parent_id, actor_id=actor_id)
+    db.session.flush()
+    return organization
+
+
+def _tell_of_taking_over(organization: Organization, into: Any, actor_id: UUID | None) -> None:
+    """Tell those who manage the successor; those of what went hear of their grants that ended."""
+    values = {"organization": organization.name, "into": into.name, "organization_id": str(into.id)}
+    without = [actor_id] if actor_id is not None else []
+    near = holders_near(into.id, Permission.ORGANIZATION_MANAGE, without=without)
+    notify_all([Notice(one, TAKEN_OVER, values, f"{TAKEN_OVER}:{organization.id}:{one}") for one in near])
 
 
 def close(organization: Organization, *, reason: str, actor_id: UUID | None = None) -> Organization:

@@ -31,7 +31,7 @@ from volunteer_api.loans import queries as loans
 from volunteer_api.loans.models import Loan
 from volunteer_api.notifications import queries as notifications
 from volunteer_api.notifications.models import Notification
-from volunteer_api.organizations import grants
+from volunteer_api.organizations import held_roles
 from volunteer_api.organizations.models import Grant
 from volunteer_api.phone.changes import changed, present_state
 from volunteer_api.phone.models import SyncType
@@ -166,7 +166,7 @@ KINDS = {
         Notification.id, notifications.own_notifications, lambda now: (Notification.created_at > now - RECENT,)
     ),
     SyncType.MEMBERSHIPS: Kind(Membership.id, teams.own_memberships),
-    SyncType.GRANTS: Kind(Grant.id, grants.own_grants),
+    SyncType.GRANTS: Kind(Grant.id, held_roles.own_grants),
     SyncType.LOANS: Kind(
         Loan.id, loans.own_loans, lambda now: (or_(Loan.closed_at.is_(None), Loan.closed_at > now - RECENT),)
     ),

@@ -172,7 +172,7 @@ def list_policies(principal: Principal, query: dict[str, Any]) -> Page:
 def create_policy(principal: Principal, body: dict[str, Any]) -> service.PolicyView:
     """Enter an insurance policy of an organization that you manage."""
     access.require_keeping(principal, body["organization_id"])
-    return service.view(service.create_policy(**body))
+    return service.view(service.create_policy(by=principal.volunteer_id, **body))
 
 
 @endpoint(
@@ -196,9 +196,9 @@ def read_policy(policy: Policy) -> service.PolicyView:
     returns=schemas.PolicyRead,
     edits=True,
 )
-def change_policy(policy: Policy, body: dict[str, Any]) -> service.PolicyView:
+def change_policy(principal: Principal, policy: Policy, body: dict[str, Any]) -> service.PolicyView:
     """Change the note of a policy, or the day on which it ends."""
-    return service.view(service.change_policy(policy, **body))
+    return service.view(service.change_policy(policy, by=principal.volunteer_id, **body))
 
 
 @endpoint(

@@ -11,6 +11,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationMerged
+from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.qualifications import service
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.qualifications.queries import COVER_ENDS_ON
@@ -41,6 +42,18 @@ def forget_person(event: VolunteerErased) -> None:
         db.session.execute(
             delete(model).where(model.volunteer_id == event.volunteer_id).execution_options(synchronize_session=False)
         )
+
+
+register_holding(
+    "trainings",
+    lambda organization_id: select(Training.id, Training.name).where(Training.organization_id == organization_id),
+)
+register_holding(
+    "insurance_policies",
+    lambda organization_id: select(Policy.id, Policy.policy_number.label("name")).where(
+        Policy.organization_id == organization_id
+    ),
+)
 
 
 @on(OrganizationMerged)

@@ -75,7 +75,7 @@ class Imported(Outcome):
 class _Judged:
     """The good rows, a phone with its days each, and what is wrong with the others."""
 
-    people: dict[str, tuple[Record, dict[str, date]]] = field(default_factory=dict)
+    people: dict[str, tuple[Record, dict[str, Any]]] = field(default_factory=dict)
     errors: list[CellError] = field(default_factory=list)
 
 
@@ -99,7 +99,7 @@ def import_insured(policy: Policy, table: Table, *, by: Principal, dry_run: bool
         raise PolicyOver()
     judged = _judge(table, partial(_cover, policy))
     there = _by_digest(select(Insured).where(Insured.policy_id == policy.id), judged.people)
-    new: dict[str, dict[str, date]] = {}
+    new: dict[str, dict[str, Any]] = {}
     for phone, (record, days) in judged.people.items():
         known = there.get(accounts.phone_digest(phone))
         if known is None:
@@ -236,7 +236,7 @@ def _day(record: Record, column: Column, default: date | None) -> date | Fault:
     return day_of(text) or Fault("not_day")
 
 
-def _cover(policy: Policy, record: Record) -> tuple[dict[str, date], dict[str, Fault]]:
+def _cover(policy: Policy, record: Record) -> tuple[dict[str, date | bool], dict[str, Fault]]:
     first = _day(record, STARTS, max(policy.starts_on, clock.today()))
     last = _day(record, ENDS, policy.ends_on)
     faults = {column.name: one for column, one in ((STARTS, first), (ENDS, last)) if isinstance(one, Fault)}
@@ -253,7 +253,7 @@ def _cover(policy: Policy, record: Record) -> tuple[dict[str, date], dict[str, F
         return {}, faults
     if not faults and last < first:
         faults[ENDS.name] = Fault("ends_before_start", "The last day is before the first.")
-    return {"starts_on": first, "ends_on": last}, faults
+    return {"starts_on": first, "ends_on": last, "own_end": bool(record.values.get(ENDS.name))}, faults
 
 
 def _completion(default: date | None, record: Record) -> tuple[dict[str, date], dict[str, Fault]]:
@@ -265,7 +265,7 @@ def _completion(default: date | None, record: Record) -> tuple[dict[str, date], 
     return {"completed_on": day}, {}
 
 
-def _is_same(known: Insured, record: Record, days: Mapping[str, date]) -> bool:
+def _is_same(known: Insured, record: Record, days: Mapping[str, date | bool]) -> bool:
     """Whether the days that the row names are those that stand."""
     named = [name for name, column in (("starts_on", STARTS), ("ends_on", ENDS)) if record.values.get(column.name)]
     return all(getattr(known, name) == days[name] for name in named)

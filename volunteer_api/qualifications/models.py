@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core.database import Base, Identified, Versioned
@@ -85,7 +85,10 @@ class TrainingRecord(Identified, Listed, Base):
 
 
 class Insured(Identified, Listed, Base):
-    """Somebody whom a policy covers on these days, both included, which lie in the policy's own."""
+    """Somebody whom a policy covers on these days, both included, which lie in the policy's own.
+
+    With an `own_end` the cover ends on a day that somebody named; else with the policy, wherever its end goes.
+    """
 
     __tablename__ = "insured_people"
     __table_args__ = (
@@ -99,3 +102,4 @@ class Insured(Identified, Listed, Base):
     policy_id: Mapped[UUID] = mapped_column(ForeignKey("insurance_policies.id"))
     starts_on: Mapped[date]
     ends_on: Mapped[date]
+    own_end: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -100,16 +100,6 @@ def count_insured(policy_id: UUID) -> int:
     return db.session.scalar(select(func.count()).where(Insured.policy_id == policy_id)) or 0
 
 
-def listed_until(policy: Policy) -> date:
-    """The last day to which it lists anybody, or its own last where that is later.
-
-    One that was ended early lists people to its end of before; who is listed to that very day of an early end may have
-    ended her own cover on it.
-    """
-    last = db.session.scalar(select(func.max(Insured.ends_on)).where(Insured.policy_id == policy.id))
-    return max(policy.ends_on, last or policy.ends_on)
-
-
 def list_records(training: Training, query: Mapping[str, Any]) -> Page:
     """Who completed a training, the latest first; revoked records too."""
     statement = select(TrainingRecord).where(TrainingRecord.training_id == training.id)

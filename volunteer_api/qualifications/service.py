@@ -146,7 +146,9 @@ def revoke(record: TrainingRecord, *, by: Principal, reason: str) -> TrainingRec
     return record
 
 
-def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **rest: Any) -> Policy:
+def create_policy(
+    *, organization_id: UUID, insurer: str, policy_number: str, by: UUID | None = None, **rest: Any
+) -> Policy:
     """A policy of an organization. Raises OrganizationClosed, PolicyExists (409)."""
     require_open(organization_id)
     known = select(Policy.id).where(Policy.insurer == insurer, Policy.policy_number == policy_number)
@@ -155,18 +157,20 @@ def create_policy(*, organization_id: UUID, insurer: str, policy_number: str, **
     policy = Policy(organization_id=organization_id, insurer=insurer, policy_number=policy_number, **rest)
     db.session.add(policy)
     db.session.flush()
+    _audit_policy(AuditAction.POLICY_ADDED, policy, by, ends_on=str(policy.ends_on))
     return policy
 
 
-def change_policy(policy: Policy, *, ends_on: date | None = None, **changes: Any) -> Policy:
+def change_policy(policy: Policy, *, by: UUID | None = None, ends_on: date | None = None, **changes: Any) -> Policy:
     """Change the note, or end the policy on another day: who was covered to its end is so still.
 
-    Where an earlier end is taken back, covers end as they did before, and only those to the end of before go on beyond
-    that (see `end_cover`).
+    A cover goes with the policy's end, but for one that ends on a day of its own (see `end_cover`).
     Raises OutsidePolicy where it would end before it starts (409).
     """
     if ends_on is not None and ends_on != policy.ends_on:
+        before = policy.ends_on
         _move_end(policy, ends_on)
+        _audit_policy(AuditAction.POLICY_CHANGED, policy, by, ends_on_before=str(before), ends_on=str(ends_on))
     for member, value in changes.items():
         setattr(policy, member, value)
     return policy
@@ -186,11 +190,11 @@ def insure(
     last = ends_on or policy.ends_on
     if not policy.starts_on <= first <= last <= policy.ends_on:
         raise _outside(policy)
-    days = {"starts_on": first, "ends_on": last}
+    days: dict[str, date | bool] = {"starts_on": first, "ends_on": last, "own_end": ends_on is not None}
     return list_insured(policy, {phone: days for phone in phones}, by=by)  # noqa: C420  # read only
 
 
-def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date]], *, by: Principal) -> list[Insured]:
+def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date | bool]], *, by: Principal) -> list[Insured]:
     """Let the policy cover the owner of each phone on these days of its own. Raises AlreadyRecorded (409)."""
     rows = [{"policy_id": policy.id, **days[phone], **person} for phone, person in _people(days, by=by)]
     made = _insert(Insured, rows)
@@ -212,7 +216,10 @@ def end_cover(insured: Insured, *, on: date, by: Principal) -> Insured:
     policy = db.session.get_one(Policy, insured.policy_id)
     if not insured.starts_on <= on <= policy.ends_on:
         raise _outside(policy)
-    is_shorter, insured.ends_on = on < insured.ends_on, on
+    is_shorter = on < insured.ends_on
+    # Whose end was a mistake is covered with the policy again.
+    insured.own_end = on < policy.ends_on or on <= insured.ends_on
+    insured.ends_on = on
     if is_shorter:
         publish(CredentialsWithdrawn())
     audit.record(
@@ -288,15 +295,27 @@ def _move_end(policy: Policy, ends_on: date) -> None:
         raise _outside(policy)
     if ends_on < policy.ends_on:
         publish(CredentialsWithdrawn())
-    elif ends_on > (last := queries.listed_until(policy)):
+    else:
         db.session.execute(
             update(Insured)
-            .where(Insured.policy_id == policy.id, Insured.ends_on == last)
+            .where(Insured.policy_id == policy.id, ~Insured.own_end, Insured.ends_on < ends_on)
             .values(ends_on=ends_on)
             .execution_options(synchronize_session=False)
         )
     # One that ends earlier covers nobody beyond: whoever reads looks at both days.
     policy.ends_on = ends_on
+
+
+def _audit_policy(action: AuditAction, policy: Policy, by: UUID | None, **details: Any) -> None:
+    if by is not None:
+        audit.record(
+            action,
+            actor_id=by,
+            organization_id=policy.organization_id,
+            policy_id=str(policy.id),
+            policy_number=policy.policy_number,
+            **details,
+        )
 
 
 def _outside(policy: Policy) -> OutsidePolicy:

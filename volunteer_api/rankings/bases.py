@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, null, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, null, select
 
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
@@ -11,7 +11,7 @@ from volunteer_api.rankings import named
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import ranked
-from volunteer_api.rankings.registered import count_in
+from volunteer_api.rankings.registered import count_of
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -114,9 +114,10 @@ def _per_volunteer(question: Question) -> Subquery:
         registered: ColumnElement[Any] = _members_of(rows.c.id)
         counted_rows: Any = rows
     else:
-        code = Organization.division_code
-        registered = case((code.is_not(None), count_in(code)))
-        counted_rows = rows.join(Organization, Organization.id == rows.c.id)
+        registered = count_of(Organization)
+        # What has no division was not measured: it is no zero, and has no place.
+        has_one = Organization.division_code.is_not(None)
+        counted_rows = rows.join(Organization, and_(Organization.id == rows.c.id, has_one))
     counted = (
         select(rows.c.id, rows.c.name, rows.c.value, registered.label("registered"))
         .select_from(counted_rows)

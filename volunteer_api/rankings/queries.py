@@ -24,6 +24,7 @@ from sqlalchemy.orm import aliased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
+from volunteer_api.core import clock
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
@@ -73,8 +74,11 @@ def ranked(question: Question) -> Subquery:
         .outerjoin(values, values.c.subject_id == subject.id)
     )
     if question.subject in OPEN:
-        # What is closed keeps what it did, and has no place among those that did nothing.
-        statement = statement.where(or_(values.c.subject_id.is_not(None), OPEN[question.subject]))
+        # What is closed, or came later, keeps what it did, and has no place among those that did nothing.
+        there = [OPEN[question.subject]]
+        if question.last is not None:
+            there.append(subject.created_at < clock.days_between(question.last, question.last)[1])
+        statement = statement.where(or_(values.c.subject_id.is_not(None), and_(*there)))
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
     if question.subject is Subject.VOLUNTEER:

@@ -6,14 +6,17 @@ fold commits both at once, so no snapshot has anybody twice or not at all.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, delete, func, literal, or_, select
 from sqlalchemy import insert as plain_insert
+from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among, insert
+from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.rankings.facts import Column, Rows
 from volunteer_api.rankings.models import RegisteredChange, RegisteredCount
 
@@ -32,9 +35,72 @@ def count_in(code: Column) -> ColumnElement[int]:
     return cast(folded.scalar_subquery() + rest.scalar_subquery(), BigInteger)
 
 
-def residents_of(code: Column) -> Select[Any]:
-    """The ids of those volunteers, each a row."""
-    return select(Volunteer.id).where(_is_in(Volunteer.home_division, code), Volunteer.erased_at.is_(None))
+def count_of(organization: type[Organization]) -> ColumnElement[int | None]:
+    """How many volunteers live in an organization's divisions (`divisions_of`), in SQL; None where it has none."""
+    gone, wider, place, wider_place = (
+        aliased(Organization),
+        aliased(Organization),
+        aliased(PathMember),
+        aliased(PathMember),
+    )
+    inside_another = (
+        select(wider.id)
+        .join(wider_place, wider_place.path_id == wider.path_id)
+        .where(
+            wider_place.ancestor_id == organization.id,
+            wider.merged_into_id.is_not(None),
+            _is_in(gone.division_code, wider.division_code),
+            # Of two that had the same, one counts.
+            or_(wider.division_code != gone.division_code, wider.id < gone.id),
+        )
+        .correlate(organization, gone)
+        .exists()
+    )
+    merged_in = (
+        select(func.coalesce(func.sum(count_in(gone.division_code)), 0))
+        .select_from(gone)
+        .join(place, place.path_id == gone.path_id)
+        .where(
+            place.ancestor_id == organization.id,
+            gone.merged_into_id.is_not(None),
+            gone.division_code.is_not(None),
+            ~_is_in(gone.division_code, organization.division_code),
+            ~inside_another,
+        )
+        .correlate(organization)
+        .scalar_subquery()
+    )
+    code = organization.division_code
+    return case((code.is_not(None), cast(count_in(code) + merged_in, BigInteger)))
+
+
+def divisions_of(organization: Organization) -> list[str]:
+    """The code of an organization's division, and of those of what was merged into it or below it, none inside another.
+
+    Nothing where it has none of its own. One statement where it has.
+    """
+    if organization.division_code is None:
+        return []
+    gone = (
+        select(Organization.division_code)
+        .join(PathMember, PathMember.path_id == Organization.path_id)
+        .where(
+            PathMember.ancestor_id == organization.id,
+            Organization.merged_into_id.is_not(None),
+            Organization.division_code.is_not(None),
+        )
+    )
+    codes: list[str] = []
+    for code in sorted({organization.division_code, *map(str, db.session.scalars(gone))}):
+        if not codes or not code.startswith(codes[-1]):
+            codes.append(code)
+    return codes
+
+
+def residents_of(codes: Sequence[str]) -> Select[Any]:
+    """The ids of the volunteers who live in any of these divisions, each a row."""
+    there = or_(*(_is_in(Volunteer.home_division, literal(code)) for code in codes))
+    return select(Volunteer.id).where(there, Volunteer.erased_at.is_(None))
 
 
 def fold() -> bool:

@@ -72,6 +72,7 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
         raise MonthNotBegun()
     question = Question(Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, scope=organization.id, first=first, last=last)
     figures = [_figure(replace(question, metric=metric)) for metric in Metric]
+    parts, bars = _parts(question, figures)
     idle = _idle(replace(question, subject=Subject.STATION), organization.id, first, last)
     data = {
         "title": texts.translate("Monthly report of volunteer service"),
@@ -79,17 +80,19 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
         "lines": [
             words.told_days(first, last),
             texts.translate("counted at %(moment)s", moment=words.told_moment(now)),
+            *_ended(organization),
             *_standing(last, today),
             *_registered(organization),
         ],
         "figures": [_told_figure(figure) for figure in figures],
         "pictures": [
-            Picture(draw_ranking(question, MOST_BARS)),
+            # What has nothing below it has no bars.
+            *([Picture(draw_ranking(question, MOST_BARS))] if bars else []),
             Picture(draw_weeks(replace(question, first=last - timedelta(days=DAYS_SHOWN - 1)))),
         ],
         "tables": [
             *_published(organization, figures, f"{first:%Y-%m}"),
-            _parts(question, figures),
+            parts,
             _activities(question),
             _outcomes(organization.id, first, last),
             _best(replace(question, subject=Subject.TEAM, metric=Metric.ATTENDANCE_COUNT)),
@@ -107,6 +110,17 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
     }
     name = f"{organization.name}-{first:%Y-%m}-{texts.translate('Monthly report of volunteer service')}.pdf"
     return Download(partial(typeset, TEMPLATE, data, made_at=now), PDF, name)
+
+
+def _ended(organization: Organization) -> list[str]:
+    """That the organization is closed by now, and into what it went."""
+    if organization.closed_at is None:
+        return []
+    on = clock.local_date(organization.closed_at).isoformat()
+    if organization.merged_into_id is None:
+        return [texts.translate("closed on %(on)s", on=on)]
+    into = db.session.get_one(Organization, organization.merged_into_id)
+    return [texts.translate("merged into %(into)s on %(on)s", into=into.name, on=on)]
 
 
 def _standing(last: date, today: date) -> list[str]:
@@ -129,7 +143,7 @@ def _published(organization: Organization, figures: Sequence[Figure], month: str
         _table(
             " · ".join([texts.translate("As published"), *snapshots.told_closing(snapshot)]),
             [
-                texts.translate("What"),
+                texts.translate("Figure"),
                 texts.translate("As published"),
                 texts.translate("Now"),
                 texts.translate("Adjustment"),
@@ -154,10 +168,10 @@ def _registered(organization: Organization) -> list[str]:
     if registered is None:
         return []
     if percent is None:
-        return [texts.translate("%(count)s registered volunteers", count=f"{registered:,}")]
+        return [texts.translate("%(count)s volunteers registered now", count=f"{registered:,}")]
     return [
         texts.translate(
-            "%(count)s registered volunteers, %(percent)s %% of %(residents)s residents",
+            "%(count)s volunteers registered now, %(percent)s %% of %(residents)s residents",
             count=f"{registered:,}",
             percent=str(percent),
             residents=f"{residents:,}",
@@ -181,12 +195,14 @@ def _told_figure(figure: Figure) -> dict[str, str]:
     return {
         "name": words.metric_name(figure.metric),
         "value": f"{figure.value:,}",
-        "change": texts.translate("%(change)s against the month before", change=f"{change:+,}"),
+        "change": texts.translate("%(change)s against the month before", change=f"{change:+,}")
+        if change
+        else texts.translate("as in the month before"),
     }
 
 
-def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
-    """The children with all four metrics, the organization's own share and the sum; those with nothing too."""
+def _parts(question: Question, figures: Sequence[Figure]) -> tuple[dict[str, Any], int]:
+    """The children with all four metrics, the organization's own share and the sum; and how many children there are."""
     found: dict[UUID, dict[Metric, int]] = {}
     names: dict[UUID, str] = {}
     for metric in Metric:
@@ -205,12 +221,13 @@ def _parts(question: Question, figures: Sequence[Figure]) -> dict[str, Any]:
     others = [[texts.translate("%(count)s others", count=len(rest)), *told]] if rest else []
     own = [texts.translate("Of its own"), *(f"{figure.own:,}" for figure in figures)]
     whole = [texts.translate("In all"), *(f"{figure.value:,}" for figure in figures)]
-    return _table(
+    made = _table(
         texts.translate("By organization"),
         [words.subject_name(Subject.ORGANIZATION), *(words.metric_name(metric) for metric in Metric)],
         [*rows_of_parts[:MOST_PARTS], *others, own, whole],
         note=texts.translate("Volunteers do not add up: who serves two organizations is one volunteer of both."),
     )
+    return made, len(ordered)
 
 
 def _activities(question: Question) -> dict[str, Any]:
@@ -282,9 +299,13 @@ def _best(question: Question) -> dict[str, Any]:
 
 
 def _idle(question: Question, scope: UUID, first: date, last: date) -> Sequence[str]:
-    """The stations that were open on a day of the month and held nothing, with what was credited there: on duty."""
-    held = ranked(question).alias("held")
-    credited = ranked(replace(question, metric=Metric.CREDITED_MINUTES)).alias("credited")
+    """The stations that were open on a day of the month and held nothing, with what was credited there: on duty.
+
+    Those that are the scope's now, with what they held for whomever they were then.
+    """
+    anywhere = replace(question, scope=None)
+    held = ranked(anywhere).alias("held")
+    credited = ranked(replace(anywhere, metric=Metric.CREDITED_MINUTES)).alias("credited")
     minutes: ColumnElement[int] = func.coalesce(credited.c.value, 0)
     rows = db.session.execute(
         select(Station.name, minutes.label("minutes"))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import attrgetter
+from functools import reduce
+from operator import add, attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import scope_total
-from volunteer_api.rankings.registered import count_in
+from volunteer_api.rankings.registered import count_in, divisions_of
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.rankings.volunteers import NEIGHBORS
 
@@ -43,7 +44,8 @@ PLACED = table("placed", column("value"), column("id"))
 FEWEST_WITH_NEIGHBORS = 5
 # What a basis adds to the rule, below organizations and below teams.
 BASIS_TEXTS = {
-    Basis.PER_VOLUNTEER: "It is divided by the registered volunteers who live in the organization's division now.",
+    Basis.PER_VOLUNTEER: "It is divided by the registered volunteers who live in the organization's division now, and "
+    "in those of what was merged into it; what has no division is left out.",
     Basis.GROWTH: "From it is taken what was counted from %(first)s to %(last)s.",
 }
 TEAM_TEXT = "It is divided by the members that the team has now."
@@ -254,10 +256,9 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
 
 
 def registered_of(organization: Organization) -> int | None:
-    """How many volunteers live in an organization's division, None where it has none."""
-    if organization.division_code is None:
-        return None
-    return db.session.scalar(select(count_in(literal(organization.division_code))))
+    """How many volunteers live in an organization's division and those merged in; None where it has none."""
+    codes = divisions_of(organization)
+    return db.session.scalar(select(reduce(add, (count_in(literal(code)) for code in codes)))) if codes else None
 
 
 def require_known(question: Question) -> Organization | None:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Subquery, func, insert, or_, select
 
-from volunteer_api.core import clock, ids, texts
+from volunteer_api.core import audit, clock, ids, texts
+from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
@@ -94,6 +95,14 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         for metric in Metric:
             for level in levels:
                 _write(snapshot, _question(snapshot, subject, metric, level, now))
+    audit.record(
+        AuditAction.RANKING_CLOSED,
+        actor_id=by,
+        organization_id=scope.id,
+        snapshot_id=str(snapshot.id),
+        period=period.text,
+        provisional=provisional,
+    )
     return _view(snapshot, scope.name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
@@ -18,7 +18,7 @@ from volunteer_api.rankings.facts import Question, Rows, activity_days, attended
 from volunteer_api.rankings.local_days import local_hour_of_week
 from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.queries import present, scope_total
-from volunteer_api.rankings.registered import residents_of
+from volunteer_api.rankings.registered import divisions_of, residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
 from volunteer_api.rankings.spans import Run, Unit, days, whole
@@ -202,9 +202,9 @@ def _served(question: Question, organization: Organization | None) -> tuple[int,
     if (number := _with_any(minutes_of)) is not None:
         return number, None
     each = volunteers.values(minutes_of)
-    if organization is None or organization.division_code is None:
+    if organization is None or not (codes := divisions_of(organization)):
         return db.session.scalars(select(func.count()).select_from(each)).one(), None
-    residents = residents_of(literal(organization.division_code)).subquery("residents")
+    residents = residents_of(codes).subquery("residents")
     [resident_id] = residents.c
     here = each.outerjoin(residents, resident_id == each.c.subject_id)
     row = db.session.execute(select(func.count(), func.count(resident_id)).select_from(here)).one()

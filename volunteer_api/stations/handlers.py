@@ -9,9 +9,17 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
+from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.organizations.problems import OrganizationNotEmpty
 from volunteer_api.stations import queries
-from volunteer_api.stations.models import Station, StationStatusChange
+from volunteer_api.stations.models import Station, StationStatus, StationStatusChange
+
+register_holding(
+    "stations",
+    lambda organization_id: select(Station.id, Station.name).where(
+        Station.organization_id == organization_id, Station.status != StationStatus.CLOSED
+    ),
+)
 
 
 @on(OrganizationClosing)

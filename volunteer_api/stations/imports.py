@@ -21,8 +21,8 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.tables import CellError, Column, Outcome, Record, Table, outcome, receive, refusal, template_of
 from volunteer_api.organizations import grants
 from volunteer_api.organizations.access import require_all_open
-from volunteer_api.organizations.grants import Scope
 from volunteer_api.organizations.grants_at_once import Appointment, grant_all, lacking
+from volunteer_api.organizations.held_roles import Scope
 from volunteer_api.organizations.models import Organization, Role, ScopeType
 from volunteer_api.organizations.problems import OrganizationClosed
 from volunteer_api.stations import offers, queries, schemas, service, sheet, written_hours

@@ -9,6 +9,7 @@ from volunteer_api.accounts.events import PhoneProven, VolunteerErased
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged
+from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.teams import invitations, service
 from volunteer_api.teams.models import InvitationCode, Membership, Team
 
@@ -63,6 +64,14 @@ def give_waiting_invitations(event: PhoneProven) -> None:
 def end_memberships(event: VolunteerErased) -> None:
     """Memberships end and keep their history; what she never joined is forgotten."""
     service.forget(event.volunteer_id)
+
+
+register_holding(
+    "teams",
+    lambda organization_id: select(Team.id, Team.name).where(
+        Team.organization_id == organization_id, Team.closed_at.is_(None)
+    ),
+)
 
 
 @on(OrganizationMerged)

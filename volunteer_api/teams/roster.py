@@ -223,7 +223,7 @@ def _judge(table: Table, *, names_deputies: bool) -> tuple[dict[str, MembershipR
         phone, faults = phone_of(record.values[PHONE.name]), _faults(record.values, names_deputies)
         if phone in first_rows:
             row = first_rows[phone]
-            faults[PHONE.name] = Fault("repeated", "This phone stands in row %(row)s already.", row=row)
+            faults[PHONE.name] = Fault("repeated", "This stands in row %(row)s already.", row=row)
         if phone is not None:
             first_rows.setdefault(phone, record.row)
         errors += [record.fault(name, fault) for name, fault in faults.items()]
