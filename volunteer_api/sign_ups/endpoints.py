@@ -114,7 +114,7 @@ def decline_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     returns=schemas.SignUpRead,
 )
 def approve_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
-    """Let somebody who asked take part."""
+    """Let somebody who asked take part, or give somebody who waits a free place out of turn."""
     approved = service.approve(sign_up_id=sign_up.id, by=principal.volunteer_id, **body)
     return queries.read_sign_up(approved.id)
 

@@ -16,6 +16,12 @@ CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
 WAITLISTED = NotificationKind.SIGN_UP_WAITLISTED
 PROMOTED = NotificationKind.SIGN_UP_PROMOTED
 CANCELED = NotificationKind.ACTIVITY_CANCELED
+PLACE_FREE = register(
+    "sign_up_place_free",
+    "A place is free",
+    "A place in %(activity)s is free. Sign up, and it is yours; it goes to whoever does so first.",
+    Group.SIGN_UPS,
+)
 INVITED = register(
     "sign_up_invited", "You are asked to take part", "Do you take part in %(activity)s? Say yes or no.", Group.SIGN_UPS
 )

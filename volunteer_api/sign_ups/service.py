@@ -161,22 +161,23 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 
 
 def approve(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
-    """Let somebody who asked take part: confirmed where there is a place, else waitlisted.
+    """Let somebody who asked take part, confirmed where there is a place, else waitlisted; or who waits, out of turn.
 
-    Everything is judged again. Raises WrongState (409) where it is not pending, StandInGone (409), the refusals of
-    `judge` (409).
+    Everything is judged again. Raises WrongState (409) where it is neither pending nor waitlisted, StandInGone (409),
+    the refusals of `judge` (409), ShiftFull (409) where who waits would only wait on.
     """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
-    if mine.state != SignUpState.PENDING:
+    if mine.state not in (SignUpState.PENDING, SignUpState.WAITLISTED):
         raise WrongState(mine.state)
+    given = notices.PROMOTED if mine.state == SignUpState.WAITLISTED else notices.CONFIRMED
     if mine.stands_in_for_id is not None:
         stand_ins.swap(held, now)
     else:
         places.settle(mine, held.shift, held.activity, now)
     _decide(mine, by, reason, now)
-    kind = notices.CONFIRMED if mine.state == SignUpState.CONFIRMED else notices.WAITLISTED
+    kind = given if mine.state == SignUpState.CONFIRMED else notices.WAITLISTED
     notices.send(kind, mine, held.shift, held.activity, once=now.isoformat())
     return mine
 
