@@ -447,6 +447,24 @@ def test_drafts_in_the_list_are_for_who_leads_them(client: Any, unit: Any) -> No
         assert len(client.as_(volunteer_id).get("/activities?state=draft").get_json()["items"]) == count
 
 
+def test_a_draft_that_was_canceled_is_no_more_public_than_a_draft(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    draft, public = [unit(lambda known=known: make_activity(scene=scene, published=known)) for known in (False, True)]
+    for made in (draft, public):
+        answer = client.as_(scene.organizer_id).post(f"/activities/{made.id}/cancellation", json={"reason": "填错了"})
+        assert answer.status_code == 200, answer.get_json()
+    for phone, seen in (
+        (client, {str(public.id)}),
+        (client.as_(scene.outsider_id), {str(public.id)}),
+        (client.as_(scene.organizer_id), {str(draft.id), str(public.id)}),
+    ):
+        for query in ("", "?state=canceled", f"?state=canceled&organization_id={scene.office_id}"):
+            assert {item["id"] for item in phone.get(f"/activities{query}").get_json()["items"]} == seen
+        for path in (f"/activities/{draft.id}", f"/activities/{draft.id}.ics", f"/shifts/{draft.shift_id}"):
+            assert phone.get(path).status_code == (200 if str(draft.id) in seen else 404)
+        assert phone.get(f"/activities/{public.id}").status_code == 200
+
+
 def test_a_list_costs_six_statements(client: Any, unit: Any, statements: Any) -> None:
     def prepare() -> Any:
         scene = make_scene()

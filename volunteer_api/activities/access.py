@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
 from volunteer_api.activities.leaders import leads_by_name
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, Campaign, CoOrganizer, Shift, Template
+from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityState, Campaign, CoOrganizer, Shift, Template
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
@@ -33,7 +33,8 @@ def visible_to(principal: Principal | None) -> ColumnElement[bool]:
 
 def known_to(volunteer_id: Any) -> ColumnElement[bool]:
     """The same for a volunteer's id, None for anybody, or a parameter that will hold an id."""
-    public = Activity.state.in_(PUBLIC_STATES)
+    # Nothing that was published is a draft again; a slip that was canceled as a draft is nobody else's matter.
+    public = and_(Activity.state.in_([*PUBLIC_STATES, ActivityState.CANCELED]), Activity.published_at.is_not(None))
     if volunteer_id is None:
         return public
     return or_(public, Activity.created_by == volunteer_id, led_by(volunteer_id))
@@ -126,7 +127,7 @@ def to_keep_template(principal: Principal, template_id: UUID) -> Template:
 
 @open_to_all
 def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
-    """Anybody sees what was published; a draft only who made it or leads it."""
+    """Anybody sees what was published; a draft, and one that was canceled as such, only who made it or leads it."""
     return seen(principal, activity_id)
 
 
