@@ -239,9 +239,13 @@ def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, u
         lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end, "capacity": 5} for start, end in times])
     )
     outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
-    completed = client.as_(made.scene.organizer_id).post(
-        f"/activities/{made.id}/completion", json={"outcomes": outcomes, "note": "顺利"}
-    )
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/completion"
+    refused = organizer.post(path, json={"outcomes": outcomes, "note": "顺利"})
+    told = refused.get_json()
+    assert (refused.status_code, told["code"], told["shift_count"]) == (409, "shifts_to_come", 1)
+    assert [(one["id"], one["starts_at"]) for one in told["shifts"]] == [(str(made.shift_ids[2]), text_of(times[2][0]))]
+    assert client.get(f"/activities/{made.id}").get_json()["state"] == "published"
+    completed = organizer.post(path, json={"outcomes": outcomes, "note": "顺利", "cancel_rest": True})
     assert completed.status_code == 200, completed.get_json()
     activity = completed.get_json()
     assert (activity["state"], activity["completion_note"]) == ("completed", "顺利")
@@ -251,6 +255,19 @@ def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, u
     assert text_of(now) <= ended["ends_at"] < text_of(now + hour)
     assert ended["canceled_at"] is None
     assert dropped["canceled_at"] is not None
+
+
+@pytest.mark.parametrize("last", ["over", "running", "canceled"])
+def test_completion_is_one_call_where_nothing_is_to_come(client: Any, unit: Any, last: str) -> None:
+    now, hour = clock.now(), timedelta(hours=1)
+    ends = {"over": -hour, "running": hour, "canceled": 3 * hour}[last]
+    times = [(now - 4 * hour, now - 3 * hour), (now + ends - 2 * hour, now + ends)]
+    made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end} for start, end in times]))
+    organizer = client.as_(made.scene.organizer_id)
+    if last == "canceled":
+        organizer.post(f"/shifts/{made.shift_ids[1]}/cancellation", json={"reason": "大雨"})
+    completed = organizer.post(f"/activities/{made.id}/completion", json={})
+    assert (completed.status_code, completed.get_json()["state"]) == (200, "completed")
 
 
 def test_completion_before_the_first_shift_is_refused(client: Any, unit: Any) -> None:

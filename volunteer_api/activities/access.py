@@ -9,7 +9,15 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
 from volunteer_api.activities.leaders import leads_by_name
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, ActivityState, Campaign, CoOrganizer, Shift, Template
+from volunteer_api.activities.models import (
+    PUBLIC_STATES,
+    Activity,
+    ActivityState,
+    Campaign,
+    CoOrganizer,
+    Shift,
+    Template,
+)
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound

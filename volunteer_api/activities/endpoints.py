@@ -201,7 +201,7 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
     returns=schemas.ActivityCompleted,
 )
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
-    """Complete an activity, with what came of it."""
+    """Complete an activity, with what came of it; what runs ends now."""
     service.complete(activity, by=principal, **body)
     remarks = turnout.remarks(Shift.activity_id == activity.id)
     return queries.read_activity(activity.id, principal.volunteer_id) | {"remarks": remarks}

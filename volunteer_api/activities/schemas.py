@@ -320,14 +320,20 @@ class GivenReason(Schema):
     reason = Text(max_length=500, required=True)
 
 
-class Completion(Schema):
+class OutcomesUpdate(Schema):
+    """What is left out stays."""
+
     outcomes = ListOf(Nested(Outcome), max_length=50)
     note = Text(max_length=2000, allow_none=True)
     photo_ids = ListOf(Id(), max_length=9)
 
 
-class OutcomesUpdate(Completion):
-    """What is left out stays."""
+class Completion(OutcomesUpdate):
+    """What came of it; each may be left out."""
+
+    cancel_rest = Flag(
+        metadata={"description": "Cancel the shifts that have not begun; without it they refuse the completion."}
+    )
 
 
 class CopiesCreate(Schema):

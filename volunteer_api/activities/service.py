@@ -25,7 +25,7 @@ from volunteer_api.activities.models import (
     SignUpMode,
 )
 from volunteer_api.activities.outcome_kinds import kind_of
-from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, WrongState
+from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, ShiftsToCome, WrongState
 from volunteer_api.activities.recurrence import stored
 from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
@@ -278,11 +278,12 @@ def complete(
     outcomes: Sequence[Mapping[str, Any]] = (),
     note: str | None = None,
     photo_ids: Sequence[UUID] = (),
+    cancel_rest: bool = False,
 ) -> Activity:
-    """Complete it: running shifts end now, those that have not begun are canceled.
+    """Complete it: running shifts end now; nothing brings back those to come, which are canceled if `cancel_rest`.
 
     `outcomes` are {kind, quantity, unit}; photos are those of `by`.
-    Raises WrongState (409), NotBegun (409) before its first shift.
+    Raises WrongState (409), NotBegun (409) before its first shift, ShiftsToCome (409) where some have not begun.
     """
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
@@ -290,14 +291,17 @@ def complete(
     _set_outcomes(activity, outcomes)
     if by is not None and photo_ids:
         photos.replace(activity.id, PhotoOf.OUTCOME, photo_ids, by=by)
-    with changing(activity, reason=note or activity.title) as held:
+    with changing(activity) as held:
         shifts = [shift for shift in held if shift.canceled_at is None]
         if not any(shift.starts_at < now for shift in shifts):
             raise NotBegun()
+        to_come = [shift for shift in shifts if shift.starts_at >= now]
+        if to_come and not cancel_rest:
+            raise ShiftsToCome(to_come)
         for shift in shifts:
             if shift.starts_at < now < shift.ends_at:
                 shift.ends_at = now
-        _cancel_shifts([shift for shift in shifts if shift.starts_at >= now], now)
+        _cancel_shifts(to_come, now)
     return activity
 
 

@@ -6,10 +6,11 @@ from uuid import UUID
 from volunteer_api.activities.events import ShiftBefore
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
+from volunteer_api.core.texts import Word
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
 from volunteer_api.notifications.service import Notice, notify, notify_all
-from volunteer_api.notifications.templates import register
+from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.sign_ups.models import SignUp
 
 CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
@@ -114,6 +115,9 @@ STAND_IN_GONE = register(
     Group.SIGN_UPS,
 )
 NO_REASON = "—"
+# Why the rest of a completed activity does not take place: told in the reader's words.
+ENDED_EARLY = "ended_early"
+tell_in_words("reason", {ENDED_EARLY: Word("the activity has ended early")})
 
 
 def send(
