@@ -83,11 +83,16 @@ def withdraw_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @endpoint(
-    blueprint, "POST", "/sign-ups/<uuid:sign_up_id>/acceptance", access=access.to_answer, returns=schemas.SignUpRead
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/acceptance",
+    access=access.to_answer,
+    body=schemas.Acceptance,
+    returns=schemas.SignUpRead,
 )
-def accept_sign_up(sign_up: SignUp) -> dict[str, Any]:
+def accept_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     """Say yes to an invitation, to a place that you are offered, or to a shift that was moved."""
-    accepted = service.accept(sign_up_id=sign_up.id)
+    accepted = service.accept(sign_up_id=sign_up.id, names_team="team_id" in body, **body)
     return queries.read_sign_up(accepted.id)
 
 

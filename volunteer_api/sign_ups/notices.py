@@ -29,6 +29,18 @@ INVITED = register(
 ACCEPTED = register(
     "sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.", Group.ACTIVITIES
 )
+ACCEPTED_WAITING = register(
+    "sign_up_accepted_waiting",
+    "An invitation was accepted, and the shift is full",
+    "%(name)s would take part in %(activity)s and is on the waitlist: no place is free.",
+    Group.ACTIVITIES,
+)
+GIVEN_UP = register(
+    "sign_up_given_up",
+    "Somebody does not come",
+    "%(name)s had a place in %(activity)s and does not come.",
+    Group.ACTIVITIES,
+)
 DECLINED = register(
     "sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.", Group.ACTIVITIES
 )

@@ -128,14 +128,15 @@ def name_role(waiting: SignUp, role: ShiftRole) -> None:
     _add(role, 0, 1)
 
 
-def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
+def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, names_team: bool = False) -> None:
     """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 
     Whom a leader chose takes a free place that is kept for others, and who waits already one out of her turn.
     Raises the refusals of `judge` (409): the world may have changed since somebody was asked; ShiftFull (409) where who
-    waits would only wait on. Who had a place keeps it without the team that she once named.
+    waits would only wait on. Who had a place keeps it without the team that she once named; not that of now
+    (`names_team`).
     """
-    team_id = None if mine.place_changes else mine.team_id
+    team_id = mine.team_id if names_team or not mine.place_changes else None
     question = ask(
         shift,
         activity,

@@ -31,6 +31,16 @@ class WithReason(Schema):
     reason = Text(max_length=500, allow_none=True)
 
 
+class Acceptance(Schema):
+    team_id = Id(
+        allow_none=True,
+        metadata={
+            "description": "The team that the hours are for, null for none. Where it is left out: the one that was "
+            "named with the invitation; of a stand-in, the team of whose place it is, where she is a member of it."
+        },
+    )
+
+
 class SignUpCreate(Schema):
     team_id = Id(allow_none=True, metadata={"description": "The team that the hours are for."})
     role_id = Id(allow_none=True, metadata={"description": "The role in the shift; any where absent."})

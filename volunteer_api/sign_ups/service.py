@@ -96,8 +96,9 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     """Take a sign-up back, and give its place to whoever waits first.
 
     It is late inside the last 3 hours, unless the place came from the waitlist or a leader in the last hour, or the
-    shift was moved and the volunteer has not said since whether she comes. The shifts for which she was waiting, and
-    which this one kept her from, are looked at again too.
+    shift was moved and the volunteer has not said since whether she comes. Of what is late, and of a no to a moved
+    shift, the leaders hear. The shifts for which she was waiting, and which this one kept her from, are looked at again
+    too.
     Raises WrongState (409) where it is not active, Ended (409) after the shift, ShiftBegun (409) where it is confirmed
     and the shift runs: somebody who served must not become a late withdrawal.
     """
@@ -108,42 +109,51 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
         raise WrongState(mine.state)
     held.require_before_end(now)
     mine.late = _is_late(mine, held.shift, now)
+    is_missed = mine.late or (mine.state == SignUpState.CONFIRMED and mine.asked_at is not None)
     mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free(held, SignUpState.WITHDRAWN, now)
+    if is_missed:
+        _tell_of_leaving(held)
     return mine
 
 
-def accept(*, sign_up_id: UUID) -> SignUp:
+def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
     """Say yes: to an invitation, to standing in for somebody, or to a shift that was moved.
 
-    Everything is judged again: there may be a place on the waitlist only, and whom her team asked waits for a leader
-    where leaders decide. Raises WrongState (409) where nothing was
-    asked, StandInGone (409), the refusals of `judge` (409).
+    `names_team`: she says for which team, or None, the hours are; else it stays as she was asked, but for a stand-in's
+    (see `stand_ins.accept`). Everything is judged again: there may be a place on the waitlist only, and whom her team
+    asked waits for a leader where leaders decide. Raises WrongState (409) where nothing was asked, StandInGone (409),
+    the refusals of `judge` (409).
     """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
     if mine.state == SignUpState.CONFIRMED and mine.asked_at is not None:
         # Also once it runs: who says that she comes undoes nothing.
-        _require_fit(held, now)
-        mine.asked_at = None
+        _require_fit(held, now, team_id)
+        mine.asked_at, mine.team_id = None, team_id if names_team else mine.team_id
         db.session.flush()
         return mine
     if mine.state != SignUpState.INVITED:
         raise WrongState(mine.state)
     if mine.stands_in_for_id is not None:
-        return stand_ins.accept(held, now)
-    places.settle(mine, held.shift, held.activity, now)
+        return stand_ins.accept(held, now, names_team=names_team, team_id=team_id)
+    if names_team:
+        mine.team_id = team_id
+    places.settle(mine, held.shift, held.activity, now, names_team=names_team)
     mine.asked_at = None
     if mine.state == SignUpState.PENDING:
         _tell_leaders(mine, held.shift, held.activity, now)
     else:
-        _tell_who_asked(notices.ACCEPTED, held)
+        _tell_who_asked(notices.ACCEPTED if mine.state == SignUpState.CONFIRMED else notices.ACCEPTED_WAITING, held)
     return mine
 
 
 def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
-    """Say no to what `accept` says yes to; never late. Raises WrongState, Ended, ShiftBegun (409)."""
+    """Say no to what `accept` says yes to; never late. Who leads, or asked, hears of it.
+
+    Raises WrongState, Ended, ShiftBegun (409).
+    """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
@@ -153,7 +163,9 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     held.require_before_end(now)
     mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free(held, SignUpState.DECLINED, now)
-    if mine.stands_in_for_id is not None:
+    if was_asked:
+        _tell_of_leaving(held)
+    elif mine.stands_in_for_id is not None:
         stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
     else:
         _tell_who_asked(notices.DECLINED, held)
@@ -279,11 +291,14 @@ def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
 
 
-def _require_fit(held: places.Held, now: datetime) -> None:
-    """Raise what speaks against somebody's keeping the place in a shift that was moved (409); see `unfit.among`."""
+def _require_fit(held: places.Held, now: datetime, team_id: UUID | None) -> None:
+    """Raise what speaks against somebody's keeping the place in a shift that was moved (409); see `unfit.among`.
+
+    `team_id` is a team that she names now.
+    """
     mine = held.mine
-    question = question_of(held.activity, held.shift, now, chosen=True, answering=mine.id)
-    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now))
+    question = question_of(held.activity, held.shift, now, team_id=team_id, chosen=True, answering=mine.id)
+    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now, team_id))
     if refusal is not None:
         raise refusal
 
@@ -292,6 +307,15 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
     if held.mine.decided_by is not None:
         about = str(held.mine.volunteer_id)
         notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
+
+
+def _tell_of_leaving(held: places.Held) -> None:
+    """Tell the leaders, who counted on her: of her reasons they read where the sign-up is."""
+    mine = held.mine
+    for leader_id in leaders_of_one(held.activity):
+        if leader_id != mine.volunteer_id:
+            once, about = str(leader_id), str(mine.volunteer_id)
+            notices.send(notices.GIVEN_UP, mine, held.shift, held.activity, to=leader_id, once=once, person_id=about)
 
 
 def _tell_leaders(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
