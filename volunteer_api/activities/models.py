@@ -72,6 +72,14 @@ class Unit(StrEnum):
     TIME = "time"
 
 
+class KeptFor(StrEnum):
+    """Why a shift is otherwise than its rule has it."""
+
+    SIGNED_UP = "signed_up"
+    MOVED = "moved"
+    CANCELED = "canceled"
+
+
 class PhotoOf(StrEnum):
     """What a photo of an activity shows: what is planned, or what came of it."""
 

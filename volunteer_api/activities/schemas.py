@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
+from volunteer_api.activities.models import ActivityState, KeptFor, Recipient, SignUpMode, Unit
 from volunteer_api.activities.outcome_kinds import KINDS
 from volunteer_api.activities.shift_schemas import (
     RecurrenceCreate,
@@ -160,7 +160,11 @@ class ActivityUpdate(Schema):
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     recurrence = Nested(
-        RecurrenceCreate, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
+        RecurrenceCreate,
+        metadata={
+            "description": "Makes the recurring shifts anew, by their local days: who signed up keeps hers, and what "
+            "was moved or canceled by itself stays so on a day that the rule gives. `kept_shifts` names these."
+        },
     )
     minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
@@ -259,10 +263,28 @@ class ActivityRead(ActivitySummary):
     return_reason = Text(max_length=500, required=True, allow_none=True)
 
 
+class KeptShift(Schema):
+    id = Id(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    canceled_at = Moment(required=True, allow_none=True)
+    why = Choice(
+        KeptFor,
+        required=True,
+        metadata={"description": "Somebody signed up for it; it was moved by itself; it was canceled by itself."},
+    )
+
+
 class ActivityChanged(ActivityRead):
-    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited."""
+    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited.
+
+    `kept_shifts` are the first hundred of `kept_shift_count` to come that are otherwise than the new `recurrence` has
+    them.
+    """
 
     places_lost = Count(required=True)
+    kept_shifts = fields.List(fields.Nested(KeptShift), required=True)
+    kept_shift_count = Count(required=True)
 
 
 class TurnoutRemarkRead(Schema):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -27,7 +27,7 @@ from volunteer_api.activities.models import (
 from volunteer_api.activities.outcome_kinds import kind_of
 from volunteer_api.activities.problems import FrozenAtPublication, NotBegun, ShiftsToCome, WrongState
 from volunteer_api.activities.recurrence import stored
-from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
+from volunteer_api.activities.shifts import OVER, Kept, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -177,10 +177,19 @@ def create_activity(
     return activity
 
 
-def update_activity(activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any) -> int:
+class Consequences(NamedTuple):
+    """What else a change did: how many lost their places, and which shifts stay otherwise than a new rule has them."""
+
+    places_lost: int
+    kept: Sequence[Kept]
+
+
+def update_activity(
+    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
+) -> Consequences:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
-    `publishes`: whether who changes it could publish it. Returns how many lost their places by it.
+    `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
     InvalidPayload (422) for unknown references.
     """
@@ -201,8 +210,8 @@ def update_activity(activity: Activity, *, by: Principal | None = None, publishe
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
-    if (given := changes.pop("recurrence", None)) is not None:
-        repeat(activity, given, publishes=publishes)
+    given = changes.pop("recurrence", None)
+    kept = repeat(activity, given, publishes=publishes) if given is not None else []
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
@@ -224,7 +233,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, publishe
     if asks_otherwise and activity.state == ActivityState.PUBLISHED:
         with changing(activity, lost=lost):
             """The shifts stay as they are."""
-    return len(lost)
+    return Consequences(len(lost), kept)
 
 
 def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
