@@ -51,6 +51,20 @@ def sign_up_several(principal: Principal, activity: Activity, body: dict[str, An
 
 @endpoint(
     blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/sign-ups/withdrawal",
+    access=access.to_sign_up_for_activity,
+    body=schemas.WithReason,
+    returns=schemas.WithdrawalResults,
+)
+def withdraw_all(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Take back all of your sign-ups for an activity's shifts that are not over; a result for each."""
+    found = several.withdraw_all(activity_id=activity.id, volunteer_id=principal.volunteer_id, **body)
+    return several.withdrawals_view(found)
+
+
+@endpoint(
+    blueprint,
     "GET",
     "/shifts/<uuid:shift_id>/sign-ups",
     access=to_lead_shift,

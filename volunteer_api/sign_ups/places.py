@@ -4,7 +4,7 @@ The order of locks is always: volunteers by id, then shifts by id. A sign-up cha
 and somebody gets or loses a place only under the lock of the volunteer too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,6 +87,23 @@ def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
     shift = next(one for one in shifts if one.id == known.shift_id)
     activity = db.session.get_one(Activity, shift.activity_id, populate_existing=True)
     return Held(leaving[0], shift, activity, [one for one in shifts if one is not shift])
+
+
+def hold_own(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Held]:
+    """All that a volunteer has of an activity's shifts which are not over, by their start, each held as `hold` does it.
+
+    All of it at once, so that the order of ids holds among them.
+    """
+    queries.lock_volunteer(volunteer_id)
+    mine = {one.shift_id: one for one in queries.own_active(activity_id, volunteer_id, now)}
+    confirmed = [one.shift_id for one in mine.values() if one.state == SignUpState.CONFIRMED]
+    waits = queries.waits_freed_by(confirmed, volunteer_id) if confirmed else []
+    shifts = lock_shifts([*mine, *waits])
+    if not mine:
+        return []
+    activity, others = fresh_activity(activity_id), [one for one in shifts if one.id not in mine]
+    own = sorted((one for one in shifts if one.id in mine), key=lambda one: (one.starts_at, one.id))
+    return [Held(mine[shift.id], shift, activity, others) for shift in own]
 
 
 def role_of(shift: Shift, role_id: UUID | None) -> ShiftRole | None:
@@ -180,9 +197,15 @@ def ask(
 
 def free(held: Held, state: SignUpState, now: datetime) -> None:
     """Take a sign-up out; whom its place keeps waiting, here and elsewhere, gets one."""
-    end_offer(held.mine, held.shift, now)
-    move(held.mine, held.shift, state)
-    promote_all([held.shift, *held.others], now)
+    free_all([held], state, now)
+
+
+def free_all(held: Sequence[Held], state: SignUpState, now: datetime) -> None:
+    """The same for several of one volunteer, who gets none of the places that she leaves."""
+    for one in held:
+        end_offer(one.mine, one.shift, now)
+        move(one.mine, one.shift, state)
+    promote_all({shift.id: shift for one in held for shift in (one.shift, *one.others)}.values(), now)
 
 
 def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
@@ -194,7 +217,7 @@ def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
         notices.send(notices.STAND_IN_GONE, offer, shift, db.session.get_one(Activity, shift.activity_id))
 
 
-def promote_all(shifts: Sequence[Shift], now: datetime) -> None:
+def promote_all(shifts: Iterable[Shift], now: datetime) -> None:
     """Give the free places of these held shifts to those who wait for them, or tell them once it is too late."""
     for shift in sorted(shifts, key=lambda one: one.id):
         if shift.waitlisted_count and has_place(shift):

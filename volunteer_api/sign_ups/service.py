@@ -1,6 +1,6 @@
 """The verbs of one sign-up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -108,13 +108,22 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     if mine.state not in ACTIVE_SIGN_UPS:
         raise WrongState(mine.state)
     held.require_before_end(now)
-    mine.late = _is_late(mine, held.shift, now)
-    is_missed = mine.late or (mine.state == SignUpState.CONFIRMED and mine.asked_at is not None)
-    mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
-    places.free(held, SignUpState.WITHDRAWN, now)
-    if is_missed:
-        _tell_of_leaving(held)
+    take_back([held], reason, now)
     return mine
+
+
+def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) -> None:
+    """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`."""
+    missed: list[places.Held] = []
+    for one in held:
+        mine = one.mine
+        mine.late = _is_late(mine, one.shift, now)
+        if mine.late or (mine.state == SignUpState.CONFIRMED and mine.asked_at is not None):
+            missed.append(one)
+        mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
+    places.free_all(held, SignUpState.WITHDRAWN, now)
+    for one in missed:
+        _tell_of_leaving(one)
 
 
 def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
