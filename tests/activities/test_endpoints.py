@@ -146,7 +146,10 @@ def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None
 def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:
     scene = unit(make_scene)
     leader = client.as_(scene.leader_id)
-    assert leader.post("/activities", json=body_of(scene)).status_code == 404
+    # She sees the office, and hears what is missing.
+    refused = leader.post("/activities", json=body_of(scene), headers={"Accept-Language": "zh-CN"})
+    told = (refused.status_code, refused.get_json()["code"], refused.get_json()["detail"])
+    assert told == (403, "team_needed", "请选择该组织中由您带领的队伍。")
     elsewhere = body_of(scene, team_id=str(scene.team_id), organization_id=str(scene.other_office_id))
     assert leader.post("/activities", json=elsewhere).status_code == 404
 
@@ -164,6 +167,51 @@ def test_who_may_create(client: Any, unit: Any) -> None:
         assert client.as_(volunteer_id).post("/activities", json=body_of(scene)).status_code == status
     unit(lambda: take_grants_away(scene.organizer_id))
     assert client.as_(scene.organizer_id).post("/activities", json=body_of(scene)).status_code == 404
+
+
+def test_who_sees_it_without_the_right_hears_so(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    leader = client.as_(scene.leader_id)
+    copies = f"/activities/{made.id}/copies"
+    for office_id, status in ((scene.office_id, 403), (scene.other_office_id, 404)):
+        assert leader.post(copies, json={"organization_ids": [str(office_id)]}).status_code == status
+    pattern = {"name": "常规", "organization_id": str(scene.office_id), "activity_id": str(made.id)}
+    assert leader.post("/activity-templates", json=pattern).status_code == 403
+    for volunteer_id, status in ((scene.member_id, 403), (scene.outsider_id, 404)):
+        phone = client.as_(volunteer_id)
+        assert phone.post(f"/activities/{made.id}/completion", json={}).status_code == status
+        assert phone.post(f"/shifts/{made.shift_id}/cancellation", json={"reason": "雨"}).status_code == status
+
+
+def test_who_is_named_to_lead_hears_of_it(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(
+        lambda: make_activity(
+            scene=scene, published=False, team_id=scene.team_id, leader_ids=[scene.organizer_id, scene.member_id]
+        )
+    )
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{made.id}"
+    # In a draft anybody may be named: nobody hears of it before it is public.
+    assert kinds(client, scene.member_id) == []
+    assert organizer.post(f"{path}/publication").status_code == 200
+    assert kinds(client, scene.member_id) == ["activity_leader_named"]
+    body = {"leader_ids": [str(one) for one in (scene.member_id, scene.outsider_id, scene.organizer_id)]}
+    version = organizer.get(path).get_json()["version"]
+    assert organizer.patch(path, json=body, version=version).status_code == 200
+    assert [kinds(client, one) for one in (scene.member_id, scene.outsider_id)] == [["activity_leader_named"]] * 2
+    assert kinds(client, scene.organizer_id) == []
+
+
+def test_an_activity_that_names_nobody_shows_who_leads_its_team(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    read = client.as_(scene.outsider_id).get(f"/activities/{made.id}").get_json()
+    assert (read["leader_ids"], [one["id"] for one in read["leaders"]]) == ([], [str(scene.leader_id)])
+    named = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, leader_ids=[scene.member_id]))
+    read = client.get(f"/activities/{named.id}").get_json()
+    assert [one["id"] for one in read["leaders"]] == [str(scene.member_id)]
+    assert client.get(f"/activities/{unit(lambda: make_activity(scene=scene)).id}").get_json()["leaders"] == []
 
 
 DRAFT_CALLS = [

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
-from volunteer_api.activities.leaders import leads_by_name
+from volunteer_api.activities.leaders import leads_a_team_of, leads_by_name
 from volunteer_api.activities.models import (
     PUBLIC_STATES,
     Activity,
@@ -18,11 +18,12 @@ from volunteer_api.activities.models import (
     Shift,
     Template,
 )
+from volunteer_api.activities.problems import TeamNeeded
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
-from volunteer_api.teams.access import leads
+from volunteer_api.teams.access import belongs, leads
 from volunteer_api.teams.models import Team
 
 
@@ -57,13 +58,24 @@ def leads_activity(volunteer_id: UUID, activity: Activity) -> bool:
 def require_creation(principal: Principal, *, organization_id: UUID, team_id: UUID | None) -> None:
     """Let pass who may plan activities for the organization, and who leads the named team of that organization.
 
-    Raises Forbidden (403) or NotFound (404) as `organizations.access.require` does.
+    Raises TeamNeeded (403) for who leads another team of it, else Forbidden (403) or NotFound (404) as
+    `organizations.access.require` does.
     """
     if team_id is not None and leads(principal.volunteer_id, team_id):
         team = db.session.get(Team, team_id)
         if team is not None and team.organization_id == organization_id:
             return
-    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    _require_planning(principal, organization_id, insider=TeamNeeded)
+
+
+def _require_planning(principal: Principal, organization_id: UUID, *, insider: type[Forbidden] = Forbidden) -> None:
+    """Let pass who may plan activities for the organization; who leads a team of it hears why not (`insider`)."""
+    try:
+        require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    except NotFound:
+        if leads_a_team_of(principal.volunteer_id, organization_id):
+            raise insider() from None
+        raise
 
 
 def require_team(principal: Principal, activity: Activity, team_id: UUID | None) -> None:
@@ -198,12 +210,12 @@ def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
 def require_copying(principal: Principal, organization_ids: Sequence[UUID]) -> None:
     """Let pass who may plan activities for each of them. Raises Forbidden (403) or NotFound (404)."""
     for organization_id in dict.fromkeys(organization_ids):
-        require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+        _require_planning(principal, organization_id)
 
 
 def require_keeping(principal: Principal, *, organization_id: UUID, activity_id: UUID) -> Activity:
     """The activity, for whoever may see it and plan for the organization. Raises Forbidden (403) or NotFound (404)."""
-    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    _require_planning(principal, organization_id)
     return seen(principal, activity_id)
 
 
@@ -221,7 +233,12 @@ def _led(principal: Principal, activity: Activity) -> Activity:
         return activity
     if activity.created_by == principal.volunteer_id:
         raise Forbidden()
-    require(principal, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    try:
+        require(principal, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    except NotFound:
+        if activity.team_id is not None and belongs(principal.volunteer_id, activity.team_id):
+            raise Forbidden() from None
+        raise
     return activity
 
 

@@ -18,6 +18,13 @@ SUBMITTED = register(
     "activity_submitted", "An activity waits for you", "%(activity)s waits to be published.", Group.REVIEWS
 )
 PUBLISHED = register("activity_published", "Your activity is public", "%(activity)s was published.", Group.ACTIVITIES)
+LEADER_NAMED = register(
+    "activity_leader_named",
+    "You are named as a leader",
+    "You are named as a leader of %(activity)s: you are shown with it, and you see and decide who takes part. If you "
+    "do not want that, take yourself off its leaders.",
+    Group.ACTIVITIES,
+)
 PARTNER_NAMED = register(
     "co_organizer_named",
     "Your organization is named as a co-organizer",
@@ -48,6 +55,11 @@ def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:
     """Tell its maker, where somebody else published it."""
     if by not in (None, activity.created_by):
         _tell(PUBLISHED, activity, [activity.created_by], once=str(activity.id))
+
+
+def tell_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: UUID | None) -> None:
+    """Tell those who are named now to lead a public activity, but not who named herself."""
+    _tell(LEADER_NAMED, activity, sorted(set(leader_ids) - {by}), once=f"{activity.id}:{activity.version}")
 
 
 def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.core import clock
-from volunteer_api.core.problems import Conflict
+from volunteer_api.core.problems import Conflict, Forbidden
 
 MOST_NAMED = 100
 
@@ -33,6 +33,10 @@ class WrongState(Conflict):
 
     def __init__(self, state: str) -> None:
         super().__init__(case=state, members={"state": str(state)})
+
+
+class TeamNeeded(Forbidden):
+    title = "Name a team of this organization that you lead."
 
 
 class NotBegun(Conflict):

@@ -241,7 +241,8 @@ class LeaderRead(Schema):
 class ActivityRead(ActivitySummary):
     """An activity with its next hundred shifts, by their start; `shift_count` is of all.
 
-    `leaders` are whom `leader_ids` name, by names like 王* for who is not signed in; so are minors for everybody.
+    `leaders` are whom `leader_ids` name, or else the leaders of its team, by names like 王* for who is not signed in;
+    so are minors for everybody.
     """
 
     shifts = fields.List(fields.Nested(ShiftRead), required=True)

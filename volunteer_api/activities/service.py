@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from volunteer_api.activities import notices, photos, queries, references, search_text
 from volunteer_api.activities.changes import UNPUBLISHED, changing
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
+from volunteer_api.activities.leaders import named_in
 from volunteer_api.activities.models import (
     THOUSANDTHS,
     Activity,
@@ -220,7 +221,7 @@ def update_activity(
         place = changes.pop("place")
         activity.stand_at((place["lat"], place["lng"]) if place else None)
     if "leader_ids" in changes:
-        _replace_leaders(activity, changes.pop("leader_ids"))
+        _replace_leaders(activity, changes.pop("leader_ids"), by=by)
     for name, value in changes.items():
         setattr(activity, name, value)
     # What stands in tables of its own must move the version too.
@@ -258,7 +259,7 @@ def send_back(activity: Activity, *, reason: str) -> Activity:
 def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     """Make it public, for the organizations that now stand above its own. Raises WrongState (409).
 
-    Its maker hears of it, where it was somebody else, and the organizations that hold it too.
+    Its maker hears of it, where it was somebody else, and those who are named to lead or to hold it.
     """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
@@ -266,7 +267,9 @@ def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     activity.organization_path_id = organization.path_id
     _move(activity, "publication")
     notices.tell_of_publication(activity, by=by)
-    notices.tell_partners(activity, queries.partner_ids_of(activity.id), by=by)
+    leader_ids, partner_ids = named_in(activity.id)
+    notices.tell_leaders(activity, leader_ids - {activity.created_by}, by=by)
+    notices.tell_partners(activity, partner_ids, by=by)
     return activity
 
 
@@ -411,11 +414,13 @@ def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOr
     return [CoOrganizer(activity_id=activity.id, organization_id=other) for other in others]
 
 
-def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID]) -> None:
+def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: Principal | None) -> None:
+    (known, _), wanted = named_in(activity.id), set(leader_ids)
     db.session.execute(delete(ActivityLeader).where(ActivityLeader.activity_id == activity.id))
-    db.session.add_all(
-        [ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in sorted(set(leader_ids))]
-    )
+    db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(wanted)])
+    if activity.state == ActivityState.PUBLISHED:
+        # Of a draft, in which anybody may be named, nobody hears before an organizer has read it.
+        notices.tell_leaders(activity, wanted - known, by=by.volunteer_id if by is not None else None)
 
 
 def _texts(ids: Iterable[UUID]) -> list[str]:
