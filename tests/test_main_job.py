@@ -30,8 +30,8 @@ BUDGET = {
     "tally": 4,
     # The look-up of the session, and six.
     "home": 7,
-    # One of them looks whether anybody came.
-    "complete activity": 17,
+    # One of them looks whether anybody came; two tell who serves that it ends.
+    "complete activity": 19,
     "ranking": 4,
     "receive stock": 17,
     "ledger": 4,

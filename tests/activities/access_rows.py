@@ -1,5 +1,6 @@
 """Rows of the access matrix: campaigns, activities and shifts."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ from volunteer_api.activities.models import Activity, Template
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 
+# Who leads a team of the office belongs to it, and hears that she may not.
+PLANS = dataclasses.replace(ORGANIZES, foreign_leader=403)
 PLACE = {"lat": 33.735, "lng": 113.33}
 
 
@@ -96,17 +99,17 @@ def from_template(world: World) -> Call:
 
 ROWS: dict[str, Entry] = {
     "PATCH /campaigns/{campaign_id}": ORGANIZES(campaign_of_the_office),
-    "POST /activities/{activity_id}/copies": ORGANIZES(
+    "POST /activities/{activity_id}/copies": PLANS(
         lambda world: Call(body={"organization_ids": [str(world.office.id)]})
     ),
     "GET /activity-outcomes": PUBLIC(),
     "GET /activity-templates": SIGNED_IN(lambda world: Call(query={"organization_id": str(world.office.id)})),
-    "POST /activity-templates": ORGANIZES(new_template),
+    "POST /activity-templates": PLANS(new_template),
     "PATCH /activity-templates/{template_id}": ORGANIZES(
         lambda world: Call(at={"template_id": template(world).id}, body={"name": f"模板{next_number()}"}, version=1)
     ),
     "DELETE /activity-templates/{template_id}": ORGANIZES(lambda world: Call(at={"template_id": template(world).id})),
-    "POST /activity-templates/{template_id}/activities": ORGANIZES(from_template),
+    "POST /activity-templates/{template_id}/activities": PLANS(from_template),
     "PATCH /shifts/{shift_id}": LEADS_ACTIVITY(lambda world: Call(body={"capacity": 40}, version=world.shift.version)),
     "POST /shifts/{shift_id}/cancellation": LEADS_ACTIVITY(lambda world: Call(body={"reason": "大雨"})),
     "GET /campaigns": PUBLIC(),
@@ -115,8 +118,8 @@ ROWS: dict[str, Entry] = {
     ),
     "GET /campaigns/{campaign_id}": PUBLIC(),
     "GET /activities": PUBLIC(),
-    "POST /activities": ORGANIZES(activity),
-    "POST /activities · of a team": ORGANIZES(activity_of_the_team, holder="leader"),
+    "POST /activities": PLANS(activity),
+    "POST /activities · of a team": PLANS(activity_of_the_team, holder="leader"),
     "GET /activities/{activity_id}": PUBLIC(),
     "GET /activities/{activity_id} · a draft": SEES_DRAFT(lambda world: Call(at={"activity_id": world.draft().id})),
     "GET /activities/{activity_id}.ics": PUBLIC(),

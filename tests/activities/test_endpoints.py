@@ -146,7 +146,10 @@ def test_leaders_have_names_for_who_is_signed_in(client: Any, unit: Any) -> None
 def test_a_leader_needs_the_team_and_its_organization(client: Any, unit: Any) -> None:
     scene = unit(make_scene)
     leader = client.as_(scene.leader_id)
-    assert leader.post("/activities", json=body_of(scene)).status_code == 404
+    # She sees the office, and hears what is missing.
+    refused = leader.post("/activities", json=body_of(scene), headers={"Accept-Language": "zh-CN"})
+    told = (refused.status_code, refused.get_json()["code"], refused.get_json()["detail"])
+    assert told == (403, "team_needed", "请选择该组织中由您带领的队伍。")
     elsewhere = body_of(scene, team_id=str(scene.team_id), organization_id=str(scene.other_office_id))
     assert leader.post("/activities", json=elsewhere).status_code == 404
 
@@ -164,6 +167,51 @@ def test_who_may_create(client: Any, unit: Any) -> None:
         assert client.as_(volunteer_id).post("/activities", json=body_of(scene)).status_code == status
     unit(lambda: take_grants_away(scene.organizer_id))
     assert client.as_(scene.organizer_id).post("/activities", json=body_of(scene)).status_code == 404
+
+
+def test_who_sees_it_without_the_right_hears_so(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    leader = client.as_(scene.leader_id)
+    copies = f"/activities/{made.id}/copies"
+    for office_id, status in ((scene.office_id, 403), (scene.other_office_id, 404)):
+        assert leader.post(copies, json={"organization_ids": [str(office_id)]}).status_code == status
+    pattern = {"name": "常规", "organization_id": str(scene.office_id), "activity_id": str(made.id)}
+    assert leader.post("/activity-templates", json=pattern).status_code == 403
+    for volunteer_id, status in ((scene.member_id, 403), (scene.outsider_id, 404)):
+        phone = client.as_(volunteer_id)
+        assert phone.post(f"/activities/{made.id}/completion", json={}).status_code == status
+        assert phone.post(f"/shifts/{made.shift_id}/cancellation", json={"reason": "雨"}).status_code == status
+
+
+def test_who_is_named_to_lead_hears_of_it(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(
+        lambda: make_activity(
+            scene=scene, published=False, team_id=scene.team_id, leader_ids=[scene.organizer_id, scene.member_id]
+        )
+    )
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{made.id}"
+    # In a draft anybody may be named: nobody hears of it before it is public.
+    assert kinds(client, scene.member_id) == []
+    assert organizer.post(f"{path}/publication").status_code == 200
+    assert kinds(client, scene.member_id) == ["activity_leader_named"]
+    body = {"leader_ids": [str(one) for one in (scene.member_id, scene.outsider_id, scene.organizer_id)]}
+    version = organizer.get(path).get_json()["version"]
+    assert organizer.patch(path, json=body, version=version).status_code == 200
+    assert [kinds(client, one) for one in (scene.member_id, scene.outsider_id)] == [["activity_leader_named"]] * 2
+    assert kinds(client, scene.organizer_id) == []
+
+
+def test_an_activity_that_names_nobody_shows_who_leads_its_team(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    read = client.as_(scene.outsider_id).get(f"/activities/{made.id}").get_json()
+    assert (read["leader_ids"], [one["id"] for one in read["leaders"]]) == ([], [str(scene.leader_id)])
+    named = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, leader_ids=[scene.member_id]))
+    read = client.get(f"/activities/{named.id}").get_json()
+    assert [one["id"] for one in read["leaders"]] == [str(scene.member_id)]
+    assert client.get(f"/activities/{unit(lambda: make_activity(scene=scene)).id}").get_json()["leaders"] == []
 
 
 DRAFT_CALLS = [
@@ -239,9 +287,13 @@ def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, u
         lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end, "capacity": 5} for start, end in times])
     )
     outcomes = [{"kind": "river_cleaned", "quantity": 350, "unit": "m"}]
-    completed = client.as_(made.scene.organizer_id).post(
-        f"/activities/{made.id}/completion", json={"outcomes": outcomes, "note": "顺利"}
-    )
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/completion"
+    refused = organizer.post(path, json={"outcomes": outcomes, "note": "顺利"})
+    told = refused.get_json()
+    assert (refused.status_code, told["code"], told["shift_count"]) == (409, "shifts_to_come", 1)
+    assert [(one["id"], one["starts_at"]) for one in told["shifts"]] == [(str(made.shift_ids[2]), text_of(times[2][0]))]
+    assert client.get(f"/activities/{made.id}").get_json()["state"] == "published"
+    completed = organizer.post(path, json={"outcomes": outcomes, "note": "顺利", "cancel_rest": True})
     assert completed.status_code == 200, completed.get_json()
     activity = completed.get_json()
     assert (activity["state"], activity["completion_note"]) == ("completed", "顺利")
@@ -251,6 +303,19 @@ def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, u
     assert text_of(now) <= ended["ends_at"] < text_of(now + hour)
     assert ended["canceled_at"] is None
     assert dropped["canceled_at"] is not None
+
+
+@pytest.mark.parametrize("last", ["over", "running", "canceled"])
+def test_completion_is_one_call_where_nothing_is_to_come(client: Any, unit: Any, last: str) -> None:
+    now, hour = clock.now(), timedelta(hours=1)
+    ends = {"over": -hour, "running": hour, "canceled": 3 * hour}[last]
+    times = [(now - 4 * hour, now - 3 * hour), (now + ends - 2 * hour, now + ends)]
+    made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end} for start, end in times]))
+    organizer = client.as_(made.scene.organizer_id)
+    if last == "canceled":
+        organizer.post(f"/shifts/{made.shift_ids[1]}/cancellation", json={"reason": "大雨"})
+    completed = organizer.post(f"/activities/{made.id}/completion", json={})
+    assert (completed.status_code, completed.get_json()["state"]) == (200, "completed")
 
 
 def test_completion_before_the_first_shift_is_refused(client: Any, unit: Any) -> None:
@@ -445,6 +510,24 @@ def test_drafts_in_the_list_are_for_who_leads_them(client: Any, unit: Any) -> No
         (made.scene.outsider_id, 0),
     ):
         assert len(client.as_(volunteer_id).get("/activities?state=draft").get_json()["items"]) == count
+
+
+def test_a_draft_that_was_canceled_is_no_more_public_than_a_draft(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    draft, public = [unit(lambda known=known: make_activity(scene=scene, published=known)) for known in (False, True)]
+    for made in (draft, public):
+        answer = client.as_(scene.organizer_id).post(f"/activities/{made.id}/cancellation", json={"reason": "填错了"})
+        assert answer.status_code == 200, answer.get_json()
+    for phone, seen in (
+        (client, {str(public.id)}),
+        (client.as_(scene.outsider_id), {str(public.id)}),
+        (client.as_(scene.organizer_id), {str(draft.id), str(public.id)}),
+    ):
+        for query in ("", "?state=canceled", f"?state=canceled&organization_id={scene.office_id}"):
+            assert {item["id"] for item in phone.get(f"/activities{query}").get_json()["items"]} == seen
+        for path in (f"/activities/{draft.id}", f"/activities/{draft.id}.ics", f"/shifts/{draft.shift_id}"):
+            assert phone.get(path).status_code == (200 if str(draft.id) in seen else 404)
+        assert phone.get(f"/activities/{public.id}").status_code == 200
 
 
 def test_a_list_costs_six_statements(client: Any, unit: Any, statements: Any) -> None:

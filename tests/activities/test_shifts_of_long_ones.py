@@ -1,6 +1,6 @@
 """Activities with many shifts, some of them canceled: copies, rules given anew, lists."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from tests.activities.factories import make_activity, make_scene
@@ -108,6 +108,45 @@ def test_what_was_canceled_stays_so_when_the_rule_is_given_anew(client: Any, uni
     assert standing(rule(days[2], 1, 2)) == [(text_of(days[2]), text_of(days[2] + 2 * HOUR))]
     assert standing(rule(days[1], 2, 2)) == [(text_of(day), text_of(day + 2 * HOUR)) for day in days[1:]]
     assert standing(rule(days[1], 2, 3)) == [(text_of(day), text_of(day + 3 * HOUR)) for day in days[1:]]
+
+
+def test_another_time_of_day_doubles_no_day(client: Any, unit: Any) -> None:
+    """People, a move and a cancellation stay, and the answer says where."""
+    scene = unit(make_scene)
+    start = unit(lambda: clock.at_local(clock.today() + 3 * DAY, time(7, 30)))
+    made = plan(client, scene, rule(start, 5, 1))
+    organizer = client.as_(scene.organizer_id)
+    taken, moved, canceled, plain, other = client.get(f"/activities/{made}").get_json()["shifts"]
+    post(client, scene.outsider_id, f"/shifts/{taken['id']}/sign-ups")
+    times = {"starts_at": text_of(start + DAY - HOUR), "ends_at": text_of(start + DAY)}
+    assert organizer.patch(f"/shifts/{moved['id']}", json=times, version=moved["version"]).status_code == 200
+    post(client, scene.organizer_id, f"/shifts/{canceled['id']}/cancellation", reason="大雨，停止值守")
+    longer = {"ends_at": text_of(start + 4 * DAY + 2 * HOUR)}
+    assert organizer.patch(f"/shifts/{other['id']}", json=longer, version=other["version"]).status_code == 200
+    for _ in range(2):
+        # Given once more, it finds the same exceptions.
+        answer = again(client, scene, made, rule(start + HOUR / 2, 6, 1)).get_json()
+        begin = {one["id"]: one["starts_at"] for one in answer["shifts"] if one["canceled_at"] is None}
+        assert begin == {
+            taken["id"]: taken["starts_at"],
+            moved["id"]: times["starts_at"],
+            plain["id"]: text_of(start + 3 * DAY + HOUR / 2),
+            other["id"]: other["starts_at"],
+            answer["shifts"][-1]["id"]: text_of(start + 5 * DAY + HOUR / 2),
+        }
+        assert [(one["id"], one["why"]) for one in answer["kept_shifts"]] == [
+            (taken["id"], "signed_up"),
+            (moved["id"], "moved"),
+            (canceled["id"], "canceled"),
+            (other["id"], "moved"),
+        ]
+        assert answer["kept_shift_count"] == 4
+    # Who signed up has gone, and the shift is the rule's again; the days that a rule does not give go, moved or not.
+    mine = client.as_(scene.outsider_id).get("/me/sign-ups").get_json()["items"][0]["id"]
+    post(client, scene.outsider_id, f"/sign-ups/{mine}/withdrawal")
+    answer = again(client, scene, made, rule(start + HOUR, 1, 1)).get_json()
+    assert [one["id"] for one in answer["shifts"] if one["canceled_at"] is None] == [taken["id"]]
+    assert (answer["shifts"][0]["starts_at"], answer["kept_shifts"]) == (text_of(start + HOUR), [])
 
 
 def test_a_moved_shift_is_at_risk_once_more(client: Any, unit: Any) -> None:

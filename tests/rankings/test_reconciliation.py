@@ -158,7 +158,7 @@ def end(city: City, number: int, *, canceled: bool) -> None:
     if canceled:
         activities.cancel(activity, reason="下雨")
     elif any(shift.starts_at < city.now for shift in all_of(Shift) if shift.activity_id == activity.id):
-        activities.complete(activity)
+        activities.complete(activity, cancel_rest=True)
 
 
 def all_of(model: type[Any]) -> Sequence[Any]:

@@ -42,6 +42,7 @@ ROWS: dict[str, Entry] = {
     "POST /shifts/{shift_id}/sign-ups · of somebody else": INVITES(for_somebody),
     "POST /activities/{activity_id}/sign-ups": SIGNED_IN(lambda world: Call(body={"all": True})),
     "POST /activities/{activity_id}/sign-ups · of others": INVITES(several_people),
+    "POST /activities/{activity_id}/sign-ups/withdrawal": SIGNED_IN(),
     "GET /sign-ups/{sign_up_id}": OWNER_SEEN_FROM_ABOVE(),
     "POST /sign-ups/{sign_up_id}/withdrawal": OWNER_SEEN_FROM_ABOVE(lambda world: Call(body={"reason": "生病"})),
     "POST /sign-ups/{sign_up_id}/acceptance": OWNER_SEEN_FROM_ABOVE(invited),

@@ -10,6 +10,7 @@ from tests.activities.factories import make_activity
 from tests.sign_ups.factories import HOUR, make_person, post
 from tests.sign_ups.test_changed_demands import change
 from volunteer_api.activities.models import SignUpMode
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.notifications.models import Notification
 
@@ -56,3 +57,19 @@ def test_older_rows_are_read_in_the_form_of_today(client: Any, unit: Any) -> Non
     read = newest(client, made.scene.organizer_id, ZH)
     assert read["values"]["starts_at"] == "2030-11-30T23:30:00Z"
     assert read["body"].startswith("一位志愿者报名参加“清洁湛河 12月1日（周日）7:30”")
+
+
+def test_who_serves_hears_of_the_end_and_the_others_why(client: Any, unit: Any) -> None:
+    """The activity is completed while one shift runs and another one is to come."""
+    now = clock.now()
+    times = [(now - HOUR, now + HOUR), (now + 5 * HOUR, now + 6 * HOUR)]
+    made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": end} for start, end in times]))
+    serving, coming = made.scene.member_id, made.scene.outsider_id
+    post(client, serving, f"/shifts/{made.shift_ids[0]}/sign-ups")
+    post(client, coming, f"/shifts/{made.shift_ids[1]}/sign-ups")
+    done = post(client, made.scene.organizer_id, f"/activities/{made.id}/completion", note="顺利", cancel_rest=True)
+    assert done.status_code == 200, done.get_json()
+    ended, canceled = newest(client, serving, ZH), newest(client, coming, ZH)
+    assert (ended["kind"], canceled["kind"]) == ("shift_end_changed", "activity_canceled")
+    assert canceled["body"].endswith("已取消：活动已提前结束")
+    assert "has ended early" in newest(client, coming, EN)["body"]

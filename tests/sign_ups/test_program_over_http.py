@@ -141,11 +141,21 @@ def test_a_program_keeps_its_promises(app: Flask, client: Any, unit: Any, change
 
         @rule(number=SIGN_UPS, verb=st.sampled_from(["approval", "approval", "rejection"]))
         def decide(self, number: int, verb: str) -> None:
-            pending = [one for one in self.rows() if one.state == "pending"]
-            if pending:
-                path = f"/sign-ups/{pending[number % len(pending)].id}/{verb}"
-                refusals = ("canceled", "ended", "not_eligible", "overlapping_shift", "shift_full")
-                self.call(self.leader, "POST", path, *refusals, json={})
+            """On who asked, or on who waits: she has a free place out of her turn, where there is one."""
+            asking = [one for one in self.rows() if one.state in ("pending", "waitlisted")]
+            if not asking:
+                return
+            mine = asking[number % len(asking)]
+            shift = self.shifts()[mine.shift_id]
+            refusals = ("canceled", "ended", "not_eligible", "overlapping_shift", "shift_full")
+            said = self.call(self.leader, "POST", f"/sign-ups/{mine.id}/{verb}", *refusals, json={})
+            if verb == "rejection" or mine.state != "waitlisted":
+                return
+            seen["approval of who waits"] += 1
+            is_full = shift.confirmed_count >= (shift.capacity or 0)
+            assert said.get("state") == "confirmed" or "code" in said
+            assert "code" in said or not is_full
+            assert said.get("code") != "shift_full" or is_full or self.promotes(shift, self.now)
 
         @rule(number=SHIFTS, capacity=st.integers(1, 3))
         def cut_or_widen(self, number: int, capacity: int) -> None:
@@ -229,3 +239,4 @@ def test_a_program_keeps_its_promises(app: Flask, client: Any, unit: Any, change
     )
     assert seen["PATCH"]
     assert seen["POST"]
+    assert seen["approval of who waits"]

@@ -12,7 +12,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service
 from volunteer_api.sign_ups.models import SignUp
-from volunteer_api.teams.service import add_member
+from volunteer_api.teams.service import add_member, create_team
 
 
 def three_shifts(**values: Any) -> Any:
@@ -84,20 +84,70 @@ def test_a_whole_team_is_asked(client: Any, unit: Any) -> None:
     answer = post(client, scene.leader_id, path, **body)
     assert answer.status_code == 200, answer.get_json()
     results = answer.get_json()["results"]
-    # Four, the member and the leader, who signs herself up.
-    assert {one["volunteer_id"] for one in results} == {
-        *(str(one) for one in people),
-        str(scene.member_id),
-        str(scene.leader_id),
-    }
-    assert len(results) == 18
-    others = [one for one in results if one["volunteer_id"] != str(scene.leader_id)]
-    assert sum(one["state"] == "invited" for one in others) == 14
-    refused = [one for one in others if one["status"] == 409]
+    # Four and the member; the leader signs herself up where she wants to.
+    assert {one["volunteer_id"] for one in results} == {*(str(one) for one in people), str(scene.member_id)}
+    assert len(results) == 15
+    assert sum(one["state"] == "invited" for one in results) == 14
+    refused = [one for one in results if one["status"] == 409]
     assert [(one["volunteer_id"], one["shift_id"]) for one in refused] == [(str(people[0]), first)]
     assert kinds(client, people[1]) == ["sign_up_invited"] * 3
     rows = unit(lambda: db.session.query(SignUp).filter_by(state="invited").all())
     assert {row.team_id for row in rows} == {scene.team_id}
+
+
+def test_a_team_of_one_asks_nobody(client: Any, unit: Any) -> None:
+    made = unit(three_shifts)
+    team = unit(lambda: create_team(name="新队", organization_id=made.scene.office_id, leader_id=made.scene.leader_id))
+    body = {"all": True, "team_id": str(team.id), "whole_team": True}
+    answer = post(client, made.scene.leader_id, f"/activities/{made.id}/sign-ups", **body)
+    assert (answer.status_code, answer.get_json()) == (200, {"results": []})
+
+
+def test_all_of_ones_sign_ups_are_taken_back(client: Any, unit: Any) -> None:
+    """What runs stays, a place that one waits for is given to nobody on the way, and the others move up."""
+    start = clock.now() + 24 * HOUR
+    # The first runs; the next two are at one time, and the last is late.
+    times = [(0, 3), (4, 6), (5, 7), (30, 31)]
+    made = unit(
+        lambda: make_activity(
+            shifts=[
+                {"starts_at": start + first * HOUR, "ends_at": start + last * HOUR, "capacity": 1}
+                for first, last in times
+            ]
+        )
+    )
+    running, late, overlapping, far = ordered(unit, made)
+    me, other, third = made.scene.outsider_id, made.scene.member_id, unit(lambda: make_volunteers(1))[0]
+    for person, shift_id in (
+        (third, overlapping),
+        (me, running),
+        (me, overlapping),
+        (me, late),
+        (me, far),
+        (other, far),
+    ):
+        unit(lambda person=person, shift_id=shift_id: service.sign_up(shift_id=UUID(shift_id), volunteer_id=person))
+    path = f"/activities/{made.id}/sign-ups/withdrawal"
+    with clock.at(start + 2 * HOUR):
+        answer = post(client, me, path, reason="崴脚了")
+        assert answer.status_code == 200, answer.get_json()
+        results = answer.get_json()["results"]
+        assert [(one["shift_id"], one["status"], one["state"], one["late"]) for one in results] == [
+            (running, 409, "confirmed", False),
+            (late, 200, "withdrawn", True),
+            (overlapping, 200, "withdrawn", False),
+            (far, 200, "withdrawn", False),
+        ]
+        assert results[0]["refusal"]["code"] == "shift_begun"
+        assert kinds(client, other) == ["sign_up_promoted"]
+        assert kinds(client, me) == []
+        assert kinds(client, made.scene.organizer_id) == ["sign_up_given_up"]
+        again = post(client, me, path).get_json()["results"]
+        assert [one["status"] for one in again] == [409]
+    shifts = unit(lambda: service.places.lock_shifts(made.shift_ids))
+    counts = {str(one.id): (one.confirmed_count, one.waitlisted_count) for one in shifts}
+    assert counts == {running: (1, 0), late: (0, 0), overlapping: (1, 0), far: (1, 0)}
+    assert client.post(path).status_code == 401
 
 
 def test_several_people_of_a_leader(client: Any, unit: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.activities.factories import MadeActivity, make_activity, make_volunteers
 from tests.sign_ups.factories import HOUR, born, kinds, make_person, number_of, post, row
-from volunteer_api.activities.models import Shift, ShiftRole
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
@@ -193,3 +193,41 @@ def test_a_number_is_found_in_letters_of_either_case(client: Any, unit: Any) -> 
     unit(lambda: make_person(volunteer_number="QX7K2M9A"))
     offered = post(client, made.scene.member_id, f"/sign-ups/{mine}/stand-in", volunteer_number="qx7k2m9a")
     assert offered.status_code == 201, offered.get_json()
+
+
+@pytest.mark.parametrize(
+    ("who", "named", "outcome"),
+    [
+        ("member", {}, "team"),
+        ("outsider", {}, None),
+        ("member", {"team_id": None}, None),
+        ("member", {"team_id": "team"}, "team"),
+        ("outsider", {"team_id": "team"}, "not_eligible"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["open", "approval"])
+def test_hours_of_a_stand_in_are_for_her_team(
+    client: Any, unit: Any, who: str, named: dict[str, Any], outcome: str | None, mode: str
+) -> None:
+    """By default for the team of whose place it is, where she is a member of it."""
+
+    def prepare() -> tuple[MadeActivity, UUID, UUID]:
+        made = make_activity(capacity=1)
+        scene = made.scene
+        mine = service.sign_up(shift_id=made.shift_id, volunteer_id=scene.leader_id, team_id=scene.team_id)
+        db.session.get_one(Activity, made.id).sign_up_mode = mode
+        db.session.flush()
+        person = scene.member_id if who == "member" else scene.outsider_id
+        return made, stand_ins.offer(sign_up_id=mine.id, volunteer_number=number_of(person)).id, person
+
+    made, offer, person = unit(prepare)
+    body = {name: value and str(made.scene.team_id) for name, value in named.items()}
+    answer = post(client, person, f"/sign-ups/{offer}/acceptance", **body)
+    if outcome == "not_eligible":
+        assert (answer.status_code, answer.get_json()["reasons"][0]["code"]) == (409, "team")
+        return
+    assert answer.status_code == 200, answer.get_json()
+    if mode == "approval":
+        answer = post(client, made.scene.organizer_id, f"/sign-ups/{offer}/approval")
+    taken = answer.get_json()
+    assert (taken["state"], taken["team_id"]) == ("confirmed", outcome and str(made.scene.team_id))

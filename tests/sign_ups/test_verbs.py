@@ -148,7 +148,7 @@ def test_an_invitation_makes_nobody_serve(client: Any, unit: Any, mode: str) -> 
     assert post(client, other, f"/sign-ups/{made_ids[1]}/acceptance").get_json()["state"] == "waitlisted"
     declined = post(client, third, f"/sign-ups/{made_ids[2]}/decline", reason="有事")
     assert (declined.get_json()["state"], declined.get_json()["late"]) == ("declined", False)
-    assert kinds(client, organizer) == ["sign_up_declined", "sign_up_accepted", "sign_up_accepted"]
+    assert kinds(client, organizer) == ["sign_up_declined", "sign_up_accepted_waiting", "sign_up_accepted"]
     assert post(client, third, f"/sign-ups/{made_ids[2]}/acceptance").get_json()["code"] == "wrong_state"
 
 
@@ -313,10 +313,28 @@ def test_a_moved_shift_asks_again(client: Any, unit: Any) -> None:
     with clock.at(shift.starts_at - HOUR):
         given = post(client, people[1], f"/sign-ups/{ids[1]}/decline").get_json()
     assert (given["state"], given["late"]) == ("declined", False)
+    # The leader counted on her.
+    assert kinds(client, made.scene.organizer_id) == ["sign_up_given_up"]
+
+
+@pytest.mark.parametrize(("hours_before", "told"), [(4, []), (2, ["sign_up_given_up"])])
+def test_leaders_hear_of_a_late_withdrawal(client: Any, unit: Any, hours_before: int, told: list[str]) -> None:
+    start = clock.now() + 24 * HOUR
+    made = unit(lambda: make_activity(starts_at=start, leader_ids=make_volunteers(1)))
+    leader = UUID(client.get(f"/activities/{made.id}").get_json()["leader_ids"][0])
+    mine = [
+        unit(lambda one=one: service.sign_up(shift_id=made.shift_id, volunteer_id=one)).id
+        for one in (made.scene.outsider_id, leader)
+    ]
+    with clock.at(start - hours_before * HOUR):
+        # Of her own she hears nothing.
+        for one in mine:
+            unit(lambda one=one: service.withdraw(sign_up_id=one, reason="崴脚了"))
+    assert [kind for kind in kinds(client, leader) if kind == "sign_up_given_up"] == told
 
 
 @pytest.mark.parametrize(("answered", "late"), [(False, False), (True, True)])
-def test_a_withdrawal_from_a_moved_shift(unit: Any, answered: bool, late: bool) -> None:
+def test_a_withdrawal_from_a_moved_shift(client: Any, unit: Any, answered: bool, late: bool) -> None:
     def prepare() -> tuple[MadeActivity, UUID]:
         made = make_activity(capacity=2)
         mine = service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.member_id)
@@ -330,6 +348,7 @@ def test_a_withdrawal_from_a_moved_shift(unit: Any, answered: bool, late: bool) 
     with clock.at(shift.starts_at - HOUR):
         unit(lambda: service.withdraw(sign_up_id=mine))
     assert (row(unit, mine).state, row(unit, mine).late) == ("withdrawn", late)
+    assert kinds(client, made.scene.organizer_id) == ["sign_up_given_up"]
 
 
 def test_a_shift_moved_into_another_one_invites_anew(client: Any, unit: Any) -> None:

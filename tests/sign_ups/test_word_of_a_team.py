@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.activities.factories import in_daylight, make_activity, make_volunteers
+from tests.activities.factories import in_daylight, make_activity, make_scene, make_volunteers
 from tests.sign_ups.factories import born, kinds, make_person, post
 from volunteer_api.sign_ups import service
 from volunteer_api.teams.service import add_member, create_team
@@ -88,3 +88,20 @@ def test_the_whole_team_is_called_by_those_who_may_know_whom_it_has(client: Any,
     assert post(client, scene.organizer_id, path, **body, team_id=str(made.id)).status_code == 403
     assert post(client, scene.organizer_id, path, **body, team_id=str(scene.team_id)).status_code == 200
     assert post(client, scene.other_organizer_id, path, **body, team_id=str(other_id)).status_code == 200
+
+
+def test_who_accepts_names_her_team(client: Any, unit: Any) -> None:
+    """An invitation that names none, and one that she answers for none."""
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene))
+    team, path = str(scene.team_id), f"/shifts/{made.shift_id}/sign-ups"
+    asked = {
+        one: post(client, scene.organizer_id, path, volunteer_id=str(one), **body).get_json()["id"]
+        for one, body in ((scene.member_id, {}), (scene.outsider_id, {}), (scene.leader_id, {"team_id": team}))
+    }
+    refused = post(client, scene.outsider_id, f"/sign-ups/{asked[scene.outsider_id]}/acceptance", team_id=team)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "not_eligible")
+    said = post(client, scene.member_id, f"/sign-ups/{asked[scene.member_id]}/acceptance", team_id=team).get_json()
+    assert (said["state"], said["team_id"]) == ("confirmed", team)
+    said = post(client, scene.leader_id, f"/sign-ups/{asked[scene.leader_id]}/acceptance", team_id=None).get_json()
+    assert (said["state"], said["team_id"]) == ("confirmed", None)

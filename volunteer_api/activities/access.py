@@ -4,17 +4,26 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import UNPUBLISHED
-from volunteer_api.activities.leaders import leads_by_name
-from volunteer_api.activities.models import PUBLIC_STATES, Activity, Campaign, CoOrganizer, Shift, Template
+from volunteer_api.activities.leaders import leads_a_team_of, leads_by_name
+from volunteer_api.activities.models import (
+    PUBLIC_STATES,
+    Activity,
+    ActivityState,
+    Campaign,
+    CoOrganizer,
+    Shift,
+    Template,
+)
+from volunteer_api.activities.problems import TeamNeeded
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
-from volunteer_api.teams.access import leads
+from volunteer_api.teams.access import belongs, leads
 from volunteer_api.teams.models import Team
 
 
@@ -33,7 +42,8 @@ def visible_to(principal: Principal | None) -> ColumnElement[bool]:
 
 def known_to(volunteer_id: Any) -> ColumnElement[bool]:
     """The same for a volunteer's id, None for anybody, or a parameter that will hold an id."""
-    public = Activity.state.in_(PUBLIC_STATES)
+    # Nothing that was published is a draft again; a slip that was canceled as a draft is nobody else's matter.
+    public = and_(Activity.state.in_([*PUBLIC_STATES, ActivityState.CANCELED]), Activity.published_at.is_not(None))
     if volunteer_id is None:
         return public
     return or_(public, Activity.created_by == volunteer_id, led_by(volunteer_id))
@@ -48,13 +58,24 @@ def leads_activity(volunteer_id: UUID, activity: Activity) -> bool:
 def require_creation(principal: Principal, *, organization_id: UUID, team_id: UUID | None) -> None:
     """Let pass who may plan activities for the organization, and who leads the named team of that organization.
 
-    Raises Forbidden (403) or NotFound (404) as `organizations.access.require` does.
+    Raises TeamNeeded (403) for who leads another team of it, else Forbidden (403) or NotFound (404) as
+    `organizations.access.require` does.
     """
     if team_id is not None and leads(principal.volunteer_id, team_id):
         team = db.session.get(Team, team_id)
         if team is not None and team.organization_id == organization_id:
             return
-    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    _require_planning(principal, organization_id, insider=TeamNeeded)
+
+
+def _require_planning(principal: Principal, organization_id: UUID, *, insider: type[Forbidden] = Forbidden) -> None:
+    """Let pass who may plan activities for the organization; who leads a team of it hears why not (`insider`)."""
+    try:
+        require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    except NotFound:
+        if leads_a_team_of(principal.volunteer_id, organization_id):
+            raise insider() from None
+        raise
 
 
 def require_team(principal: Principal, activity: Activity, team_id: UUID | None) -> None:
@@ -126,7 +147,7 @@ def to_keep_template(principal: Principal, template_id: UUID) -> Template:
 
 @open_to_all
 def to_see(principal: Principal | None, activity_id: UUID) -> Activity:
-    """Anybody sees what was published; a draft only who made it or leads it."""
+    """Anybody sees what was published; a draft, and one that was canceled as such, only who made it or leads it."""
     return seen(principal, activity_id)
 
 
@@ -188,14 +209,16 @@ def to_lead_shift(principal: Principal, shift_id: UUID) -> Shift:
 
 def require_copying(principal: Principal, organization_ids: Sequence[UUID], *, publish: bool) -> None:
     """Let pass who may plan activities for each of them, and `publish` them. Raises Forbidden (403), NotFound (404)."""
-    permission = Permission.ACTIVITY_PUBLISH if publish else Permission.ACTIVITY_CREATE
     for organization_id in dict.fromkeys(organization_ids):
-        require(principal, permission, organization_id=organization_id)
+        if publish:
+            require(principal, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
+        else:
+            _require_planning(principal, organization_id)
 
 
 def require_keeping(principal: Principal, *, organization_id: UUID, activity_id: UUID) -> Activity:
     """The activity, for whoever may see it and plan for the organization. Raises Forbidden (403) or NotFound (404)."""
-    require(principal, Permission.ACTIVITY_CREATE, organization_id=organization_id)
+    _require_planning(principal, organization_id)
     return seen(principal, activity_id)
 
 
@@ -213,7 +236,12 @@ def _led(principal: Principal, activity: Activity) -> Activity:
         return activity
     if activity.created_by == principal.volunteer_id:
         raise Forbidden()
-    require(principal, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    try:
+        require(principal, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    except NotFound:
+        if activity.team_id is not None and belongs(principal.volunteer_id, activity.team_id):
+            raise Forbidden() from None
+        raise
     return activity
 
 

@@ -138,8 +138,8 @@ def update_activity(principal: Principal, activity: Activity, body: dict[str, An
     access.require_team(principal, activity, body.get("team_id"))
     publishes = access.publishes(principal, activity.id)
     access.require_partners(activity, body.get("co_organizer_ids"), publishes=publishes)
-    lost = service.update_activity(activity, by=principal, publishes=publishes, **body)
-    return queries.read_activity(activity.id, principal.volunteer_id) | {"places_lost": lost}
+    done = service.update_activity(activity, by=principal, publishes=publishes, **body)
+    return queries.read_activity(activity.id, principal.volunteer_id) | shifts.consequences_view(*done)
 
 
 @endpoint(
@@ -201,7 +201,7 @@ def cancel_activity(principal: Principal, activity: Activity, body: dict[str, An
     returns=schemas.ActivityCompleted,
 )
 def complete_activity(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
-    """Complete an activity, with what came of it."""
+    """Complete an activity, with what came of it; what runs ends now."""
     service.complete(activity, by=principal, **body)
     remarks = turnout.remarks(Shift.activity_id == activity.id)
     return queries.read_activity(activity.id, principal.volunteer_id) | {"remarks": remarks}

@@ -38,7 +38,8 @@ LONGEST_SHIFT = timedelta(hours=24)
 LATEST_WORD = timedelta(hours=2)
 # Quantities of outcomes are kept in thousandths: whole numbers add up without a rest.
 THOUSANDTHS = 1000
-PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED, ActivityState.CANCELED)
+# Public without another look; what was canceled is so where it had been published.
+PUBLIC_STATES = (ActivityState.PUBLISHED, ActivityState.COMPLETED)
 # Compared by code points, so that what begins with a text is one range of an index whatever the database's language is.
 GRAM = String(24).with_variant(String(24, collation="C"), "postgresql")
 
@@ -69,6 +70,14 @@ class Unit(StrEnum):
     PERSON = "person"
     HOUSEHOLD = "household"
     TIME = "time"
+
+
+class KeptFor(StrEnum):
+    """Why a shift is otherwise than its rule has it."""
+
+    SIGNED_UP = "signed_up"
+    MOVED = "moved"
+    CANCELED = "canceled"
 
 
 class PhotoOf(StrEnum):

@@ -32,6 +32,13 @@ COPIED_AND_PUBLISHED = register(
     "%(activity)s was planned and published for %(organizations)s.",
     Group.ACTIVITIES,
 )
+LEADER_NAMED = register(
+    "activity_leader_named",
+    "You are named as a leader",
+    "You are named as a leader of %(activity)s: you are shown with it, and you see and decide who takes part. If you "
+    "do not want that, take yourself off its leaders.",
+    Group.ACTIVITIES,
+)
 PARTNER_NAMED = register(
     "co_organizer_named",
     "Your organization is named as a co-organizer",
@@ -82,6 +89,11 @@ def tell_of_copies(copies: Mapping[UUID, UUID], original: Activity, *, published
         values = {"activity": original.title, "activity_id": first, "organizations": told}
         notices.append(Notice(volunteer_id, kind, values, f"{kind}:{first}:{volunteer_id}"))
     notify_all(notices)
+
+
+def tell_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: UUID | None) -> None:
+    """Tell those who are named now to lead a public activity, but not who named herself."""
+    _tell(LEADER_NAMED, activity, sorted(set(leader_ids) - {by}), once=f"{activity.id}:{activity.version}")
 
 
 def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:

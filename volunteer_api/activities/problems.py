@@ -1,9 +1,13 @@
 """Why an activity or a shift refuses something."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from volunteer_api.core.problems import Conflict
+from volunteer_api.activities.models import Shift
+from volunteer_api.core import clock
+from volunteer_api.core.problems import Conflict, Forbidden
+
+MOST_NAMED = 100
 
 
 class WrongState(Conflict):
@@ -31,8 +35,36 @@ class WrongState(Conflict):
         super().__init__(case=state, members={"state": str(state)})
 
 
+class TeamNeeded(Forbidden):
+    title = "Name a team of this organization that you lead."
+
+
 class NotBegun(Conflict):
     title = "An activity is completed only after one of its shifts has begun."
+
+
+class ShiftsToCome(Conflict):
+    """Its body names how many (`shift_count`) and the first hundred `shifts`: [{id, starts_at, ends_at,
+    confirmed_count}], the soonest first."""
+
+    title = "Some of its shifts have not begun."
+    detail = (
+        "%(count)s shifts have not begun. They are canceled for good where the completion says so by `cancel_rest`; or "
+        "complete the activity after them."
+    )
+
+    def __init__(self, shifts: Sequence[Shift]) -> None:
+        soonest = sorted(shifts, key=lambda one: (one.starts_at, one.id))[:MOST_NAMED]
+        named = [
+            {
+                "id": str(one.id),
+                "starts_at": clock.stamp(one.starts_at),
+                "ends_at": clock.stamp(one.ends_at),
+                "confirmed_count": one.confirmed_count,
+            }
+            for one in soonest
+        ]
+        super().__init__(members={"shift_count": len(shifts), "shifts": named}, count=len(shifts))
 
 
 class FrozenAtPublication(Conflict):

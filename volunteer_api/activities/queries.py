@@ -24,10 +24,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.accounts.service import masked_name
 from volunteer_api.activities import recurrence
+from volunteer_api.activities.leaders import leader_view
 from volunteer_api.activities.models import (
     THOUSANDTHS,
     Activity,
@@ -54,7 +53,7 @@ from volunteer_api.core.statements import among, among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
-from volunteer_api.teams.models import Team
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 SHIFTS_IN_A_LIST = 10
 SHIFTS_OF_ONE = 100
@@ -185,31 +184,22 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     shifts = shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
     rows = _related(activity_id)
     related = {what: [one.id for one in rows if one.what == what] for what in ("leader", "partner", *PhotoOf)}
-    leaders = [one for one in rows if one.what == "leader"]
+    # Somebody is to be asked where the activity itself names nobody.
+    leaders = [one for one in rows if one.what == "leader"] or [one for one in rows if one.what == "leads the team"]
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
     views = _shift_views_with_roles([(row, shift) for shift in shifts], caller_id, now)
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
-        "leaders": [_leader_view(one, caller_id, is_public=row.published_at is not None) for one in leaders],
+        "leaders": [leader_view(one, caller_id, is_public=row.published_at is not None) for one in leaders],
         "co_organizer_ids": related["partner"],
         "photos": [shown[one] for one in related[PhotoOf.PLAN] if one in shown],
         "outcome_photos": [shown[one] for one in related[PhotoOf.OUTCOME] if one in shown],
     }
 
 
-def _leader_view(leader: Any, caller_id: UUID | None, *, is_public: bool) -> dict[str, Any]:
-    """A named leader: whole names are for who is signed in, and those of minors for nobody.
-
-    Nor those of a draft, in which anybody may be named.
-    """
-    known = caller_id is not None and (is_public or caller_id == leader.id)
-    named = known and not is_under_age(leader.birth_date, clock.today())
-    return {"id": leader.id, "name": leader.name if named else masked_name(leader.name)}
-
-
 def _related(activity_id: UUID) -> list[Any]:
-    """Leaders, partners and photos of an activity, each in its order; one statement for all of them."""
+    """Leaders, its team's too, partners and photos of an activity, each in its order; one statement for all of them."""
     nobody = cast(null(), String), cast(null(), Date)
     found = union_all(
         select(
@@ -221,6 +211,14 @@ def _related(activity_id: UUID) -> list[Any]:
         )
         .join(ActivityLeader, ActivityLeader.volunteer_id == Volunteer.id)
         .where(ActivityLeader.activity_id == activity_id),
+        select(literal("leads the team"), Volunteer.id, literal(0), Volunteer.name, Volunteer.birth_date)
+        .join(Membership, Membership.volunteer_id == Volunteer.id)
+        .join(Activity, Activity.team_id == Membership.team_id)
+        .where(
+            Activity.id == activity_id,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.role == MembershipRole.LEADER,
+        ),
         select(literal("partner"), CoOrganizer.organization_id, literal(0), *nobody).where(
             CoOrganizer.activity_id == activity_id
         ),

@@ -42,7 +42,6 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     name. Each has its local start in `from_recurrence`, by which it is known again.
     Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, too_far, no_shift.
     """
-    zone = settings().zone
     first = _local(recurrence["starts_at"])
     lasts = _local(recurrence["ends_at"]) - first
     left_out = set(recurrence.get("except_on") or ())
@@ -50,12 +49,11 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     for local_start in _starts(recurrence["rrule"], first, pointer):
         if local_start.date() in left_out or is_skipped(local_start.date(), recurrence):
             continue
-        starts_at = local_start.replace(tzinfo=zone).astimezone(UTC)
-        ends_at = (local_start + lasts).replace(tzinfo=zone).astimezone(UTC)
+        starts_at, ends_at = _moments(local_start, lasts)
         shifts.append(
             {
                 "starts_at": starts_at,
-                "ends_at": ends_at if ends_at > starts_at else starts_at + lasts,
+                "ends_at": ends_at,
                 "capacity": recurrence.get("capacity"),
                 "minimum": recurrence.get("minimum"),
                 "roles": recurrence.get("roles") or [],
@@ -92,15 +90,19 @@ def loaded(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**kept, **moments, **days}
 
 
-def gave(kept: Mapping[str, Any] | None) -> set[datetime]:
-    """When the shifts begin that a stored rule gave, by the holidays that were known then: it may be none at all."""
+def gave(kept: Mapping[str, Any] | None) -> dict[datetime, datetime]:
+    """When the shifts begin that a stored rule gave, by the holidays that were known then, each with its end.
+
+    It may be none at all.
+    """
     recurrence = loaded(kept)
     if recurrence is None:
-        return set()
+        return {}
     left_out = {*recurrence["except_on"], *recurrence.get("skipped_on", ())}
-    zone = settings().zone
-    starts = _starts(recurrence["rrule"], _local(recurrence["starts_at"]))
-    return {start.replace(tzinfo=zone).astimezone(UTC) for start in starts if start.date() not in left_out}
+    first = _local(recurrence["starts_at"])
+    lasts = _local(recurrence["ends_at"]) - first
+    starts = _starts(recurrence["rrule"], first)
+    return dict(_moments(start, lasts) for start in starts if start.date() not in left_out)
 
 
 def is_skipped(day: date, recurrence: Mapping[str, Any]) -> bool:
@@ -114,6 +116,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def _moments(local_start: datetime, lasts: timedelta) -> tuple[datetime, datetime]:
+    zone = settings().zone
+    starts_at = local_start.replace(tzinfo=zone).astimezone(UTC)
+    ends_at = (local_start + lasts).replace(tzinfo=zone).astimezone(UTC)
+    return starts_at, ends_at if ends_at > starts_at else starts_at + lasts
 
 
 def _local(moment: datetime) -> datetime:

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.models import ActivityState, Recipient, SignUpMode, Unit
+from volunteer_api.activities.models import ActivityState, KeptFor, Recipient, SignUpMode, Unit
 from volunteer_api.activities.outcome_kinds import KINDS
 from volunteer_api.activities.shift_schemas import (
     RecurrenceCreate,
@@ -169,7 +169,11 @@ class ActivityUpdate(Schema):
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
     recurrence = Nested(
-        RecurrenceCreate, metadata={"description": "Makes the recurring shifts anew; who signed up keeps hers."}
+        RecurrenceCreate,
+        metadata={
+            "description": "Makes the recurring shifts anew, by their local days: who signed up keeps hers, and what "
+            "was moved or canceled by itself stays so on a day that the rule gives. `kept_shifts` names these."
+        },
     )
     minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
@@ -246,7 +250,8 @@ class LeaderRead(Schema):
 class ActivityRead(ActivitySummary):
     """An activity with its next hundred shifts, by their start; `shift_count` is of all.
 
-    `leaders` are whom `leader_ids` name, by names like 王* for who is not signed in; so are minors for everybody.
+    `leaders` are whom `leader_ids` name, or else the leaders of its team, by names like 王* for who is not signed in;
+    so are minors for everybody.
     """
 
     shifts = fields.List(fields.Nested(ShiftRead), required=True)
@@ -268,10 +273,28 @@ class ActivityRead(ActivitySummary):
     return_reason = Text(max_length=500, required=True, allow_none=True)
 
 
+class KeptShift(Schema):
+    id = Id(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    canceled_at = Moment(required=True, allow_none=True)
+    why = Choice(
+        KeptFor,
+        required=True,
+        metadata={"description": "Somebody signed up for it; it was moved by itself; it was canceled by itself."},
+    )
+
+
 class ActivityChanged(ActivityRead):
-    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited."""
+    """`places_lost` is how many who had a place can't take part by what the activity asks for now; they are invited.
+
+    `kept_shifts` are the first hundred of `kept_shift_count` to come that are otherwise than the new `recurrence` has
+    them.
+    """
 
     places_lost = Count(required=True)
+    kept_shifts = fields.List(fields.Nested(KeptShift), required=True)
+    kept_shift_count = Count(required=True)
 
 
 class TurnoutRemarkRead(Schema):
@@ -329,14 +352,20 @@ class GivenReason(Schema):
     reason = Text(max_length=500, required=True)
 
 
-class Completion(Schema):
+class OutcomesUpdate(Schema):
+    """What is left out stays."""
+
     outcomes = ListOf(Nested(Outcome), max_length=50)
     note = Text(max_length=2000, allow_none=True)
     photo_ids = ListOf(Id(), max_length=9)
 
 
-class OutcomesUpdate(Completion):
-    """What is left out stays."""
+class Completion(OutcomesUpdate):
+    """What came of it; each may be left out."""
+
+    cancel_rest = Flag(
+        metadata={"description": "Cancel the shifts that have not begun; without it they refuse the completion."}
+    )
 
 
 class CopiesCreate(Schema):

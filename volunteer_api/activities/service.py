@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, true
@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from volunteer_api.activities import notices, photos, queries, references, search_text
 from volunteer_api.activities.changes import UNPUBLISHED, changing
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
+from volunteer_api.activities.leaders import named_in
 from volunteer_api.activities.models import (
     THOUSANDTHS,
     Activity,
@@ -25,9 +26,9 @@ from volunteer_api.activities.models import (
     SignUpMode,
 )
 from volunteer_api.activities.outcome_kinds import kind_of
-from volunteer_api.activities.problems import CampaignExists, FrozenAtPublication, NotBegun, WrongState
+from volunteer_api.activities.problems import CampaignExists, FrozenAtPublication, NotBegun, ShiftsToCome, WrongState
 from volunteer_api.activities.recurrence import stored
-from volunteer_api.activities.shifts import OVER, repeat, require_some, shifts_of
+from volunteer_api.activities.shifts import OVER, Kept, repeat, require_some, shifts_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -225,10 +226,19 @@ def create_activity(
     return activity
 
 
-def update_activity(activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any) -> int:
+class Consequences(NamedTuple):
+    """What else a change did: how many lost their places, and which shifts stay otherwise than a new rule has them."""
+
+    places_lost: int
+    kept: Sequence[Kept]
+
+
+def update_activity(
+    activity: Activity, *, by: Principal | None = None, publishes: bool = True, **changes: Any
+) -> Consequences:
     """Change what the members of `ActivityUpdate` name; who signed up hears of what matters to them. Photos need `by`.
 
-    `publishes`: whether who changes it could publish it. Returns how many lost their places by it.
+    `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
     InvalidPayload (422) for unknown references.
     """
@@ -249,8 +259,8 @@ def update_activity(activity: Activity, *, by: Principal | None = None, publishe
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
-    if (given := changes.pop("recurrence", None)) is not None:
-        repeat(activity, given, publishes=publishes)
+    given = changes.pop("recurrence", None)
+    kept = repeat(activity, given, publishes=publishes) if given is not None else []
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
@@ -259,7 +269,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, publishe
         place = changes.pop("place")
         activity.stand_at((place["lat"], place["lng"]) if place else None)
     if "leader_ids" in changes:
-        _replace_leaders(activity, changes.pop("leader_ids"))
+        _replace_leaders(activity, changes.pop("leader_ids"), by=by)
     for name, value in changes.items():
         setattr(activity, name, value)
     # What stands in tables of its own must move the version too.
@@ -272,7 +282,7 @@ def update_activity(activity: Activity, *, by: Principal | None = None, publishe
     if asks_otherwise and activity.state == ActivityState.PUBLISHED:
         with changing(activity, lost=lost):
             """The shifts stay as they are."""
-    return len(lost)
+    return Consequences(len(lost), kept)
 
 
 def submit(activity: Activity, *, by: UUID | None = None) -> Activity:
@@ -297,7 +307,7 @@ def send_back(activity: Activity, *, reason: str) -> Activity:
 def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     """Make it public, for the organizations that now stand above its own. Raises WrongState (409).
 
-    Its maker hears of it, where it was somebody else, and the organizations that hold it too.
+    Its maker hears of it, where it was somebody else, and those who are named to lead or to hold it.
     """
     organization = db.session.get_one(Organization, activity.organization_id)
     activity.published_at = clock.now()
@@ -305,7 +315,9 @@ def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
     activity.organization_path_id = organization.path_id
     _move(activity, "publication")
     notices.tell_of_publication(activity, by=by)
-    notices.tell_partners(activity, queries.partner_ids_of(activity.id), by=by)
+    leader_ids, partner_ids = named_in(activity.id)
+    notices.tell_leaders(activity, leader_ids - {activity.created_by}, by=by)
+    notices.tell_partners(activity, partner_ids, by=by)
     return activity
 
 
@@ -326,11 +338,12 @@ def complete(
     outcomes: Sequence[Mapping[str, Any]] = (),
     note: str | None = None,
     photo_ids: Sequence[UUID] = (),
+    cancel_rest: bool = False,
 ) -> Activity:
-    """Complete it: running shifts end now, those that have not begun are canceled.
+    """Complete it: running shifts end now; nothing brings back those to come, which are canceled if `cancel_rest`.
 
     `outcomes` are {kind, quantity, unit}; photos are those of `by`.
-    Raises WrongState (409), NotBegun (409) before its first shift.
+    Raises WrongState (409), NotBegun (409) before its first shift, ShiftsToCome (409) where some have not begun.
     """
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
@@ -338,14 +351,17 @@ def complete(
     _set_outcomes(activity, outcomes)
     if by is not None and photo_ids:
         photos.replace(activity.id, PhotoOf.OUTCOME, photo_ids, by=by)
-    with changing(activity, reason=note or activity.title) as held:
+    with changing(activity) as held:
         shifts = [shift for shift in held if shift.canceled_at is None]
         if not any(shift.starts_at < now for shift in shifts):
             raise NotBegun()
+        to_come = [shift for shift in shifts if shift.starts_at >= now]
+        if to_come and not cancel_rest:
+            raise ShiftsToCome(to_come)
         for shift in shifts:
             if shift.starts_at < now < shift.ends_at:
                 shift.ends_at = now
-        _cancel_shifts([shift for shift in shifts if shift.starts_at >= now], now)
+        _cancel_shifts(to_come, now)
     return activity
 
 
@@ -446,11 +462,13 @@ def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOr
     return [CoOrganizer(activity_id=activity.id, organization_id=other) for other in others]
 
 
-def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID]) -> None:
+def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: Principal | None) -> None:
+    (known, _), wanted = named_in(activity.id), set(leader_ids)
     db.session.execute(delete(ActivityLeader).where(ActivityLeader.activity_id == activity.id))
-    db.session.add_all(
-        [ActivityLeader(activity_id=activity.id, volunteer_id=leader_id) for leader_id in sorted(set(leader_ids))]
-    )
+    db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(wanted)])
+    if activity.state == ActivityState.PUBLISHED:
+        # Of a draft, in which anybody may be named, nobody hears before an organizer has read it.
+        notices.tell_leaders(activity, wanted - known, by=by.volunteer_id if by is not None else None)
 
 
 def _texts(ids: Iterable[UUID]) -> list[str]:

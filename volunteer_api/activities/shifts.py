@@ -1,8 +1,8 @@
 """The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import update
@@ -11,8 +11,17 @@ from sqlalchemy.orm.attributes import flag_modified
 from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
 from volunteer_api.activities.leaders import leaders_of_one
-from volunteer_api.activities.models import LATEST_WORD, LONGEST_SHIFT, Activity, ActivityState, Shift, ShiftRole
+from volunteer_api.activities.models import (
+    LATEST_WORD,
+    LONGEST_SHIFT,
+    Activity,
+    ActivityState,
+    KeptFor,
+    Shift,
+    ShiftRole,
+)
 from volunteer_api.activities.problems import (
+    MOST_NAMED,
     CapacityBelowConfirmed,
     EndsInThePast,
     ShiftOver,
@@ -48,6 +57,15 @@ MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.
 MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
+# What a shift has of the rule that gives it, beside its roles.
+RULED = ("starts_at", "ends_at", "capacity", "minimum")
+
+
+class Kept(NamedTuple):
+    """A shift that a new rule left as it is."""
+
+    shift: Shift
+    why: KeptFor
 
 
 def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Shift:
@@ -105,12 +123,14 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
     return held
 
 
-def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = True) -> None:
-    """Make the activity's recurring shifts anew; those that somebody signed up for stay as they are, and past ones.
+def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = True) -> list[Kept]:
+    """Make the activity's recurring shifts anew, one for each local day that the rule gives.
 
-    A shift that the new rule gives too, at the same local start, stays and takes its length and numbers; one that the
-    old rule gave and somebody canceled stays canceled. Others that nobody signed up for go: out of a draft altogether,
-    of a published activity they are canceled. What began long ago is not made by somebody who could not publish it.
+    What somebody signed up for stays as it is, and so do past ones, and exceptions: a shift that was moved by itself on
+    a day that the new rule gives too, and the day of one that the old rule gave and somebody canceled. Another one of
+    such a day takes the rule's times and numbers; those of other days go: out of a draft altogether, of a published
+    activity they are canceled. What began long ago is not made by somebody who could not publish it.
+    Returns what stays to come and is otherwise than the rule has it, the soonest first.
     Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
     known_version = activity.version
@@ -119,34 +139,43 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
         # Somebody else changed it between the look at If-Match and the lock.
         raise PreconditionFailed()
     _require_going_on(activity)
-    wanted = {shift["from_recurrence"]: shift for shift in recurrence.expand(given)}
-    now = clock.now()
+    # A rule gives a day once at most.
+    wanted = {clock.local_date(shift["from_recurrence"]): shift for shift in recurrence.expand(given)}
+    now, gave = clock.now(), recurrence.gave(activity.recurrence)
     # Nobody can have signed up for a draft.
     is_draft = activity.state in UNPUBLISHED
     gone: list[Shift] = []
     with changing(activity) as shifts:
-        kept = taken([shift.id for shift in shifts])
+        signed_up = taken([shift.id for shift in shifts])
         there = roles.roles_of([shift.id for shift in shifts])
-        _leave_canceled(activity, shifts, wanted)
-        for shift in shifts:
-            if shift.canceled_at is not None:
+        kept = _leave_canceled(shifts, gave, wanted, now)
+        # Of two shifts of a day, that one is the day's which somebody counts on.
+        for shift in sorted(shifts, key=lambda one: one.id not in signed_up):
+            if shift.canceled_at is not None or shift.from_recurrence is None:
                 continue
-            again = wanted.pop(shift.from_recurrence, None) if shift.from_recurrence else None
-            if shift.from_recurrence is None or shift.starts_at <= now or shift.id in kept:
+            again = wanted.pop(clock.local_date(shift.from_recurrence), None)
+            if shift.starts_at <= now:
                 continue
-            if again is not None and _is_recent(activity, again["starts_at"], publishes=publishes):
-                for name in ("starts_at", "ends_at", "capacity", "minimum"):
+            is_moved = again is not None and _is_moved(shift, gave)
+            if is_moved and again is not None:
+                # Known by the rule of now, which the next one looks at.
+                shift.from_recurrence = again["from_recurrence"]
+            if shift.id in signed_up:
+                if again is None or not _is_as_given(shift, again, there[shift.id]):
+                    kept.append(Kept(shift, KeptFor.SIGNED_UP))
+            elif is_moved:
+                kept.append(Kept(shift, KeptFor.MOVED))
+            elif again is not None and _is_to_come(activity, again, now, publishes=publishes):
+                if shift.starts_at != again["starts_at"]:
+                    shift.risk_told_at = None
+                for name in ("from_recurrence", *RULED):
                     setattr(shift, name, again[name])
                 roles.replace(shift, again["roles"], there[shift.id])
             elif is_draft:
                 gone.append(shift)
             else:
                 shift.canceled_at = now
-        coming = [
-            shift
-            for shift in wanted.values()
-            if shift["ends_at"] > now and _is_recent(activity, shift["starts_at"], publishes=publishes)
-        ]
+        coming = [shift for shift in wanted.values() if _is_to_come(activity, shift, now, publishes=publishes)]
         alive = sum(shift.canceled_at is None for shift in shifts)
         _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
         shifts_of(activity.id, coming)
@@ -158,15 +187,54 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
     for shift in gone:
         db.session.delete(shift)
     db.session.flush()
+    return sorted(kept, key=lambda one: (one.shift.starts_at, one.shift.id))
 
 
-def _leave_canceled(activity: Activity, shifts: Sequence[Shift], wanted: dict[datetime, Any]) -> None:
-    """Take out of what is wanted what somebody canceled; not what an earlier rule left out and this one gives again."""
-    alive = {shift.from_recurrence for shift in shifts if shift.canceled_at is None}
-    gone = recurrence.gave(activity.recurrence) - alive
+def consequences_view(places_lost: int, kept: Sequence[Kept]) -> dict[str, Any]:
+    """What a change did beside itself, as it is answered."""
+    times = ("id", "starts_at", "ends_at", "canceled_at")
+    named = [{name: getattr(one.shift, name) for name in times} | {"why": one.why} for one in kept[:MOST_NAMED]]
+    return {"places_lost": places_lost, "kept_shifts": named, "kept_shift_count": len(kept)}
+
+
+def _leave_canceled(
+    shifts: Sequence[Shift], gave: Mapping[datetime, datetime], wanted: dict[date, Any], now: datetime
+) -> list[Kept]:
+    """Take out of what is wanted the days on which somebody canceled a shift; returns the shifts that would come.
+
+    Not what an earlier rule left out and this one gives again.
+    """
+    alive = {_day_of(shift) for shift in shifts if shift.canceled_at is None}
+    gone = {clock.local_date(start) for start in gave} - alive
+    kept: list[Kept] = []
     for shift in shifts:
-        if shift.from_recurrence in gone and shift.from_recurrence is not None:
-            wanted.pop(shift.from_recurrence, None)
+        day = _day_of(shift)
+        again = wanted.pop(day, None) if day is not None and day in gone else None
+        if again is not None and again["ends_at"] > now:
+            kept.append(Kept(shift, KeptFor.CANCELED))
+    return kept
+
+
+def _day_of(shift: Shift) -> date | None:
+    """The local day for which the rule gave the shift."""
+    return clock.local_date(shift.from_recurrence) if shift.from_recurrence is not None else None
+
+
+def _is_moved(shift: Shift, gave: Mapping[datetime, datetime]) -> bool:
+    """Whether a leader gave it other times than the rule did, as far as that one is known still."""
+    given = shift.from_recurrence or shift.starts_at
+    return (shift.starts_at, shift.ends_at) != (given, gave.get(given, shift.ends_at))
+
+
+def _is_as_given(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) -> bool:
+    is_same = all(getattr(shift, name) == again[name] for name in RULED)
+    return is_same and [(one.name, one.capacity) for one in parts] == [
+        (one["name"], one["capacity"]) for one in again["roles"]
+    ]
+
+
+def _is_to_come(activity: Activity, given: Mapping[str, Any], now: datetime, *, publishes: bool) -> bool:
+    return given["ends_at"] > now and _is_recent(activity, given["starts_at"], publishes=publishes)
 
 
 def _require_few(alive: int, kept: int) -> None:

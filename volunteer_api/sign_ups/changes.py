@@ -34,7 +34,10 @@ def follow(event: ShiftsChanged) -> None:
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
     if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
         _ask_again(coming, activity, now)
-    if running := [(before, shift) for before, shift in moved if before.starts_at <= now]:
+    running = [(before, shift) for before, shift in moved if before.starts_at <= now]
+    if activity.state == ActivityState.COMPLETED:
+        running = [(before, shift) for before, shift in changed if shift.ends_at < before.ends_at]
+    if running:
         _tell_of_end(running, activity)
     if event.lost is not None:
         event.lost.extend(_look_again([shift for _, shift in changed if shift.starts_at > now], activity, now))
@@ -88,12 +91,13 @@ def change_roles(event: RolesChanging) -> None:
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str | None, now: datetime) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
+    why = notices.ENDED_EARLY if activity.state == ActivityState.COMPLETED else reason or notices.NO_REASON
     there = queries.active_in(by_id)
     # Who serves in it already hears of it at once.
     begins = {shift.id: max(shift.starts_at, now) for shift in shifts}
     notify_all(
         [
-            notices.notice(kind, one, by_id[one.shift_id], activity, happens_at=begins[one.shift_id], reason=reason)
+            notices.notice(kind, one, by_id[one.shift_id], activity, happens_at=begins[one.shift_id], reason=why)
             for one in there
         ]
     )

@@ -51,6 +51,20 @@ def sign_up_several(principal: Principal, activity: Activity, body: dict[str, An
 
 @endpoint(
     blueprint,
+    "POST",
+    "/activities/<uuid:activity_id>/sign-ups/withdrawal",
+    access=access.to_sign_up_for_activity,
+    body=schemas.WithReason,
+    returns=schemas.WithdrawalResults,
+)
+def withdraw_all(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
+    """Take back all of your sign-ups for an activity's shifts that are not over; a result for each."""
+    found = several.withdraw_all(activity_id=activity.id, volunteer_id=principal.volunteer_id, **body)
+    return several.withdrawals_view(found)
+
+
+@endpoint(
+    blueprint,
     "GET",
     "/shifts/<uuid:shift_id>/sign-ups",
     access=to_lead_shift,
@@ -83,11 +97,16 @@ def withdraw_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @endpoint(
-    blueprint, "POST", "/sign-ups/<uuid:sign_up_id>/acceptance", access=access.to_answer, returns=schemas.SignUpRead
+    blueprint,
+    "POST",
+    "/sign-ups/<uuid:sign_up_id>/acceptance",
+    access=access.to_answer,
+    body=schemas.Acceptance,
+    returns=schemas.SignUpRead,
 )
-def accept_sign_up(sign_up: SignUp) -> dict[str, Any]:
+def accept_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     """Say yes to an invitation, to a place that you are offered, or to a shift that was moved."""
-    accepted = service.accept(sign_up_id=sign_up.id)
+    accepted = service.accept(sign_up_id=sign_up.id, names_team="team_id" in body, **body)
     return queries.read_sign_up(accepted.id)
 
 
@@ -114,7 +133,7 @@ def decline_sign_up(sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
     returns=schemas.SignUpRead,
 )
 def approve_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
-    """Let somebody who asked take part."""
+    """Let somebody who asked take part, or give somebody who waits a free place out of turn."""
     approved = service.approve(sign_up_id=sign_up.id, by=principal.volunteer_id, **body)
     return queries.read_sign_up(approved.id)
 

@@ -74,11 +74,13 @@ class Question(NamedTuple):
     def has_room(self) -> bool:
         """Whether a sign-up made now would be confirmed.
 
-        While free places promote, whoever still waits beside one can't have it. Later each who could keeps one.
+        While free places promote, whoever still waits beside one can't have it. Later each who could keeps one, but
+        those who lead the activity may give it to whom they choose.
         """
         if has_place_for_newcomer(self.shift, self.role, self.kept):
             return True
-        return has_place(self.shift, self.role) and waitlist_is_open(self.shift, self.now)
+        is_given = waitlist_is_open(self.shift, self.now) or (self.chosen and not self.by_team)
+        return is_given and has_place(self.shift, self.role)
 
 
 class Judgment(NamedTuple):
@@ -100,7 +102,8 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
     First in, first out. While free places still promote, whoever waits has been called to each one that she could have:
     one that is free is a newcomer's, be it that others wait for a full role or are busy then. Later nobody is called
     any more, and for everybody who waits, and whose role has a place, a free one is kept: whoever waits takes it by
-    signing up again, the first of them to do so; a newcomer has one beyond these, or finds the shift full.
+    signing up again, the first of them to do so, or by a leader's choice, which needs no order; a newcomer has one
+    beyond these, or hears for whom they are kept.
     """
     if standing is None:
         return Judgment(None, SignInRequired())
@@ -175,8 +178,9 @@ def _refuse_place(question: Question, standing: Standing, *, has_room: bool) -> 
     in_the_way = overlapping(question.shift, standing.engagements)
     if in_the_way is not None:
         return in_the_way
-    full = not has_room and not waitlist_is_open(question.shift, question.now)
-    return ShiftFull() if full else None
+    if has_room or waitlist_is_open(question.shift, question.now):
+        return None
+    return ShiftFull(case="kept" if has_place(question.shift, question.role) else "")
 
 
 def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingShift | None:

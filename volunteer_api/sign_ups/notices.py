@@ -17,11 +17,29 @@ CONFIRMED = NotificationKind.SIGN_UP_CONFIRMED
 WAITLISTED = NotificationKind.SIGN_UP_WAITLISTED
 PROMOTED = NotificationKind.SIGN_UP_PROMOTED
 CANCELED = NotificationKind.ACTIVITY_CANCELED
+PLACE_FREE = register(
+    "sign_up_place_free",
+    "A place is free",
+    "A place in %(activity)s is free. Sign up, and it is yours; it goes to whoever does so first.",
+    Group.SIGN_UPS,
+)
 INVITED = register(
     "sign_up_invited", "You are asked to take part", "Do you take part in %(activity)s? Say yes or no.", Group.SIGN_UPS
 )
 ACCEPTED = register(
     "sign_up_accepted", "An invitation was accepted", "%(name)s takes part in %(activity)s.", Group.ACTIVITIES
+)
+ACCEPTED_WAITING = register(
+    "sign_up_accepted_waiting",
+    "An invitation was accepted, and the shift is full",
+    "%(name)s would take part in %(activity)s and is on the waitlist: no place is free.",
+    Group.ACTIVITIES,
+)
+GIVEN_UP = register(
+    "sign_up_given_up",
+    "Somebody does not come",
+    "%(name)s had a place in %(activity)s and does not come.",
+    Group.ACTIVITIES,
 )
 DECLINED = register(
     "sign_up_declined", "An invitation was declined", "%(name)s does not take part in %(activity)s.", Group.ACTIVITIES
@@ -128,6 +146,8 @@ tell_in_words(
         "age_unknown": Word("your date of birth"),
         "too_young": Word("the age that is asked for"),
         "too_old": Word("the age that is asked for"),
+        "minor_hazardous": Word("the age that is asked for"),
+        "minor_at_night": Word("the age that is asked for"),
         "guardian_consent": Word("your guardian's consent"),
         "guardian_contact": Word("a guardian whom one can call"),
         "skill": Word("a skill that is asked for"),
@@ -135,6 +155,9 @@ tell_in_words(
         "insurance": Word("an insurance for that day"),
     },
 )
+# Why the rest of a completed activity does not take place: told in the reader's words.
+ENDED_EARLY = "ended_early"
+tell_in_words("reason", {ENDED_EARLY: Word("the activity has ended early")})
 
 
 def send(

@@ -4,7 +4,7 @@ The order of locks is always: volunteers by id, then shifts by id. A sign-up cha
 and somebody gets or loses a place only under the lock of the volunteer too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ from volunteer_api.sign_ups import notices, queries
 from volunteer_api.sign_ups.judgment import Question, has_place, judge, may_be_promoted, waitlist_is_open
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
-from volunteer_api.sign_ups.problems import Ended, ShiftBegun
+from volunteer_api.sign_ups.problems import Ended, ShiftBegun, ShiftFull
 
 LINE, LONGEST_LINE = 20, 500
 OFFERED = (SignUpState.PENDING, SignUpState.INVITED)
@@ -89,6 +89,23 @@ def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
     return Held(leaving[0], shift, activity, [one for one in shifts if one is not shift])
 
 
+def hold_own(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Held]:
+    """All that a volunteer has of an activity's shifts which are not over, by their start, each held as `hold` does it.
+
+    All of it at once, so that the order of ids holds among them.
+    """
+    queries.lock_volunteer(volunteer_id)
+    mine = {one.shift_id: one for one in queries.own_active(activity_id, volunteer_id, now)}
+    confirmed = [one.shift_id for one in mine.values() if one.state == SignUpState.CONFIRMED]
+    waits = queries.waits_freed_by(confirmed, volunteer_id) if confirmed else []
+    shifts = lock_shifts([*mine, *waits])
+    if not mine:
+        return []
+    activity, others = fresh_activity(activity_id), [one for one in shifts if one.id not in mine]
+    own = sorted((one for one in shifts if one.id in mine), key=lambda one: (one.starts_at, one.id))
+    return [Held(mine[shift.id], shift, activity, others) for shift in own]
+
+
 def role_of(shift: Shift, role_id: UUID | None) -> ShiftRole | None:
     """The role of a held shift as it is now. Raises InvalidPayload (422) for one that the shift does not have."""
     if role_id is None:
@@ -128,13 +145,15 @@ def name_role(waiting: SignUp, role: ShiftRole) -> None:
     _add(role, 0, 1)
 
 
-def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
+def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, names_team: bool = False) -> None:
     """Give an accepted or approved sign-up its place, or its place on the waitlist, or let it wait for a leader.
 
-    Raises the refusals of `judge` (409): the world may have changed since somebody was asked. Who had a place keeps it
-    without the team that she once named.
+    Whom a leader chose takes a free place that is kept for others, and who waits already one out of her turn.
+    Raises the refusals of `judge` (409): the world may have changed since somebody was asked; ShiftFull (409) where who
+    waits would only wait on. Who had a place keeps it without the team that she once named; not that of now
+    (`names_team`).
     """
-    team_id = None if mine.place_changes else mine.team_id
+    team_id = mine.team_id if names_team or not mine.place_changes else None
     question = ask(
         shift,
         activity,
@@ -145,9 +164,14 @@ def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> Non
         by_team=mine.asked_by_team,
         answering=mine.id,
     )
+    if mine.state == SignUpState.CONFIRMED:
+        # It was her turn.
+        return
     judgment = judge(question, standing_of(mine.volunteer_id, activity, now, team_id))
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or WrongState(mine.state)
+    if mine.state == judgment.would_be == SignUpState.WAITLISTED:
+        raise ShiftFull(case="waits")
     mine.asked_by_team = False
     move(mine, shift, judgment.would_be)
 
@@ -173,9 +197,15 @@ def ask(
 
 def free(held: Held, state: SignUpState, now: datetime) -> None:
     """Take a sign-up out; whom its place keeps waiting, here and elsewhere, gets one."""
-    end_offer(held.mine, held.shift, now)
-    move(held.mine, held.shift, state)
-    promote_all([held.shift, *held.others], now)
+    free_all([held], state, now)
+
+
+def free_all(held: Sequence[Held], state: SignUpState, now: datetime) -> None:
+    """The same for several of one volunteer, who gets none of the places that she leaves."""
+    for one in held:
+        end_offer(one.mine, one.shift, now)
+        move(one.mine, one.shift, state)
+    promote_all({shift.id: shift for one in held for shift in (one.shift, *one.others)}.values(), now)
 
 
 def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
@@ -187,11 +217,13 @@ def end_offer(mine: SignUp, shift: Shift, now: datetime) -> None:
         notices.send(notices.STAND_IN_GONE, offer, shift, db.session.get_one(Activity, shift.activity_id))
 
 
-def promote_all(shifts: Sequence[Shift], now: datetime) -> None:
-    """Give the free places of each of these held shifts to those who wait for them."""
+def promote_all(shifts: Iterable[Shift], now: datetime) -> None:
+    """Give the free places of these held shifts to those who wait for them, or tell them once it is too late."""
     for shift in sorted(shifts, key=lambda one: one.id):
         if shift.waitlisted_count and has_place(shift):
-            promote(shift, fresh_activity(shift.activity_id), now)
+            activity = fresh_activity(shift.activity_id)
+            promote(shift, activity, now)
+            _tell_of_places(shift, activity, now)
 
 
 def promote(shift: Shift, activity: Activity, now: datetime) -> None:
@@ -217,6 +249,26 @@ def promote(shift: Shift, activity: Activity, now: datetime) -> None:
                 move(one, shift, SignUpState.CONFIRMED)
             notify_all([notices.notice(notices.PROMOTED, one, shift, activity, once=now.isoformat()) for one in called])
         after, limit = line[-1].position or 0, min(limit * 5, LONGEST_LINE)
+
+
+def _tell_of_places(shift: Shift, activity: Activity, now: datetime) -> None:
+    """Tell who waits for a held shift that a free place is hers if she takes it: nobody is called any more.
+
+    Each hears of it once, however many fall free, and who could not have one does not.
+    """
+    if activity.state != ActivityState.PUBLISHED or shift.canceled_at is not None or waitlist_is_open(shift, now):
+        return
+    question, begins, after = question_of(activity, shift, now), max(shift.starts_at, now), 0
+    while line := queries.line(shift, after, LONGEST_LINE):
+        named = [one.team_id for one in line if one.team_id is not None]
+        standings = standings_of([one.volunteer_id for one in line], [activity], now, named)
+        could = [
+            one
+            for one in line
+            if judge(question._replace(team_id=one.team_id), standings.get(one.volunteer_id)).waiting_id == one.id
+        ]
+        notify_all([notices.notice(notices.PLACE_FREE, one, shift, activity, happens_at=begins) for one in could])
+        after = line[-1].position or 0
 
 
 def _first_of(line: Sequence[SignUp], question: Question) -> list[SignUp]:

@@ -83,9 +83,17 @@ class OverlappingShift(_Explained):
 
 
 class ShiftFull(Conflict):
-    """All places of the shift, or of the role that was asked for, are taken or kept."""
+    """All places of the shift, or of the role that was asked for, are taken, or `kept` for those who wait.
 
-    title = "This shift is full, and its waitlist is closed."
+    Of somebody who waits, and whom a leader would let in (`waits`): none is free for her now.
+    """
+
+    title = "There is no place in this shift now."
+    detail = "This shift is full, and its waitlist is closed."
+    details: ClassVar[Mapping[str, str]] = {
+        "kept": "The places that are left are kept for those on the waitlist.",
+        "waits": "No place is free; who waits keeps her place on the waitlist.",
+    }
 
 
 class StandInGone(Conflict):

@@ -130,6 +130,25 @@ def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
     )
 
 
+def own_active(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[SignUp]:
+    """A volunteer's active sign-ups for the shifts of an activity that are neither over nor canceled."""
+    return list(
+        db.session.scalars(
+            select(SignUp)
+            .join(Shift, Shift.id == SignUp.shift_id)
+            .where(
+                SignUp.volunteer_id == volunteer_id,
+                SignUp.state.in_(ACTIVE_SIGN_UPS),
+                Shift.activity_id == activity_id,
+                Shift.ends_at > now,
+                Shift.canceled_at.is_(None),
+            )
+            .order_by(SignUp.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
 def in_roles(role_ids: Collection[UUID]) -> list[SignUp]:
     """The active sign-ups for roles of held shifts."""
     active = SignUp.state.in_(ACTIVE_SIGN_UPS)

@@ -31,6 +31,16 @@ class WithReason(Schema):
     reason = Text(max_length=500, allow_none=True)
 
 
+class Acceptance(Schema):
+    team_id = Id(
+        allow_none=True,
+        metadata={
+            "description": "The team that the hours are for, null for none. Where it is left out: the one that was "
+            "named with the invitation; of a stand-in, the team of whose place it is, where she is a member of it."
+        },
+    )
+
+
 class SignUpCreate(Schema):
     team_id = Id(allow_none=True, metadata={"description": "The team that the hours are for."})
     role_id = Id(allow_none=True, metadata={"description": "The role in the shift; any where absent."})
@@ -54,7 +64,7 @@ class SignUpsCreate(Schema):
     volunteer_ids = ListOf(
         Id(), max_length=MOST_NAMED, metadata={"description": "Whom a leader invites; oneself where absent."}
     )
-    whole_team = Flag(metadata={"description": "Invite all active members of the team that is named."})
+    whole_team = Flag(metadata={"description": "Invite all other active members of the team that is named."})
 
     @validates_schema
     def possible(self, data: dict[str, Any], **_options: Any) -> None:
@@ -137,6 +147,21 @@ class SignUpResult(Schema):
 
 class SignUpResults(Schema):
     results = fields.List(fields.Nested(SignUpResult), required=True)
+
+
+class WithdrawalResult(Schema):
+    """What came of one shift: `status` is what a withdrawal from it alone would have had, `state` is that of now."""
+
+    shift_id = Id(required=True)
+    status = Count(required=True)
+    sign_up_id = Id(required=True)
+    state = Choice(SignUpState, required=True)
+    late = Flag(required=True)
+    refusal = Nested(Refusal, required=True, allow_none=True)
+
+
+class WithdrawalResults(Schema):
+    results = fields.List(fields.Nested(WithdrawalResult), required=True)
 
 
 class SignUpFilter(PageQuery):

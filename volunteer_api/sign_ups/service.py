@@ -1,6 +1,6 @@
 """The verbs of one sign-up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -96,8 +96,9 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     """Take a sign-up back, and give its place to whoever waits first.
 
     It is late inside the last 3 hours, unless the place came from the waitlist or a leader in the last hour, or the
-    shift was moved and the volunteer has not said since whether she comes. The shifts for which she was waiting, and
-    which this one kept her from, are looked at again too.
+    shift was moved and the volunteer has not said since whether she comes. Of what is late, and of a no to a moved
+    shift, the leaders hear. The shifts for which she was waiting, and which this one kept her from, are looked at again
+    too.
     Raises WrongState (409) where it is not active, Ended (409) after the shift, ShiftBegun (409) where it is confirmed
     and the shift runs: somebody who served must not become a late withdrawal.
     """
@@ -107,43 +108,61 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     if mine.state not in ACTIVE_SIGN_UPS:
         raise WrongState(mine.state)
     held.require_before_end(now)
-    mine.late = _is_late(mine, held.shift, now)
-    mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
-    places.free(held, SignUpState.WITHDRAWN, now)
+    take_back([held], reason, now)
     return mine
 
 
-def accept(*, sign_up_id: UUID) -> SignUp:
+def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) -> None:
+    """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`."""
+    missed: list[places.Held] = []
+    for one in held:
+        mine = one.mine
+        mine.late = _is_late(mine, one.shift, now)
+        if mine.late or (mine.state == SignUpState.CONFIRMED and mine.asked_at is not None):
+            missed.append(one)
+        mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
+    places.free_all(held, SignUpState.WITHDRAWN, now)
+    for one in missed:
+        _tell_of_leaving(one)
+
+
+def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
     """Say yes: to an invitation, to standing in for somebody, or to a shift that was moved.
 
-    Everything is judged again: there may be a place on the waitlist only, and whom her team asked waits for a leader
-    where leaders decide. Raises WrongState (409) where nothing was
-    asked, StandInGone (409), the refusals of `judge` (409).
+    `names_team`: she says for which team, or None, the hours are; else it stays as she was asked, but for a stand-in's
+    (see `stand_ins.accept`). Everything is judged again: there may be a place on the waitlist only, and whom her team
+    asked waits for a leader where leaders decide. Raises WrongState (409) where nothing was asked, StandInGone (409),
+    the refusals of `judge` (409).
     """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
     if mine.state == SignUpState.CONFIRMED and mine.asked_at is not None:
         # Also once it runs: who says that she comes undoes nothing.
-        _require_fit(held, now)
-        mine.asked_at = None
+        _require_fit(held, now, team_id)
+        mine.asked_at, mine.team_id = None, team_id if names_team else mine.team_id
         db.session.flush()
         return mine
     if mine.state != SignUpState.INVITED:
         raise WrongState(mine.state)
     if mine.stands_in_for_id is not None:
-        return stand_ins.accept(held, now)
-    places.settle(mine, held.shift, held.activity, now)
+        return stand_ins.accept(held, now, names_team=names_team, team_id=team_id)
+    if names_team:
+        mine.team_id = team_id
+    places.settle(mine, held.shift, held.activity, now, names_team=names_team)
     mine.asked_at = None
     if mine.state == SignUpState.PENDING:
         _tell_leaders(mine, held.shift, held.activity, now)
     else:
-        _tell_who_asked(notices.ACCEPTED, held)
+        _tell_who_asked(notices.ACCEPTED if mine.state == SignUpState.CONFIRMED else notices.ACCEPTED_WAITING, held)
     return mine
 
 
 def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
-    """Say no to what `accept` says yes to; never late. Raises WrongState, Ended, ShiftBegun (409)."""
+    """Say no to what `accept` says yes to; never late. Who leads, or asked, hears of it.
+
+    Raises WrongState, Ended, ShiftBegun (409).
+    """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
@@ -153,7 +172,9 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     held.require_before_end(now)
     mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free(held, SignUpState.DECLINED, now)
-    if mine.stands_in_for_id is not None:
+    if was_asked:
+        _tell_of_leaving(held)
+    elif mine.stands_in_for_id is not None:
         stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
     else:
         _tell_who_asked(notices.DECLINED, held)
@@ -161,22 +182,23 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 
 
 def approve(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
-    """Let somebody who asked take part: confirmed where there is a place, else waitlisted.
+    """Let somebody who asked take part, confirmed where there is a place, else waitlisted; or who waits, out of turn.
 
-    Everything is judged again. Raises WrongState (409) where it is not pending, StandInGone (409), the refusals of
-    `judge` (409).
+    Everything is judged again. Raises WrongState (409) where it is neither pending nor waitlisted, StandInGone (409),
+    the refusals of `judge` (409), ShiftFull (409) where who waits would only wait on.
     """
     now = clock.now()
     held = places.hold(sign_up_id)
     mine = held.mine
-    if mine.state != SignUpState.PENDING:
+    if mine.state not in (SignUpState.PENDING, SignUpState.WAITLISTED):
         raise WrongState(mine.state)
+    given = notices.PROMOTED if mine.state == SignUpState.WAITLISTED else notices.CONFIRMED
     if mine.stands_in_for_id is not None:
         stand_ins.swap(held, now)
     else:
         places.settle(mine, held.shift, held.activity, now)
     _decide(mine, by, reason, now)
-    kind = notices.CONFIRMED if mine.state == SignUpState.CONFIRMED else notices.WAITLISTED
+    kind = given if mine.state == SignUpState.CONFIRMED else notices.WAITLISTED
     notices.send(kind, mine, held.shift, held.activity, once=now.isoformat())
     return mine
 
@@ -277,11 +299,14 @@ def _is_late(mine: SignUp, shift: Shift, now: datetime) -> bool:
     return now > shift.starts_at - timedelta(minutes=rules().late_withdrawal_minutes)
 
 
-def _require_fit(held: places.Held, now: datetime) -> None:
-    """Raise what speaks against somebody's keeping the place in a shift that was moved (409); see `unfit.among`."""
+def _require_fit(held: places.Held, now: datetime, team_id: UUID | None) -> None:
+    """Raise what speaks against somebody's keeping the place in a shift that was moved (409); see `unfit.among`.
+
+    `team_id` is a team that she names now.
+    """
     mine = held.mine
-    question = question_of(held.activity, held.shift, now, chosen=True, answering=mine.id)
-    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now))
+    question = question_of(held.activity, held.shift, now, team_id=team_id, chosen=True, answering=mine.id)
+    refusal = refuse(question, standing_of(mine.volunteer_id, held.activity, now, team_id))
     if refusal is not None:
         raise refusal
 
@@ -290,6 +315,15 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
     if held.mine.decided_by is not None:
         about = str(held.mine.volunteer_id)
         notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
+
+
+def _tell_of_leaving(held: places.Held) -> None:
+    """Tell the leaders, who counted on her: of her reasons they read where the sign-up is."""
+    mine = held.mine
+    for leader_id in leaders_of_one(held.activity):
+        if leader_id != mine.volunteer_id:
+            once, about = str(leader_id), str(mine.volunteer_id)
+            notices.send(notices.GIVEN_UP, mine, held.shift, held.activity, to=leader_id, once=once, person_id=about)
 
 
 def _tell_leaders(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from volunteer_api.sign_ups import places, queries
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import demands_of, kept_places, standings_of
-from volunteer_api.sign_ups.service import enter, enter_invited
+from volunteer_api.sign_ups.service import enter, enter_invited, take_back
 
 # A whole team for a whole day: more than that in one transaction would hold others up.
 MOST_RESULTS = 500
@@ -22,7 +23,7 @@ MOST_RESULTS = 500
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one person and shift: the sign-up, or the refusal."""
+    """What came of one person and shift: the sign-up, or the refusal; of a withdrawal, the refusal beside it."""
 
     volunteer_id: UUID
     shift_id: UUID
@@ -43,7 +44,8 @@ def sign_up_several(
 ) -> list[Result]:
     """Sign oneself up for several shifts, or ask several people, or all members of a team, for them.
 
-    Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up. The results
+    Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up, but not as
+    one of a whole team. The results
     stand by person, and then by shift as these were named. All volunteers are held first, then all shifts, each by one
     statement in the order of ids, so that neither a single sign-up nor another call like this can close a circle of
     waiting.
@@ -79,6 +81,44 @@ def sign_up_several(
     return [result for one in people for result in _results(by, one, standings[one], asked)]
 
 
+def withdraw_all(*, activity_id: UUID, volunteer_id: UUID, reason: str | None = None) -> list[Result]:
+    """Take back all of one's sign-ups for an activity's shifts that are not over, as `service.withdraw` does each.
+
+    Where one serves already, that sign-up stays, with the refusal. The results stand by the shifts' start.
+    """
+    now = clock.now()
+    held = places.hold_own(activity_id, volunteer_id, now)
+    refusals = {one.mine.id: refusal for one in held if (refusal := _why_it_stays(one, now)) is not None}
+    take_back([one for one in held if one.mine.id not in refusals], reason, now)
+    return [Result(volunteer_id, one.shift.id, one.mine, refusals.get(one.mine.id)) for one in held]
+
+
+def _why_it_stays(held: places.Held, now: datetime) -> Problem | None:
+    try:
+        held.require_before_end(now)
+    except Problem as refusal:
+        return refusal
+    return None
+
+
+def withdrawals_view(results: Sequence[Result]) -> dict[str, Any]:
+    """What came of a withdrawal, as an answer shows it."""
+    return {
+        "results": [
+            {
+                "shift_id": one.shift_id,
+                "status": one.refusal.status if one.refusal is not None else 200,
+                "sign_up_id": one.sign_up.id,
+                "state": one.sign_up.state,
+                "late": one.sign_up.late,
+                "refusal": refusal_view(one.refusal) if one.refusal is not None else None,
+            }
+            for one in results
+            if one.sign_up is not None
+        ]
+    }
+
+
 def results_view(results: Sequence[Result]) -> dict[str, Any]:
     """The results as an answer shows them."""
     names = queries.names_of({one.volunteer_id for one in results})
@@ -100,7 +140,8 @@ def _result_view(one: Result, name: str) -> dict[str, Any]:
 
 def _people(by: UUID, team_id: UUID | None, volunteer_ids: Sequence[UUID], whole_team: bool) -> list[UUID]:
     if whole_team and team_id is not None:
-        return queries.active_members(team_id, MOST_RESULTS + 1)
+        # Who calls the team together may have other duties: she signs herself up where she wants to.
+        return [one for one in queries.active_members(team_id, MOST_RESULTS + 2) if one != by]
     return list(dict.fromkeys(volunteer_ids)) or [by]
 
 

@@ -63,32 +63,35 @@ def take_back(*, sign_up_id: UUID) -> None:
     places.end_offer(held.mine, held.shift, clock.now())
 
 
-def accept(held: places.Held, now: datetime) -> SignUp:
+def accept(held: places.Held, now: datetime, *, names_team: bool, team_id: UUID | None) -> SignUp:
     """Take the place that one is offered; where a leader decides who takes part, ask the leader first.
 
+    It is for the team that she names, or else for that of whose place it is, where she is an active member of it.
     Raises StandInGone (409) and the refusals of `swap`.
     """
-    _require_offer(held)
-    mine = held.mine
+    giver, mine = _require_offer(held), held.mine
     question = question_of(held.activity, held.shift, now)
-    person = standing_of(mine.volunteer_id, held.activity, now).person
+    wanted = team_id if names_team else giver.team_id
+    person = standing_of(mine.volunteer_id, held.activity, now, wanted).person
+    if names_team or wanted in person.team_ids:
+        mine.team_id = wanted
     if held.activity.sign_up_mode == SignUpMode.OPEN and not question.demands.has_missed_too_much(person):
-        swap(held, now)
+        swap(held, now, team_id=team_id)
         return mine
-    _require_fit(held, now)
+    _require_fit(held, now, team_id)
     places.move(mine, held.shift, SignUpState.PENDING)
     for leader_id in leaders_of_one(held.activity):
         notices.tell_of_requests(leader_id, mine, held.shift, held.activity, clock.local_date(now))
     return mine
 
 
-def swap(held: places.Held, now: datetime) -> None:
+def swap(held: places.Held, now: datetime, *, team_id: UUID | None = None) -> None:
     """Let the stand-in have the place, in the same step in which the giver leaves it; that one is not late.
 
-    Raises StandInGone (409), NotEligible, OverlappingShift (409).
+    `team_id` is a team that she names now. Raises StandInGone (409), NotEligible, OverlappingShift (409).
     """
     giver = _require_offer(held)
-    _require_fit(held, now)
+    _require_fit(held, now, team_id)
     giver.withdrawn_at, giver.asked_at = now, None
     places.move(giver, held.shift, SignUpState.WITHDRAWN)
     places.move(held.mine, held.shift, SignUpState.CONFIRMED)
@@ -111,13 +114,13 @@ def _require_offer(held: places.Held) -> SignUp:
     return giver
 
 
-def _require_fit(held: places.Held, now: datetime) -> None:
-    """Raise what speaks against the stand-in's being in the shift (409); a place there is."""
+def _require_fit(held: places.Held, now: datetime, team_id: UUID | None) -> None:
+    """Raise what speaks against the stand-in's being in the shift (409), for a team; a place there is."""
     if held.shift.starts_at <= now < held.shift.ends_at:
         raise ShiftBegun()
     mine = held.mine
-    question = question_of(held.activity, held.shift, now, chosen=True, answering=mine.id)
-    standing = standing_of(mine.volunteer_id, held.activity, now)
+    question = question_of(held.activity, held.shift, now, team_id=team_id, chosen=True, answering=mine.id)
+    standing = standing_of(mine.volunteer_id, held.activity, now, team_id)
     refusal = refuse(question, standing) or overlapping(held.shift, standing.engagements)
     if refusal is not None:
         raise refusal
