@@ -1,11 +1,13 @@
 """A request's way through: bodies, keys, versions, conditions, cursors, as every operation has them."""
 
+import re
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from tests.factories import make_volunteer
+from tests.organizations.factories import make_district
 from volunteer_api.core.access import Access
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 
@@ -76,6 +78,40 @@ def test_an_edit_names_the_version_that_it_read(app: Flask, client: Any) -> None
     assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"7"'}).status_code == 412
     assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"1-abc:gzip"'}).status_code == 200
     assert editor.patch("/me", json={"name": "旧名"}, headers={"If-Match": '"1"'}).status_code == 412
+
+
+@pytest.mark.parametrize("tag", ["abc", "*", "2", '"x"', '"1", "2"', '"1', ""])
+def test_what_names_no_version_is_not_taken_for_a_stale_one(client: Any, tag: str) -> None:
+    refusal = client.as_(make_volunteer()).patch("/me", json={"name": "新名"}, headers={"If-Match": tag})
+    assert (refusal.status_code, refusal.get_json()["code"]) == (400, "if_match_invalid")
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip", "zstd"])
+def test_the_contracts_if_match_takes_the_servers_own_tags(app: Flask, client: Any, coding: str) -> None:
+    district = make_district()
+    editor = client.as_(district.organizer)
+    described = {"name": "鹰城大妈", "organization_id": str(district.office.id), "description": "清洁家园，" * 300}
+    path = f"/teams/{editor.post('/teams', json=described).get_json()['id']}"
+    answer = editor.get(path, headers={"Accept-Encoding": coding})
+    tag = answer.headers["ETag"]
+    assert answer.headers["Content-Encoding"] == coding
+    contract = app.test_client().get("/openapi.json").get_json()
+    [edit] = [edited["patch"] for path, edited in contract["paths"].items() if path.endswith("/teams/{team_id}")]
+    [header] = [one for one in edit["parameters"] if one["name"] == "If-Match"]
+    assert re.search(header["schema"]["pattern"], tag), tag
+    assert editor.patch(path, json={"description": "短"}, headers={"If-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "by_caller"),
+    [("/activities", True), ("/stations", False), ("/divisions?q=410403", False), ("/consent-texts", False)],
+)
+def test_an_answer_varies_only_by_what_it_looks_at(app: Flask, path: str, by_caller: bool) -> None:
+    """A phone's cache takes a copy for another one's under another token, which comes every fifteen minutes."""
+    answer = app.test_client().get(f"/api/v1{path}")
+    assert answer.status_code == 200, answer.get_json()
+    assert "Accept-Language" in answer.vary
+    assert ("Authorization" in answer.vary) == by_caller
 
 
 def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:

@@ -127,7 +127,7 @@ class BackfillBatchCreate(Schema):
 class HoursRefusalRead(Schema):
     """Why one line was refused, with the members that its `code` has."""
 
-    code = Text(required=True)
+    code = Text(required=True, metadata={"description": "One of those at `/docs/problems`."})
     detail = Text(required=True)
     service_record_id = Id()
     minutes = Count()

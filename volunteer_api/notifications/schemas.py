@@ -38,7 +38,9 @@ class NotificationRead(Schema):
     """
 
     id = Id(required=True)
-    kind = Text(max_length=40, required=True)
+    kind = Text(
+        max_length=40, required=True, metadata={"description": "One of those at `/docs/problems#notifications`."}
+    )
     title = Text(required=True)
     body = Text(max_length=2000, required=True)
     values = Open(required=True)
