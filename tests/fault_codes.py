@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from volunteer_api.config import PROJECT_DIRECTORY
-from volunteer_api.core.schema import MESSAGES, Fault, fault
+from volunteer_api.core.schema import EMPTY, MESSAGES, Fault, fault
 
 PACKAGE = PROJECT_DIRECTORY / "volunteer_api"
 
@@ -15,6 +15,7 @@ PACKAGE = PROJECT_DIRECTORY / "volunteer_api"
 def collect() -> dict[str, list[str]]:
     """Each code with its sentences, as English sources."""
     found = {code: {source} for code, source in MESSAGES.items()}
+    found["min_length"].add(EMPTY)
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if "ault(" not in text:

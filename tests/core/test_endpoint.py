@@ -114,6 +114,50 @@ def test_an_answer_varies_only_by_what_it_looks_at(app: Flask, path: str, by_cal
     assert ("Authorization" in answer.vary) == by_caller
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("br", "br"),
+        ("gzip, br;q=0.5", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=0, br;q=0, zstd;q=0", None),
+        ("gzip;q=0, *;q=0.1", "zstd"),
+        ("identity, gzip;q=0.5", None),
+        ("nonsense;q=x", None),
+    ],
+)
+def test_a_coding_that_is_refused_is_not_given(app: Flask, asked: str, answered: str | None) -> None:
+    answer = app.test_client().get("/openapi.json", headers={"Accept-Encoding": asked})
+    assert answer.headers.get("Content-Encoding") == answered
+    assert "Accept-Encoding" in answer.vary
+
+
+def test_nothing_is_not_compressed(app: Flask) -> None:
+    answer = app.test_client().options("/api/v1/stations", headers={"Accept-Encoding": "br"})
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_where_a_body_is_no_json_is_told_in_the_callers_language(app: Flask) -> None:
+    def refused(body: bytes, language: str) -> Any:
+        headers = {"Accept-Language": language}
+        sent = app.test_client().post("/api/v1/auth/codes", data=body, content_type="application/json", headers=headers)
+        assert sent.status_code == 400
+        return sent.get_json()
+
+    chinese, english = (refused(b'{"phone":', language) for language in ("zh-CN", "en"))
+    assert chinese["detail"] == "请求内容不是合格的JSON（第1行第9列）。"
+    assert english["detail"] == "The body is not valid JSON, at line 1, column 9."
+    assert "EOF" in chinese["reason"]
+    assert refused(b"[" * 40 + b"]" * 40, "zh-CN")["detail"] == "请求内容的嵌套超过32层。"
+
+
+def test_a_blank_text_is_empty_and_not_shorter_than_one(app: Flask, client: Any) -> None:
+    blank = client.as_(make_volunteer()).patch("/me", json={"name": "  "}, version=1)
+    [error] = blank.get_json()["errors"]
+    assert (error["code"], error["detail"]) == ("min_length", "此项不能为空。")
+
+
 def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:
     volunteer = make_volunteer()
     editors = [postgresql_client.as_(volunteer) for _ in range(8)]

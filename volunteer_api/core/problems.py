@@ -112,8 +112,14 @@ class SessionEnded(Unauthorized):
 
 class MalformedBody(Problem):
     status = 400
+    """`reason`, in English, is what the parser says."""
+
     title = "The body is not valid JSON."
-    detail = "The body is not valid JSON: %(reason)s."
+    details: ClassVar[Mapping[str, str]] = {
+        "at": "The body is not valid JSON, at line %(line)s, column %(column)s.",
+        "members": "The body has an object of more than %(most)s members.",
+        "levels": "The body is nested deeper than %(most)s levels.",
+    }
 
 
 class UnsupportedMediaType(Problem):

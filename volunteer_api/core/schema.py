@@ -61,6 +61,9 @@ MESSAGES = {
 }
 
 
+EMPTY = "This can't be empty."
+
+
 class Fault(str):
     """One fault of a payload: a stable code, and its sentence once somebody reads it in their language."""
 
@@ -127,6 +130,8 @@ class _Strict(fields.Field[Any]):
 
     def make_error(self, key: str, **values: Any) -> marshmallow.ValidationError:
         code = {"validator_failed": "type", "invalid": "type"}.get(key, key)
+        if code == "min_length" and values.get("min") == 1:
+            return marshmallow.ValidationError(Fault(code, EMPTY))
         return marshmallow.ValidationError(Fault(code if code in MESSAGES else "type", **values))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import validates_schema
+from marshmallow import fields, post_load, validates_schema
 
 from volunteer_api.core.schema import (
     Choice,
@@ -114,6 +114,13 @@ class PreferencesUpdate(Schema):
 
     push = Nested(PushGroups, required=True)
     quiet_hours = Nested(QuietHoursFields, required=True, allow_none=True)
+    providers = fields.Raw(
+        metadata={"readOnly": True, "description": "May be put back as it was read; it changes nothing."}
+    )
+
+    @post_load
+    def leave_providers(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name != "providers"}
 
 
 class PushProviderRead(Schema):
