@@ -12,26 +12,17 @@ from gunicorn import util
 from volunteer_api.config import BadEnvironment, load_port, load_settings
 from volunteer_api.core import metrics_folder
 from volunteer_api.core.ids import new_id
+from volunteer_api.core.problems import UNREAD
 
 WORKERS_MEMORY = Path("/dev/shm")  # noqa: S108  # gunicorn's own advice: a heartbeat file on a disk can block a worker
 
 # Python's own 700 has the collector run several times in each request, a quarter of a list's time.
 COLLECTED_AFTER = (20_000, 20, 20)
 
-CODES = {
-    400: ("bad_request", "The request is malformed."),
-    403: ("forbidden", "The request was refused."),
-    408: ("request_timeout", "The request took too long to arrive."),
-    414: ("uri_too_long", "The address is too long."),
-    417: ("expectation_failed", "The server can't do what Expect asks for."),
-    431: ("headers_too_large", "The headers are too large."),
-    501: ("not_implemented", "This transfer coding is not supported."),
-}
-
 
 def refuse(sock: Any, status_int: int, reason: str, mesg: str) -> None:
     """Answer what never reaches the application: problem+json, and nothing of the caller's bytes sent back."""
-    code, title = CODES.get(status_int, ("internal_error", "Something went wrong on our side."))
+    code, title = UNREAD.get(status_int, ("internal_error", "Something went wrong on our side."))
     request_id = new_id().hex
     body = json.dumps(
         {

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 import schemathesis
 from flask import Flask
+from marshmallow import class_registry
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.pytest._test_builder import build_operation_test
@@ -25,6 +26,7 @@ from tests.conftest import Backend, bearer_token, clean, database_for
 from tests.factories import make_volunteer
 from volunteer_api.app import create_app
 from volunteer_api.core import ids
+from volunteer_api.core.contract import EXAMPLES
 from volunteer_api.core.texts import LANGUAGES
 
 COMMITTED = Path(__file__).resolve().parent.parent / "openapi.json"
@@ -68,9 +70,118 @@ def test_names_in_the_contract_are_snake_case(app: Flask) -> None:
 
 
 @pytest.fixture(scope="module")
-def contract() -> Any:
+def served() -> dict[str, Any]:
     """The contract, as the code has it."""
-    return schemathesis.openapi.from_wsgi("/openapi.json", create_app())
+    document: dict[str, Any] = create_app().test_client().get("/openapi.json").get_json()
+    return document
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each operation, by its operationId."""
+    found = [
+        operation for path in document["paths"].values() for method, operation in path.items() if method != "parameters"
+    ]
+    named = {operation["operationId"]: operation for operation in found}
+    assert len(named) == len(found), "two operations have one name"
+    return named
+
+
+# The names of functions in clients that are made from the contract: a view that is renamed is one that they lose.
+NAMED = {
+    "POST /api/v1/auth/codes": "send_code",
+    "POST /api/v1/auth/sign-in": "sign_in",
+    "POST /api/v1/auth/register": "register",
+    "POST /api/v1/auth/refresh": "refresh_tokens",
+    "GET /api/v1/me": "read_me",
+    "GET /api/v1/me/home": "read_home",
+    "GET /api/v1/sync": "sync_phone",
+    "GET /api/v1/stations": "list_stations",
+    "POST /api/v1/activities": "create_activity",
+    "POST /api/v1/activities/{activity_id}/publication": "publish_activity",
+    "POST /api/v1/shifts/{shift_id}/sign-ups": "sign_up",
+    "POST /api/v1/attendances": "check_in",
+    "POST /api/v1/attendances/{attendance_id}/check-out": "check_out",
+    "POST /api/v1/attendances/batch": "apply_batch",
+    "POST /api/v1/stations/{station_id}/movements": "record_movement",
+    "GET /api/v1/rankings": "read_ranking",
+}
+
+
+def test_operations_have_names_that_stay(served: dict[str, Any]) -> None:
+    assert set(operations(served)) >= {*NAMED.values()}
+    for operation, name in NAMED.items():
+        method, path = operation.split(" ")
+        assert served["paths"][path][method.lower()]["operationId"] == name
+
+
+def named_in(document: dict[str, Any], part: Any) -> set[str]:
+    """The schemas that a part of the contract is made of."""
+    schemas, found = document["components"]["schemas"], set[str]()
+    left = re.findall('"#/components/schemas/([^"]+)"', json.dumps(part))
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += re.findall('"#/components/schemas/([^"]+)"', json.dumps(schemas[name]))
+    return found
+
+
+def test_answers_may_get_new_members_and_bodies_may_not_have_strange_ones(served: dict[str, Any]) -> None:
+    """A typed client that was made today must not break at the first new field."""
+    schemas, all_of_it = served["components"]["schemas"], operations(served).values()
+    answered = named_in(served, [operation["responses"] for operation in all_of_it])
+    sent = named_in(served, [operation.get("requestBody") for operation in all_of_it])
+    assert {"Me", "Attendance", "ActivitySummaryPage", "Refusal"} <= answered
+    assert [name for name in sorted(answered) if schemas[name].get("additionalProperties") is False] == []
+    # Evidence is kept as it comes.
+    strict = sent - answered - {"Evidence", "EvidenceMembers"}
+    assert [name for name in sorted(strict) if schemas[name].get("additionalProperties") is not False] == []
+
+
+def test_each_example_is_a_body_that_is_taken(served: dict[str, Any]) -> None:
+    examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    shown = [
+        body["example"]
+        for operation in operations(served).values()
+        if "example" in (body := operation.get("requestBody", {}).get("content", {}).get("application/json", {}))
+    ]
+    assert {"ActivityCreate", "AttendanceCreate", "BatchCreate", "MovementCreate"} <= examples.keys()
+    for name, example in examples.items():
+        assert example in shown, name
+        class_registry.get_class(name)().load(example)
+
+
+def test_what_holds_for_every_operation_is_told(served: dict[str, Any]) -> None:
+    for word in (
+        "Idempotency-Replayed",
+        "If-None-Match",
+        "If-Match",
+        "Retry-After",
+        "Accept-Language",
+        "datum",
+        "other",
+    ):
+        assert word in served["info"]["description"], word
+    for name, operation in operations(served).items():
+        parameters = {one["name"]: one for one in operation.get("parameters", ())}
+        reads = "304" in operation["responses"]
+        [answer] = [one for status, one in operation["responses"].items() if status.startswith("2")]
+        assert ("ETag" in answer.get("headers", {})) == reads, name
+        assert ("Idempotency-Replayed" in answer.get("headers", {})) == ("Idempotency-Key" in parameters), name
+        assert ("412" in operation["responses"]) == ("If-Match" in parameters), name
+        for common in ("Idempotency-Key", "If-Match", "limit", "cursor"):
+            assert common not in parameters or parameters[common]["description"], name
+    for status in (429, 503):
+        assert "Retry-After" in served["components"]["responses"][f"problem_{status}"]["headers"]
+
+
+@pytest.fixture(scope="module")
+def contract(served: dict[str, Any]) -> Any:
+    """The contract, and stricter: nothing is answered that it does not name."""
+    strict = json.loads(json.dumps(served))
+    for schema in strict["components"]["schemas"].values():
+        schema.setdefault("additionalProperties", False)
+    return schemathesis.openapi.from_dict(strict)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from volunteer_api.app import create_app
 from volunteer_api.attendance.beside_backfills import SENTENCES
 from volunteer_api.attendance.schemas import REASON_SENTENCES, REMARK_SENTENCES
 from volunteer_api.core.problems import HTTP_TITLES, Problem
-from volunteer_api.core.schema import MESSAGES
+from volunteer_api.core.schema import EMPTY, MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
 from volunteer_api.rankings import report, words
@@ -33,6 +33,7 @@ def sources() -> set[str]:
     found = {
         *HTTP_TITLES.values(),
         *MESSAGES.values(),
+        EMPTY,
         *REASON_SENTENCES.values(),
         *REMARK_SENTENCES.values(),
         *SENTENCES.values(),

@@ -3,7 +3,6 @@
 from types import ModuleType
 
 from flask import Flask
-from flask_compress import Compress
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -27,6 +26,7 @@ from volunteer_api.compliance import handlers as compliance_handlers
 from volunteer_api.compliance import tasks as compliance_tasks
 from volunteer_api.config import PROJECT_DIRECTORY, Settings, load_settings
 from volunteer_api.core import health, scrape
+from volunteer_api.core.compression import configure_compression
 from volunteer_api.core.database import configure_engine, db, engine_options
 from volunteer_api.core.json_provider import OrjsonProvider
 from volunteer_api.core.logs import configure_logs
@@ -166,16 +166,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
-        COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
-        COMPRESS_MIN_SIZE=1024,
-        COMPRESS_MIMETYPES=[
-            "application/json",
-            "application/problem+json",
-            "text/html",
-            "text/css",
-            "text/javascript",
-            "text/calendar",
-        ],
     )
     configure_logs(app, settings)
     configure_tokens(app, settings, SESSION_IS_OPEN)
@@ -195,7 +185,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         api.register_blueprint(pages)
     health.register(app, api)
     scrape.register(app)
-    Compress(app)
+    configure_compression(app)
     build_queue(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

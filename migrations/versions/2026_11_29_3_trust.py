@@ -1,7 +1,7 @@
 """Places only of who consents to that; guardians of who is of age
 
 Revision ID: 2026_11_29_3_trust
-Revises: 2026_11_28_7_stock
+Revises: 2026_11_29_2_names_of_minors
 Create Date: 2026-11-29 03:00:00+00:00
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "2026_11_29_3_trust"
-down_revision = "2026_11_28_7_stock"
+down_revision = "2026_11_29_2_names_of_minors"
 branch_labels = None
 depends_on = None
 

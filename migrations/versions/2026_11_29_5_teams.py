@@ -1,7 +1,7 @@
 """Teams: why somebody was turned down, and their records by day
 
 Revision ID: 2026_11_29_5_teams
-Revises: 2026_11_28_7_stock
+Revises: 2026_11_29_3_trust
 Create Date: 2026-11-29 05:00:00+00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_29_5_teams"
-down_revision = "2026_11_28_7_stock"
+down_revision = "2026_11_29_3_trust"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Covers that end on a day of their own
 
 Revision ID: 2026_11_29_6_own_end
-Revises: 2026_11_28_7_stock
+Revises: 2026_11_29_5_teams
 Create Date: 2026-11-29 06:00:00+00:00
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_29_6_own_end"
-down_revision = "2026_11_28_7_stock"
+down_revision = "2026_11_29_5_teams"
 branch_labels = None
 depends_on = None
 

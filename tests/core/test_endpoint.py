@@ -1,11 +1,13 @@
 """A request's way through: bodies, keys, versions, conditions, cursors, as every operation has them."""
 
+import re
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from tests.factories import make_volunteer
+from tests.organizations.factories import make_district
 from volunteer_api.core.access import Access
 from volunteer_api.core.endpoint import endpoint, feature_blueprint
 
@@ -76,6 +78,84 @@ def test_an_edit_names_the_version_that_it_read(app: Flask, client: Any) -> None
     assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"7"'}).status_code == 412
     assert editor.patch("/me", json={"name": "新名"}, headers={"If-Match": '"1-abc:gzip"'}).status_code == 200
     assert editor.patch("/me", json={"name": "旧名"}, headers={"If-Match": '"1"'}).status_code == 412
+
+
+@pytest.mark.parametrize("tag", ["abc", "*", "2", '"x"', '"1", "2"', '"1', ""])
+def test_what_names_no_version_is_not_taken_for_a_stale_one(client: Any, tag: str) -> None:
+    refusal = client.as_(make_volunteer()).patch("/me", json={"name": "新名"}, headers={"If-Match": tag})
+    assert (refusal.status_code, refusal.get_json()["code"]) == (400, "if_match_invalid")
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip", "zstd"])
+def test_the_contracts_if_match_takes_the_servers_own_tags(app: Flask, client: Any, coding: str) -> None:
+    district = make_district()
+    editor = client.as_(district.organizer)
+    described = {"name": "鹰城大妈", "organization_id": str(district.office.id), "description": "清洁家园，" * 300}
+    path = f"/teams/{editor.post('/teams', json=described).get_json()['id']}"
+    answer = editor.get(path, headers={"Accept-Encoding": coding})
+    tag = answer.headers["ETag"]
+    assert answer.headers["Content-Encoding"] == coding
+    contract = app.test_client().get("/openapi.json").get_json()
+    [edit] = [edited["patch"] for path, edited in contract["paths"].items() if path.endswith("/teams/{team_id}")]
+    [header] = [one for one in edit["parameters"] if one["name"] == "If-Match"]
+    assert re.search(header["schema"]["pattern"], tag), tag
+    assert editor.patch(path, json={"description": "短"}, headers={"If-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "by_caller"),
+    [("/activities", True), ("/stations", False), ("/divisions?q=410403", False), ("/consent-texts", False)],
+)
+def test_an_answer_varies_only_by_what_it_looks_at(app: Flask, path: str, by_caller: bool) -> None:
+    """A phone's cache takes a copy for another one's under another token, which comes every fifteen minutes."""
+    answer = app.test_client().get(f"/api/v1{path}")
+    assert answer.status_code == 200, answer.get_json()
+    assert "Accept-Language" in answer.vary
+    assert ("Authorization" in answer.vary) == by_caller
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("br", "br"),
+        ("gzip, br;q=0.5", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=0, br;q=0, zstd;q=0", None),
+        ("gzip;q=0, *;q=0.1", "zstd"),
+        ("identity, gzip;q=0.5", None),
+        ("nonsense;q=x", None),
+    ],
+)
+def test_a_coding_that_is_refused_is_not_given(app: Flask, asked: str, answered: str | None) -> None:
+    answer = app.test_client().get("/openapi.json", headers={"Accept-Encoding": asked})
+    assert answer.headers.get("Content-Encoding") == answered
+    assert "Accept-Encoding" in answer.vary
+
+
+def test_nothing_is_not_compressed(app: Flask) -> None:
+    answer = app.test_client().options("/api/v1/stations", headers={"Accept-Encoding": "br"})
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_where_a_body_is_no_json_is_told_in_the_callers_language(app: Flask) -> None:
+    def refused(body: bytes, language: str) -> Any:
+        headers = {"Accept-Language": language}
+        sent = app.test_client().post("/api/v1/auth/codes", data=body, content_type="application/json", headers=headers)
+        assert sent.status_code == 400
+        return sent.get_json()
+
+    chinese, english = (refused(b'{"phone":', language) for language in ("zh-CN", "en"))
+    assert chinese["detail"] == "请求内容不是合格的JSON（第1行第9列）。"
+    assert english["detail"] == "The body is not valid JSON, at line 1, column 9."
+    assert "EOF" in chinese["reason"]
+    assert refused(b"[" * 40 + b"]" * 40, "zh-CN")["detail"] == "请求内容的嵌套超过32层。"
+
+
+def test_a_blank_text_is_empty_and_not_shorter_than_one(app: Flask, client: Any) -> None:
+    blank = client.as_(make_volunteer()).patch("/me", json={"name": "  "}, version=1)
+    [error] = blank.get_json()["errors"]
+    assert (error["code"], error["detail"]) == ("min_length", "此项不能为空。")
 
 
 def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:

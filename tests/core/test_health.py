@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.fault_codes import collect
 from tests.servers import Databases, close, make_settings
 from volunteer_api.app import create_app
-from volunteer_api.core import clock, logs, tasks
+from volunteer_api.core import clock, logs, tasks, texts
 from volunteer_api.core.health import openapi_text
+from volunteer_api.core.listing import FAULTS
 from volunteer_api.core.problems import Problem
+from volunteer_api.notifications.templates import TEMPLATES
 
 
 def test_it_is_alive(app: Flask) -> None:
@@ -89,12 +92,26 @@ def test_the_docs_ask_no_other_host(app: Flask) -> None:
     assert client.get("/docs").location.endswith("/docs/")
 
 
-def test_every_refusal_has_its_place_in_the_docs(app: Flask) -> None:
+def test_every_code_has_its_place_in_the_docs(app: Flask) -> None:
     page = app.test_client().get("/docs/problems").text
     for code in Problem.known:
         assert f'id="{code}"' in page
+    for code in ("min_length", "not_day", "consent_required", "heic_not_supported", "one_of"):
+        assert f'id="errors-{code}"' in page
+    for kind in TEMPLATES:
+        assert f'id="notifications-{kind}"' in page
+    for code in ("method_not_allowed", "headers_too_large", "internal_error"):
+        assert f'id="{code}"' in page
     unknown = app.test_client().get("/nowhere").get_json()
     assert unknown["type"] == "/docs/problems#not_found"
+    # In both languages, with names for what is filled in.
+    assert "This is shorter than {min} characters or items." in page
+    assert texts.in_all_languages("Sign in first.")[0] in page
+
+
+def test_the_listed_codes_of_payloads_are_the_codes() -> None:
+    written = json.loads(FAULTS.read_text(encoding="utf-8"))
+    assert written == collect(), "run `python -m tests.fault_codes > volunteer_api/core/fault_codes.json`"
 
 
 @pytest.mark.parametrize("path", ["/livez", "/nowhere", "/api/v1/me", "/api/v1/stations", "/docs/problems"])

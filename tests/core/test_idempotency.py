@@ -48,6 +48,19 @@ def test_a_refusal_of_the_domain_is_an_answer_too(client: Any) -> None:
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
+@pytest.mark.parametrize("bodies", [(None, {}), ({}, None)])
+def test_no_body_and_an_empty_one_are_one_request(client: Any, bodies: tuple[Any, Any]) -> None:
+    district = make_district()
+    organizer = client.as_(district.organizer)
+    made = organizer.post("/teams", json=team(district.office.id)).get_json()["id"]
+    applicant = client.as_(make_volunteer())
+    first, again = (applicant.post(f"/teams/{made}/memberships", json=body, key="tap-5") for body in bodies)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = applicant.post(f"/teams/{made}/memberships", json={"note": "x"}, key="tap-5")
+    assert other.status_code == 422
+
+
 def test_a_key_belongs_to_one_request_and_one_person(client: Any) -> None:
     district = make_district()
     organizer = client.as_(district.organizer)

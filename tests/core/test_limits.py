@@ -47,6 +47,14 @@ def test_the_fourth_is_refused(limited: Callable[..., dict[str, str]]) -> None:
     assert headers["RateLimit"].startswith('"address";r=0;t=')
 
 
+def test_what_is_counted_of_a_person_says_so(app: Flask, limited: Callable[..., dict[str, str]]) -> None:
+    """Or an app's developer concludes that forty people on a station's Wi-Fi share it."""
+    with app.test_request_context("/"):
+        check_limit(LIMIT, "photos", "somebody")
+        assert g.limit_headers["RateLimit"].startswith('"person";r=2;t=')
+        assert g.limit_headers["RateLimit-Policy"] == '"person";q=3;w=600'
+
+
 def test_addresses_and_scopes_count_apart(limited: Callable[..., dict[str, str]]) -> None:
     for address in ("203.0.113.1", "203.0.113.2"):
         for _ in range(3):

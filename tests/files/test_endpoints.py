@@ -48,6 +48,8 @@ def test_a_photo_is_sent_and_seen(client: Any) -> None:
     assert seen.headers["X-Content-Type-Options"] == "nosniff"
     assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "immutable" in seen.headers["Cache-Control"]
+    # The same bytes for everybody: a cache may hand its copy to the next token and language.
+    assert not {"Authorization", "Accept-Language", "Content-Language"} & {*seen.headers.keys(), *seen.vary}
     assert client.get(path_of(sent["url"]), headers={"If-None-Match": seen.headers["ETag"]}).status_code == 304
     for thumbnail in sent["thumbnails"]:
         small = client.get(path_of(thumbnail["url"]))

@@ -40,6 +40,15 @@ def test_the_whole_is_replaced(phone, client, unit):
     assert all(client.as_(unit(make_volunteer)).get(PATH).json["push"].values())
 
 
+def test_what_was_read_can_be_put_back(phone):
+    read = phone.get(PATH).json
+    answer = phone.put(PATH, json=read | {"push": read["push"] | {"stock": False}})
+    assert answer.status_code == 200
+    assert answer.json == read | {"push": read["push"] | {"stock": False}}
+    # What a later server tells of its providers does not hinder it either.
+    assert phone.put(PATH, json=answer.json | {"providers": [{"name": "new", "more": 1}]}).json == answer.json
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [

@@ -126,14 +126,14 @@ class RecurrenceRead(RecurrenceCreate):
 
 
 class RefusalReason(Schema):
-    code = Text(required=True)
+    code = Text(required=True, metadata={"description": "One of those at `/docs/problems#errors`."})
     detail = Text(required=True)
 
 
 class Refusal(Schema):
     """`detail` is the first of the `reasons` where there are any, as of not_eligible."""
 
-    code = Text(required=True)
+    code = Text(required=True, metadata={"description": "One of those at `/docs/problems`."})
     detail = Text(required=True)
     reasons = fields.List(fields.Nested(RefusalReason), required=True)
     sign_up_id = Id(

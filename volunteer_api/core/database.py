@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from volunteer_api.config import Settings
 from volunteer_api.core import clock, codes, ids, metrics
+from volunteer_api.core.json_provider import written
 
 try:
     # Carries a SQLite past 3.51.2: older libraries can corrupt a database in WAL mode (the WAL-reset bug).
@@ -213,7 +214,7 @@ def _ping_after_rest(dialect: Dialect, connection: Any, entry: ConnectionPoolEnt
 
 
 def _dump_json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return written(value).decode()
 
 
 def _open_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

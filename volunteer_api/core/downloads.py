@@ -27,7 +27,8 @@ class Download:
 
     `content` may be a function that makes them: it is called once the unit has ended, so that slow work with what the
     unit read holds neither a transaction nor a connection. It must not use the database.
-    `kept_seconds` is how long a phone may keep it without asking again; 0 for what is private and changes.
+    `kept_seconds` is how long a phone may keep it without asking again; 0 for what is private and changes. What may be
+    kept has no words in it.
     `asked_again` lets it be kept to ask, each time, whether it is still so. `script` is the one that may run in a page,
     as it stands there; it may ask where the page came from.
     """
@@ -43,6 +44,7 @@ class Download:
 def respond_with(download: Download) -> Response:
     """The response; a browser never guesses another type, and runs nothing that stands in the file."""
     response = Response(b"" if callable(download.content) else download.content, content_type=download.media_type)
+    g.has_words = download.kept_seconds == 0
     g.unmade_content = download.content if callable(download.content) else None
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = POLICY if download.script is None else _letting(download.script)

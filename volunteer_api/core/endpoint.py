@@ -54,6 +54,14 @@ class Idempotency(Enum):
     REQUIRED = "required"
 
 
+class Comparison(Enum):
+    """What a route does with If-Match: asks for it, lets the view judge whether it had to be, or takes it."""
+
+    REQUIRED = "required"
+    JUDGED = "judged"
+    OPTIONAL = "optional"
+
+
 OPTIONAL, REQUIRED, NONE = Idempotency.OPTIONAL, Idempotency.REQUIRED, Idempotency.NONE
 
 
@@ -153,7 +161,8 @@ def endpoint(
     if in_one_statement is not None and (access.load is not None or body is None or returns is None):
         raise TypeError(f"{method} {rule} can't be one statement")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
-    writes = method not in SAFE_METHODS or audits
+    safe = method in SAFE_METHODS
+    writes = not safe or audits
 
     def decorate(view: View) -> View:
         # Made once: to make a schema for a request takes longer than to load a query by it.
@@ -161,6 +170,8 @@ def endpoint(
         unknown: Literal["exclude"] | None = "exclude" if blueprint.takes_strange_parameters else None
         asked = query(unknown=unknown) if query is not None else None
         inner = _adapt(view, access, rule, writes=writes, edits=edits)
+        by_caller = access.anonymous and _looks_at_caller(view, access)
+        comparison = None if safe else _comparison(view, access, edits)
         if body is not None:
             needed = not needs_nothing(body)
             inner = blueprint.arguments(given, location="json", arg_name="body", required=needed)(inner)
@@ -204,7 +215,7 @@ def endpoint(
             first, resource = admit(path, principal, replayable)
             if first is not None:
                 return first
-            if edits or (writes and "If-Match" in request.headers and hasattr(resource, "version")):
+            if edits or (not safe and "If-Match" in request.headers and hasattr(resource, "version")):
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}
             if query is None and not blueprint.takes_strange_parameters:
@@ -241,7 +252,7 @@ def endpoint(
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
-            raw = receive_upload() if upload else read_body(body, safe=method in SAFE_METHODS)
+            raw = receive_upload() if upload else read_body(body, safe=safe)
             if limit is not None:
                 check_limit(limit, f"{method} {rule}")
             principal = authenticate(access)
@@ -264,23 +275,25 @@ def endpoint(
                     response = run_unit(lambda: _store_refusal(replayable, response), writes=True)
                 return response
             version = _version_of(response)
-            if version is not None or method in SAFE_METHODS:
+            if version is not None or safe:
                 etags.tag(response, version)
-            if method in SAFE_METHODS:
+            if safe:
                 etags.answer_condition(response)
             response.headers.update(g.pop("limit_headers", {}))
-            response.headers.setdefault("Content-Language", texts.language())
-            response.vary.add("Accept-Language")
-            if access.anonymous:
+            if g.pop("has_words", True):
+                response.headers.setdefault("Content-Language", texts.language())
+                response.vary.add("Accept-Language")
+            if by_caller:
                 response.vary.add("Authorization")
             return response
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
-        compared = True if edits else False if "names_version" in inspect.signature(view).parameters else None
         document = run._apidoc  # type: ignore[attr-defined]  # flask-smorest's place for it
-        document["manual_doc"] = _document(method, access, query, body, keyed, compared, limit, upload, refuses)
+        document["manual_doc"] = {"operationId": view.__name__} | _document(
+            method, access, query, body, keyed, comparison, limit, upload, refuses
+        )
         document.get("arguments", {}).pop("responses", None)  # its names differ between Pythons
-        if headers := _headers(keyed, compared):
+        if headers := _headers(keyed, comparison):
             # Beside those of the query: a list in the manual document would take their place.
             document.setdefault("arguments", {}).setdefault("parameters", []).extend(headers)
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
@@ -317,6 +330,22 @@ def _adapt(view: View, access: Access, rule: str, *, writes: bool, edits: bool) 
         return respond_with(result) if isinstance(result, Download) else result
 
     return adapted
+
+
+def _looks_at_caller(view: View, access: Access) -> bool:
+    """Whether a public answer may be another for another caller: not where both leave the principal unused."""
+    loader = list(inspect.signature(access.load).parameters)[:1] if access.load is not None else []
+    return "principal" in [*inspect.signature(view).parameters, *loader]
+
+
+def _comparison(view: View, access: Access, edits: bool) -> Comparison | None:
+    """What a write does with If-Match; None where nothing has a version."""
+    if edits:
+        return Comparison.REQUIRED
+    if "names_version" in inspect.signature(view).parameters:
+        return Comparison.JUDGED
+    resource = inspect.signature(access.load).return_annotation if access.load is not None else None
+    return Comparison.OPTIONAL if hasattr(resource, "version") else None
 
 
 def _load(access: Access, principal: Principal | None, path: dict[str, Any]) -> Any:
@@ -374,12 +403,12 @@ def _document(
     query: type[Schema] | None,
     body: type[Schema] | None,
     keyed: Idempotency,
-    compared: bool | None,
+    comparison: Comparison | None,
     limit: str | None,
     upload: bool,
     refuses: tuple[int, ...],
 ) -> dict[str, Any]:
-    """What the declaration says to openapi.json beyond schemas. `compared`: whether If-Match is required, if taken."""
+    """What the declaration says to openapi.json beyond schemas."""
     refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
     refusals |= {"401", "503", *map(str, refuses)}
     if access.load is not None or not access.anonymous:
@@ -393,8 +422,10 @@ def _document(
         refusals.add("409")
     if keyed is not Idempotency.NONE:
         refusals.add("400")
-    if compared is not None:
-        refusals |= {"412", "428"}
+    if comparison is not None:
+        refusals.add("412")
+    if comparison in (Comparison.REQUIRED, Comparison.JUDGED):
+        refusals.add("428")
     if limit is not None:
         refusals.add("429")
     responses = {code: {"$ref": f"#/components/responses/problem_{code}"} for code in sorted(refusals)}
@@ -409,14 +440,17 @@ def _document(
     return document
 
 
-def _headers(keyed: Idempotency, compared: bool | None) -> list[dict[str, Any]]:
+def _headers(keyed: Idempotency, comparison: Comparison | None) -> list[dict[str, Any]]:
     found = []
     if keyed is not Idempotency.NONE:
-        found.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", required=keyed is Idempotency.REQUIRED))
-    if compared is not None:
-        found.append(_header("If-Match", r'^(W/)?"[0-9]{1,9}(-[0-9A-Za-z_-]+)?"$', required=compared))
+        told = "What makes a second try the same request: its first answer comes again."
+        found.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", told, required=keyed is Idempotency.REQUIRED))
+    if comparison is not None:
+        told = 'The version that you read: the ETag as it came, or `"3"`.'
+        found.append(_header("If-Match", etags.FORM, told, required=comparison is Comparison.REQUIRED))
     return found
 
 
-def _header(name: str, pattern: str, *, required: bool) -> dict[str, Any]:
-    return {"in": "header", "name": name, "required": required, "schema": {"type": "string", "pattern": pattern}}
+def _header(name: str, pattern: str, told: str, *, required: bool) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"in": "header", "name": name, "description": told, "required": required, "schema": schema}

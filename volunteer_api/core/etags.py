@@ -6,23 +6,30 @@ from typing import Any
 
 from flask import Response, request
 
-from volunteer_api.core.problems import PreconditionFailed, PreconditionRequired
+from volunteer_api.core.problems import IfMatchInvalid, PreconditionFailed, PreconditionRequired
 
-IF_MATCH = re.compile(r'(?:W/)?"(\d{1,9})(?:-[0-9A-Za-z_-]+)?(?:[:;-](?:gzip|br|zstd|deflate))?"')
+# Compression marks a tag with its coding; the content is the same.
+CODING = "[:;-](gzip|br|zstd|deflate)"
+# As the contract states it.
+FORM = f'^(W/)?"[0-9]{{1,9}}(-[0-9A-Za-z_-]+)?({CODING})?"$'
+IF_MATCH = re.compile(FORM, re.ASCII)
+VERSION = re.compile("[0-9]+", re.ASCII)
 
 
 def expected_version() -> int:
     """The version that the client says it read.
 
-    Raises PreconditionRequired (428) without If-Match, PreconditionFailed (412) where it is no version of ours.
+    Raises PreconditionRequired (428) without If-Match, IfMatchInvalid (400) where that names no version: `*` would be
+    whatever is there now, and an edit is of what was read.
     """
     header = request.headers.get("If-Match")
     if header is None:
         raise PreconditionRequired()
-    match = IF_MATCH.fullmatch(header.strip())
-    if match is None:
-        raise PreconditionFailed()
-    return int(match.group(1))
+    text = header.strip()
+    version = VERSION.search(text)
+    if version is None or IF_MATCH.fullmatch(text) is None:
+        raise IfMatchInvalid()
+    return int(version.group())
 
 
 def require_version(resource: Any) -> None:
@@ -54,5 +61,4 @@ def answer_condition(response: Response) -> None:
 
 
 def _without_coding(value: str) -> str:
-    # Compression marks a tag with its coding; the content is the same.
-    return re.sub(r"[:;-](gzip|br|zstd|deflate)$", "", value)
+    return re.sub(f"{CODING}$", "", value)

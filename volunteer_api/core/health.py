@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, render_template_string
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from volunteer_api.config import PROJECT_DIRECTORY
-from volunteer_api.core import clock
+from volunteer_api.core import clock, listing
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.openapi import LateApi
 from volunteer_api.core.problems import Problem
@@ -26,15 +26,6 @@ DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'"
 )
-PROBLEMS_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Problems of the Volunteer API</title></head>
-<body><h1>Problems</h1>
-<p>Each refusal is an application/problem+json document; its type leads here.</p>
-<dl>{% for problem in problems %}
-<dt id="{{ problem.code }}"><code>{{ problem.code }}</code> ({{ problem.status }})</dt>
-<dd>{{ problem.title }}{% if problem.detail %}<br><i>{{ problem.detail }}</i>{% endif %}</dd>{% endfor %}
-</dl></body></html>
-"""
 
 
 Check = Callable[[], str | None]
@@ -74,8 +65,7 @@ def register(app: Flask, api: LateApi) -> None:
 
     @health.get("/docs/problems")
     def list_problems() -> str:
-        known = sorted(Problem.known.values(), key=lambda problem: problem.code)
-        return render_template_string(PROBLEMS_PAGE, problems=known)
+        return render_template_string(listing.PAGE, sections=listing.sections())
 
     docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "Volunteer API", "validatorUrl": None})
     docs.after_request(_protect_docs)

@@ -22,6 +22,8 @@ from volunteer_api.core.unit_of_work import Rerun
 HEADER = "Idempotency-Key"
 KEPT_DAYS = 30
 VISIBLE = re.compile(r"[\x21-\x7e]{1,64}")
+# What a body that may be left out is written as: one request, and its key may be known from either.
+NOTHING = (b"", b"{}")
 KEPT_HEADERS = ("Content-Type", "Content-Language", "ETag", "Location")
 
 
@@ -107,7 +109,8 @@ def read_key(
 ) -> Replayable | None:
     """The request's key, None where it sent none and needs none.
 
-    Two requests are the same where method, address and body are; or, with `compared`, where those values are. Their
+    Two requests are the same where method, address and body are, no body and `{}` being one; or, with `compared`, where
+    those values are. Their
     fingerprint has a key: beside the stored answer, a mere hash would let whoever reads the database try which phone
     number stood in the request.
 
@@ -120,7 +123,12 @@ def read_key(
         return None
     if not VISIBLE.fullmatch(key):
         raise IdempotencyKeyInvalid()
-    fingerprint, *former = fingerprints((request.method, request.full_path, body) if compared is None else compared)
+    if compared is not None:
+        same = [compared]
+    else:
+        bodies = (body, *(other for other in NOTHING if other != body)) if body in NOTHING else (body,)
+        same = [(request.method, request.full_path, one) for one in bodies]
+    fingerprint, *former = [one for request_compared in same for one in fingerprints(request_compared)]
     return Replayable(owner_id=owner_id, key=key, fingerprint=fingerprint, former=former)
 
 

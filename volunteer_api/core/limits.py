@@ -86,7 +86,8 @@ def check_limit(limit: str, scope: str, who: str | None = None) -> None:
         logger().warning("limit_skipped", scope=scope, error=type(error).__name__)
         return
     seconds = max(1, math.ceil(seconds_left))
-    headers = _headers(item, window, max(0, item.amount - count), seconds)
+    counted = "address" if who is None else "person"
+    headers = _headers(item, counted, window, max(0, item.amount - count), seconds)
     if count > item.amount:
         raise TooManyRequests(seconds=seconds, headers={"Retry-After": str(seconds), **headers})
     g.limit_headers = headers
@@ -192,9 +193,9 @@ def _counters() -> Counters:
     return found
 
 
-def _headers(item: RateLimitItem, window: int, remaining: int, seconds: int) -> dict[str, str]:
+def _headers(item: RateLimitItem, counted: str, window: int, remaining: int, seconds: int) -> dict[str, str]:
     # https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
     return {
-        "RateLimit": f'"address";r={remaining};t={seconds}',
-        "RateLimit-Policy": f'"address";q={item.amount};w={window}',
+        "RateLimit": f'"{counted}";r={remaining};t={seconds}',
+        "RateLimit-Policy": f'"{counted}";q={item.amount};w={window}',
     }

@@ -12,6 +12,7 @@ from flask_smorest import Api, Blueprint
 from marshmallow import INCLUDE, fields
 
 from volunteer_api import __version__
+from volunteer_api.core.contract import complete_contract
 from volunteer_api.core.problems import HTTP_TITLES, MEDIA_TYPE
 from volunteer_api.core.schema import Open, Schema
 
@@ -30,8 +31,8 @@ REFUSALS = {
 
 
 class FaultRead(Schema):
-    pointer = fields.String(required=True)
-    code = fields.String(required=True)
+    pointer = fields.String(required=True, metadata={"description": "RFC 6901, into the body; of a query, its name."})
+    code = fields.String(required=True, metadata={"description": "One of those at `/docs/problems#errors`."})
     detail = fields.String(required=True)
 
 
@@ -39,7 +40,7 @@ class ProblemRead(Schema):
     """RFC 9457. Further members belong to the `code`."""
 
     type = fields.String(required=True)
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "One of those at `/docs/problems`."})
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
@@ -74,7 +75,9 @@ class LateApi(Api):
         for blueprint in self._described:
             blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
             self.spec.tag({"name": blueprint.name, "description": blueprint.description})
-        return orjson.dumps(self.spec.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        document = self.spec.to_dict()
+        complete_contract(document)
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def configure_openapi(app: Flask) -> LateApi:
@@ -83,7 +86,6 @@ def configure_openapi(app: Flask) -> LateApi:
     api = LateApi(
         spec_kwargs={
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name),
-            "info": {"description": "The backend of a city's volunteer service stations."},
         }
     )
     api.DEFAULT_ERROR_RESPONSE_NAME = None

@@ -112,8 +112,14 @@ class SessionEnded(Unauthorized):
 
 class MalformedBody(Problem):
     status = 400
+    """`reason`, in English, is what the parser says."""
+
     title = "The body is not valid JSON."
-    detail = "The body is not valid JSON: %(reason)s."
+    details: ClassVar[Mapping[str, str]] = {
+        "at": "The body is not valid JSON, at line %(line)s, column %(column)s.",
+        "members": "The body has an object of more than %(most)s members.",
+        "levels": "The body is nested deeper than %(most)s levels.",
+    }
 
 
 class UnsupportedMediaType(Problem):
@@ -166,6 +172,12 @@ class PreconditionRequired(Problem):
     title = "Send If-Match with the version that you read."
 
 
+class IfMatchInvalid(Problem):
+    status = 400
+    title = "This If-Match names no version."
+    detail = 'If-Match is the ETag that you read, as it came, or the version in quotes, like "3".'
+
+
 class PreconditionFailed(Problem):
     status = 412
     title = "Somebody changed this since you read it."
@@ -212,6 +224,17 @@ HTTP_TITLES = {
     500: "Something went wrong on our side.",
 }
 
+# What the server refuses before the application sees it (gunicorn.conf.py).
+UNREAD = {
+    400: ("bad_request", "The request is malformed."),
+    403: ("forbidden", "The request was refused."),
+    408: ("request_timeout", "The request took too long to arrive."),
+    414: ("uri_too_long", "The address is too long."),
+    417: ("expectation_failed", "The server can't do what Expect asks for."),
+    431: ("headers_too_large", "The headers are too large."),
+    501: ("not_implemented", "This transfer coding is not supported."),
+}
+
 
 class InternalError(Problem):
     """A fault of ours that costs one operation of several; alone it would be an answer of its own (`render_crash`)."""
@@ -233,6 +256,11 @@ def problem_body(status: int, code: str, title: str, detail: str) -> dict[str, A
     }
 
 
+def http_code(name: str) -> str:
+    """The code of a refusal that is no problem of ours, by the name that HTTP gives its status."""
+    return re.sub(r"\W+", "_", name).lower()
+
+
 def render(problem: Problem) -> Response:
     """The answer for a named problem."""
     return _respond(problem.body(), problem.status, problem.headers)
@@ -250,7 +278,7 @@ def register_problem_handlers(app: Flask) -> None:
         status = error.code or 500
         if error.response is not None or status < 400:
             return error.get_response()
-        code = re.sub(r"\W+", "_", error.name).lower()
+        code = http_code(error.name)
         title = texts.translate(HTTP_TITLES.get(status, error.name))
         headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
         return _respond(problem_body(status, code, title, title), status, headers)

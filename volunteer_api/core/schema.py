@@ -485,8 +485,8 @@ def _has_unprintable(value: Any) -> bool:
 class PageQuery(Schema):
     """Every list's parameters: `limit` 1–100 (20 where absent) and the `cursor` of the page before."""
 
-    limit = CountParameter(minimum=1, maximum=MAX_LIMIT)
-    cursor = Text(max_length=2000)
+    limit = CountParameter(minimum=1, maximum=MAX_LIMIT, metadata={"description": "How many at most; 20 without it."})
+    cursor = Text(max_length=2000, metadata={"description": "`next_cursor` of the page before, with the same filters."})
 
 
 @cache

@@ -1,5 +1,6 @@
 """JSON as the contract wants it: no duplicate keys, no NaN, no lone surrogates, bounded depth, no endless numbers."""
 
+import re
 from typing import Any
 
 import jiter
@@ -8,6 +9,8 @@ from volunteer_api.core.problems import MalformedBody
 
 MAX_DEPTH = 32
 MAX_MEMBERS = 1000
+# Where the parser gave up stands at the end of what it says.
+PLACE = re.compile(r"at line (?P<line>\d+) column (?P<column>\d+)$", re.ASCII)
 
 
 def parse(data: bytes) -> Any:
@@ -18,7 +21,14 @@ def parse(data: bytes) -> Any:
     try:
         value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
-        raise MalformedBody(reason=str(error)) from error
+        reason = str(error)
+        place = PLACE.search(reason)
+        raise MalformedBody(
+            case="at" if place is not None else "",
+            members={"reason": reason},
+            line=place["line"] if place is not None else "",
+            column=place["column"] if place is not None else "",
+        ) from error
     _check_shape(value)
     return value
 
@@ -27,7 +37,7 @@ def _check_shape(value: Any) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
         if any(isinstance(parent, dict) and len(parent) > MAX_MEMBERS for parent in level):
-            raise MalformedBody(reason=f"an object has more than {MAX_MEMBERS} members")
+            raise MalformedBody(case="members", most=MAX_MEMBERS)
         level = [
             child
             for parent in level
@@ -37,4 +47,4 @@ def _check_shape(value: Any) -> None:
         ]
         if not level:
             return
-    raise MalformedBody(reason=f"it is nested deeper than {MAX_DEPTH} levels")
+    raise MalformedBody(case="levels", most=MAX_DEPTH)

@@ -2,14 +2,24 @@
 
 By default it waits for ever for the rest of a request, and eight silent connections occupy its eight threads. Here each
 piece of a request has a time limit and the whole of it another, so a thread is always free again.
+
+Who is refused before the end of a request may still be sending it, and reads nothing until that is done: most clients
+on phones do. What still comes is thrown away, by the thread that accepts and whenever some of it is there, so that it
+costs none of the others. Closed at once, the answer may be lost; not read, the client waits for minutes.
 """
 
 import errno
 import socket
+import struct
 import time
+from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn import http, util
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.message import Request
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -20,6 +30,11 @@ from volunteer_api.core.framing import RequestTooSlow
 FIRST_BYTE_SECONDS = 0.05  # then the connection waits in the poller, which costs no thread
 WHOLE_REQUEST_FACTOR = 3
 WHOLE_ANSWER_FACTOR = 6
+# Of what is thrown away after a refusal: a photo that is a little too large, whatever else, and so much at a time.
+MOST_THROWN_AWAY_BEYOND = 1024 * 1024
+THROWN_AWAY_AT_ONCE = 64 * 1024
+STOPPING_PAUSE_SECONDS = 1.0
+RESET = struct.pack("ii", 1, 0)
 
 
 class DeadlineUnreader(SocketUnreader):
@@ -53,11 +68,57 @@ class DeadlineUnreader(SocketUnreader):
         return data
 
 
+class WholeRequest(Request):
+    """A request whose connection ends with its answer where a part of its body was not read, and says so."""
+
+    def should_close(self) -> bool:
+        """Whether the answer is the connection's last one."""
+        return bool(super().should_close()) or self._has_rest()
+
+    def _has_rest(self) -> bool:
+        reader = self.body.reader
+        if isinstance(reader, LengthReader):
+            return bool(reader.length > 0)
+        return isinstance(reader, ChunkedReader) and reader.parser is not None
+
+
 class PatientConnection(TConn):
-    """A connection that hardly occupies a thread before its first byte."""
+    """A connection that hardly occupies a thread, neither before its first byte nor after its last answer."""
+
+    # Since the last answer: what may still come of the request, until when, and since when nothing came.
+    bytes_left = 0
+    deadline = 0.0
+    silent_since = 0.0
 
     def wait_for_data(self, timeout: float) -> bool:
         return bool(super().wait_for_data(min(timeout, FIRST_BYTE_SECONDS)))
+
+    def begin_to_leave(self, most_bytes: int, seconds: float) -> None:
+        """Tell the client that nothing follows the answer."""
+        self.sock.setblocking(False)
+        self.sock.shutdown(socket.SHUT_WR)
+        self.silent_since = time.monotonic()
+        self.bytes_left, self.deadline = most_bytes, self.silent_since + seconds
+
+    def throw_away(self) -> bool:
+        """Read some of what came; False where there is an end of it: the client's, or that of our patience."""
+        try:
+            size = len(self.sock.recv(THROWN_AWAY_AT_ONCE))
+        except BlockingIOError:
+            return time.monotonic() < self.deadline
+        except OSError:
+            return False
+        self.silent_since = time.monotonic()
+        self.bytes_left -= size
+        if size > 0 and (self.bytes_left <= 0 or self.silent_since >= self.deadline):
+            # Or a client whose window is closed keeps trying, for minutes, to send to somebody who is gone.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            return False
+        return size > 0
+
+    def close(self, graceful: bool = False) -> None:
+        """Never wait: the thread that closes is the one that accepts."""
+        util.close(self.sock)
 
 
 class DeadlineWorker(ThreadWorker):
@@ -70,7 +131,10 @@ class DeadlineWorker(ThreadWorker):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._pause_seconds = load_settings().read_timeout_seconds
+        settings = load_settings()
+        self._pause_seconds = settings.read_timeout_seconds
+        self._most_thrown_away = settings.upload_bytes + MOST_THROWN_AWAY_BEYOND
+        self._leaving: list[PatientConnection] = []
 
     def init_process(self) -> None:
         """Begin in the new process: what it counts goes under the name of its place among the workers."""
@@ -88,16 +152,52 @@ class DeadlineWorker(ThreadWorker):
         self.nr_conns += 1
         connection = PatientConnection(self.cfg, client, address, listener.getsockname())
         connection.parser = http.get_parser(self.cfg, client, address)
+        connection.parser.mesg_class = WholeRequest
         connection.parser.unreader = DeadlineUnreader(client, self._pause_seconds)
         self.enqueue_req(connection)
 
     def handle(self, conn: Any) -> Any:
         """Serve one request. True keeps the connection, False closes it."""
         conn.parser.unreader.begin()
-        result = super().handle(conn)
-        if result is False:
-            _hang_up(conn)
-        return result
+        return super().handle(conn)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """As gunicorn's, but who was given the last answer may finish its request, and costs no thread meanwhile."""
+        if fs.cancelled() or fs.exception() is not None or fs.result() is not False:
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.begin_to_leave(self._most_thrown_away, self._pause_seconds * WHOLE_REQUEST_FACTOR)
+        except OSError:
+            # The client was faster.
+            self._forget(conn)
+            return
+        if not conn.throw_away():
+            self._forget(conn)
+            return
+        self._leaving.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self._listen_on, conn))
+
+    def murder_pending(self) -> None:
+        """As gunicorn's, and let those go who have sent nothing for too long after their last answer."""
+        super().murder_pending()
+        pause = self._pause_seconds if self.alive else STOPPING_PAUSE_SECONDS
+        now = time.monotonic()
+        for conn in [one for one in self._leaving if now >= min(one.deadline, one.silent_since + pause)]:
+            self._let_go(conn)
+
+    def _listen_on(self, conn: PatientConnection, _file: Any) -> None:
+        if not conn.throw_away():
+            self._let_go(conn)
+
+    def _let_go(self, conn: PatientConnection) -> None:
+        self.poller.unregister(conn.sock)
+        self._leaving.remove(conn)
+        self._forget(conn)
+
+    def _forget(self, conn: PatientConnection) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         """Run the application; a client that does not take its answer in time counts as gone."""
@@ -116,15 +216,3 @@ class DeadlineWorker(ThreadWorker):
             util.write_error(client, 408, "Request Timeout", "")
         except OSError:
             self.log.debug("A client that was too slow is gone.")
-
-
-def _hang_up(connection: Any) -> None:
-    """Say goodbye in this thread: gunicorn does it in the one that accepts, which then accepts nothing for 2 s."""
-    try:
-        if not connection.parser.unreader.too_slow:
-            # Closes the copy only; what lingers is the connection itself.
-            util.close_graceful(connection.sock.dup())
-        connection.sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # The client was faster.
-        return

@@ -45,7 +45,7 @@ def _run_shift(stage: Stage) -> None:
             title=TITLE,
             category=Category.TRAFFIC_GUIDANCE,
             place_name="五一路与建设路交叉口",
-            shifts=[{"starts_at": starts_at, "ends_at": stage.now + ENDS_IN, "capacity": CAPACITY}],
+            shifts=[{"starts_at": starts_at, "ends_at": starts_at + BEGAN_AGO + ENDS_IN, "capacity": CAPACITY}],
         )
         activities.publish(activity)
     (shift_id,) = shift_ids_of(activity.id)

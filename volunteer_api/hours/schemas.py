@@ -152,7 +152,7 @@ class HoursFaultRead(Schema):
 class HoursRefusalRead(Schema):
     """Why one line was refused, with the members that its `code` has; `errors` of one that is not valid itself."""
 
-    code = Text(required=True)
+    code = Text(required=True, metadata={"description": "One of those at `/docs/problems`."})
     detail = Text(required=True)
     service_record_id = Id()
     minutes = Count()

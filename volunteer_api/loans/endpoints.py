@@ -135,6 +135,7 @@ def extend_loan(principal: Principal, loan: Loan, body: dict[str, Any]) -> LoanV
     access=access.to_call_borrower,
     returns=schemas.BorrowerContactRead,
     audits=True,
+    refuses=(409,),
 )
 def read_borrower(principal: Principal, loan: Loan) -> Contact:
     """Read the name and phone of a passer-by, to call about a loan; each reading is audited."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import validates_schema
+from marshmallow import fields, post_load, validates_schema
 
 from volunteer_api.core.schema import (
     Choice,
@@ -38,7 +38,9 @@ class NotificationRead(Schema):
     """
 
     id = Id(required=True)
-    kind = Text(max_length=40, required=True)
+    kind = Text(
+        max_length=40, required=True, metadata={"description": "One of those at `/docs/problems#notifications`."}
+    )
     title = Text(required=True)
     body = Text(max_length=2000, required=True)
     values = Open(required=True)
@@ -112,6 +114,13 @@ class PreferencesUpdate(Schema):
 
     push = Nested(PushGroups, required=True)
     quiet_hours = Nested(QuietHoursFields, required=True, allow_none=True)
+    providers = fields.Raw(
+        metadata={"readOnly": True, "description": "May be put back as it was read; it changes nothing."}
+    )
+
+    @post_load
+    def leave_providers(self, data: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if name != "providers"}
 
 
 class PushProviderRead(Schema):

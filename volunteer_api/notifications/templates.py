@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from volunteer_api.core import texts
+from volunteer_api.core import listing, texts
 from volunteer_api.core.told_times import told_span
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
@@ -123,6 +123,16 @@ def register(kind: str, title: str, body: str, group: Group, *, without: Mapping
     """Add a kind of notification of a feature to the right, with English sources; returns the kind."""
     TEMPLATES[kind] = Template(title, body, group, without or {})
     return kind
+
+
+@listing.listed(
+    "Kinds of notifications",
+    "The kind of a notification, by its title and body; it says which screen to open.",
+    "notifications",
+)
+def kinds() -> list[listing.Entry]:
+    """All kinds that there are, of features to the right too."""
+    return [listing.Entry(kind, (template.title, template.body)) for kind, template in TEMPLATES.items()]
 
 
 def tell_in_words(member: str, words: Mapping[str, texts.Word]) -> None:

@@ -91,7 +91,7 @@ def change_roles(event: RolesChanging) -> None:
 def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: str | None, now: datetime) -> None:
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
-    why = notices.ENDED_EARLY if activity.state == ActivityState.COMPLETED else reason or notices.NO_REASON
+    why = notices.ENDED_EARLY if activity.state == ActivityState.COMPLETED else reason
     there = queries.active_in(by_id)
     # Who serves in it already hears of it at once.
     begins = {shift.id: max(shift.starts_at, now) for shift in shifts}
