@@ -1,16 +1,16 @@
-"""Stations from a table, and the table back: a district at once, each bad cell named, all or nothing."""
+"""Stations from a table: a district at once, each bad cell named, all or nothing."""
 
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import pytest
-from openpyxl import Workbook, load_workbook
+from openpyxl import load_workbook
 from sqlalchemy import func, select
 
 from tests.factories import make_volunteer, unit_of
 from tests.organizations.factories import District, make_district, make_grant
 from tests.stations.factories import make_station
+from tests.stations.tables import HEADER, Unit, cells_of_errors, row, send, stations_of, workbook
 from volunteer_api.accounts.events import PhoneProven
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
@@ -20,75 +20,14 @@ from volunteer_api.core.limits import spend
 from volunteer_api.notifications.models import Notification
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role
-from volunteer_api.stations import imports, service
-from volunteer_api.stations.models import Station, StationHours, StationKind, StationStatus, StationStatusChange
-
-Unit = Callable[[Callable[[], Any]], Any]
-HEADER = [
-    "站点名称",
-    "类别",
-    "站点编号",
-    "所属组织",
-    "地址",
-    "纬度",
-    "经度",
-    "坐标系",
-    "开放时间",
-    "服务项目",
-    "联系电话",
-    "站长手机",
-    "状态",
-    "状态说明",
-]
+from volunteer_api.stations import imports
+from volunteer_api.stations.models import StationHours, StationStatus, StationStatusChange
 
 
 @pytest.fixture
 def district(unit: Unit) -> District:
     made: District = unit(make_district)
     return made
-
-
-def workbook(*rows: list[Any]) -> bytes:
-    book = Workbook()
-    for row in rows:
-        book.worksheets[0].append(row)
-    output = BytesIO()
-    book.save(output)
-    return output.getvalue()
-
-
-def row(name: str, **cells: Any) -> list[Any]:
-    """A good row of a desk; cells are named by their columns."""
-    found = {
-        "站点名称": name,
-        "类别": "服务台",
-        "所属组织": "河西社区",
-        "地址": "建设路1号",
-        "纬度": 33.7354,
-        "经度": 113.3301,
-        "坐标系": "WGS84",
-    } | cells
-    return [found.get(column) for column in HEADER]
-
-
-def send(client: Any, who: Any, organization: Any, content: bytes, query: str = "", **options: Any) -> Any:
-    path = f"/organizations/{organization.id}/stations/import{query}"
-    return client.as_(who).post(path, data={"file": (BytesIO(content), "站点.xlsx")}, **options)
-
-
-def cells_of_errors(answer: Any) -> list[tuple[str, str]]:
-    return [(error["cell"], error["code"]) for error in answer.json["errors"]]
-
-
-def stations_of(unit: Unit) -> list[Station]:
-    found: list[Station] = unit(lambda: list(db.session.scalars(select(Station).order_by(Station.id))))
-    return found
-
-
-def exported(client: Any, who: Any, organization: Any) -> list[list[Any]]:
-    answer = client.as_(who).get(f"/organizations/{organization.id}/stations.xlsx")
-    assert answer.status_code == 200, answer.json
-    return [list(cells) for cells in load_workbook(BytesIO(answer.get_data())).worksheets[0].values]
 
 
 def test_a_district_at_once(client: Any, unit: Unit, district: District) -> None:
@@ -307,100 +246,6 @@ def test_an_update_is_judged_as_a_change_is(client: Any, unit: Unit, district: D
     moved = stations_of(unit)[2]
     assert (moved.status, moved.status_reason) == ("closed", "撤并")
     assert moved.organization_id == district.practice_stations[3].id
-
-
-def test_the_table_back(client: Any, unit: Unit, district: District) -> None:
-    """What is read can be put back: untouched it changes nothing, whatever stands in it."""
-    home = district.practice_station
-    manager = unit(lambda: make_volunteer(phone="+8613755550001"))
-    unit(
-        lambda: make_station(
-            organization_id=home.id,
-            name="=东苑  服务台",
-            code="WD-001",
-            latitude=33.73541234567,
-            services=["hot_water", "书报、杂志"],
-            contact={"name": None, "phone": "+8613755550009"},
-        )
-    )
-    alone = unit(lambda: make_station(organization_id=district.other_office.id, code="WD-002", services=["书报，杂志"]))
-    night = [{"weekday": 7, "opens": "20:00", "closes": "02:00"}, {"weekday": 1, "opens": "08:00", "closes": "24:00"}]
-    paused = unit(
-        lambda: make_station(
-            organization_id=district.center.id, code="WD-003", kind=StationKind.POST, opening_hours=night, services=[]
-        )
-    )
-    unit(
-        lambda: service.change_station(
-            db.session.get_one(Station, paused.id), status=StationStatus.PAUSED, status_reason="装修"
-        )
-    )
-    unit(lambda: make_grant(manager, Role.STATION_MANAGER, alone.id))
-    rows = exported(client, district.administrator, district.center)
-    assert rows[0] == HEADER
-    by_code = {cells[2]: dict(zip(HEADER, cells, strict=True)) for cells in rows[1:]}
-    assert by_code["WD-001"] == {
-        "站点名称": "=东苑  服务台",
-        "类别": "服务台",
-        "站点编号": "WD-001",
-        "所属组织": home.name,
-        "地址": "建设路1号",
-        "纬度": 33.735412,
-        "经度": 113.33,
-        "坐标系": "WGS84",
-        "开放时间": "周一至周五 08:00-18:00",
-        "服务项目": "饮用热水;书报、杂志",
-        "联系电话": "13755550009",
-        "站长手机": None,
-        "状态": "正常服务",
-        "状态说明": None,
-    }
-    assert by_code["WD-002"]["站长手机"] == "13755550001"
-    assert (by_code["WD-003"]["状态"], by_code["WD-003"]["状态说明"]) == ("暂停服务", "装修")
-    before = stations_of(unit)
-    path = f"/organizations/{district.center.id}/stations.xlsx"
-    same = client.as_(district.administrator).get(path).get_data()
-    back = send(client, district.administrator, district.center, same, "?update=true")
-    assert (back.status_code, back.json["unchanged"], back.json["updated"]) == (200, 3, 0), back.json
-    assert [(one.id, one.version) for one in stations_of(unit)] == [(one.id, one.version) for one in before]
-    # One cell is edited, and only that changes; what stands beside an opening was the reason for the pause.
-    by_code["WD-003"]["状态"] = "正常服务"
-    by_code["WD-001"]["坐标系"] = "百度"
-    edited = workbook(HEADER, *(list(cells.values()) for cells in by_code.values()))
-    made = send(client, district.administrator, district.center, edited, "?update=true")
-    assert made.status_code == 422  # a name that begins as a formula, written without its guard
-    by_code["WD-001"]["站点名称"] = "东苑服务台"
-    edited = workbook(HEADER, *(list(cells.values()) for cells in by_code.values()))
-    made = send(client, district.administrator, district.center, edited, "?update=true")
-    assert {one["code"]: one["changed"] for one in made.json["stations"]} == {
-        "WD-001": ["站点名称", "纬度", "经度"],
-        "WD-002": [],
-        "WD-003": ["状态"],
-    }
-    after = {one.code: one for one in stations_of(unit)}
-    assert (after["WD-003"].status, after["WD-003"].status_reason) == ("open", None)
-    assert after["WD-003"].opening_hours == night
-
-
-def test_whole_phones_are_for_who_appoints(client: Any, unit: Unit, district: District) -> None:
-    desk = unit(lambda: make_station(organization_id=district.practice_station.id, code="WD-001"))
-    manager = unit(lambda: make_volunteer(phone="+8613755550001"))
-    unit(lambda: make_grant(manager, Role.STATION_MANAGER, desk.id))
-    assert exported(client, district.organizer, district.office)[1][11] == "13755550001"
-    assert exported(client, district.auditor, district.office)[1][11] == "137****0001"
-    read = unit(
-        lambda: db.session.scalars(
-            select(AuditEntry).where(AuditEntry.subject_id == manager.id, AuditEntry.action == "data_read")
-        ).all()
-    )
-    assert [(one.actor_id, one.details["what"]) for one in read] == [(district.organizer.id, "managers_phone")]
-    fetched = unit(lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == "data_exported")).all())
-    assert [one.details["whole_phones"] for one in fetched] == [True, False]
-    masked = client.as_(district.auditor).get(f"/organizations/{district.office.id}/stations.xlsx").get_data()
-    refused = send(client, district.organizer, district.office, masked, "?update=true")
-    assert (refused.status_code, cells_of_errors(refused)) == (422, [("L2", "phone_masked")])
-    assert send(client, district.auditor, district.office, masked).status_code == 403
-    assert send(client, manager, district.office, masked).status_code == 404
 
 
 def test_what_is_named_without_an_organization_is_the_callers(client: Any, unit: Unit, district: District) -> None:
