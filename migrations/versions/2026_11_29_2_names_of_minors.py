@@ -1,7 +1,7 @@
 """Names of minors: what one under age can't consent to is no consent of the adult that she becomes
 
 Revision ID: 2026_11_29_2_names_of_minors
-Revises: 2026_11_29_1_over_at
+Revises: 2026_11_28_7_stock
 Create Date: 2026-11-29 02:00:00+00:00
 """
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_29_2_names_of_minors"
-down_revision = "2026_11_29_1_over_at"
+down_revision = "2026_11_28_7_stock"
 branch_labels = None
 depends_on = None
 

@@ -16,6 +16,7 @@ from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Organization, OrganizationPath, PathMember
 from volunteer_api.rankings.models import RankingRule
 from volunteer_api.rankings.names import adults_born_by
+from volunteer_api.rankings.sums import FORM
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def fold_nothing() -> None:
             zone=settings().zone.key,
             folded_at=now,
             adults_born_by=adults_born_by(now),
+            form=FORM,
         )
     )
 

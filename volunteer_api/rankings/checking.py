@@ -60,7 +60,7 @@ def check() -> Sequence[str]:
 
 
 def differs(day: date) -> bool:
-    """Whether any subject's value of a day is another when it is counted live, or what the named have in its month."""
+    """Whether any subject's value of a day is another when it is counted live, or what the named have around it."""
     return _looked(lambda: _differs(day) or names_differ(day))
 
 
@@ -147,12 +147,15 @@ def _differ(question: Question) -> bool:
 
 
 def names_differ(day: date) -> bool:
-    """Whether in a day's month somebody is named by one count only, or with another value, or counted among others.
+    """Whether on a day, in its week or its month, somebody is named by one count only, or with another value.
 
     By one metric, each on its own days: a month's named volunteers are many more than a day's subjects.
     """
-    first, last = bounds_of(Unit.MONTH, day)
     metric = ADDITIVE[day.toordinal() % len(ADDITIVE)]
+    return any(_names_differ(metric, *bounds_of(unit, day)) for unit in (Unit.DAY, Unit.WEEK, Unit.MONTH))
+
+
+def _names_differ(metric: Metric, first: date | None, last: date | None) -> bool:
     question = Question(Subject.VOLUNTEER, metric, clock.now(), first=first, last=last)
     if not named.can_tell(question):
         return False

@@ -59,7 +59,7 @@ from volunteer_api.rankings.people_folding import ValueKey, people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
-from volunteer_api.rankings.sums import forget, is_folded, names_are_folded
+from volunteer_api.rankings.sums import FORM, forget, is_folded, names_are_folded
 
 
 class Batch(NamedTuple):
@@ -174,6 +174,7 @@ def _rebuild(show: Show = _tell_nobody) -> None:
             zone=settings().zone.key,
             folded_at=now,
             adults_born_by=adults_born_by(now),
+            form=FORM,
         )
     )
     _count_rows(*FOLDED)

@@ -86,6 +86,8 @@ class RankingRule(Base):
     folded_at: Mapped[datetime]
     # Who was born later is folded as a minor; None where names are not folded yet.
     adults_born_by: Mapped[date | None]
+    # By which release's tables: None where an earlier one folded, which may still run beside this one.
+    form: Mapped[int | None]
 
 
 class RankingMark(Base):

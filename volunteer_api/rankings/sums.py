@@ -15,6 +15,8 @@ from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Run, runs, within
 
 KNOWN = "volunteer_api_ranking_rule"
+# Of what is folded of the named: the second has their days and weeks too.
+FORM = 2
 SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
 
 
@@ -38,10 +40,11 @@ def names_are_folded() -> bool:
 def _known() -> Known:
     known = db.session().info
     if KNOWN not in known:
-        columns = (RankingRule.attendances_for_held_shift, RankingRule.zone, RankingRule.adults_born_by)
-        rule = db.session.execute(select(*columns)).one_or_none()
-        is_ours = rule is not None and tuple(rule)[:2] == (rules().attendances_for_held_shift, settings().zone.key)
-        known[KNOWN] = Known(is_ours, is_ours and rule is not None and rule.adults_born_by is not None)
+        rule = db.session.execute(select(*RankingRule.__table__.c)).one_or_none()
+        ours = (rules().attendances_for_held_shift, settings().zone.key)
+        is_ours = rule is not None and (rule.attendances_for_held_shift, rule.zone) == ours
+        has_names = rule is not None and rule.adults_born_by is not None and rule.form == FORM
+        known[KNOWN] = Known(is_ours, is_ours and has_names)
     found: Known = known[KNOWN]
     return found
 

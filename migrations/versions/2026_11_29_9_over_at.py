@@ -1,15 +1,15 @@
 """When an activity is over, noted beside where it is: a look around reads nothing but one index
 
-Revision ID: 2026_11_29_1_over_at
-Revises: 2026_11_28_7_stock
-Create Date: 2026-11-29 01:00:00+00:00
+Revision ID: 2026_11_29_9_over_at
+Revises: 2026_11_29_8_named_days
+Create Date: 2026-11-29 09:00:00+00:00
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "2026_11_29_1_over_at"
-down_revision = "2026_11_28_7_stock"
+revision = "2026_11_29_9_over_at"
+down_revision = "2026_11_29_8_named_days"
 branch_labels = None
 depends_on = None
 
