@@ -29,4 +29,5 @@ def test_planning_and_reading_cost_the_same_with_many_shifts(client: Any, unit: 
         with statements() as reading:
             assert len(organizer.get(f"/activities/{made.json['id']}").json["shifts"]) == count
         spent.append((len(planning), len(reading)))
-    assert spent == [(17, 7), (17, 7)]
+    # One of them holds the team open: it may be closing.
+    assert spent == [(18, 7), (18, 7)]
