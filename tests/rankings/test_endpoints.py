@@ -97,8 +97,9 @@ def test_teams_and_stations_are_ranked_too(
     noon = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
     def work() -> None:
-        teams = [make_team(organization_id=center_id) for _ in range(2)]
-        stations = [make_station(organization_id=center_id) for _ in range(2)]
+        with clock.at(noon - timedelta(days=14)):
+            teams = [make_team(organization_id=center_id) for _ in range(2)]
+            stations = [make_station(organization_id=center_id) for _ in range(2)]
         happening = Happening(turns=[Turn(noon - timedelta(days=1), present=[(0, State.CREDITED, 30)])])
         center = db.session.get_one(Organization, center_id)
         write(happening, center, [make_volunteer().id], team_id=teams[1].id, station_id=stations[1].id)
