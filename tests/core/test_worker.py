@@ -92,8 +92,9 @@ def refused(server: Server, path: str, content_type: str, body: bytes) -> tuple[
     """
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: phone\r\n\r\n")
-        while not whole(connection.recv(65536)):
-            pass
+        alive = b""
+        while not whole(alive):
+            alive += connection.recv(65536)
         lines = [f"POST /api/v1{path} HTTP/1.1", "Host: phone", content_type, f"Content-Length: {len(body)}"]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         connection.sendall(body)
