@@ -328,7 +328,8 @@ def told(snapshot: RankingSnapshot, metric: Metric, level: OrganizationKind) -> 
 
 
 def check(history: Sequence[tuple[Any, ...]], afterwards: Sequence[tuple[Any, ...]]) -> None:
-    city = build()
+    with clock.at(BEGIN - timedelta(days=60)):
+        city = build()
     happen(city, history)
     with clock.at(city.now):
         for metric in Metric:
