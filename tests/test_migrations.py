@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import flask_migrate
@@ -10,13 +12,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, Table, Uuid, inspect, text
+from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, Table, Uuid, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from tests.attendance.factories import NEAR, loaded_evidence, make_scene, soon
 from tests.factories import make_volunteer, unit_of
 from tests.servers import Databases, close, make_settings, migrate
+from volunteer_api.accounts.models import Consent
 from volunteer_api.app import create_app
+from volunteer_api.attendance.check_ins import check_in
+from volunteer_api.attendance.models import Attendance
+from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.config import PROJECT_DIRECTORY
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
@@ -91,6 +98,39 @@ def test_each_step_can_be_taken_back_with_rows(empty_app: Flask) -> None:
     migrate(empty_app)
     with empty_app.app_context():
         flask_migrate.check(directory=str(MIGRATIONS))
+
+
+def test_places_that_nobody_consented_to_are_forgotten(empty_app: Flask) -> None:
+    """Of a database of an earlier release: coordinates, the evidence's place, and those of several taps."""
+    migrate(empty_app)
+    run = unit_of(empty_app)
+
+    def attended() -> tuple[Any, Any]:
+        scene = make_scene(starts_at=soon())
+        for one in (scene.volunteer, scene.leader):
+            for minutes in (0, 20):
+                with suppress(AlreadyCheckedIn):
+                    tapped_at = clock.now() - timedelta(minutes=minutes)
+                    evidence = loaded_evidence(tapped_at, place=NEAR, accuracy_m=5, note="x")
+                    check_in(volunteer_id=one.id, shift_id=scene.shift.id, evidence=evidence)
+        return scene.volunteer.id, scene.leader.id
+
+    asked, silent = run(attended)
+    # As a release left it that did not ask for the consent.
+    gone = update(Consent).where(Consent.volunteer_id == silent).values(withdrawn_at=clock.now())
+    run(lambda: db.session.execute(gone))
+    migrate(empty_app, "2026_11_28_7_stock", down=True)
+    migrate(empty_app)
+    rows = {row.volunteer_id: row for row in run(lambda: db.session.scalars(select(Attendance)).all())}
+    assert rows[asked].check_in_latitude == NEAR["lat"]
+    assert rows[asked].check_in_evidence["place"] == NEAR
+    assert rows[silent].check_in_latitude is None
+    assert {"place", "accuracy_m"}.isdisjoint(rows[silent].check_in_evidence)
+    assert rows[silent].check_in_evidence["note"] == "x"
+    assert rows[asked].taps is not None
+    for tap in rows[silent].taps or ():
+        assert tap["place"] is None
+        assert {"place", "accuracy_m"}.isdisjoint(tap["evidence"])
 
 
 def test_a_second_upgrade_changes_nothing(app: Flask) -> None:
