@@ -5,9 +5,6 @@ Revises: 2026_11_28_7_stock
 Create Date: 2026-11-29 02:00:00+00:00
 """
 
-from datetime import UTC, datetime, timedelta
-
-import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_29_2_names_of_minors"
@@ -15,18 +12,29 @@ down_revision = "2026_11_28_7_stock"
 branch_labels = None
 depends_on = None
 
-# Withdrawn in the moment in which it was given: that it never counted, and how it is found again.
-WITHDRAW = sa.text(
-    "UPDATE consents SET withdrawn_at = given_at WHERE kind = 'ranking_name' AND withdrawn_at IS NULL "
-    "AND volunteer_id IN (SELECT id FROM volunteers WHERE birth_date > :youngest)"
-).bindparams(sa.bindparam("youngest", type_=sa.Date()))
+# Days as numbers, like 20261129: eighteen years more are 180000, for who is born on February 29 too. No deployment has
+# another zone than the default yet, and China has no summer time.
+NUMBERS = {
+    "sqlite": (
+        "CAST(strftime('%Y%m%d', consents.given_at, '+8 hours') AS INTEGER)",
+        "CAST(strftime('%Y%m%d', volunteers.birth_date) AS INTEGER)",
+    ),
+    "postgresql": (
+        "to_char(consents.given_at AT TIME ZONE 'Asia/Shanghai', 'YYYYMMDD')::integer",
+        "to_char(volunteers.birth_date, 'YYYYMMDD')::integer",
+    ),
+}
 
 
 def upgrade() -> None:
-    # A day more than in any zone: whoever has her birthday now is asked anew.
-    day = (datetime.now(UTC) - timedelta(days=1)).date()
-    youngest = day.replace(year=day.year - 18, day=min(day.day, 28))
-    op.get_bind().execute(WITHDRAW, {"youngest": youngest})
+    given_on, born_on = NUMBERS[op.get_bind().dialect.name]
+    # By the day on which it was given: whoever is of age by now has consented to nothing either.
+    # Withdrawn in the moment in which it was given: that it never counted, and how it is found again.
+    op.execute(
+        "UPDATE consents SET withdrawn_at = given_at WHERE kind = 'ranking_name' AND withdrawn_at IS NULL "
+        "AND EXISTS (SELECT 1 FROM volunteers WHERE volunteers.id = consents.volunteer_id "
+        f"AND {given_on} < {born_on} + 180000)"
+    )
 
 
 def downgrade() -> None:

@@ -1,12 +1,14 @@
 """What somebody consents to, takes back, and what goes with it."""
 
+import hashlib
+
 import pytest
 from sqlalchemy import select
 
 from tests.accounts.factories import bearer, current_consents, sign_up_person
 from tests.factories import make_volunteer
 from volunteer_api.accounts import consents
-from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
+from volunteer_api.accounts.consent_texts import DIRECTORY, ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, ResidentId
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
@@ -115,3 +117,21 @@ def test_who_turns_out_to_be_a_minor_is_asked_anew(client, capsys):
     body = {"birth_date": "2010-03-08", "guardian_contact": contact}
     assert client.patch("/me", json=body, version=version, headers=bearer(tokens)).status_code == 200
     assert named(client, tokens) is None
+
+
+# Of each text that was released: people said yes to these words, and to no others.
+RELEASED = {
+    "guardian/2026-11.md": "a8f3824a2ff87c84",
+    "location/2026-11.md": "5998e9015ee5bfe1",
+    "national_system/2026-11.md": "b720f80ff12363cc",
+    "privacy/2026-11.md": "b439249fc73ab054",
+    "ranking_name/2026-11.md": "2ed9e641fd0df083",
+    "resident_id/2026-11.md": "c3f1eef1da45e770",
+    "terms/2026-11.md": "1332f2841f37fec9",
+}
+
+
+def test_what_people_said_yes_to_is_not_rewritten():
+    """New words are a new version in a file of its own; its digest comes here with its release."""
+    digests = {name: hashlib.sha256((DIRECTORY / name).read_bytes()).hexdigest()[:16] for name in RELEASED}
+    assert digests == RELEASED

@@ -9,9 +9,9 @@ from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_s
 from tests.attendance.test_batches import out, send
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import service
+from volunteer_api.attendance import review, service
 from volunteer_api.attendance.models import Attendance
-from volunteer_api.attendance.problems import AlreadyCheckedIn
+from volunteer_api.attendance.problems import AlreadyCheckedIn, AlreadyCheckedOut
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.sign_ups import service as sign_ups
@@ -87,8 +87,8 @@ def test_by_the_code(unit: Any, scene: Scene, late: Volunteer) -> None:
 @pytest.mark.parametrize(
     ("place", "after"),
     [
-        (NEAR, ("credited", "medium", 120, 0, [], [])),
-        (FAR, ("held", "weak", 0, 120, ["weak_evidence"], ["place_outside"])),
+        (NEAR, ("credited", "medium", 120, 0, [], ["place_not_kept"])),
+        (FAR, ("held", "weak", 0, 120, ["weak_evidence"], ["place_outside", "place_not_kept"])),
     ],
 )
 def test_by_the_place(unit: Any, scene: Scene, late: Volunteer, place: Any, after: Outcome) -> None:
@@ -141,3 +141,18 @@ def test_of_a_phone_without_network(client: Any, unit: Any, scene: Scene, late: 
     attendance_id = unit(lambda: str(db.session.query(Attendance).filter_by(volunteer_id=late.id).one().id))
     send(client.as_(late), out("b", began + 2 * HOUR, attendance_id=attendance_id))
     assert unit(lambda: outcome(late))[:4] == ("credited", "medium", 120, 0)
+
+
+def test_what_was_decided_keeps_its_evidence(unit: Any, scene: Scene, late: Volunteer) -> None:
+    """Who decides looked at somebody who was not signed up: a check-out that is refused makes no other of it."""
+    began = scene.shift.starts_at
+    unit(lambda: check_in(scene, late, began, **code(scene, began)))
+    unit(lambda: check_out(scene, late, began + HOUR, **code(scene, began + HOUR)))
+    attendance_id = unit(lambda: db.session.query(Attendance).filter_by(volunteer_id=late.id).one().id)
+    decision = {"decision": "reject", "reason": "没有报名"}
+    unit(lambda: review.decide(attendance_id=attendance_id, reviewer_id=scene.leader.id, **decision))
+    unit(lambda: say_yes(late, began + 90 * MINUTE))
+    with pytest.raises(AlreadyCheckedOut):
+        unit(lambda: check_out(scene, late, began + 2 * HOUR, **code(scene, began + 2 * HOUR)))
+    one = unit(lambda: db.session.query(Attendance).filter_by(volunteer_id=late.id).one())
+    assert (one.state, list(one.check_in_reasons)) == ("rejected", ["not_signed_up"])

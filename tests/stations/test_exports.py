@@ -11,7 +11,8 @@ from tests.stations.factories import make_station
 from tests.stations.tables import HEADER, Unit, cells_of_errors, exported, send, stations_of, workbook
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
-from volunteer_api.organizations.models import Role
+from volunteer_api.organizations import structure
+from volunteer_api.organizations.models import Organization, Role
 from volunteer_api.stations import service
 from volunteer_api.stations.models import Station, StationKind, StationStatus
 
@@ -93,6 +94,28 @@ def test_the_table_back(client: Any, unit: Unit, district: District) -> None:
     after = {one.code: one for one in stations_of(unit)}
     assert (after["WD-003"].status, after["WD-003"].status_reason) == ("open", None)
     assert after["WD-003"].opening_hours == night
+
+
+def test_the_table_back_with_what_is_closed(client: Any, unit: Unit, district: District) -> None:
+    """Who manages a closed station of a closed organization stands in the table; another one is not appointed there."""
+    home = district.practice_station
+    desk = unit(lambda: make_station(organization_id=home.id, code="WD-001"))
+    manager = unit(lambda: make_volunteer(phone="+8613755550001"))
+    unit(lambda: make_grant(manager, Role.STATION_MANAGER, desk.id))
+    closed = {"status": StationStatus.CLOSED, "status_reason": "撤并"}
+    unit(lambda: service.change_station(db.session.get_one(Station, desk.id), **closed))
+    unit(lambda: structure.close(db.session.get_one(Organization, home.id), reason="撤并", actor_id=None))
+    rows = exported(client, district.administrator, district.center)
+    assert rows[1][11] == "13755550001"
+    back = send(client, district.administrator, district.center, workbook(*rows), "?update=true")
+    assert (back.status_code, back.json["unchanged"]) == (200, 1), back.json
+    assert back.json["stations"][0]["status"] == "closed"
+    rows[1][11] = "13755550001;13755550002"
+    tried = send(client, district.administrator, district.center, workbook(*rows), "?update=true&dry_run=true")
+    assert cells_of_errors(tried) == [("L2", "organization_closed")]
+    assert tried.json["stations"] == []
+    refused = send(client, district.administrator, district.center, workbook(*rows), "?update=true")
+    assert (refused.status_code, refused.json["errors"]) == (422, tried.json["errors"])
 
 
 def test_whole_phones_are_for_who_appoints(client: Any, unit: Unit, district: District) -> None:

@@ -20,8 +20,8 @@ from volunteer_api.core.limits import spend
 from volunteer_api.notifications.models import Notification
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Grant, Organization, PendingGrant, Role
-from volunteer_api.stations import imports
-from volunteer_api.stations.models import StationHours, StationStatus, StationStatusChange
+from volunteer_api.stations import imports, service
+from volunteer_api.stations.models import Station, StationHours, StationStatus, StationStatusChange
 
 
 @pytest.fixture
@@ -246,6 +246,31 @@ def test_an_update_is_judged_as_a_change_is(client: Any, unit: Unit, district: D
     moved = stations_of(unit)[2]
     assert (moved.status, moved.status_reason) == ("closed", "撤并")
     assert moved.organization_id == district.practice_stations[3].id
+
+
+def test_a_name_is_that_of_the_living_station(client: Any, unit: Unit, district: District) -> None:
+    home = district.practice_station
+    closed = StationStatus.CLOSED
+    names = (("WD-001", "东苑服务台"), ("WD-002", "东苑服务台"), ("WD-003", "东苑书屋"))
+    for code, name in names:
+        unit(lambda code=code, name=name: make_station(organization_id=home.id, name=name, code=code))
+    for station in stations_of(unit)[::2]:
+        unit(
+            lambda station=station: service.change_station(
+                db.session.get_one(Station, station.id), status=closed, status_reason="撤并"
+            )
+        )
+    content = workbook(
+        HEADER, row("东苑服务台", 所属组织=home.name, 地址="新华路2号"), row("东苑书屋", 所属组织=home.name)
+    )
+    kept = send(client, district.organizer, district.office, content)
+    assert [(one["code"], one["outcome"], one["status"]) for one in kept.json["stations"]] == [
+        ("WD-002", "unchanged", "open"),
+        ("WD-003", "unchanged", "closed"),
+    ]
+    assert send(client, district.organizer, district.office, content, "?update=true").json["updated"] == 2
+    assert {one.code: one.address for one in stations_of(unit)}["WD-002"] == "新华路2号"
+    assert {one.code: one.address for one in stations_of(unit)}["WD-001"] != "新华路2号"
 
 
 def test_what_is_named_without_an_organization_is_the_callers(client: Any, unit: Unit, district: District) -> None:

@@ -156,9 +156,11 @@ def expect(attendance: Attendance, here: Scene) -> None:
 
     What else was judged of them stays.
     """
-    several = attendance.taps or ()
-    if any(one["end"] == ScanKind.CHECK_IN for one in several):
-        attendance.taps = [_expected(_read(one), here).kept() for one in several]
+    several = [_read(one) for one in attendance.taps or ()]
+    if any(one.end == ScanKind.CHECK_IN for one in several):
+        judged = [_expected(one, here) for one in several]
+        if any(one is not before for one, before in zip(judged, several, strict=True)):
+            attendance.taps = [one.kept() for one in judged]
         return
     (tap,) = _single(attendance, ScanKind.CHECK_IN)
     expected = _expected(tap, here)

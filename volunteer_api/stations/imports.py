@@ -40,7 +40,9 @@ CREATE, UPDATE = schemas.StationCreate(), schemas.StationUpdate()
 class ImportedStation:
     """What became of a row, or would: `id`, and a `code` that is made up, are None where that is still to be made.
 
-    `changed` are the columns of an update, `new_managers` is how many get the station's role, or an offer of it.
+    `status` is what the station is or would be: one that is closed is found too, by its code, or by its name where no
+    other has it. `changed` are the columns of an update, `new_managers` is how many get the station's role, or an offer
+    of it.
     """
 
     row: int
@@ -48,6 +50,7 @@ class ImportedStation:
     id: UUID | None
     code: str | None
     name: str
+    status: str
     organization_id: UUID
     organization_name: str
     changed: Sequence[str]
@@ -75,6 +78,11 @@ class _Row:
     members: Mapping[str, Any] = field(default_factory=dict)
     changed: Sequence[str] = ()
     phones: Sequence[str] = ()
+
+    @property
+    def station_id(self) -> UUID | None:
+        """The id of the station that is there already."""
+        return self.station.id if self.station is not None else None
 
 
 def receive_stations(principal: Principal, upload: Upload) -> Table:
@@ -108,9 +116,14 @@ def import_stations(
     if any(row.phones for row in rows):
         # Whoever may appoint managers over it all may do so at each station below.
         grants.require_above(by.volunteer_id, Role.STATION_MANAGER, ScopeType.ORGANIZATION, organization.id)
+    lacked = _lacked(organization, rows, by=by, dry_run=dry_run)
+    in_closed = [row for row in rows if row.organization_id in places.closed and row.station_id in lacked]
+    if in_closed:
+        rows = [row for row in rows if row not in in_closed]
+        errors = sorted([*errors, *(_closed(row, places) for row in in_closed)], key=lambda error: error.row)
     if errors and not dry_run:
         raise refusal(errors)
-    made = _planned(organization, rows, by=by) if dry_run else _written(rows, by=by)
+    made = _planned(rows, lacked) if dry_run else _written(rows, lacked, by=by)
     stations = [_imported(row, places, station, appointed) for row, station, appointed in made]
     counts = {kind: sum(one.outcome == kind for one in stations) for kind in RowOutcome}
     imported = Imported(
@@ -144,9 +157,10 @@ class _Judge:
         self._by_name: dict[tuple[UUID, str], Station] = {}
         codes = {_code(record) for record in records} - {""}
         within = {found for found in self._found.values() if isinstance(found, UUID)}
-        for station in db.session.scalars(queries.coded_or_in(codes, within)):
+        stations = db.session.scalars(queries.coded_or_in(codes, within))
+        for station in sorted(stations, key=lambda one: one.status == StationStatus.CLOSED):
             self._by_code[station.code] = station
-            # Of two with one name, the one that was there first.
+            # Of two with one name, one that is not closed, and the one that was there first.
             self._by_name.setdefault((station.organization_id, folded(station.name)), station)
         self._rows_of: dict[Any, int] = {}
 
@@ -238,12 +252,12 @@ class _Judge:
             yield record.error(column.name, problem.code, problem.sentence())
 
 
-def _planned(
-    organization: Organization, rows: Sequence[_Row], *, by: Principal
-) -> list[tuple[_Row, Station | None, int]]:
-    """The rows, each with how many managers it would get. Where stations are there already, the try is counted."""
+def _lacked(
+    organization: Organization, rows: Sequence[_Row], *, by: Principal, dry_run: bool
+) -> Mapping[UUID, Sequence[Appointment]]:
+    """Which appointments are new at stations that are there already, by station. A dry run that asks is counted."""
     asked = [one for row in rows if row.station is not None for one in _appointments(row, row.station)]
-    if asked:
+    if asked and dry_run:
         spend(DRY_RUNS, "station imports tried", who=str(by.volunteer_id))
         audit.record(
             AuditAction.DATA_READ,
@@ -252,18 +266,41 @@ def _planned(
             what="managers_by_phone",
             rows=len(asked),
         )
-    new = _counted(lacking(asked, role=Role.STATION_MANAGER, scope_type=ScopeType.STATION))
-    return [(row, row.station, new.get(row.station.id, 0) if row.station else len(row.phones)) for row in rows]
+    found: dict[UUID, list[Appointment]] = {}
+    for one in lacking(asked, role=Role.STATION_MANAGER, scope_type=ScopeType.STATION):
+        found.setdefault(one.scope.id, []).append(one)
+    return found
 
 
-def _written(rows: Sequence[_Row], *, by: Principal) -> list[tuple[_Row, Station, int]]:
+def _closed(row: _Row, places: Places) -> CellError:
+    """That a closed organization gets no new managers; those that it has may stand in the table."""
+    problem = OrganizationClosed(name=places.names[row.organization_id])
+    return row.record.error(MANAGERS.name, problem.code, problem.sentence())
+
+
+def _planned(
+    rows: Sequence[_Row], lacked: Mapping[UUID, Sequence[Appointment]]
+) -> list[tuple[_Row, Station | None, int]]:
+    """The rows, each with how many managers it would get."""
+    return [(row, row.station, len(lacked.get(row.station.id, ())) if row.station else len(row.phones)) for row in rows]
+
+
+def _written(
+    rows: Sequence[_Row], lacked: Mapping[UUID, Sequence[Appointment]], *, by: Principal
+) -> list[tuple[_Row, Station, int]]:
     """Write them; the rows, each with its station and how many managers it got."""
-    # Organizations are locked before stations: those that get one, and those in which one opens again.
-    require_all_open({row.organization_id for row in rows if row.station is None or row.phones or _moves(row)})
+    # Organizations are locked before stations: those that get one or a manager, and those in which one opens again.
+    require_all_open(
+        {row.organization_id for row in rows if row.station is None or row.station.id in lacked or _moves(row)}
+    )
     stations = [(row, row.station or service.planned_station(**row.members)) for row in rows]
     service.add_stations([station for row, station in stations if row.station is None], by=by)
     service.change_stations([(row.station, row.members) for row in rows if row.station and row.members], by=by)
-    wanted = [one for row, station in stations for one in _appointments(row, station)]
+    wanted = [
+        one
+        for row, station in stations
+        for one in (lacked.get(station.id, ()) if row.station is not None else _appointments(row, station))
+    ]
     new = _counted(grant_all(wanted, role=Role.STATION_MANAGER, scope_type=ScopeType.STATION, by=by))
     return [(row, station, new.get(station.id, 0)) for row, station in stations]
 
@@ -281,6 +318,7 @@ def _imported(row: _Row, places: Places, station: Station | None, new_managers: 
         id=station.id if station is not None else None,
         code=row.members.get("code") or (station.code if station is not None else None),
         name=row.members.get("name") or (station.name if station is not None else ""),
+        status=row.members.get("status") or (station.status if station is not None else StationStatus.OPEN),
         organization_id=row.organization_id,
         organization_name=places.names[row.organization_id],
         changed=[*row.changed, *([MANAGERS.name] if is_there and new_managers else [])],

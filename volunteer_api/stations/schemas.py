@@ -276,6 +276,11 @@ class ImportedStationRead(Schema):
         metadata={"description": "Null where a dry run would have one made up."},
     )
     name = Text(required=True)
+    status = Choice(
+        StationStatus,
+        required=True,
+        metadata={"description": "As it is by now, or would be: a row may be of a station that is closed."},
+    )
     organization_id = Id(required=True)
     organization_name = Text(required=True)
     changed = ListOf(Text(), required=True, metadata={"description": "The columns of an update that change anything."})

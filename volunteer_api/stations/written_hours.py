@@ -12,7 +12,7 @@ from volunteer_api.core.tables import time_of
 EVERY_DAY = "每天"
 ALL_DAY = ("00:00", "24:00")
 DAYS = "一二三四五六日"
-# What stands for several days; a text is folded when it is looked up, and hours without days are those of every day.
+# What stands for several days; a text is folded when it is looked up. Hours with no days before them are of every day.
 WORDS: Mapping[str, Sequence[int]] = {
     **dict.fromkeys(("", EVERY_DAY, "每日", "天天", "全周", "全年"), range(1, 8)),
     **dict.fromkeys(("工作日", "平日"), range(1, 6)),
@@ -34,13 +34,16 @@ def hours_of(text: str) -> list[dict[str, Any]] | Fault:
     """The hours of a week, as `opening_hours` has them, by day and opening; whether they overlap the schema judges.
 
     Days are named (周一, 星期二, 周六日), joined by 、 or as a range by 至, or every day is meant; spans of one day are
-    joined by commas, groups of days by semicolons. 次日 may stand before a closing of the next morning.
+    joined by commas, groups of days by semicolons; hours that name none are of the days before.
+    次日 may stand before a closing of the next morning.
     """
-    plain, at = folded(text), 0
+    plain, at, named = folded(text), 0, ""
     found: list[dict[str, Any]] = []
     while at < len(plain):
         part = PART.match(plain, at)
-        days = _days(part["days"]) if part is not None else None
+        # 周一至周五 08:00-12:00;14:00-18:00 are two openings of the same days, whatever parts them.
+        named = (part["days"] or named) if part is not None else named
+        days = _days(named) if part is not None else None
         spans = [_span(one) for one in SPANS.findall(part["spans"])] if part is not None else []
         if part is None or days is None or None in spans:
             return Fault(
