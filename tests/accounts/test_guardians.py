@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, current_consents, registration, wrong
 from tests.factories import make_volunteer
-from volunteer_api.accounts import guardians, profile
+from volunteer_api.accounts import guardians, profile, queries
 from volunteer_api.accounts.ages import age_on, youngest_adult
 from volunteer_api.accounts.consent_texts import current_texts
 from volunteer_api.accounts.models import Consent, Guardian, SignInCode, Volunteer
@@ -318,6 +318,16 @@ def test_a_child_that_names_another_guardian_stays_a_child(client, unit, capsys)
     with clock.at(NOON + timedelta(days=91)):
         code = guardian_code(client, capsys, friend)
         assert correct(client, volunteer, "2007-01-01", guardian_code=code).status_code == 200
+
+
+def test_a_guardian_who_consents_again_is_no_other(client, unit, capsys):
+    """As to a new text, or with her name mended."""
+    volunteer = unit(lambda: make_volunteer(birth_date=date(2016, 3, 8)))
+    name_guardian(client, capsys, volunteer)
+    name_guardian(client, capsys, volunteer)
+    assert unit(lambda: len(queries.guardians_of(volunteer.id))) == 2
+    code = guardian_code(client, capsys)
+    assert correct(client, volunteer, "2007-01-01", guardian_code=code).status_code == 200
 
 
 def with_id_consent():

@@ -11,11 +11,12 @@ from sqlalchemy import select, update
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, sign_up_person
 from tests.factories import make_volunteer
-from volunteer_api.accounts import codes, hashing
+from volunteer_api.accounts import codes, hashing, passwords
 from volunteer_api.accounts.models import Password
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.notifications.models import Notification, Push
 
 # What is judged is what Argon2 says, and how often it was asked.
@@ -255,6 +256,16 @@ class TestChange:
             for n in range(22)
         ]
         assert tries == [401] * 20 + [429] * 2
+
+    def test_a_stolen_session_tries_no_new_password_by_made_up_codes(self, client, unit, tokens, change_settings):
+        """What was just set is told to who repeats it: each guess is a try, whatever is said of the code."""
+        change_settings(client.app, limits=True)
+        headers = bearer(tokens)
+        tried = {"code": "000000", "new_password": OTHER}
+        who = f"{PHONE} {DEVICE['id']}"
+        unit(lambda: spend(codes.WRONG_TRIES, passwords.SCOPE, who=who, amount=19))
+        answers = [client.put("/auth/password", json=tried, headers=headers).json["code"] for _ in range(2)]
+        assert answers == ["wrong_code", "too_many_requests"]
 
     def test_a_number_without_an_account_has_none_to_reset(self, client, capsys):
         code = ask_code(client, capsys, purpose="reset")

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
@@ -19,6 +20,7 @@ from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.qualifications.service import create_training
 from volunteer_api.sign_ups import service as sign_ups
+from volunteer_api.teams.models import Team
 from volunteer_api.teams.service import create_team
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -458,6 +460,15 @@ def test_nothing_is_planned_for_a_closed_team(client: Any, unit: Unit) -> None:
         organizer.patch(f"/activities/{draft.id}", json=team, version=1),
     ]
     assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(409, "team_closed")] * 2
+
+
+def test_a_team_that_is_closed_stops_no_change_of_its_activity(client: Any, unit: Unit) -> None:
+    """One that was closed while it still had activities, as a release before let it; an app sends all that it read."""
+    made = unit(activity_of_the_team)
+    unit(lambda: db.session.execute(update(Team).values(closed_at=clock.now())))
+    organizer, team = client.as_(made.scene.organizer_id), {"team_id": str(made.scene.team_id)}
+    answer = organizer.patch(f"/activities/{made.id}", json=team | {"description": "带手套"}, version=2)
+    assert answer.status_code == 200, answer.json
 
 
 def activity_of_the_team(**values: Any) -> Any:

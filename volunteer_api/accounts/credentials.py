@@ -62,6 +62,7 @@ def _change_own(
     if current_password is not None:
         passwords.right_owner(handle, current_password, device)
     elif code is not None:
+        passwords.count_guess(handle, device)
         unused_code(own_phone, code, device, CodePurpose.RESET).used_at = clock.now()
         recycling.note_proof(principal.volunteer_id)
     _keep(principal.volunteer_id, own_phone or None, made)

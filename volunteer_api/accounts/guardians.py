@@ -86,7 +86,8 @@ def require_word(volunteer: Volunteer, code: str | None, device: Mapping[str, st
     if row is None:
         raise BirthDateKept(case="guardian_gone" if known else "no_guardian")
     days = rules().recycled_after_days
-    if len(known) > 1 and row.consented_at > clock.now() - timedelta(days=days):
+    took_over = any(one.phone_digest != row.phone_digest for one in known)
+    if took_over and row.consented_at > clock.now() - timedelta(days=days):
         raise BirthDateKept(case="new_guardian", days=days)
     if code is None:
         raise BirthDateKept()

@@ -58,18 +58,25 @@ def is_right(phone: str, password: str) -> bool:
 def was_just_set(handle: str, password: str, device: Mapping[str, str]) -> bool:
     """Whether it became the account's password in the last ten minutes: the answer to that may have been lost.
 
-    To be called first in its unit, and before `right_owner` or a code, which count the try where it was not. Raises
-    TooManyRequests (429), Busy (503).
+    To be called first in its unit, and before `right_owner`, or `count_guess` and a code, which count the try where it
+    was not. Raises TooManyRequests (429), Busy (503).
     """
-    row = db.session.execute(
-        select(Password.volunteer_id, Password.changed_at)
-        .join(Volunteer, Volunteer.id == Password.volunteer_id)
-        .where(queries.named_by(handle))
-    ).one_or_none()
-    if row is None or row.changed_at + REPEATED_FOR <= clock.now():
+    volunteer_id = _fresh_owner(handle)
+    if volunteer_id is None:
         return False
-    require_tries_left(SCOPE, handle, device, row.volunteer_id)
+    require_tries_left(SCOPE, handle, device, volunteer_id)
     return is_right(handle, password)
+
+
+def count_guess(handle: str, device: Mapping[str, str]) -> None:
+    """Count what was not just set where another one was: the proof beside it may be made up, to ask for this answer.
+
+    To be called before a code is judged, whose refusal keeps it; `right_owner` counts by itself. Raises
+    TooManyRequests (429).
+    """
+    volunteer_id = _fresh_owner(handle)
+    if volunteer_id is not None:
+        spend_try(SCOPE, handle, device, volunteer_id)
 
 
 def accepted_hash(password: str, *, personal: Sequence[str], field_name: str) -> str:
@@ -101,6 +108,16 @@ def keep(volunteer_id: UUID, made: str) -> None:
 def has_password(volunteer_id: UUID) -> bool:
     """Whether the account has one."""
     return db.session.get(Password, volunteer_id) is not None
+
+
+def _fresh_owner(handle: str) -> UUID | None:
+    """Whose password was set in the last ten minutes."""
+    row = db.session.execute(
+        select(Password.volunteer_id, Password.changed_at)
+        .join(Volunteer, Volunteer.id == Password.volunteer_id)
+        .where(queries.named_by(handle))
+    ).one_or_none()
+    return row.volunteer_id if row is not None and row.changed_at + REPEATED_FOR > clock.now() else None
 
 
 def _compare(handle: str, password: str) -> tuple[_Found, str | None]:

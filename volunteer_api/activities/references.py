@@ -31,10 +31,11 @@ TRAININGS_ELSEWHERE = (
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
-def require_known(organization_id: UUID, references: Mapping[str, Any]) -> None:
+def require_known(organization_id: UUID, references: Mapping[str, Any], *, team_id: UUID | None = None) -> None:
     """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch.
 
-    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead.
+    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead. Not for
+    `team_id`, the team that the activity has already: one that is closed stops no change of what it had.
     """
     faults: dict[str, list[Fault]] = {}
     named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
@@ -52,7 +53,7 @@ def require_known(organization_id: UUID, references: Mapping[str, Any]) -> None:
         faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
     if faults:
         raise InvalidPayload(error_list(faults))
-    if "team_id" in named:
+    if "team_id" in named and named["team_id"] != team_id:
         require_open(named["team_id"])
 
 
