@@ -13,14 +13,15 @@ CODING = "[:;-](gzip|br|zstd|deflate)"
 # As the contract states it.
 FORM = f'^(W/)?"[0-9]{{1,9}}(-[0-9A-Za-z_-]+)?({CODING})?"$'
 IF_MATCH = re.compile(FORM, re.ASCII)
+ENTITY_TAG = re.compile(r'(W/)?"[^"]*"')
 VERSION = re.compile("[0-9]+", re.ASCII)
 
 
 def expected_version() -> int:
     """The version that the client says it read.
 
-    Raises PreconditionRequired (428) without If-Match, IfMatchInvalid (400) where that names no version: `*` would be
-    whatever is there now, and an edit is of what was read.
+    Raises PreconditionRequired (428) without If-Match, PreconditionFailed (412) where that is a tag, but none of ours,
+    IfMatchInvalid (400) where it is none: `*` would be whatever is there now, and an edit is of what was read.
     """
     header = request.headers.get("If-Match")
     if header is None:
@@ -28,7 +29,7 @@ def expected_version() -> int:
     text = header.strip()
     version = VERSION.search(text)
     if version is None or IF_MATCH.fullmatch(text) is None:
-        raise IfMatchInvalid()
+        raise PreconditionFailed() if ENTITY_TAG.fullmatch(text) else IfMatchInvalid()
     return int(version.group())
 
 
