@@ -358,9 +358,9 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
         timeout=PATIENCE_SECONDS,
     )
     assert process.returncode == 2
-    assert process.stderr.splitlines() == [
-        "volunteer-api: SECRET_KEY must be set to at least 32 random characters in production."
-    ]
+    [told] = process.stderr.splitlines()
+    assert told.startswith("volunteer-api: SECRET_KEY must be set to at least 32 random characters in production. ")
+    assert "PUBLIC_BASE_URL must be set" in told
 
 
 def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_path: Path) -> None:

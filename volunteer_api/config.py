@@ -415,13 +415,17 @@ def _judge_sender(settings: Settings) -> None:
 
 def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> None:
     # All at once: who sets a district up would else learn of them one start at a time.
-    missing = ["SECRET_KEY must be set to at least 32 random characters in production."]
-    missing = missing if _is_weak(settings.secret_key) else []
-    missing += [
+    plain = {
+        "SECRET_KEY must be set to at least 32 random characters in production.": _is_weak(settings.secret_key),
+        "LIMITS=0 is refused in production.": not settings.limits,
+        "FLASK_DEBUG is refused in production.": debug,
+    }
+    wrong = [said for said, is_so in plain.items() if is_so]
+    wrong += [
         f"{name} must be set in production: {why}" for name, why in CHOSEN_IN_PRODUCTION.items() if name not in chosen
     ]
-    if missing:
-        raise BadEnvironment(" ".join(missing))
+    if wrong:
+        raise BadEnvironment(" ".join(wrong))
     if settings.secret_key_previous is not None and _is_weak(settings.secret_key_previous):
         raise BadEnvironment(
             "SECRET_KEY_PREVIOUS is known or short, and what it signed would still be taken: run "
@@ -429,10 +433,6 @@ def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> N
         )
     if settings.metrics_token is not None and len(settings.metrics_token) < 32:
         raise BadEnvironment("METRICS_TOKEN must have at least 32 random characters in production.")
-    if not settings.limits:
-        raise BadEnvironment("LIMITS=0 is refused in production.")
-    if debug:
-        raise BadEnvironment("FLASK_DEBUG is refused in production.")
     if _is_this_machine(urlsplit(settings.public_base_url).hostname):
         raise BadEnvironment("PUBLIC_BASE_URL names this machine alone: what is printed would lead nowhere.")
     url = make_url(settings.database_url)

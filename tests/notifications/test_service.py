@@ -66,6 +66,7 @@ def test_every_kind_says_something():
         "erasure_taken_back",
         "guardian_withdrew",
         "password_changed",
+        "resident_id_in_national_export",
         "signed_in_elsewhere",
         "token_reused",
     ]
