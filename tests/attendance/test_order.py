@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.attendance.factories import NEAR, Scene, evidence, make_scene, make_shift, soon
 from tests.factories import make_volunteer, unit_of
+from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -103,10 +104,11 @@ LIMITS = {"credited_minutes_a_day": 60, "most_minutes_a_day": 90}
 
 
 def make_person(world: World) -> UUID:
-    """A volunteer with a place in all shifts but the last."""
+    """A volunteer with a place in all shifts but the last, who lets us keep where she is."""
 
     def make() -> UUID:
-        volunteer = make_volunteer()
+        location = {"kind": "location", "version": current_texts()[ConsentKind.LOCATION].version}
+        volunteer = make_volunteer(consents=[location])
         # By hand: nobody signs up for shifts that overlap, but what was agreed before may be moved there.
         for shift_id in world.shift_ids[:3]:
             db.session.add(SignUp(shift_id=shift_id, volunteer_id=volunteer.id, state=SignUpState.CONFIRMED))

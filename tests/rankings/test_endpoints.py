@@ -171,10 +171,11 @@ READ = (
     "/rankings?subject=organization&level=unit&metric=volunteer_count&period=2026",
     "/rankings.csv?subject=team",
     "/me/ranking?period=2026-11",
+    "/rankings?subject=volunteer&metric=attendance_count&period=2026-W47",
 )
 COUNTED = (
     "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
-    "/rankings?subject=volunteer&metric=attendance_count&period=2026-W47",
+    "/rankings?subject=volunteer&metric=attendance_count&from=2026-11-03&to=2026-11-20",
     "/rankings?subject=organization&level=unit&category=health_care",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings.csv?subject=team&metric=volunteer_count&from=2026-11-03&to=2026-11-20",

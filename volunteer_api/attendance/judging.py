@@ -176,13 +176,15 @@ def _is_far(scene: Scene, given: Usable) -> bool:
 
 
 def _known_place(scene: Scene, given: Usable, graded: Grade) -> Place | None:
-    """Where the phone was, or else where the code was shown. A fix of a kilometer's doubt is no place, nor is one that
-    may not be kept."""
+    """Where the phone was; or else the middle of the fence, where she was by a code, or by a place that is not kept.
+
+    A fix of a kilometer's doubt is no place.
+    """
     if given.place is not None and scene.keeps_place and (given.accuracy_m or 0.0) <= rules().travel_slack_m:
         if _lies_outside(scene, given.place, given) and _fits_another_datum(scene, given):
             return None if scene.fence is None else scene.fence.center
         return given.place
-    return scene.fence.center if graded is Grade.STRONG and scene.fence is not None else None
+    return scene.fence.center if graded is not Grade.WEAK and scene.fence is not None else None
 
 
 def _distance(scene: Scene, given: Usable) -> float | None:

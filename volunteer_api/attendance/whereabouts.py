@@ -2,7 +2,7 @@
 
 A place is judged in any case, for it is sent by her own tap, and the grade stays. Without the consent what was judged
 is all that is kept: the grade, the reasons, the remarks, and the distance from the middle of the fence, to a hundred
-meters. What needs a place of before, as that nobody travels so fast, goes without.
+meters; the middle of the fence stands for a place that lay in it, so that nobody travels faster than one can.
 """
 
 from collections.abc import Iterator

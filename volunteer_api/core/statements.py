@@ -82,7 +82,9 @@ def insert_all(model: type[Base], rows: Sequence[Mapping[str, Any]], *, skip_kno
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
         statement = _insert_of_json(table, tuple(rows[0]), skip_known)
-        return connection.execute(statement, {"rows": orjson.dumps(rows, default=_as_hex).decode()}).all()
+        return connection.execute(
+            statement, {"rows": orjson.dumps(rows, default=_as_hex, option=orjson.OPT_UTC_Z).decode()}
+        ).all()
     one = insert(table).on_conflict_do_nothing() if skip_known else insert(table)
     return connection.execute(one.returning(*table.primary_key.columns), rows).all()
 
