@@ -157,7 +157,7 @@ def test_where_a_body_is_no_json_is_told_in_the_callers_language(app: Flask) -> 
 def test_a_blank_text_is_empty_and_not_shorter_than_one(app: Flask, client: Any) -> None:
     blank = client.as_(make_volunteer()).patch("/me", json={"name": "  "}, version=1)
     [error] = blank.get_json()["errors"]
-    assert (error["code"], error["detail"]) == ("min_length", "此项不能为空。")
+    assert (error["code"], error["detail"]) == ("min_length", "不能为空。")
 
 
 def test_of_parallel_edits_one_wins(postgresql_client: Any, race: Any) -> None:

@@ -13,9 +13,10 @@ from datetime import date, timedelta
 from functools import partial
 from random import Random
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text, update
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
@@ -91,6 +92,9 @@ def simulate(plan: Plan, report: Report) -> Simulated:
         # Nor what changed for phones.
         changes.begin_anew()
         report("Making indexes and foreign keys", 0, 1)
+    # Nor when activities are over.
+    last_end = select(func.max(Shift.ends_at)).where(Shift.activity_id == Activity.id, Shift.canceled_at.is_(None))
+    db.session.execute(update(Activity).values(over_at=last_end.scalar_subquery()))
     stage.end("indexes and foreign keys")
     report("Making indexes and foreign keys", 1, 1)
     found.rows, found.seconds = loader.counts, stage.seconds
