@@ -195,7 +195,9 @@ class RestockQuery(Schema):
     """For which tree, and how many suggestions (20 where it is left out)."""
 
     organization_id = Id(required=True)
-    limit = CountParameter(minimum=1, maximum=MAX_LIMIT, load_default=20)
+    limit = CountParameter(
+        minimum=1, maximum=MAX_LIMIT, load_default=20, metadata={"description": "How many at most; 20 without it."}
+    )
 
 
 class SuggestionRead(Schema):

@@ -105,7 +105,12 @@ class SyncQuery(Schema):
         Choice(SyncType),
         metadata={"description": "With commas between them; all where none is named. The same each time."},
     )
-    limit = CountParameter(minimum=1, maximum=MAX_LIMIT, load_default=MAX_LIMIT)
+    limit = CountParameter(
+        minimum=1,
+        maximum=MAX_LIMIT,
+        load_default=MAX_LIMIT,
+        metadata={"description": "How many at most; 100 without it."},
+    )
 
 
 class SyncedRows(Schema):
@@ -159,7 +164,9 @@ class CalendarFeedRead(Schema):
 class RecommendedQuery(NearQuery):
     """Where the volunteer stands, and how many she wants to see."""
 
-    limit = CountParameter(minimum=1, maximum=20, load_default=10)
+    limit = CountParameter(
+        minimum=1, maximum=20, load_default=10, metadata={"description": "How many at most; 10 without it."}
+    )
 
 
 class ReasonRead(Schema):
