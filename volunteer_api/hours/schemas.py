@@ -144,7 +144,8 @@ class BackfillBatchCreate(Schema):
 
 
 class HoursFaultRead(Schema):
-    pointer = Text(required=True)
+    # Empty where the line as a whole is meant.
+    pointer = Text(required=True, min_length=0)
     code = Text(required=True)
     detail = Text(required=True)
 
