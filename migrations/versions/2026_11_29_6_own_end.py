@@ -19,9 +19,10 @@ def upgrade() -> None:
     op.add_column("insured_people", column)
     # Of those that are there, who is listed to the last day of all goes with the policy, as before.
     op.execute(
-        "UPDATE insured_people SET own_end = TRUE WHERE ends_on < (SELECT max(other.ends_on) FROM insured_people AS other "
-        "WHERE other.policy_id = insured_people.policy_id) OR ends_on < (SELECT policy.ends_on FROM insurance_policies "
-        "AS policy WHERE policy.id = insured_people.policy_id)"
+        "UPDATE insured_people SET own_end = TRUE WHERE id IN (SELECT one.id FROM insured_people AS one "
+        "JOIN (SELECT policy_id, max(ends_on) AS last_on FROM insured_people GROUP BY policy_id) AS listed "
+        "ON listed.policy_id = one.policy_id JOIN insurance_policies AS policy ON policy.id = one.policy_id "
+        "WHERE one.ends_on < listed.last_on OR one.ends_on < policy.ends_on)"
     )
 
 

@@ -178,7 +178,11 @@ def test_a_trail_has_an_end_and_shows_its_decision(client: Any, unit: Unit, serv
 
 def test_who_confirmed_does_not_decide(client: Any, served: Served) -> None:
     made = filed(client, served.unknown_id, shift_id=served.shift_id)
-    post(client, served.scene.organizer_id, made, "confirmation", minutes=60, text="在场")
+    assert "dispute_waits" not in kinds(client, served.scene.administrator_id)
+    for minutes in (50, 60):
+        post(client, served.scene.organizer_id, made, "confirmation", minutes=minutes, text="在场")
+    # Who can decide now hears of it, once.
+    assert len(told(client, served.scene.administrator_id, "dispute_waits")) == 1
     assert refused(decide(client, served.scene.organizer_id, made)) == (403, "involved")
     assert decide(client, served.scene.administrator_id, made).status_code == 200
 

@@ -174,6 +174,11 @@ def test_a_deployment_may_allow_minors_more(app: Any, client: Any, unit: Any, ch
     made = unit(lambda: make_activity(starts_at=starts_at, hazardous=True))
     young = unit(lambda: make_person(birth_date=born(17), guardian_contact=b"sealed"))
     assert refused(client, made.shift_id, young) == ["insurance"]
+    # Whoever leads the activity lets her in as well.
+    night = unit(lambda: make_activity(scene=made.scene, starts_at=starts_at, sign_up_mode="approval"))
+    asked = post(client, young, f"/shifts/{night.shift_id}/sign-ups").json
+    approved = client.as_(made.scene.organizer_id).post(f"/sign-ups/{asked['id']}/approval")
+    assert (asked["state"], approved.json["state"]) == ("pending", "confirmed"), approved.json
 
 
 def test_an_age_is_that_of_the_day_of_the_shift(client: Any, unit: Any) -> None:

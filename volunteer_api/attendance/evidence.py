@@ -21,10 +21,12 @@ PLACE_WORDS = frozenset(
         *("place", "places", "lat", "latitude", "lng", "lon", "long", "longitude", "alt", "altitude", "location"),
         *("locations", "position", "coord", "coords", "coordinate", "coordinates", "point", "accuracy", "geo"),
         *("geohash", "gps", "beidou", "datum", "address", "poi", "city", "district", "street", "wifi", "ssid"),
-        *("bssid", "beacon", "beacons", "cell", "cells", "lac", "cid", "tower", "towers"),
+        *("bssid", "beacon", "beacons", "cell", "cells", "lac", "cid", "tower", "towers", "lnglat", "latlng"),
+        *("latlon", "lonlat", "adcode", "province", "township", "aoi"),
     }
 )
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+PLACE_TERMS = ("经度", "纬度", "坐标", "位置", "地址", "定位")
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # To how many meters a distance is told where the place itself is not kept.
 COARSE_M = 100
 
@@ -80,7 +82,8 @@ def _without_places(value: Any) -> Any:
 
 
 def _names_place(name: Any) -> bool:
-    return not PLACE_WORDS.isdisjoint(word.lower() for word in WORD.findall(str(name)))
+    words = {word.lower() for word in WORD.findall(str(name))}
+    return not PLACE_WORDS.isdisjoint(words) or any(term in str(name) for term in PLACE_TERMS)
 
 
 def _place(given: Any) -> tuple[Place | None, Place | None]:

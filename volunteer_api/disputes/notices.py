@@ -94,9 +94,14 @@ def tell_deciders(kind: str, dispute: Dispute, once: object) -> None:
 
 
 def tell_confirmed(dispute: Dispute, step_id: UUID, minutes: int) -> None:
-    """Tell who filed it that somebody vouched for the service; and the administrators, if only she could decide."""
+    """Tell who filed it that somebody vouched for the service; and who can decide, where only she could until then."""
     tell_volunteer(CONFIRMED, dispute, step_id, minutes=str(minutes))
-    if not _deciders(dispute):
+    deciders = _deciders(dispute)
+    if dispute.confirmed_by in holders_near(dispute.organization_id, Permission.HOURS_REVIEW):
+        # Those further up had not heard of it while somebody nearer could decide; whoever had is told once.
+        for volunteer_id in deciders:
+            _send(WAITS, dispute, volunteer_id, once=f"{dispute.id}:{volunteer_id}")
+    if not deciders:
         _ask_for_decider(dispute, str(step_id))
 
 

@@ -179,7 +179,8 @@ def reopen(organization: Organization, *, parent_id: UUID, actor_id: UUID | None
     and given anew. Raises NotFound for an unknown parent, OrganizationClosed for a closed one, OrganizationInItself,
     OrganizationKindMisplaced, OrganizationNameTaken.
     """
-    _hold(select(Organization.id).where(Organization.id == organization.id))
+    # The parent too: it must not be closed meanwhile, for nothing open stands below what is closed.
+    _hold(select(Organization.id).where(Organization.id.in_((organization.id, parent_id))))
     db.session.refresh(organization)
     if organization.closed_at is None:
         return organization

@@ -1,7 +1,7 @@
 """The one judgment of whether somebody may sign up, for the pages that phones read and the verbs that give a place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -160,7 +160,10 @@ def _was_rejected(shift: Shift, standing: Standing) -> bool:
 
 
 def _faults(question: Question, person: Person) -> list[Fault]:
-    demands = Demands(question.demands.insurer_ids) if question.chosen else question.demands
+    demands = question.demands
+    if question.chosen:
+        # Who chooses somebody decides about her no-shows; what the deployment allows minors is not theirs.
+        demands = replace(demands, absences=None, turns_away=False)
     return faults(question.activity, demands, person, team_id=question.team_id, shift=question.shift)
 
 
