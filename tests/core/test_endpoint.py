@@ -56,6 +56,17 @@ def test_a_repeated_or_unknown_parameter_is_named(app: Flask) -> None:
     ]
 
 
+@pytest.mark.parametrize("query", ["q=%FF%FE", "q=a&limit=%E4%BD", "q=%C0%80", "q=\xff"])
+def test_a_query_that_is_no_utf_8_is_named(app: Flask, query: str) -> None:
+    """On every route, whether it takes parameters or none."""
+    pointer = "/limit" if "limit" in query else "/q"
+    for path in ("/api/v1/stations", "/api/v1/consent-texts"):
+        answer = app.test_client().get(path, environ_overrides={"QUERY_STRING": query})
+        assert answer.status_code == 422
+        told = [(one["pointer"], one["code"]) for one in answer.get_json()["errors"]]
+        assert told == [(pointer, "not_text")]
+
+
 def test_a_cursor_of_other_filters_is_refused(app: Flask) -> None:
     asking = app.test_client()
     for cursor in ("x", "WzFd.abc", "%E2%82%AC"):

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal
+from urllib.parse import unquote_to_bytes
 
 from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
@@ -252,6 +253,8 @@ def endpoint(
 
         @functools.wraps(answer)
         def run(**path: Any) -> Response:
+            if not blueprint.takes_strange_parameters:
+                _require_text(request.query_string)
             raw = receive_upload() if upload else read_body(body, safe=safe)
             if limit is not None:
                 check_limit(limit, f"{method} {rule}")
@@ -358,6 +361,19 @@ def _compared(fingerprint: Fingerprint | None, path: dict[str, Any], upload: boo
         # The boundary between the parts is another in every try; the file is what counts.
         return request.method, request.full_path, hashlib.sha256(g.upload.content).digest()
     return fingerprint(g.json, path) if fingerprint is not None else None
+
+
+def _require_text(query: bytes) -> None:
+    """Raise InvalidPayload (422) for parameters that are no UTF-8: something else would be looked for than was sent."""
+    faults = {}
+    for part in query.split(b"&"):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            name = unquote_to_bytes(part.partition(b"=")[0]).decode(errors="replace")
+            faults[name] = [Fault("not_text")]
+    if faults:
+        raise InvalidPayload(error_list(faults))
 
 
 def _single_values(arguments: MultiDict[str, str], allowed: tuple[str, ...] | None = None) -> dict[str, str]:
