@@ -148,6 +148,31 @@ class TestSetUpAnOrganization:
         assert "东安路街道" in refused["detail"]
         assert organizer.patch(path, json={"division_code": "410403001"}, version=made["version"]).status_code == 200
 
+    def test_another_division_needs_the_rights_of_a_move_and_is_no_siblings(
+        self, client: ApiClient, district: District
+    ) -> None:
+        """Rankings divide by who lives in it: nobody chooses that for her own."""
+        path, free = f"/organizations/{district.office.id}", "410403003"
+        change = {"division_code": free}
+        other = f"/organizations/{district.other_office.id}"
+        assert client.as_(district.organizer).patch(path, json=change, version=1).status_code == 403
+        administrator = client.as_(district.administrator)
+        taken = administrator.patch(path, json=change, version=1)
+        assert (taken.status_code, taken.json["code"]) == (409, "division_taken")
+        body = {"parent_id": str(district.center.id), "kind": "practice_office", "name": "新所"} | change
+        assert administrator.post("/organizations", json=body).json["code"] == "division_taken"
+        assert administrator.patch(other, json={"division_code": None}, version=1).status_code == 200
+        assert administrator.patch(path, json=change, version=1).status_code == 200
+        # Nor by a move.
+        unit = {"kind": "unit", "name": "第一小学", "division_code": free}
+        below, _ = (
+            administrator.post("/organizations", json=unit | {"parent_id": str(parent.id)}).json
+            for parent in (district.office, district.center)
+        )
+        move = {"parent_id": str(district.center.id), "name": "第二小学"}
+        moved = administrator.patch(f"/organizations/{below['id']}", json=move, version=1)
+        assert (moved.status_code, moved.json["code"]) == (409, "division_taken")
+
     def test_who_founded_and_who_renamed_it_is_in_the_audit_log(self, client: ApiClient, district: District) -> None:
         organizer = client.as_(district.organizer)
         made = organizer.post("/organizations", json=self.body(district)).json

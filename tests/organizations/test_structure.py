@@ -260,6 +260,9 @@ class TestMerge:
         make_team(organization_id=district.office.id, name="鹰城大妈")
         unit(lambda: make_draft(district.office.id))
         administrator, path = client.as_(district.administrator), f"{self.path(district)}?dry_run=true"
+        scope = {"type": "organization", "id": str(district.office.id)}
+        waiting = {"phone": "+8613799990000", "role": "organizer", "scope": scope}
+        assert administrator.post("/grants", json=waiting).status_code == 201
         answer = administrator.post(path, json=self.body(district))
         assert (answer.status_code, answer.json["closed_at"], answer.json["merged_into_id"]) == (200, None, None)
         told = answer.json["consequences"]
@@ -274,6 +277,7 @@ class TestMerge:
             ("organizer", str(district.organizer.id)),
             ("auditor", str(district.auditor.id)),
         ]
+        assert [(one["role"], one["masked_phone"]) for one in told["lapsing_grants"]] == [("organizer", "137****0000")]
         # Nothing of it was done, and nobody heard of anything.
         assert path_of(unit, district.office.id) == [district.office.id, district.center.id]
         assert client.get(f"/organizations/{district.office.id}").json["closed_at"] is None

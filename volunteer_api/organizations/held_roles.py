@@ -1,6 +1,6 @@
 """Who holds which role over what, as it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.organizations import queries
 from volunteer_api.organizations.access import Permission, permitted_organization_ids
-from volunteer_api.organizations.models import Grant, Organization, ScopeType
+from volunteer_api.organizations.models import Grant, Organization, PendingGrant, ScopeType
 
 # On one organization.
 MOST_HELD = 1000
@@ -136,3 +136,18 @@ def held_on(organization: Organization) -> list[HolderView]:
         .limit(MOST_HELD)
     )
     return [HolderView(row.role, {"id": row.id, "name": row.name}) for row in rows]
+
+
+def waiting_on(organization: Organization) -> Sequence[PendingGrant]:
+    """What waits for a phone on this very organization, the first first; at most a thousand."""
+    waiting = (
+        select(PendingGrant)
+        .where(
+            PendingGrant.scope_type == ScopeType.ORGANIZATION,
+            PendingGrant.scope_id == organization.id,
+            PendingGrant.expires_at > clock.now(),
+        )
+        .order_by(PendingGrant.id)
+        .limit(MOST_HELD)
+    )
+    return db.session.scalars(waiting).all()

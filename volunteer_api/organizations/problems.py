@@ -52,6 +52,11 @@ class DivisionOutside(Conflict):
     detail = "%(division)s (%(code)s) does not lie in %(above)s, the division of %(organization)s."
 
 
+class DivisionTaken(Conflict):
+    title = "Another organization of this kind there has the division."
+    detail = "%(name)s has the division %(code)s already."
+
+
 class VolunteerUnknown(Conflict):
     title = "No volunteer is registered with this id."
 

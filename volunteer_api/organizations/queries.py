@@ -170,6 +170,19 @@ def taken_name(parent_id: UUID, names: Sequence[str], apart_from: UUID | None) -
     return statement.order_by(Organization.name).limit(1)
 
 
+def of_division(parent_id: UUID, kind: str, code: str, apart_from: UUID | None) -> Select[str]:
+    """The name of another open organization of a kind under the parent that has the division."""
+    statement = select(Organization.name).where(
+        Organization.parent_id == parent_id,
+        Organization.kind == kind,
+        Organization.division_code == code,
+        Organization.closed_at.is_(None),
+    )
+    if apart_from is not None:
+        statement = statement.where(Organization.id != apart_from)
+    return statement.order_by(Organization.id).limit(1)
+
+
 def paths_of(chosen: ColumnElement[bool]) -> Select[UUID, UUID]:
     """Organization and ancestor, from the organization itself up to the root, of the organizations chosen."""
     return (

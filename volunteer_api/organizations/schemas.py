@@ -150,11 +150,18 @@ class EndingGrantRead(Schema):
     volunteer = Nested(HolderRead, required=True)
 
 
+class LapsingGrantRead(Schema):
+    role = Choice(Role, required=True)
+    masked_phone = Text(required=True)
+    expires_at = Moment(required=True)
+
+
 class ConsequencesRead(Schema):
-    """What a merger would do: what goes over or stays, and whose roles end."""
+    """What a merger would do: what goes over or stays, whose roles end, and which wait for a phone and lapse."""
 
     holdings = ListOf(Nested(HoldingRead), required=True, max_length=20)
     ending_grants = ListOf(Nested(EndingGrantRead), required=True, max_length=1000)
+    lapsing_grants = ListOf(Nested(LapsingGrantRead), required=True, max_length=1000)
 
 
 class OrganizationMergedRead(OrganizationRead):

@@ -20,11 +20,13 @@ from volunteer_api.core.unit_of_work import attempt
 from volunteer_api.organizations import queries, structure
 from volunteer_api.organizations.access import Permission, can, require, require_open
 from volunteer_api.organizations.events import OrganizationRenamed
-from volunteer_api.organizations.held_roles import held_on
+from volunteer_api.organizations.held_roles import held_on, waiting_on
 from volunteer_api.organizations.holdings import holdings
 from volunteer_api.organizations.models import Division, DivisionLevel, Organization, OrganizationKind
 from volunteer_api.organizations.problems import DivisionOutside, DivisionUnknown, OrganizationClosed, RootStays
-from volunteer_api.organizations.structure import check_names, check_place, insert_organizations
+from volunteer_api.organizations.structure import check_division_free, check_names, check_place, insert_organizations
+
+MANAGE = Permission.ORGANIZATION_MANAGE
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ def create_organization(
     The audit log keeps who did (`by`).
 
     Raises NotFound for an unknown parent, OrganizationClosed, OrganizationKindMisplaced, OrganizationNameTaken,
-    DivisionUnknown, DivisionOutside.
+    DivisionUnknown, DivisionOutside, DivisionTaken.
     """
     if parent_id is not None:
         check_place(require_open(parent_id), kind, name)
+        check_division_free(parent_id, kind, division_code)
     _check_division(division_code, parent_id)
     organization = _new(parent_id=parent_id, kind=kind, name=name, division_code=division_code)
     organization.resident_count = resident_count
@@ -78,9 +81,10 @@ def create_organization(
 def change_organization(organization: Organization, *, by: Principal, **changes: Any) -> Organization:
     """Rename an organization, give it another division or count of residents, or move it with its subtree.
 
-    A move needs organization.manage over both the present and the new parent: who holds an office alone can't take it
-    away from the district above. Raises NotFound, Forbidden, OrganizationClosed, OrganizationNameTaken,
-    DivisionUnknown, DivisionOutside, and what `structure.move` raises.
+    A move needs organization.manage over both the present and the new parent, and another division that over the
+    parent: who holds an office alone can't take it away from the district above, nor choose what it is divided by in
+    rankings. Raises NotFound, Forbidden, OrganizationClosed, OrganizationNameTaken, DivisionUnknown, DivisionOutside,
+    DivisionTaken, and what `structure.move` raises.
     """
     if organization.closed_at is not None:
         raise OrganizationClosed(name=organization.name)
@@ -90,13 +94,18 @@ def change_organization(organization: Organization, *, by: Principal, **changes:
     moves = parent_id != organization.parent_id
     if moves:
         _require_rights_to_move(organization, parent_id, by)
+    code = changes.get("division_code", organization.division_code)
+    redivides = code != organization.division_code
+    if parent_id is not None and redivides and not can(by.volunteer_id, MANAGE, organization_id=parent_id):
+        raise Forbidden()
     if parent_id is not None and (moves or name != organization.name):
         check_names(parent_id, [name], apart_from=organization.id)
+    if parent_id is not None and redivides and not moves:
+        check_division_free(parent_id, organization.kind, code, apart_from=organization.id)
     _note_changes(organization, changes, by)
-    if "division_code" in changes:
-        if changes["division_code"] != organization.division_code:
-            _check_division(changes["division_code"], parent_id)
-        organization.division_code = changes["division_code"]
+    if redivides:
+        _check_division(code, parent_id)
+        organization.division_code = code
     if "resident_count" in changes:
         organization.resident_count = changes["resident_count"]
     if name != organization.name:
@@ -125,6 +134,7 @@ def merge_organization(
     consequences = {
         "holdings": [] if merged else holdings(organization.id),
         "ending_grants": [] if merged else held_on(organization),
+        "lapsing_grants": [] if merged else _lapsing(organization),
     }
     _try(merge, organization)
     return _seen(organization) | {"consequences": consequences}
@@ -166,6 +176,12 @@ def _note_changes(organization: Organization, changes: Mapping[str, Any], by: Pr
         audit.record(
             AuditAction.ORGANIZATION_CHANGED, actor_id=by.volunteer_id, organization_id=organization.id, **told
         )
+
+
+def _lapsing(organization: Organization) -> list[dict[str, Any]]:
+    told = ("role", "masked_phone", "expires_at")
+    # Read before the merger is tried, which takes them away.
+    return [{name: getattr(one, name) for name in told} for one in waiting_on(organization)]
 
 
 class _Tried(Exception):
@@ -248,10 +264,10 @@ def _new(*, parent_id: UUID | None, kind: str, name: str, division_code: str | N
 
 
 def _require_rights_to_move(organization: Organization, target_id: UUID, by: Principal) -> None:
-    require(by, Permission.ORGANIZATION_MANAGE, organization_id=target_id)
+    require(by, MANAGE, organization_id=target_id)
     if organization.parent_id is None:
         raise RootStays()
-    if not can(by.volunteer_id, Permission.ORGANIZATION_MANAGE, organization_id=organization.parent_id):
+    if not can(by.volunteer_id, MANAGE, organization_id=organization.parent_id):
         raise Forbidden()
 
 

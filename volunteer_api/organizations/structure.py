@@ -27,6 +27,7 @@ from volunteer_api.organizations.grants import end_all_on
 from volunteer_api.organizations.holdings import register_holding
 from volunteer_api.organizations.models import Organization, OrganizationKind, OrganizationPath, PathMember
 from volunteer_api.organizations.problems import (
+    DivisionTaken,
     OrganizationClosed,
     OrganizationInItself,
     OrganizationKindMisplaced,
@@ -65,6 +66,19 @@ def check_names(parent_id: UUID, names: Sequence[str], *, apart_from: UUID | Non
         raise OrganizationNameTaken(name=taken)
 
 
+def check_division_free(parent_id: UUID, kind: str, code: str | None, *, apart_from: UUID | None = None) -> None:
+    """Raise DivisionTaken where the parent has another open organization of this kind with the division.
+
+    Rankings divide by who lives in it. Whoever gives a sibling a division at this moment waits.
+    """
+    if code is None:
+        return
+    _hold(select(Organization.id).where(Organization.id == parent_id))
+    taken = db.session.scalar(queries.of_division(parent_id, kind, code, apart_from))
+    if taken is not None:
+        raise DivisionTaken(name=taken, code=code)
+
+
 def insert_organizations(organizations: Sequence[Organization]) -> None:
     """Write siblings with their paths, in the order of the foreign keys. Their parents are there already."""
     if not organizations:
@@ -90,7 +104,7 @@ def move(organization: Organization, *, parent_id: UUID, actor_id: UUID | None =
     """Put an organization with its subtree under another parent.
 
     Raises RootStays, NotFound for an unknown parent, OrganizationClosed for one of the two, OrganizationInItself,
-    OrganizationKindMisplaced. The name is the caller's to check. Whoever changes the same branch waits.
+    OrganizationKindMisplaced, DivisionTaken. The name is the caller's to check. Whoever changes the same branch waits.
     """
     if organization.parent_id is None:
         raise RootStays()
@@ -101,6 +115,7 @@ def move(organization: Organization, *, parent_id: UUID, actor_id: UUID | None =
             raise OrganizationClosed(name=one.name)
     refuse_below(organization.id, parent_id)
     check_kind(parent, organization.kind)
+    check_division_free(parent_id, organization.kind, organization.division_code, apart_from=organization.id)
     former = _fresh(organization.parent_id)
     # Once on the path that it leaves and once on the new one: the auditors of both must see it.
     moved: dict[str, Any] = {
@@ -177,7 +192,7 @@ def reopen(organization: Organization, *, parent_id: UUID, actor_id: UUID | None
 
     What a merger took over stays with the successor, and grants that ended stay ended: what is to come back is moved
     and given anew. Raises NotFound for an unknown parent, OrganizationClosed for a closed one, OrganizationInItself,
-    OrganizationKindMisplaced, OrganizationNameTaken.
+    OrganizationKindMisplaced, OrganizationNameTaken, DivisionTaken.
     """
     # The parent too: it must not be closed meanwhile, for nothing open stands below what is closed.
     _hold(select(Organization.id).where(Organization.id.in_((organization.id, parent_id))))
@@ -190,6 +205,7 @@ def reopen(organization: Organization, *, parent_id: UUID, actor_id: UUID | None
     refuse_below(organization.id, parent_id)
     check_kind(parent, organization.kind)
     check_names(parent_id, [organization.name], apart_from=organization.id)
+    check_division_free(parent_id, organization.kind, organization.division_code, apart_from=organization.id)
     organization.closed_at = organization.closing_reason = organization.merged_into_id = None
     audit.record(AuditAction.ORGANIZATION_REOPENED, actor_id=actor_id, organization_id=organization.id)
     db.session.flush()
