@@ -1,5 +1,7 @@
 """Trainings and insurance: who is recorded, from when to when it counts, and what nobody learns."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
@@ -15,11 +18,12 @@ from tests.qualifications.factories import make_policy, make_training
 from volunteer_api.accounts.events import PhoneChanged, PhoneProven, PhoneReleased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
+from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
-from volunteer_api.qualifications.models import Policy
+from volunteer_api.qualifications import service
+from volunteer_api.qualifications.models import Insured, Policy
 from volunteer_api.qualifications.queries import Credentials, Span, credentials_of
-from volunteer_api.qualifications.service import change_policy
 
 Unit = Callable[[Callable[[], Any]], Any]
 STRANGER = "+8613712345678"
@@ -197,7 +201,9 @@ def test_a_policy_that_ends_early_covers_nobody_beyond(unit: Unit, district: Dis
         return credentials(unit, volunteer.id).is_insured([district.office.id], today() + timedelta(days=days))
 
     def end_on(days: int) -> None:
-        unit(lambda: change_policy(db.session.get_one(Policy, policy.id), ends_on=today() + timedelta(days=days)))
+        unit(
+            lambda: service.change_policy(db.session.get_one(Policy, policy.id), ends_on=today() + timedelta(days=days))
+        )
 
     assert covered_on(30)
     end_on(5)
@@ -221,7 +227,7 @@ def test_who_left_on_the_day_of_an_early_end_stays_uncovered(unit: Unit, distric
     organizer.post(f"/insured-people/{first['id']}/ending", json={"on": days_from_now(5)})
     for days in (5, 60):
         ends_on = today() + timedelta(days=days)
-        unit(lambda ends_on=ends_on: change_policy(db.session.get_one(Policy, policy.id), ends_on=ends_on))
+        unit(lambda ends_on=ends_on: service.change_policy(db.session.get_one(Policy, policy.id), ends_on=ends_on))
     day = today() + timedelta(days=6)
     covered = [credentials(unit, one.id).is_insured([district.office.id], day) for one in (left, stays)]
     assert covered == [False, True]
@@ -292,6 +298,31 @@ def test_the_same_completion_is_recorded_once_in_a_race(
     answers = race(6, lambda number: writers[number].post(path, json=body).status_code)
     assert sorted(answers) == [201] + [409] * 5
     assert len(writers[0].get(f"/trainings/{training.id}/records").get_json()["items"]) == 2
+
+
+def test_who_is_insured_while_the_policy_is_extended_goes_with_its_end(
+    postgresql_unit: Unit, race: Callable[..., list[Any]]
+) -> None:
+    district = postgresql_unit(make_district)
+    policy = postgresql_unit(lambda: make_policy(district.office.id))
+    later, listed = policy.ends_on + timedelta(days=90), threading.Event()
+
+    def insure() -> None:
+        organizer = Principal(volunteer_id=district.organizer.id, session_id=district.organizer.id)
+        service.insure(db.session.get_one(Policy, policy.id), by=organizer, phones=[STRANGER])
+        listed.set()
+        time.sleep(0.5)
+
+    def extend() -> None:
+        service.change_policy(db.session.get_one(Policy, policy.id), ends_on=later)
+
+    def run(number: int) -> None:
+        if number:
+            listed.wait(10)
+        postgresql_unit(extend if number else insure)
+
+    assert race(2, run) == [None, None]
+    assert postgresql_unit(lambda: db.session.scalars(select(Insured.ends_on)).one()) == later
 
 
 @given(

@@ -95,6 +95,7 @@ def import_insured(policy: Policy, table: Table, *, by: Principal, dry_run: bool
     Who is listed for the same days stays so. A dry run changes nothing and names each bad cell. Nobody learns who is
     registered. Raises PolicyOver (409), TableRefused (422) where it is no dry run.
     """
+    service.hold(policy)
     if policy.ends_on < clock.today():
         raise PolicyOver()
     judged = _judge(table, partial(_cover, policy))

@@ -184,6 +184,7 @@ def insure(
     From today, or from the policy's first day where that is later, to its last, unless other days are given.
     Nobody learns who of them is registered. Raises PolicyOver, OutsidePolicy, AlreadyRecorded (409).
     """
+    hold(policy)
     if policy.ends_on < clock.today():
         raise PolicyOver()
     first = starts_on or max(policy.starts_on, clock.today())
@@ -194,8 +195,13 @@ def insure(
     return list_insured(policy, {phone: days for phone in phones}, by=by)  # noqa: C420  # read only
 
 
+def hold(policy: Policy) -> None:
+    """Have the policy as it is, and keep its days so until the unit ends: who is listed goes with its end."""
+    db.session.refresh(policy, with_for_update={"read": True})
+
+
 def list_insured(policy: Policy, days: Mapping[str, Mapping[str, date | bool]], *, by: Principal) -> list[Insured]:
-    """Let the policy cover the owner of each phone on these days of its own. Raises AlreadyRecorded (409)."""
+    """Let the held policy cover the owner of each phone on these days of its own. Raises AlreadyRecorded (409)."""
     rows = [{"policy_id": policy.id, **days[phone], **person} for phone, person in _people(days, by=by)]
     made = _insert(Insured, rows)
     audit.record(
@@ -214,6 +220,7 @@ def end_cover(insured: Insured, *, on: date, by: Principal) -> Insured:
     Raises OutsidePolicy (409).
     """
     policy = db.session.get_one(Policy, insured.policy_id)
+    hold(policy)
     if not insured.starts_on <= on <= policy.ends_on:
         raise _outside(policy)
     is_shorter = on < insured.ends_on
@@ -291,6 +298,8 @@ def _insert(model: type[RowT], rows: Sequence[dict[str, Any]]) -> list[RowT]:
 
 
 def _move_end(policy: Policy, ends_on: date) -> None:
+    # Whoever lists people at this moment does so before, or sees the new end.
+    db.session.execute(select(Policy.id).where(Policy.id == policy.id).with_for_update(key_share=True))
     if ends_on < policy.starts_on:
         raise _outside(policy)
     if ends_on < policy.ends_on:
