@@ -13,7 +13,7 @@ from tests.rankings.factories import Happening, Turn, write
 from tests.stations.factories import make_station
 from volunteer_api.accounts import contacts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, Password, ResidentId, SignInCode
-from volunteer_api.activities.models import Activity, ActivityState
+from volunteer_api.activities.models import Activity, ActivityState, FormerLeader
 from volunteer_api.attendance.models import Attendance, GivenCodes, RollCallMark, State, WaitingCheckOut
 from volunteer_api.catalog.kits import issue_template
 from volunteer_api.catalog.models import ItemKind
@@ -33,7 +33,7 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.idempotency import IdempotencyKey
 from volunteer_api.disputes.models import Dispute, DisputeStep, DisputeWords
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.files.models import StoredFile
 from volunteer_api.hours.models import (
     Backfill,
@@ -493,7 +493,7 @@ def _give_feedback(volunteer_id: UUID, scene: Scene) -> None:
         [
             FeedbackReport(feedback_id=others.id, reported_by=volunteer_id, reason=NAME),
             FeedbackAsking(activity_id=activity_id, volunteer_id=volunteer_id),
-            FeedbackLeader(activity_id=activity_id, volunteer_id=volunteer_id),
+            FormerLeader(activity_id=activity_id, volunteer_id=volunteer_id, left_at=clock.now()),
         ]
     )
     db.session.flush()

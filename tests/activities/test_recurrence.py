@@ -316,6 +316,28 @@ def test_a_new_rule_keeps_who_signed_up(client: Any, unit: Unit) -> None:
     assert [one["id"] for one in again.get_json()["shifts"]] == [one["id"] for one in changed.get_json()["shifts"]]
 
 
+def test_what_an_older_rule_gave_goes_with_the_next_once_its_people_are_gone(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    start = (clock.now() + timedelta(days=2)).replace(microsecond=0)
+    rule = {"rrule": "FREQ=DAILY;COUNT=2", "starts_at": text_of(start)}
+    first = {**rule, "starts_at": start, "ends_at": start + timedelta(hours=2)}
+    made = unit(lambda: make_activity(scene=scene, shifts=[], recurrence=first))
+    person = unit(lambda: make_volunteers(1))[0]
+    place = unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[1], volunteer_id=person).id)
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{made.id}"
+
+    def give(hours: int) -> list[int]:
+        version = organizer.get(path).get_json()["version"]
+        given = rule | {"ends_at": text_of(start + timedelta(hours=hours))}
+        told = organizer.patch(path, json={"recurrence": given}, version=version).get_json()["shifts"]
+        times = [[datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at")] for one in told]
+        return [(until - since) // timedelta(hours=1) for since, until in times]
+
+    assert give(3) == [3, 2]
+    assert client.as_(person).post(f"/sign-ups/{place}/withdrawal", json={}).status_code == 200
+    assert give(4) == [4, 4]
+
+
 def test_a_draft_forgets_what_the_new_rule_does_not_give(client: Any, unit: Unit) -> None:
     scene = unit(make_scene)
     start = (clock.now() + timedelta(days=2)).replace(microsecond=0)

@@ -8,14 +8,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from tests.activities.factories import make_scene
 from tests.disputes.factories import SHIFT_MINUTES, Served, ledger_sum, make_served, tally_sum
 from tests.factories import make_volunteer
+from tests.feedback.factories import make_past, name_leaders
 from tests.organizations.factories import make_grant
 from tests.sign_ups.factories import kinds
 from tests.teams.factories import make_team
 from volunteer_api.activities.models import ActivityLeader
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock, ids
+from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.disputes import service
@@ -24,6 +27,8 @@ from volunteer_api.disputes.trail import write_step
 from volunteer_api.hours.models import ServiceRecord, Source
 from volunteer_api.organizations.models import Role
 from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.teams import service as teams
+from volunteer_api.teams.models import Membership, MembershipRole, MembershipState
 
 Unit = Callable[[Callable[[], Any]], Any]
 
@@ -273,6 +278,31 @@ def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) 
     assert refused(decide(client, scene.organizer_id, made, "rejected")) == (403, "involved")
     assert client.as_(scene.organizer_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is False
     assert client.as_(scene.administrator_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is True
+
+
+@pytest.mark.parametrize("led", ["by_name", "with_the_team", "in_silence"])
+def test_who_led_decides_nothing_by_leading_no_more(client: Any, unit: Unit, led: str) -> None:
+    """Whether she takes her name off, or another deputy comes in her place; nor does who planned it."""
+    scene = unit(make_scene)
+    organizer = scene.organizer_id
+    past = unit(lambda: make_past(people=1, scene=scene, planned_by=organizer if led == "in_silence" else None))
+    if led == "by_name":
+        name_leaders(client, scene.leader_id, past, organizer)
+    elif led == "with_the_team":
+        deputy = {"role": MembershipRole.DEPUTY, "state": MembershipState.ACTIVE}
+        unit(lambda: teams.add_member(team_id=scene.team_id, volunteer_id=organizer, **deputy))
+    made = filed(client, past.people[0], attendance_id=unit(lambda: db.session.scalars(select(Attendance.id)).one()))
+    assert refused(decide(client, organizer, made, "rejected")) == (403, "involved")
+    name_leaders(client, scene.administrator_id, past, scene.leader_id)
+    if led == "with_the_team":
+        own = select(Membership).where(Membership.volunteer_id == organizer)
+        unit(lambda: db.session.scalars(own).one().take_role(MembershipRole.MEMBER, clock.now()))
+    assert refused(decide(client, organizer, made, "rejected")) == (403, "involved")
+    assert decide(client, scene.administrator_id, made, "rejected").status_code == 200
+    told = select(AuditEntry).where(AuditEntry.action == AuditAction.ACTIVITY_LEADERS_CHANGED).order_by(AuditEntry.id)
+    entries = unit(lambda: [(one.subject_id, one.details["named"]) for one in db.session.scalars(told)])
+    replaced = [(organizer, True), (organizer, False)] if led == "by_name" else []
+    assert sorted(entries) == sorted([*replaced, (scene.leader_id, True)])
 
 
 @pytest.mark.parametrize("end", ["check_in_scanned_by", "check_out_scanned_by"])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tests.activities.factories import Scene, make_scene, make_volunteers
 from tests.rankings.factories import Happening, Turn, write
-from volunteer_api.activities.models import Shift
+from volunteer_api.activities.models import ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -31,9 +31,10 @@ def make_past(
     ended: timedelta = timedelta(hours=1),
     state: State = State.CREDITED,
     scene: Scene | None = None,
+    planned_by: UUID | None = None,
     **values: Any,
 ) -> Past:
-    """A shift of two hours that ended so long ago, planned by the organizer, led by the team's leader."""
+    """A shift of two hours that ended so long ago, led by the team's leader, who planned it unless it is said."""
     scene = scene or make_scene()
     present = make_volunteers(people)
     turn = Turn(
@@ -42,8 +43,22 @@ def make_past(
         present=[(number + 1, state, 0) for number in range(people)],
     )
     office = db.session.get_one(Organization, scene.office_id)
-    made = write(Happening(turns=[turn]), office, [scene.organizer_id, *present], **{"team_id": scene.team_id} | values)
+    made = write(
+        Happening(turns=[turn], state=ActivityState.PUBLISHED),
+        office,
+        [planned_by or scene.leader_id, *present],
+        **{"team_id": scene.team_id} | values,
+    )
     return Past(made.id, scene, present)
+
+
+def name_leaders(client: Any, caller: UUID, past: Past, *leader_ids: UUID) -> None:
+    """Let the caller say by HTTP who leads the activity."""
+    path = f"/activities/{past.activity_id}"
+    version = client.as_(caller).get(path).get_json()["version"]
+    named = {"leader_ids": [str(one) for one in leader_ids]}
+    answer = client.as_(caller).patch(path, json=named, version=version)
+    assert answer.status_code == 200, answer.get_json()
 
 
 def come(

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.activities.crowd import plans_of
-from tests.activities.factories import make_volunteers
+from tests.activities.factories import make_scene, make_volunteers
 from tests.factories import make_volunteer
-from tests.feedback.factories import Past, come, decide, decide_on, make_past
+from tests.feedback.factories import Past, come, decide, decide_on, make_past, name_leaders
 from tests.sign_ups.factories import born, kinds
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import ActivityLeader
@@ -134,11 +135,12 @@ def test_who_leads_is_nobody_to_hide_behind(client: Any, unit: Unit) -> None:
 def test_who_is_taken_off_an_activity_led_it_all_the_same(client: Any, unit: Unit, past: Past) -> None:
     """She hides nobody among her people, and decides nothing about what they said of her."""
     organizer = past.scene.organizer_id
-    named = ActivityLeader(activity_id=past.activity_id, volunteer_id=organizer)
+    named_at = clock.now() - timedelta(days=1)
+    named = ActivityLeader(activity_id=past.activity_id, volunteer_id=organizer, named_at=named_at)
     unit(lambda: (db.session.add(named), come(past, organizer, State.CREDITED)))
     made = give(client, past, 0, words=WORDS, anonymous=True)
     signed = give(client, past, 1, words=WORDS)
-    unit(lambda: db.session.query(ActivityLeader).filter_by(activity_id=past.activity_id).delete())
+    name_leaders(client, organizer, past)
     assert client.as_(organizer).get(f"/feedback/{made['id']}").status_code == 404
     assert client.as_(past.scene.leader_id).get(f"/feedback/{made['id']}").status_code == 404
     assert refused(post(client, organizer, signed, "rejection", version=1, reason="不实")) == (403, "leads_activity")
@@ -147,11 +149,41 @@ def test_who_is_taken_off_an_activity_led_it_all_the_same(client: Any, unit: Uni
     assert refused(said) == (403, "leads_activity")
 
 
-def test_leaders_are_known_from_when_their_people_are_asked(client: Any, unit: Unit, past: Past) -> None:
+def test_whoever_is_named_afterwards_hides_the_others_and_has_her_say(client: Any, unit: Unit, past: Past) -> None:
+    """Who leads could else name the others, until only one is left who can have said it, or who may say anything."""
+    leader = past.scene.leader_id
+    made = give(client, past, 0, words=WORDS, anonymous=True)
+    name_leaders(client, leader, past, *past.people[1:])
+    assert client.as_(leader).get(f"/feedback/{made['id']}").status_code == 200
+    assert give(client, past, 1, words=WORDS)["mine"] is True
+
+
+def test_who_planned_it_led_it_where_nobody_was_named(client: Any, unit: Unit) -> None:
+    """The ledger names her; that she names somebody afterwards changes nothing."""
+    scene = unit(make_scene)
+    past = unit(lambda: make_past(scene=scene, planned_by=scene.organizer_id, team_id=None))
+    made = give(client, past, 0, words=WORDS)
+    rejected = partial(post, client, scene.organizer_id, made, "rejection", version=1, reason="措辞不当")
+    assert refused(rejected()) == (403, "leads_activity")
+    name_leaders(client, scene.organizer_id, past, scene.leader_id)
+    assert refused(rejected()) == (403, "leads_activity")
+    assert post(client, scene.administrator_id, made, "approval", version=1).status_code == 200
+
+
+def test_who_led_with_the_team_led_it_all_the_same(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    past = unit(lambda: make_past(scene=scene, planned_by=scene.organizer_id))
     leader = past.scene.leader_id
     unit(lambda: come(past, leader, State.CREDITED))
+
+    def step_down() -> None:
+        own = db.session.query(Membership).filter_by(volunteer_id=leader).one()
+        # Since long before the shift.
+        own.leads_since = None
+        own.take_role(MembershipRole.MEMBER, clock.now())
+
+    unit(step_down)
     unit(service.ask)
-    unit(lambda: db.session.query(Membership).filter_by(volunteer_id=leader).update({"role": MembershipRole.MEMBER}))
     assert "feedback_asked" not in kinds(client, leader)
     give(client, past, 0)
     hidden = client.as_(past.people[1]).post(

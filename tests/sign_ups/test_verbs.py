@@ -317,6 +317,19 @@ def test_a_moved_shift_asks_again(client: Any, unit: Any) -> None:
     assert kinds(client, made.scene.organizer_id) == ["sign_up_given_up"]
 
 
+@pytest.mark.either_database
+def test_who_moves_a_shift_herself_is_not_asked(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(capacity=2))
+    people = [made.scene.organizer_id, made.scene.member_id]
+    ids = [unit(lambda one=one: service.sign_up(shift_id=made.shift_id, volunteer_id=one)).id for one in people]
+    organizer, path = client.as_(people[0]), f"/shifts/{made.shift_id}"
+    shift = unit(lambda: db.session.get(Shift, made.shift_id))
+    times = {name: clock.stamp(getattr(shift, name) + HOUR) for name in ("starts_at", "ends_at")}
+    assert organizer.patch(path, json=times, version=shift.version).status_code == 200
+    assert [row(unit, one).asked_at is not None for one in ids] == [False, True]
+    assert [kinds(client, one) for one in people] == [[], ["shift_moved"]]
+
+
 @pytest.mark.parametrize(("hours_before", "told"), [(4, []), (2, ["sign_up_given_up"])])
 def test_leaders_hear_of_a_late_withdrawal(client: Any, unit: Any, hours_before: int, told: list[str]) -> None:
     start = clock.now() + 24 * HOUR

@@ -252,6 +252,8 @@ class TestByCode:
         assert client.as_(leader).delete(gone).status_code == 204
         assert client.as_(leader).delete(gone).status_code == 404
         with clock.at(start + timedelta(days=2, minutes=1)):
+            shown = client.as_(leader).get(self.path(team)).json["items"]
+            assert [(one["id"], one["state"]) for one in shown] == [(once["id"], "used_up"), (long["id"], "expired")]
             for code in (once["code"], long["code"], revoked["code"], "ABCDEFGHJK", "-"):
                 refused = self.join(client, district.outsider, team, code)
                 assert (refused.status_code, refused.json["code"]) == (404, "invitation_code_unknown")
@@ -310,8 +312,8 @@ class TestByCode:
         self, client: ApiClient, unit: Unit, team: Team, leader: Volunteer
     ) -> None:
         self.make(client, leader, team, expires_in_days=1)
-        kept = UUID(self.make(client, leader, team, expires_in_days=9)["id"])
-        with clock.at(clock.now() + timedelta(days=2)):
+        kept = UUID(self.make(client, leader, team, expires_in_days=3)["id"])
+        with clock.at(clock.now() + timedelta(days=32)):
             unit(invitations.forget_unanswered)
         assert unit(lambda: list(db.session.scalars(select(InvitationCode.id)))) == [kept]
 

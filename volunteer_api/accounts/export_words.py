@@ -49,6 +49,7 @@ VALUES = {
     "acknowledged": "已确认",
     "active": "正式队员",
     "activities": "活动",
+    "activity_leaders_changed": "变更活动负责人",
     "administrator": "管理员",
     "age": "年满十八周岁",
     "android": "安卓",

@@ -45,9 +45,11 @@ def changing(
     shift_ids: Sequence[UUID] | None = None,
     reason: str | None = None,
     lost: list[UUID] | None = None,
+    by: UUID | None = None,
 ) -> Iterator[list[Shift]]:
     """Hold shifts of an activity, all of them where none are named, while the block changes them; then tell of it.
 
+    `by` is who changes them, where she need not hear of it.
     `lost` is given where the activity asks for something else now: the sign-ups that lose their places are added to it.
     Yields them as they are now, in the order of their ids. They are held with their companions by one statement, so
     that the order of ids holds among them too. A companion may have come before that; then the unit runs again (Rerun).
@@ -66,4 +68,4 @@ def changing(
         # Who is to publish it reads activity and shifts as one; a change of either is another version.
         flag_modified(activity, "title")
     db.session.flush()
-    publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason, lost))
+    publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason, lost, by))

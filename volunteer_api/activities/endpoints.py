@@ -376,7 +376,8 @@ def create_shift(principal: Principal, activity: Activity, body: dict[str, Any])
 )
 def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
     """Change when a shift is, or how many it takes; who signed up is asked again where it moves."""
-    changed = shifts.change_shift(shift, publishes=access.publishes(principal, shift.activity_id), **body)
+    publishes = access.publishes(principal, shift.activity_id)
+    changed = shifts.change_shift(shift, by=principal.volunteer_id, publishes=publishes, **body)
     return queries.read_shift(changed, principal.volunteer_id)
 
 

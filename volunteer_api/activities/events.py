@@ -40,7 +40,8 @@ class ShiftsChanged:
 
     They are held and flushed, as are the `companion_ids`: shifts that the change touches too (see `changes.changing`).
     `reason` is what the people hear, None where they need not be told why. `lost` is None but where what the activity
-    asks of those who take part is not what it was: a handler adds the sign-ups that have no place any more.
+    asks of those who take part is not what it was: a handler adds the sign-ups that have no place any more. `by` is who
+    moved them: what she did need not be told her, nor whether she still comes be asked.
     """
 
     activity_id: UUID
@@ -48,6 +49,7 @@ class ShiftsChanged:
     companion_ids: tuple[UUID, ...]
     reason: str | None = None
     lost: list[UUID] | None = None
+    by: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
+from volunteer_api.activities import leaders
 from volunteer_api.activities.models import Activity, ActivityLeader
 from volunteer_api.activities.shifts import OVER
 from volunteer_api.core import clock
@@ -55,10 +56,8 @@ def take_off(volunteer_id: UUID) -> None:
     led = _led(volunteer_id)
     if not led:
         return
-    db.session.execute(
-        delete(ActivityLeader)
-        .where(ActivityLeader.volunteer_id == volunteer_id, ActivityLeader.activity_id.in_([one.id for one in led]))
-        .execution_options(synchronize_session=False)
+    leaders.take_off(
+        ActivityLeader.volunteer_id == volunteer_id, ActivityLeader.activity_id.in_([one.id for one in led])
     )
     _tell_organizers(LEADER_LEFT, led, volunteer_id, str(volunteer_id))
 

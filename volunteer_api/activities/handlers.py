@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from volunteer_api.accounts.events import ErasureRequested, VolunteerErased
 from volunteer_api.activities import handed_over, search_text
-from volunteer_api.activities.models import Activity, ActivityLeader
+from volunteer_api.activities.models import Activity, ActivityLeader, FormerLeader
 from volunteer_api.activities.problems import TeamHasActivities
 from volunteer_api.activities.shifts import OVER
 from volunteer_api.core.database import db
@@ -99,4 +99,15 @@ def activities_led(volunteer_id: UUID) -> list[dict[str, Any]]:
         .join(ActivityLeader, ActivityLeader.activity_id == Activity.id)
         .where(ActivityLeader.volunteer_id == volunteer_id)
         .order_by(Activity.created_at.desc(), Activity.id)
+    )
+
+
+@exported("activities_led_before")
+def activities_led_before(volunteer_id: UUID) -> list[dict[str, Any]]:
+    """The activities that the person once led, the latest first."""
+    return rows(
+        select(Activity.id, Activity.title, FormerLeader.named_at, FormerLeader.left_at)
+        .join(FormerLeader, FormerLeader.activity_id == Activity.id)
+        .where(FormerLeader.volunteer_id == volunteer_id)
+        .order_by(FormerLeader.left_at.desc(), Activity.id)
     )

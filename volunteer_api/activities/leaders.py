@@ -1,18 +1,34 @@
 """Who leads an activity, and so decides at it and hears of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, literal, or_, select, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    delete,
+    exists,
+    literal,
+    null,
+    or_,
+    select,
+    union,
+    union_all,
+)
 
 from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.service import masked_name
-from volunteer_api.activities.models import Activity, ActivityLeader, CoOrganizer
-from volunteer_api.core import clock
-from volunteer_api.core.database import db
-from volunteer_api.core.statements import among
+from volunteer_api.activities.models import Activity, ActivityLeader, CoOrganizer, FormerLeader
+from volunteer_api.core import audit, clock
+from volunteer_api.core.audit import AuditAction
+from volunteer_api.core.database import UtcDateTime, db
+from volunteer_api.core.statements import among, insert
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState, Team
+from volunteer_api.teams.queries import led_since
 
 
 def leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
@@ -27,6 +43,100 @@ def leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
             )
         ),
     )
+
+
+def has_led(volunteer_id: Any, *, until: Any = None) -> ColumnElement[bool]:
+    """The activities that a volunteer, or whom a column names, leads or once led, and not only from above.
+
+    By name, with the team, or as who planned it where nobody is named: the ledger names her then. Who came to lead
+    after `until`, a moment or a column, is left out.
+    """
+    here = Activity.id
+    named = exists().where(
+        ActivityLeader.activity_id == here,
+        ActivityLeader.volunteer_id == volunteer_id,
+        *_began(ActivityLeader.named_at, until),
+    )
+    former = exists().where(
+        FormerLeader.activity_id == here,
+        FormerLeader.volunteer_id == volunteer_id,
+        *_began(FormerLeader.named_at, until),
+    )
+    with_team = exists().where(
+        Membership.team_id == Activity.team_id,
+        Membership.volunteer_id == volunteer_id,
+        led_since(None),
+        *_began(Membership.leads_since, until),
+    )
+    planned = and_(Activity.created_by == volunteer_id, ~exists().where(ActivityLeader.activity_id == here))
+    return or_(named, former, with_team, planned)
+
+
+def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
+    """Those who lead the activity, as `leaders_of_one` has them; then who led at `since` or later, and who planned it.
+
+    Two statements.
+    """
+    former = select(FormerLeader.volunteer_id).where(
+        FormerLeader.activity_id == activity.id, FormerLeader.left_at >= since
+    )
+    with_team = select(Membership.volunteer_id).where(
+        Membership.team_id == activity.team_id, Membership.volunteer_id.is_not(None), led_since(since)
+    )
+    before = sorted(db.session.scalars(union(former, with_team)))
+    return list(dict.fromkeys([*leaders_of_one(activity), *before, activity.created_by]))
+
+
+def take_off(*whose: ColumnElement[bool]) -> None:
+    """Let these leaders lead by name no more; that they led what is published is kept."""
+    _keep(
+        select(ActivityLeader.activity_id, ActivityLeader.volunteer_id, ActivityLeader.named_at, _now())
+        .join(Activity, _published(ActivityLeader.activity_id))
+        .where(*whose)
+    )
+    db.session.execute(delete(ActivityLeader).where(*whose).execution_options(synchronize_session=False))
+
+
+def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | None) -> Set[UUID]:
+    """Let these people lead the activity by name, and no others; returns those who did not before.
+
+    Of a published one it is kept who led until now, who planned it where nobody was named, and who changed it.
+    """
+    known, _ = named_in(activity.id)
+    gone, new = known - wanted, wanted - known
+    if new and not known:
+        _keep(select(Activity.id, Activity.created_by, null(), _now()).where(_published(activity.id)))
+    take_off(ActivityLeader.activity_id == activity.id, ActivityLeader.volunteer_id.in_(gone))
+    db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(new)])
+    for one in sorted(gone | new) if activity.published_at is not None else ():
+        audit.record(
+            AuditAction.ACTIVITY_LEADERS_CHANGED,
+            actor_id=actor_id,
+            subject_id=one,
+            organization_id=activity.organization_id,
+            activity_id=str(activity.id),
+            named=one in new,
+        )
+    return new
+
+
+def _published(activity_id: Any) -> ColumnElement[bool]:
+    return and_(Activity.id == activity_id, Activity.published_at.is_not(None))
+
+
+def _now() -> ColumnElement[datetime]:
+    return literal(clock.now(), UtcDateTime())
+
+
+def _keep(led: Select[*tuple[Any, ...]]) -> None:
+    statement = insert(FormerLeader).from_select(["activity_id", "volunteer_id", "named_at", "left_at"], led)
+    # Who led before is known since then.
+    again = {"left_at": statement.excluded.left_at}
+    db.session.execute(statement.on_conflict_do_update(index_elements=["activity_id", "volunteer_id"], set_=again))
+
+
+def _began(since: Any, until: Any) -> list[ColumnElement[bool]]:
+    return [] if until is None else [or_(since.is_(None), since <= until)]
 
 
 def leads_a_team_of(volunteer_id: UUID, organization_id: UUID) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.accounts.categories import Category
+from volunteer_api.core import clock
 from volunteer_api.core.database import JSON_TYPE, Base, Identified, Versioned, one_of
 from volunteer_api.core.geo import Place, Spot, cell_of
 
@@ -249,13 +250,29 @@ class ActivityGram(Base):
 
 
 class ActivityLeader(Base):
-    """Somebody who leads an activity without leading its team."""
+    """Somebody who leads an activity without leading its team; `named_at` is None of those of an earlier release."""
 
     __tablename__ = "activity_leaders"
     __table_args__ = (Index("ix_activity_leaders_volunteer_id", "volunteer_id"),)
 
     activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    named_at: Mapped[datetime | None] = mapped_column(default=clock.now)
+
+
+class FormerLeader(Base):
+    """Somebody who led a published activity until `left_at`, and is its leader no more, or was so once before.
+
+    `named_at` is None of who planned it where nobody was named, and of whom nobody knows since when.
+    """
+
+    __tablename__ = "former_leaders"
+    __table_args__ = (Index("ix_former_leaders_volunteer_id", "volunteer_id"),)
+
+    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
+    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
+    named_at: Mapped[datetime | None]
+    left_at: Mapped[datetime]
 
 
 class CoOrganizer(Base):
@@ -313,7 +330,8 @@ class Shift(Identified, Versioned, Base):
     The two counts are changed only together with the sign-ups that they count, under the lock of this row, by plain
     UPDATEs: `version` stands for what a leader edits, and a stranger's sign-up must not make the leader's edit stale.
     `sign_up_closes_at` is None where sign-ups are taken until the end. `from_recurrence` is the local start that the
-    activity's recurrence gave it, None of one that was given by itself; `risk_told_at` when its leaders were told that
+    activity's recurrence gave it and `until_recurrence` the end, by the last rule that it went with, None of one that
+    was given by itself (and that end of one of an earlier release); `risk_told_at` when its leaders were told that
     it has too few people.
     """
 
@@ -340,6 +358,7 @@ class Shift(Identified, Versioned, Base):
     confirmed_count: Mapped[int] = mapped_column(default=0)
     waitlisted_count: Mapped[int] = mapped_column(default=0)
     from_recurrence: Mapped[datetime | None]
+    until_recurrence: Mapped[datetime | None]
     risk_told_at: Mapped[datetime | None]
 
 

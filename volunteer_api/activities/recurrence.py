@@ -39,7 +39,7 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
 
     Each begins at the same local time and is as long on the wall clock, whatever the zone's clocks do in between; where
     they leave nothing of it, it is as long as the first. Days in `except_on` are left out, and those that the skips
-    name. Each has its local start in `from_recurrence`, by which it is known again.
+    name. Each has its local start in `from_recurrence`, by which it is known again, and in `until_recurrence` its end.
     Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, too_far, no_shift.
     """
     first = _local(recurrence["starts_at"])
@@ -58,6 +58,7 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
                 "minimum": recurrence.get("minimum"),
                 "roles": recurrence.get("roles") or [],
                 "from_recurrence": starts_at,
+                "until_recurrence": ends_at,
             }
         )
     if not shifts:

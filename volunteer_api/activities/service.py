@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from volunteer_api.activities import notices, photos, queries, references, search_text
 from volunteer_api.activities.changes import UNPUBLISHED, changing
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
-from volunteer_api.activities.leaders import named_in
+from volunteer_api.activities.leaders import named_in, replace_named
 from volunteer_api.activities.models import (
     THOUSANDTHS,
     Activity,
@@ -463,12 +463,11 @@ def _partners(activity: Activity, organization_ids: Iterable[UUID]) -> list[CoOr
 
 
 def _replace_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: Principal | None) -> None:
-    (known, _), wanted = named_in(activity.id), set(leader_ids)
-    db.session.execute(delete(ActivityLeader).where(ActivityLeader.activity_id == activity.id))
-    db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(wanted)])
+    actor_id = by.volunteer_id if by is not None else None
+    new = replace_named(activity, set(leader_ids), actor_id=actor_id)
     if activity.state == ActivityState.PUBLISHED:
         # Of a draft, in which anybody may be named, nobody hears before an organizer has read it.
-        notices.tell_leaders(activity, wanted - known, by=by.volunteer_id if by is not None else None)
+        notices.tell_leaders(activity, new, by=actor_id)
 
 
 def _texts(ids: Iterable[UUID]) -> list[str]:

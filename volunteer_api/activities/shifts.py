@@ -82,8 +82,8 @@ def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Sh
     return shifts_of(activity.id, [shift])[0]
 
 
-def change_shift(shift: Shift, *, publishes: bool = True, **changes: Any) -> Shift:
-    """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again.
+def change_shift(shift: Shift, *, by: UUID | None = None, publishes: bool = True, **changes: Any) -> Shift:
+    """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again, but for `by`.
 
     `publishes`: whether who changes it could publish the activity.
     Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
@@ -95,7 +95,7 @@ def change_shift(shift: Shift, *, publishes: bool = True, **changes: Any) -> Shi
     wanted = changes.pop("roles", None)
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
-    with changing(activity, shift_ids=[shift.id]) as (held,):
+    with changing(activity, shift_ids=[shift.id], by=by) as (held,):
         if held.version != known_version:
             raise PreconditionFailed()
         _require_changeable(held, changes, now)
@@ -159,7 +159,7 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
             is_moved = again is not None and _is_moved(shift, gave)
             if is_moved and again is not None:
                 # Known by the rule of now, which the next one looks at.
-                shift.from_recurrence = again["from_recurrence"]
+                shift.from_recurrence, shift.until_recurrence = again["from_recurrence"], again["until_recurrence"]
             if shift.id in signed_up:
                 if again is None or not _is_as_given(shift, again, there[shift.id]):
                     kept.append(Kept(shift, KeptFor.SIGNED_UP))
@@ -168,7 +168,7 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
             elif again is not None and _is_to_come(activity, again, now, publishes=publishes):
                 if shift.starts_at != again["starts_at"]:
                     shift.risk_told_at = None
-                for name in ("from_recurrence", *RULED):
+                for name in ("from_recurrence", "until_recurrence", *RULED):
                     setattr(shift, name, again[name])
                 roles.replace(shift, again["roles"], there[shift.id])
             elif is_draft:
@@ -221,9 +221,11 @@ def _day_of(shift: Shift) -> date | None:
 
 
 def _is_moved(shift: Shift, gave: Mapping[datetime, datetime]) -> bool:
-    """Whether a leader gave it other times than the rule did, as far as that one is known still."""
+    """Whether a leader gave it other times than its rule did, which may be one before the last."""
     given = shift.from_recurrence or shift.starts_at
-    return (shift.starts_at, shift.ends_at) != (given, gave.get(given, shift.ends_at))
+    # Of one of an earlier release, as far as the last rule tells.
+    until = shift.until_recurrence or gave.get(given, shift.ends_at)
+    return (shift.starts_at, shift.ends_at) != (given, until)
 
 
 def _is_as_given(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) -> bool:

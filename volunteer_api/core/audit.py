@@ -68,6 +68,7 @@ class AuditAction(StrEnum):
     STOCKTAKE_APPROVED = "stocktake_approved"
     ATTENDANCE_REVIEWED = "attendance_reviewed"
     ROLL_CALL_TAKEN = "roll_call_taken"
+    ACTIVITY_LEADERS_CHANGED = "activity_leaders_changed"
     OUTCOMES_CORRECTED = "outcomes_corrected"
     STAR_LEVEL_DECIDED = "star_level_decided"
     NATIONAL_EXPORT_MADE = "national_export_made"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import everybody_who_led
 from volunteer_api.core.database import db
 from volunteer_api.disputes import queries
 from volunteer_api.disputes.models import Dispute
@@ -26,12 +26,13 @@ class Parties:
 
 
 def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
-    """The parties to what a volunteer disputes, as its rows name them now.
+    """The parties to what a volunteer disputes.
 
-    Of a row that takes another one back, also those of that one. Who leads by name or by the team leads; where nobody
-    does, who planned the activity. Who said at a roll-call whether the volunteer was there recorded that, and so did
-    who read her code at a desk; who recorded it by hand, and who decided on that, has said it too, though nothing may
-    have come of it. Grants from above make nobody a party, or nobody would be left to decide.
+    Of a row that takes another one back, also those of that one. Whoever led when the shift began, or at any time
+    since, is one, for nobody stops being it by leading no more; so is who planned the activity. Who said at a roll-call
+    whether the volunteer was there recorded that, and so did who read her code at a desk; who recorded it by hand, and
+    who decided on that, has said it too, though nothing may have come of it. Grants from above make nobody a party, or
+    nobody would be left to decide.
     """
     records = [matter.record] if matter.record is not None else []
     if matter.record is not None and matter.record.reverses_id is not None:
@@ -48,7 +49,8 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
             recorders.append(recorder_id)
             approvers.append(decided_by)
     if matter.activity is not None:
-        leaders += leaders_of_one(matter.activity)
+        since = matter.shift.starts_at if matter.shift is not None else matter.activity.created_at
+        leaders += everybody_who_led(matter.activity, since)
     return Parties(_known(recorders), _known(approvers), _known(leaders))
 
 

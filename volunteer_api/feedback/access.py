@@ -11,14 +11,15 @@ from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.feedback import queries
 from volunteer_api.feedback.models import Feedback, WordsState
 from volunteer_api.feedback.problems import LeadsActivity
-from volunteer_api.organizations.access import Permission, require
+from volunteer_api.organizations.access import Permission, can, require
 
 
 @for_signed_in
 def to_give(principal: Principal, activity_id: UUID) -> Activity:
-    """Whoever sees the activity and neither leads nor led it; whether she was there is the service's matter."""
+    """Whoever sees the activity and neither led it nor leads it from above; that she was there, the service judges."""
     activity = seen(principal, activity_id)
-    if leads_activity(principal.volunteer_id, activity) or queries.has_led(principal.volunteer_id, activity):
+    from_above = can(principal.volunteer_id, Permission.ACTIVITY_LEAD, organization_id=activity.organization_id)
+    if from_above or queries.was_led_by(principal.volunteer_id, activity):
         raise LeadsActivity()
     return activity
 

@@ -10,7 +10,7 @@ from volunteer_api.activities.models import Activity
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport
 
 
 @on(VolunteerErased)
@@ -66,17 +66,6 @@ def feedback_handled(volunteer_id: UUID) -> list[dict[str, Any]]:
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(or_(Feedback.moderated_by == volunteer_id, answered))
         .order_by(Feedback.id.desc())
-    )
-
-
-@exported("feedback_led")
-def feedback_led(volunteer_id: UUID) -> list[dict[str, Any]]:
-    """The activities that the person led when something was said of them, the latest first."""
-    return rows(
-        select(Activity.id, Activity.title)
-        .join(FeedbackLeader, FeedbackLeader.activity_id == Activity.id)
-        .where(FeedbackLeader.volunteer_id == volunteer_id)
-        .order_by(Activity.id.desc())
     )
 
 

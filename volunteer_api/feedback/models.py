@@ -1,4 +1,4 @@
-"""Tables of feedback: stars and words of who was there, what was reported of them, who led, and who was asked."""
+"""Tables of feedback: stars and words of who was there, what was reported of them, and who was asked."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -75,20 +75,6 @@ class FeedbackReport(Identified, Base):
     reported_by: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     reason: Mapped[str]
     settled_at: Mapped[datetime | None]
-
-
-class FeedbackLeader(Base):
-    """Who led an activity by name when its people were asked, or one of them said something.
-
-    For feedback she leads it ever after: whoever is taken off would else be one more to hide behind, and could let
-    others read what is said of her.
-    """
-
-    __tablename__ = "feedback_leaders"
-    __table_args__ = (Index("ix_feedback_leaders_volunteer_id", "volunteer_id"),)
-
-    activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"), primary_key=True)
-    volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"), primary_key=True)
 
 
 class FeedbackAsking(Base):

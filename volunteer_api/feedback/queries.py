@@ -11,16 +11,15 @@ from sqlalchemy.orm import aliased
 from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_name
+from volunteer_api.activities import leaders
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.leaders import leading, leads_by_name
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, Wanted, page
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import insert
-from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackLeader, FeedbackReport, WordsState
+from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
@@ -70,14 +69,26 @@ def with_activity(feedback_id: UUID) -> Rows:
 
 def has_led(volunteer_id: UUID, activity: Activity) -> bool:
     """Whether the volunteer leads or has led the activity by name or with its team, and not only from above."""
-    led = select(Activity.id).where(Activity.id == activity.id, _has_led(volunteer_id))
-    return db.session.scalar(led) is not None
+    return _is_true_of(activity, leaders.has_led(volunteer_id))
 
 
-def keep_leaders(activity_ids: Collection[UUID]) -> None:
-    """Remember who leads the activities now."""
-    rows = insert(FeedbackLeader).from_select(["activity_id", "volunteer_id"], leading(activity_ids))
-    db.session.execute(rows.on_conflict_do_nothing())
+def was_led_by(volunteer_id: UUID, activity: Activity) -> bool:
+    """The same, by the end of the first shift that she attended; of who attended none, by now.
+
+    Who was named afterwards was there as one of the people, and has her say.
+    """
+    first_end = (
+        select(func.min(Shift.ends_at))
+        .join(Attendance, Attendance.shift_id == Shift.id)
+        .where(Shift.activity_id == Activity.id, Attendance.volunteer_id == volunteer_id, _was_there())
+        .correlate(Activity)
+        .scalar_subquery()
+    )
+    return _is_true_of(activity, leaders.has_led(volunteer_id, until=func.coalesce(first_end, clock.now())))
+
+
+def _is_true_of(activity: Activity, condition: ColumnElement[bool]) -> bool:
+    return db.session.scalar(select(Activity.id).where(Activity.id == activity.id, condition)) is not None
 
 
 def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
@@ -186,7 +197,7 @@ def to_be_asked(now: datetime) -> Rows:
             Volunteer.erased_at.is_(None),
             ~asked,
             ~said,
-            ~_has_led(Attendance.volunteer_id),
+            ~leaders.has_led(Attendance.volunteer_id, until=Shift.ends_at),
         )
         .distinct()
         .order_by(Activity.id, Attendance.volunteer_id)
@@ -309,8 +320,9 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
             Activity.id == activity_id,
             Attendance.state != State.REJECTED,
             known_at.is_not(None),
-            # Who leads knows that it was not herself.
-            ~_has_led(Attendance.volunteer_id),
+            # Who led knows that it was not herself. Who was named afterwards still hides the others: those who lead
+            # could name people until too few are left.
+            ~leaders.has_led(Attendance.volunteer_id, until=Shift.ends_at),
             *narrowed,
         )
         .group_by(Attendance.volunteer_id)
@@ -320,11 +332,6 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
         .correlate(Feedback, Asked)
         .scalar_subquery()
     )
-
-
-def _has_led(volunteer_id: Any) -> ColumnElement[bool]:
-    kept = exists().where(FeedbackLeader.activity_id == Activity.id, FeedbackLeader.volunteer_id == volunteer_id)
-    return or_(leads_by_name(volunteer_id), kept)
 
 
 def _view(row: Any, caller_id: UUID) -> dict[str, Any]:

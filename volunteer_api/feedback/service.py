@@ -48,7 +48,6 @@ def give(
     )
     db.session.add(feedback)
     db.session.flush()
-    queries.keep_leaders([activity.id])
     if words is not None:
         notices.tell_of_words(activity)
     return feedback
@@ -124,7 +123,6 @@ def ask() -> int:
     """Ask those who were there, once for each activity, when a shift has ended; returns how many, at most 1,000."""
     now = clock.now()
     found = db.session.execute(queries.to_be_asked(now)).all()
-    queries.keep_leaders({row.id for row in found})
     for activity_id, title, volunteer_id in found:
         row = {"activity_id": activity_id, "volunteer_id": volunteer_id, "asked_at": now}
         db.session.execute(insert(FeedbackAsking).values(row).on_conflict_do_nothing())

@@ -19,9 +19,9 @@ from volunteer_api.sign_ups.people import standings_of
 def follow(event: ShiftsChanged) -> None:
     """Tell the people of shifts that were canceled or moved, and give every place that became free.
 
-    Who had a place in a moved shift keeps it and is asked again; only where she now has another shift at that time, she
-    is invited anew and the place goes to who waits; so is who can't take part on that day, or by what the activity asks
-    for now. Who serves in a shift that is made longer or shorter only hears of it.
+    Who had a place in a moved shift keeps it and is asked again, but for who moved it; only where she now has another
+    shift at that time, she is invited anew and the place goes to who waits; so is who can't take part on that day, or
+    by what the activity asks for now. Who serves in a shift that is made longer or shorter only hears of it.
     """
     now = clock.now()
     # Held and fresh, so that no statement is needed to have them.
@@ -33,7 +33,7 @@ def follow(event: ShiftsChanged) -> None:
         _tell_of_cancellation(canceled, activity, event.reason, now)
     moved = [(before, shift) for before, shift in changed if _is_moved(before, shift, activity, now)]
     if coming := [(before, shift) for before, shift in moved if before.starts_at > now]:
-        _ask_again(coming, activity, now)
+        _ask_again(coming, activity, now, by=event.by)
     running = [(before, shift) for before, shift in moved if before.starts_at <= now]
     if activity.state == ActivityState.COMPLETED:
         running = [(before, shift) for before, shift in changed if shift.ends_at < before.ends_at]
@@ -150,7 +150,9 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> s
     return set(lost)
 
 
-def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
+def _ask_again(
+    moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime, *, by: UUID | None
+) -> None:
     by_id = {shift.id: shift for _, shift in moved}
     before = {shift.id: known for known, shift in moved}
     found = queries.active_in(by_id)
@@ -158,7 +160,8 @@ def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, n
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
     standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
     for one in confirmed:
-        one.asked_at = now
+        if one.volunteer_id != by:
+            one.asked_at = now
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
@@ -174,6 +177,7 @@ def _ask_again(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, n
                 moved_from=before[one.shift_id],
             )
             for one in found
+            if one.volunteer_id != by
         ]
     )
     db.session.flush()

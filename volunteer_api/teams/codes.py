@@ -1,7 +1,6 @@
 """Invitation codes: how they are made, read from what a phone scanned, and found by their digest."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -10,7 +9,7 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.limits import spend
 from volunteer_api.core.settings import settings
-from volunteer_api.teams.models import InvitationCode, Team
+from volunteer_api.teams.models import CodeState, InvitationCode, Team
 from volunteer_api.teams.problems import InvitationCodeUnknown
 
 CODE_LENGTH = 10
@@ -66,6 +65,8 @@ def is_live(moment: datetime) -> ColumnElement[bool]:
     return InvitationCode.revoked_at.is_(None) & (InvitationCode.expires_at > moment) & has_uses
 
 
-def codes_of(team_id: UUID, moment: datetime) -> ColumnElement[bool]:
-    """The condition that a code is one of the team's that can be used."""
-    return (InvitationCode.team_id == team_id) & is_live(moment)
+def state_of(code: InvitationCode, moment: datetime) -> CodeState:
+    """Whether a code that nobody took back can be used, or why it can't."""
+    if code.uses_left == 0:
+        return CodeState.USED_UP
+    return CodeState.LIVE if code.expires_at > moment else CodeState.EXPIRED

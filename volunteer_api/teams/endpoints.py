@@ -158,7 +158,7 @@ def make_invitation_code(principal: Principal, team: Team, body: dict[str, Any])
     returns=page_of(schemas.InvitationCodeRead),
 )
 def list_invitation_codes(team: Team, query: dict[str, Any]) -> Page:
-    """List the codes of a team that you lead which can still be used."""
+    """List the codes of a team that you lead, and whether each can still be used; not those taken back."""
     return invitations.list_codes(team, query)
 
 

@@ -1,7 +1,7 @@
 """How people come to a team: they ask, somebody invites their phone, or they bring a code."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from volunteer_api.notifications.service import notify
 from volunteer_api.teams import access, codes, notices, queries, service
 from volunteer_api.teams.models import (
     OPEN_STATES,
+    CodeState,
     InvitationCode,
     Membership,
     MembershipRole,
@@ -29,6 +30,9 @@ from volunteer_api.teams.models import (
 )
 from volunteer_api.teams.problems import AlreadyMember, InvitationCodeUnknown, TeamClosed, TeamNotRecruiting
 from volunteer_api.teams.service import MembershipView
+
+# So long after it ran out.
+CODES_SHOWN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class CodeView:
     needs_acceptance: bool
     uses_left: int | None
     expires_at: datetime
+    state: CodeState
     code: str | None = None
     url: str | None = None
 
@@ -176,15 +181,19 @@ def make_code(
     )
     db.session.add(made)
     db.session.flush()
-    return CodeView(made.id, needs_acceptance, uses, made.expires_at, code=code, url=codes.url_of(code))
+    return replace(_view(made), code=code, url=codes.url_of(code))
 
 
 def list_codes(team: Team, query: Mapping[str, Any]) -> Page:
-    """The team's codes that can be used. One statement."""
-    statement = select(InvitationCode).where(codes.codes_of(team.id, clock.now()))
+    """The team's codes that nobody took back, those too that ran out lately or are used up. One statement."""
+    statement = select(InvitationCode).where(InvitationCode.team_id == team.id, InvitationCode.revoked_at.is_(None))
     found = page(statement, [Key(InvitationCode.id, read=lambda code: code.id)], query, scope=str(team.id))
-    views = [CodeView(code.id, code.needs_acceptance, code.uses_left, code.expires_at) for code in found.items]
-    return Page(views, found.next_cursor)
+    return Page([_view(code) for code in found.items], found.next_cursor)
+
+
+def _view(code: InvitationCode) -> CodeView:
+    state = codes.state_of(code, clock.now())
+    return CodeView(code.id, code.needs_acceptance, code.uses_left, code.expires_at, state)
 
 
 def revoke_code(code: InvitationCode) -> None:
@@ -198,7 +207,10 @@ def show(code: InvitationCode) -> TeamInvitationView:
 
 
 def forget_unanswered() -> int:
-    """Delete what ran out unanswered, taken back or not: it is no history, and holds a stranger's phone."""
+    """Delete what ran out unanswered, taken back or not: it is no history, and holds a stranger's phone.
+
+    A code that ran out is shown for a while, so that whoever leads sees why it opens nothing.
+    """
     moment = clock.now()
     count = row_count(
         db.session.execute(
@@ -207,7 +219,7 @@ def forget_unanswered() -> int:
     )
     db.session.execute(
         delete(InvitationCode)
-        .where(or_(InvitationCode.expires_at <= moment, InvitationCode.revoked_at <= moment))
+        .where(or_(InvitationCode.expires_at <= moment - CODES_SHOWN, InvitationCode.revoked_at <= moment))
         .execution_options(synchronize_session=False)
     )
     return count

@@ -28,6 +28,12 @@ class MembershipState(StrEnum):
     LEFT = "left"
 
 
+class CodeState(StrEnum):
+    LIVE = "live"
+    USED_UP = "used_up"
+    EXPIRED = "expired"
+
+
 LEADING_ROLES = (MembershipRole.LEADER, MembershipRole.DEPUTY)
 OPEN_STATES = (MembershipState.REQUESTED, MembershipState.INVITED, MembershipState.ACTIVE)
 
@@ -62,6 +68,9 @@ class Team(Identified, Versioned, Base):
 
 class Membership(Identified, Versioned, Base):
     """One volunteer's time with one team; at most one of the two is open.
+
+    `leads_since` is when she first came to lead the team, None of who never did and of those of an earlier release;
+    `led_until` when a leader or deputy last became an ordinary member.
 
     Somebody invited by phone has `phone_digest`, `masked_phone` and `expires_at`, registered or not, so that nothing
     tells the two apart; `volunteer_id` is None until somebody proves to have that phone.
@@ -116,6 +125,16 @@ class Membership(Identified, Versioned, Base):
     masked_phone: Mapped[str | None] = mapped_column(String(20))
     expires_at: Mapped[datetime | None]
     rejection_reason: Mapped[str | None]
+    leads_since: Mapped[datetime | None]
+    led_until: Mapped[datetime | None]
+
+    def take_role(self, role: str, now: datetime) -> None:
+        """Have this role from now on."""
+        if role in LEADING_ROLES:
+            self.leads_since = self.leads_since or now
+        elif self.role in LEADING_ROLES:
+            self.led_until = now
+        self.role = role
 
 
 class InvitationCode(Identified, Base):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, not_, or_, select
@@ -141,6 +142,21 @@ def leader_ids(team_id: UUID) -> Select[UUID | None]:
         .order_by(Membership.role.desc(), Membership.id)
         .limit(100)
     )
+
+
+def led_since(moment: Any) -> ColumnElement[bool]:
+    """The memberships of who leads her team, or led it at the moment or later; None for ever."""
+
+    def later(ended_at: Any) -> ColumnElement[bool]:
+        has_ended: ColumnElement[bool] = ended_at.is_not(None)
+        return has_ended if moment is None else ended_at >= moment
+
+    leading = and_(
+        Membership.role.in_(LEADING_ROLES),
+        Membership.joined_at.is_not(None),
+        or_(Membership.state == MembershipState.ACTIVE, later(Membership.left_at)),
+    )
+    return or_(leading, later(Membership.led_until))
 
 
 def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipState, ...]) -> Select[UUID]:

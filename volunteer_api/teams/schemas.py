@@ -20,7 +20,7 @@ from volunteer_api.core.schema import (
     fault,
 )
 from volunteer_api.core.tables import OutcomeRead
-from volunteer_api.teams.models import MembershipRole, MembershipState
+from volunteer_api.teams.models import CodeState, MembershipRole, MembershipState
 
 
 class TeamFilter(PageQuery):
@@ -171,6 +171,7 @@ class InvitationCodeRead(Schema):
     needs_acceptance = Flag(required=True)
     uses_left = Count(required=True, allow_none=True)
     expires_at = Moment(required=True)
+    state = Choice(CodeState, required=True)
 
 
 class InvitationCodeMade(InvitationCodeRead):

@@ -201,6 +201,7 @@ def add_member(
         role=role,
         state=state,
         joined_at=clock.now() if state == MembershipState.ACTIVE else None,
+        leads_since=clock.now() if state == MembershipState.ACTIVE and role in LEADING_ROLES else None,
     )
     db.session.add(membership)
     db.session.flush()
@@ -211,6 +212,7 @@ def accept(membership: Membership, *, by: Principal | None = None) -> Membership
     """Make somebody who asked or was invited a member; who asked hears of it. Raises MembershipSettled."""
     _require_waiting(membership)
     membership.state, membership.joined_at = MembershipState.ACTIVE, clock.now()
+    membership.take_role(membership.role, clock.now())
     shown = _flushed(membership)
     if membership.role in LEADING_ROLES:
         _change_lead(membership, by)
@@ -263,7 +265,7 @@ def set_role(membership: Membership, *, role: MembershipRole, by: Principal) -> 
         roles = db.session.scalars(queries.others_active(membership)).all()
         if MembershipRole.LEADER not in roles:
             raise LeaderNeeded()
-    membership.role = role
+    membership.take_role(role, clock.now())
     shown = _flushed(membership)
     _change_lead(membership, by)
     return shown
@@ -286,7 +288,8 @@ def hand_over(membership: Membership, *, by: Principal) -> MembershipView:
         )
         .with_for_update()
     ).one()
-    membership.role, own.role = MembershipRole.LEADER, MembershipRole.MEMBER
+    membership.take_role(MembershipRole.LEADER, clock.now())
+    own.take_role(MembershipRole.MEMBER, clock.now())
     shown = _flushed(membership)
     _record_lead(own, by)
     _change_lead(membership, by, besides=[by.volunteer_id])
