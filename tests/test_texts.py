@@ -17,7 +17,9 @@ from volunteer_api.notifications.templates import TEMPLATES
 from volunteer_api.rankings import report, words
 from volunteer_api.rankings.service import (
     BASIS_TEXTS,
+    NOT_BEGUN_TEXT,
     ONLY_WITH_ANY_TEXT,
+    RUNNING_TEXT,
     SUBJECT_TEXTS,
     TEAM_MINUTES_TEXT,
     TEAM_TEXT,
@@ -40,6 +42,8 @@ def sources() -> set[str]:
         *TEXTS.values(),
         *BASIS_TEXTS.values(),
         TEAM_TEXT,
+        RUNNING_TEXT,
+        NOT_BEGUN_TEXT,
         *SUBJECT_TEXTS.values(),
         ONLY_WITH_ANY_TEXT,
         TEAM_MINUTES_TEXT,

@@ -105,8 +105,19 @@ def test_a_minor_is_asked_anew_whether_rankings_name_her(client, capsys):
     contact = {"name": "王建国", "phone": "+8613900009999"}
     tokens = sign_up_person(client, capsys, birth_date="2010-03-08", guardian_contact=contact, **wanted)
     assert named(client, tokens) is None
-    assert client.put("/me/consents", json=wanted, headers=bearer(tokens)).status_code == 200
+    told = {
+        one["kind"]: one["available_from"] for one in client.get("/me/consents", headers=bearer(tokens)).json["items"]
+    }
+    assert (told["ranking_name"], told["location"]) == ("2028-03-08", None)
+    refused = client.put("/me/consents", json=wanted, headers=bearer(tokens))
+    assert (refused.status_code, refused.json["code"], refused.json["available_from"]) == (
+        409,
+        "named_when_of_age",
+        "2028-03-08",
+    )
     assert named(client, tokens) is None
+    others = {"consents": given("location")}
+    assert client.put("/me/consents", json=others, headers=bearer(tokens)).status_code == 200
 
 
 def test_who_turns_out_to_be_a_minor_is_asked_anew(client, capsys):

@@ -279,6 +279,26 @@ def test_the_table_of_states(client: Any, unit: Any, state: str, verb: str) -> N
         assert not re.search("[a-z]", problem["detail"])
 
 
+@pytest.mark.either_database
+def test_what_was_held_is_completed_and_not_canceled(client: Any, unit: Any) -> None:
+    """It goes on counting: a cancellation of nothing would say otherwise."""
+    hour = timedelta(hours=1)
+    made = unit(lambda: make_activity(starts_at=clock.now() - 3 * hour))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+    refused = organizer.post(f"{path}/cancellation", json={"reason": "重复发布"}, headers={"Accept-Language": "zh-CN"})
+    assert (refused.status_code, refused.json["code"]) == (409, "nothing_to_cancel")
+    assert "请完成活动" in refused.json["detail"]
+    read = client.get(path).json
+    assert (read["state"], read["shifts"][0]["canceled_at"]) == ("published", None)
+    assert organizer.post(f"{path}/completion", json={}).status_code == 200
+    # What was never published, or has lost every shift, has nothing that counts.
+    draft = unit(lambda: make_activity(scene=made.scene, starts_at=clock.now() - 3 * hour, published=False))
+    empty = unit(lambda: make_activity(scene=made.scene))
+    assert organizer.post(f"/shifts/{empty.shift_id}/cancellation", json={"reason": "大雨"}).status_code == 200
+    for one in (draft, empty):
+        assert organizer.post(f"/activities/{one.id}/cancellation", json={"reason": "不办了"}).status_code == 200
+
+
 def test_completion_ends_what_runs_and_cancels_what_has_not_begun(client: Any, unit: Any) -> None:
     now = clock.now()
     hour = timedelta(hours=1)

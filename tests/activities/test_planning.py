@@ -1,7 +1,7 @@
 """Shifts that change, copies, templates, goals, photos and sums of outcomes."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -288,6 +288,49 @@ def test_a_template_of_another_branch_says_whose_trainings_it_asks_for(client: A
         assert planned.get_json()["required_training_ids"] == sorted(instead)
     own = client.as_(scene.organizer_id).post(path, json=plan | {"organization_id": str(scene.office_id)})
     assert len(own.get_json()["required_training_ids"]) == 2
+
+
+@pytest.mark.either_database
+def test_what_counts_towards_a_campaign_is_on_its_days(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer, first = client.as_(scene.organizer_id), unit(clock.today) + timedelta(days=5)
+    days = {"starts_on": f"{first}", "ends_on": f"{first + timedelta(days=9)}"}
+    campaign = {"name": "冬季暖城", "organization_id": str(scene.office_id)} | days
+    made = organizer.post("/campaigns", json=campaign).get_json()
+
+    def shift_on(day: int) -> dict[str, str]:
+        starts_at = unit(lambda: clock.at_local(first + timedelta(days=day), time(10)))
+        return {"starts_at": clock.stamp(starts_at), "ends_at": clock.stamp(starts_at + timedelta(hours=2))}
+
+    def refused(answer: Any) -> str:
+        assert (answer.status_code, [one["code"] for one in answer.json["errors"]]) == (422, ["outside_campaign"])
+        return str(answer.json["errors"][0]["pointer"])
+
+    body = {"title": "暖城", "category": "community_service", "organization_id": str(scene.office_id)}
+    body["campaign_id"] = made["id"]
+    assert refused(organizer.post("/activities", json=body | {"shifts": [shift_on(0), shift_on(-1)]})) == (
+        "/shifts/1/starts_at"
+    )
+    rule = {"recurrence": shift_on(8) | {"rrule": "FREQ=DAILY;COUNT=3"}}
+    assert refused(organizer.post("/activities", json=body | rule)) == "/recurrence/rrule"
+    own = organizer.post("/activities", json=body | {"shifts": [shift_on(0), shift_on(9)]}).get_json()
+    path = f"/activities/{own['id']}"
+    assert refused(organizer.post(f"{path}/shifts", json=shift_on(10))) == "/starts_at"
+    shift = own["shifts"][1]
+    assert refused(organizer.patch(f"/shifts/{shift['id']}", json=shift_on(10), version=1)) == "/starts_at"
+    assert refused(organizer.patch(path, json=rule, version=own["version"])) == "/recurrence/rrule"
+    other = organizer.post("/activities", json=body | {"campaign_id": None, "shifts": [shift_on(10)]}).get_json()
+    join = {"campaign_id": made["id"]}
+    assert refused(organizer.patch(f"/activities/{other['id']}", json=join, version=other["version"])) == "/campaign_id"
+    # Of what is there already nothing is asked when the campaign is shorter from now on; a copy is made without it.
+    shorter = {"ends_on": f"{first}"}
+    assert organizer.patch(f"/campaigns/{made['id']}", json=shorter, version=made["version"]).status_code == 200
+    for change in ({"title": "冬季暖城"}, {"description": "带上手套"}):
+        own = organizer.patch(path, json=change, version=client.as_(scene.organizer_id).get(path).json["version"])
+        assert own.status_code == 200
+    administrator = client.as_(scene.administrator_id)
+    copies = administrator.post(f"{path}/copies", json={"organization_ids": [str(scene.office_id)], "again": True}).json
+    assert copies["items"][0]["left_out"] == ["campaign_id"]
 
 
 def test_campaigns_have_goals(client: Any, unit: Unit) -> None:

@@ -77,6 +77,14 @@ def test_a_leader_records_and_an_organizer_approves(client: Any, unit: Unit, sce
     assert (status, again["code"]) == (409, "hours_already_reversed")
     assert client.as_(scene.volunteer).get("/me/tally").json["credited_minutes"] == 0
     assert told(unit, scene.volunteer)["hours_reversed"]["reason"] == "登记错人"
+    # What moved a published figure is found by when it was recorded, whenever the service was.
+    today = unit(clock.today)
+    for days, minutes in ((0, [-60, 60]), (1, [])):
+        path = f"/service-records?activity_id={scene.activity.id}&recorded_from={today + timedelta(days=days)}"
+        found = client.as_(scene.organizer).get(f"{path}&recorded_to={today + timedelta(days=days)}").json["items"]
+        assert sorted(row["minutes"] for row in found) == minutes
+    refused = client.as_(scene.organizer).get(f"{path}&state=pending")
+    assert [one["code"] for one in refused.json["errors"]] == ["one_of"]
 
 
 def test_a_rejection_says_why_and_leaves_no_hours(client: Any, unit: Unit, scene: Scene) -> None:

@@ -1,6 +1,6 @@
 """Rows of the access matrix: rankings to take away."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from tests.access_scene import PASSES, PUBLIC, SIGNED_IN, Call, Entry, Rule, World
 from tests.factories import next_number
@@ -9,6 +9,8 @@ from volunteer_api.rankings import snapshots
 
 READS_ATTENDANCE_BELOW = Rule("whoever reads the attendances of the organization", "organizer", insider=PASSES)
 CLOSES_RANKINGS = Rule("the organizers of the organization", "organizer")
+# Before all days that are closed here: each needs one that nobody closed.
+FOUNDED = datetime(1930, 1, 1, tzinfo=UTC)
 
 
 def offices(_world: World) -> Call:
@@ -19,12 +21,14 @@ def offices(_world: World) -> Call:
 def closing(world: World) -> Call:
     """A day that is over and that nobody closed yet."""
     day = date(1950, 1, 1) + timedelta(days=next_number())
+    world.office.created_at = FOUNDED
     return Call(body={"scope": str(world.office.id), "period": day.isoformat()})
 
 
 def closed(world: World) -> Call:
     """A closed day, its offices."""
     day = date(1940, 1, 1) + timedelta(days=next_number())
+    world.office.created_at = FOUNDED
     period = Period(day, day, day.isoformat())
     view = snapshots.close_period(scope=world.office, period=period, by=world.district.organizer.id)
     return Call(at={"snapshot_id": view.id}, query={"subject": "organization", "level": "practice_office"})
@@ -51,6 +55,7 @@ ROWS: dict[str, Entry] = {
     "GET /ranking-snapshots/{snapshot_id}": PUBLIC(closed),
     "GET /ranking-snapshots/{snapshot_id}.xlsx": PUBLIC(closed),
     "GET /ranking-snapshots/{snapshot_id}/comparison": PUBLIC(compared),
+    "GET /ranking-snapshots/{snapshot_id}/comparison.xlsx": PUBLIC(compared),
     "GET /board": PUBLIC(offices),
     "GET /organizations/{organization_id}/report.pdf": READS_ATTENDANCE_BELOW(),
 }

@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 import openpyxl
 import pytest
+from sqlalchemy import select
 
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
@@ -26,6 +27,7 @@ from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.endpoint import API_PREFIX
+from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
 from volunteer_api.rankings import board, charts, files, folding, report
 from volunteer_api.rankings.facts import Question
@@ -101,9 +103,12 @@ def test_the_csv_is_a_header_and_rows(client: Any, center_id: UUID) -> None:
         "The credited minutes of the hours ledger; a reversal counts on the original date. "
         "It counts for the organization it was published or recorded for, and those above it then."
     )
-    about = ["2026-11-01", "2026-11-30", "2026-11-20 12:00", rule]
+    about = ["0", "150", "2026-11-01", "2026-11-30", "2026-11-20 12:00", rule]
     assert list(csv.reader(io.StringIO(text))) == [
-        ["Rank", "Organizations", "Credited minutes", "Of its own", "First day", "Last day", "Counted at", "Rule"],
+        [
+            *("Rank", "Organizations", "Credited minutes", "Of its own", "In none of these places", "In all"),
+            *("First day", "Last day", "Counted at", "Rule"),
+        ],
         ["1", f"'{NAMES[0]}", "90", "90", *about],
         ["2", NAMES[1], "60", "60", *about],
         ["3", NAMES[2], "0", "0", *about],
@@ -120,6 +125,7 @@ def test_files_say_what_a_basis_is_made_of(client: Any, center_id: UUID) -> None
     assert rows[0][:5] == ["Rank", "Organizations", "Activities held growth", "Activities held", "The time before"]
     expected = [[row["value"], row["raw"], row["before"]] for row in ranking["items"]]
     assert [[int(cell) for cell in row[2:5]] for row in rows[1:]] == expected
+    assert rows[0][5] == "In all (places do not add up)"
     assert expected[0] == [0, 1, 1]
     assert [[cell.value for cell in row[2:]] for row in sheet.iter_rows(min_row=5, max_row=7)] == expected
 
@@ -139,6 +145,78 @@ def test_bars_are_as_long_as_their_values(client: Any, center_id: UUID) -> None:
     assert NAMES[2] not in texts_of(picture)
     widths = [float(box.get("width", "0")) for box in picture.iter(f"{SVG}rect")][1:]
     assert widths[1] / widths[0] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_who_shares_the_last_place_is_told_of(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    """Else one of two streets with the same number stands on the screen, and the other asks why."""
+
+    def catch_up() -> None:
+        office = db.session.scalars(select(Organization).where(Organization.name == NAMES[2])).one()
+        for days in (1, 2):
+            turn = Turn(NOON - timedelta(days=days), present=[(0, State.CREDITED, 30)])
+            write(Happening(turns=[turn]), office, [make_volunteer().id])
+
+    with clock.at(NOON):
+        apart = texts_of(drawn(client.get(f"/rankings.svg?{query(center_id, top='2')}")))
+        unit(catch_up)
+        shared, whole = (texts_of(drawn(client.get(f"/rankings.svg?{query(center_id, top=top)}"))) for top in "23")
+    assert apart[1].startswith("前2个，共3个 · ")
+    assert not any("并列" in line for line in [*apart, *whole])
+    assert "另有1个并列第2名" in shared
+    assert not whole[1].startswith("前")
+
+
+def test_files_end_with_what_the_places_add_up_to(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    def work() -> None:
+        center = db.session.get_one(Organization, center_id)
+        turn = Turn(NOON - timedelta(days=1), present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), center, [make_volunteer().id])
+
+    def last_rows(**more: str) -> list[list[Any]]:
+        answer = client.get(f"/rankings.xlsx?{query(center_id, **more)}")
+        sheet = openpyxl.load_workbook(io.BytesIO(answer.get_data())).worksheets[0]
+        return [[cell for cell in row if cell is not None] for row in sheet.iter_rows(values_only=True)][-2:]
+
+    with clock.at(NOON):
+        unit(work)
+        assert last_rows() == [["未计入以上各项", 1], ["合计", 6, 1]]
+        assert last_rows(metric="volunteer_count") == [[3, NAMES[2], 0, 0], ["合计（各项不可相加）", 3, 1]]
+        answer = client.get(f"/rankings.csv?{query(center_id)}")
+    rows = list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+    assert [(row["未计入以上各项"], row["合计"]) for row in rows] == [("1", "6")] * 3
+
+
+def test_what_was_merged_is_told_to_be(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
+    def merge() -> None:
+        gone, into = (
+            db.session.scalars(select(Organization).where(Organization.name == name)).one() for name in NAMES[1::-1]
+        )
+        structure.merge(gone, into_id=into.id)
+
+    with clock.at(NOON):
+        unit(merge)
+        items = client.get(f"/rankings?{query(center_id)}").get_json()["items"]
+        picture = texts_of(drawn(client.get(f"/rankings.svg?{query(center_id)}")))
+        race = texts_of(drawn(client.get(f"/rankings/race.svg?{query(center_id, period='2026')}")))
+        table = client.get(f"/rankings.csv?{query(center_id)}").get_data().decode("utf-8-sig")
+    subjects = [row["subject"] for row in items]
+    assert [(one["closed_on"], one["merged_into"]) for one in subjects] == [
+        (None, None),
+        ("2026-11-20", {"id": subjects[0]["id"], "name": NAMES[0]}),
+        (None, None),
+    ]
+    assert f"{NAMES[1]}（已合并）" in picture
+    assert f"{NAMES[1]}（已合并）" in race
+    assert f"{NAMES[1]}（已并入{NAMES[0]}）" in table
+
+
+def test_a_period_to_come_says_so(client: Any, center_id: UUID) -> None:
+    """There everybody is first with nothing."""
+    with clock.at(NOON):
+        coming, now = (client.get(f"/rankings?{query(center_id, period=one)}").get_json() for one in ("2027", "week"))
+    assert coming["rule"]["text"].endswith("该时段尚未开始。")
+    assert (now["rule"]["from"], now["rule"]["to"]) == ("2026-11-16", "2026-11-22")
+    assert "尚未开始" not in now["rule"]["text"]
 
 
 def test_names_are_text_in_a_picture(client: Any, center_id: UUID) -> None:
@@ -420,7 +498,8 @@ def test_a_report_keeps_the_units_that_were_written(client: Any, unit: Callable[
 
     def work() -> UUID:
         center = db.session.get_one(Organization, center_id)
-        activity = write(Happening(), center, [make_volunteer().id])
+        turn = Turn(NOON - timedelta(hours=2), present=[(0, State.CREDITED, 30)])
+        activity = write(Happening(turns=[turn]), center, [make_volunteer().id])
         activity.completed_at = NOON
         db.session.add(Outcome(activity_id=activity.id, kind="leaflets", unit="份", quantity=1_234_567_000))
         return make_grant(make_volunteer(), Role.ORGANIZER, center_id).volunteer_id

@@ -194,6 +194,37 @@ def test_a_station_that_moved_is_not_idle_where_it_came(unit: Unit, center_id: U
             assert unit(lambda: data_of(one))["idle"]["text"] == "无。", one  # noqa: B023
 
 
+def test_what_came_later_is_not_listed_with_nothing(client: Any, unit: Unit, center_id: UUID) -> None:
+    """In November the station stood below the other office: there it has its month, and here it would look idle."""
+
+    def work() -> tuple[UUID, UUID]:
+        before, after = (
+            make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE) for _ in range(2)
+        )
+        place = make_organization(parent_id=before.id, kind=OrganizationKind.PRACTICE_STATION)
+        desk = make_station(organization_id=place.id, name="社区服务台")
+        turn = Turn(FIRST + HOUR, present=[(0, State.CREDITED, 30)])
+        write(Happening(turns=[turn]), place, [make_volunteer().id], station_id=desk.id)
+        make_station(organization_id=place.id, name="图书角")
+        return before.id, after.id
+
+    with clock.at(FIRST - 2000 * HOUR):
+        before_id, after_id = unit(work)
+    with clock.at(NOW - HOUR):
+        unit(lambda: structure.merge(db.session.get_one(Organization, before_id), into_id=after_id))
+
+    def listed(scope: UUID, more: str, period: str = "2026-11") -> list[tuple[str, int]]:
+        items = client.get(f"/rankings?{more}&scope={scope}&period={period}").get_json()["items"]
+        return [(row["subject"]["name"], row["value"]) for row in items]
+
+    with clock.at(NOW):
+        assert listed(after_id, "subject=station") == []
+        assert listed(before_id, "subject=station") == [("社区服务台", 1), ("图书角", 0)]
+        assert {name for name, _ in listed(after_id, "subject=station", "2026-12")} == {"社区服务台", "图书角"}
+        assert listed(after_id, "subject=organization") == []
+        assert len(listed(after_id, "subject=organization", "2026-12")) == 1
+
+
 def test_what_was_not_founded_yet_is_in_no_past_month(unit: Unit, center_id: UUID) -> None:
     def found_late() -> None:
         make_organization(parent_id=center_id, kind=OrganizationKind.PRACTICE_OFFICE, name="新城街道")
@@ -205,6 +236,13 @@ def test_what_was_not_founded_yet_is_in_no_past_month(unit: Unit, center_id: UUI
     assert [row[0] for row in december["rows"]] == ["五一路街道", "新城街道", "本级", "合计"]
 
 
+def test_a_month_that_runs_is_drawn_to_today(unit: Unit, center_id: UUID) -> None:
+    with clock.at(NOW):
+        heat_map = unit(lambda: data_of(center_id, "2026-12"))["pictures"][-1]
+    assert "<title>2026-12-08: " in heat_map
+    assert "<title>2026-12-09: " not in heat_map
+
+
 def test_what_was_merged_says_so_and_has_no_empty_picture(unit: Unit, center_id: UUID) -> None:
     def merge() -> UUID:
         office = db.session.scalars(select(Organization).where(Organization.parent_id == center_id)).one()
@@ -213,6 +251,7 @@ def test_what_was_merged_says_so_and_has_no_empty_picture(unit: Unit, center_id:
 
     with clock.at(NOW):
         office_id = unit(merge)
-        data = unit(lambda: data_of(office_id))
+        data, whole = (unit(lambda: data_of(one)) for one in (office_id, center_id))  # noqa: B023
+    assert [row[0] for row in whole["tables"][0]["rows"]] == ["五一路街道（已合并）", "本级", "合计"]
     assert "已于2026-12-08并入东环路街道" in data["lines"]
     assert len(data["pictures"]) == 1

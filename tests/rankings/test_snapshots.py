@@ -19,7 +19,9 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import EXTENSION as SETTINGS
+from volunteer_api.hours.models import TallyChange
 from volunteer_api.organizations.models import Organization, OrganizationKind, Role
+from volunteer_api.rankings.notices import RANKING_CLOSED as KIND
 
 # October's ten working days end on the 13th of November 2026 (the calendar of 2026 is known).
 EARLY, LATE = datetime(2026, 11, 2, 4, 0, tzinfo=UTC), datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -147,6 +149,78 @@ def test_two_snapshots_side_by_side(client: Any, unit: Unit, center: dict[str, U
     assert (unknown.status_code, unknown.get_json()["code"]) == (409, "other_snapshot_unknown")
 
 
+def test_only_rankings_of_one_scope_are_compared(client: Any, unit: Unit, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        unit(lambda: hold(db.session.get_one(Organization, center["second"]), OCTOBER - timedelta(days=30)))
+        district, september = (close(client, center, period).get_json()["id"] for period in ("2026-10", "2026-09"))
+        office = close(client, center | {"id": center["first"]}).get_json()["id"]
+        path, which = f"/ranking-snapshots/{district}/comparison", "subject=organization&level=practice_office&with="
+        refused = client.get(f"{path}?{which}{office}")
+        book = openpyxl.load_workbook(io.BytesIO(client.get(f"{path}.xlsx?{which}{september}").get_data()))
+    assert (refused.status_code, refused.json["code"], refused.json["scope_id"]) == (
+        409,
+        "other_scope",
+        str(center["first"]),
+    )
+    lines = [[cell for cell in line if cell is not None] for line in book.worksheets[0].iter_rows(values_only=True)]
+    assert [line[0].partition(" · ")[0] for line in lines[1:3]] == [
+        "2026-10: 2026-10-01 至 2026-10-31",
+        "2026-09: 2026-09-01 至 2026-09-30",
+    ]
+    assert lines[4:] == [
+        ["名次 2026-10", "实践所", "2026-10", "2026-09", "名次 2026-09", "差额"],
+        [1, "甲", 2, 0, 2, 2],
+        [2, "乙", 0, 1, 1, -1],
+    ]
+
+
+def test_a_snapshot_keeps_what_waited_and_those_below_hear_of_it(
+    client: Any, unit: Unit, center: dict[str, UUID]
+) -> None:
+    """Later reviews move what was final: who closes it, and who reads it, know by how much."""
+
+    def work() -> UUID:
+        office = db.session.get_one(Organization, center["first"])
+        change = TallyChange(
+            on=OCTOBER.date(),
+            volunteer_id=make_volunteer().id,
+            organization_id=office.id,
+            organization_path_id=office.path_id,
+            credited_minutes=0,
+            held_minutes=559,
+        )
+        db.session.add(change)
+        below = make_volunteer()
+        for one in ("first", "second"):
+            make_grant(below, Role.ORGANIZER, center[one])
+        return below.id
+
+    with clock.at(LATE):
+        below = unit(work)
+        closed = close(client, center).get_json()
+        which = "subject=organization&level=practice_office"
+        read = client.get(f"/ranking-snapshots/{closed['id']}?{which}").get_json()
+        [listed] = client.get(f"/ranking-snapshots?scope={center['id']}").get_json()["items"]
+        answer = client.get(f"/ranking-snapshots/{closed['id']}.xlsx?{which}")
+    assert closed["held_minutes"] == read["snapshot"]["held_minutes"] == listed["held_minutes"] == 559
+    line = openpyxl.load_workbook(io.BytesIO(answer.get_data())).worksheets[0]["A2"].value
+    assert f"存档时{listed['scope']['name']}有559分钟待审核" in line
+    told = {
+        who: [one["values"] for one in client.as_(who).get("/me/notifications").json["items"] if one["kind"] == KIND]
+        for who in (below, center["organizer"])
+    }
+    assert [one["snapshot_id"] for one in told[below]] == [closed["id"]]
+    assert told[center["organizer"]] == []
+
+
+def test_nothing_is_closed_of_before_there_was_anybody(client: Any, center: dict[str, UUID]) -> None:
+    with clock.at(LATE):
+        refused = [close(client, center, period) for period in ("2025", "2026-07")]
+        founded_in = close(client, center, "2026-Q3")
+    assert [answer.json["code"] for answer in refused] == ["period_before_scope"] * 2
+    assert founded_in.status_code == 201
+
+
 def test_a_comparison_tells_by_which_rule_each_was_counted(
     app: Flask, client: Any, center: dict[str, UUID], change_settings: Callable[..., None]
 ) -> None:
@@ -236,7 +310,8 @@ def test_a_period_is_closed_once(postgresql_client: Any, postgresql_unit: Unit, 
         root = make_organization()
         return {"id": root.id, "organizer": make_grant(make_volunteer(), Role.ORGANIZER, root.id).volunteer_id}
 
-    center = postgresql_unit(work)
+    with clock.at(LATE - timedelta(days=400)):
+        center = postgresql_unit(work)
     last = f"{datetime.now(UTC) - timedelta(days=40):%Y-%m-%d}"
     answers = race(6, lambda _number: close(postgresql_client, center, last).status_code)
     assert sorted(answers) == [201, 409, 409, 409, 409, 409]

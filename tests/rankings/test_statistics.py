@@ -129,6 +129,23 @@ def test_minutes_are_set_against_those_who_have_them(client: Any, unit: Unit, ce
     assert [everywhere[name] for name in ("served_count", "minutes_per_volunteer", "active_count")] == [4, 158.7, None]
 
 
+def test_how_many_attendances_wait_for_a_review_is_told(client: Any, unit: Any, center_id: UUID) -> None:
+    """They count, and one person alone can write them down: who stands behind the figure knows how many they are."""
+
+    def work() -> None:
+        people = [make_volunteer().id for _ in range(3)]
+        present = [(0, State.HELD, 0), (1, State.REJECTED, 0), (2, State.CREDITED, 20)]
+        canceled = Turn(NOON - timedelta(days=2), present=[(0, State.HELD, 0)], canceled=True)
+        turns = [Turn(NOON - timedelta(days=1), present=present), canceled]
+        write(Happening(turns=turns), db.session.get_one(Organization, center_id), people)
+
+    with clock.at(NOON):
+        unit(work)
+    found = [read(client, f"scope={center_id}&period={period}") for period in ("2026-11", "2026-10")]
+    assert [one["held_attendance_count"] for one in found] == [1, 0]
+    assert found[0]["totals"]["attendance_count"] == 6
+
+
 def test_the_registered_are_set_against_the_residents(client: Any, unit: Any, center_id: UUID) -> None:
     def told(count: int | None) -> tuple[int | None, float | None]:
         unit(lambda: setattr(db.session.get_one(Organization, center_id), "resident_count", count))

@@ -24,6 +24,14 @@ def is_under_age(birth_date: date | None, day: date) -> bool:
     return birth_date is not None and age_on(birth_date, day) < ADULT_AGE
 
 
+def of_age_on(birth_date: date) -> date:
+    """The day on which somebody is of age."""
+    try:
+        return birth_date.replace(year=birth_date.year + ADULT_AGE)
+    except ValueError:
+        return date(birth_date.year + ADULT_AGE, 3, 1)
+
+
 def youngest_adult(day: date) -> date:
     """The latest date of birth of an adult on a day, for a condition in SQL: who was born after it is a minor."""
     try:

@@ -7,11 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from volunteer_api.accounts import queries, resident_ids
-from volunteer_api.accounts.ages import is_under_age
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import ConsentWithdrawn
 from volunteer_api.accounts.models import Consent
-from volunteer_api.accounts.problems import GuardianMustConsent
+from volunteer_api.accounts.problems import GuardianMustConsent, NamedWhenOfAge
 from volunteer_api.core import audit, clock, events
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
@@ -58,10 +57,10 @@ def withdraw(volunteer_id: UUID, kind: ConsentKind) -> None:
 def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -> None:
     """Let `consents` [{kind, version}] be what this volunteer consents to; what is not named is withdrawn.
 
-    A minor's consent to be named in rankings is not taken: once of age she is asked. A stored resident ID goes with its
-    consent, and so do places that were kept. The guardian's consent is the guardian's: it is neither given nor
-    withdrawn here. Raises (409) GuardianMustConsent where it is named without having been given, PhoneNeeded where the
-    stored number would go with it from an account without a phone.
+    A stored resident ID goes with its consent, and so do places that were kept. The guardian's consent is the
+    guardian's: it is neither given nor withdrawn here. Raises (409) GuardianMustConsent where it is named without
+    having been given, NamedWhenOfAge where a minor would be named in rankings, PhoneNeeded where the stored number
+    would go with its consent from an account without a phone.
     """
     wanted = {(consent["kind"], consent["version"]): consent for consent in consents}
     live = {consent.kind: consent for consent in db.session.scalars(_live(volunteer_id))}
@@ -71,8 +70,9 @@ def set_consents(volunteer_id: UUID, *, consents: Sequence[Mapping[str, str]]) -
     for key in guardian:
         del wanted[key]
     volunteer = queries.volunteer_by_id(volunteer_id)
-    if volunteer is not None and is_under_age(volunteer.birth_date, clock.today()):
-        wanted = {key: consent for key, consent in wanted.items() if key[0] != ConsentKind.RANKING_NAME}
+    allowed_from = queries.naming_from(volunteer)
+    if allowed_from is not None and any(kind == ConsentKind.RANKING_NAME for kind, _ in wanted):
+        raise NamedWhenOfAge(members={"available_from": allowed_from.isoformat()}, day=allowed_from.isoformat())
     withdrawn = []
     for kind, consent in live.items():
         if wanted.pop((kind, consent.version), None) is None and kind != ConsentKind.GUARDIAN:

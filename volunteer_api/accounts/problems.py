@@ -117,6 +117,13 @@ class GuardianMustConsent(Conflict):
     title = "A guardian consents with a code that is sent to the guardian's own phone."
 
 
+class NamedWhenOfAge(Conflict):
+    """Its body names the day, `available_from`."""
+
+    title = "Rankings name nobody who is not of age."
+    detail = "Nothing was changed: that rankings name you, you can consent to from %(day)s on."
+
+
 class GuardianIsMinor(Conflict):
     title = "The guardian's phone belongs to the account of a minor."
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
 
+from volunteer_api.accounts.ages import is_under_age, of_age_on
 from volunteer_api.accounts.consent_texts import ConsentKind, current_texts
 from volunteer_api.accounts.models import Consent, DeviceSession, Guardian, ResidentId, Volunteer
 from volunteer_api.core import clock
@@ -40,7 +41,10 @@ class SessionView:
 
 @dataclass(frozen=True)
 class ConsentView:
-    """A text in force, and what somebody said to it; `given_version` is None where there is no consent."""
+    """A text in force, and what somebody said to it; `given_version` is None where there is no consent.
+
+    `available_from` is the day from which somebody can say yes to it, None where that can be said now.
+    """
 
     kind: ConsentKind
     version: str
@@ -48,6 +52,7 @@ class ConsentView:
     url: str
     given_version: str | None
     given_at: datetime | None
+    available_from: date | None
 
 
 def volunteer_by_id(volunteer_id: UUID) -> Volunteer | None:
@@ -165,6 +170,7 @@ def consents_of(volunteer_id: UUID) -> Page:
         )
     )
     given = {row.kind: row for row in rows}
+    naming = naming_from(volunteer_by_id(volunteer_id))
     return Page(
         [
             ConsentView(
@@ -174,11 +180,19 @@ def consents_of(volunteer_id: UUID) -> Page:
                 url=consent_url(kind, current.version),
                 given_version=given[kind].version if kind in given else None,
                 given_at=given[kind].given_at if kind in given else None,
+                available_from=naming if kind == ConsentKind.RANKING_NAME else None,
             )
             for kind, current in current_texts().items()
         ],
         None,
     )
+
+
+def naming_from(volunteer: Volunteer | None) -> date | None:
+    """From which day on a minor can consent to be named in rankings; None where somebody can now."""
+    if volunteer is None or volunteer.birth_date is None or not is_under_age(volunteer.birth_date, clock.today()):
+        return None
+    return of_age_on(volunteer.birth_date)
 
 
 def hold_consent(volunteer_id: UUID, kind: ConsentKind) -> bool:

@@ -406,8 +406,11 @@ class ConsentTextFull(Schema):
 
 
 class ConsentRead(ConsentTextRead):
+    """`available_from` is the day from which it can be given, null where it can be now: a minor is not named."""
+
     given_version = Text(required=True, allow_none=True)
     given_at = Moment(required=True, allow_none=True)
+    available_from = Day(required=True, allow_none=True)
 
 
 class ErasureRequest(Schema):

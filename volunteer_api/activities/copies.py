@@ -12,6 +12,7 @@ from volunteer_api.activities import notices, photos, queries, references, roles
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
 from volunteer_api.activities.problems import NothingToCome, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
+from volunteer_api.activities.shifts import outside_campaign
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
@@ -105,7 +106,9 @@ def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[st
     wanted = set(members["required_training_ids"])
     members["required_training_ids"] = theirs = references.trainings_on_one_branch(organization_id, wanted)
     left_out = ["required_training_ids"] if theirs != wanted else []
-    if not references.on_one_branch(organization_id, {"campaign_id": activity.campaign_id}):
+    # One that was planned before the campaign's days were changed is copied without it.
+    outside = outside_campaign(activity.campaign_id, [shift["starts_at"] for shift in shifts])
+    if outside or not references.on_one_branch(organization_id, {"campaign_id": activity.campaign_id}):
         members["campaign_id"] = None
         left_out += ["campaign_id"] if activity.campaign_id is not None else []
     made = service.create_activity(by=by, organization_id=organization_id, shifts=shifts, **members)

@@ -43,6 +43,14 @@ class NotBegun(Conflict):
     title = "An activity is completed only after one of its shifts has begun."
 
 
+class NothingToCancel(Conflict):
+    title = "Every shift of the activity is over; there is nothing to cancel."
+    detail = (
+        "Every shift of the activity is over; complete it. What it held counts: minutes that are not true are taken "
+        "back by reversals, attendances by rejecting them."
+    )
+
+
 class ShiftsToCome(Conflict):
     """Its body names how many (`shift_count`) and the first hundred `shifts`: [{id, starts_at, ends_at,
     confirmed_count}], the soonest first."""

@@ -295,8 +295,11 @@ def template_view(template: Template) -> dict[str, Any]:
     }
 
 
-def sum_outcomes(query: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What came of completed activities, added up by kind and unit, the most frequent first. One statement."""
+def sum_outcomes(query: Mapping[str, Any], *conditions: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """What came of completed activities, added up by kind and unit, the most frequent first. One statement.
+
+    Conditions are of the activity.
+    """
     statement = (
         select(
             Outcome.kind,
@@ -305,7 +308,7 @@ def sum_outcomes(query: Mapping[str, Any]) -> list[dict[str, Any]]:
             func.count().label("activity_count"),
         )
         .join(Activity, Activity.id == Outcome.activity_id)
-        .where(Activity.state == ActivityState.COMPLETED)
+        .where(Activity.state == ActivityState.COMPLETED, *conditions)
         .group_by(Outcome.kind, Outcome.unit)
         .order_by(func.count().desc(), Outcome.kind, Outcome.unit)
         .limit(OUTCOMES_IN_A_SUM)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from volunteer_api.activities.changes import UNPUBLISHED, changing
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
 from volunteer_api.activities.leaders import named_in, replace_named
 from volunteer_api.activities.models import (
-    THOUSANDTHS,
     Activity,
     ActivityLeader,
     ActivityState,
@@ -25,10 +23,17 @@ from volunteer_api.activities.models import (
     Shift,
     SignUpMode,
 )
-from volunteer_api.activities.outcome_kinds import kind_of
-from volunteer_api.activities.problems import CampaignExists, FrozenAtPublication, NotBegun, ShiftsToCome, WrongState
+from volunteer_api.activities.outcome_kinds import in_words, kind_of, sums_of
+from volunteer_api.activities.problems import (
+    CampaignExists,
+    FrozenAtPublication,
+    NotBegun,
+    NothingToCancel,
+    ShiftsToCome,
+    WrongState,
+)
 from volunteer_api.activities.recurrence import stored
-from volunteer_api.activities.shifts import OVER, Kept, repeat, require_some, shifts_of
+from volunteer_api.activities.shifts import OVER, Kept, repeat, require_in_campaign, require_some, shifts_of
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -172,12 +177,12 @@ def create_activity(
 
     Ages are in full years, photos those of `by`. Without a place it has its station's. Raises NotFound (404) for an
     unknown organization, OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose
-    organization is neither above nor below this one, for a rule that gives no shifts, and for `members_only` without a
-    team.
+    organization is neither above nor below this one, for a rule that gives no shifts, for shifts outside of the
+    campaign's days, and for `members_only` without a team.
     """
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
-    given = require_some(shifts, recurrence)
+    given = require_some(shifts, recurrence, campaign_id)
     referred = {
         "team_id": team_id,
         "station_id": station_id,
@@ -240,7 +245,7 @@ def update_activity(
 
     `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
-    InvalidPayload (422) for unknown references.
+    InvalidPayload (422) for unknown references, and for shifts outside of the campaign's days.
     """
     if activity.state in OVER:
         raise WrongState(activity.state)
@@ -248,7 +253,8 @@ def update_activity(
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
     references.require_known(activity.organization_id, changes, team_id=activity.team_id)
-    if changes.get("campaign_id", activity.campaign_id) != activity.campaign_id and activity.state not in UNPUBLISHED:
+    joins = changes.get("campaign_id", activity.campaign_id) != activity.campaign_id
+    if joins and activity.state not in UNPUBLISHED:
         queries.bar_check_ins(activity.id)
         publish_event(CampaignChanging(activity.id))
     ages = [changes.get(name, getattr(activity, name)) for name in ("minimum_age", "maximum_age")]
@@ -259,8 +265,11 @@ def update_activity(
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
+    activity.campaign_id = changes.pop("campaign_id", activity.campaign_id)
     given = changes.pop("recurrence", None)
     kept = repeat(activity, given, publishes=publishes) if given is not None else []
+    if joins:
+        require_in_campaign(activity)
     if "photo_ids" in changes and by is not None:
         photos.replace(activity.id, PhotoOf.PLAN, changes.pop("photo_ids"), by=by)
     if "co_organizer_ids" in changes:
@@ -322,12 +331,19 @@ def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
 
 
 def cancel(activity: Activity, *, reason: str) -> Activity:
-    """Cancel it and the shifts that are not over; who signed up for these hears why. Raises WrongState (409)."""
-    now = clock.now()
+    """Cancel it and the shifts that are not over; who signed up for these hears why.
+
+    Raises WrongState (409), NothingToCancel (409) where all it held is over: that counts, and stays.
+    """
+    now, was_public = clock.now(), activity.state == ActivityState.PUBLISHED
     activity.canceled_at, activity.cancellation_reason = now, reason
     _move(activity, "cancellation")
     with changing(activity, reason=reason) as shifts:
-        _cancel_shifts([shift for shift in shifts if shift.ends_at > now], now)
+        planned = [shift for shift in shifts if shift.canceled_at is None]
+        left = [shift for shift in planned if shift.ends_at > now]
+        if was_public and planned and not left:
+            raise NothingToCancel()
+        _cancel_shifts(left, now)
     return activity
 
 
@@ -373,7 +389,7 @@ def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Ac
     if activity.state != ActivityState.COMPLETED:
         raise WrongState(activity.state)
     if "outcomes" in changes:
-        before = _told(activity.outcomes)
+        before = in_words(activity.outcomes)
         db.session.execute(delete(Outcome).where(Outcome.activity_id == activity.id))
         _set_outcomes(activity, changes["outcomes"])
         audit.record(
@@ -382,7 +398,7 @@ def correct_outcomes(activity: Activity, *, by: Principal, **changes: Any) -> Ac
             organization_id=activity.organization_id,
             activity_id=str(activity.id),
             before=before,
-            after=_told(activity.outcomes),
+            after=in_words(activity.outcomes),
         )
     if "note" in changes:
         activity.completion_note = changes["note"]
@@ -407,12 +423,7 @@ def decline_partnership(partner: CoOrganizer, *, reason: str, by: UUID | None = 
 def _set_outcomes(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> None:
     known = [{**outcome, "kind": kind_of(outcome["kind"]), "unit": str(outcome["unit"])} for outcome in outcomes]
     activity.outcomes = known
-    db.session.add_all(_sums_of(activity, known))
-
-
-def _told(outcomes: Sequence[Mapping[str, Any]]) -> str:
-    # Every digit that was given, and no power of ten.
-    return ", ".join(f"{one['kind']} {Decimal(str(one['quantity'])).normalize():f} {one['unit']}" for one in outcomes)
+    db.session.add_all(sums_of(activity, known))
 
 
 def _move(activity: Activity, verb: str) -> Activity:
@@ -429,18 +440,6 @@ def _cancel_shifts(shifts: Sequence[Shift], now: datetime) -> None:
     for shift in shifts:
         if shift.canceled_at is None:
             shift.canceled_at = now
-
-
-def _sums_of(activity: Activity, outcomes: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-    """One row for each kind and unit, in thousandths."""
-    sums: dict[tuple[str, str], int] = {}
-    for outcome in outcomes:
-        key = (outcome["kind"], outcome["unit"])
-        sums[key] = sums.get(key, 0) + round(outcome["quantity"] * THOUSANDTHS)
-    return [
-        Outcome(activity_id=activity.id, kind=kind, unit=unit, quantity=quantity)
-        for (kind, unit), quantity in sums.items()
-    ]
 
 
 def _set_goals(campaign: Campaign, goals: Mapping[str, int | None]) -> None:

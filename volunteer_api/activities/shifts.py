@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
@@ -16,6 +16,7 @@ from volunteer_api.activities.models import (
     LONGEST_SHIFT,
     Activity,
     ActivityState,
+    Campaign,
     KeptFor,
     Shift,
     ShiftRole,
@@ -72,11 +73,12 @@ def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Sh
     """Add a shift; `publishes`: whether who adds it could publish the activity.
 
     Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366, InvalidPayload (422) where it
-    would have begun long ago.
+    would have begun long ago, or is on no day of the activity's campaign.
     """
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
     _require_recent(activity, shift["starts_at"], publishes=publishes)
+    _require_start_in_campaign(activity, shift["starts_at"])
     alive, kept = queries.shift_counts(activity.id)
     _require_few(alive + 1, kept + 1)
     return shifts_of(activity.id, [shift])[0]
@@ -89,7 +91,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, publishes: bool = True
     Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
     begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, what `roles.replace` raises (409),
     PreconditionFailed (412) where somebody else changed it meanwhile, InvalidPayload (422) for what can't be, and where
-    it would have begun long ago.
+    it would have begun long ago, or be on no day of the activity's campaign.
     """
     known_version, now = shift.version, clock.now()
     wanted = changes.pop("roles", None)
@@ -101,6 +103,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, publishes: bool = True
         _require_changeable(held, changes, now)
         if changes.get("starts_at", held.starts_at) != held.starts_at:
             _require_recent(activity, changes["starts_at"], publishes=publishes)
+            _require_start_in_campaign(activity, changes["starts_at"])
             held.risk_told_at = None
         for name, value in changes.items():
             setattr(held, name, value)
@@ -176,6 +179,8 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
             else:
                 shift.canceled_at = now
         coming = [shift for shift in wanted.values() if _is_to_come(activity, shift, now, publishes=publishes)]
+        # What is there already stays, though the campaign's days may have changed.
+        _require_rule_in_campaign(coming, activity.campaign_id)
         alive = sum(shift.canceled_at is None for shift in shifts)
         _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
         shifts_of(activity.id, coming)
@@ -318,9 +323,52 @@ def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, o
         )
 
 
-def require_some(shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def require_some(
+    shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None, campaign_id: UUID | None
+) -> list[dict[str, Any]]:
     """The shifts of a new activity, given one by one or by a recurrence. Raises InvalidPayload (422)."""
-    return recurrence.expand(given) if given is not None else [dict(shift) for shift in shifts or ()]
+    if given is not None:
+        found: list[dict[str, Any]] = recurrence.expand(given)
+        _require_rule_in_campaign(found, campaign_id)
+        return found
+    found = [dict(shift) for shift in shifts or ()]
+    outside = outside_campaign(campaign_id, [shift["starts_at"] for shift in found])
+    if outside:
+        faults = {number: {"starts_at": [fault]} for number, fault in outside.items()}
+        raise InvalidPayload(error_list({"shifts": faults}))
+    return found
+
+
+def require_in_campaign(activity: Activity) -> None:
+    """Let an activity join a campaign on whose days its shifts are. Raises InvalidPayload (422)."""
+    planned = select(Shift.starts_at).where(Shift.activity_id == activity.id, Shift.canceled_at.is_(None))
+    for fault in outside_campaign(activity.campaign_id, db.session.scalars(planned).all()).values():
+        raise InvalidPayload(error_list({"campaign_id": [fault]}))
+
+
+def outside_campaign(campaign_id: UUID | None, starts: Sequence[datetime]) -> dict[int, Fault]:
+    """Which of the starts, by their number, are on no day of the campaign, whose goals they would count towards."""
+    campaign = db.session.get(Campaign, campaign_id) if campaign_id is not None else None
+    if campaign is None:
+        return {}
+    first, last = campaign.starts_on or date.min, campaign.ends_on or date.max
+    fault = Fault(
+        "outside_campaign",
+        "The campaign is from %(first)s to %(last)s; choose one of its days, or change the campaign's days before.",
+        first=str(campaign.starts_on or "…"),
+        last=str(campaign.ends_on or "…"),
+    )
+    return {number: fault for number, one in enumerate(starts) if not first <= clock.local_date(one) <= last}
+
+
+def _require_rule_in_campaign(shifts: Sequence[Mapping[str, Any]], campaign_id: UUID | None) -> None:
+    for fault in outside_campaign(campaign_id, [shift["starts_at"] for shift in shifts]).values():
+        raise InvalidPayload(error_list({"recurrence": {"rrule": [fault]}}))
+
+
+def _require_start_in_campaign(activity: Activity, starts_at: datetime) -> None:
+    for fault in outside_campaign(activity.campaign_id, [starts_at]).values():
+        raise InvalidPayload(error_list({"starts_at": [fault]}))
 
 
 def _require_going_on(activity: Activity) -> None:

@@ -175,6 +175,11 @@ def _filters(model: Table, query: Mapping[str, Any]) -> list[ColumnElement[bool]
         chosen.append(model.on >= query["first_day"])
     if "last_day" in query:
         chosen.append(model.on <= query["last_day"])
+    if "recorded_first" in query:
+        chosen.append(ServiceRecord.recorded_at >= clock.start_of(query["recorded_first"]))
+    if "recorded_last" in query:
+        day = query["recorded_last"]
+        chosen.append(ServiceRecord.recorded_at < clock.days_between(day, day)[1])
     if query.get("late"):
         chosen.append(Backfill.ends_at < clock.days_between(last_day_overdue(), last_day_overdue())[1])
     return chosen

@@ -244,7 +244,8 @@ class MyRecordQuery(PageQuery):
 class RecordQuery(PageQuery):
     """Which records. `state` pending and rejected are backfills outside of the ledger; without it, the ledger's rows.
 
-    `late` is what waits past its ten working days.
+    `late` is what waits past its ten working days. `recorded_from` and `recorded_to` are the local days on which the
+    ledger took it, both included: what came after a ranking was closed, of whatever day it is.
     """
 
     organization_id = Id(metadata={"description": "With all below it, as each record keeps where it stood."})
@@ -258,6 +259,8 @@ class RecordQuery(PageQuery):
     late = FlagParameter()
     first_day = Day(data_key="from")
     last_day = Day(data_key="to")
+    recorded_first = Day(data_key="recorded_from")
+    recorded_last = Day(data_key="recorded_to")
 
     @validates_schema
     def check_late(self, data: dict[str, Any], **_options: Any) -> None:
@@ -266,6 +269,8 @@ class RecordQuery(PageQuery):
         outside = data.get("state") in (RecordState.PENDING, RecordState.REJECTED) or data.get("late")
         if outside and data.get("source") == Source.ATTENDED:
             raise fault("one_of", "What is pending or rejected is backfilled.", "source")
+        if outside and not {"recorded_first", "recorded_last"}.isdisjoint(data):
+            raise fault("one_of", "What is pending or rejected was not recorded.", "recorded_from")
 
 
 class SubjectTallyQuery(Schema):

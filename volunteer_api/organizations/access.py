@@ -127,6 +127,18 @@ def holders_near(organization_id: UUID, permission: Permission, *, without: Coll
     return _nearest(organization_id, roles_with(permission), without)
 
 
+def holders_below(organization_id: UUID, permission: Permission) -> list[UUID]:
+    """Who has the permission by a live grant on an organization below this one. One statement."""
+    rows = select(Grant.volunteer_id).where(
+        Grant.scope_type == ScopeType.ORGANIZATION,
+        Grant.scope_id.in_(queries.subtree_ids(organization_id)),
+        Grant.scope_id != organization_id,
+        Grant.revoked_at.is_(None),
+        Grant.role.in_(roles_with(permission)),
+    )
+    return list(db.session.scalars(rows.distinct().order_by(Grant.volunteer_id)))
+
+
 def administrators_near(organization_id: UUID) -> list[UUID]:
     """The administrators of the nearest organization, from this one up, that has any: they give others their roles."""
     return _nearest(organization_id, [Role.ADMINISTRATOR], ())

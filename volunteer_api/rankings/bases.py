@@ -52,8 +52,16 @@ def on_basis(question: Question, raw: int, registered: int | None) -> int:
     return raw
 
 
-def period_before(first: date, last: date, period: Period | None) -> tuple[date, date]:
-    """The days before: the month before a month, the year before a year; else as many days as there are."""
+def period_before(first: date, last: date, period: Period | None, today: date) -> tuple[date, date]:
+    """The days before: the month before a month, the year before a year; else as many days as there are.
+
+    Of a period that still runs, as many of these as have begun of it: else everybody falls on the first of a month.
+    """
+    begins, ends = _whole_period_before(first, last, period)
+    return (begins, min(ends, begins + (today - first))) if first <= today <= last else (begins, ends)
+
+
+def _whole_period_before(first: date, last: date, period: Period | None) -> tuple[date, date]:
     before = first - timedelta(days=1)
     if period is None or first.day != 1 or "W" in period.text or len(period.text) == len("2026-11-23"):
         return first - (last - first) - timedelta(days=1), before
@@ -109,12 +117,13 @@ def _growth(question: Question) -> Subquery:
 
 
 def _per_volunteer(question: Question) -> Subquery:
-    rows = ranked(question)
+    # Looked at twice: for the values, and for who has a place.
+    rows = select(ranked(question)).cte("valued")
     if question.is_of_members:
         registered: ColumnElement[Any] = _members_of(rows.c.id)
         counted_rows: Any = rows
     else:
-        registered = count_of(Organization)
+        registered = count_of(Organization, select(rows.c.id))
         # What has no division was not measured: it is no zero, and has no place.
         has_one = Organization.division_code.is_not(None)
         counted_rows = rows.join(Organization, and_(Organization.id == rows.c.id, has_one))

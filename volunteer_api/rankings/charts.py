@@ -66,8 +66,11 @@ class Runner:
     label: str
 
 
-def bar_chart(caption: Caption, bars: Sequence[Bar]) -> str:
-    """The bars from above down, at most 50; a negative value is a bar of no length with its number beside it."""
+def bar_chart(caption: Caption, bars: Sequence[Bar], more: str = "") -> str:
+    """The bars from above down, at most 50; a negative value is a bar of no length with its number beside it.
+
+    `more` stands below the last of them: who has the same place, and is not shown.
+    """
     shown = bars[:MOST_BARS]
     longest = max((bar.value for bar in shown), default=0) or 1
     room = _label_room(bar.label for bar in shown)
@@ -82,7 +85,11 @@ def bar_chart(caption: Caption, bars: Sequence[Bar]) -> str:
             _box(begin, top, length, BAR, COLORS[0]),
             _text(begin + length + 8, top + 16, bar.told),
         ]
-    return _picture(caption, HEAD + max(1, len(shown)) * ROW + FOOT, parts)
+    rows = max(1, len(shown))
+    if more:
+        parts.append(_text(MARGIN + RANK_WIDTH, HEAD + rows * ROW + 16, more, fill=FAINT))
+        rows += 1
+    return _picture(caption, HEAD + rows * ROW + FOOT, parts)
 
 
 def bar_race(caption: Caption, runners: Sequence[Runner], frames: Sequence[Frame], most: int) -> str:

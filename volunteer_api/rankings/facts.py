@@ -117,13 +117,6 @@ def held_shifts(question: Question, *columns: Column) -> Rows:
 
     A cancellation of the activity cancels the shifts that were not over; what it held before stays held.
     """
-    attended = and_(_PRESENT.shift_id == Shift.id, _PRESENT.state != State.REJECTED)
-    needed = rules().attendances_for_held_shift
-    enough = (
-        exists().where(attended)
-        if needed == 1
-        else select(func.count(distinct(_PRESENT.volunteer_id))).where(attended).scalar_subquery() >= needed
-    )
     statement = (
         select(*columns)
         .select_from(Shift)
@@ -131,7 +124,7 @@ def held_shifts(question: Question, *columns: Column) -> Rows:
         .where(
             Shift.canceled_at.is_(None),
             or_(Shift.ends_at <= question.now, Activity.state == ActivityState.COMPLETED),
-            enough,
+            _enough(Shift),
         )
     )
     if question.first is not None:
@@ -139,6 +132,27 @@ def held_shifts(question: Question, *columns: Column) -> Rows:
     if question.last is not None:
         statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
     return filtered(statement, question)
+
+
+def has_held() -> ColumnElement[bool]:
+    """Whether a completed activity, that of the statement around, held a shift: outcomes stand beside what was held."""
+    shift = aliased(Shift)
+    return exists().where(shift.activity_id == Activity.id, shift.canceled_at.is_(None), _enough(shift))
+
+
+def held_back(question: Question) -> Rows:
+    """One number: how many attendances of held shifts wait for a review. They count until somebody rejects them.
+
+    It begins with the few that wait, whatever else was attended.
+    """
+    waiting = aliased(Attendance)
+    facts = (
+        held_shifts(question, waiting.id, *attribution(Activity))
+        .join(waiting, waiting.shift_id == Shift.id)
+        .where(waiting.state == State.HELD)
+        .subquery("waiting")
+    )
+    return in_scope(select(func.count()).select_from(facts), facts, question)
 
 
 def filtered(statement: Rows, question: Question) -> Rows:
@@ -156,3 +170,11 @@ def in_scope(statement: Rows, facts: FromClause, question: Question) -> Rows:
         return statement
     member = aliased(PathMember)
     return statement.join(member, member.path_id == facts.c.path_id).where(member.ancestor_id == question.scope)
+
+
+def _enough(shift: type[Shift]) -> ColumnElement[bool]:
+    attended = and_(_PRESENT.shift_id == shift.id, _PRESENT.state != State.REJECTED)
+    needed = rules().attendances_for_held_shift
+    if needed == 1:
+        return exists().where(attended)
+    return select(func.count(distinct(_PRESENT.volunteer_id))).where(attended).scalar_subquery() >= needed

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from heapq import nsmallest
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
@@ -20,8 +21,8 @@ from volunteer_api.core.spreadsheets import write_csv
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import charts, words
-from volunteer_api.rankings.bases import on_basis, placed
+from volunteer_api.rankings import charts, named, words
+from volunteer_api.rankings.bases import add_up, on_basis, placed
 from volunteer_api.rankings.by_day import values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
 from volunteer_api.rankings.counting import in_turn_unless, is_read
@@ -30,7 +31,15 @@ from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
 from volunteer_api.rankings.queries import values_by_span
 from volunteer_api.rankings.schemas import Basis, Step, Subject
-from volunteer_api.rankings.service import days_of, question_of, require_known, rule_of, told_value
+from volunteer_api.rankings.service import (
+    days_of,
+    ended_of,
+    question_of,
+    require_known,
+    rule_of,
+    scope_of,
+    told_value,
+)
 from volunteer_api.rankings.spans import Unit, start_of
 
 # A city's stations and teams; a list of a million volunteers is no file that anybody reads.
@@ -45,8 +54,10 @@ def ranking_workbook(query: Mapping[str, Any]) -> Download:
 
     Raises NotFound (404) for an unknown scope or campaign, RankingTooLong (422).
     """
-    question = _question(query)
-    caption, headers, rows = _caption(question), _headers(question), _table(question)
+    question, organization = _question(query)
+    caption, headers = _caption(question), _headers(question)
+    places, scope = _places(question, organization)
+    rows = [*_table(question, places), *_closing_rows(question, scope)]
     sheet = Sheet(
         name=words.measure_name(question),
         titles=(caption.title, caption.subtitle, caption.rule),
@@ -67,15 +78,16 @@ def ranking_csv(query: Mapping[str, Any]) -> Download:
     Of which days, counted when and by which rule stands in columns of each row: lines above the header would be taken
     for the table by a spreadsheet and by a program, and a line that is copied away takes them along.
     """
-    question = _question(query)
-    about: dict[str, Value] = {
+    question, organization = _question(query)
+    places, scope = _places(question, organization)
+    about: dict[str, Value] = _closing(question, scope) | {
         texts.translate("First day"): question.first,
         texts.translate("Last day"): question.last,
         texts.translate("Counted at"): words.told_moment(question.now),
         texts.translate("Rule"): rule_of(question)["text"],
     }
     headers = [*_headers(question), *about]
-    rows = [[*row, *about.values()] for row in _table(question)]
+    rows = [[*row, *about.values()] for row in _table(question, places)]
     return Download(partial(write_csv, headers, rows), CSV, f"{_file_name(question)}.csv")
 
 
@@ -86,7 +98,7 @@ def _file_name(question: Question) -> str:
 
 def ranking_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
     """The first places of a ranking as bars: SVG, or `photographed` as PNG. Raises as `ranking_workbook`."""
-    question = _question(query)
+    question, _ = _question(query)
     return _picture(draw_ranking(question, query["top"]), question.now, photographed=photographed)
 
 
@@ -96,7 +108,7 @@ def race_picture(query: Mapping[str, Any]) -> Download:
     It costs what two rankings cost, however many frames it has: what each of them adds is summed up here.
     Raises NotFound (404), and PeriodTooLong (422) for more than 60 frames.
     """
-    question = _question(query)
+    question, _ = _question(query)
     first, last = _whole_days(question, days_of(query), default_days=365)
     ends = _ends(first, last, query["step"])
     if len(ends) > MOST_FRAMES:
@@ -112,7 +124,7 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
 
     Raises NotFound (404) for an unknown scope or campaign, PeriodTooLong (422) for more than 371 days.
     """
-    question = _question({**query, "subject": Subject.ORGANIZATION})
+    question, _ = _question({**query, "subject": Subject.ORGANIZATION})
     first, last = _whole_days(question, days_of(query), default_days=MOST_DAYS - 7)
     if (last - first).days >= MOST_DAYS:
         raise PeriodTooLong(most=MOST_DAYS)
@@ -120,9 +132,29 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
 
 
 def draw_ranking(question: Question, top: int) -> str:
-    """The first places as SVG bars."""
-    bars = [Bar(row.rank, row.name, row.value, _told(question, row.value)) for row in _first_places(question, top)]
-    return charts.bar_chart(_caption(question), bars)
+    """The first places as SVG bars. Where the last of them is shared by others, a line says by how many."""
+    with in_turn_unless(is_read(question)):
+        rows = placed(question, Part(top + 1))
+        counts = func.count().over().label("places"), func.count().over(partition_by=rows.c.rank).label("sharing")
+        statement = select(rows, *counts).order_by(rows.c.value.desc(), rows.c.id).limit(top + 1)
+        found = list(db.session.execute(statement))
+    after = found.pop() if len(found) > top else None
+    names = _names(question, found, briefly=True)
+    bars = [Bar(row.rank, names[row.id], row.value, _told(question, row.value)) for row in found]
+    # Of named volunteers only these places are walked along: how many others there are is not known.
+    is_counted = not named.can_tell(question)
+    caption, more = _caption(question), ""
+    if after is not None and is_counted:
+        part = texts.translate("the first %(shown)s of %(places)s", shown=len(found), places=after.places)
+        caption = replace(caption, subtitle=f"{part} · {caption.subtitle}")
+    if after is not None and after.rank == found[-1].rank:
+        others = after.sharing - sum(row.rank == after.rank for row in found)
+        more = (
+            texts.translate("%(count)s more share place %(rank)s", count=others, rank=after.rank)
+            if is_counted
+            else texts.translate("Others share place %(rank)s", rank=after.rank)
+        )
+    return charts.bar_chart(caption, bars, more)
 
 
 def title_of(question: Question, *, of_all: bool = False) -> str:
@@ -154,16 +186,15 @@ def draw_weeks(question: Question) -> str:
     )
 
 
-def _question(query: Mapping[str, Any]) -> Question:
+def _question(query: Mapping[str, Any]) -> tuple[Question, Organization | None]:
+    """What is asked, and the organization that is looked at, None for all."""
     question = question_of(query)
-    require_known(question)
-    return question
+    return question, require_known(question)
 
 
-def _first_places(question: Question, top: int) -> Sequence[Any]:
-    with in_turn_unless(is_read(question)):
-        rows = placed(question, Part(top))
-        return db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(top)).all()
+def _names(question: Question, rows: Sequence[Any], *, briefly: bool = False) -> dict[UUID, str]:
+    gone = ended_of(question, rows)
+    return {row.id: words.told_name(row.name, gone.get(row.id), briefly=briefly) for row in rows}
 
 
 def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tuple[list[Runner], list[Frame]]:
@@ -174,6 +205,7 @@ def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tup
         for row in db.session.execute(values_by_span(question, unit)):
             added[row.starts_on][row.subject_id] = int(row.value)
     reached: dict[UUID, int] = {row.id: 0 for row in subjects}
+    names = _names(question, subjects, briefly=True)
     runners: dict[str, str] = {}
     frames = []
     for end in ends:
@@ -182,7 +214,7 @@ def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tup
                 reached[subject_id] += value
         values = {row.id: on_basis(question, reached[row.id], row.registered) for row in subjects}
         first = nsmallest(top, subjects, key=lambda row: (-values[row.id], row.id))
-        runners |= {str(row.id): row.name for row in first}
+        runners |= {str(row.id): names[row.id] for row in first}
         frames.append(Frame(f"{end:%Y-%m-%d}", {str(row.id): told_value(question, values[row.id]) for row in first}))
     return [Runner(*runner) for runner in sorted(runners.items())], frames
 
@@ -208,11 +240,37 @@ def _more_cells(question: Question, row: Any) -> list[Value]:
             return [row.own] if question.subject is Subject.ORGANIZATION else []
 
 
-def _table(question: Question) -> list[list[Value]]:
-    rows = _first_places(question, MOST_ROWS + 1)
-    if len(rows) > MOST_ROWS:
+def _places(question: Question, organization: Organization | None) -> tuple[Sequence[Any], Mapping[str, Any] | None]:
+    """All places, and the figures of the organization that is looked at."""
+    with in_turn_unless(is_read(question)):
+        rows = placed(question, Part(MOST_ROWS + 1))
+        statement = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_ROWS + 1)
+        found = db.session.execute(statement).all()
+        scope = scope_of(question, organization, found)
+    if len(found) > MOST_ROWS:
         raise RankingTooLong(most=MOST_ROWS)
-    return [[row.rank, row.name, told_value(question, row.value), *_more_cells(question, row)] for row in rows]
+    return found, scope
+
+
+def _table(question: Question, rows: Sequence[Any]) -> list[list[Value]]:
+    names = _names(question, rows)
+    return [[row.rank, names[row.id], told_value(question, row.value), *_more_cells(question, row)] for row in rows]
+
+
+def _closing(question: Question, scope: Mapping[str, Any] | None) -> dict[str, Value]:
+    """What the places are to be held against: what none of them has, where they add up, and what the scope has."""
+    if scope is None:
+        return {}
+    if not add_up(question):
+        return {texts.translate("In all (places do not add up)"): scope["value"]}
+    return {texts.translate("In none of these places"): scope["elsewhere"], texts.translate("In all"): scope["value"]}
+
+
+def _closing_rows(question: Question, scope: Mapping[str, Any] | None) -> list[list[Value]]:
+    rows: list[list[Value]] = [[None, name, value] for name, value in _closing(question, scope).items()]
+    if rows and scope is not None:
+        rows[-1] += _more_cells(question, SimpleNamespace(**scope))
+    return rows
 
 
 def _told(question: Question, value: int) -> str:

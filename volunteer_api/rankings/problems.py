@@ -23,6 +23,16 @@ class PeriodStillRunning(Conflict):
     title = "Only a period that is over can be closed."
 
 
+class PeriodBeforeScope(Conflict):
+    title = "This period was over before the organization was founded, and nothing is recorded in it."
+
+
+class OtherScope(Conflict):
+    """The body has the `scope_id` of the other snapshot."""
+
+    title = "The other snapshot is of another organization; only those of one can be compared."
+
+
 class AlreadyClosed(Conflict):
     """The body has the `snapshot_id`."""
 

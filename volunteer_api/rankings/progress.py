@@ -14,7 +14,7 @@ from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.rankings import progress_queries as queries
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Question, has_held, held_back
 from volunteer_api.rankings.progress_queries import Counted
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import TEXTS
@@ -63,6 +63,7 @@ class Progress:
     goals: dict[str, int | None]
     reached: Reached
     share_percent: dict[str, float | None]
+    held_attendance_count: int
     outcomes: list[dict[str, Any]]
     by_organization: ByOrganization
     by_day: list[dict[str, Any]]
@@ -87,7 +88,8 @@ def progress_of(campaign: Campaign, level: str | None) -> Progress:
         goals=campaign.goals,
         reached=reached,
         share_percent={name: share(getattr(reached, of), campaign.goals[name]) for name, of in GOALS.items()},
-        outcomes=sum_outcomes({"campaign_id": campaign.id}),
+        held_attendance_count=db.session.scalars(held_back(question)).one(),
+        outcomes=sum_outcomes({"campaign_id": campaign.id}, has_held()),
         by_organization=_by_organization(what, campaign.organization_id, level, reached),
         by_day=[{"on": day, **asdict(found)} for day, found in days.items()],
         earlier=_remainder(reached, days.values()),

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
@@ -25,8 +27,9 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock
-from volunteer_api.organizations.models import Organization, PathMember
-from volunteer_api.organizations.queries import subtree_ids
+from volunteer_api.core.database import db
+from volunteer_api.core.statements import among
+from volunteer_api.organizations.models import Organization, OrganizationPath, PathMember
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.local_days import local_day
@@ -51,6 +54,29 @@ OPEN: dict[Subject, ColumnElement[bool]] = {
 
 
 NAMES = (("amount", "value"), ("own", "own"))
+
+
+class Ended(NamedTuple):
+    """When an organization was closed, and into which it went (`id`, `name`), if into any."""
+
+    on: date
+    into: dict[str, Any] | None
+
+
+def ended(organization_ids: Sequence[UUID]) -> dict[UUID, Ended]:
+    """Those of the organizations that are closed by now, by their ids. One statement."""
+    into = aliased(Organization)
+    rows = db.session.execute(
+        select(Organization.id, Organization.closed_at, into.id.label("into_id"), into.name.label("into_name"))
+        .outerjoin(into, into.id == Organization.merged_into_id)
+        .where(Organization.closed_at.is_not(None), among(Organization.id, organization_ids))
+    )
+    return {
+        row.id: Ended(
+            clock.local_date(row.closed_at), {"id": row.into_id, "name": row.into_name} if row.into_id else None
+        )
+        for row in rows
+    }
 
 
 def ranked(question: Question) -> Subquery:
@@ -87,8 +113,17 @@ def ranked(question: Question) -> Subquery:
             statement = statement.where(values.c.subject_id.is_not(None))
         return statement.subquery("ranked")
     if question.scope is not None:
-        statement = statement.where(or_(values.c.subject_id.is_not(None), _lies_in_scope_now(question, question.scope)))
+        statement = statement.where(or_(values.c.subject_id.is_not(None), _lay_in_scope(question, question.scope)))
     return statement.subquery("ranked")
+
+
+def with_any(question: Question, organization_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of the organizations have a value of their own, wherever they stood: each has a place among its like."""
+    if not organization_ids:
+        return set()
+    anywhere = replace(question, subject=Subject.ORGANIZATION, level=None, scope=None)
+    values = _counted(anywhere, organization_ids).subquery("by_subject")
+    return set(db.session.scalars(select(values.c.subject_id)))
 
 
 def scope_total(question: Question) -> Rows:
@@ -224,13 +259,22 @@ def amounts(question: Question) -> tuple[Subquery, ColumnElement[Any]]:
             return attended_shifts(question, Shift.id, Attendance.volunteer_id, day), func.count()
 
 
-def _lies_in_scope_now(question: Question, scope: UUID) -> ColumnElement[bool]:
+def _lay_in_scope(question: Question, scope: UUID) -> ColumnElement[bool]:
+    """Whether somebody with nothing stood in the scope when the period ended, or stands there while it runs.
+
+    Of an organization its paths tell; a team or a station stood where its organization did.
+    """
+    path, later, place = aliased(OrganizationPath), aliased(OrganizationPath), aliased(PathMember)
+    standing = select(path.organization_id).join(place, place.path_id == path.id).where(place.ancestor_id == scope)
     if question.subject is Subject.ORGANIZATION and question.level is None:
-        return Organization.parent_id == scope
-    within = subtree_ids(scope)
-    place = {
+        standing = standing.where(place.depth == 1)
+    ended_at = question.now if question.last is None else clock.days_between(question.last, question.last)[1]
+    ended_at = min(ended_at, question.now)
+    moved_on = later.organization_id == path.organization_id, later.id > path.id, later.created_at <= ended_at
+    standing = standing.where(path.created_at <= ended_at, ~exists().where(*moved_on))
+    owner = {
         Subject.ORGANIZATION: Organization.id,
         Subject.TEAM: Team.organization_id,
         Subject.STATION: Station.organization_id,
     }[question.subject]
-    return place.in_(within)
+    return owner.in_(standing)

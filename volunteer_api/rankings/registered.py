@@ -6,8 +6,9 @@ fold commits both at once, so no snapshot has anybody twice or not at all.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, delete, func, literal, or_, select
 from sqlalchemy import insert as plain_insert
@@ -35,8 +36,11 @@ def count_in(code: Column) -> ColumnElement[int]:
     return cast(folded.scalar_subquery() + rest.scalar_subquery(), BigInteger)
 
 
-def count_of(organization: type[Organization]) -> ColumnElement[int | None]:
-    """How many volunteers live in an organization's divisions (`divisions_of`), in SQL; None where it has none."""
+def count_of(organization: type[Organization], placed: Rows) -> ColumnElement[int | None]:
+    """How many volunteers live in an organization's divisions (`divisions_of`), in SQL; None where it has none.
+
+    `placed` are the ids of those that have a place in the same answer.
+    """
     gone, wider, place, wider_place = (
         aliased(Organization),
         aliased(Organization),
@@ -66,6 +70,7 @@ def count_of(organization: type[Organization]) -> ColumnElement[int | None]:
             gone.division_code.is_not(None),
             ~_is_in(gone.division_code, organization.division_code),
             ~inside_another,
+            ~_stands_apart(gone, place, placed),
         )
         .correlate(organization)
         .scalar_subquery()
@@ -74,9 +79,16 @@ def count_of(organization: type[Organization]) -> ColumnElement[int | None]:
     return case((code.is_not(None), cast(count_in(code) + merged_in, BigInteger)))
 
 
-def divisions_of(organization: Organization) -> list[str]:
+def merged_into(organization: Organization) -> Sequence[UUID]:
+    """What was merged into an organization or below it, and had a division. One statement."""
+    gone = select(Organization.id).join(PathMember, PathMember.path_id == Organization.path_id)
+    return db.session.scalars(gone.where(*_gone_below(organization))).all()
+
+
+def divisions_of(organization: Organization, placed: Collection[UUID] = ()) -> list[str]:
     """The code of an organization's division, and of those of what was merged into it or below it, none inside another.
 
+    Not of what has a place of its own beside it (`placed`): whose deeds still stand there has its people there too.
     Nothing where it has none of its own. One statement where it has.
     """
     if organization.division_code is None:
@@ -84,11 +96,7 @@ def divisions_of(organization: Organization) -> list[str]:
     gone = (
         select(Organization.division_code)
         .join(PathMember, PathMember.path_id == Organization.path_id)
-        .where(
-            PathMember.ancestor_id == organization.id,
-            Organization.merged_into_id.is_not(None),
-            Organization.division_code.is_not(None),
-        )
+        .where(*_gone_below(organization), ~_stands_apart(Organization, PathMember, placed))
     )
     codes: list[str] = []
     for code in sorted({organization.division_code, *map(str, db.session.scalars(gone))}):
@@ -159,6 +167,23 @@ def counted_and_live() -> tuple[Rows, Rows, Rows]:
             Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None)
         ),
     )
+
+
+def _gone_below(organization: Organization) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PathMember.ancestor_id == organization.id,
+        Organization.merged_into_id.is_not(None),
+        Organization.division_code.is_not(None),
+    )
+
+
+def _stands_apart(
+    gone: type[Organization], place: type[PathMember], placed: Rows | Collection[UUID]
+) -> ColumnElement[bool]:
+    """Whether what is gone, or what it went into on its way to the `place`, is among the placed."""
+    nearer = aliased(PathMember)
+    within = nearer.path_id == gone.path_id, nearer.depth < place.depth
+    return select(nearer.path_id).where(*within, nearer.ancestor_id.in_(placed)).correlate(gone, place).exists()
 
 
 def _is_in(column: Any, code: Column) -> ColumnElement[bool]:

@@ -24,12 +24,13 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, snapshots, sums, words
 from volunteer_api.rankings.charts import told_number
-from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, has_held, in_scope
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
 from volunteer_api.rankings.problems import MonthNotBegun
-from volunteer_api.rankings.queries import ranked, scope_total
+from volunteer_api.rankings.queries import ended, ranked, scope_total
+from volunteer_api.rankings.registered import divisions_of
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.service import registered_of, rule_of
+from volunteer_api.rankings.service import registered_in, rule_of
 from volunteer_api.rankings.statistics import registered_percent
 from volunteer_api.stations.models import Station
 from volunteer_api.stations.queries import was_open
@@ -88,7 +89,8 @@ def monthly_report(organization: Organization, month: Period | None) -> Download
         "pictures": [
             # What has nothing below it has no bars.
             *([Picture(draw_ranking(question, MOST_BARS))] if bars else []),
-            Picture(draw_weeks(replace(question, first=last - timedelta(days=DAYS_SHOWN - 1)))),
+            # Of a month that runs, no day to come looks like one without service.
+            Picture(draw_weeks(replace(question, first=last - timedelta(days=DAYS_SHOWN - 1), last=min(last, today)))),
         ],
         "tables": [
             *_published(organization, figures, f"{first:%Y-%m}"),
@@ -163,7 +165,7 @@ def _published(organization: Organization, figures: Sequence[Figure], month: str
 
 def _registered(organization: Organization) -> list[str]:
     """How many volunteers are registered there now, and of how many residents, where that is known."""
-    registered, residents = registered_of(organization), organization.resident_count
+    registered, residents = registered_in(divisions_of(organization)), organization.resident_count
     percent = registered_percent(registered, residents)
     if registered is None:
         return []
@@ -211,7 +213,9 @@ def _parts(question: Question, figures: Sequence[Figure]) -> tuple[dict[str, Any
             names[row.id] = row.name
             found.setdefault(row.id, {})[metric] = int(row.value)
     ordered = sorted(found, key=lambda one: (-found[one].get(Metric.ACTIVITY_COUNT, 0), one))
-    rows_of_parts = [[names[one], *(f"{found[one].get(metric, 0):,}" for metric in Metric)] for one in ordered]
+    gone = ended(ordered)
+    told_names = {one: words.told_name(names[one], gone.get(one), briefly=True) for one in ordered}
+    rows_of_parts = [[told_names[one], *(f"{found[one].get(metric, 0):,}" for metric in Metric)] for one in ordered]
     # So that the lines add up however many there are; of their volunteers there is no sum.
     rest = ordered[MOST_PARTS:]
     sums = [sum(found[one].get(metric, 0) for one in rest) for metric in Metric]
@@ -264,7 +268,7 @@ def attended_activities(question: Question) -> Rows:
 
 def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
     sums: dict[tuple[str, str], list[float]] = {}
-    for one in sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last}):
+    for one in sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last}, has_held()):
         # By what is shown: before kinds were known by their names, one was written in several ways.
         total = sums.setdefault((name_of(kind_of(one["kind"])), one["unit"]), [0, 0])
         total[0] += one["quantity"]

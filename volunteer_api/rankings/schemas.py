@@ -8,7 +8,7 @@ from marshmallow import fields, pre_load, validates_schema
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.schemas import Goals, OutcomeSum
-from volunteer_api.core.periods import FIRST_YEAR, MonthField, PeriodField, RunningPeriodField
+from volunteer_api.core.periods import FIRST_YEAR, MonthField, RunningPeriodField
 from volunteer_api.core.schema import (
     Choice,
     Count,
@@ -74,13 +74,29 @@ class Basis(StrEnum):
     GROWTH = "growth"
 
 
+class NotListed(StrEnum):
+    """Why the list of volunteers does not name me; there may be others.
+
+    `nothing_counted` is said of lists that name only who has any: those of a scope, a campaign or a category.
+    """
+
+    CONSENT_MISSING = "consent_missing"
+    BIRTH_DATE_MISSING = "birth_date_missing"
+    NOT_OF_AGE = "not_of_age"
+    ERASURE_ASKED = "erasure_asked"
+    NOTHING_COUNTED = "nothing_counted"
+
+
 class FactsFilter(Schema):
-    """Of what is counted: of a subtree, a campaign, a category, in a period; without any, of all that ever was."""
+    """Of what is counted: of a subtree, a campaign, a category, in a period; without any, of all that ever was.
+
+    `period` may be the present `day`, `week`, `month`, `quarter` or `year`; the answer names its days.
+    """
 
     scope = Id()
     campaign_id = Id()
     category = Choice(Category)
-    period = PeriodField()
+    period = RunningPeriodField()
     first = Day(data_key="from")
     last = Day(data_key="to")
 
@@ -144,9 +160,17 @@ class PictureQuery(RankingFilter):
 
 
 class BoardQuery(PictureQuery):
-    """Which ranking is shown; where no period is asked for, of the present month, whichever that is by then."""
+    """Which ranking is shown; where no period is asked for, of the present month, whichever that is by then.
 
-    period = RunningPeriodField()
+    Not of volunteers, whose names only those see who are signed in: a screen is not.
+    """
+
+    @validates_schema
+    def check_subject(self, data: dict[str, Any], **_options: Any) -> None:
+        if data["subject"] is Subject.VOLUNTEER:
+            raise fault(
+                "subject_not_shown", "Volunteers are named to those who are signed in; no screen is.", "subject"
+            )
 
     @pre_load
     def tidy(self, data: Any, **_options: Any) -> Any:
@@ -214,6 +238,13 @@ class RankedSubject(Schema):
     name = Text(required=True)
 
 
+class RankedPlace(RankedSubject):
+    """Who has the place; of an organization that is closed since, when, and into which it was merged, if into any."""
+
+    closed_on = Day(required=True, allow_none=True)
+    merged_into = Nested(RankedSubject, required=True, allow_none=True)
+
+
 class RankedRead(Schema):
     """One place. `own` is what was published for the organization itself, null for all others.
 
@@ -222,7 +253,7 @@ class RankedRead(Schema):
     """
 
     rank = Count(required=True)
-    subject = Nested(RankedSubject, required=True)
+    subject = Nested(RankedPlace, required=True)
     value = Figure(required=True)
     own = fields.Integer(required=True, allow_none=True)
     raw = fields.Integer(required=True)
@@ -267,7 +298,8 @@ class MyRankingRead(Schema):
 
     `rule` says what is counted, which may be more than in my tally: there an activity with minutes counts once.
     `above` and `below` are the values of the next two volunteers on each side, in order, whoever they are; both are
-    empty where fewer than five are ranked.
+    empty where fewer than five are ranked. `listed` is whether the list of volunteers names me, to whoever reads it;
+    `not_listed_because` why not, null where it does.
     """
 
     rank = Count(required=True, allow_none=True)
@@ -275,6 +307,8 @@ class MyRankingRead(Schema):
     ranked = Count(required=True)
     above = fields.List(fields.Integer(), required=True)
     below = fields.List(fields.Integer(), required=True)
+    listed = Flag(required=True)
+    not_listed_because = Choice(NotListed, required=True, allow_none=True)
     rule = Nested(RuleRead, required=True)
     as_of = Moment(required=True)
 
@@ -366,12 +400,15 @@ class ProgressRead(Schema):
     """How far a campaign has come: `goals` against what is `reached` as of a moment, by the rankings' rule.
 
     `by_day` has the last 366 days on which something was held or credited, in order; `earlier` what was before them.
+    `outcomes` are those of activities that were held. `held_attendance_count` is how many of the attendances reached
+    wait for a review: they count until somebody rejects them.
     """
 
     campaign = Nested(CampaignName, required=True)
     goals = Nested(Goals, required=True)
     reached = Nested(ReachedRead, required=True)
     share_percent = Nested(ShareRead, required=True)
+    held_attendance_count = Count(required=True)
     outcomes = fields.List(fields.Nested(OutcomeSum), required=True)
     by_organization = Nested(ByOrganizationRead, required=True)
     by_day = fields.List(fields.Nested(DayProgressRead), required=True)

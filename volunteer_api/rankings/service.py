@@ -1,7 +1,7 @@
 """Rankings as they are now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import reduce
 from operator import add, attrgetter
@@ -22,12 +22,16 @@ from volunteer_api.rankings.bases import PARTS, add_up, on_basis, period_before,
 from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
-from volunteer_api.rankings.queries import scope_total
-from volunteer_api.rankings.registered import count_in, divisions_of
-from volunteer_api.rankings.schemas import Basis, Metric, Subject
+from volunteer_api.rankings.names import why_unnamed
+from volunteer_api.rankings.queries import Ended, ended, scope_total, with_any
+from volunteer_api.rankings.registered import count_in, divisions_of, merged_into
+from volunteer_api.rankings.schemas import Basis, Metric, NotListed, Subject
 from volunteer_api.rankings.volunteers import NEIGHBORS
 
-HELD = "A shift is held if it is over and not canceled, and at least this many people attended: %(attendances)s. "
+HELD = (
+    "A shift is held if it is over and was not canceled before, and at least this many people attended: "
+    "%(attendances)s. What an activity held before it was canceled counts. "
+)
 TEXTS = {
     Metric.ACTIVITY_COUNT: HELD
     + "An activity counts once for each local date on which it had a held shift; hours that were only backfilled make "
@@ -45,9 +49,15 @@ FEWEST_WITH_NEIGHBORS = 5
 # What a basis adds to the rule, below organizations and below teams.
 BASIS_TEXTS = {
     Basis.PER_VOLUNTEER: "It is divided by the registered volunteers who live in the organization's division now, and "
-    "in those of what was merged into it; what has no division is left out.",
+    "in those of what was merged into it and has no figures of its own here; what has no division is left out.",
     Basis.GROWTH: "From it is taken what was counted from %(first)s to %(last)s.",
 }
+# Where the period still runs, so that nobody takes a part for a fall.
+RUNNING_TEXT = (
+    "From it is taken what was counted from %(first)s to %(last)s: of the time before as many days as have begun of "
+    "this period, which is not over yet."
+)
+NOT_BEGUN_TEXT = "The period has not begun yet."
 TEAM_TEXT = "It is divided by the members that the team has now."
 # For whom it counts; of volunteers, who is left out of the list, so that it does not look whole.
 SUBJECT_TEXTS = {
@@ -93,7 +103,7 @@ class Ranking:
 class Standing:
     """A volunteer's own place among the `ranked`, None with nothing; the values of two neighbors on each side.
 
-    Among fewer than five no values of others are told.
+    Among fewer than five no values of others are told. `not_listed_because` is None where the list names her.
     """
 
     rank: int | None
@@ -101,6 +111,8 @@ class Standing:
     ranked: int
     above: list[int]
     below: list[int]
+    listed: bool
+    not_listed_because: NotListed | None
     rule: dict[str, Any]
     as_of: datetime
 
@@ -114,12 +126,11 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     question = question_of(query)
     organization = require_known(question)
     with in_turn_unless(is_read(question)):
-        scope = _scope(question, organization)
         found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
-        if scope is not None and add_up(question):
-            scope["elsewhere"] = scope["value"] - _sum_of_places(question, found.items)
+        scope = scope_of(question, organization, found.items)
+    gone = ended_of(question, found.items)
     return Ranking(
-        items=[_row(question, row) for row in found.items],
+        items=[_row(question, row, gone.get(row.id)) for row in found.items],
         scope=scope,
         rule=rule_of(question),
         additive=add_up(question),
@@ -130,13 +141,13 @@ def rank(query: Mapping[str, Any]) -> Ranking:
 
 def question_of(query: Mapping[str, Any]) -> Question:
     """The question that a loaded `RankingFilter` asks, counted at this moment."""
-    first, last = days_of(query)
+    now, (first, last) = clock.now(), days_of(query)
     basis = query.get("basis", Basis.RAW)
     grows = basis is Basis.GROWTH and first is not None and last is not None
     return Question(
         subject=query["subject"],
         metric=query["metric"],
-        now=clock.now(),
+        now=now,
         level=query.get("level"),
         scope=query.get("scope"),
         campaign_id=query.get("campaign_id"),
@@ -144,7 +155,9 @@ def question_of(query: Mapping[str, Any]) -> Question:
         first=first,
         last=last,
         basis=basis,
-        before=period_before(first, last, query.get("period")) if grows and first and last else None,
+        before=period_before(first, last, query.get("period"), clock.local_date(now))
+        if grows and first and last
+        else None,
     )
 
 
@@ -165,12 +178,17 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
         for row in sorted(rows, key=attrgetter("value"), reverse=True):
             if row is not own:
                 sides[row.side].append(row.value)
+    hindrance = why_unnamed(volunteer_id, question.now)
+    if hindrance is None and own.value == 0 and (question.scope is not None or question.is_filtered):
+        hindrance = NotListed.NOTHING_COUNTED
     return Standing(
         rank=own.ahead + 1 if own.value > 0 else None,
         value=own.value,
         ranked=own.ranked,
         above=sides[volunteers.ABOVE],
         below=sides[volunteers.BELOW],
+        listed=hindrance is None,
+        not_listed_because=hindrance,
         rule=rule_of(question, everybody=True),
         as_of=question.now,
     )
@@ -183,10 +201,15 @@ def days_of(query: Mapping[str, Any]) -> tuple[date | None, date | None]:
     return query.get("first"), query.get("last")
 
 
-def _row(question: Question, row: Any) -> RankedRow:
+def _row(question: Question, row: Any, ended: Ended | None) -> RankedRow:
     return RankedRow(
         rank=row.rank,
-        subject={"id": row.id, "name": row.name},
+        subject={
+            "id": row.id,
+            "name": row.name,
+            "closed_on": ended.on if ended else None,
+            "merged_into": ended.into if ended else None,
+        },
         value=told_value(question, row.value),
         own=row.own,
         raw=row.raw,
@@ -235,9 +258,22 @@ def _around(question: Question, subject_id: UUID) -> Sequence[Any]:
     return found
 
 
-def _scope(question: Question, organization: Organization | None) -> dict[str, Any] | None:
+def ended_of(question: Question, rows: Sequence[Any]) -> dict[UUID, Ended]:
+    """Which of the ranked organizations are closed by now."""
+    return ended([row.id for row in rows]) if question.subject is Subject.ORGANIZATION else {}
+
+
+def scope_of(question: Question, organization: Organization | None, items: Sequence[Any]) -> dict[str, Any] | None:
+    """The figures of the subtree that is looked at, beside places of it; None where all is looked at."""
     if organization is None:
         return None
+    scope = _figures_of(question, organization)
+    if add_up(question):
+        scope["elsewhere"] = scope["value"] - _sum_of_places(question, items)
+    return scope
+
+
+def _figures_of(question: Question, organization: Organization) -> dict[str, Any]:
     total = db.session.execute(scope_total(question)).one()
     found = {"id": organization.id, "name": organization.name, "raw": total.value, "elsewhere": None}
     match question.basis:
@@ -248,16 +284,27 @@ def _scope(question: Question, organization: Organization | None) -> dict[str, A
             # Only teams have members: of a scope there is nothing to divide by.
             return {**found, "value": None, "own": None, "registered": None, "before": None}
         case Basis.PER_VOLUNTEER:
-            registered = registered_of(organization)
+            registered = registered_in(divisions_counted(question, organization))
             value = told_value(question, on_basis(question, total.value, registered))
             return {**found, "value": value, "own": None, "registered": registered, "before": None}
         case _:
             return {**found, "value": total.value, "own": total.own, "registered": None, "before": None}
 
 
-def registered_of(organization: Organization) -> int | None:
-    """How many volunteers live in an organization's division and those merged in; None where it has none."""
-    codes = divisions_of(organization)
+def divisions_counted(question: Question, organization: Organization, *metrics: Metric) -> list[str]:
+    """The codes of the divisions whose people an organization's figures are set against.
+
+    What was merged in is left out where it has figures of its own in these days, by the question's metric or one of
+    several: they are set against its people, and the successor's are not.
+    """
+    if not (merged := merged_into(organization)):
+        return [organization.division_code] if organization.division_code is not None else []
+    apart = [with_any(replace(question, metric=metric), merged) for metric in metrics or (question.metric,)]
+    return divisions_of(organization, set().union(*apart))
+
+
+def registered_in(codes: Sequence[str]) -> int | None:
+    """How many volunteers live in divisions of which none is inside another; None where there are none."""
     return db.session.scalar(select(reduce(add, (count_in(literal(code)) for code in codes)))) if codes else None
 
 
@@ -283,7 +330,9 @@ def rule_of(question: Question, *, attendances: int | None = None, everybody: bo
     before_first, before_last = question.before or (None, None)
     additions = [] if everybody else [_subject_text(question)]
     if question.basis is not Basis.RAW:
-        additions.append(TEAM_TEXT if question.is_of_members else BASIS_TEXTS[question.basis])
+        additions.append(_basis_text(question))
+    if question.first is not None and question.first > clock.local_date(question.now):
+        additions.append(NOT_BEGUN_TEXT)
     for one in additions:
         addition = texts.translate(one, first=before_first, last=before_last)
         text = texts.translate("%(rule)s %(addition)s", rule=text, addition=addition)
@@ -297,6 +346,15 @@ def rule_of(question: Question, *, attendances: int | None = None, everybody: bo
         "first": question.first,
         "last": question.last,
     }
+
+
+def _basis_text(question: Question) -> str:
+    if question.is_of_members:
+        return TEAM_TEXT
+    today = clock.local_date(question.now)
+    if question.basis is Basis.GROWTH and question.first and question.last and question.first <= today <= question.last:
+        return RUNNING_TEXT
+    return BASIS_TEXTS[question.basis]
 
 
 def _subject_text(question: Question) -> str:

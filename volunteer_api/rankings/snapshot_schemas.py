@@ -43,10 +43,14 @@ class SnapshotQuery(PageQuery, SnapshotFileQuery):
     """Which page of which of a snapshot's rankings."""
 
 
-class ComparisonQuery(SnapshotQuery):
-    """Which of its rankings, and of which other snapshot beside it."""
+class ComparisonFileQuery(SnapshotFileQuery):
+    """Which of its rankings, and of which other snapshot of the same scope beside it."""
 
     other = Id(data_key="with", required=True)
+
+
+class ComparisonQuery(PageQuery, ComparisonFileQuery):
+    """Which page of it."""
 
 
 class SnapshotRead(Schema):
@@ -54,7 +58,9 @@ class SnapshotRead(Schema):
 
     They are over at the end of `final_after`; `final_after_is_certain` is false where the holidays of that time are not
     announced yet, and whatever is closed until then is provisional. `attendances_for_held_shift` is how many people it
-    took for a shift to be held: two snapshots by different figures differ by more than what was done.
+    took for a shift to be held: two snapshots by different figures differ by more than what was done. `held_minutes`
+    are the scope's minutes that waited for a review at the closing, and are in none of its figures; null of what was
+    closed before these were kept.
     """
 
     id = Id(required=True)
@@ -66,6 +72,7 @@ class SnapshotRead(Schema):
     final_after = Day(required=True)
     final_after_is_certain = Flag(required=True)
     attendances_for_held_shift = Count(required=True)
+    held_minutes = fields.Integer(required=True, allow_none=True)
     closed_at = Moment(required=True)
 
 

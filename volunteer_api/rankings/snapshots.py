@@ -1,13 +1,14 @@
 """Closing a period: its rankings as they were counted then, and what has changed since."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, insert, or_, select
+from sqlalchemy import Subquery, and_, func, insert, or_, select
+from sqlalchemy.orm import aliased
 
 from volunteer_api.core import audit, clock, ids, texts
 from volunteer_api.core.audit import AuditAction
@@ -15,17 +16,26 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import Period
 from volunteer_api.core.settings import rules
-from volunteer_api.hours import deadlines
+from volunteer_api.hours import deadlines, tallies
+from volunteer_api.hours.models import SubjectKind
 from volunteer_api.organizations.models import Organization, OrganizationKind, PathMember
-from volunteer_api.rankings import words
+from volunteer_api.rankings import notices, words
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingSnapshot, RankingSnapshotRow
-from volunteer_api.rankings.problems import AlreadyClosed, OtherSnapshotUnknown, PeriodStillRunning
-from volunteer_api.rankings.queries import ranked
+from volunteer_api.rankings.problems import (
+    AlreadyClosed,
+    OtherScope,
+    OtherSnapshotUnknown,
+    PeriodBeforeScope,
+    PeriodStillRunning,
+)
+from volunteer_api.rankings.queries import ranked, scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import rule_of
 
 ROWS_AT_ONCE = 1000
+# Beside the metrics, of the scope alone: what of its minutes waited for a review.
+HELD = "held_minutes"
 PUBLISHED = (Subject.ORGANIZATION, Subject.TEAM, Subject.STATION)
 
 
@@ -42,6 +52,7 @@ class SnapshotView:
     final_after: date
     final_after_is_certain: bool
     attendances_for_held_shift: int
+    held_minutes: int | None
     closed_at: datetime
 
 
@@ -60,11 +71,14 @@ class SnapshotPage:
 def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotView:
     """Publish the rankings of a period of a subtree: organizations of every level, teams and stations, by each metric.
 
-    One statement for each ranking. Raises PeriodStillRunning or AlreadyClosed (409).
+    One statement for each ranking. Beside them is kept how many of its minutes waited for a review then. Those who
+    answer for what lies below hear of it. Raises PeriodStillRunning, PeriodBeforeScope or AlreadyClosed (409).
     """
     now = clock.now()
     if period.first is None or period.last is None or period.last >= clock.local_date(now):
         raise PeriodStillRunning()
+    if period.last < clock.local_date(scope.created_at) and not _has_any(scope, period, now):
+        raise PeriodBeforeScope()
     deadline = deadlines.due_on(period.last)
     # While its day may still move, nobody knows whether service is still recorded in time.
     provisional = not deadline.is_surely_past(clock.local_date(now))
@@ -95,6 +109,8 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         for metric in Metric:
             for level in levels:
                 _write(snapshot, _question(snapshot, subject, metric, level, now))
+    held = _keep_held(snapshot, scope, period)
+    notices.tell_of_closing(snapshot, scope, by=by)
     audit.record(
         AuditAction.RANKING_CLOSED,
         actor_id=by,
@@ -103,14 +119,12 @@ def close_period(*, scope: Organization, period: Period, by: UUID) -> SnapshotVi
         period=period.text,
         provisional=provisional,
     )
-    return _view(snapshot, scope.name)
+    return _view(snapshot, scope.name, held)
 
 
 def list_snapshots(query: Mapping[str, Any]) -> Page:
     """The snapshots of a scope, or all; the latest period first."""
-    statement = select(RankingSnapshot, Organization.name).join(
-        Organization, Organization.id == RankingSnapshot.scope_id
-    )
+    statement = _snapshots()
     if "scope" in query:
         statement = statement.where(RankingSnapshot.scope_id == query["scope"])
     keys = [
@@ -118,7 +132,7 @@ def list_snapshots(query: Mapping[str, Any]) -> Page:
         Key(RankingSnapshot.id, lambda row: row.RankingSnapshot.id, descending=True),
     ]
     found = page(statement, keys, query, scope=str(query.get("scope")))
-    return Page([_view(row.RankingSnapshot, row.name) for row in found.items], found.next_cursor)
+    return Page([_view(*row) for row in found.items], found.next_cursor)
 
 
 def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
@@ -164,17 +178,39 @@ def _told_beside_live(row: Any) -> dict[str, Any]:
 
 
 def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage:
-    """One of its rankings beside that of another snapshot; difference = value − other_value.
+    """One of its rankings beside that of another snapshot of the same scope; difference = value − other_value.
 
-    Also of a subject that only one of them has; it then has no rank in the other. Raises OtherSnapshotUnknown (409).
+    Also of a subject that only one of them has; it then has no rank in the other. Raises OtherSnapshotUnknown (409),
+    OtherScope (409).
     """
+    other, question = _other(snapshot, query), _asked(snapshot, query)
+    rows = _compared(snapshot, other, question)
+    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+    found = page(select(rows), keys, query, scope=f"{snapshot.id} {other.id}")
+    return _page(snapshot, question, [_told_compared(row) for row in found.items], found.next_cursor, other)
+
+
+def compare_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -> SnapshotPage:
+    """The same with its first `most` places on one page."""
+    other, question = _other(snapshot, query), _asked(snapshot, query)
+    rows = _compared(snapshot, other, question)
+    found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
+    return _page(snapshot, question, [_told_compared(row) for row in found], None, other)
+
+
+def _other(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> RankingSnapshot:
     other = db.session.get(RankingSnapshot, query["other"])
     if other is None:
         raise OtherSnapshotUnknown()
-    question = _asked(snapshot, query)
+    if other.scope_id != snapshot.scope_id:
+        raise OtherScope(members={"scope_id": str(other.scope_id)})
+    return other
+
+
+def _compared(snapshot: RankingSnapshot, other: RankingSnapshot, question: Question) -> Subquery:
     mine, others = _rows(snapshot.id, question), _rows(other.id, question, "others")
     value, other_value = func.coalesce(mine.c.value, 0), func.coalesce(others.c.value, 0)
-    rows = (
+    return (
         select(
             func.coalesce(mine.c.id, others.c.id).label("id"),
             func.coalesce(mine.c.name, others.c.name).label("name"),
@@ -187,23 +223,15 @@ def compare(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> SnapshotPage
         .join(others, others.c.id == mine.c.id, full=True)
         .subquery("compared")
     )
-    keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
-    found = page(select(rows), keys, query, scope=f"{snapshot.id} {other.id}")
-    return _page(
-        snapshot,
-        question,
-        [
-            {
-                **_told(row),
-                "other_value": int(row.other_value),
-                "other_rank": row.other_rank,
-                "difference": int(row.value) - int(row.other_value),
-            }
-            for row in found.items
-        ],
-        found.next_cursor,
-        other,
-    )
+
+
+def _told_compared(row: Any) -> dict[str, Any]:
+    return {
+        **_told(row),
+        "other_value": int(row.other_value),
+        "other_rank": row.other_rank,
+        "difference": int(row.value) - int(row.other_value),
+    }
 
 
 def _asked(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Question:
@@ -230,14 +258,15 @@ def published_figures(organization: Organization, period: str) -> tuple[Snapshot
     Who closes it may be above. A final snapshot stands before a provisional one, and the nearest scope before others.
     """
     rows = db.session.execute(
-        select(RankingSnapshot, Organization.name, RankingSnapshotRow.metric, RankingSnapshotRow.value)
-        .join(Organization, Organization.id == RankingSnapshot.scope_id)
+        _snapshots()
+        .add_columns(RankingSnapshotRow.metric, RankingSnapshotRow.value)
         .join(RankingSnapshotRow, RankingSnapshotRow.snapshot_id == RankingSnapshot.id)
         .join(PathMember, PathMember.ancestor_id == RankingSnapshot.scope_id)
         .where(
             PathMember.path_id == organization.path_id,
             RankingSnapshot.period == period,
             RankingSnapshotRow.subject == Subject.ORGANIZATION,
+            RankingSnapshotRow.metric.in_(Metric),
             RankingSnapshotRow.ranked_id == organization.id,
         )
         .order_by(RankingSnapshot.provisional, PathMember.depth, RankingSnapshot.id)
@@ -246,14 +275,39 @@ def published_figures(organization: Organization, period: str) -> tuple[Snapshot
         return None
     snapshot = rows[0].RankingSnapshot
     values = {row.metric: int(row.value) for row in rows if row.RankingSnapshot is snapshot}
-    return _view(snapshot, rows[0].name), values
+    return _view(*rows[0][:3]), values
 
 
 def told_closing(snapshot: SnapshotView) -> list[str]:
     """When it was closed, and whether for good, in the reader's language."""
     closed = texts.translate("closed at %(moment)s", moment=words.told_moment(snapshot.closed_at))
     finality = words.told_finality(snapshot.final_after, snapshot.final_after_is_certain)
-    return [closed, finality] if snapshot.provisional else [closed]
+    told = [closed, finality] if snapshot.provisional else [closed]
+    if not snapshot.held_minutes:
+        return told
+    held = texts.translate(
+        "%(minutes)s minutes of %(scope)s waited for a review then",
+        minutes=f"{snapshot.held_minutes:,}",
+        scope=snapshot.scope["name"],
+    )
+    return [*told, held]
+
+
+def _has_any(scope: Organization, period: Period, now: datetime) -> bool:
+    """Whether anything is counted of a period: records of long ago may have been brought along."""
+    asked = Question(
+        Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, None, scope.id, first=period.first, last=period.last
+    )
+    metrics = (Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
+    return any(db.session.execute(scope_total(replace(asked, metric=one))).one().value for one in metrics)
+
+
+def _keep_held(snapshot: RankingSnapshot, scope: Organization, period: Period) -> int:
+    """Keep how many minutes of the scope wait for a review at this moment: what may still be added to its figures."""
+    held = int(db.session.execute(tallies.total(SubjectKind.ORGANIZATION, scope.id, period)).one().held_minutes)
+    row = {"subject": Subject.ORGANIZATION, "metric": HELD, "ranked_id": scope.id, "name": scope.name, "value": held}
+    db.session.add(RankingSnapshotRow(snapshot_id=snapshot.id, **row))
+    return held
 
 
 def _write(snapshot: RankingSnapshot, question: Question) -> None:
@@ -305,13 +359,30 @@ def _page(
     other: RankingSnapshot | None = None,
 ) -> SnapshotPage:
     rule = rule_of(question, attendances=snapshot.attendances_for_held_shift)
-    views = [
-        _view(one, db.session.get_one(Organization, one.scope_id).name) for one in (snapshot, other) if one is not None
-    ]
+    asked = [snapshot.id, *([other.id] if other is not None else [])]
+    found = {row.RankingSnapshot.id: _view(*row) for row in db.session.execute(_snapshots(asked))}
+    views = [found[one] for one in asked]
     return SnapshotPage(views[0], items, rule, question.now, next_cursor, *views[1:])
 
 
-def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
+def _snapshots(ids: Sequence[UUID] = ()) -> Rows:
+    """Snapshots, all or some, each with its scope's name and the `held` minutes, None where these were not kept."""
+    held = aliased(RankingSnapshotRow)
+    kept = and_(
+        held.snapshot_id == RankingSnapshot.id,
+        held.subject == Subject.ORGANIZATION,
+        held.metric == HELD,
+        held.ranked_id == RankingSnapshot.scope_id,
+    )
+    statement: Rows = (
+        select(RankingSnapshot, Organization.name, held.value.label("held"))
+        .join(Organization, Organization.id == RankingSnapshot.scope_id)
+        .outerjoin(held, kept)
+    )
+    return statement.where(RankingSnapshot.id.in_(ids)) if ids else statement
+
+
+def _view(snapshot: RankingSnapshot, scope_name: str, held_minutes: int | None) -> SnapshotView:
     # By the calendar as it is known now: what was closed before an announcement tells the day that came of it.
     deadline = deadlines.due_on(snapshot.last_on)
     return SnapshotView(
@@ -324,5 +395,6 @@ def _view(snapshot: RankingSnapshot, scope_name: str) -> SnapshotView:
         final_after=deadline.on,
         final_after_is_certain=deadline.is_certain,
         attendances_for_held_shift=snapshot.attendances_for_held_shift,
+        held_minutes=held_minutes,
         closed_at=snapshot.created_at,
     )

@@ -1,7 +1,7 @@
 """Figures of a subtree, a campaign or all: in sum, by day or month, by category, by hour of the week, per head."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -11,21 +11,22 @@ from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core.database import db
-from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import changes, histograms, sums, volunteers
 from volunteer_api.rankings.by_day import values_by_day
-from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, in_scope, records
+from volunteer_api.rankings.facts import Question, Rows, activity_days, attended_shifts, held_back, in_scope, records
 from volunteer_api.rankings.local_days import local_hour_of_week
 from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.queries import present, scope_total
-from volunteer_api.rankings.registered import divisions_of, residents_of
+from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
-from volunteer_api.rankings.service import question_of, registered_of, require_known, rule_of
+from volunteer_api.rankings.service import divisions_counted, question_of, registered_in, require_known, rule_of
 from volunteer_api.rankings.spans import Run, Unit, days, whole
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
 MOST_DAYS = 371
 HOURS_OF_A_WEEK = 7 * 24
+# Whatever was held has the first; what was only recorded has the second.
+BOTH = (Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Statistics:
     totals: Mapping[str, int]
     by_period: list[Mapping[str, Any]]
     by_category: list[Mapping[str, Any]]
+    held_attendance_count: int
     duty_minutes: int
     attendances_by_hour_of_week: list[int]
     served_count: int
@@ -60,8 +62,9 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
     totals = {metric.value: sum(part[metric] for part in by_period.values()) for metric in ADDITIVE}
     by_category = _by_category(question)
     duties = totals[Metric.CREDITED_MINUTES] - sum(part[Metric.CREDITED_MINUTES] for part in by_category)
-    registered = registered_of(scope) if scope is not None else None
-    served, active = _served(question, scope)
+    codes = divisions_counted(question, scope, *BOTH) if scope is not None else []
+    registered = registered_in(codes)
+    served, active = _served(question, codes)
     residents = scope.resident_count if scope is not None else None
     credited = totals[Metric.CREDITED_MINUTES]
     return Statistics(
@@ -69,6 +72,7 @@ def read_statistics(query: Mapping[str, Any]) -> Statistics:
         totals={**totals, Metric.VOLUNTEER_COUNT.value: _volunteers(replace(question, metric=Metric.VOLUNTEER_COUNT))},
         by_period=[{"period": name, **by_period[name]} for name in sorted(by_period)],
         by_category=by_category,
+        held_attendance_count=db.session.scalars(held_back(question)).one(),
         duty_minutes=duties,
         attendances_by_hour_of_week=_by_hour(question),
         registered_count=registered,
@@ -193,8 +197,8 @@ def _volunteers(question: Question) -> int:
     return db.session.scalars(select(func.count()).select_from(different)).one()
 
 
-def _served(question: Question, organization: Organization | None) -> tuple[int, int | None]:
-    """How many different volunteers have minutes of a question; and of these, who live in an organization's division.
+def _served(question: Question, codes: Sequence[str]) -> tuple[int, int | None]:
+    """How many different volunteers have minutes of a question; and of these, who live in one of the divisions.
 
     Read from the ledger, for whose they are is folded only as how many of all have which.
     """
@@ -202,7 +206,7 @@ def _served(question: Question, organization: Organization | None) -> tuple[int,
     if (number := _with_any(minutes_of)) is not None:
         return number, None
     each = volunteers.values(minutes_of)
-    if organization is None or not (codes := divisions_of(organization)):
+    if not codes:
         return db.session.scalars(select(func.count()).select_from(each)).one(), None
     residents = residents_of(codes).subquery("residents")
     [resident_id] = residents.c

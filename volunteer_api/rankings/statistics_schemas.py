@@ -37,10 +37,12 @@ class StatisticsRead(Schema):
     Minutes of a duty have no category: `by_category` and `duty_minutes` add up to `totals`.
     `attendances_by_hour_of_week` has 168 numbers, from Monday midnight on the local clock, by the start of the shift.
 
+    `held_attendance_count` is how many of the attendances wait for a review: they count until somebody rejects them.
     `served_count` is how many different volunteers have credited minutes in the period, of activities or of duties,
     also backfilled ones; `minutes_per_volunteer` is the credited minutes per head of these. Who attended, and was not
     credited, is in `volunteer_count` alone.
-    `registered_count` is who lives in the scope's division, `registered_percent` sets it against the `resident_count`
+    `registered_count` is who lives in the scope's division, and in that of what was merged into it and has no figures
+    of its own in the period; `registered_percent` sets it against the `resident_count`
     of the scope; `active_count` is who of the registered is among the `served_count`, `active_percent` their share.
     """
 
@@ -49,6 +51,7 @@ class StatisticsRead(Schema):
     by_period = fields.List(fields.Nested(PeriodStatisticsRead), required=True)
     by_category = fields.List(fields.Nested(CategoryStatisticsRead), required=True)
     attendances_by_hour_of_week = fields.List(fields.Integer(), required=True)
+    held_attendance_count = Count(required=True)
     duty_minutes = fields.Integer(required=True)
     served_count = Count(required=True)
     registered_count = Count(required=True, allow_none=True)

@@ -7,6 +7,7 @@ from volunteer_api.core import texts
 from volunteer_api.core.settings import settings
 from volunteer_api.organizations.models import OrganizationKind
 from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.queries import Ended
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 METRICS = {
@@ -73,6 +74,21 @@ def divisor_name(question: Question) -> str:
 def subject_name(subject: Subject, level: str | None = None) -> str:
     """What is ranked, at its level where one was asked for."""
     return texts.translate(SUBJECTS[subject] if level is None else LEVELS[OrganizationKind(level)])
+
+
+def told_name(name: str, ended: Ended | None, *, briefly: bool = False) -> str:
+    """What somebody is called, and of what is closed by now that it is; `briefly`, as a picture has room for it."""
+    if ended is None:
+        return name
+    if briefly:
+        return (
+            texts.translate("%(name)s (merged)", name=name)
+            if ended.into is not None
+            else texts.translate("%(name)s (closed)", name=name)
+        )
+    if ended.into is None:
+        return texts.translate("%(name)s (closed on %(on)s)", name=name, on=ended.on)
+    return texts.translate("%(name)s (merged into %(into)s)", name=name, into=ended.into["name"])
 
 
 def category_name(category: str) -> str:
