@@ -76,7 +76,7 @@ def write(
     db.session.add(activity)
     db.session.flush()
     for turn in happening.turns:
-        _write_turn(activity, turn, volunteer_ids, signed_up_for or activity.team_id)
+        write_turn(activity, turn, volunteer_ids, signed_up_for or activity.team_id)
     return activity
 
 
@@ -94,7 +94,8 @@ def move(organization: Organization, parent: Organization) -> None:
     db.session.flush()
 
 
-def _write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID], team_id: UUID | None) -> None:
+def write_turn(activity: Activity, turn: Turn, volunteer_ids: Sequence[UUID], team_id: UUID | None) -> None:
+    """Write one shift more, with the minutes of those who were present for a team."""
     ends_at = turn.starts_at + timedelta(minutes=turn.minutes)
     shift = Shift(
         id=ids.new_id(),

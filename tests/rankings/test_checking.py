@@ -37,7 +37,12 @@ SPOILED = {
     "sums of longer spans": update(RankingSum).where(RankingSum.unit == "quarter").values(activity_count=9),
     "values of volunteers": update(RankingHistogram).where(RankingHistogram.unit == "week").values(volunteer_count=7),
     "minutes of activities": update(RankingMinutes).values(credited_minutes=7),
-    "different volunteers": update(RankingHeadcount).where(RankingHeadcount.unit != "day").values(volunteer_count=7),
+    "different volunteers": update(RankingHeadcount)
+    .where(RankingHeadcount.unit != "day", RankingHeadcount.kind == "organization")
+    .values(volunteer_count=7),
+    "categories and campaigns": update(RankingHeadcount)
+    .where(RankingHeadcount.unit != "day", RankingHeadcount.kind.contains("/"))
+    .values(volunteer_count=7),
     "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
 }
 

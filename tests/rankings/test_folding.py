@@ -44,8 +44,9 @@ from volunteer_api.rankings.schemas import Metric, Subject
 
 # Histories follow one another: what was folded as held does not become unheld by a clock that goes back.
 STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) for number in count())
-VERBS = ("write", "fold", "pass", "judge", "judge", "come", "come", "cancel", "shift", "change", "move", "reverse")
+VERBS = ("write", "fold", "pass", "judge", "come", "come", "cancel", "shift", "change", "change", "move", "reverse")
 PERIODS = ("all", "day", "week", "month", "quarter", "year", "range", "since", "until")
+NARROWED = (None, None, None, "category", "category", "campaign", "campaign", "both")
 LEVELS = (None, OrganizationKind.PRACTICE_OFFICE, OrganizationKind.PRACTICE_STATION)
 DIVISION = "4104"
 # Of so many questions of each comparison the statistics are compared too.
@@ -127,11 +128,14 @@ def change(world: World, verb: str, activity_id: UUID, number: int) -> None:
     ).one_or_none()
     match verb:
         case "change":
+            activity = db.session.get_one(Activity, activity_id)
             path_id = db.session.get_one(Organization, world.tree[number]).path_id
+            # There and back, and at times between two folds.
+            categories = {Category.TRAFFIC_GUIDANCE, Category.ENVIRONMENT_PROTECTION}
             values = [
                 {"state": ActivityState.COMPLETED},
-                {"category": Category.TRAFFIC_GUIDANCE},
-                {"campaign_id": world.campaign_id},
+                {"category": (categories - {Category(activity.category)}).pop()},
+                {"campaign_id": world.campaign_id if activity.campaign_id is None else None},
                 {"team_id": world.teams[0]},
                 {"station_id": None},
                 {"organization_path_id": path_id},
@@ -201,8 +205,8 @@ def question_of(world: World, asked: Any, start: datetime) -> Question | None:
         clock.now(),
         level=level if subject is Subject.ORGANIZATION else None,
         scope=world.tree[scope] if scope is not None else None,
-        campaign_id=world.campaign_id if narrowed == "campaign" else None,
-        category=Category.TRAFFIC_GUIDANCE if narrowed == "category" else None,
+        campaign_id=world.campaign_id if narrowed in ("campaign", "both") else None,
+        category=Category.TRAFFIC_GUIDANCE if narrowed in ("category", "both") else None,
         first=days[period][0],
         last=days[period][1],
     )
@@ -253,7 +257,7 @@ def differences(world: World, chosen: Sequence[Question]) -> list[Any]:
 
 def draw_question(world: World, draw: Random, start: datetime) -> Question | None:
     asked = [draw.choice(one) for one in (list(Subject), list(Metric), PERIODS, (None, 0, 0, 1, 2), LEVELS)]
-    return question_of(world, [*asked, draw.choice((None, None, None, "category", "campaign"))], start)
+    return question_of(world, [*asked, draw.choice(NARROWED)], start)
 
 
 def rows_folded() -> dict[str, list[Any]]:

@@ -118,7 +118,7 @@ def run_history(draw: Random) -> None:
         asked = [(query_of(world, draw, start), draw.choice([1, 2, 3, 20])) for _ in range(3)]
         people = draw.sample(world.people, 2)
         sums.forget()
-        assert sums.names_are_folded()
+        assert sums.all_is_folded()
         folded = told(asked, people)
         db.session.execute(delete(RankingRule))
         sums.forget()
@@ -242,14 +242,14 @@ def test_a_birthday_names_somebody_without_a_write(unit: Callable[..., Any], mon
         assert unit(lambda: db.session.scalars(select(RankingRule.adults_born_by)).one()) == date(2009, 3, 23)
 
 
-def test_before_names_are_folded_they_are_counted_and_then_folded_at_once(unit: Callable[..., Any]) -> None:
-    """As right after the migration that brings the table."""
+def test_before_all_is_folded_they_are_counted_and_then_folded_at_once(unit: Callable[..., Any]) -> None:
+    """As right after a migration that has more folded."""
     with clock.at(NOW):
         people = unit(lambda: make_people(*[ADULT] * 4))
         unit(folding.fold)
         before = listed(unit)
         unit(lambda: db.session.execute(delete(RankingNamed)))
-        unit(lambda: db.session.execute(update(RankingRule).values(adults_born_by=None)))
+        unit(lambda: db.session.execute(update(RankingRule).values(form=sums.FORM - 1)))
         assert listed(unit) == before
         unit(folding.fold)
         assert unit(lambda: number_of(RankingNamed, people[0])) == len(Unit)

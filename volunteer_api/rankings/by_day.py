@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, cast, distinct, func, select, union_all
 from volunteer_api.activities.models import Shift
 from volunteer_api.core.database import db
 from volunteer_api.rankings import changes, headcounts, sums
-from volunteer_api.rankings.facts import Question, Rows, in_scope
+from volunteer_api.rankings.facets import WHOLE
+from volunteer_api.rankings.facts import Question, Rows, in_facet, in_scope
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram
 from volunteer_api.rankings.queries import amounts, present
@@ -32,7 +33,9 @@ def _by_day(question: Question) -> Rows:
     if sums.can_tell(question):
         rows = sums.by_span(question, [question.metric], days(question.first, question.last)).subquery("by_day")
         return select(rows.c.starts_on.label("day"), rows.c[question.metric].label("value"))
-    if not question.additive and headcounts.can_tell(replace(question, first=None, last=None)):
+    # Of a facet nobody counts all, only what each organization has.
+    is_somewhere = question.scope is not None or question.facet == WHOLE
+    if is_somewhere and headcounts.can_tell(replace(question, first=None, last=None)):
         return _volunteers(question)
     if question.additive:
         facts, value = amounts(question)
@@ -47,7 +50,7 @@ def _volunteers(question: Question) -> Rows:
     """How many different ones on each day: as it is folded, and for each of whom something changed what it changes."""
     unit, starts_on, count = RankingHeadcount.unit, RankingHeadcount.starts_on, RankingHeadcount.volunteer_count
     folded: Rows = select(starts_on.label("day"), count.label("value")).where(
-        RankingHeadcount.kind == question.subject.value, RankingHeadcount.ranked_id == question.scope
+        RankingHeadcount.kind == question.subject + question.facet, RankingHeadcount.ranked_id == question.scope
     )
     if question.scope is None:
         # Everybody who attended has a number of attendances.
@@ -58,6 +61,7 @@ def _volunteers(question: Question) -> Rows:
     folded = folded.where(within(unit, starts_on, days(question.first, question.last)))
     rows = turnout(changes.marked(question.now))
     changed: Rows = select(rows.c.on.label("day"), (func.max(rows.c.now) - func.max(rows.c.was)).label("value"))
-    changed = in_scope(changed.select_from(rows), rows, question).where(*changes.in_period(question, rows.c.on))
+    asked = *changes.in_period(question, rows.c.on), *in_facet(question, rows.c)
+    changed = in_scope(changed.select_from(rows), rows, question).where(*asked)
     both = union_all(folded, changed.group_by(rows.c.volunteer_id, rows.c.on)).subquery("counts")
     return select(both.c.day, cast(func.sum(both.c.value), BigInteger).label("value")).group_by(both.c.day)

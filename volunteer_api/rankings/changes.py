@@ -34,30 +34,42 @@ from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.facts import Question, Rows, held_shifts
+from volunteer_api.rankings.facts import Question, Rows, attribution, held_shifts, in_facet
 from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRecordMark, RankingShift
+from volunteer_api.rankings.models import (
+    RankingFacetChange,
+    RankingMark,
+    RankingPresence,
+    RankingRecordMark,
+    RankingShift,
+)
 from volunteer_api.rankings.schemas import Metric, Subject
 
-DAY_KEYS = ("activity_id", "on", "path_id", "team_id", "station_id")
-SHIFT_KEYS = ("shift_id", *DAY_KEYS, "category", "attended")
+# For whom and for what something counts, and on which day.
+KEYS = ("path_id", "team_id", "station_id", "category", "campaign_id", "on")
+DAY_KEYS = ("activity_id", *KEYS)
+SHIFT_KEYS = ("shift_id", *DAY_KEYS, "attended")
 # Beside the one in `held_shifts`.
 _PRESENT = aliased(Attendance)
-_OLD, _FOLDED = aliased(RankingShift), aliased(RankingShift)
+_OLD, _FOLDED, _RECORDED = aliased(RankingShift), aliased(RankingShift), aliased(ServiceRecord)
 
 
 @dataclass(frozen=True)
 class Marked:
-    """Which shifts and which records of the ledger are looked at, at which moment."""
+    """Which shifts, which records of the ledger and which changes of activities are looked at, at which moment.
+
+    Of an activity all changes, and all where one of its records is looked at.
+    """
 
     now: datetime
     shift_ids: Select[UUID]
     record_ids: Select[UUID]
+    activity_ids: Select[UUID]
 
 
 def marked(now: datetime) -> Marked:
     """All that is not folded yet."""
-    return Marked(now, all_of(RankingMark.shift_id), all_of(RankingRecordMark.record_id))
+    return Marked(now, all_of(RankingMark.shift_id), waiting_records(), all_of(RankingFacetChange.activity_id))
 
 
 def waiting_records() -> Select[UUID]:
@@ -86,20 +98,25 @@ def these(found: Sequence[UUID], column: Any) -> Select[UUID]:
 
 
 def changes(metric: Metric, what: Marked) -> SelectBase:
-    """Rows of `path_id`, `team_id`, `station_id`, `on` and a signed `amount` of what adds up; keys may repeat."""
+    """Rows of the KEYS and a signed `amount` of what adds up; keys may repeat."""
     match metric:
         case Metric.ACTIVITY_COUNT:
             return _activity_days(what)
         case Metric.CREDITED_MINUTES:
-            return select(
-                ServiceRecord.organization_path_id.label("path_id"),
-                ServiceRecord.team_id,
-                ServiceRecord.station_id,
-                ServiceRecord.on,
-                ServiceRecord.minutes.label("amount"),
-            ).where(ServiceRecord.id.in_(what.record_ids))
+            return _minutes(what)
         case _:
             return _attendances(what)
+
+
+def recorded() -> Rows:
+    """The rows of the ledger: the KEYS, and the minutes as `amount`. Duties have no activity, and so no category."""
+    return select(
+        *attribution(ServiceRecord),
+        Activity.category,
+        Activity.campaign_id,
+        ServiceRecord.on,
+        ServiceRecord.minutes.label("amount"),
+    ).outerjoin_from(ServiceRecord, Activity, Activity.id == ServiceRecord.activity_id)
 
 
 def shifts(question: Question) -> Subquery:
@@ -168,8 +185,7 @@ def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
     return [
         *([shift.path_id.in_(paths)] if question.scope is not None else []),
         *in_period(question, shift.on),
-        *([shift.campaign_id == question.campaign_id] if question.campaign_id is not None else []),
-        *([shift.category == question.category] if question.category is not None else []),
+        *in_facet(question, shift),
     ]
 
 
@@ -207,9 +223,35 @@ def everything(now: datetime) -> Question:
 def _attendances(what: Marked) -> SelectBase:
     live = once(live_shifts(what.now, what.shift_ids))
     old = RankingShift
-    keys = ("path_id", "team_id", "station_id", "on")
-    return select(*(live.c[key] for key in keys), live.c.attended.label("amount")).union_all(
-        select(*(getattr(old, key) for key in keys), -old.attended).where(old.shift_id.in_(what.shift_ids))
+    return select(*(live.c[key] for key in KEYS), live.c.attended.label("amount")).union_all(
+        select(*(getattr(old, key) for key in KEYS), -old.attended).where(old.shift_id.in_(what.shift_ids))
+    )
+
+
+def _minutes(what: Marked) -> SelectBase:
+    """What was recorded; and where somebody changed an activity, what was folded of it, from one facet to another.
+
+    Its records keep for whom they count, but not the category and the campaign: these are the activity's own.
+    """
+    keys = (RankingFacetChange.activity_id, RankingFacetChange.category, RankingFacetChange.campaign_id)
+    number = func.sum(RankingFacetChange.change)
+    moves = once(
+        select(*keys, number.label("number"))
+        .where(RankingFacetChange.activity_id.in_(what.activity_ids))
+        .group_by(*keys)
+        .having(number != 0)
+    )
+    every: Rows = select(*attribution(_RECORDED), _RECORDED.on, _RECORDED.minutes, _RECORDED.id)
+    found = looked_up(moves, every, _RECORDED.activity_id == moves.c.activity_id)
+    moved = found.add_columns(moves.c.category, moves.c.campaign_id, moves.c.number).subquery("moved")
+    return (
+        recorded()
+        .where(ServiceRecord.id.in_(what.record_ids))
+        .union_all(
+            select(*(moved.c[key] for key in KEYS), moved.c.minutes * moved.c.number).where(
+                moved.c.id.not_in(waiting_records())
+            )
+        )
     )
 
 
@@ -236,6 +278,4 @@ def _activity_days(what: Marked) -> SelectBase:
 
 
 def _signed(days: Any, sign: int) -> Rows:
-    return select(
-        days.c.path_id, days.c.team_id, days.c.station_id, days.c.on, literal(sign).label("amount")
-    ).select_from(days)
+    return select(*(days.c[key] for key in KEYS), literal(sign).label("amount")).select_from(days)

@@ -23,7 +23,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import folding, named, queries, registered
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.minutes import folded_and_recorded
-from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingSum
+from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingShift, RankingSum
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import Unit, bounds_of, start_in_sql
 from volunteer_api.rankings.sums import counting_live
@@ -61,7 +61,7 @@ def check() -> Sequence[str]:
 
 def differs(day: date) -> bool:
     """Whether any subject's value of a day is another when it is counted live, or what the named have around it."""
-    return _looked(lambda: _differs(day) or names_differ(day))
+    return _looked(lambda: _any_differ(day, day) or names_differ(day))
 
 
 def sums_differ(_day: date) -> bool:
@@ -102,12 +102,26 @@ def heads_differ(day: date) -> bool:
     )
 
 
+def facets_differ(day: date) -> bool:
+    """Whether a category or a campaign had another month than is counted live: each night others that have any."""
+    first, last = bounds_of(Unit.MONTH, day)
+    for name in ("category", "campaign_id"):
+        one = getattr(RankingShift, name)
+        with_any = select(one).where(one.is_not(None), RankingShift.on.between(first, last)).distinct().order_by(one)
+        if found := db.session.scalars(with_any).all():
+            drawn = {name: found[day.toordinal() % len(found)]}
+            if _any_differ(first, last, **drawn):
+                return True
+    return False
+
+
 # What is not of one day. The tables are held to one another, or to what was recorded.
 WHOLE = {
     "sums of longer spans": sums_differ,
     "values of volunteers": histograms_differ,
     "minutes of activities": minutes_differ,
     "different volunteers": heads_differ,
+    "categories and campaigns": facets_differ,
 }
 
 
@@ -133,10 +147,12 @@ def _is_any_left(*rows: Rows, number_of_keys: int) -> bool:
     return db.session.execute(left.limit(1)).first() is not None
 
 
-def _differs(day: date) -> bool:
+def _any_differ(first: date | None, last: date | None, **facet: Any) -> bool:
     now = clock.now()
     return any(
-        _differ(Question(subject, metric, now, first=day, last=day)) for subject in SUBJECTS for metric in Metric
+        _differ(Question(subject, metric, now, first=first, last=last, **facet))
+        for subject in SUBJECTS
+        for metric in Metric
     )
 
 

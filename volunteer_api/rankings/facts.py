@@ -14,6 +14,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.facets import facets_of
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
@@ -45,6 +46,11 @@ class Question:
     def is_filtered(self) -> bool:
         """Whether it asks for one campaign or category."""
         return self.campaign_id is not None or self.category is not None
+
+    @property
+    def facet(self) -> str:
+        """What stands behind the name of what is folded; of a category in a campaign nothing has that name."""
+        return "".join(facets_of(self.category, self.campaign_id))
 
     @property
     def earlier(self) -> "Question":
@@ -157,11 +163,15 @@ def held_back(question: Question) -> Rows:
 
 def filtered(statement: Rows, question: Question) -> Rows:
     """The rows of the question's campaign and category."""
-    if question.campaign_id is not None:
-        statement = statement.where(Activity.campaign_id == question.campaign_id)
-    if question.category is not None:
-        statement = statement.where(Activity.category == question.category)
-    return statement
+    return statement.where(*in_facet(question, Activity))
+
+
+def in_facet(question: Question, row: Any) -> list[ColumnElement[bool]]:
+    """The condition that a row is of the question's campaign and category."""
+    return [
+        *([row.campaign_id == question.campaign_id] if question.campaign_id is not None else []),
+        *([row.category == question.category] if question.category is not None else []),
+    ]
 
 
 def in_scope(statement: Rows, facts: FromClause, question: Question) -> Rows:

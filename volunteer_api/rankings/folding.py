@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Select,
     and_,
+    cast,
     delete,
     distinct,
     exists,
@@ -36,10 +38,22 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import among, insert, set_limits
-from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import Marked, changes, live_shifts, shift_columns, these
-from volunteer_api.rankings.minutes import KEYS, changes_of_minutes, rebuild_minutes
+from volunteer_api.rankings.changes import (
+    DAY_KEYS,
+    KEYS,
+    Marked,
+    changes,
+    live_shifts,
+    once,
+    recorded,
+    shift_columns,
+    these,
+)
+from volunteer_api.rankings.facets import facets_in_sql, facets_of
+from volunteer_api.rankings.minutes import KEYS as KEYS_OF_MINUTES
+from volunteer_api.rankings.minutes import changes_of_minutes, rebuild_minutes
 from volunteer_api.rankings.models import (
+    RankingFacetChange,
     RankingHeadcount,
     RankingHistogram,
     RankingMark,
@@ -59,11 +73,11 @@ from volunteer_api.rankings.people_folding import ValueKey, people_changes
 from volunteer_api.rankings.people_rebuilding import rebuild_people
 from volunteer_api.rankings.schemas import ADDITIVE, Metric
 from volunteer_api.rankings.spans import Unit, spans_of, start_in_sql
-from volunteer_api.rankings.sums import FORM, forget, is_folded, names_are_folded
+from volunteer_api.rankings.sums import FORM, all_is_folded, forget, is_folded
 
 
 class Batch(NamedTuple):
-    """At most so many shifts, records or marks of names, and people who attended, folded in one transaction.
+    """At most so many shifts, records or other marks, and people who attended, folded in one transaction.
 
     Where more attended one shift, it is a batch by itself, and goes through so many of them at a time.
     """
@@ -89,6 +103,7 @@ REBUILDING = {"lock_timeout": "0", "statement_timeout": "60min", "work_mem": "25
 FOLDED: tuple[type[Base], ...] = (
     RankingMark,
     RankingRecordMark,
+    RankingFacetChange,
     RankingShift,
     RankingPresence,
     RankingSum,
@@ -121,22 +136,25 @@ def fold() -> bool:
     if not _alone(waits=False):
         return False
     forget()
-    if not names_are_folded():
+    if not all_is_folded():
         _rebuild()
         return False
     now, most = clock.now(), AT_ONCE[db.engine.dialect.name]
     shift_ids, is_all = _due_shifts(now, most)
-    record_ids = db.session.scalars(
-        select(RankingRecordMark.record_id).order_by(RankingRecordMark.record_id).limit(most.marks)
-    ).all()
+    activity_ids, record_ids = _due_minutes(most.marks)
     named = naming(now, most.marks)
-    if shift_ids or record_ids or named.changes_any:
-        what = Marked(now, these(shift_ids, RankingMark.shift_id), these(record_ids, RankingRecordMark.record_id))
+    if shift_ids or activity_ids or record_ids or named.changes_any:
+        what = Marked(
+            now,
+            these(shift_ids, RankingMark.shift_id),
+            these(record_ids, RankingRecordMark.record_id),
+            these(activity_ids, RankingFacetChange.activity_id),
+        )
         _fold(what, named, most.people)
     forget_gone(named)
     if is_all:
         _tidy(now)
-    if not (is_all and named.is_all) or len(record_ids) == most.marks:
+    if not (is_all and named.is_all) or max(len(activity_ids), len(record_ids)) == most.marks:
         return True
     db.session.execute(update(RankingRule).values(folded_at=now))
     return False
@@ -150,7 +168,7 @@ def rebuild(show: Show = _tell_nobody, *, only_missing: bool = False) -> None:
     `only_missing` nothing is left to do then. `show` is told how many steps of how many are done.
     """
     _alone(waits=True)
-    if not only_missing or not names_are_folded():
+    if not only_missing or not all_is_folded():
         _rebuild(show)
 
 
@@ -238,6 +256,18 @@ def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
     return taken, is_all and len(taken) == len(found)
 
 
+def _due_minutes(most: int) -> tuple[Sequence[UUID], Sequence[UUID]]:
+    """The activities that were changed and the records that are not folded yet, at most so many of each.
+
+    Records after the last change: they are added to what an activity counts for now, and so its others must have been.
+    """
+    first, others = RankingFacetChange.activity_id, RankingRecordMark.record_id
+    activity_ids = db.session.scalars(select(first).distinct().order_by(first).limit(most)).all()
+    if len(activity_ids) == most:
+        return activity_ids, ()
+    return activity_ids, db.session.scalars(select(others).order_by(others).limit(most)).all()
+
+
 def _with_few_people(shift_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
     """The first of these shifts, which at most so many attended in all, then or now; at least one of them."""
     attended = union(
@@ -296,7 +326,7 @@ def _fold(what: Marked, named: Naming, people_at_once: int) -> None:
     amounts = _amounts(what)
     people = people_changes(what, named, people_at_once)
     _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
-    _add(RankingMinutes, KEYS, changes_of_minutes(what))
+    _add(RankingMinutes, KEYS_OF_MINUTES, changes_of_minutes(what))
     headcounts = {key: {"volunteer_count": count} for key, count in people.headcounts.items() if count}
     _add(RankingHeadcount, ("kind", "unit", "starts_on", "ranked_id"), headcounts)
     histograms = {key: counts for key, counts in people.histograms.items() if any(counts.values())}
@@ -309,6 +339,7 @@ def _fold(what: Marked, named: Naming, people_at_once: int) -> None:
     _keep_shifts(live_shifts(what.now, what.shift_ids))
     _keep_presences(what.shift_ids)
     db.session.execute(delete(RankingRecordMark).where(RankingRecordMark.record_id.in_(what.record_ids)))
+    db.session.execute(delete(RankingFacetChange).where(RankingFacetChange.activity_id.in_(what.activity_ids)))
     # The last: these are what the others ask for.
     _unmark(what.shift_ids)
 
@@ -318,14 +349,19 @@ def _amounts(what: Marked) -> Mapping[SumKey, Mapping[str, int]]:
     sums: defaultdict[SumKey, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ADDITIVE, 0))
     for metric in ADDITIVE:
         rows = changes(metric, what).subquery("changes")
-        keys = (rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.on)
-        amount = func.sum(rows.c.amount)
+        keys, amount = [rows.c[key] for key in KEYS], func.sum(rows.c.amount)
         for row in db.session.execute(select(*keys, amount.label("amount")).group_by(*keys).having(amount != 0)):
-            for name, subject_id in (("path", row.path_id), ("team", row.team_id), ("station", row.station_id)):
-                if subject_id is not None:
-                    for unit, starts_on in spans_of(row.on):
-                        sums[name, unit.value, starts_on, subject_id, row.path_id][metric] += int(row.amount)
-    return sums
+            slices = [
+                (name + facet, subject_id)
+                for name, subject_id in (("path", row.path_id), ("team", row.team_id), ("station", row.station_id))
+                for facet in facets_of(row.category, row.campaign_id)
+                if subject_id is not None
+            ]
+            for unit, starts_on in spans_of(row.on):
+                for name, subject_id in slices:
+                    sums[name, unit.value, starts_on, subject_id, row.path_id][metric] += int(row.amount)
+    # What went from one facet to another is in the whole as it was.
+    return {key: amounts for key, amounts in sums.items() if any(amounts.values())}
 
 
 def _add(model: type[Base], key_names: Sequence[str], sums: Mapping[Any, Mapping[str, int]]) -> None:
@@ -396,58 +432,52 @@ def _rebuild_shifts(now: Any) -> None:
 
 
 def _rebuild_sums() -> None:
-    days = select(RankingShift.activity_id, *_attribution(), RankingShift.on).distinct().subquery("days")
+    days = select(*(getattr(RankingShift, key) for key in DAY_KEYS)).distinct().subquery("days")
+    ledger = recorded().subquery("ledger")
     sources = (
         _source(days.c, Metric.ACTIVITY_COUNT, literal(1)),
         _source(RankingShift, Metric.ATTENDANCE_COUNT, RankingShift.attended),
-        _source(ServiceRecord, Metric.CREDITED_MINUTES, ServiceRecord.minutes),
+        _source(ledger.c, Metric.CREDITED_MINUTES, ledger.c.amount),
     )
-    by_day = union_all(*sources).subquery("by_day")
-    names = ["slice", "unit", "starts_on", "ranked_id", "path_id", *(metric.value for metric in ADDITIVE)]
-    for name, subject in (("path", by_day.c.path_id), ("team", by_day.c.team_id), ("station", by_day.c.station_id)):
-        sums = [func.sum(by_day.c[metric]) for metric in ADDITIVE]
-        keys = list(dict.fromkeys([by_day.c.on, subject, by_day.c.path_id]))
-        rows = select(literal(name), literal(Unit.DAY.value), by_day.c.on, subject, by_day.c.path_id, *sums)
-        db.session.execute(
-            plain_insert(RankingSum).from_select(names, rows.where(subject.is_not(None)).group_by(*keys))
+    every = union_all(*sources).subquery("every")
+    keys = [every.c[key] for key in KEYS]
+    by_day = once(
+        select(*keys, *(cast(func.sum(every.c[metric]), BigInteger).label(metric) for metric in ADDITIVE)).group_by(
+            *keys
         )
+    ).c
+    facets = facets_in_sql(by_day.category, by_day.campaign_id)
+    of_facets = [
+        select(
+            literal(name).concat(facet).label("slice"),
+            by_day.on,
+            subject_id.label("ranked_id"),
+            by_day.path_id,
+            *(by_day[metric] for metric in ADDITIVE),
+        ).where(subject_id.is_not(None), facet.is_not(None))
+        for name, subject_id in (("path", by_day.path_id), ("team", by_day.team_id), ("station", by_day.station_id))
+        for facet in facets
+    ]
+    _keep_sums(Unit.DAY, union_all(*of_facets).subquery("of_facets").c)
+    amounts = [getattr(RankingSum, metric) for metric in ADDITIVE]
+    of_days = select(RankingSum.slice, RankingSum.ranked_id, RankingSum.path_id, *amounts).where(
+        RankingSum.unit == Unit.DAY
+    )
     for unit in Unit:
-        if unit is Unit.DAY:
-            continue
-        start = start_in_sql(unit, RankingSum.starts_on).label("start")
-        days = (
-            select(
-                RankingSum.slice,
-                start,
-                RankingSum.ranked_id,
-                RankingSum.path_id,
-                *(getattr(RankingSum, metric) for metric in ADDITIVE),
-            )
-            .where(RankingSum.unit == Unit.DAY)
-            .subquery("days")
-        )
-        keys = [days.c.slice, literal(unit.value), days.c.start, days.c.ranked_id, days.c.path_id]
-        rows = select(*keys, *(func.sum(days.c[metric]) for metric in ADDITIVE))
-        db.session.execute(
-            plain_insert(RankingSum).from_select(
-                names, rows.group_by(days.c.slice, days.c.start, days.c.ranked_id, days.c.path_id)
-            )
-        )
+        if unit is not Unit.DAY:
+            start = start_in_sql(unit, RankingSum.starts_on).label("on")
+            _keep_sums(unit, of_days.add_columns(start).subquery("of_days").c)
 
 
-def _attribution() -> Sequence[Any]:
-    return (RankingShift.path_id, RankingShift.team_id, RankingShift.station_id)
+def _keep_sums(unit: Unit, rows: Any) -> None:
+    """Add up rows by the first day `on` of their span."""
+    names = ["slice", "unit", "starts_on", "ranked_id", "path_id", *(metric.value for metric in ADDITIVE)]
+    keys = (rows.slice, rows.on, rows.ranked_id, rows.path_id)
+    sums = select(rows.slice, literal(unit.value), *keys[1:], *(func.sum(rows[metric]) for metric in ADDITIVE))
+    db.session.execute(plain_insert(RankingSum).from_select(names, sums.group_by(*keys)))
 
 
 def _source(of: Any, metric: Metric, amount: Any) -> Select[Any]:
     """Rows with all three amounts, of which one is not zero."""
-    path_id = getattr(of, "path_id", None)
-    path_id = of.organization_path_id if path_id is None else path_id
     amounts = [(amount if one is metric else literal(0)).label(one) for one in ADDITIVE]
-    return select(
-        path_id.label("path_id"),
-        of.team_id.label("team_id"),
-        of.station_id.label("station_id"),
-        of.on.label("on"),
-        *amounts,
-    )
+    return select(*(getattr(of, key) for key in KEYS), *amounts)

@@ -27,11 +27,11 @@ from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import sees_one_moment
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import in_period, marked
-from volunteer_api.rankings.facts import Column, Question, Rows
+from volunteer_api.rankings.facts import Column, Question, Rows, in_facet
 from volunteer_api.rankings.models import RankingHeadcount, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Unit, single
-from volunteer_api.rankings.sums import SLICES, is_folded
+from volunteer_api.rankings.sums import SLICES, has_facet
 from volunteer_api.rankings.turnout import turnout
 
 OWN = "organization_own"
@@ -42,9 +42,8 @@ def can_tell(question: Question) -> bool:
     return (
         question.metric is Metric.VOLUNTEER_COUNT
         and question.subject in SLICES
-        and not question.is_filtered
         and single(question.first, question.last) is not None
-        and is_folded()
+        and has_facet(question)
     )
 
 
@@ -71,7 +70,11 @@ def parted(question: Question) -> Sequence[UUID]:
         statement.outerjoin(
             scope_member, and_(scope_member.path_id == sums.path_id, scope_member.ancestor_id == question.scope)
         )
-        .where(sums.slice == SLICES[question.subject], sums.unit == Unit.ALL, sums.attendance_count != 0)
+        .where(
+            sums.slice == SLICES[question.subject] + question.facet,
+            sums.unit == Unit.ALL,
+            sums.attendance_count != 0,
+        )
         .group_by(key)
         .having(func.count(inside) > 0, func.count() > func.count(inside))
     )
@@ -95,12 +98,12 @@ def values(question: Question, apart: Sequence[UUID]) -> Subquery:
 def scope_total(question: Question) -> Rows:
     """One row: how many in the whole scope, and how many in what was published for its organization itself."""
     unit, starts_on = _span(question)
-    count = RankingHeadcount.volunteer_count
+    count, own = RankingHeadcount.volunteer_count, OWN + question.facet
     folded = select(
-        case((RankingHeadcount.kind == OWN, 0), else_=count).label("value"),
-        case((RankingHeadcount.kind == OWN, count), else_=0).label("own"),
+        case((RankingHeadcount.kind == own, 0), else_=count).label("value"),
+        case((RankingHeadcount.kind == own, count), else_=0).label("own"),
     ).where(
-        RankingHeadcount.kind.in_((Subject.ORGANIZATION.value, OWN)),
+        RankingHeadcount.kind.in_((Subject.ORGANIZATION + question.facet, own)),
         RankingHeadcount.unit == unit,
         RankingHeadcount.starts_on == starts_on,
         RankingHeadcount.ranked_id == question.scope,
@@ -109,7 +112,7 @@ def scope_total(question: Question) -> Rows:
     seen = (
         select(*_flags(rows, member.depth == 0))
         .join_from(rows, member, member.path_id == rows.c.path_id)
-        .where(member.ancestor_id == question.scope, *in_period(question, rows.c.on))
+        .where(member.ancestor_id == question.scope, *in_period(question, rows.c.on), *in_facet(question, rows.c))
         .group_by(rows.c.volunteer_id)
         .subquery("seen")
     )
@@ -136,7 +139,7 @@ def _folded(question: Question) -> Rows:
         statement = statement.add_columns(func.coalesce(own.volunteer_count, 0).label("own")).outerjoin(
             own,
             and_(
-                own.kind == OWN,
+                own.kind == OWN + question.facet,
                 own.unit == unit,
                 own.starts_on == starts_on,
                 own.ranked_id == whole.ranked_id,
@@ -144,7 +147,8 @@ def _folded(question: Question) -> Rows:
         )
     else:
         statement = statement.add_columns(literal(0).label("own"))
-    statement = statement.where(whole.kind == question.subject.value, whole.unit == unit, whole.starts_on == starts_on)
+    kind = question.subject + question.facet
+    statement = statement.where(whole.kind == kind, whole.unit == unit, whole.starts_on == starts_on)
     return statement if question.scope is None else statement.where(whole.ranked_id.in_(_in_scope(question)))
 
 
@@ -163,7 +167,7 @@ def _in_scope(question: Question) -> Rows:
     else:
         statement = select(sums.ranked_id).join(scope_member, within)
     return statement.where(
-        sums.slice == SLICES[question.subject],
+        sums.slice == SLICES[question.subject] + question.facet,
         sums.unit == unit,
         sums.starts_on == starts_on,
         sums.attendance_count != 0,
@@ -189,7 +193,8 @@ def _changed(question: Question) -> Rows:
         )
         if question.subject is Subject.ORGANIZATION:
             statement = statement.where(_below(question, scope_member.depth - member.depth))
-    seen = statement.where(*in_period(question, rows.c.on)).group_by(key, rows.c.volunteer_id).subquery("seen")
+    statement = statement.where(*in_period(question, rows.c.on), *in_facet(question, rows.c))
+    seen = statement.group_by(key, rows.c.volunteer_id).subquery("seen")
     return select(seen.c.subject_id, seen.c.value, seen.c.own)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core.database import Base, Identified, one_of
+from volunteer_api.core.database import Base, Identified
 
 
 class RankingSnapshot(Identified, Base):
@@ -86,7 +86,7 @@ class RankingRule(Base):
     folded_at: Mapped[datetime]
     # Who was born later is folded as a minor; None where names are not folded yet.
     adults_born_by: Mapped[date | None]
-    # By which release's tables: None where an earlier one folded, which may still run beside this one.
+    # By which release: None where one folded that knew none, and any other where it still runs beside this one.
     form: Mapped[int | None]
 
 
@@ -109,6 +109,22 @@ class RankingRecordMark(Base):
     __tablename__ = "ranking_record_marks"
 
     record_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class RankingFacetChange(Base):
+    """What an activity counted for till somebody changed it (−1), and what since then (+1). A trigger writes both.
+
+    What is folded of a held shift tells for what it counted; minutes are recorded without it.
+    """
+
+    __tablename__ = "ranking_facet_changes"
+    __table_args__ = (Index("ix_ranking_facet_changes_activity_id", "activity_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    activity_id: Mapped[UUID]
+    category: Mapped[str]
+    campaign_id: Mapped[UUID | None]
+    change: Mapped[int]
 
 
 class RankingShift(Base):
@@ -149,15 +165,15 @@ class RankingPresence(Base):
 
 
 class RankingSum(Base):
-    """What adds up, in one span of local days: of a path, or of a team or station with the path that it had."""
+    """What adds up, in one span of local days: of a path, or of a team or station with the path that it had.
+
+    The slice is `path`, `team` or `station`, or one with a facet behind it: what one category or campaign had of it.
+    """
 
     __tablename__ = "ranking_sums"
-    __table_args__ = (
-        CheckConstraint(one_of("slice", ("path", "team", "station")), name="slice"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    slice: Mapped[str] = mapped_column(String(10), primary_key=True)
+    slice: Mapped[str] = mapped_column(String(50), primary_key=True)
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     # The path's own id where the slice is a path.
@@ -181,15 +197,15 @@ class RankingMinutes(Base):
 
 
 class RankingHeadcount(Base):
-    """How many different volunteers attended in one span: of an organization with all below it or of itself, …"""
+    """How many different volunteers attended in one span: of an organization with all below it or of itself, …
+
+    The kind is `organization`, `organization_own`, `team` or `station`, or one with a facet behind it.
+    """
 
     __tablename__ = "ranking_headcounts"
-    __table_args__ = (
-        CheckConstraint(one_of("kind", ("organization", "organization_own", "team", "station")), name="kind"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(50), primary_key=True)
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     ranked_id: Mapped[UUID] = mapped_column(primary_key=True)

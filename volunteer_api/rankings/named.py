@@ -35,7 +35,7 @@ from volunteer_api.rankings.models import RankingHistogram, RankingNamed
 from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, single
-from volunteer_api.rankings.sums import names_are_folded
+from volunteer_api.rankings.sums import all_is_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
 
 
@@ -68,7 +68,7 @@ def can_tell(question: Question) -> bool:
         and question.basis is Basis.RAW
         and question.scope is None
         and not question.is_filtered
-        and names_are_folded()
+        and all_is_folded()
     )
 
 

@@ -3,7 +3,7 @@
 Of those who are named also what each of them has.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.changes import DAY_KEYS, Marked, these
+from volunteer_api.rankings.changes import DAY_KEYS, KEYS, Marked, these
+from volunteer_api.rankings.facets import facets_of
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -28,6 +29,8 @@ CountKey = tuple[str, str, date, UUID]
 ValueKey = tuple[str, str, date, int]
 Span = tuple[Unit, date]
 Amounts = dict[str, int]
+# More than there are in one fold.
+MOST_SUBJECTS = 1 << 32
 
 
 @dataclass
@@ -124,40 +127,70 @@ def _step(changes: PeopleChanges, name: str, of: tuple[Metric, Unit, date], step
 
 
 def _count_heads(changes: PeopleChanges, rows: Sequence[Any]) -> None:
-    above: defaultdict[UUID, list[Any]] = defaultdict(list)
-    for member in db.session.execute(
-        select(PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(
-            PathMember.path_id.in_({row.path_id for row in rows})
-        )
-    ):
-        above[member.path_id].append(member)
-    seen: dict[tuple[CountKey, UUID], list[bool]] = {}
+    """Of each volunteer, what she counts for now less what she did: of that alone for which something changed."""
+    keys = _Keys({row.path_id for row in rows})
+    changed: defaultdict[UUID, set[int]] = defaultdict(set)
     for row in rows:
         if (row.was > 0) != (row.now > 0):
-            for key in _count_keys(row, above[row.path_id]):
-                seen[key, row.volunteer_id] = [False, False]
-    concerned = {volunteer_id for _, volunteer_id in seen}
+            changed[row.volunteer_id] |= keys.of(row)
+    had: defaultdict[UUID, set[int]] = defaultdict(set)
+    has: defaultdict[UUID, set[int]] = defaultdict(set)
     for row in rows:
-        if row.volunteer_id in concerned:
-            for key in _count_keys(row, above[row.path_id]):
-                flags = seen.get((key, row.volunteer_id))
-                if flags is not None:
-                    flags[0] |= row.was > 0
-                    flags[1] |= row.now > 0
-    for (key, _), (was, now) in seen.items():
-        if was != now:
-            changes.headcounts[key] += int(now) - int(was)
+        if of_hers := changed.get(row.volunteer_id):
+            common = of_hers & keys.of(row)
+            if row.was > 0:
+                had[row.volunteer_id] |= common
+            if row.now > 0:
+                has[row.volunteer_id] |= common
+    counts: Counter[int] = Counter()
+    for volunteer_id in changed:
+        counts.update(has[volunteer_id])
+        counts.subtract(had[volunteer_id])
+    name = keys.named()
+    for number, count in counts.items():
+        if count:
+            changes.headcounts[name(number)] += count
 
 
-def _count_keys(row: Any, members: Sequence[Any]) -> Iterator[CountKey]:
-    """The counts that an attendance is in."""
-    subjects = [(Subject.ORGANIZATION.value, member.ancestor_id) for member in members]
-    subjects += [(OWN, member.ancestor_id) for member in members if member.depth == 0]
-    subjects += [
-        (kind.value, subject_id)
-        for kind, subject_id in ((Subject.TEAM, row.team_id), (Subject.STATION, row.station_id))
-        if subject_id is not None
-    ]
-    for unit, starts_on in spans_of(row.on):
+class _Keys:
+    """The counts that attendances are in, by numbers: each is in a hundred, and they are compared by the million."""
+
+    def __init__(self, path_ids: Set[UUID]) -> None:
+        self._subjects: dict[tuple[str, UUID], int] = {}
+        self._spans: dict[Span, int] = {}
+        self._found: dict[tuple[Any, ...], frozenset[int]] = {}
+        self._above: defaultdict[UUID, list[Any]] = defaultdict(list)
+        for member in db.session.execute(
+            select(PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(PathMember.path_id.in_(path_ids))
+        ):
+            self._above[member.path_id].append(member)
+
+    def of(self, row: Any) -> frozenset[int]:
+        """The numbers of the counts that an attendance is in."""
+        keys = tuple(getattr(row, name) for name in KEYS)
+        if keys not in self._found:
+            subjects = [self._subjects.setdefault(one, len(self._subjects)) for one in self._subjects_of(row)]
+            spans = [self._spans.setdefault(one, len(self._spans)) * MOST_SUBJECTS for one in spans_of(row.on)]
+            self._found[keys] = frozenset(span + subject for span in spans for subject in subjects)
+        return self._found[keys]
+
+    def named(self) -> Callable[[int], CountKey]:
+        """Which count has a number."""
+        subjects, spans = list(self._subjects), list(self._spans)
+
+        def name(number: int) -> CountKey:
+            span, subject = divmod(number, MOST_SUBJECTS)
+            (kind, subject_id), (unit, starts_on) = subjects[subject], spans[span]
+            return kind, unit.value, starts_on, subject_id
+
+        return name
+
+    def _subjects_of(self, row: Any) -> Iterator[tuple[str, UUID]]:
+        members = self._above[row.path_id]
+        subjects: list[tuple[str, UUID | None]] = [(Subject.ORGANIZATION, member.ancestor_id) for member in members]
+        subjects += [(OWN, member.ancestor_id) for member in members if member.depth == 0]
+        subjects += [(Subject.TEAM, row.team_id), (Subject.STATION, row.station_id)]
         for kind, subject_id in subjects:
-            yield kind, unit.value, starts_on, subject_id
+            if subject_id is not None:
+                for facet in facets_of(row.category, row.campaign_id):
+                    yield kind + facet, subject_id

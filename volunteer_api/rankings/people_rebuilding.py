@@ -38,6 +38,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.facets import facets_in_sql
 from volunteer_api.rankings.facts import Rows
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.models import (
@@ -78,6 +79,8 @@ COMBINATIONS = _table(
     Column("path_id", Uuid),
     Column("team_id", Uuid),
     Column("station_id", Uuid),
+    Column("category", String),
+    Column("campaign_id", Uuid),
 )
 SUBJECTS = _table("rebuilt_subjects", Column("combination", Integer), Column("kind", String), Column("ranked_id", Uuid))
 PLACES = _table("rebuilt_places", Column("number", Integer), Column("kind", String), Column("ranked_id", Uuid))
@@ -145,21 +148,28 @@ def _number(now: datetime) -> None:
     is_named = case((may_be_named(adults_born_by(now)), true()), else_=false())
     people = select(*numbered.c, is_named).join_from(numbered, Volunteer, Volunteer.id == numbered.c.volunteer_id)
     _fill(PEOPLE, people, to_be_joined=True)
-    keys = (RankingShift.path_id, RankingShift.team_id, RankingShift.station_id)
-    combined = select(*keys).distinct().subquery("combined")
+    keys = [column.name for column in list(COMBINATIONS.c)[1:]]
+    combined = select(*(getattr(RankingShift, key) for key in keys)).distinct().subquery("combined")
     _fill(COMBINATIONS, _numbered(combined, *combined.c), to_be_joined=True)
     on_path = PathMember.path_id == COMBINATIONS.c.path_id
     of_path = select(COMBINATIONS.c.number, literal(Subject.ORGANIZATION.value), PathMember.ancestor_id)
     own = select(COMBINATIONS.c.number, literal(OWN), PathMember.ancestor_id)
-    parts = [
+    wholes = union_all(
         of_path.join_from(COMBINATIONS, PathMember, on_path),
         own.join_from(COMBINATIONS, PathMember, on_path).where(PathMember.depth == 0),
         *(
             select(COMBINATIONS.c.number, literal(kind.value), column).where(column.is_not(None))
             for kind, column in ((Subject.TEAM, COMBINATIONS.c.team_id), (Subject.STATION, COMBINATIONS.c.station_id))
         ),
+    ).subquery("wholes")
+    number, kind, ranked_id = wholes.c
+    facets = [
+        select(number, kind.concat(facet), ranked_id)
+        .join_from(wholes, COMBINATIONS, COMBINATIONS.c.number == number)
+        .where(facet.is_not(None))
+        for facet in facets_in_sql(COMBINATIONS.c.category, COMBINATIONS.c.campaign_id)
     ]
-    _fill(SUBJECTS, select(union_all(*parts).subquery("parts")), to_be_joined=True)
+    _fill(SUBJECTS, select(union_all(*facets).subquery("facets")), to_be_joined=True)
     named = select(SUBJECTS.c.kind, SUBJECTS.c.ranked_id).distinct().subquery("named")
     _fill(PLACES, _numbered(named, *named.c), to_be_joined=True)
 
@@ -167,8 +177,10 @@ def _number(now: datetime) -> None:
 def _see_days() -> None:
     same = (
         (COMBINATIONS.c.path_id == RankingShift.path_id)
+        & (COMBINATIONS.c.category == RankingShift.category)
         & _equal(COMBINATIONS.c.team_id, RankingShift.team_id)
         & _equal(COMBINATIONS.c.station_id, RankingShift.station_id)
+        & _equal(COMBINATIONS.c.campaign_id, RankingShift.campaign_id)
     )
     rows = (
         select(COMBINATIONS.c.number, RankingShift.on, PEOPLE.c.number.label("person"))

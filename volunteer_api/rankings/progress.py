@@ -75,7 +75,7 @@ class Progress:
 def progress_of(campaign: Campaign, level: str | None) -> Progress:
     """The progress, by the children of the campaign's organization or by its organizations of a level.
 
-    A dozen statements, however many activities there are: at most 100 organizations, those with the most activities
+    Sixteen statements, however many activities there are: at most 100 organizations, those with the most activities
     first, and the last 366 days on which something was held or credited.
     """
     as_of = clock.now()

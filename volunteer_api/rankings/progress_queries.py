@@ -20,12 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from volunteer_api.activities.models import Shift
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.organizations.queries import subtree_ids
-from volunteer_api.rankings import changes, sums
 from volunteer_api.rankings.facts import Question, Rows
-from volunteer_api.rankings.queries import amounts
-from volunteer_api.rankings.schemas import Metric
+from volunteer_api.rankings.local_days import local_day
+from volunteer_api.rankings.queries import facts_of, present
+from volunteer_api.rankings.schemas import ADDITIVE, Metric
+from volunteer_api.rankings.spans import Unit
 
 
 @dataclass(frozen=True)
@@ -54,32 +56,14 @@ class Counted:
 
 def counted(question: Question) -> list[Counted]:
     """What is counted, before it is grouped; every group takes one statement for each of these."""
-    credited = _adding_up(question, Metric.CREDITED_MINUTES)
-    if not sums.is_folded():
-        attended = _adding_up(question, Metric.ATTENDANCE_COUNT)
-        return [_adding_up(question, Metric.ACTIVITY_COUNT), attended, _volunteers(attended.facts), credited]
-    held = changes.shifts(question)
-    # An activity counts once for each day on which it held a shift.
-    days = (
-        select(held.c.path_id, held.c.activity_id, held.c.on, func.sum(held.c.attended).label("attended"))
-        .group_by(held.c.path_id, held.c.activity_id, held.c.on)
-        .subquery("days")
-    )
-    attendances = func.coalesce(func.sum(days.c.attended), 0)
-    return [
-        Counted(days, {"activity_count": func.count(), "attendance_count": attendances}),
-        _volunteers(changes.presences(question)),
-        credited,
-    ]
+    there = present(question, local_day(Shift.starts_at).label("on"))
+    volunteers = Counted(there, {Metric.VOLUNTEER_COUNT.value: func.count()}, there.c.volunteer_id)
+    return [*(_adding_up(replace(question, metric=metric)) for metric in ADDITIVE), volunteers]
 
 
-def _adding_up(question: Question, metric: Metric) -> Counted:
-    facts, amount = amounts(replace(question, metric=metric))
-    return Counted(facts, {metric.value: func.coalesce(amount, 0)})
-
-
-def _volunteers(present: Subquery) -> Counted:
-    return Counted(present, {"volunteer_count": func.count()}, present.c.volunteer_id)
+def _adding_up(question: Question) -> Counted:
+    days = facts_of(question, Unit.DAY)
+    return Counted(days, {question.metric.value: func.coalesce(func.sum(days.c.amount), 0)})
 
 
 def in_all(what: Counted) -> Rows:

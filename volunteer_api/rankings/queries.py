@@ -33,7 +33,6 @@ from volunteer_api.organizations.models import Organization, OrganizationPath, P
 from volunteer_api.rankings import changes, headcounts, sums, volunteers
 from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, attended_shifts, records
 from volunteer_api.rankings.local_days import local_day
-from volunteer_api.rankings.minutes import minutes
 from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Unit, start_in_sql, whole
@@ -131,7 +130,7 @@ def scope_total(question: Question) -> Rows:
     if headcounts.can_tell(question):
         return headcounts.scope_total(question)
     # What a scope has is what its paths have, whatever is ranked in it.
-    facts = _facts(replace(question, subject=Subject.ORGANIZATION))
+    facts = facts_of(replace(question, subject=Subject.ORGANIZATION))
     member = aliased(PathMember)
     rows: Rows = select().join_from(facts, member, member.path_id == facts.c.path_id)
     each = _each(question, facts, rows.where(member.ancestor_id == question.scope), own=member.depth == 0)
@@ -160,7 +159,7 @@ def values_by_span(question: Question, unit: Unit) -> Rows:
 
 def _counted(question: Question, only: Sequence[UUID] = (), *, unit: Unit | None = None) -> Rows:
     """The values of all subjects, or of some `only`; where a unit is given, for each of its spans."""
-    facts = _facts(question, unit)
+    facts = facts_of(question, unit)
     member, scope_member = aliased(PathMember), aliased(PathMember)
     own: ColumnElement[bool] | None = None
     if question.subject is Subject.ORGANIZATION:
@@ -216,18 +215,17 @@ def _sums(each: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
     return value, own
 
 
-def _facts(question: Question, unit: Unit | None = None) -> Subquery:
+def facts_of(question: Question, unit: Unit | None = None) -> Subquery:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors.
 
-    For organizations the path alone may be there. Where a unit is given, for days or its spans, by the first day `on`.
+    Where a unit is given, for days or its spans, by the first day `on`.
     """
     if sums.can_tell(question):
         return sums.amounts(question, whole(unit, question.first, question.last) if unit else None)
     if question.metric is Metric.VOLUNTEER_COUNT:
         return present(question)
     rows, amount = amounts(question)
-    names = ("path_id", "team_id", "station_id", *(["on"] if unit else []))
-    keys = [rows.c[name] for name in names if name in rows.c]
+    keys = [rows.c[name] for name in ("path_id", "team_id", "station_id", *(["on"] if unit else []))]
     return select(*keys, amount.label("amount")).select_from(rows).group_by(*keys).subquery("facts")
 
 
@@ -244,9 +242,6 @@ def amounts(question: Question) -> tuple[Subquery, ColumnElement[Any]]:
     match question.metric:
         case Metric.ACTIVITY_COUNT:
             return changes.activity_days(question) if is_folded else activity_days(question), func.count()
-        case Metric.CREDITED_MINUTES if is_folded and question.subject is Subject.ORGANIZATION:
-            rows = minutes(question)
-            return rows, func.sum(rows.c.credited_minutes)
         case Metric.CREDITED_MINUTES:
             rows = records(question)
             return rows, func.sum(rows.c.minutes)

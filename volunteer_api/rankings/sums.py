@@ -9,14 +9,15 @@ from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, se
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.rankings.changes import changes, in_period, marked, once
-from volunteer_api.rankings.facts import Question, Rows, in_scope
+from volunteer_api.rankings.facets import WHOLE
+from volunteer_api.rankings.facts import Question, Rows, in_facet, in_scope
 from volunteer_api.rankings.models import RankingRule, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Run, runs, within
 
 KNOWN = "volunteer_api_ranking_rule"
-# Of what is folded of the named: the second has their days and weeks too.
-FORM = 2
+# Of what is folded: the second has days and weeks of the named too, the third has facets.
+FORM = 3
 SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
 
 
@@ -24,7 +25,7 @@ class Known(NamedTuple):
     """What is folded by the rule in use."""
 
     sums: bool
-    names: bool
+    all: bool
 
 
 def is_folded() -> bool:
@@ -32,9 +33,16 @@ def is_folded() -> bool:
     return _known().sums
 
 
-def names_are_folded() -> bool:
-    """Whether what named volunteers have is folded too."""
-    return _known().names
+def all_is_folded() -> bool:
+    """Whether that is folded too which earlier releases did not fold: what named volunteers have, and facets."""
+    return _known().all
+
+
+def has_facet(question: Question) -> bool:
+    """Whether what a question asks for is folded: all, a category or a campaign, but no category in a campaign."""
+    if question.facet == WHOLE:
+        return is_folded()
+    return all_is_folded() and (question.category is None or question.campaign_id is None)
 
 
 def _known() -> Known:
@@ -43,8 +51,7 @@ def _known() -> Known:
         rule = db.session.execute(select(*RankingRule.__table__.c)).one_or_none()
         ours = (rules().attendances_for_held_shift, settings().zone.key)
         is_ours = rule is not None and (rule.attendances_for_held_shift, rule.zone) == ours
-        has_names = rule is not None and rule.adults_born_by is not None and rule.form == FORM
-        known[KNOWN] = Known(is_ours, is_ours and has_names)
+        known[KNOWN] = Known(is_ours, is_ours and rule is not None and rule.form == FORM)
     found: Known = known[KNOWN]
     return found
 
@@ -58,7 +65,7 @@ def forget() -> None:
 def counting_live() -> Iterator[None]:
     """Count live inside the block, whatever is folded: to compare the two."""
     forget()
-    db.session().info[KNOWN] = Known(sums=False, names=False)
+    db.session().info[KNOWN] = Known(sums=False, all=False)
     try:
         yield
     finally:
@@ -67,7 +74,7 @@ def counting_live() -> Iterator[None]:
 
 def can_tell(question: Question) -> bool:
     """Whether the folded sums have the answer."""
-    return question.additive and question.subject in SLICES and not question.is_filtered and is_folded()
+    return question.additive and question.subject in SLICES and has_facet(question)
 
 
 def amounts(question: Question, tiles: list[Run] | None = None) -> Subquery:
@@ -85,12 +92,12 @@ def amounts(question: Question, tiles: list[Run] | None = None) -> Subquery:
         getattr(RankingSum, question.metric).label("amount"),
         RankingSum.starts_on.label("on"),
     ).where(
-        RankingSum.slice == name,
+        RankingSum.slice == name + question.facet,
         within(RankingSum.unit, RankingSum.starts_on, tiles or runs(question.first, question.last)),
     )
     rows = once(changes(question.metric, marked(question.now)))
     lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount, rows.c.on).where(
-        *in_period(question, rows.c.on)
+        *in_period(question, rows.c.on), *in_facet(question, rows.c)
     )
     return union_all(folded, lacking).subquery("facts")
 
@@ -102,13 +109,14 @@ def by_span(question: Question, metrics: Sequence[Metric], tiles: list[Run]) -> 
     """
     folded = select(
         RankingSum.path_id, RankingSum.starts_on, *(getattr(RankingSum, metric).label(metric) for metric in metrics)
-    ).where(RankingSum.slice == "path", within(RankingSum.unit, RankingSum.starts_on, tiles))
+    ).where(RankingSum.slice == f"path{question.facet}", within(RankingSum.unit, RankingSum.starts_on, tiles))
     what = marked(question.now)
     parts = [folded]
     for metric in metrics:
         lacking = changes(metric, what).subquery()
         amounts_of = [(lacking.c.amount if one is metric else literal(0)).label(one) for one in metrics]
-        parts.append(select(lacking.c.path_id, lacking.c.on, *amounts_of).where(*in_period(question, lacking.c.on)))
+        asked = *in_period(question, lacking.c.on), *in_facet(question, lacking.c)
+        parts.append(select(lacking.c.path_id, lacking.c.on, *amounts_of).where(*asked))
     rows = union_all(*parts).subquery("facts")
     # PostgreSQL sums whole numbers to a decimal.
     values = [cast(func.sum(rows.c[metric]), BigInteger).label(metric) for metric in metrics]
