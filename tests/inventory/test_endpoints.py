@@ -38,7 +38,7 @@ def body_of(item_id: UUID, quantity: Any = 1, *, kind: str = "receipt", **member
 def test_manager_receives_and_issues_and_the_ledger_shows_it(client: Any, unit: Unit, depot: Depot, item: UUID) -> None:
     manager = client.as_(depot.manager_id)
     path = f"/stations/{depot.station_id}"
-    lot = {"item_id": str(item), "lot_number": "A1", "expires_on": "2099-01-31", "quantity": 10}
+    lot = {"item_id": str(item), "lot_number": "A1", "expires_on": "2038-01-31", "quantity": 10}
     received = manager.post(
         f"{path}/movements",
         json={"kind": "receipt", "reason": "donation", "note": "街道办捐赠", "lines": [lot]},
@@ -61,7 +61,7 @@ def test_manager_receives_and_issues_and_the_ledger_shows_it(client: Any, unit: 
     assert row == {
         "item": {"id": str(item), "name": row["item"]["name"], "unit": "件", "kind": "consumable"},
         "lot_number": "A1",
-        "expires_on": "2099-01-31",
+        "expires_on": "2038-01-31",
         "opened_on": None,
         "quarantined": False,
         "quantity": 6,
@@ -198,7 +198,7 @@ def test_refusals_have_names(client: Any, unit: Unit, depot: Depot, item: UUID) 
     assert code(body_of(item, occurred_at=tomorrow)) == "occurred_in_future"
     earlier = (clock.now() - timedelta(days=20)).isoformat()
     assert code(body_of(item, 2, kind="issue", occurred_at=earlier)) == "later_balance_negative"
-    lines = [{"item_id": str(item), "quantity": 1, "lot_number": "A", "expires_on": "2099-02-01"}]
+    lines = [{"item_id": str(item), "quantity": 1, "lot_number": "A", "expires_on": "2038-02-01"}]
     assert code(body_of(item, lines=lines)) == "lot_expiry_differs"
 
 
