@@ -196,3 +196,13 @@ def test_a_station_that_closes_says_how_much_is_left(unit: Unit, depot: Depot) -
     members = caught.value.members
     assert (members["stock_items"], members["on_loan"], members["in_transit"]) == (3, 0, 0)
     assert "共3项" in unit(caught.value.sentence)
+
+
+@pytest.mark.either_database
+def test_who_approves_hears_of_much_that_is_lost(client: ApiClient, unit: Unit, depot: Depot) -> None:
+    item = unit(make_item)
+    unit(lambda: move(depot, "receipt", line_of(item, 20)))
+    for quantity in (5, 6):
+        assert post(client, depot, "write_off", "lost", item_id=str(item), quantity=quantity).status_code == 201
+    (told,) = notes_of(unit, depot.organizer_id, "stock_lost")
+    assert told["quantity"] == "6"

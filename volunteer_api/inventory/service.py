@@ -20,6 +20,7 @@ from volunteer_api.core.settings import rules
 from volunteer_api.inventory import ledger
 from volunteer_api.inventory.events import MovementReversed, MovementReversing
 from volunteer_api.inventory.ledger import Posting
+from volunteer_api.inventory.losses import tell_of_loss
 from volunteer_api.inventory.models import (
     INSIDE_A_LOT,
     NEEDED,
@@ -109,7 +110,7 @@ def record_movement(
         opened = opened_with(posting)
         for change in changes:
             require_first_opening(change, opened)
-    return posting.write(
+    document = posting.write(
         changes,
         actor_id=actor_id,
         kind=movement_kind,
@@ -118,6 +119,9 @@ def record_movement(
         counterparty=counterparty,
         witness=witness,
     )
+    if (movement_kind, reason) == (MovementKind.WRITE_OFF, MovementReason.LOST):
+        tell_of_loss(document, by=actor_id)
+    return document
 
 
 def open_stock(
