@@ -97,6 +97,8 @@ class Rules:
     # So long after its end, service may be recorded by somebody else than the phone that was there.
     backfill_days: int = 90
     near_expiry_days: int = 30
+    # What is received with an expiry date after so many more years was mistyped.
+    expiry_years: int = 15
     # A count that differs by more than so many pieces in all needs a second person; one made offline may come so late.
     stocktake_variance: int = 5
     late_count_hours: int = 72

@@ -111,10 +111,10 @@ def move(
     )
 
 
-def reverse(depot: Depot, movement_id: UUID, reason: str = "mistake") -> Document:
+def reverse(depot: Depot, movement_id: UUID, reason: str = "mistake", note: str | None = None) -> Document:
     """The reversal of a movement by the station's manager."""
     movement = db.session.get_one(Movement, movement_id)
-    return service.reverse_movement(movement, actor_id=depot.manager_id, reason=MovementReason(reason))
+    return service.reverse_movement(movement, actor_id=depot.manager_id, reason=MovementReason(reason), note=note)
 
 
 def line_of(

@@ -182,7 +182,7 @@ def test_transfers_and_loans_are_not_undone_in_the_ledger(unit: Unit) -> None:
 def test_over_http(client: Any, unit: Unit) -> None:
     depot, item = unit(make_depot), unit(lambda: make_item(days_once_opened=30))
     manager, path = client.as_(depot.manager_id), f"/stations/{depot.station_id}"
-    lot = {"item_id": str(item), "quantity": 3, "lot_number": "A", "expires_on": "2090-01-01"}
+    lot = {"item_id": str(item), "quantity": 3, "lot_number": "A", "expires_on": "2038-01-01"}
     body = {"kind": "receipt", "reason": "donation", "lines": [lot]}
     receipt = body | {"counterparty": "红十字会"}
     assert manager.post(f"{path}/movements", json=receipt, key="r").get_json()["counterparty"] == "红十字会"

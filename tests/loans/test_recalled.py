@@ -20,7 +20,7 @@ from volunteer_api.loans.models import Asset
 from volunteer_api.organizations.models import Organization
 
 Unit = Callable[[Callable[[], Any]], Any]
-LOT = {"lot_number": "A", "expires_on": date(2099, 1, 1)}
+LOT = {"lot_number": "A", "expires_on": date(2038, 1, 1)}
 
 
 @pytest.fixture

@@ -33,10 +33,11 @@ from volunteer_api.core.problems import NotFound, Problem
 from volunteer_api.inventory import service as inventory
 from volunteer_api.inventory.models import Movement, MovementReason, StockBalance
 from volunteer_api.inventory.problems import LotExpired, StockTooLow
-from volunteer_api.loans import checks, problems, queries, service
+from volunteer_api.loans import checks, news, problems, queries, service
 from volunteer_api.loans.models import LendingDocument, Loan
 from volunteer_api.notifications.models import Notification
-from volunteer_api.stations.models import Station
+from volunteer_api.stations.models import Station, StationStatus
+from volunteer_api.stations.problems import StationPaused
 
 Unit = Callable[[Callable[[], Any]], Any]
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -168,7 +169,7 @@ def test_what_has_expired_is_not_lent(unit: Unit, desk: Desk) -> None:
 
 def test_a_loan_of_two_lots_comes_back_to_both(unit: Unit, desk: Desk) -> None:
     item = unit(lambda: make_item(kind=ItemKind.DURABLE))
-    lots = {"A": date(2099, 1, 1), "B": date(2099, 2, 1)}
+    lots = {"A": date(2038, 1, 1), "B": date(2038, 2, 1)}
     for lot_number, expires_on in lots.items():
         line = {"item_id": item, "quantity": 2, "lot_number": lot_number, "expires_on": expires_on}
         unit(lambda line=line: move(desk.depot, "receipt", line))
@@ -192,7 +193,7 @@ def test_a_loan_of_two_lots_comes_back_to_both(unit: Unit, desk: Desk) -> None:
 
 def test_a_lot_with_another_expiry_elsewhere_refuses_no_return(unit: Unit, desk: Desk) -> None:
     item = unit(lambda: make_item(kind=ItemKind.DURABLE))
-    line = {"item_id": item, "quantity": 1, "lot_number": "A", "expires_on": date(2099, 1, 1)}
+    line = {"item_id": item, "quantity": 1, "lot_number": "A", "expires_on": date(2038, 1, 1)}
     unit(lambda: move(desk.depot, "receipt", line))
     unit(
         lambda: inventory.record_movement(
@@ -200,7 +201,7 @@ def test_a_lot_with_another_expiry_elsewhere_refuses_no_return(unit: Unit, desk:
             actor_id=desk.other_manager_id,
             kind=inventory.RecordableKind.RECEIPT,
             reason=MovementReason.OTHER,
-            lines=[line | {"expires_on": date(2099, 3, 3)}],
+            lines=[line | {"expires_on": date(2038, 3, 3)}],
         )
     )
     loan = unit(lambda: lend(desk, item_id=item))
@@ -214,7 +215,7 @@ def test_a_lot_with_another_expiry_elsewhere_refuses_no_return(unit: Unit, desk:
             )
         )
     )
-    assert lots == {"A", "2099-01-01"}
+    assert lots == {"A", "2038-01-01"}
 
 
 def test_documents_of_loans_are_undone_by_returns_only(unit: Unit, desk: Desk) -> None:
@@ -373,3 +374,26 @@ def test_a_numbered_piece_that_is_out_is_named(unit: Unit, desk: Desk) -> None:
     assert problem.members["state"] == "on_loan"
     assert problem.members["due_at"].endswith("Z")
     refused(unit, lambda: lend(desk, asset_id=ids.new_id()), problems.AssetUnknown)
+
+
+@pytest.mark.either_database
+def test_the_lender_hears_where_its_piece_is(unit: Unit, desk: Desk) -> None:
+    asset = unit(lambda: number(desk, code="LY-102"))
+    loan = unit(lambda: lend(desk, asset_id=asset.id))
+    plain = unit(lambda: lend(desk))
+    for one in (loan, plain):
+        unit(lambda one=one: bring_back(desk, one.id, elsewhere=True))
+    statement = select(Notification.values).where(
+        Notification.volunteer_id == desk.manager_id, Notification.kind == news.LENT_PIECE_ELSEWHERE
+    )
+    (told,) = unit(lambda: db.session.scalars(statement).all())
+    assert (told["code"], told["station_id"]) == ("LY-102", str(desk.other_station_id))
+
+
+@pytest.mark.either_database
+def test_a_paused_station_takes_back_and_lends_nothing(unit: Unit, desk: Desk) -> None:
+    loan = unit(lambda: lend(desk))
+    unit(lambda: setattr(db.session.get_one(Station, desk.station_id), "status", StationStatus.PAUSED))
+    refused(unit, lambda: lend(desk), StationPaused)
+    unit(lambda: bring_back(desk, loan.id))
+    unit(lambda: move(desk.depot, "receipt", {"item_id": desk.item_id, "quantity": 1}))

@@ -15,7 +15,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.models import Notification
-from volunteer_api.stocktakes import service
+from volunteer_api.stocktakes import news, service
 from volunteer_api.stocktakes.models import Stocktake
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -97,7 +97,7 @@ def test_whom_a_hand_over_names_hears_of_it(client: Any, unit: Unit, depot: Depo
     counter = Counter(client, depot, kind="handover", item_ids=[str(item)], **people)
     lot = counter.first["lines"][0]["lot_number"]
     assert counter.count(line(item, 10, lot_number=lot)).get_json()["state"] == "approved"
-    told = select(Notification).where(Notification.kind == service.HANDOVER_SIGNED)
+    told = select(Notification).where(Notification.kind == news.HANDOVER_SIGNED)
     heard = {row.volunteer_id: row.values["variance"] for row in unit(lambda: db.session.scalars(told).all())}
     assert heard == {giver.id: "0", taker.id: "0"}
     # Who closes her own knows of it.

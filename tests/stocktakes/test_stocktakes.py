@@ -175,7 +175,7 @@ def test_a_mistake_before_an_approved_count_stays(client: Any, unit: Unit, depot
     assert "冲销盘点单" in unit(caught.value.sentence)
     assert balance(unit, depot) == {item: 9}
     # What really comes back, and what moves inside of a lot, comes after the count.
-    unit(lambda: reverse(depot, lent.id, "other"))
+    unit(lambda: reverse(depot, lent.id, "other", note="退回2件"))
     unit(lambda: reverse(depot, inside.id))
     # And the count itself may have been the mistake.
     corrected = next(row["movement_id"] for row in approved["lines"] if row["movement_id"])
@@ -241,6 +241,7 @@ def test_a_blind_count_shows_what_the_books_say_to_approvers_only(
     assert [(row["book"], row["counted"]) for row in listed] == [(None, 3)]
     assert [row["book"] for row in counter.read(counter.approver)["lines"]] == [10]
     # Nor does a refusal say more than that something differs, where a second person is not needed at all.
+    counter = Counter(client, depot, scope="all", blind=True)
     counter.count(line(item, 9))
     refused = counter.approve()
     assert (code(refused), refused.get_json().get("lines")) == ("variance_reason_missing", None)

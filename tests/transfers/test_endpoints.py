@@ -58,7 +58,7 @@ def heard(phone: Any) -> list[str]:
 
 def test_two_managers_from_request_to_receipt(client: Any, unit: Unit, pair: Pair) -> None:
     item = unit(lambda: make_item(kind=ItemKind.MEDICAL))
-    unit(lambda: stock(pair.sender, item, 10, lot_number="A1", expires_on=date(2099, 1, 31)))
+    unit(lambda: stock(pair.sender, item, 10, lot_number="A1", expires_on=date(2038, 1, 31)))
     sender, receiver = client.as_(pair.sender.manager_id), client.as_(pair.receiver.manager_id)
     asked = receiver.post("/transfers", json=body_of(pair, line(item, 6), note="活动用"), key=key())
     assert asked.status_code == 201

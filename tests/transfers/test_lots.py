@@ -20,7 +20,7 @@ from volunteer_api.transfers.handlers import in_transit_is_what_is_under_way
 from volunteer_api.transfers.models import Transfer
 
 Unit = Callable[[Callable[[], Any]], Any]
-SENT, THERE = date(2099, 1, 31), date(2099, 2, 28)
+SENT, THERE = date(2038, 1, 31), date(2038, 2, 28)
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def held(unit: Unit, station_id: UUID) -> dict[tuple[str, str], tuple[int, int]]
 
 def test_it_arrives_under_the_name_of_its_day(unit: Unit, pair: Pair, transfer_id: UUID) -> None:
     unit(lambda: receive(pair, transfer_id))
-    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2099-01-31", ""): (5, 0)}
+    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2038-01-31", ""): (5, 0)}
     assert unit(lambda: db.session.get_one(Transfer, transfer_id).state) == "received"
 
 
 def test_what_is_lost_of_it_is_written_off(unit: Unit, pair: Pair, item: UUID, transfer_id: UUID) -> None:
     shortfalls = [{"quantity": 2, "reason": "lost"}, {"quantity": 1, "reason": "damaged"}]
     unit(lambda: receive(pair, transfer_id, [{"item_id": item, "quantity": 2, "shortfalls": shortfalls}]))
-    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2099-01-31", ""): (2, 0)}
+    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2038-01-31", ""): (2, 0)}
 
 
 def test_it_comes_back_under_the_name_of_its_day(unit: Unit, pair: Pair, item: UUID, transfer_id: UUID) -> None:
@@ -68,7 +68,7 @@ def test_it_comes_back_under_the_name_of_its_day(unit: Unit, pair: Pair, item: U
     back = unit(lambda: db.session.query(Transfer.id).where(Transfer.returns_id == transfer_id).scalar())
     if back is not None:
         unit(lambda: receive(pair, back))
-    assert held(unit, pair.sender.station_id) == {("L", ""): (1, 0), ("2099-01-31", ""): (5, 0)}
+    assert held(unit, pair.sender.station_id) == {("L", ""): (1, 0), ("2038-01-31", ""): (5, 0)}
 
 
 def test_no_other_name_hides_a_recalled_lot(unit: Unit, pair: Pair, item: UUID, transfer_id: UUID) -> None:
@@ -88,7 +88,7 @@ def test_it_is_sent_although_the_receiver_has_the_number_already(unit: Unit, pai
     unit(lambda: stock(pair.receiver, item, 2, lot_number="L", expires_on=THERE))
     sent = unit(lambda: send(pair, {"item_id": item, "quantity": 5}))
     unit(lambda: receive(pair, sent))
-    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2099-01-31", ""): (5, 0)}
+    assert held(unit, pair.receiver.station_id) == {("L", ""): (2, 0), ("2038-01-31", ""): (5, 0)}
 
 
 def test_too_much_is_not_refused_for_what_is_in_quarantine(unit: Unit, pair: Pair) -> None:

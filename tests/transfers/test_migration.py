@@ -47,9 +47,9 @@ def check_arrivals(own_app: Flask, pair: Pair) -> None:
     item_id = unit(make_item)
 
     def fill() -> UUID:
-        stock(pair.receiver, item_id, 1, lot_number="A", expires_on=date(2099, 2, 2))
+        stock(pair.receiver, item_id, 1, lot_number="A", expires_on=date(2038, 2, 2))
         for lot in ("A", "B"):
-            stock(pair.sender, item_id, 4, lot_number=lot, expires_on=date(2099, 1, 1))
+            stock(pair.sender, item_id, 4, lot_number=lot, expires_on=date(2038, 1, 1))
         sent = send(pair, {"item_id": item_id, "quantity": 8})
         ids = [lot.id for lot in read_transfer(sent).lots]
         lost = [{"quantity": 1, "reason": ShortfallReason.LOST}]

@@ -250,6 +250,7 @@ VALUES = {
     "stock_month_closed": "月结",
     "stocktake": "盘点",
     "stocktake_approved": "审核盘点",
+    "stocktake_canceled": "取消盘点",
     "strong": "强",
     "submitted": "已提交",
     "team": "志愿服务队",

@@ -66,6 +66,7 @@ class AuditAction(StrEnum):
     HOURS_REVERSED = "hours_reversed"
     DISPUTE_DECIDED = "dispute_decided"
     STOCKTAKE_APPROVED = "stocktake_approved"
+    STOCKTAKE_CANCELED = "stocktake_canceled"
     ATTENDANCE_REVIEWED = "attendance_reviewed"
     ROLL_CALL_TAKEN = "roll_call_taken"
     ACTIVITY_LEADERS_CHANGED = "activity_leaders_changed"

@@ -22,6 +22,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.inventory.models import (
     QUARANTINED,
+    SEALED,
     DocumentCounter,
     MonthBalance,
     Movement,
@@ -70,8 +71,8 @@ class Line:
 class Posted:
     """One line of a document. `balance` is that of its item and lot after it, in the order of documents' numbers."""
 
-    occurred_on: date
-    recorded_on: date
+    occurred_at: datetime
+    recorded_at: datetime
     document_number: str
     kind: str
     item: str
@@ -154,6 +155,9 @@ def read_station_book(station: Station, month: str, *, most: int = MOST_ENTRIES)
     for row in rows:
         key = (row.item_id, row.lot_number)
         line = lines.setdefault(key, Line(row.item, row.unit, row.lot_number, row.expires_on, 0))
+        if row.portion == SEALED and row.reverses is None and row.reversed_by is None:
+            # What was received with a wrong day is undone and received anew: the last word stands.
+            line.expires_on = row.expires_on
         if closed is not None:
             line.opening -= row.quantity
     _add_up(lines, rows)
@@ -244,8 +248,7 @@ def _openings(station_id: UUID, begin: datetime) -> Select[*tuple[Any, ...]]:
             StockBalance.item_id,
             StockBalance.lot_number,
             func.sum(StockBalance.quantity).label("quantity"),
-            # An opened portion expires before its lot.
-            func.max(StockBalance.expires_on).label("expires_on"),
+            _day_of_lot(StockBalance).label("expires_on"),
         )
         .where(StockBalance.station_id == station_id)
         .group_by(StockBalance.item_id, StockBalance.lot_number)
@@ -274,6 +277,11 @@ def _openings(station_id: UUID, begin: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _day_of_lot(held: type[StockBalance] | type[MonthBalance]) -> ColumnElement[date]:
+    """The day that is printed on the lot: that of what is sealed. What is opened or in quarantine may expire sooner."""
+    return func.coalesce(func.max(held.expires_on).filter(held.portion == SEALED), func.max(held.expires_on))
+
+
 def _kept(station_id: UUID, month: str, closed: datetime) -> Select[*tuple[Any, ...]]:
     """What a closed month kept of each item and lot at its end: its opening, before its entries are taken off."""
     name = name_at(closed)
@@ -281,7 +289,7 @@ def _kept(station_id: UUID, month: str, closed: datetime) -> Select[*tuple[Any, 
         select(
             MonthBalance.item_id,
             MonthBalance.lot_number,
-            func.max(MonthBalance.expires_on).label("expires_on"),
+            _day_of_lot(MonthBalance).label("expires_on"),
             func.sum(MonthBalance.quantity).label("opening"),
             name.label("item"),
             Item.unit,
@@ -438,8 +446,8 @@ def _by_child(organization: Organization, month: str) -> Select[*tuple[Any, ...]
 
 def _posted_line(row: Any, balance: int) -> Posted:
     return Posted(
-        occurred_on=clock.local_date(row.occurred_at),
-        recorded_on=clock.local_date(row.recorded_at),
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
         document_number=row.document_number,
         kind=MovementKind(row.kind),
         item=row.item,

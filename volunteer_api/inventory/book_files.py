@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ KIND_WORDS = {
     MovementKind.RELEASE: "解封",
     MovementKind.REVERSAL: "冲销",
 }
+# What was written down so long after it happened, on the same day, says when.
+LATER = timedelta(minutes=1)
 REASON_WORDS = {
     MovementReason.DONATION: "捐赠",
     MovementReason.PURCHASE: "采购",
@@ -327,7 +329,7 @@ def _documents(posted: Sequence[Posted]) -> _Table:
     )
     rows: list[list[Value]] = [
         [
-            line.occurred_on,
+            clock.local_date(line.occurred_at),
             line.document_number,
             KIND_WORDS[MovementKind(line.kind)],
             line.item,
@@ -372,11 +374,19 @@ def _remark(line: Posted) -> str | None:
         parts.append(f"冲销 {_number(line, line.reverses)}")
     if line.reversed_by is not None:
         parts.append(f"已被 {_number(line, line.reversed_by)} 冲销")
-    if line.recorded_on != line.occurred_on:
-        parts.append(f"{line.recorded_on} 补登")
+    if line.recorded_at - line.occurred_at >= LATER:
+        parts.append(_recorded_later(line))
     if line.note:
         parts.append(line.note)
     return "；".join(parts) or None
+
+
+def _recorded_later(line: Posted) -> str:
+    """When it was written down: of one day with both times, for a count may lie between them."""
+    occurred, recorded = (moment.astimezone(settings().zone) for moment in (line.occurred_at, line.recorded_at))
+    if occurred.date() != recorded.date():
+        return f"{recorded.date()} 补登"
+    return f"{occurred:%H:%M} 发生，{recorded:%H:%M} 补登"
 
 
 def _number(line: Posted, other: str) -> str:

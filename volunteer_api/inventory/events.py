@@ -27,6 +27,17 @@ class StockMoved:
 
 
 @dataclass(frozen=True)
+class PastCorrected:
+    """A document was written that may belong before what was counted already, in the unit that holds the station.
+
+    It is dated earlier than it is recorded, undoes another, or is a count's correction.
+    """
+
+    station_id: UUID
+    item_ids: frozenset[UUID]
+
+
+@dataclass(frozen=True)
 class LedgerChecked:
     """The ledger of a station was replayed; so many `mismatches` were found, known ones included."""
 
@@ -44,6 +55,25 @@ class DurablesTaken:
     station_id: UUID
     item_ids: frozenset[UUID]
     reason: str
+
+
+@dataclass(frozen=True)
+class MovementReversed:
+    """A movement was undone by hand, in the unit that holds the station."""
+
+    movement_id: UUID
+    station_id: UUID
+
+
+@dataclass(frozen=True)
+class RecalledCameIn:
+    """Something of a recalled lot came to a station and went into quarantine, by a document of this unit."""
+
+    station_id: UUID
+    item_id: UUID
+    lot_number: str
+    quantity: int
+    document_number: str
 
 
 @dataclass(frozen=True)

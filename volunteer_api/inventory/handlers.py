@@ -1,4 +1,4 @@
-"""What inventory hears of stations that change and of erasure, and holds about a person."""
+"""What inventory hears of the catalogue, of stations that change and of erasure, and holds about a person."""
 
 from typing import Any
 from uuid import UUID
@@ -6,22 +6,37 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, union_all
 
 from volunteer_api.accounts.events import VolunteerErased
+from volunteer_api.catalog.events import ItemOfferChanged
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.inventory import queries
+from volunteer_api.inventory import prohibitions, queries, recalls
+from volunteer_api.inventory.events import RecalledCameIn
 from volunteer_api.inventory.models import Movement, Recall, StockMonth
 from volunteer_api.inventory.retained_names import retain_name, retain_name_since
 from volunteer_api.stations.events import StationClosing, StationCodeChanging
 from volunteer_api.stations.problems import StationCodeInUse, StationNotEmpty
 
 
+@on(RecalledCameIn)
+def tell_of_recalled_arrival(event: RecalledCameIn) -> None:
+    """The books have put it into quarantine; somebody has to keep it off the shelf."""
+    recalls.tell_of_arrival(**vars(event))
+
+
+@on(ItemOfferChanged)
+def tell_who_has_it(event: ItemOfferChanged) -> None:
+    """What is prohibited from now on lies on shelves still."""
+    prohibitions.tell_of_prohibited(event.item_id)
+
+
 @on(StationClosing)
 def refuse_while_stock_is_there(event: StationClosing) -> None:
     """What it holds or lent goes first; what is on its way, transfers know. Raises StationNotEmpty."""
-    left = queries.something_at(event.station_id)
+    left = queries.left_at(event.station_id)
     if left is not None:
-        raise StationNotEmpty(name=left.name, members={"what": "stock", "id": str(left.id)})
+        counts = {"stock_items": left.stock_items, "on_loan": int(left.on_loan), "in_transit": int(left.in_transit)}
+        raise StationNotEmpty(name=left.name, count=left.items, members={"what": "stock", "id": str(left.id), **counts})
 
 
 @on(StationCodeChanging)

@@ -66,7 +66,7 @@ def _state(station_id: UUID, today: date, minimums: Mapping[UUID, int]) -> Colum
     minimum = case(dict(minimums), value=Item.id, else_=0) if minimums else literal(0)
     return case(
         (StockBalance.quantity == 0, StockState.EMPTY),
-        (StockBalance.portion == QUARANTINED, StockState.QUARANTINED),
+        (or_(StockBalance.portion == QUARANTINED, Item.prohibited), StockState.QUARANTINED),
         (StockBalance.expires_on < today, StockState.EXPIRED),
         (StockBalance.expires_on <= _last_near(today), StockState.NEAR_EXPIRY),
         (held_of_item(station_id, today) < minimum, StockState.LOW),

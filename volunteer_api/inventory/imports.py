@@ -29,9 +29,10 @@ from volunteer_api.core.tables import (
     template_of,
 )
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.models import MovementKind, MovementReason
-from volunteer_api.inventory.problems import LotRecalled
-from volunteer_api.inventory.schemas import MAX_LOT, MAX_QUANTITY
+from volunteer_api.inventory.models import MovementKind, MovementReason, names_another_day
+from volunteer_api.inventory.problems import LotRecalled, OpeningRepeated
+from volunteer_api.inventory.receipts import opened_with, require_first_opening, same_receipt
+from volunteer_api.inventory.schemas import LOT_IS_ANOTHER_DAY, MAX_LOT, MAX_QUANTITY
 from volunteer_api.inventory.service import Line, plan_receipt
 from volunteer_api.inventory.shelf import Change
 
@@ -64,7 +65,10 @@ MAX_COUNTERPARTY = 100
 
 @dataclass(frozen=True)
 class ImportedDocument:
-    """A receipt that the import made, or would make: without id and number then."""
+    """A receipt that the import made, or would make: without id and number then.
+
+    `repeats` is the number of a receipt with the same lines that was recorded in the last days.
+    """
 
     id: UUID | None
     document_number: str | None
@@ -72,6 +76,7 @@ class ImportedDocument:
     counterparty: str | None
     lines: int
     quantity: int
+    repeats: str | None
 
 
 @dataclass(kw_only=True)
@@ -127,6 +132,7 @@ def import_stock(
         judged.catalog.save(by=actor_id)
         known |= {item.id for item in judged.catalog.new}
     posting = ledger.begin(station_id, known, occurred_at=occurred_at)
+    opened = opened_with(posting)
     sources: dict[tuple[MovementReason, str | None], list[Change]] = {}
     for row in judged.rows:
         # Of a new item nothing is on the shelf, and a dry run leaves it unsaved.
@@ -134,6 +140,8 @@ def import_stock(
         try:
             change = plan_receipt(posting.shelf, row.item, row.line)
             posting.require_not_recalled(change)
+            if row.source[0] == MovementReason.OPENING:
+                require_first_opening(change, opened)
             sources.setdefault(row.source, []).append(change)
         except Conflict as problem:
             judged.errors.append(row.record.error(_column_of(problem), problem.code, problem.sentence()))
@@ -149,6 +157,7 @@ def import_stock(
             counterparty=counterparty,
             lines=len(changes),
             quantity=sum(change.quantity for change in changes),
+            repeats=same_receipt(posting, source, counterparty, changes),
         )
         if not dry_run:
             written = posting.write(
@@ -176,7 +185,7 @@ def template() -> Download:
 def _column_of(problem: Conflict) -> str:
     if isinstance(problem, LotRecalled):
         return LOT.name
-    return NAME.name if isinstance(problem, ProhibitedItem) else EXPIRES.name
+    return NAME.name if isinstance(problem, ProhibitedItem | OpeningRepeated) else EXPIRES.name
 
 
 def _judge(table: Table, *, create_items: bool, reason: MovementReason) -> _Judged:
@@ -243,6 +252,8 @@ def _line(
         expires_on = day_of(values[EXPIRES.name], month_end=True)
         if expires_on is None:
             faults[EXPIRES.name] = Fault("not_written_day", "This is not a day, like 2026-01-05 or 2026年1月5日.")
+    if names_another_day(lot, expires_on):
+        faults[LOT.name] = LOT_IS_ANOTHER_DAY
     word = folded(values.get(REASON.name, ""))
     reason = REASON_WORDS.get(word, default)
     if word and word not in REASON_WORDS:

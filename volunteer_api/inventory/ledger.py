@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from volunteer_api.catalog.models import Item, ItemKind
 from volunteer_api.catalog.service import load_items, named, prohibited_item
@@ -20,8 +20,9 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory import months, queries
-from volunteer_api.inventory.events import DurablesTaken, StockMoved
+from volunteer_api.inventory.events import DurablesTaken, PastCorrected, RecalledCameIn, StockMoved
 from volunteer_api.inventory.models import (
+    INSIDE_A_LOT,
     QUARANTINED,
     SEALED,
     DocumentCounter,
@@ -49,6 +50,8 @@ RAISED_AT_ONCE = 500
 SHELF_KEY = ["station_id", "item_id", "lot_number", "portion"]
 # What brings a recalled lot by somebody's choice is refused; what has to come in nevertheless goes into quarantine.
 REFUSED_OF_RECALLED = frozenset({MovementKind.RECEIPT, MovementKind.UNSEALING})
+# What is recorded now and yet says that the books were wrong before.
+CORRECTING = frozenset({MovementKind.REVERSAL, MovementKind.STOCKTAKE})
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Posting:
         _tell_of_durables(self.station_id, ordered, reason)
         last = last_sequence(self.station_id)
         movement_id = ids.new_id()
-        movement = {
+        movement: dict[str, Any] = {
             "id": movement_id,
             "station_id": self.station_id,
             "kind": kind,
@@ -120,6 +123,10 @@ class Posting:
         db.session.execute(insert(Movement).values(movement))
         db.session.execute(insert(StockEntry), entries)
         publish(StockMoved(self.station_id))
+        if self.occurred_at < self.recorded_at or kind in CORRECTING:
+            publish(PastCorrected(self.station_id, frozenset(change.item.id for change in ordered)))
+        if kind not in INSIDE_A_LOT:
+            self._tell_of_recalled(ordered, movement["document_number"])
         return queries.read_movement(movement_id)
 
     def _next_number(self) -> str:
@@ -150,6 +157,15 @@ class Posting:
         """What `write` says of a receipt of this lot, said of one change. Raises LotRecalled (409)."""
         if (change.item.id, fold(change.lot_number)) in self.recalled:
             raise _lot_recalled(change)
+
+    def _tell_of_recalled(self, changes: Sequence[Change], document_number: str) -> None:
+        came: dict[tuple[UUID, str], int] = {}
+        for change in changes:
+            lot = (change.item.id, fold(change.lot_number))
+            if lot in self.recalled and change.quantity > 0:
+                came[lot] = came.get(lot, 0) + change.quantity
+        for (item_id, lot_number), quantity in came.items():
+            publish(RecalledCameIn(self.station_id, item_id, lot_number, quantity, document_number))
 
     def _keep_off_shelf(self, changes: Sequence[Change], kind: MovementKind) -> list[Change]:
         released = {(change.item.id, fold(change.lot_number)) for change in changes if _leaves_quarantine(change)}
@@ -271,6 +287,16 @@ def _check_past(station_id: UUID, items: Mapping[UUID, Item], moment: datetime, 
     if month != months.month_of(now):
         months.require_open(station_id, month)
     _require_uncounted(station_id, items, LastCount.counted_at > moment)
+
+
+def recount(station_id: UUID, counted: Mapping[UUID, datetime | None]) -> None:
+    """Say when these items were last counted, as what was approved was undone; None is never. Holds as above."""
+    db.session.execute(
+        delete(LastCount)
+        .where(LastCount.station_id == station_id, LastCount.item_id.in_(list(counted)))
+        .execution_options(synchronize_session=False)
+    )
+    mark_counted(station_id, {item_id: moment for item_id, moment in counted.items() if moment is not None})
 
 
 def require_uncounted_since(posting: Posting, movement: Movement) -> None:

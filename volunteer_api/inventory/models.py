@@ -1,5 +1,6 @@
 """Movements with their ledger entries, and the balances that the entries add up to."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -141,6 +142,9 @@ SEALED = ""
 QUARANTINED = "quarantined"
 
 
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def opened_on(portion: str) -> date | None:
     """The day on which the portion was opened; None of any other."""
     return None if portion in (SEALED, QUARANTINED) else date.fromisoformat(portion)
@@ -152,6 +156,16 @@ def name_of_lot(lot_number: str | None, expires_on: date | None) -> str | None:
     if lot_number is None and expires_on is not None:
         return expires_on.isoformat()
     return lot_number
+
+
+def names_another_day(lot_number: str | None, expires_on: date | None) -> bool:
+    """Whether the number is a day, and not that of the lot: things without a number that expire then have this name."""
+    return (
+        lot_number is not None
+        and expires_on is not None
+        and lot_number != expires_on.isoformat()
+        and DAY.fullmatch(lot_number) is not None
+    )
 
 
 def same_lot(one: str, other: str) -> bool:

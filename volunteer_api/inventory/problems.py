@@ -59,6 +59,33 @@ class ExpiryDateMissing(Conflict):
     detail = "Give the expiry date of %(item)s."
 
 
+class ExpiryTooFar(Conflict):
+    """`expires_on` and `latest` stand in the body: nothing is good for so many years, a digit was mistyped."""
+
+    title = "The expiry date is too far away."
+    detail = "%(expires_on)s is more than %(years)s years away; look at the expiry date of %(item)s again."
+
+
+class NotExpired(Conflict):
+    """`item`, `lot_number`, `expires_on` and `expired` stand in the body; without a lot, of what expires first."""
+
+    title = "It has not expired."
+    detail = "Only %(expired)s%(unit)s of %(item)s have expired; give another reason for what is good still."
+
+
+class OpeningRepeated(Conflict):
+    """`item`, `lot_number` and `document_number` stand in the body; what is more is received for another reason."""
+
+    title = "The opening stock has been recorded already."
+    detail = "%(document_number)s recorded the opening stock of %(item)s already; undo it if it was wrong."
+
+
+class ReversalNotExplained(Conflict):
+    """A count was approved since: what comes back or goes now says so in its note."""
+
+    title = "It was counted since; say in the note what really came back or went."
+
+
 class LotExpiryDiffers(Conflict):
     title = "This lot is in stock with another expiry date."
     detail = "Lot %(lot_number)s of %(item)s is on record with the expiry date %(expires_on)s, and not with this one."

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, func, or_, select
+from sqlalchemy import Row, Select, case, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -141,6 +141,7 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
             Item.pinyin,
             Item.unit,
             Item.kind,
+            Item.prohibited,
             StockBalance.lot_number,
             StockBalance.portion,
             StockBalance.expires_on,
@@ -168,7 +169,12 @@ def list_stock(station_id: UUID, query: Mapping[str, Any]) -> Page:
                 expires_on=row.expires_on,
                 quantity=row.quantity,
                 state=holdings.state_of(
-                    row.quantity, row.portion, row.expires_on, today, low=row.held < minimums.get(row.id, 0)
+                    row.quantity,
+                    # What is prohibited is out of use wherever it lies.
+                    QUARANTINED if row.prohibited else row.portion,
+                    row.expires_on,
+                    today,
+                    low=row.held < minimums.get(row.id, 0),
                 ),
                 opened_on=opened_on(row.portion),
                 quarantined=row.portion == QUARANTINED,
@@ -191,20 +197,36 @@ def list_entries(station_id: UUID, query: Mapping[str, Any]) -> Page:
     if "month" in query:
         begin, end = month_bounds(query["month"])
         statement = statement.where(StockEntry.occurred_at >= begin, StockEntry.occurred_at < end)
+    if "until" in query:
+        statement = statement.where(StockEntry.occurred_at < clock.days_between(query["until"], query["until"])[1])
     keys = [Key(StockEntry.sequence, lambda row: row.sequence, descending=True)]
     found = page(statement, keys, query, scope=str(station_id))
     return replace(found, items=[_entry(row) for row in found.items])
 
 
-def something_at(station_id: UUID) -> Row[UUID, str] | None:
-    """Id and name of an item that a station still holds or lent; None where there is nothing."""
-    statement = (
-        select(Item.id, Item.name)
-        .join(StockBalance, StockBalance.item_id == Item.id)
-        .where(
-            StockBalance.station_id == station_id,
-            or_(StockBalance.quantity > 0, StockBalance.on_loan > 0),
+def left_at(station_id: UUID) -> Row[*tuple[Any, ...]] | None:
+    """Id and name of an item that a station still holds or lent, and how much there is in all; None for nothing.
+
+    `items` are those held or lent, `stock_items` those on its shelf, `on_loan` and `in_transit` pieces.
+    """
+    here = StockBalance.station_id == station_id
+    left = or_(StockBalance.quantity > 0, StockBalance.on_loan > 0)
+    of_item = StockBalance.item_id.distinct()
+    sums = (
+        select(
+            func.count(of_item).filter(left).label("items"),
+            func.count(of_item).filter(StockBalance.quantity > 0).label("stock_items"),
+            func.sum(StockBalance.on_loan).label("on_loan"),
+            func.sum(StockBalance.in_transit).label("in_transit"),
         )
+        .where(here)
+        .subquery()
+    )
+    statement = (
+        select(Item.id, Item.name, sums)
+        .join(StockBalance, StockBalance.item_id == Item.id)
+        .join(sums, true())
+        .where(here, left)
         .order_by(Item.name, Item.id)
         .limit(1)
     )
@@ -256,10 +278,12 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
 
     Counted back from the balances over the entries since the month began, so that a month costs what happened since
     and not what ever happened; a closed one from what it kept, so that it costs what happened in it. Items that had
-    nothing and moved nothing are left out.
+    nothing and moved nothing are left out. With `on`, of the month to the end of that day.
     """
-    month = query.get("month") or clock.today().strftime("%Y-%m")
+    on = query.get("on")
+    month = query.get("month") or (on or clock.today()).strftime("%Y-%m")
     begin, end = month_bounds(month)
+    shown = end if on is None else clock.days_between(on, on)[1]
     chosen = [StockEntry.station_id == station_id, StockEntry.occurred_at >= begin]
     balances: Select[*tuple[Any, ...]] = select(
         StockBalance.item_id, func.sum(StockBalance.quantity).label("quantity")
@@ -276,7 +300,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
         select(
             StockEntry.item_id,
             func.sum(StockEntry.quantity).label("quantity"),
-            func.sum(case((StockEntry.occurred_at < end, StockEntry.quantity), else_=0)).label("inside"),
+            func.sum(case((StockEntry.occurred_at < shown, StockEntry.quantity), else_=0)).label("inside"),
         )
         .where(*chosen)
         .group_by(StockEntry.movement_id, StockEntry.item_id, StockEntry.lot_number)
@@ -311,7 +335,7 @@ def list_ledger(station_id: UUID, query: Mapping[str, Any]) -> Page:
         .where(or_(opening != 0, incoming != 0, outgoing != 0))
     )
     keys = [Key(name, lambda row: row.name), Key(Item.id, lambda row: row.id)]
-    found = page(statement, keys, query, scope=f"{station_id} {month}")
+    found = page(statement, keys, query, scope=f"{station_id} {on or month}")
     return replace(found, items=[_ledger_row(row, month) for row in found.items])
 
 

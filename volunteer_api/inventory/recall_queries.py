@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Row, Select, case, func, select, true
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.catalog.models import Item
@@ -121,9 +121,20 @@ def left_over(done: Set[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
 
 def quarantined_at(recall: Recall) -> list[Row[UUID, str, int]]:
     """The stations that a recall reaches with something of its lot in quarantine: id, name and how much."""
+    return _reached(recall, StockBalance.quantity, StockBalance.portion == QUARANTINED)
+
+
+def awaited_at(recall: Recall) -> list[Row[UUID, str, int]]:
+    """The stations that a recall reaches to which something of its lot is on the way: id, name and how much."""
+    return _reached(recall, StockBalance.in_transit, true())
+
+
+def _reached(
+    recall: Recall, quantity: InstrumentedAttribute[int], chosen: ColumnElement[bool]
+) -> list[Row[UUID, str, int]]:
     return list(
         db.session.execute(
-            select(Station.id, Station.name, func.sum(StockBalance.quantity))
+            select(Station.id, Station.name, func.sum(quantity))
             .join(StockBalance, StockBalance.station_id == Station.id)
             .join(Organization, Organization.id == Station.organization_id)
             .join(PathMember, PathMember.path_id == Organization.path_id)
@@ -131,8 +142,8 @@ def quarantined_at(recall: Recall) -> list[Row[UUID, str, int]]:
                 PathMember.ancestor_id == recall.organization_id,
                 StockBalance.item_id == recall.item_id,
                 folded(StockBalance.lot_number) == recall.lot_number,
-                StockBalance.portion == QUARANTINED,
-                StockBalance.quantity > 0,
+                chosen,
+                quantity > 0,
             )
             .group_by(Station.id, Station.name)
             .order_by(Station.id)

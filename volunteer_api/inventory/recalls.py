@@ -5,11 +5,11 @@ station by station, each in a document and a unit of its own, so that no station
 brought in between is found by the next sweep. Broken off and started again, it goes on where it was.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from volunteer_api.catalog.models import Item
 from volunteer_api.catalog.service import load_items, named
@@ -32,6 +32,7 @@ from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.organizations.models import Organization
+from volunteer_api.stations.models import Station
 
 QUARANTINE_RECALLED = "inventory.quarantine_recalled"
 # So many stations are done in the request itself; the worker does the others.
@@ -40,6 +41,20 @@ LOT_RECALLED = templates.register(
     "lot_recalled",
     "A lot is recalled",
     "Lot %(lot_number)s of %(item)s is recalled. What %(station)s had of it is in quarantine: take it off the shelf.",
+    Group.STOCK,
+)
+RECALLED_UNDER_WAY = templates.register(
+    "recalled_under_way",
+    "A recalled lot is on its way to you",
+    "Lot %(lot_number)s of %(item)s is recalled, and %(quantity)s of it are on the way to %(station)s. Keep them off "
+    "the shelf: they go into quarantine as they arrive.",
+    Group.STOCK,
+)
+RECALLED_CAME_IN = templates.register(
+    "recalled_came_in",
+    "A recalled lot came in",
+    "Lot %(lot_number)s of %(item)s is recalled. %(quantity)s of it came to %(station)s and are in quarantine: keep "
+    "them off the shelf.",
     Group.STOCK,
 )
 RECALL_ENDED = templates.register(
@@ -70,6 +85,7 @@ def recall_lot(*, organization: Organization, item_id: UUID, lot_number: str, re
     audit.record(AuditAction.LOT_RECALLED, actor_id=by, organization_id=organization.id, recall_id=str(recall.id))
     for station_id in db.session.scalars(recall_queries.holding_stations(recall.id).limit(AT_ONCE)).all():
         quarantine_at(recall.id, station_id)
+    _tell_each(RECALLED_UNDER_WAY, recall, item, recall_queries.awaited_at(recall))
     enqueue(QUARANTINE_RECALLED)
     return recall_queries.read_recall(recall.id)
 
@@ -91,10 +107,7 @@ def end_recall(recall: Recall, *, reason: str, by: UUID) -> RecallView:
         AuditAction.RECALL_ENDED, actor_id=by, organization_id=recall.organization_id, recall_id=str(recall.id)
     )
     item = load_items([recall.item_id])[recall.item_id]
-    found = recall_queries.quarantined_at(recall)
-    keepers = keepers_of([station_id for station_id, _, _ in found])
-    for station_id, name, quantity in found:
-        _tell(RECALL_ENDED, recall, item, station_id, name, int(quantity), keepers[station_id])
+    _tell_each(RECALL_ENDED, recall, item, recall_queries.quarantined_at(recall))
     return recall_queries.read_recall(recall.id)
 
 
@@ -113,8 +126,18 @@ def quarantine_at(recall_id: UUID, station_id: UUID) -> None:
         reason=MovementReason.RECALLED,
         note=recall.reason,
     )
-    keepers = keepers_of([station_id])[station_id]
-    _tell(LOT_RECALLED, recall, item, station_id, recall_queries.name_of_station(station_id), held, keepers)
+    _tell(LOT_RECALLED, recall, item, station_id, recall_queries.name_of_station(station_id), held)
+
+
+def tell_of_arrival(*, station_id: UUID, item_id: UUID, lot_number: str, quantity: int, document_number: str) -> None:
+    """Let who keeps a station hear that something of a recalled lot came in: the books can't take it off the shelf."""
+    station = db.session.get_one(Station, station_id)
+    recall = db.session.scalars(
+        recall_queries.open_recall(station.organization_id, item_id, lot_number).with_only_columns(Recall).limit(1)
+    ).one_or_none()
+    if recall is not None:
+        item = load_items([item_id])[item_id]
+        _tell(RECALLED_CAME_IN, recall, item, station_id, station.name, quantity, stage=document_number)
 
 
 def quarantine_all() -> int:
@@ -131,10 +154,26 @@ def quarantine_all() -> int:
     return len(done)
 
 
+def _tell_each(kind: str, recall: Recall, item: Item, found: Sequence[Row[UUID, str, int]]) -> None:
+    keepers = keepers_of([station_id for station_id, _, _ in found])
+    for station_id, name, quantity in found:
+        _tell(kind, recall, item, station_id, name, int(quantity), keepers=keepers[station_id])
+
+
 def _tell(
-    kind: str, recall: Recall, item: Item, station_id: UUID, station: str, quantity: int, keepers: Collection[UUID]
+    kind: str,
+    recall: Recall,
+    item: Item,
+    station_id: UUID,
+    station: str,
+    quantity: int,
+    *,
+    keepers: Collection[UUID] | None = None,
+    stage: str = "",
 ) -> None:
     """Let who keeps the stock of a station hear of what it has of the lot."""
+    if keepers is None:
+        keepers = keepers_of([station_id])[station_id]
     values = {
         "item": item.name,
         "lot_number": recall.lot_number,
@@ -145,7 +184,7 @@ def _tell(
     }
     notify_all(
         [
-            Notice(volunteer_id, kind, values, f"{kind}:{recall.id}:{station_id}:{volunteer_id}")
+            Notice(volunteer_id, kind, values, f"{kind}:{recall.id}:{station_id}:{volunteer_id}{stage}")
             for volunteer_id in sorted(keepers)
         ]
     )

@@ -37,6 +37,7 @@ from volunteer_api.inventory.models import (
     RecordableKind,
     StockState,
     name_of_lot,
+    names_another_day,
 )
 from volunteer_api.stations.models import StationKind
 
@@ -53,6 +54,9 @@ def _reasons_of(kind: MovementKind) -> str:
 def _reasons_of_kinds(kinds: Iterable[MovementKind]) -> str:
     """What each kind may give as its reason, for who reads the contract."""
     return "; ".join(f"{kind}: {_reasons_of(kind)}" for kind in kinds) + "."
+
+
+LOT_IS_ANOTHER_DAY = Fault("lot_is_another_day", "This lot number is a day, and not the expiry date.")
 
 
 class LotNumber(Text):
@@ -129,11 +133,12 @@ class FreeAtRead(Schema):
 
 
 class EntryFilter(PageQuery):
-    """Which entries; `month` is the local month in which they occurred."""
+    """Which entries; `month` is the local month in which they occurred, `until` the last local day."""
 
     item_id = Id()
     kind = Choice(MovementKind)
     month = Text(max_length=7, form=MONTH)
+    until = Day()
 
 
 class ActorRead(Schema):
@@ -170,9 +175,15 @@ class EntryRead(Schema):
 
 
 class LedgerFilter(PageQuery):
-    """Which local month; the present one where absent."""
+    """Which local month, the present one where absent; or the month of the day `on`, as it was at its end."""
 
     month = Text(max_length=7, form=MONTH)
+    on = Day()
+
+    @validates_schema
+    def check_one(self, data: dict[str, Any], **_options: Any) -> None:
+        if {"month", "on"} <= data.keys():
+            raise fault("one_of", "Give either month or on.", "on")
 
 
 class BookQuery(Schema):
@@ -252,6 +263,9 @@ class MovementCreate(Schema):
     def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
         dates: dict[Any, Any] = {}
         for line in data["lines"]:
+            named = (line.get("lot_number"), line.get("expires_on"))
+            if data["kind"] == RecordableKind.RECEIPT and names_another_day(*named):
+                raise ValidationError(LOT_IS_ANOTHER_DAY, "lines")
             if "expires_on" not in line:
                 continue
             lot = (line["item_id"], name_of_lot(line.get("lot_number"), line["expires_on"]))
@@ -281,7 +295,11 @@ class StockImportQuery(Schema):
 
 
 class ImportedDocumentRead(Schema):
-    """A receipt; a dry run has no id and no number of it."""
+    """A receipt; a dry run has no id and no number of it.
+
+    `repeats` is the number of a receipt with the same lines from the same source in the last 30 days: the table may
+    have been taken already.
+    """
 
     id = Id(required=True, allow_none=True)
     document_number = Text(required=True, allow_none=True)
@@ -289,6 +307,7 @@ class ImportedDocumentRead(Schema):
     counterparty = Text(required=True, allow_none=True)
     lines = Count(required=True)
     quantity = fields.Integer(required=True)
+    repeats = Text(required=True, allow_none=True)
 
 
 class StockImportRead(OutcomeRead):

@@ -16,9 +16,11 @@ from volunteer_api.catalog.problems import ItemArchived
 from volunteer_api.catalog.service import named, prohibited_item
 from volunteer_api.core import clock, events
 from volunteer_api.core.database import db
+from volunteer_api.core.settings import rules
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.events import MovementReversing
+from volunteer_api.inventory.events import MovementReversed, MovementReversing
 from volunteer_api.inventory.ledger import Posting
+from volunteer_api.inventory.losses import tell_of_loss
 from volunteer_api.inventory.models import (
     INSIDE_A_LOT,
     NEEDED,
@@ -39,15 +41,18 @@ from volunteer_api.inventory.problems import (
     BeforeLastCount,
     CounterpartyMissing,
     ExpiryDateMissing,
+    ExpiryTooFar,
     NotReversibleByHand,
     OpeningChangesNothing,
     ReceiptOfExpired,
+    ReversalNotExplained,
     ReversalNotReversible,
     StockTooLow,
     WitnessIsHandler,
     WitnessMissing,
 )
 from volunteer_api.inventory.queries import Document, Entry
+from volunteer_api.inventory.receipts import opened_with, require_first_opening
 from volunteer_api.inventory.releases import plan_release
 from volunteer_api.inventory.shelf import Change, Shelf
 
@@ -85,7 +90,8 @@ def record_movement(
     into use, or the quarantine's reversal all that it took. A prohibited item that is found and was never booked comes
     into the books by its quarantine.
 
-    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, StockTooLow, LotExpired, LotRecalled,
+    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, ExpiryTooFar, OpeningRepeated, StockTooLow,
+    NotExpired, LotExpired, LotRecalled,
     LotExpiryDiffers, OccurredInFuture, TooFarBack, LaterBalanceNegative, MonthClosed, BeforeLastCount,
     OpenedInQuarantine, OpeningChangesNothing, CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
     """
@@ -96,9 +102,15 @@ def record_movement(
     if witness is not None:
         _require_another(witness, actor_id)
     changes = [
-        change for line in _with_dates(lines) for change in _plan(kind, posting, posting.items[line["item_id"]], line)
+        change
+        for line in _with_dates(lines)
+        for change in _plan(kind, reason, posting, posting.items[line["item_id"]], line)
     ]
-    return posting.write(
+    if reason == MovementReason.OPENING:
+        opened = opened_with(posting)
+        for change in changes:
+            require_first_opening(change, opened)
+    document = posting.write(
         changes,
         actor_id=actor_id,
         kind=movement_kind,
@@ -107,6 +119,9 @@ def record_movement(
         counterparty=counterparty,
         witness=witness,
     )
+    if (movement_kind, reason) == (MovementKind.WRITE_OFF, MovementReason.LOST):
+        tell_of_loss(document, by=actor_id)
+    return document
 
 
 def open_stock(
@@ -161,12 +176,13 @@ def reverse_movement(
 ) -> Document:
     """Undo a movement, once, by a movement of now with the opposite entries. That of a quarantine is its release.
 
-    What never happened (a mistake) is not undone behind a count that found the shelf without it. Who takes away what a
+    What never happened (a mistake) is not undone behind a count that found the shelf without it; what really came back
+    or went since says so in its note. Who takes away what a
     document brought of a prohibited item needs a witness, as for its write-off: it may have come into the books by that
     document alone, as what is found does.
-    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, BeforeLastCount, WitnessMissing,
-    WitnessIsHandler, ProhibitedItem, LotRecalled, StockTooLow where what came is no longer there (409), or what a
-    feature to the right says against it.
+    Raises ReversalNotReversible, NotReversibleByHand, AlreadyReversed, BeforeLastCount, ReversalNotExplained,
+    WitnessMissing, WitnessIsHandler, ProhibitedItem, LotRecalled, StockTooLow where what came is no longer there (409),
+    or what a feature to the right says against it.
     """
     if movement.kind == MovementKind.REVERSAL:
         raise ReversalNotReversible()
@@ -174,13 +190,17 @@ def reverse_movement(
     if movement.kind not in REVERSIBLE:
         raise NotReversibleByHand(members={"kind": movement.kind})
     posting = ledger.begin(movement.station_id, [entry.item_id for entry in _entries_of(movement)])
-    if reason == MovementReason.MISTAKE and movement.kind not in INSIDE_A_LOT:
+    if movement.kind not in INSIDE_A_LOT and not (reason == MovementReason.OTHER and note):
         try:
             ledger.require_uncounted_since(posting, movement)
         except BeforeLastCount as problem:
+            if reason != MovementReason.MISTAKE:
+                raise ReversalNotExplained(members=problem.members) from problem
             problem.is_undoing = True
             raise
-    return write_reversal(posting, movement, actor_id=actor_id, reason=reason, note=note, witness=witness)
+    document = write_reversal(posting, movement, actor_id=actor_id, reason=reason, note=note, witness=witness)
+    events.publish(MovementReversed(movement_id=movement.id, station_id=movement.station_id))
+    return document
 
 
 def write_reversal(
@@ -311,7 +331,7 @@ def _with_dates(lines: Sequence[Line]) -> list[Line]:
     return completed
 
 
-def _plan(kind: RecordableKind, posting: Posting, item: Item, line: Line) -> list[Change]:
+def _plan(kind: RecordableKind, reason: MovementReason, posting: Posting, item: Item, line: Line) -> list[Change]:
     shelf = posting.shelf
     # What is found nevertheless has to leave the shelf somehow: only quarantine and write-off take a prohibited item.
     if item.prohibited and kind not in (RecordableKind.WRITE_OFF, RecordableKind.QUARANTINE):
@@ -335,6 +355,7 @@ def _plan(kind: RecordableKind, posting: Posting, item: Item, line: Line) -> lis
         lot_number=line.get("lot_number"),
         expires_on=line.get("expires_on"),
         expired_too=kind == RecordableKind.WRITE_OFF,
+        expired_only=kind == RecordableKind.WRITE_OFF and reason == MovementReason.EXPIRED,
         portion=QUARANTINED if line.get("quarantined") else None,
     )
 
@@ -342,7 +363,7 @@ def _plan(kind: RecordableKind, posting: Posting, item: Item, line: Line) -> lis
 def plan_receipt(shelf: Shelf, item: Item, line: Line) -> Change:
     """Plan that a line comes onto the shelf.
 
-    Raises ProhibitedItem, LotExpiryDiffers, ExpiryDateMissing, ReceiptOfExpired (409).
+    Raises ProhibitedItem, LotExpiryDiffers, ExpiryDateMissing, ReceiptOfExpired, ExpiryTooFar (409).
     """
     if item.prohibited:
         raise prohibited_item(item)
@@ -371,6 +392,13 @@ def _check_received(change: Change, day: date) -> None:
     if expires_on is None:
         if item.kind == ItemKind.MEDICAL:
             raise ExpiryDateMissing(members={"item": named(item)}, item=item.name)
+    elif expires_on > (latest := date(day.year + rules().expiry_years, 12, 31)):
+        raise ExpiryTooFar(
+            members={"item": named(item), "expires_on": expires_on.isoformat(), "latest": latest.isoformat()},
+            item=item.name,
+            expires_on=expires_on.isoformat(),
+            years=rules().expiry_years,
+        )
     elif expires_on < day:
         raise ReceiptOfExpired(
             members={"item": named(item), "expires_on": expires_on.isoformat(), "occurred_on": day.isoformat()},

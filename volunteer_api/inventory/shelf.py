@@ -19,6 +19,7 @@ from volunteer_api.inventory.problems import (
     LotExpired,
     LotExpiryDiffers,
     LotRecalled,
+    NotExpired,
     StockTooLow,
 )
 
@@ -121,13 +122,14 @@ class Shelf:
         lot_number: str | None,
         expires_on: date | None,
         expired_too: bool,
+        expired_only: bool = False,
         portion: str | None = None,
     ) -> list[Change]:
         """Plan that `quantity` leaves the shelf: from the named lot, else from what expires first.
 
         Without a portion, from every one that is not in quarantine; of two that expire on one day, from what is open.
-        `expired_too` takes also what must not be used: expired or recalled lots.
-        Raises StockTooLow, LotExpired, LotRecalled, LotExpiryDiffers or LaterBalanceNegative (409).
+        `expired_too` takes also what must not be used: expired or recalled lots; `expired_only` nothing that is good.
+        Raises StockTooLow, NotExpired, LotExpired, LotRecalled, LotExpiryDiffers or LaterBalanceNegative (409).
         """
         number = name_of_lot(lot_number, expires_on)
         lots = [
@@ -149,6 +151,8 @@ class Shelf:
             raise _recalled(item, number, quarantined)
         self._require(item, quantity, number, usable, good, lots, quarantined)
         usable.sort(key=lambda lot: (lot.expires_on or date.max, lot.portion == SEALED, lot.number, lot.portion))
+        if expired_only:
+            usable = self._expired(item, quantity, usable)
         return self._draw(item, quantity, usable)
 
     def booked(self, item: Item, *, lot_number: str | None, expires_on: date | None) -> int:
@@ -221,6 +225,25 @@ class Shelf:
                 unit=item.unit,
             )
         raise stock_too_low(item, number, balance=held, requested=quantity, quarantined=quarantined)
+
+    def _expired(self, item: Item, quantity: int, lots: list[Lot]) -> list[Lot]:
+        """Those of the lots, sorted, that have expired. Raises NotExpired (409) where they are too few."""
+        expired = [lot for lot in lots if self._has_expired(lot)]
+        free = sum(lot.free for lot in expired)
+        if free < quantity:
+            first = next((lot for lot in lots if lot.balance and lot not in expired), None)
+            raise NotExpired(
+                members={
+                    "item": named(item),
+                    "lot_number": first.number or None if first else None,
+                    "expires_on": first.expires_on.isoformat() if first and first.expires_on else None,
+                    "expired": free,
+                },
+                item=item.name,
+                unit=item.unit,
+                expired=free,
+            )
+        return expired
 
     def _has_expired(self, lot: Lot) -> bool:
         return lot.expires_on is not None and lot.expires_on < self.day

@@ -3,11 +3,14 @@
 from uuid import UUID
 
 from volunteer_api.catalog.models import Item
+from volunteer_api.core.database import db
 from volunteer_api.core.settings import settings
-from volunteer_api.loans.models import Loan, LoanReturn, ReturnCondition
+from volunteer_api.inventory.keepers import keepers_of
+from volunteer_api.inventory.recall_queries import name_of_station
+from volunteer_api.loans.models import Asset, Loan, LoanReturn, ReturnCondition
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify, notify_all
 
 LOAN_MADE = templates.register(
     "loan_made",
@@ -55,6 +58,14 @@ LOAN_AT_ERASURE = templates.register(
     Group.LOANS,
 )
 
+LENT_PIECE_ELSEWHERE = templates.register(
+    "lent_piece_elsewhere",
+    "A piece came back elsewhere",
+    "%(item)s %(code)s, lent by %(lender)s, was taken back at %(station)s and is kept there now: fetch it, or let it "
+    "be sent.",
+    Group.STOCK,
+)
+
 
 def tell_borrower(loan: Loan, item: Item, kind: str, *, quantity: int | None = None, stage: str = "") -> None:
     """Tell a volunteer of her loan; a passer-by has no inbox."""
@@ -76,9 +87,29 @@ def tell_borrower(loan: Loan, item: Item, kind: str, *, quantity: int | None = N
 
 
 def tell_of_return(loan: Loan, item: Item, found: LoanReturn) -> None:
-    """Tell a volunteer what was taken back or given up."""
+    """Tell a volunteer what was taken back or given up, and the desk that lent a piece that it is elsewhere now."""
+    if loan.asset_id is not None and found.station_id != loan.station_id:
+        _tell_lender(loan, item, found)
     kind = LOAN_LOST if found.condition == ReturnCondition.LOST else LOAN_RETURNED
     tell_borrower(loan, item, kind, quantity=found.quantity, stage=str(found.id))
+
+
+def _tell_lender(loan: Loan, item: Item, found: LoanReturn) -> None:
+    """Tell the keepers of the desk that lent a numbered piece where it is now."""
+    values = {
+        "item": item.name,
+        "code": db.session.get_one(Asset, loan.asset_id).code,
+        "lender": name_of_station(loan.station_id),
+        "station": name_of_station(found.station_id),
+        "station_id": str(found.station_id),
+        "loan_id": str(loan.id),
+    }
+    notify_all(
+        [
+            Notice(volunteer_id, LENT_PIECE_ELSEWHERE, values, f"{LENT_PIECE_ELSEWHERE}:{found.id}:{volunteer_id}")
+            for volunteer_id in sorted(keepers_of([loan.station_id])[loan.station_id])
+        ]
+    )
 
 
 def tell_manager(volunteer_id: UUID, *, station_id: UUID, station: str, count: int, first: UUID, stage: str) -> None:

@@ -45,6 +45,7 @@ from volunteer_api.loans.problems import (
 from volunteer_api.loans.queries import LoanView
 from volunteer_api.stations.models import Station
 from volunteer_api.stations.opening import MINUTES_A_DAY, spans_on
+from volunteer_api.stations.service import require_not_paused
 from volunteer_api.stations.views import schedule_of
 
 # 31 to the eighth are 850 milliards: nobody finds one by trying, and eight letters can be read aloud.
@@ -112,6 +113,7 @@ def _lend(
     asset = _piece(asset_id, station_id) if asset_id is not None else None
     item = _lendable(asset.item_id if asset is not None else item_id)
     posting = ledger.begin(station_id, [item.id])
+    require_not_paused(station_id)
     changes = posting.shelf.take(item, quantity, lot_number=None, expires_on=None, expired_too=False, portion=SEALED)
     loan = Loan(
         id=loan_id,

@@ -20,10 +20,20 @@ class StationStatusConflict(Conflict):
 
 
 class StationNotEmpty(Conflict):
-    """For who handles StationClosing: `members` say `what` stands in the way and which one, like {"what": "loans"}."""
+    """For who handles StationClosing: `members` say `what` stands in the way, and the `id` of one of them.
+
+    Of stock, `stock_items` on the shelf, and how many pieces are `on_loan` and `in_transit`, stand there too.
+    """
 
     title = "The station still holds something that must be settled first."
-    detail = "The station still holds something that must be settled first: %(name)s."
+    detail = "The station still holds something that must be settled first: %(name)s, %(count)s in all."
+
+
+class StationPaused(Conflict):
+    """It takes back and receives, and lends nothing until it is open again."""
+
+    title = "The station is paused."
+    detail = "%(name)s is paused and lends nothing now."
 
 
 class StationClosed(Conflict):

@@ -33,6 +33,7 @@ from volunteer_api.stations.problems import (
     StationClosed,
     StationCodeInUse,
     StationCodeTaken,
+    StationPaused,
     StationStatusConflict,
 )
 
@@ -65,6 +66,13 @@ def hold(station_id: UUID) -> str:
     if row.status == StationStatus.CLOSED:
         raise StationClosed(name=row.name)
     return str(row.code)
+
+
+def require_not_paused(station_id: UUID) -> None:
+    """For whoever is about to lend; the caller holds the station. Raises StationPaused (409)."""
+    row = db.session.execute(select(Station.name, Station.status).where(Station.id == station_id)).one()
+    if row.status == StationStatus.PAUSED:
+        raise StationPaused(name=row.name)
 
 
 def create_station(

@@ -1,4 +1,4 @@
-"""What counts hear of erasure, and hold about a person."""
+"""What counts hear of the ledger and of erasure, and hold about a person."""
 
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,25 @@ from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
+from volunteer_api.inventory import ledger
+from volunteer_api.inventory.events import MovementReversed, PastCorrected
 from volunteer_api.inventory.retained_names import retain_name_since
+from volunteer_api.stocktakes import queries, service
 from volunteer_api.stocktakes.models import Stocktake, StocktakeLine
+
+
+@on(PastCorrected)
+def correct_open_counts(event: PastCorrected) -> None:
+    """Let the counts that go on say what the books say now of their moments."""
+    service.follow_books(event.station_id, event.item_ids)
+
+
+@on(MovementReversed)
+def uncount(event: MovementReversed) -> None:
+    """What a count corrected was undone: its items were last counted by the count before it, or never."""
+    items = db.session.scalars(queries.items_corrected_by(event.movement_id)).all()
+    if items:
+        ledger.recount(event.station_id, queries.last_counted(event.station_id, items))
 
 
 @on(VolunteerErased)

@@ -49,8 +49,9 @@ class VarianceReason(StrEnum):
 class Stocktake(Identified, Base):
     """A count at a station. It is approved once, or canceled; both are final.
 
-    `version` grows with each batch of lines that says something new; `told_version` is the one of which those who may
-    approve heard that it is complete.
+    `version` grows with each batch of lines that says something new, and with what is recorded later of the time before
+    they were counted. `told_version` is the one of which those who may approve heard that it is complete: from then on
+    one of them decides, whatever is counted or recorded since.
     `approved_by` is None where a hand-over without a variance closed itself.
     """
 
@@ -88,8 +89,9 @@ class StocktakeLine(Identified, Base):
     """An item, lot and portion of a count. `listed` ones were on the sheet when it began; others were found.
 
     `position` is the station's last entry at the moment of counting, `book` what the books say of that moment: of the
-    beginning while nothing is counted, corrected for what is recorded late when it is approved. `book_at_start` stays
-    what the sheet said (None of counts from before it was kept). `delta` is what the approval posted by `movement_id`.
+    beginning while nothing is counted, corrected for what is recorded late. `book_at_start` stays what the sheet said,
+    `book_when_counted` what they said as it was counted (None of lines from before these were kept). `delta` is what
+    the approval posted by `movement_id`.
     """
 
     __tablename__ = "stocktake_lines"
@@ -114,6 +116,7 @@ class StocktakeLine(Identified, Base):
     listed: Mapped[bool]
     book: Mapped[int] = mapped_column(BigInteger)
     book_at_start: Mapped[int | None] = mapped_column(BigInteger)
+    book_when_counted: Mapped[int | None] = mapped_column(BigInteger)
     counted: Mapped[int | None] = mapped_column(BigInteger)
     counted_at: Mapped[datetime | None]
     counted_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))

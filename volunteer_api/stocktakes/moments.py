@@ -7,7 +7,6 @@ from uuid import UUID
 
 from volunteer_api.core.settings import rules
 from volunteer_api.inventory.ledger import CLOCK_TOLERANCE
-from volunteer_api.stocktakes.models import StocktakeLine
 from volunteer_api.stocktakes.problems import CountedInFuture, CountedTooLongAgo
 
 
@@ -59,11 +58,6 @@ def names_moment(line: Counted) -> bool:
 def is_before_start(counted_at: datetime | None, started_at: datetime) -> bool:
     """Whether it was counted before the count began: on paper, or by a clock that is behind. Nobody alone can say."""
     return counted_at is not None and counted_at < started_at
-
-
-def is_of_other_books(line: StocktakeLine, started_at: datetime) -> bool:
-    """Whether it was counted before the count began, by books that said something else: a slow clock alone is none."""
-    return is_before_start(line.counted_at, started_at) and line.book != line.book_at_start
 
 
 def _moment(line: Counted, received_at: datetime) -> datetime:

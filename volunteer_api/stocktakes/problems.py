@@ -47,9 +47,13 @@ class VarianceReasonMissing(Conflict):
 
 
 class SecondPersonNeeded(Conflict):
-    """Medical or prohibited items, or a variance past the threshold: by who may approve counts and counted nothing."""
+    """Medical or prohibited items, or a variance past the threshold: by who may approve counts and counted nothing.
+
+    `approvers` in the body are the names of those nearest above the station.
+    """
 
     title = "A second person approves this count."
+    detail = "This count is approved from above the station, by somebody who counted nothing of it: %(approvers)s."
 
 
 class StocktakeOutdated(Conflict):

@@ -1,6 +1,6 @@
 """How counts are read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from volunteer_api.catalog.queries import NamedItem
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import MAX_LIMIT, Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.inventory.models import QUARANTINED, RetainedName, opened_on
+from volunteer_api.inventory.models import QUARANTINED, Movement, RetainedName, opened_on
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.stocktakes.models import Stocktake, StocktakeKind, StocktakeLine, StocktakeState
 from volunteer_api.stocktakes.moments import is_before_start
@@ -34,6 +34,7 @@ class LineView:
     listed: bool
     book: int | None
     book_at_start: int | None
+    book_when_counted: int | None
     counted: int | None
     counted_at: datetime | None
     before_start: bool
@@ -46,13 +47,20 @@ class LineView:
 
 
 class Findings(NamedTuple):
-    """What was counted of a count comes to: the sum of what lines differ from the books by, whether something that
-    `is_guarded` is among them, and whether something was counted before the count began.
+    """What was counted of a count comes to.
+
+    `variance` is the sum of what lines differ from the books by, `found` what they differed by as they were counted,
+    `alone` what earlier counts of these items posted since somebody else than their counter approved one. `guarded`:
+    something medical or prohibited is among them; `before_start`: something was counted by other books before the
+    count began. `told`: those who may approve heard that it is complete.
     """
 
     variance: int
+    found: int
+    alone: int
     guarded: bool
     before_start: bool
+    told: bool
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,7 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
             StocktakeLine.listed,
             StocktakeLine.book,
             StocktakeLine.book_at_start,
+            StocktakeLine.book_when_counted,
             StocktakeLine.counted,
             StocktakeLine.counted_at,
             Stocktake.created_at.label("started_at"),
@@ -179,40 +188,110 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
 
 def findings_of(stocktake_id: UUID) -> Findings:
     """What the lines that are counted come to. One statement."""
+    found = func.coalesce(StocktakeLine.book_when_counted, StocktakeLine.book)
     guarded = or_(Item.kind == ItemKind.MEDICAL, Item.prohibited)
     row = db.session.execute(
         select(
             func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0),
+            func.coalesce(func.sum(func.abs(StocktakeLine.counted - found)), 0),
+            _posted_alone(stocktake_id).scalar_subquery(),
             func.count().filter(guarded),
             func.count().filter(
                 StocktakeLine.counted_at < Stocktake.created_at,
                 StocktakeLine.book.is_distinct_from(StocktakeLine.book_at_start),
             ),
+            func.count().filter(Stocktake.told_version.is_not(None)),
         )
         .select_from(StocktakeLine)
         .join(Item, Item.id == StocktakeLine.item_id)
         .join(Stocktake, Stocktake.id == StocktakeLine.stocktake_id)
         .where(StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None))
     ).one()
-    return Findings(variance=int(row[0]), guarded=row[1] > 0, before_start=row[2] > 0)
+    return Findings(int(row[0]), int(row[1]), int(row[2]), row[3] > 0, row[4] > 0, row[5] > 0)
 
 
-def is_guarded(item: Item) -> bool:
-    """Whether nobody alone says how many there are: what is medical, and what is prohibited and was found."""
-    return item.kind == ItemKind.MEDICAL or item.prohibited
+def _posted_alone(stocktake_id: UUID) -> Select[int]:
+    """What approved counts at the station posted of the items of this one, each taken by its sign, and not undone.
+
+    From before a count of the item that somebody else than its counter approved, nothing: that one vouched for it.
+    """
+    earlier, line = aliased(Stocktake), aliased(StocktakeLine)
+    count, vouched = aliased(Stocktake), aliased(StocktakeLine)
+    by_another = (
+        select(func.max(count.decided_at))
+        .join(vouched, vouched.stocktake_id == count.id)
+        .where(
+            count.station_id == earlier.station_id,
+            count.state == StocktakeState.APPROVED,
+            vouched.item_id == line.item_id,
+            vouched.counted_by != count.decided_by,
+        )
+        .correlate(earlier, line)
+        .scalar_subquery()
+    )
+    here = select(Stocktake.station_id).where(Stocktake.id == stocktake_id).scalar_subquery()
+    counted = select(StocktakeLine.item_id).where(
+        StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None)
+    )
+    undone = select(Movement.id).where(Movement.reverses_id == line.movement_id).correlate(line).exists()
+    return (
+        select(func.coalesce(func.sum(func.abs(line.delta)), 0))
+        .join(earlier, earlier.id == line.stocktake_id)
+        .where(
+            earlier.station_id == here,
+            earlier.id != stocktake_id,
+            earlier.state == StocktakeState.APPROVED,
+            line.delta != 0,
+            line.item_id.in_(counted),
+            ~undone,
+            or_(by_another.is_(None), earlier.decided_at > by_another),
+        )
+    )
 
 
 def needs_second_person(kind: str, findings: Findings) -> bool:
     """Where something guarded was counted, something by other books before the count began, or much* is missing.
 
-    Of a hand-over without a variance only where something was counted by other books: they may agree by chance.
-    Pure: what the refusal and what the reader is told come from here.
+    Much is by what it came to as it was counted, too: an entry dated earlier explains it, and takes nobody's eyes off
+    it; and with what earlier counts took of the items by one person's word: three times a little is much.
+    Of a hand-over without a variance only where somebody was told, or something was counted by other books: they may
+    agree by chance. Pure: what the refusal and what the reader is told come from here.
     """
-    if findings.before_start:
+    if findings.before_start or findings.told:
         return True
     if kind == StocktakeKind.HANDOVER and findings.variance == 0:
         return False
-    return findings.guarded or findings.variance > rules().stocktake_variance
+    most = max(findings.variance, findings.found) + findings.alone
+    return findings.guarded or most > rules().stocktake_variance
+
+
+def items_corrected_by(movement_id: UUID) -> Select[UUID]:
+    """The items whose count posted this movement; none where it is no count's."""
+    return select(StocktakeLine.item_id).where(StocktakeLine.movement_id == movement_id).distinct()
+
+
+def last_counted(station_id: UUID, item_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
+    """When each item was last counted by an approved count that nobody undid; None where it never was."""
+    line, other = aliased(StocktakeLine), aliased(StocktakeLine)
+    undone = (
+        select(other.id)
+        .join(Movement, Movement.reverses_id == other.movement_id)
+        .where(other.stocktake_id == line.stocktake_id, other.item_id == line.item_id)
+        .correlate(line)
+        .exists()
+    )
+    rows = db.session.execute(
+        select(line.item_id, func.max(line.counted_at))
+        .join(Stocktake, Stocktake.id == line.stocktake_id)
+        .where(
+            Stocktake.station_id == station_id,
+            Stocktake.state == StocktakeState.APPROVED,
+            line.item_id.in_(list(item_ids)),
+            ~undone,
+        )
+        .group_by(line.item_id)
+    )
+    return dict.fromkeys(item_ids) | {row[0]: row[1] for row in rows}
 
 
 def uncounted_count(stocktake_id: UUID) -> int:
@@ -297,6 +376,7 @@ def _line(row: Row[Any], hidden: bool) -> LineView:
         listed=row.listed,
         book=None if hidden else row.book,
         book_at_start=None if hidden else row.book_at_start,
+        book_when_counted=None if hidden else row.book_when_counted,
         counted=row.counted,
         counted_at=row.counted_at,
         before_start=is_before_start(row.counted_at, row.started_at),

@@ -116,9 +116,9 @@ class StocktakeApproval(Schema):
     """`reason` is that of the lines which differ and have none of their own.
 
     `skip_uncounted` leaves alone what was not counted; without it, a count with such lines is refused.
-    If-Match names the version that was read, and 412 says that something was counted since. A second person needs it
-    for what was counted after she was told that the count is complete, for what was counted before it began, and for a
-    count that is not complete (428).
+    If-Match names the version that was read, and 412 says that something was counted since, or recorded of the time
+    before. A second person needs it for what came after she was told that the count is complete, for what was counted
+    before it began, and for a count that is not complete (428).
     """
 
     reason = Choice(VarianceReason)
@@ -135,7 +135,9 @@ class StocktakeCancellation(Schema):
 class StocktakeLineRead(Schema):
     """A line of a count. `book` and `variance` (counted − book) are null while they are hidden or not known.
 
-    `book` is what the books say of the moment of counting, `book_at_start` what the sheet said when the count began;
+    `book` is what the books say of the moment of counting, `book_at_start` what the sheet said when the count began,
+    `book_when_counted` what they said as it was counted: where `book` is another, something of the time before was
+    recorded later.
     `before_start` says that it was counted before that, by what the phone told: if its clock is behind, `book` is of
     the wrong moment. `delta` is what the approval posted, by `movement_id`.
     """
@@ -149,6 +151,7 @@ class StocktakeLineRead(Schema):
     listed = Flag(required=True)
     book = fields.Integer(required=True, allow_none=True)
     book_at_start = fields.Integer(required=True, allow_none=True)
+    book_when_counted = fields.Integer(required=True, allow_none=True)
     counted = fields.Integer(required=True, allow_none=True)
     counted_at = Moment(required=True, allow_none=True)
     before_start = Flag(required=True)
@@ -185,8 +188,8 @@ class StocktakeSummaryRead(Schema):
 class StocktakeRead(StocktakeSummaryRead):
     """A count with its first hundred lines; `next_cursor` goes on at `/stocktakes/{id}/lines`.
 
-    `variance` is the sum of what each line differs by, `second_person_needed` whether somebody else must approve; both
-    are null while they are hidden.
+    `variance` is the sum of what each line differs by, `second_person_needed` whether somebody else must approve: who
+    was told that it is complete decides, whatever is counted or recorded since. Both are null while they are hidden.
     """
 
     variance = fields.Integer(required=True, allow_none=True)

@@ -1,6 +1,6 @@
 """The verbs of counts: start one, count, approve, cancel."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,14 +29,10 @@ from volunteer_api.inventory.models import (
     name_of_lot,
 )
 from volunteer_api.inventory.problems import ExpiryDateMissing, LotExpiryDiffers
-from volunteer_api.inventory.recall_queries import name_of_station
 from volunteer_api.inventory.shelf import Change
-from volunteer_api.notifications import templates
-from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import notify
 from volunteer_api.organizations.problems import VolunteerUnknown
 from volunteer_api.stations.models import Station
-from volunteer_api.stocktakes import positions, queries
+from volunteer_api.stocktakes import news, positions, queries
 from volunteer_api.stocktakes.models import (
     Stocktake,
     StocktakeKind,
@@ -45,7 +41,7 @@ from volunteer_api.stocktakes.models import (
     StocktakeState,
     VarianceReason,
 )
-from volunteer_api.stocktakes.moments import Counted, is_before_start, is_of_other_books, moments_of, names_moment
+from volunteer_api.stocktakes.moments import Counted, is_before_start, moments_of, names_moment
 from volunteer_api.stocktakes.positions import Place
 from volunteer_api.stocktakes.problems import (
     BarcodeUnknown,
@@ -59,20 +55,7 @@ from volunteer_api.stocktakes.problems import (
     StocktakeOutdated,
     VarianceReasonMissing,
 )
-from volunteer_api.stocktakes.queries import Findings
 
-STOCKTAKE_TO_APPROVE = templates.register(
-    "stocktake_to_approve",
-    "A count waits for you",
-    "The count at %(station)s is finished and needs your approval.",
-    Group.STOCK,
-)
-HANDOVER_SIGNED = templates.register(
-    "handover_signed",
-    "A hand-over stands with your name",
-    "The hand-over at %(station)s names you: %(variance)s pieces differ from the books. Tell the desk if it is not so.",
-    Group.STOCK,
-)
 # As many lines as a refusal names.
 MOST_NAMED = 20
 
@@ -162,9 +145,8 @@ def count_lines(stocktake: Stocktake, lines: Sequence[Counted], *, by: UUID) -> 
     Raises StocktakeDecided, CountedInFuture, CountedTooLongAgo, BarcodeUnknown, ItemUnknown, ItemNotInCount,
     ProhibitedItem, LotNotChosen, LotExpiryDiffers or ExpiryDateMissing (409), and takes nothing then.
     """
-    if stocktake.kind == StocktakeKind.HANDOVER:
-        # It may close itself, which posts: the station is held before what lies in it.
-        ledger.begin(stocktake.station_id, ())
+    # Nothing moves while a line is given its position; and a hand-over may close itself, which posts.
+    ledger.begin(stocktake.station_id, ())
     _hold(stocktake)
     now = clock.now()
     lines = _with_items(lines)
@@ -226,7 +208,8 @@ def approve(
     """Post what the count differs from the books by, one document for each reason, once.
 
     `names_version`: the caller named the version that she has read, and it is the one of `stocktake`. A second person
-    who does not approves what she was told of: not what was counted since, nor by other books before the count began.
+    who does not approves what she was told of: not what was counted or changed since, nor by other books before the
+    count began.
     Raises StocktakeDecided, CountIncomplete, StocktakeOutdated, SecondPersonNeeded, VarianceReasonMissing (409),
     PreconditionRequired (428).
     """
@@ -250,14 +233,10 @@ def approve(
         raise CountIncomplete(members={"uncounted": uncounted}, uncounted=uncounted)
     _compare(posting, lines)
     differing = [line for line in lines if line.delta]
-    findings = Findings(
-        variance=sum(abs(line.delta or 0) for line in differing),
-        guarded=any(queries.is_guarded(posting.items[line.item_id]) for line in lines),
-        before_start=any(is_of_other_books(line, stocktake.created_at) for line in lines),
-    )
+    findings = queries.findings_of(stocktake.id)
     # Before the reasons: their refusal says which lines differ, and who counted blindly may have to count again.
     if queries.needs_second_person(stocktake.kind, findings):
-        _require_second(stocktake, lines, by=by, may_approve=may_approve)
+        _require_second(stocktake, by=by, may_approve=may_approve)
         if not names_version and (findings.before_start or stocktake.version != stocktake.told_version):
             raise PreconditionRequired()
     without = [line for line in differing if (line.reason or reason) is None]
@@ -265,15 +244,56 @@ def approve(
         seen = not stocktake.blind or (may_approve and by not in {line.counted_by for line in lines})
         members = {"lines": _named(without, posting.items)} if seen else {}
         raise VarianceReasonMissing(members=members, count=len(without))
-    _post(posting, differing, by=by, reason=reason, note=note)
+    # Decided before it is posted, which corrects the counts that go on.
     _decide(stocktake, StocktakeState.APPROVED, by=by, note=note)
+    _post(posting, differing, by=by, reason=reason, note=note)
     _mark(stocktake.station_id, lines)
+    db.session.flush()
 
 
 def cancel(stocktake: Stocktake, *, reason: str, by: UUID) -> None:
-    """Give a count up; nothing is posted. Raises StocktakeDecided (409)."""
+    """Give a count up; nothing is posted. Who would have had to approve it hears. Raises StocktakeDecided (409)."""
     _hold(stocktake)
     _decide(stocktake, StocktakeState.CANCELED, by=by, note=reason)
+    findings = queries.findings_of(stocktake.id)
+    if not queries.needs_second_person(stocktake.kind, findings):
+        return
+    station = db.session.get_one(Station, stocktake.station_id)
+    audit.record(
+        AuditAction.STOCKTAKE_CANCELED,
+        actor_id=by,
+        organization_id=station.organization_id,
+        stocktake_id=str(stocktake.id),
+        variance=findings.found,
+    )
+    news.tell_approvers_of_cancellation(stocktake, variance=findings.found, reason=reason, by=by)
+
+
+def follow_books(station_id: UUID, item_ids: Collection[UUID]) -> None:
+    """Let the lines of counts that go on say what the books say now of their moments. The caller holds the station."""
+    counts = db.session.scalars(
+        select(Stocktake)
+        .where(Stocktake.station_id == station_id, Stocktake.state == StocktakeState.COUNTING)
+        .order_by(Stocktake.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    for stocktake in counts:
+        lines = db.session.scalars(
+            select(StocktakeLine)
+            .where(
+                StocktakeLine.stocktake_id == stocktake.id,
+                StocktakeLine.item_id.in_(list(item_ids)),
+                StocktakeLine.counted.is_not(None),
+            )
+            .execution_options(populate_existing=True)
+        ).all()
+        compared = positions.compare(station_id, lines)
+        changed = [line for line in lines if line.book != compared[line.place].book]
+        for line in changed:
+            line.book = compared[line.place].book
+        stocktake.version += bool(changed)
+    db.session.flush()
 
 
 def _sheet(station_id: UUID, item_ids: Sequence[UUID] | None) -> list[dict[str, Any]]:
@@ -374,7 +394,7 @@ def _place_in_ledger(station_id: UUID, lines: Mapping[Place, StocktakeLine]) -> 
     for line in lines.values():
         line.position = found[line.counted_at] if line.counted_at is not None else None
     for place, compared in positions.compare(station_id, lines.values()).items():
-        lines[place].book = compared.book
+        lines[place].book = lines[place].book_when_counted = compared.book
 
 
 def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
@@ -385,16 +405,7 @@ def _close_or_tell(stocktake: Stocktake, by: UUID) -> None:
         if stocktake.told_version is None:
             stocktake.told_version = stocktake.version
             db.session.flush()
-        counted_by = queries.counters(stocktake.id)
-        station = name_of_station(stocktake.station_id)
-        for approver_id in approvers_of(stocktake.station_id):
-            if approver_id not in counted_by:
-                notify(
-                    volunteer_id=approver_id,
-                    kind=STOCKTAKE_TO_APPROVE,
-                    values={"station": station, "stocktake_id": str(stocktake.id)},
-                    dedup_key=f"{STOCKTAKE_TO_APPROVE}:{stocktake.id}:{approver_id}",
-                )
+        news.tell_approvers_of_end(stocktake, variance=findings.variance, by=by)
     elif stocktake.kind == StocktakeKind.HANDOVER and findings.variance == 0:
         approve(stocktake, by=by, may_approve=False)
 
@@ -404,15 +415,19 @@ def _compare(posting: Posting, lines: Sequence[StocktakeLine]) -> None:
     compared = positions.compare(posting.station_id, lines)
     for line in lines:
         line.book, line.delta, _ = compared[line.place]
+    db.session.flush()
     outdated = [line for line in lines if compared[line.place].is_outdated]
     if outdated:
         raise StocktakeOutdated(members={"lines": _named(outdated, posting.items)})
 
 
-def _require_second(stocktake: Stocktake, lines: Iterable[StocktakeLine], *, by: UUID, may_approve: bool) -> None:
-    first = {line.counted_by for line in lines} | {stocktake.from_volunteer_id, stocktake.to_volunteer_id}
-    if not may_approve or by in first:
-        raise SecondPersonNeeded()
+def _require_second(stocktake: Stocktake, *, by: UUID, may_approve: bool) -> None:
+    first = queries.counters(stocktake.id) | {stocktake.from_volunteer_id, stocktake.to_volunteer_id}
+    if may_approve and by not in first:
+        return
+    others = [person for person in approvers_of(stocktake.station_id) if person not in first]
+    names = db.session.scalars(select(Volunteer.name).where(Volunteer.id.in_(others)).order_by(Volunteer.name)).all()
+    raise SecondPersonNeeded(members={"approvers": names}, approvers=", ".join(names) or "—")
 
 
 def _post(
@@ -455,22 +470,7 @@ def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str 
             organization_id=station.organization_id,
             stocktake_id=str(stocktake.id),
         )
-        _tell_who_signed(stocktake, station.name, by)
-
-
-def _tell_who_signed(stocktake: Stocktake, station: str, by: UUID) -> None:
-    """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
-    others = [one for one in (stocktake.from_volunteer_id, stocktake.to_volunteer_id) if one not in (None, by)]
-    if not others:
-        return
-    variance = str(queries.findings_of(stocktake.id).variance)
-    for person_id in others:
-        notify(
-            volunteer_id=person_id,
-            kind=HANDOVER_SIGNED,
-            values={"station": station, "stocktake_id": str(stocktake.id), "variance": variance},
-            dedup_key=f"{HANDOVER_SIGNED}:{stocktake.id}:{person_id}",
-        )
+        news.tell_who_signed(stocktake, variance=queries.findings_of(stocktake.id).variance, by=by)
 
 
 def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:

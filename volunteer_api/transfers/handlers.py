@@ -26,7 +26,8 @@ def refuse_while_transfers_are_open(event: StationClosing) -> None:
     unfinished = queries.unfinished_at(event.station_id)
     if unfinished is not None:
         route = f"{unfinished.sender_name} → {unfinished.receiver_name}"
-        raise StationNotEmpty(name=route, members={"what": "transfers", "id": str(unfinished.id)})
+        members = {"what": "transfers", "id": str(unfinished.id), "transfers": unfinished.count}
+        raise StationNotEmpty(name=route, count=unfinished.count, members=members)
 
 
 @on(MovementReversing)

@@ -17,7 +17,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.statements import folded
-from volunteer_api.inventory.models import SEALED, Movement, RetainedName, StockBalance
+from volunteer_api.inventory.models import QUARANTINED, SEALED, Movement, RetainedName, StockBalance, StockEntry
 from volunteer_api.inventory.queries import Actor
 from volunteer_api.organizations.access import Permission, roles_with
 from volunteer_api.organizations.models import Grant, ScopeType
@@ -102,6 +102,7 @@ class Step:
     actor: Actor
     note: str | None
     movement: Document | None
+    quarantined: int
     reversed_at: datetime | None
 
 
@@ -205,9 +206,14 @@ def readable_stations(volunteer_id: UUID, organization_ids: Select[UUID]) -> Sel
 
 
 def unfinished_at(station_id: UUID) -> Row[*tuple[Any, ...]] | None:
-    """The id and the names of both stations of one transfer from or to the station that is not over."""
+    """The id and the names of both stations of one transfer from or to the station that is not over; `count` of all."""
     return db.session.execute(
-        select(Transfer.id, Sender.name.label("sender_name"), Receiver.name.label("receiver_name"))
+        select(
+            Transfer.id,
+            Sender.name.label("sender_name"),
+            Receiver.name.label("receiver_name"),
+            func.count().over().label("count"),
+        )
         .join(Sender, Sender.id == Transfer.from_station_id)
         .join(Receiver, Receiver.id == Transfer.to_station_id)
         .where(at_station(station_id), Transfer.state.in_(OPEN_STATES))
@@ -425,6 +431,7 @@ def _read_steps(transfer_id: UUID) -> list[Step]:
             actor=Actor(row.TransferStep.actor_id, row.actor_name),
             note=row.TransferStep.note,
             movement=_document(row.TransferStep.movement_id, row.document_number),
+            quarantined=int(row.quarantined or 0),
             reversed_at=row.reversed_at,
         )
         for row in db.session.execute(
@@ -433,6 +440,15 @@ def _read_steps(transfer_id: UUID) -> list[Step]:
                 Movement.document_number,
                 func.coalesce(RetainedName.name, Volunteer.name).label("actor_name"),
                 ReceiptReversal.reversed_at,
+                select(func.sum(StockEntry.quantity))
+                .where(
+                    StockEntry.movement_id == TransferStep.movement_id,
+                    StockEntry.portion == QUARANTINED,
+                    StockEntry.quantity > 0,
+                )
+                .correlate(TransferStep)
+                .scalar_subquery()
+                .label("quarantined"),
             )
             .join(Volunteer, Volunteer.id == TransferStep.actor_id)
             .outerjoin(RetainedName, RetainedName.volunteer_id == TransferStep.actor_id)

@@ -201,7 +201,10 @@ class TransferShortfallRead(Schema):
 
 
 class TransferStepRead(Schema):
-    """Who did what, when, and by which document of the ledger. A receipt that is reversed was a mistake."""
+    """Who did what, when, and by which document of the ledger. A receipt that is reversed was a mistake.
+
+    `quarantined` pieces of what arrived are of a lot that is recalled or of a prohibited item, and stay off the shelf.
+    """
 
     id = Id(required=True)
     kind = Choice(StepKind, required=True)
@@ -209,6 +212,7 @@ class TransferStepRead(Schema):
     actor = Nested(ActorRead, required=True)
     note = Text(max_length=500, required=True, allow_none=True)
     movement = Nested(DocumentRead, required=True, allow_none=True)
+    quarantined = fields.Integer(required=True)
     reversed_at = Moment(required=True, allow_none=True)
 
 
