@@ -249,6 +249,18 @@ DUTY = [
     ),
     Situation("a place, by a manager", "medium", who="station_manager", duty=True, shows=SPOT, leaving=SPOT),
     Situation(
+        "a place, by a manager who tells of it a day later",
+        "weak",
+        WEAK,
+        ("told_late", "own_place"),
+        who="station_manager",
+        duty=True,
+        arrives=DAY,
+        shows=SPOT | {"minutes": -DAY},
+        leaves=DAY + 1,
+        leaving=SPOT | {"minutes": -DAY + 59},
+    ),
+    Situation(
         "a desk reads the volunteer's own code",
         "strong",
         remarks=("scanned",),

@@ -361,7 +361,8 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
     """Add a shift to an activity that is not over."""
-    shift = shifts.add_shift(activity, publishes=access.publishes(principal, activity.id), **body)
+    publishes = access.publishes(principal, activity.id)
+    shift = shifts.add_shift(activity, by=principal.volunteer_id, publishes=publishes, **body)
     return queries.read_shift(shift, principal.volunteer_id)
 
 
@@ -376,8 +377,7 @@ def create_shift(principal: Principal, activity: Activity, body: dict[str, Any])
 )
 def change_shift(principal: Principal, shift: Shift, body: dict[str, Any]) -> dict[str, Any]:
     """Change when a shift is, or how many it takes; who signed up is asked again where it moves."""
-    publishes = access.publishes(principal, shift.activity_id)
-    changed = shifts.change_shift(shift, by=principal.volunteer_id, publishes=publishes, **body)
+    changed = shifts.change_shift(shift, by=principal.volunteer_id, **body)
     return queries.read_shift(changed, principal.volunteer_id)
 
 

@@ -14,6 +14,15 @@ class ActivityChanged:
 
 
 @dataclass(frozen=True)
+class AddedLate:
+    """Somebody added a shift that had begun: whoever can do that can have been there as she likes."""
+
+    shift_id: UUID
+    ends_at: datetime
+    by: UUID
+
+
+@dataclass(frozen=True)
 class CampaignChanging:
     """A published activity is about to belong to another campaign, or to none; nobody can check in meanwhile.
 

@@ -1,6 +1,7 @@
 """Why an activity or a shift refuses something."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import ClassVar
 
 from volunteer_api.activities.models import Shift
@@ -95,6 +96,26 @@ class ShiftUnderWay(Conflict):
 
 class EndsInThePast(Conflict):
     title = "The shift would be over already; complete the activity instead."
+
+
+class TooLongAgo(Conflict):
+    """`ends_on` in the body is the first local day that is meant, `last_on` the latest one that is too long ago."""
+
+    title = "The time in which its hours could be recorded is over."
+    detail = (
+        "The hours of %(ends_on)s are not recorded any more: the ten working days for that are over. Leave the shift "
+        "out; what was served at a station can be backfilled there."
+    )
+
+    def __init__(self, ends_on: date, last_on: date) -> None:
+        ends, last = ends_on.isoformat(), last_on.isoformat()
+        super().__init__(members={"ends_on": ends, "last_on": last}, ends_on=ends)
+
+
+class PlaceStands(Forbidden):
+    """Its body names the `fields`."""
+
+    title = "People may have checked in by its place already; only who publishes it changes that now."
 
 
 class CapacityBelowConfirmed(Conflict):

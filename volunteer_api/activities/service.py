@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, true
 from sqlalchemy.orm.attributes import flag_modified
 
-from volunteer_api.activities import notices, photos, queries, references, search_text
+from volunteer_api.activities import moving, notices, photos, queries, references, search_text
 from volunteer_api.activities.changes import UNPUBLISHED, changing
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
 from volunteer_api.activities.leaders import named_in, replace_named
@@ -33,7 +33,15 @@ from volunteer_api.activities.problems import (
     WrongState,
 )
 from volunteer_api.activities.recurrence import stored
-from volunteer_api.activities.shifts import OVER, Kept, repeat, require_in_campaign, require_some, shifts_of
+from volunteer_api.activities.shifts import (
+    OVER,
+    Kept,
+    repeat,
+    require_in_campaign,
+    require_recordable,
+    require_some,
+    shifts_of,
+)
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
@@ -245,7 +253,8 @@ def update_activity(
 
     `publishes`: whether who changes it could publish it.
     Raises WrongState (409) once it is over, FrozenAtPublication (409), CampaignFrozen (409) where somebody has served,
-    InvalidPayload (422) for unknown references, and for shifts outside of the campaign's days.
+    PlaceStands (403) where the place of a shift that has begun is another's to change, InvalidPayload (422) for unknown
+    references, and for shifts outside of the campaign's days.
     """
     if activity.state in OVER:
         raise WrongState(activity.state)
@@ -263,11 +272,12 @@ def update_activity(
     _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
     if "required_training_ids" in changes:
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
+    moved = moving.what_moves(activity, changes, publishes=publishes)
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     activity.campaign_id = changes.pop("campaign_id", activity.campaign_id)
     given = changes.pop("recurrence", None)
-    kept = repeat(activity, given, publishes=publishes) if given is not None else []
+    kept = repeat(activity, given, by=by.volunteer_id if by else None, publishes=publishes) if given is not None else []
     if joins:
         require_in_campaign(activity)
     if "photo_ids" in changes and by is not None:
@@ -281,6 +291,8 @@ def update_activity(
         _replace_leaders(activity, changes.pop("leader_ids"), by=by)
     for name, value in changes.items():
         setattr(activity, name, value)
+    if moved and by is not None:
+        moving.note(activity, moved, by=by)
     # What stands in tables of its own must move the version too.
     flag_modified(activity, "title")
     db.session.flush()
@@ -314,11 +326,14 @@ def send_back(activity: Activity, *, reason: str) -> Activity:
 
 
 def publish(activity: Activity, *, by: UUID | None = None) -> Activity:
-    """Make it public, for the organizations that now stand above its own. Raises WrongState (409).
+    """Make it public, for the organizations that now stand above its own. Raises WrongState, TooLongAgo (409).
 
     Its maker hears of it, where it was somebody else, and those who are named to lead or to hold it.
     """
     organization = db.session.get_one(Organization, activity.organization_id)
+    if clock.local_date(activity.created_at) < clock.today():
+        # What was planned today was looked at then.
+        require_recordable(queries.ends_of(activity.id))
     activity.published_at = clock.now()
     activity.returned_at = activity.return_reason = None
     activity.organization_path_id = organization.path_id

@@ -1,6 +1,6 @@
 """The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
+from volunteer_api.activities.events import AddedLate
 from volunteer_api.activities.leaders import leaders_of_one
 from volunteer_api.activities.models import (
     LATEST_WORD,
@@ -27,11 +28,13 @@ from volunteer_api.activities.problems import (
     EndsInThePast,
     ShiftOver,
     ShiftUnderWay,
+    TooLongAgo,
     TooManyShifts,
     WrongState,
 )
 from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
 from volunteer_api.core.schema import Fault, error_list
@@ -62,6 +65,14 @@ OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 RULED = ("starts_at", "ends_at", "capacity", "minimum")
 
 
+_last_day_overdue: list[Callable[[], date]] = []
+
+
+def register_last_day_overdue(last_day_overdue: Callable[[], date]) -> None:
+    """`last_day_overdue()` is the latest local day of which no service can be recorded any more."""
+    _last_day_overdue[:] = [last_day_overdue]
+
+
 class Kept(NamedTuple):
     """A shift that a new rule left as it is."""
 
@@ -69,11 +80,11 @@ class Kept(NamedTuple):
     why: KeptFor
 
 
-def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Shift:
+def add_shift(activity: Activity, *, by: UUID | None = None, publishes: bool = True, **shift: Any) -> Shift:
     """Add a shift; `publishes`: whether who adds it could publish the activity.
 
     Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366, InvalidPayload (422) where it
-    would have begun long ago, or is on no day of the activity's campaign.
+    would have begun long ago, or is on no day of the activity's campaign; TooLongAgo (409).
     """
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
@@ -81,17 +92,17 @@ def add_shift(activity: Activity, *, publishes: bool = True, **shift: Any) -> Sh
     _require_start_in_campaign(activity, shift["starts_at"])
     alive, kept = queries.shift_counts(activity.id)
     _require_few(alive + 1, kept + 1)
-    return shifts_of(activity.id, [shift])[0]
+    [added] = _added(activity, [shift], by)
+    return added
 
 
-def change_shift(shift: Shift, *, by: UUID | None = None, publishes: bool = True, **changes: Any) -> Shift:
+def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shift:
     """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again, but for `by`.
 
-    `publishes`: whether who changes it could publish the activity.
     Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
     begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, what `roles.replace` raises (409),
     PreconditionFailed (412) where somebody else changed it meanwhile, InvalidPayload (422) for what can't be, and where
-    it would have begun long ago, or be on no day of the activity's campaign.
+    a public one would have begun, or it would be on no day of the activity's campaign.
     """
     known_version, now = shift.version, clock.now()
     wanted = changes.pop("roles", None)
@@ -102,7 +113,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, publishes: bool = True
             raise PreconditionFailed()
         _require_changeable(held, changes, now)
         if changes.get("starts_at", held.starts_at) != held.starts_at:
-            _require_recent(activity, changes["starts_at"], publishes=publishes)
+            _require_to_come(activity, changes["starts_at"], now)
             _require_start_in_campaign(activity, changes["starts_at"])
             held.risk_told_at = None
         for name, value in changes.items():
@@ -120,13 +131,17 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
     with changing(activity, shift_ids=[shift.id], reason=reason) as (held,):
-        if held.ends_at <= clock.now() or held.canceled_at is not None:
+        # Nobody can have come to a draft's.
+        is_over = held.ends_at <= clock.now() and activity.state not in UNPUBLISHED
+        if is_over or held.canceled_at is not None:
             raise ShiftOver()
         held.canceled_at = clock.now()
     return held
 
 
-def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = True) -> list[Kept]:
+def repeat(
+    activity: Activity, given: Mapping[str, Any], *, by: UUID | None = None, publishes: bool = True
+) -> list[Kept]:
     """Make the activity's recurring shifts anew, one for each local day that the rule gives.
 
     What somebody signed up for stays as it is, and so do past ones, and exceptions: a shift that was moved by itself on
@@ -168,6 +183,10 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
                     kept.append(Kept(shift, KeptFor.SIGNED_UP))
             elif is_moved:
                 kept.append(Kept(shift, KeptFor.MOVED))
+            elif again is not None and not is_draft and again["starts_at"] < now:
+                # What has begun is planned now, and no shift that was known before.
+                shift.canceled_at = now
+                wanted[clock.local_date(again["from_recurrence"])] = again
             elif again is not None and _is_to_come(activity, again, now, publishes=publishes):
                 if shift.starts_at != again["starts_at"]:
                     shift.risk_told_at = None
@@ -183,7 +202,7 @@ def repeat(activity: Activity, given: Mapping[str, Any], *, publishes: bool = Tr
         _require_rule_in_campaign(coming, activity.campaign_id)
         alive = sum(shift.canceled_at is None for shift in shifts)
         _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
-        shifts_of(activity.id, coming)
+        _added(activity, coming, by)
         activity.recurrence = recurrence.stored(given)
     for shift in gone:
         for role in there[shift.id]:
@@ -249,8 +268,18 @@ def _require_few(alive: int, kept: int) -> None:
         raise TooManyShifts(maximum=MOST_SHIFTS)
 
 
+def _added(activity: Activity, shifts: Sequence[Mapping[str, Any]], by: UUID | None) -> list[Shift]:
+    """Add shifts to an activity that people know of; who adds one that has begun is noted."""
+    added, now = shifts_of(activity.id, shifts), clock.now()
+    for shift in added:
+        if by is not None and shift.starts_at < now:
+            publish(AddedLate(shift.id, shift.ends_at, by))
+    return added
+
+
 def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
-    """Add shifts to an activity, each with its `roles` where it has some."""
+    """Add shifts to an activity, each with its `roles` where it has some. Raises TooLongAgo (409)."""
+    require_recordable([given["ends_at"] for given in shifts])
     added: list[Shift] = []
     parts: list[ShiftRole] = []
     for given in shifts:
@@ -265,6 +294,14 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
     db.session.add_all(parts)
     db.session.flush()
     return added
+
+
+def require_recordable(ends: Sequence[datetime]) -> None:
+    """Let pass shifts of whose service there is still time to record it. Raises TooLongAgo (409)."""
+    last_day = _last_day_overdue[0]()
+    days = {day for day in map(clock.local_date, ends) if day <= last_day}
+    if days:
+        raise TooLongAgo(min(days), last_day)
 
 
 def tell_of_risk() -> int:
@@ -387,6 +424,13 @@ def _require_recent(activity: Activity, starts_at: datetime, *, publishes: bool)
 def _is_recent(activity: Activity, starts_at: datetime, *, publishes: bool) -> bool:
     """Whether a shift may begin then: whoever leads makes no hours backwards alone; a draft has yet to be published."""
     return publishes or activity.state in UNPUBLISHED or starts_at >= clock.now() - LATEST_WORD
+
+
+def _require_to_come(activity: Activity, starts_at: datetime, now: datetime) -> None:
+    """Let pass a move to a time to come: hours of what has begun are of a shift that was planned then."""
+    if starts_at < now and activity.state not in UNPUBLISHED:
+        fault = Fault("begins_in_the_past", "A shift is moved to a time to come; add another one for what has begun.")
+        raise InvalidPayload(error_list({"starts_at": [fault]}))
 
 
 def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime) -> None:

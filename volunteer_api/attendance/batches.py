@@ -1,10 +1,11 @@
 """What phones collected without network: up to a hundred operations, each with its own key and its own outcome.
 
-They are applied by the time of their taps, in one transaction under the volunteer's lock: each with its answer, all of
-them or, where the server dies, none; what is not acknowledged is sent again. An operation that is refused undoes only
-itself.
+They are applied by the time of their taps, in units under the volunteer's lock: each operation with its answer. Where
+the server dies in between, the phone sends all of them again, and those that were applied have their first outcomes. An
+operation that is refused undoes only itself.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import orjson
 from marshmallow import ValidationError
 
 from volunteer_api.attendance import access, waiting
-from volunteer_api.attendance.check_ins import check_in
+from volunteer_api.attendance.check_ins import check_in, count_operations
 from volunteer_api.attendance.check_outs import check_out
 from volunteer_api.attendance.judging import Told, told
 from volunteer_api.attendance.memory import Memory, NotPlain
@@ -34,7 +35,7 @@ from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import MEDIA_TYPE, IdempotencyKeyReused, InternalError, InvalidPayload, Problem
 from volunteer_api.core.schema import Fault, Schema, error_list
 from volunteer_api.core.settings import rules
-from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit
+from volunteer_api.core.unit_of_work import attempt, concerns_whole_unit, run_units
 from volunteer_api.sign_ups.queries import lock_volunteer
 
 SCHEMAS: Mapping[OperationKind, Schema] = {
@@ -51,6 +52,9 @@ WHOLE: Mapping[OperationKind, Collection[frozenset[str]]] = {
 }
 # Each time that a tap was not plain, the rest of a batch is read again; so often it may be worth it.
 MEMORIES = 3
+# A unit takes no more operations at once, and no further one after so many seconds: on SQLite nobody else writes
+# meanwhile.
+MOST_TOGETHER, LONGEST_UNIT = 50, 0.25
 
 
 @dataclass(frozen=True)
@@ -116,19 +120,27 @@ def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]
     """Apply operations of one volunteer; the results (see OperationResult) are in the order of the lines.
 
     An operation whose key is known has its first outcome again; of two under one key in one batch the second is the
-    same, or refused. Nothing that is wrong with one line costs another.
+    same, or refused. Nothing that is wrong with one line costs another. Runs units of its own. Raises TooManyRequests
+    (429).
     """
-    lock_volunteer(principal.volunteer_id)
     batch = _Batch(principal, clock.now())
     read = [batch.read(line) for line in lines]
-    batch.look_up()
-    batch.apply_all()
-    batch.followers.settle(principal.volunteer_id)
-    batch.keep()
+    run_units(batch.apply_some, Left(batch.in_order(), {}, MEMORIES, uncounted=len(lines)))
     return [
         batch.outcome(one).result(one.key) if isinstance(one, Operation) else one.result(_key_of(line))
         for one, line in zip(read, lines, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a batch: operations in their order, what came of those before them, and how often the rest may
+    still be read into a memory. `uncounted` are the lines that no limit has counted yet."""
+
+    operations: Sequence[Operation]
+    outcomes: Mapping[str, Outcome]
+    memories: int
+    uncounted: int = 0
 
 
 class _Batch:
@@ -160,11 +172,6 @@ class _Batch:
         self.owners.setdefault(operation.key, operation)
         return operation
 
-    def look_up(self) -> None:
-        """Read all first answers that the operations may ask for, at once."""
-        named = (one.check_in_key for one in self.owners.values() if one.check_in_key is not None)
-        self.known = kept_answers(self.principal.volunteer_id, {*self.owners, *named})
-
     def in_order(self) -> list[Operation]:
         """The operations by the time of their taps; a check-out comes after the check-in that it names."""
 
@@ -175,14 +182,30 @@ class _Batch:
 
         return sorted(self.owners.values(), key=turn)
 
-    def apply_all(self) -> None:
-        """Carry all operations out: what is plain together, and what is not by itself, in a savepoint of its own."""
-        left = self.in_order()
-        while left:
-            done = self._apply_plain(left)
-            left = left[done:]
-            if left:
-                self.apply(left.pop(0))
+    def apply_some(self, left: Left) -> Left | None:
+        """Carry out the next operations, with their answers; what is left after them, None at the end.
+
+        What is plain together, and what is not by itself, in a savepoint of its own. Raises TooManyRequests (429).
+        """
+        volunteer_id = self.principal.volunteer_id
+        lock_volunteer(volunteer_id)
+        if left.uncounted:
+            count_operations(volunteer_id, left.uncounted)
+        self.outcomes, self.memories_left, self.followers = dict(left.outcomes), left.memories, Followers()
+        self._look_up(left.operations)
+        rest, until = left.operations, time.monotonic() + LONGEST_UNIT
+        while rest:
+            done = self._apply_plain(rest[:MOST_TOGETHER])
+            rest = rest[done:]
+            if not rest or done == MOST_TOGETHER:
+                break
+            self.apply(rest[0])
+            rest = rest[1:]
+            if time.monotonic() > until:
+                break
+        self.followers.settle(volunteer_id)
+        self._keep(besides=left.outcomes)
+        return Left(rest, self.outcomes, self.memories_left) if rest else None
 
     def apply(self, operation: Operation, memory: Memory | None = None) -> None:
         """Carry an operation out, or have its first outcome again.
@@ -204,14 +227,19 @@ class _Batch:
             outcome = _refused(InternalError())
         self.outcomes[operation.key] = outcome
 
-    def keep(self) -> None:
+    def _look_up(self, operations: Sequence[Operation]) -> None:
+        """Read all first answers that these operations may ask for, at once."""
+        named = {one.check_in_key for one in operations if one.check_in_key is not None}
+        self.known |= kept_answers(self.principal.volunteer_id, {*(one.key for one in operations), *named})
+
+    def _keep(self, *, besides: Collection[str]) -> None:
         """Keep the new answers under their keys."""
         keep_answers(
             self.principal.volunteer_id,
             {
                 key: Answer(fingerprints(one.compared)[0], one.status, one.headers(), written(one.content))
                 for key, one in self.outcomes.items()
-                if one.is_kept and key not in self.known
+                if one.is_kept and key not in self.known and key not in besides
             },
         )
 
@@ -229,10 +257,11 @@ class _Batch:
         new = [operation for operation in left if operation.key not in self.known]
         if len(new) < 2 or self.memories_left == 0:
             return 0
-        self.memories_left -= 1
         before = dict(self.outcomes)
         try:
-            return attempt(lambda: self._apply_together(left, new))
+            done = attempt(lambda: self._apply_together(left, new))
+            self.memories_left -= done < len(left)
+            return done
         except Exception as error:
             if concerns_whole_unit(error):
                 raise

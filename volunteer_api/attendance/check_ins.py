@@ -11,8 +11,8 @@ from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance import queries, scene, taps, timeline, waiting
 from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain, Seen, draft
-from volunteer_api.attendance.models import Attendance, ScanKind, State
-from volunteer_api.attendance.problems import AlreadyCheckedIn, TooManyAttendances
+from volunteer_api.attendance.models import Attendance, Grade, ScanKind, State
+from volunteer_api.attendance.problems import AlreadyCheckedIn, NotYet, TimeIsOver, TooManyAttendances
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import reopen
 from volunteer_api.attendance.taps import Tap
@@ -21,15 +21,20 @@ from volunteer_api.core import clock, ids
 from volunteer_api.core.access import Principal
 from volunteer_api.core.at_once import AtOnce
 from volunteer_api.core.database import db
+from volunteer_api.core.limits import spend
 from volunteer_api.core.prepared import first_row
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
+from volunteer_api.hours import deadlines
 from volunteer_api.hours.days import MINUTE
 from volunteer_api.sign_ups.problems import Canceled, NotPublished
 from volunteer_api.sign_ups.queries import lock_volunteer
 
-# Nobody is on duty so often; whoever is by mistake or for fun must not fill the list of those who review it.
-MOST_DUTIES_A_DAY = 24
+# Nobody is on duty so often, nor comes to so many shifts without a sign-up; whoever does by mistake or for fun must not
+# fill the list of those who review it.
+MOST_DUTIES_A_DAY, MOST_UNSIGNED_A_DAY = 24, 4
+# A phone that comes back after days sends a hundred taps, and may have to send them again.
+OPERATIONS = "300/minute"
 NOT_YET_PUBLIC = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 
@@ -49,10 +54,11 @@ def check_in(
 
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
-    which the caller has judged. Raises NotFound (404), NotPublished, Canceled, TooManyAttendances or AlreadyCheckedIn
-    (409); of two check-ins to one shift it says which counts, whichever came first (taps.py): one in the time for it
-    before one that was not, one that is proven before one that is not, else the earlier. Check-outs that waited for
-    this check-in's `key` are carried out with it. `followers` has a batch look once at what comes after.
+    which the caller has judged. Raises NotFound (404), NotPublished, Canceled, NotYet or TimeIsOver where it was not
+    about the time of the shift, TooManyAttendances or AlreadyCheckedIn (409), TooManyRequests (429). Of two check-ins
+    to one shift AlreadyCheckedIn says which counts, whichever came first (taps.py): one in the time for it before one
+    that was not, one that is proven before one that is not, else the earlier. Check-outs that waited for this
+    check-in's `key` are carried out with it. `followers` has a batch look once at what comes after.
 
     With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
     NotPlain is raised, and nothing changed, where it is none for that.
@@ -67,10 +73,17 @@ def check_in(
         row, here = _at_shift(volunteer_id, shift_id, moment, key, memory)
     tap = _tap(here, end, scanned_by)
     known: Attendance | None = row.same
+    if followers is None and scanned_by is None and (known is not None or row.others or not here.expected):
+        # The first one at a shift that waits for her changes nothing else, and is once.
+        count_operations(volunteer_id)
     if known is not None:
         changed = _comes_again(known, tap, memory, followers)
         _end_too(known, row, key, followers)
         raise AlreadyCheckedIn(known, counts=changed)
+    if shift_id is not None:
+        _require_near(here, end, tap)
+        if row.unsigned >= MOST_UNSIGNED_A_DAY and not here.expected and scanned_by is None:
+            raise TooManyAttendances()
     made = Attendance if memory is None else draft
     attendance = _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
     _begin(attendance, tap)
@@ -91,16 +104,23 @@ def check_in_at_once(principal: Principal, body: dict[str, Any], connection: Con
     end = told(body["evidence"], clock.now())
     values = {"volunteer_id": volunteer_id, "shift_id": shift_id, "moment": end.tapped.moment}
     row: Any = first_row(connection, queries.plain_scene_of_check_in(), values)
-    if row is None or row.busy:
+    if row is None or row.busy or row.sign_up_id is None:
         return None
     # No name is in both: one row has the shift's columns and the activity's.
     _require_open_to_attendance(row, row, knows=False)
     here = scene.of_columns(row)
+    tap = _tap(here, end, None)
+    _require_near(here, end, tap)
     attendance = _new(volunteer_id, end, shift_id=shift_id, made=draft)
-    _begin(attendance, _tap(here, end, None))
+    _begin(attendance, tap)
     reopen(attendance)
     guard = queries.is_plain_and_consented() if here.keeps_place else queries.is_plain()
     return AtOnce(Attendance, attendance, guard)
+
+
+def count_operations(volunteer_id: UUID, amount: int = 1) -> None:
+    """Count check-ins, or lines of a batch, against what a phone may send. Raises TooManyRequests (429)."""
+    spend(OPERATIONS, "attendance operations", str(volunteer_id), amount=amount)
 
 
 def _comes_again(attendance: Attendance, tap: Tap, memory: Memory | None, followers: Followers | None) -> bool:
@@ -118,6 +138,24 @@ def _comes_again(attendance: Attendance, tap: Tap, memory: Memory | None, follow
     # What a tap of the wrong day, or one that is less proven, had closed may have gone on.
     since = min(tap.at, attendance.checked_in_at - MINUTE)
     return taps.keep(attendance, tap, known) and timeline.follow_taps(attendance, since=since, followers=followers)
+
+
+def _require_near(here: Scene, end: Told, tap: Tap) -> None:
+    """Let pass a check-in of the time around a shift: whoever comes somewhat too early or too late is looked at.
+
+    From further away it would put somebody among those who came who can't have been there. An odd clock does not tell
+    when it was: while hours are still recorded, what else speaks for her has it looked at. Raises NotYet, TimeIsOver
+    (409).
+    """
+    opens_at, closes_at = _window(here)
+    around = timedelta(minutes=rules().check_out_closes_minutes)
+    if tap.at < opens_at - around:
+        raise NotYet()
+    if end.tapped.is_odd and (here.expected or tap.grade is not Grade.WEAK):
+        if deadlines.due_on(clock.local_date(closes_at)).is_past():
+            raise TimeIsOver()
+    elif tap.at > closes_at + around:
+        raise TimeIsOver()
 
 
 def _window(here: Scene) -> tuple[datetime, datetime]:

@@ -70,6 +70,7 @@ pages = page_blueprint("presence_code_pages", __name__, "What presence codes lea
     idempotency=REQUIRED,
     fingerprint=same_check_in,
     in_one_statement=service.check_in_at_once,
+    refuses=(429,),
 )
 def check_in(principal: Principal, key: str, body: dict[str, Any]) -> Attendance:
     """Check in to a shift, or to a duty at a station."""
@@ -100,6 +101,8 @@ def check_out(attendance: Attendance, body: dict[str, Any]) -> Attendance:
     returns=BatchRead,
     # Each operation has its own key.
     idempotency=NONE,
+    in_units=True,
+    refuses=(429,),
 )
 def apply_batch(principal: Principal, body: dict[str, Any]) -> Written:
     """Send what a phone collected without network: each operation has its own key and its own outcome.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from volunteer_api.core.geo import Datum, Place, to_wgs84
 
 # A hundred days: far more than any delay that is believed, far less than what overflows.
@@ -27,6 +29,11 @@ PLACE_WORDS = frozenset(
 )
 PLACE_TERMS = ("经度", "纬度", "坐标", "位置", "地址", "定位")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# What a phone sends takes a few hundred bytes. Of more, the members that are judged are kept, none of them longer than
+# the longest code in its quotes.
+MOST_BYTES, MOST_OF_ONE = 2000, LONGEST_CODE + 2
+JUDGED = ("client_time", "delay_ms", "code", "place", "accuracy_m")
+OF_PLACE = ("lat", "lng", "datum", "distance_m")
 # To how many meters a distance is told where the place itself is not kept.
 COARSE_M = 100
 
@@ -73,6 +80,16 @@ def without_place(evidence: dict[str, Any], distance_m: float | None = None) -> 
     if distance_m is not None:
         kept["place"] = {"distance_m": round(distance_m / COARSE_M) * COARSE_M}
     return kept
+
+
+def bounded(evidence: dict[str, Any]) -> dict[str, Any]:
+    """The evidence itself, or of what is too long to be kept a new one of what is judged."""
+    if len(orjson.dumps(evidence)) <= MOST_BYTES:
+        return evidence
+    kept = {name: evidence[name] for name in JUDGED if name in evidence}
+    if isinstance(place := kept.get("place"), dict):
+        kept["place"] = {name: place[name] for name in OF_PLACE if name in place}
+    return {name: value for name, value in kept.items() if len(orjson.dumps(value)) <= MOST_OF_ONE}
 
 
 def _without_places(value: Any) -> Any:

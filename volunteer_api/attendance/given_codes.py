@@ -1,6 +1,6 @@
 """Whom presence codes were given to: what somebody could have kept proves nothing of her, whoever she is by then."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -22,14 +22,18 @@ def give(codes: ShownCodes, *, target_id: UUID, to: UUID) -> ShownCodes:
 
     A row is written once for each set: a phone that shows codes asks for them again and again.
     """
-    last = max([codes.valid_until, *(code.valid_until for code in codes.codes)])
-    new = insert(GivenCodes).values(volunteer_id=to, target_id=target_id, good_until=last + LONGEST_GOOD)
+    note(target_id, to=to, good_until=max([codes.valid_until, *(code.valid_until for code in codes.codes)]))
+    return codes
+
+
+def note(target_id: UUID, *, to: UUID, good_until: datetime) -> None:
+    """Note that somebody has, or could have had, the codes that are shown until then."""
+    new = insert(GivenCodes).values(volunteer_id=to, target_id=target_id, good_until=good_until + LONGEST_GOOD)
     longer = GivenCodes.good_until < new.excluded.good_until
     known = (GivenCodes.volunteer_id, GivenCodes.target_id)
     db.session.execute(
         new.on_conflict_do_update(index_elements=known, set_={"good_until": new.excluded.good_until}, where=longer)
     )
-    return codes
 
 
 def forget() -> int:

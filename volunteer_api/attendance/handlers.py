@@ -7,11 +7,11 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select
 
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.accounts.events import ConsentWithdrawn, VolunteerErased
-from volunteer_api.activities.events import CampaignChanging
+from volunteer_api.activities.events import AddedLate, CampaignChanging
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.problems import CampaignFrozen
 from volunteer_api.activities.turnout import register_attended
-from volunteer_api.attendance import beside_backfills, queries, scene, whereabouts
+from volunteer_api.attendance import beside_backfills, given_codes, queries, scene, whereabouts
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance.models import Attendance, GivenCodes, Reason, RollCallMark, State, WaitingCheckOut
 from volunteer_api.attendance.settling import hold, set_held
@@ -86,6 +86,12 @@ def tell_who_rejected(event: HoursRecorded) -> None:
     beside_backfills.tell_who_rejected(event.backfill_ids)
 
 
+@on(AddedLate)
+def note_who_added(event: AddedLate) -> None:
+    """Let her be known as somebody who leads that shift, though she may lead it no more when she comes to it."""
+    given_codes.note(event.shift_id, to=event.by, good_until=event.ends_at)
+
+
 @on(CampaignChanging)
 def keep_campaign(event: CampaignChanging) -> None:
     """Refuse once somebody has checked in, whatever became of it: her minutes are held, or may be credited yet."""
@@ -105,7 +111,7 @@ def waiting_check_outs(volunteer_id: UUID) -> list[dict[str, Any]]:
 
 
 @exported("given_codes")
-def given_codes(volunteer_id: UUID) -> list[dict[str, Any]]:
+def codes_given(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The shifts and stations whose presence codes the person was given, the latest first."""
     return rows(
         select(*GivenCodes.__table__.columns)

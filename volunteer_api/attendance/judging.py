@@ -7,7 +7,7 @@ from uuid import UUID
 
 from volunteer_api.attendance import presence_code
 from volunteer_api.attendance.effective_time import EffectiveTime, effective_time
-from volunteer_api.attendance.evidence import Usable, usable, without_place
+from volunteer_api.attendance.evidence import Usable, bounded, usable, without_place
 from volunteer_api.attendance.grading import grade
 from volunteer_api.attendance.models import Grade, Reason, Remark
 from volunteer_api.attendance.presence_code import Reading
@@ -76,33 +76,47 @@ def judge(scene: Scene, end: Told, window: tuple[datetime, datetime]) -> Judgmen
     """Judge one end; `window` is when it may happen, both ends included."""
     given, moment = end.usable, end.tapped
     reading = _reading(scene, end)
+    expected = scene.expected_from(moment.moment)
+    proves = expected and not _is_own_word(scene, end)
     graded = grade(
         code_is_valid=reading is Reading.VALID,
         # What a desk scanned, somebody else saw.
         sees_code=scene.sees_code and not end.scanned,
-        signed_up=scene.expected,
+        signed_up=proves,
         fence=scene.fence,
         place=given.place,
         accuracy_m=given.accuracy_m or 0.0,
         accuracy_cap_m=rules().accuracy_cap_m,
     )
-    if graded is Grade.WEAK and scene.expected and end.inside is not None and scene.target_id in end.inside:
+    if graded is Grade.WEAK and proves and end.inside is not None and scene.target_id in end.inside:
         graded = Grade.MEDIUM
     opens_at, closes_at = window
     doubts = {
         Reason.WEAK_EVIDENCE: graded is Grade.WEAK,
-        Reason.NOT_SIGNED_UP: scene.needs_sign_up and not scene.expected,
+        Reason.NOT_SIGNED_UP: scene.needs_sign_up and not expected,
         Reason.OUTSIDE_WINDOW: scene.out_of_service or not opens_at <= moment.moment <= closes_at,
         Reason.CLOCK_ODD: moment.is_odd,
         Reason.CODE_ELSEWHERE: graded is Grade.STRONG and _is_far(scene, given),
     }
+    sent = end.evidence if scene.keeps_place else without_place(end.evidence, _distance(scene, given))
+    kept = bounded(sent)
+    remarks = _remarks(scene, end, reading, expected=expected) | ({Remark.EVIDENCE_CUT} if kept is not sent else set())
     return Judgment(
         grade=graded,
         doubts=frozenset(reason for reason, applies in doubts.items() if applies),
-        remarks=[remark.value for remark in sorted(_remarks(scene, end, reading), key=ORDER.__getitem__)],
+        remarks=[remark.value for remark in sorted(remarks, key=ORDER.__getitem__)],
         place=_known_place(scene, given, graded),
-        evidence=end.evidence if scene.keeps_place else without_place(end.evidence, _distance(scene, given)),
+        evidence=kept,
     )
+
+
+def _is_own_word(scene: Scene, end: Told) -> bool:
+    """Whether a place proves nothing because she set the frame herself, and tells of it afterwards."""
+    return scene.is_own and not end.scanned and (scene.shift is not None or _is_told_late(end))
+
+
+def _is_told_late(end: Told) -> bool:
+    return end.received_at - end.tapped.said_at > timedelta(seconds=rules().told_late_seconds)
 
 
 def _reading(scene: Scene, end: Told) -> Reading | None:
@@ -117,27 +131,28 @@ def _reading(scene: Scene, end: Told) -> Reading | None:
     return presence_code.read(code, scene.target_id, tapped.said_at, scene.code_kind)
 
 
-def _remarks(scene: Scene, end: Told, reading: Reading | None) -> set[Remark]:
-    given = end.usable
+def _remarks(scene: Scene, end: Told, reading: Reading | None, *, expected: bool) -> set[Remark]:
+    given, is_own_word, is_inside = end.usable, _is_own_word(scene, end), _lies_inside(scene, end)
     found = {CODE_REMARKS[reading]} if reading in CODE_REMARKS else set()
     seen = {
         Remark.OWN_CODE: reading is Reading.VALID and scene.sees_code and not end.scanned,
         Remark.PLACE_UNUSABLE: given.place_is_odd,
         Remark.PLACE_WITHOUT_ACCURACY: given.place is not None and given.accuracy_m is None,
-        Remark.TOLD_LATE: end.received_at - end.tapped.said_at > timedelta(seconds=rules().told_late_seconds),
+        Remark.TOLD_LATE: _is_told_late(end),
         Remark.SCANNED: end.scanned,
         Remark.NOTHING_SENT: given.code is None
         and given.place is None
         and not given.place_is_odd
         and not end.scanned
         and end.inside is None,
-        Remark.PLACE_NOT_EXPECTED: not scene.expected and _lies_inside(scene, end),
+        Remark.PLACE_NOT_EXPECTED: not expected and is_inside and not is_own_word,
+        Remark.OWN_PLACE: is_own_word and is_inside,
         Remark.PLACE_NOT_KEPT: end.inside is not None or (given.place is not None and not scene.keeps_place),
     }
     found |= {remark for remark, applies in seen.items() if applies}
     if given.place is not None and _lies_outside(scene, given.place, given):
         found.add(Remark.PLACE_OF_ANOTHER_DATUM if _fits_another_datum(scene, given) else Remark.PLACE_OUTSIDE)
-    elif end.inside is not None and scene.fence is not None and not _lies_inside(scene, end):
+    elif end.inside is not None and scene.fence is not None and not is_inside:
         found.add(Remark.PLACE_OUTSIDE)
     return found
 

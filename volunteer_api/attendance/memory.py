@@ -44,9 +44,11 @@ class Seen:
     Activity: Activity
     leads: bool
     here: Scene
-    # An attendance at this very shift, if any; whether others may be changed; whether a check-out may wait for it.
+    # An attendance at this very shift, if any; whether others may be changed; at how many shifts of that day she is
+    # without a sign-up; whether a check-out may wait for it.
     same: Attendance | None
     others: bool
+    unsigned: int
     waits: bool = False
 
 
@@ -170,7 +172,8 @@ class Memory(Beside):
         others = self.line_since(moment)
         if key in self.waiting or (same is None and not all(self._only_ends(one, moment) for one in others)):
             raise NotPlain()
-        return Seen(row.Shift, row.Activity, row.leads, self._scene(shift_id), same, bool(others))
+        unsigned = self._unsigned_on(clock.local_date(moment))
+        return Seen(row.Shift, row.Activity, row.leads, self._scene(shift_id), same, bool(others), unsigned)
 
     def load_with_others(self, attendance: Attendance) -> tuple[Attendance, Scene, bool]:
         """As `scene.load_with_others`. Raises NotPlain where the ledger may have something of the attendance."""
@@ -215,6 +218,10 @@ class Memory(Beside):
     def write(self) -> None:
         """Write what has come out."""
         self.gathered.write(self.attendances)
+
+    def _unsigned_on(self, day: date) -> int:
+        mine = (one for one in self.attendances if clock.local_date(one.checked_in_at) == day)
+        return sum(one.shift_id is not None and self.rows[one.shift_id].sign_up_id is None for one in mine)
 
     def _scene(self, shift_id: UUID) -> Scene:
         here = self.scenes.get(shift_id)

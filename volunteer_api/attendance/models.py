@@ -67,6 +67,8 @@ class Remark(StrEnum):
     NOTHING_SENT = "nothing_sent"
     PLACE_NOT_EXPECTED = "place_not_expected"
     PLACE_NOT_KEPT = "place_not_kept"
+    OWN_PLACE = "own_place"
+    EVIDENCE_CUT = "evidence_cut"
 
 
 class ScanKind(StrEnum):

@@ -34,13 +34,14 @@ from volunteer_api.teams.models import Membership, MembershipState, Team
 
 Same = aliased(Attendance, name="same")
 Others = aliased(Attendance, name="others")
+Theirs = aliased(SignUp, name="theirs")
 # How long after its end a shift without a check-out counts as served, and how long a duty.
 SERVES_AFTER = timedelta(hours=2)
 ONE_DAY = timedelta(days=1)
 MOST_AROUND = 100
 # What somebody rejected; a roll-call takes its own word back without that.
 DECIDED_AGAINST = and_(Attendance.state == State.REJECTED, Attendance.reviewed_by.is_not(None))
-SHIFT_COLUMNS = ("id", "starts_at", "ends_at", "canceled_at")
+SHIFT_COLUMNS = ("id", "created_at", "starts_at", "ends_at", "canceled_at")
 ACTIVITY_COLUMNS = ("state", "published_at", "created_by", "latitude", "longitude", "radius_m")
 # What a record of the ledger, and what is counted beside it, say of an activity.
 COUNTED_COLUMNS = (
@@ -64,11 +65,14 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
     """All that a check-in to a shift at a moment looks at, in one row.
 
     The shift and its activity, the confirmed sign-up, whether the volunteer leads, an attendance at this very shift
-    that was not rejected (`same`), if any, whether she has `others` that the check-in may change, and whether a
-    check-out of hers `waits` for its check-in.
+    that was not rejected (`same`), if any, whether she has `others` that the check-in may change, whether a check-out
+    of hers `waits` for its check-in, and at how many shifts she is that day without a sign-up (`unsigned`).
     """
+    theirs = Theirs.shift_id == Others.shift_id, Theirs.volunteer_id == Others.volunteer_id
+    unsigned = Others.shift_id.is_not(None), ~exists().where(*theirs, Theirs.state == SignUpState.CONFIRMED)
+    besides = *_besides(volunteer_id, moment), _count_on("unsigned", volunteer_id, moment, *unsigned)
     return (
-        _scene(volunteer_id, Same, *_at_the_end(volunteer_id), *_besides(volunteer_id, moment))
+        _scene(volunteer_id, Same, *_at_the_end(volunteer_id), *besides)
         .outerjoin(
             Same, (Same.volunteer_id == volunteer_id) & (Same.shift_id == Shift.id) & (Same.state != State.REJECTED)
         )
@@ -129,8 +133,9 @@ def scene_of_duty(volunteer_id: UUID, station_id: UUID, moment: datetime) -> Row
         and_(Same.state == State.OPEN, Same.frame_ends_at > moment, Same.checked_in_at <= before),
         and_(Same.checked_in_at <= moment, Same.checked_out_at > moment),
     )
+    duties = _count_on("duties", volunteer_id, moment, Others.station_id.is_not(None))
     return (
-        _duty(volunteer_id, moment, Same, *_besides(volunteer_id, moment), _duties_on(volunteer_id, moment))
+        _duty(volunteer_id, moment, Same, *_besides(volunteer_id, moment), duties)
         .outerjoin(
             Same,
             and_(
@@ -355,9 +360,8 @@ def _reaches(attendance: Any, moment: Any, *or_else: ColumnElement[bool]) -> Col
     )
 
 
-def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool], Label[datetime]]:
-    """What a check-out looks at beside a check-in: who leads the activity, whether she was marked absent, and when she
-    signed up."""
+def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool]]:
+    """What a check-out looks at beside a check-in: who leads the activity, and whether she was marked absent."""
     leader_id = (
         select(ActivityLeader.volunteer_id)
         .where(ActivityLeader.activity_id == Activity.id)
@@ -370,11 +374,7 @@ def _at_the_end(volunteer_id: Any) -> tuple[Label[UUID], Label[bool], Label[date
         RollCallMark.volunteer_id == volunteer_id,
         RollCallMark.status == RollCallStatus.ABSENT,
     )
-    return (
-        leader_id.label("leader_id"),
-        marked_absent.label("marked_absent"),
-        SignUp.created_at.label("signed_up_at"),
-    )
+    return leader_id.label("leader_id"), marked_absent.label("marked_absent")
 
 
 def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[bool]]:
@@ -384,17 +384,18 @@ def _besides(volunteer_id: UUID, moment: datetime) -> tuple[Label[bool], Label[b
     )
 
 
-def _duties_on(volunteer_id: UUID, moment: datetime) -> Label[int]:
+def _count_on(name: str, volunteer_id: UUID, moment: datetime, *those: ColumnElement[bool]) -> Label[int]:
+    """How many of those attendances of the volunteer's began on the local day of a moment."""
     day = clock.local_date(moment)
     begins_at, ends_at = clock.days_between(day, day)
-    duties = select(func.count()).where(
+    found = select(func.count()).where(
         Others.volunteer_id == volunteer_id,
-        Others.station_id.is_not(None),
         Others.state != State.REJECTED,
         Others.checked_in_at >= begins_at,
         Others.checked_in_at < ends_at,
+        *those,
     )
-    return duties.scalar_subquery().label("duties")
+    return found.scalar_subquery().label(name)
 
 
 def _others(volunteer_id: UUID) -> Label[bool]:
@@ -417,6 +418,8 @@ def _scene(volunteer_id: Any, *others: Any, of: tuple[Any, ...] = (Shift, Activi
             *of,
             SignUp.id.label("sign_up_id"),
             SignUp.team_id.label("team_id"),
+            SignUp.created_at.label("signed_up_at"),
+            (Activity.created_by == volunteer_id).label("planned"),
             led_by(volunteer_id).label("leads"),
             _was_given(volunteer_id, Shift.id).label("has_codes"),
             consents_to(volunteer_id, ConsentKind.LOCATION).label("keeps_place"),

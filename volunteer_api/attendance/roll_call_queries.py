@@ -126,6 +126,8 @@ def scene_of(shift_id: UUID) -> Scene:
             Activity,
             null().label("sign_up_id"),
             null().label("team_id"),
+            null().label("signed_up_at"),
+            false().label("planned"),
             false().label("leads"),
             false().label("has_codes"),
             leader.label("leader_id"),

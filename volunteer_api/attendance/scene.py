@@ -25,8 +25,9 @@ class Scene:
 
     Of a shift with its activity, or of a duty with its station. `sees_code` where the volunteer can see the presence
     code without being there, or was given it to show. `expected` where a place proves something of her: a confirmed
-    sign-up; at a station, to be in a team of its organization or of one above, or to manage it. `out_of_service`: a
-    shift that was canceled meanwhile, or a station that is closed at that time.
+    sign-up; at a station, to be in a team of its organization or of one above, or to manage it. `is_own` where she set
+    the frame herself: she planned or leads a shift that had begun before it was planned, or manages the station.
+    `out_of_service`: a shift that was canceled meanwhile, or a station that is closed at that time.
     """
 
     activity: Activity | None
@@ -42,15 +43,20 @@ class Scene:
     leader_id: UUID | None
     # Whether the last roll-call of the shift said that the volunteer was not there.
     marked_absent: bool = False
-    # Since when there is the sign-up that is confirmed now, where the reader asks for it.
+    # Since when there is the sign-up that is confirmed now.
     signed_up_at: datetime | None = None
+    is_own: bool = False
     # Whether she consents to our keeping where her phone says that she is.
     keeps_place: bool = False
 
     def expected_from(self, arrived_at: datetime) -> bool:
-        """Whether a shift expected who arrived then: a sign-up counts that came no long time after, or was confirmed
-        after.
+        """Whether somebody was expected who arrived then: a sign-up counts that came no long time after.
+
+        It may be confirmed later. Nobody signs up before the public knows of a shift, so one that is planned long after
+        expected nobody.
         """
+        if self.shift is None or not self.expected:
+            return self.expected
         return self.signed_up_at is not None and self.signed_up_at <= arrived_at + LATEST_WORD
 
     @property
@@ -98,6 +104,8 @@ def of_columns(row: Any) -> Scene:
 
 def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
     center = place_of(activity)
+    planned_at = max(shift.created_at, activity.published_at or shift.created_at)
+    sees_code = bool(row.leads or row.has_codes)
     return Scene(
         activity=activity,
         shift=shift,
@@ -106,12 +114,13 @@ def _at(shift: Shift, activity: Activity, row: Any) -> Scene:
         ends_at=shift.ends_at,
         fence=Fence((center["lat"], center["lng"]), activity.radius_m or rules().fence_m) if center else None,
         expected=row.sign_up_id is not None,
-        sees_code=bool(row.leads or row.has_codes),
+        sees_code=sees_code,
         out_of_service=shift.canceled_at is not None,
         team_id=row.team_id,
         leader_id=getattr(row, "leader_id", None),
         marked_absent=bool(getattr(row, "marked_absent", False)),
-        signed_up_at=getattr(row, "signed_up_at", None),
+        signed_up_at=row.signed_up_at,
+        is_own=planned_at > shift.starts_at and (sees_code or row.planned),
         keeps_place=bool(getattr(row, "keeps_place", False)),
     )
 
@@ -161,6 +170,7 @@ def _duty(row: Any, starts_at: datetime, ends_at: datetime, *, out_of_service: b
         fence=Fence((station.latitude, station.longitude), rules().fence_m),
         expected=bool(row.belongs or row.manages),
         sees_code=bool(row.manages or row.has_codes),
+        is_own=bool(row.manages),
         out_of_service=out_of_service,
         team_id=row.team_id,
         leader_id=None,

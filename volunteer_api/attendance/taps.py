@@ -16,8 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
+from volunteer_api.attendance.evidence import bounded
 from volunteer_api.attendance.grading import weaker
 from volunteer_api.attendance.judging import Judgment, Told
 from volunteer_api.attendance.models import Attendance, Grade, Reason, Remark, ScanKind
@@ -37,9 +36,6 @@ WORST_FIRST = (
 )
 # More than anybody makes of one end; what comes after them changes nothing any more.
 MOST_TAPS = 12
-# Of what a phone sent with one of several; of longer evidence the members that are judged are kept.
-MOST_BYTES = 2000
-JUDGED = ("client_time", "delay_ms", "code", "place", "accuracy_m")
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class Tap:
             "remarks": self.remarks,
             "place": list(self.place) if self.place is not None else None,
             "scanned_by": str(self.scanned_by) if self.scanned_by is not None else None,
-            "evidence": _bounded(self.evidence),
+            "evidence": bounded(self.evidence),
             "frame": [one.isoformat() for one in self.frame] if self.frame is not None else None,
         }
 
@@ -255,12 +251,6 @@ def _single(attendance: Attendance, end: ScanKind) -> list[Tap]:
             evidence=attendance.check_out_evidence or {},
         )
     ]
-
-
-def _bounded(evidence: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(evidence)) <= MOST_BYTES:
-        return evidence
-    return {name: evidence[name] for name in JUDGED if name in evidence}
 
 
 def _place(latitude: float | None, longitude: float | None) -> Place | None:

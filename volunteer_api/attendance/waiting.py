@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, func, select, tuple_
 
 from volunteer_api.attendance import whereabouts
 from volunteer_api.attendance.check_outs import check_out
-from volunteer_api.attendance.evidence import usable
+from volunteer_api.attendance.evidence import bounded, usable
 from volunteer_api.attendance.judging import tapped, told
 from volunteer_api.attendance.models import Attendance, WaitingCheckOut
 from volunteer_api.attendance.problems import AlreadyCheckedOut, AlreadyReviewed, TooManyWaiting
@@ -59,6 +59,7 @@ def keep(*, volunteer_id: UUID, key: str, check_in_key: str, evidence: dict[str,
     if db.session.scalars(waiting.select_from(WaitingCheckOut)).one() >= MOST_WAITING:
         raise TooManyWaiting()
     kept, inside = whereabouts.kept_until_judged(volunteer_id, evidence, received_at)
+    kept = bounded(kept)
     # Its key was forgotten, or its answer got lost with the unit: it is the same one.
     db.session.execute(
         insert(WaitingCheckOut)

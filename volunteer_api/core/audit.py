@@ -44,6 +44,7 @@ class AuditAction(StrEnum):
     ORGANIZATION_REOPENED = "organization_reopened"
     ORGANIZATION_ADDED = "organization_added"
     ORGANIZATION_CHANGED = "organization_changed"
+    ACTIVITY_MOVED = "activity_moved"
     CAMPAIGN_STARTED = "campaign_started"
     CAMPAIGN_CHANGED = "campaign_changed"
     POLICY_ADDED = "policy_added"

@@ -136,6 +136,7 @@ def endpoint(
     audits: bool = False,
     in_one_statement: Judgment | None = None,
     at_one_moment: bool = False,
+    in_units: bool = False,
     refuses: tuple[int, ...] = (),
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
@@ -153,6 +154,8 @@ def endpoint(
     `in_one_statement(principal, body, connection)` is for a call that a crowd makes: it reads, judges and says what one
     statement is to write (see at_once.py), or None where the case is not plain; the view is the way for all of those.
     `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
+    `in_units` is for work that would keep SQLite's other writers waiting: the view runs it in units of its own
+    (`run_units`), and what it works on has keys of its own.
     `refuses` names the statuses of refusals that do not follow from the rest of the declaration.
     """
     if not isinstance(access, Access):
@@ -161,6 +164,8 @@ def endpoint(
         raise TypeError(f"{method} {rule} prepares no upload")
     if in_one_statement is not None and (access.load is not None or body is None or returns is None):
         raise TypeError(f"{method} {rule} can't be one statement")
+    if in_units and (access.load is not None or idempotency is not Idempotency.NONE):
+        raise TypeError(f"{method} {rule} can't run units of its own")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
     safe = method in SAFE_METHODS
     writes = not safe or audits
@@ -204,18 +209,26 @@ def endpoint(
                 response = perform_at_once(principal, replayable)
                 if response is not None:
                     return response
+            if in_units:
+                run_unit(lambda: admit(path, principal, replayable), writes=False)
+                return perform(path, principal, replayable, None)
             return run_unit(
-                lambda: perform(path, principal, replayable),
+                lambda: admit_and_perform(path, principal, replayable),
                 writes=writes,
                 loose=not writes,
                 at_one_moment=at_one_moment,
             )
 
-        def perform(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:
-            g.dumped = None
+        def admit_and_perform(
+            path: dict[str, Any], principal: Principal | None, replayable: Replayable | None
+        ) -> Response:
             first, resource = admit(path, principal, replayable)
-            if first is not None:
-                return first
+            return first if first is not None else perform(path, principal, replayable, resource)
+
+        def perform(
+            path: dict[str, Any], principal: Principal | None, replayable: Replayable | None, resource: Any
+        ) -> Response:
+            g.dumped = None
             if edits or (not safe and "If-Match" in request.headers and hasattr(resource, "version")):
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}

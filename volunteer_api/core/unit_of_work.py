@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import current_app, g
@@ -15,9 +16,12 @@ from volunteer_api.core.database import BEGIN_IMMEDIATE, db
 from volunteer_api.core.problems import Busy, Conflict, OutcomeUnknown, Problem, Unavailable
 
 Result = TypeVar("Result")
+Work = TypeVar("Work")
 
 PATIENCE_SECONDS = 8.0
 ATTEMPTS = 12
+# How long SQLite's busy handler sleeps between two looks at the most.
+LONGEST_LOOK_SECONDS = 0.1
 # PostgreSQL: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNIQUE_VIOLATION = "23505"
 RERUN_STATES = {"40001", "40P01"}
@@ -70,6 +74,19 @@ def run_unit(work: Callable[[], Result], *, writes: bool, loose: bool = False, a
         _call_back()
         return result
     raise Busy()
+
+
+def run_units(some: Callable[[Work], Work | None], work: Work) -> None:
+    """Do work in units, one after another: `some` does a part of it, and returns what is left, or None.
+
+    What it returned of a unit that did not come about is lost with it: it changes nothing of what it was given. On
+    SQLite, which has one writer, the others come in between two units: who waits looks each tenth of a second.
+    """
+    left: Work | None = work
+    while left is not None:
+        left = run_unit(partial(some, left), writes=True)
+        if left is not None and db.engine.dialect.name == "sqlite":
+            time.sleep(LONGEST_LOOK_SECONDS)
 
 
 def sees_one_moment() -> bool:

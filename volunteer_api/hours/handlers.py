@@ -9,13 +9,17 @@ from sqlalchemy import delete, exists, or_, select, update
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.events import CampaignChanging
 from volunteer_api.activities.problems import CampaignFrozen
+from volunteer_api.activities.shifts import register_last_day_overdue
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.periods import Period
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.hours import queries
+from volunteer_api.hours.deadlines import last_day_overdue
 from volunteer_api.hours.models import Backfill, RecordState, ServiceRecord
 from volunteer_api.teams.roster import counted_of_members
+
+register_last_day_overdue(last_day_overdue)
 
 
 @on(VolunteerErased)
