@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_30_6_books_when_counted"
-down_revision = "2026_11_29_9_over_at"
+down_revision = "2026_11_30_5_party"
 branch_labels = None
 depends_on = None
 
