@@ -9,6 +9,7 @@ import pytest
 from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift, soon
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.shifts import add_shift
 from volunteer_api.attendance import service
 from volunteer_api.attendance.models import Attendance, Grade, State
 from volunteer_api.attendance.problems import AlreadyCheckedIn, AlreadyCheckedOut
@@ -208,6 +209,7 @@ def test_a_held_shift_of_a_canceled_activity_takes_late_check_ins(unit: Unit) ->
 
     def cancel() -> None:
         with clock.at(TEN + 3 * HOUR):
+            add_shift(scene.activity, starts_at=TEN + 24 * HOUR, ends_at=TEN + 25 * HOUR)
             activities.cancel(db.session.get_one(Activity, scene.activity.id), reason="暴雨")
 
     unit(cancel)

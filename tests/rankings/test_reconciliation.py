@@ -150,14 +150,15 @@ def take_back(number: int, *, rejected: bool) -> None:
 
 
 def end(city: City, number: int, *, canceled: bool) -> None:
-    """Cancel an activity, or complete it, before its time or long after it."""
+    """Cancel an activity of which something is left, or complete it, before its time or long after it."""
     running = [one for one in all_of(Activity) if one.state == ActivityState.PUBLISHED]
     if not running:
         return
     activity = running[number % len(running)]
-    if canceled:
+    shifts = [shift for shift in all_of(Shift) if shift.activity_id == activity.id]
+    if canceled and any(shift.ends_at > city.now for shift in shifts):
         activities.cancel(activity, reason="下雨")
-    elif any(shift.starts_at < city.now for shift in all_of(Shift) if shift.activity_id == activity.id):
+    elif not canceled and any(shift.starts_at < city.now for shift in shifts):
         activities.complete(activity, cancel_rest=True)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_grant, make_organization
 from tests.rankings.factories import Happening, Turn, write
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock, holidays
 from volunteer_api.core.database import db
@@ -193,6 +194,8 @@ def test_a_snapshot_keeps_what_waited_and_those_below_hear_of_it(
         below = make_volunteer()
         for one in ("first", "second"):
             make_grant(below, Role.ORGANIZER, center[one])
+        # Who closes it knows, whatever else is hers.
+        make_grant(db.session.get_one(Volunteer, center["organizer"]), Role.ORGANIZER, center["first"])
         return below.id
 
     with clock.at(LATE):
