@@ -85,7 +85,8 @@ def make_cast(world: World) -> Cast:
             targets.append(Target(f"shift {number}", shift.id, place, shift.starts_at, shift.ends_at))
             # By hand: nobody signs up for shifts that overlap, but what was agreed before may be moved there.
             for one in (scene.volunteer, scene.leader):
-                db.session.add(SignUp(shift_id=shift.id, volunteer_id=one.id, state=SignUpState.CONFIRMED))
+                given = {"shift_id": shift.id, "volunteer_id": one.id, "created_at": EIGHT}
+                db.session.add(SignUp(state=SignUpState.CONFIRMED, **given))
         targets.append(Target("station", scene.station.id, PLACE, EIGHT, EIGHT + 10 * HOUR))
         organization_id = scene.organization.id
         subjects: list[Subject] = [

@@ -11,7 +11,7 @@ from tests.attendance.factories import NEAR, Scene, evidence, loaded_evidence, m
 from tests.attendance.test_batches import into, out, send, statuses
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.attendance import check_ins, presence_code, queries, review, service, waiting
+from volunteer_api.attendance import batches, check_ins, presence_code, queries, review, service, waiting
 from volunteer_api.attendance.closing import close_forgotten
 from volunteer_api.attendance.models import Attendance, Decision
 from volunteer_api.attendance.problems import (
@@ -96,7 +96,7 @@ def test_what_was_rejected_is_not_got_by_a_claim(client: Any, unit: Any, scene: 
 @pytest.mark.parametrize("way", ["batch", "alone", "roll-call"])
 def test_a_rejection_stands_whenever_it_was_tapped(client: Any, unit: Any, way: str) -> None:
     scene = make_scene(starts_at=soon() - 45 * HOUR)
-    phone, began, late = client.as_(scene.volunteer), scene.shift.starts_at, soon() - 12 * HOUR
+    phone, began, late = client.as_(scene.volunteer), scene.shift.starts_at, scene.shift.ends_at + HOUR
     first = send(phone, into("a", scene.shift.id, late), out("b", late + MINUTE, of="a"))
     assert first[1]["attendance"]["state"] == "held"
     unit(lambda: decide(scene, first[0]["attendance"]["id"], Decision.REJECT))
@@ -135,7 +135,7 @@ def test_a_rejected_duty_of_an_odd_clock_may_have_been_at_any_time(client: Any, 
             attendance_id=UUID(first["id"]), reviewer_id=scene.organizer.id, decision="reject", reason="没有来过"
         )
     )
-    assert [one["code"] for one in serve("b", noon)["reasons"]] == ["rejected_before"]
+    assert "rejected_before" in [one["code"] for one in serve("b", noon)["reasons"]]
 
 
 def test_a_check_out_that_waited_too_long_is_told_of(client: Any, unit: Any, scene: Scene) -> None:
@@ -218,26 +218,26 @@ def test_minutes_of_an_odd_clock_can_be_credited(client: Any, unit: Any, scene: 
     assert (record.starts_at, record.ends_at) == (scene.shift.starts_at, scene.shift.starts_at + HOUR)
 
 
-def test_a_tap_on_the_wrong_day_costs_neither_day(client: Any, unit: Any, scene: Scene) -> None:
-    began = scene.shift.starts_at
+def test_a_tap_on_the_wrong_shift_costs_neither(client: Any, unit: Any, scene: Scene) -> None:
+    began, later = scene.shift.starts_at, scene.shift.ends_at + 15 * MINUTE
 
     def plan() -> Any:
         with clock.at(began - 3 * HOUR):
-            shift = make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=began + DAY)
+            shift = make_shift(organization=scene.organization, created_by=scene.organizer, starts_at=later)
             sign_ups.sign_up(shift_id=shift.id, volunteer_id=scene.volunteer.id)
         return shift.id
 
-    tomorrow, phone = unit(plan), client.as_(scene.volunteer)
-    send(phone, into("a", scene.shift.id, began), into("wrong", tomorrow, began + 5 * MINUTE))
+    other_id, phone = unit(plan), client.as_(scene.volunteer)
+    send(phone, into("a", scene.shift.id, began), into("wrong", other_id, began + 5 * MINUTE))
     send(phone, out("b", began + 2 * HOUR, of="a"))
     assert unit(lambda: minutes(scene)) == [("held", 0, 5), ("open", 0, 0)]
 
     def come() -> None:
-        with clock.at(began + DAY), pytest.raises(AlreadyCheckedIn) as refused:
+        with clock.at(later), pytest.raises(AlreadyCheckedIn) as refused:
             service.check_in(
-                volunteer_id=scene.volunteer.id, shift_id=tomorrow, evidence=loaded_evidence(began + DAY, place=NEAR)
+                volunteer_id=scene.volunteer.id, shift_id=other_id, evidence=loaded_evidence(later, place=NEAR)
             )
-        assert refused.value.attendance.checked_in_at == began + DAY
+        assert refused.value.attendance.checked_in_at == later
 
     unit(come)
     # The check-in in its time counts, and so what the tap had cut short is whole again.
@@ -353,11 +353,12 @@ def test_what_is_told_before_much_else_costs_no_more_than_both(
             ]
         return lines
 
+    monkeypatch.setattr(batches, "LONGEST_UNIT", 60)
     with statements() as alone:
         send(phone, *duties(0, 8))
     with statements() as before:
         assert set(statuses(send(phone, *duties(8, 8)))) == {200, 201}
-    # Each of the eight that follow is looked at once, not sixteen times.
+    # Each of the eight that follow is looked at once in a unit, not sixteen times.
     assert len(before) < 2 * len(alone) + 8 * 10, (len(before), len(alone))
     assert unit(lambda: sums(scene)) == (0, sum(held for _, _, held in unit(lambda: minutes(scene))))
     # Nobody has so many in three days; what comes on top is named, and taken once somebody has looked at them.

@@ -111,7 +111,8 @@ def make_person(world: World) -> UUID:
         volunteer = make_volunteer(consents=[location])
         # By hand: nobody signs up for shifts that overlap, but what was agreed before may be moved there.
         for shift_id in world.shift_ids[:3]:
-            db.session.add(SignUp(shift_id=shift_id, volunteer_id=volunteer.id, state=SignUpState.CONFIRMED))
+            given = {"shift_id": shift_id, "volunteer_id": volunteer.id, "created_at": world.began - timedelta(hours=1)}
+            db.session.add(SignUp(state=SignUpState.CONFIRMED, **given))
         return volunteer.id
 
     return unit_of(world.app)(make)

@@ -202,7 +202,8 @@ def test_nobody_travels_so_fast_where_no_place_is_kept(client: Any, unit: Any, s
                 place={"lat": 34.7, "lng": 113.33},
             )
             # By hand: nobody signs up for two at once.
-            db.session.add(SignUp(shift_id=shift.id, volunteer_id=scene.volunteer.id, state=SignUpState.CONFIRMED))
+            given = {"shift_id": shift.id, "volunteer_id": scene.volunteer.id, "created_at": clock.now()}
+            db.session.add(SignUp(state=SignUpState.CONFIRMED, **given))
         return shift.id
 
     withdraw(unit, scene)

@@ -135,12 +135,14 @@ def apply(*, principal: Principal, lines: Sequence[Any]) -> list[dict[str, Any]]
 @dataclass(frozen=True)
 class Left:
     """What is left of a batch: operations in their order, what came of those before them, and how often the rest may
-    still be read into a memory. `uncounted` are the lines that no limit has counted yet."""
+    still be read into a memory. `uncounted` are the lines that no limit has counted yet. `settling` is how many seconds
+    it took to look again at what follows: the next unit works as long, or most of the work would be that."""
 
     operations: Sequence[Operation]
     outcomes: Mapping[str, Outcome]
     memories: int
     uncounted: int = 0
+    settling: float = 0
 
 
 class _Batch:
@@ -193,7 +195,7 @@ class _Batch:
             count_operations(volunteer_id, left.uncounted)
         self.outcomes, self.memories_left, self.followers = dict(left.outcomes), left.memories, Followers()
         self._look_up(left.operations)
-        rest, until = left.operations, time.monotonic() + LONGEST_UNIT
+        rest, until = left.operations, time.monotonic() + max(LONGEST_UNIT, left.settling)
         while rest:
             done = self._apply_plain(rest[:MOST_TOGETHER])
             rest = rest[done:]
@@ -203,9 +205,11 @@ class _Batch:
             rest = rest[1:]
             if time.monotonic() > until:
                 break
+        worked_until = time.monotonic()
         self.followers.settle(volunteer_id)
+        settling = time.monotonic() - worked_until
         self._keep(besides=left.outcomes)
-        return Left(rest, self.outcomes, self.memories_left) if rest else None
+        return Left(rest, self.outcomes, self.memories_left, settling=settling) if rest else None
 
     def apply(self, operation: Operation, memory: Memory | None = None) -> None:
         """Carry an operation out, or have its first outcome again.
