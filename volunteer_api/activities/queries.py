@@ -140,12 +140,6 @@ def shift_ids_of(activity_id: UUID) -> list[UUID]:
     return list(db.session.scalars(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id)))
 
 
-def ends_of(activity_id: UUID) -> list[datetime]:
-    """When an activity's shifts end that are not canceled."""
-    alive = select(Shift.ends_at).where(Shift.activity_id == activity_id, Shift.canceled_at.is_(None))
-    return list(db.session.scalars(alive))
-
-
 def shift_counts(activity_id: UUID) -> tuple[int, int]:
     """How many shifts an activity has that are not canceled, and how many at all."""
     alive = func.count().filter(Shift.canceled_at.is_(None))
@@ -302,10 +296,7 @@ def template_view(template: Template) -> dict[str, Any]:
 
 
 def sum_outcomes(query: Mapping[str, Any], *conditions: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """What came of completed activities, added up by kind and unit, the most frequent first. One statement.
-
-    Conditions are of the activity.
-    """
+    """What came of completed activities that fulfil conditions, by kind and unit, the most frequent first."""
     statement = (
         select(
             Outcome.kind,

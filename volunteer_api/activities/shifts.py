@@ -279,7 +279,7 @@ def _added(activity: Activity, shifts: Sequence[Mapping[str, Any]], by: UUID | N
 
 def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Shift]:
     """Add shifts to an activity, each with its `roles` where it has some. Raises TooLongAgo (409)."""
-    require_recordable([given["ends_at"] for given in shifts])
+    _require_recordable([given["ends_at"] for given in shifts])
     added: list[Shift] = []
     parts: list[ShiftRole] = []
     for given in shifts:
@@ -296,7 +296,13 @@ def shifts_of(activity_id: UUID, shifts: Sequence[Mapping[str, Any]]) -> list[Sh
     return added
 
 
-def require_recordable(ends: Sequence[datetime]) -> None:
+def require_recordable(activity_id: UUID) -> None:
+    """Let pass an activity whose shifts, but for canceled ones, may still be recorded. Raises TooLongAgo (409)."""
+    alive = select(Shift.ends_at).where(Shift.activity_id == activity_id, Shift.canceled_at.is_(None))
+    _require_recordable(db.session.scalars(alive).all())
+
+
+def _require_recordable(ends: Sequence[datetime]) -> None:
     """Let pass shifts of whose service there is still time to record it. Raises TooLongAgo (409)."""
     last_day = _last_day_overdue[0]()
     days = {day for day in map(clock.local_date, ends) if day <= last_day}
