@@ -30,6 +30,8 @@ def test_however_many_values_are_one_parameter_of_one_statement(unit: Unit, stat
         assert unit(lambda: found(Volunteer.id)) == []
     assert len(seen) == 3
     assert len(set(seen)) == 1
+    assert unit(lambda: found(Volunteer.id, None, wanted.id)) == [wanted.id]
+    assert wanted.id in unit(lambda: found(Volunteer.version, None, -1, wanted.version))
     assert unit(lambda: found(Volunteer.phone, wanted.phone, "+86138")) == [wanted.id]
     assert wanted.id in unit(lambda: found(Volunteer.created_at, wanted.created_at))
     assert unit(lambda: found(Volunteer.birth_date, date(1912, 1, 1))) == []

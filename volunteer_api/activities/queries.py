@@ -402,7 +402,9 @@ def shifts_for_list(
     values = {"activity_ids": activity_ids, "now": now, "most": most}
     shifts: dict[UUID, list[ListedShift]] = {activity_id: [] for activity_id in activity_ids}
     connection = db.session.connection()
-    for shift in map(ListedShift._make, connection.execute(_next_shifts(connection.dialect.name), values)):
+    # Fetched at once: row by row, the driver looks at its result anew for each.
+    found = connection.execute(_next_shifts(connection.dialect.name), values).all()
+    for shift in map(ListedShift._make, found):
         shifts[shift.activity_id].append(shift)
     return shifts
 

@@ -18,7 +18,6 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     BindParameter,
     ColumnElement,
@@ -38,7 +37,7 @@ from volunteer_api.core import geo
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Column, Place, Spot
 from volunteer_api.core.paging import Wanted
-from volunteer_api.core.statements import kept_with_statement
+from volunteer_api.core.statements import PlainArray, kept_with_statement
 
 # A circle so small that sorting all of it is quicker than a walk, which rare rows would make long.
 SMALL_M = 500.0
@@ -183,7 +182,7 @@ def _circle_of_arrays(statement: Rows, spot: Spot, key: Column) -> Rows:
 
     Each of them is looked through by itself, or the planner, who can't know that they are short, would read the table.
     """
-    first, last = (bindparam(name, type_=ARRAY(BigInteger())) for name in ("cells_first", "cells_last"))
+    first, last = (bindparam(name, type_=PlainArray(BigInteger())) for name in ("cells_first", "cells_last"))
     ranges = func.unnest(first, last).table_valued("first", "last").render_derived()
     distance = distance_to(spot)
     square = distance.label("square")

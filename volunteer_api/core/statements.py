@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Dialect,
+    Integer,
     Result,
     Row,
     Select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     TypeDecorator,
+    Uuid,
     any_,
     bindparam,
     delete,
@@ -153,14 +155,35 @@ class _JsonArray(TypeDecorator[list[Any]]):
         return orjson.dumps([convert(one) if convert is not None else one for one in value or ()]).decode()
 
 
+class PlainArray(TypeDecorator[list[Any]]):
+    """Ids or numbers as PostgreSQL writes an array of them.
+
+    To hand a list to the driver, which looks for the type of each value, takes longer than many a statement.
+    """
+
+    impl = ARRAY
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return _in_braces
+
+
+def _in_braces(values: Iterable[Any]) -> str:
+    written = ",".join(map(str, values)).replace(str(None), "NULL")
+    return f"{{{written}}}"
+
+
 def _listed(column: Any, dialect: str) -> TypeEngine[Any]:
-    return ARRAY(column.type) if dialect == "postgresql" else _JsonArray(column.type)
+    if dialect != "postgresql":
+        return _JsonArray(column.type)
+    # Texts would have to be quoted, and others be written as the driver does.
+    return (PlainArray if isinstance(column.type, Uuid | Integer) else ARRAY)(column.type)
 
 
 def _is_among(column: Any, values: BindParameter[Any]) -> ColumnElement[bool]:
-    if isinstance(values.type, ARRAY):
-        return cast(ColumnElement[bool], column == any_(values))
-    return cast(ColumnElement[bool], column.in_(select(func.json_each(values).table_valued("value").c.value)))
+    if isinstance(values.type, _JsonArray):
+        return cast(ColumnElement[bool], column.in_(select(func.json_each(values).table_valued("value").c.value)))
+    return cast(ColumnElement[bool], column == any_(values))
 
 
 def first_and_last(column: Any) -> tuple[ColumnElement[str], ColumnElement[str]]:

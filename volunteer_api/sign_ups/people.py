@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select, text
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.roles import roles_of
-from volunteer_api.core.database import db
+from volunteer_api.core.database import db, one_of
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among, among_given
 from volunteer_api.organizations.models import PathMember
@@ -157,7 +157,7 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
     counted = and_(
         SignUp.volunteer_id == Volunteer.id,
         among_given(SignUp.volunteer_id, "volunteer_ids", dialect),
-        among(SignUp.state, [*ACTIVE_SIGN_UPS, SignUpState.REJECTED]),
+        text(one_of("sign_ups.state", [*ACTIVE_SIGN_UPS, SignUpState.REJECTED])),
         Shift.ends_at > bindparam("since"),
         Shift.canceled_at.is_(None),
     )
