@@ -14,7 +14,6 @@ from tests.stations.factories import make_station
 from tests.teams.factories import make_team
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock, ids
-from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings.counting import counting
 
@@ -92,20 +91,21 @@ def test_a_cursor_of_another_ranking_is_refused(client: Any, center_id: UUID) ->
     ],
 )
 def test_teams_and_stations_are_ranked_too(
-    client: Any, unit: Callable[..., Any], center_id: UUID, query: str, values: list[int]
+    client: Any, unit: Callable[..., Any], query: str, values: list[int]
 ) -> None:
     noon = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
-    def work() -> None:
+    def work() -> UUID:
         with clock.at(noon - timedelta(days=14)):
-            teams = [make_team(organization_id=center_id) for _ in range(2)]
-            stations = [make_station(organization_id=center_id) for _ in range(2)]
+            center = make_organization()
+            teams = [make_team(organization_id=center.id) for _ in range(2)]
+            stations = [make_station(organization_id=center.id) for _ in range(2)]
         happening = Happening(turns=[Turn(noon - timedelta(days=1), present=[(0, State.CREDITED, 30)])])
-        center = db.session.get_one(Organization, center_id)
         write(happening, center, [make_volunteer().id], team_id=teams[1].id, station_id=stations[1].id)
+        return center.id
 
     with clock.at(noon):
-        unit(work)
+        center_id = unit(work)
         answer = client.get(f"/rankings?{query}&scope={center_id}")
     assert answer.status_code == 200
     assert [(row["rank"], row["value"]) for row in answer.get_json()["items"]] == [
@@ -148,8 +148,8 @@ def test_an_unknown_scope_or_campaign_is_not_found(client: Any, name: str) -> No
 def test_a_ranking_is_few_statements(client: Any, center_id: UUID, statements: Callable[[], Any]) -> None:
     with statements() as seen:
         client.get(f"/rankings?subject=organization&scope={center_id}")
-    # One of them asks whether the folded sums can be read.
-    assert len(seen) == 4
+    # One of them asks whether the folded sums can be read, one which places are closed.
+    assert len(seen) == 5
 
 
 def test_a_ranking_is_sent_again_when_something_changed(client: Any, unit: Callable[..., Any], center_id: UUID) -> None:
@@ -176,7 +176,7 @@ READ = (
 COUNTED = (
     "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
     "/rankings?subject=volunteer&metric=attendance_count&from=2026-11-03&to=2026-11-20",
-    "/rankings?subject=organization&level=unit&category=health_care",
+    "/rankings?subject=team&category=health_care",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings.csv?subject=team&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings/weeks.svg?category=health_care",
