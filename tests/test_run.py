@@ -32,11 +32,11 @@ def free_port() -> int:
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The command in a session of its own, its output in files' stead in pipes."""
+    """The command in a session of its own and in a folder of no meaning, its output in files' stead in pipes."""
     variables = {name: value for name, value in os.environ.items() if name not in ("APP_ENV", "VAR_DIR")}
     return subprocess.Popen(
         [sys.executable, "-m", "volunteer_api.cli", *(arguments or ("serve",))],
-        cwd=PROJECT_DIRECTORY,
+        cwd="/",
         env=variables | {"VAR_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -243,7 +243,7 @@ def load_settings() -> Settings:
 
 
 def _read(env: FileAwareEnv) -> Settings:
-    var_directory = Path(env.str("VAR_DIR", str(PROJECT_DIRECTORY / "var"))).resolve()
+    var_directory = (PROJECT_DIRECTORY / env.str("VAR_DIR", "var")).resolve()
     settings = Settings(
         environment=env.str("APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])),
         database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
@@ -314,7 +314,8 @@ def _database_url(text: str) -> str:
         raise BadEnvironment("DATABASE_URL of a SQLite file takes no arguments after a question mark.")
     if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
         raise BadEnvironment("DATABASE_URL must name a SQLite file: an in-memory database is lost at exit.")
-    return url.render_as_string(hide_password=False)
+    # As in the default, and for all who read it: a relative path begins in the project's folder.
+    return url.set(database=str(PROJECT_DIRECTORY / str(url.database))).render_as_string(hide_password=False)
 
 
 def _valkey_url(text: str) -> str | None:

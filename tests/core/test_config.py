@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from volunteer_api.config import DEVELOPMENT_SECRET, BadEnvironment, load_port, load_settings
+from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_port, load_settings
 
 GOOD_SECRET = "0123456789abcdef0123456789abcdef"
 PRODUCTION = {
@@ -63,6 +63,15 @@ def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: s
     with pytest.raises(BadEnvironment, match=name) as refusal:
         load_settings()
     assert "\n" not in str(refusal.value)
+
+
+def test_a_relative_path_begins_in_the_projects_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///var/volunteer.db")
+    monkeypatch.setenv("VAR_DIR", "elsewhere")
+    settings = load_settings()
+    assert settings.database_url == f"sqlite:///{PROJECT_DIRECTORY}/var/volunteer.db"
+    assert settings.var_directory == PROJECT_DIRECTORY / "elsewhere"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

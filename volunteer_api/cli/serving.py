@@ -1,7 +1,6 @@
 """Serving, the worker, migrations and the contract."""
 
 import gc
-import os
 import sys
 
 import click
@@ -92,9 +91,9 @@ def _help(app: Flask) -> None:
 
 
 def _run_gunicorn() -> None:
-    """What `python -m gunicorn -c gunicorn.conf.py wsgi:app` does."""
-    os.chdir(PROJECT_DIRECTORY)
-    sys.argv = ["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    """What `python -m gunicorn -c gunicorn.conf.py wsgi:app` does in the project's folder, whichever this one is."""
+    sys.argv = ["gunicorn", "-c", str(PROJECT_DIRECTORY / "gunicorn.conf.py"), "--chdir", str(PROJECT_DIRECTORY)]
+    sys.argv.append("wsgi:app")
     wsgiapp.run()
 
 
