@@ -427,13 +427,14 @@ def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_
     assert end(first) == 0
     database = tmp_path / "volunteer.db"
     written = database.stat().st_ino
-    second = serve(tmp_path)
+    second = serve(tmp_path, WEB_WORKERS="3")
     try:
         assert second.get("/readyz")[0] == 200
         for _ in range(12):
             second.get("/livez")
         before, worker = processes_of(second.process.pid), worker_of(second)
         assert worker is not None
+        assert len(before) == 6
         for pid in (worker, max(pid for pid in before if pid != worker)):
             os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE_SECONDS
