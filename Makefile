@@ -6,6 +6,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+EXTRA := .venv/.extras
 # No pip of any age may ask for a newer one, or stop at a question.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 $(BIN)/python -m pip -qq
 export PORT
@@ -13,13 +14,16 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench openapi migrations clean
+.PHONY: help install run test check audit bench openapi migrations clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: PORT= DATABASE_URL= VALKEY_URL= LIMITS=0 DEMO=0 WORKERS='
+	@echo '  variables: PORT= DATABASE_URL= VALKEY_URL= LIMITS=0 DEMO=0 EXTRAS=1 WEB_WORKERS= WORKERS= (of tests)'
 
-run: $(RUNTIME) ## serve on 127.0.0.1:8000 with the demo district
+install: $(RUNTIME) $(if $(EXTRAS),$(EXTRA)) ## make the environment only; EXTRAS=1 for SMS providers and S3
+	@echo 'The command is $(CURDIR)/$(BIN)/volunteer-api' >&2
+
+run: $(RUNTIME) $(if $(EXTRAS),$(EXTRA)) ## serve on 127.0.0.1:8000 with the demo district
 	@exec $(BIN)/volunteer-api serve $(if $(filter 0,$(DEMO)),--no-demo,--demo)
 
 test: $(DEV) ## run every test on SQLite and PostgreSQL, in parallel
@@ -65,6 +69,11 @@ $(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(MAKE) --no-print-directory .package
 	@touch $@ $(RUNTIME)
+
+$(EXTRA): requirements/extras.txt | $(RUNTIME)
+	@echo 'Installing the extras' >&2
+	@$(PIP) install --require-hashes -r requirements/extras.txt
+	@touch $@
 
 .PHONY: .package
 .package:

@@ -1,4 +1,4 @@
-"""How gunicorn serves: two workers of four threads, and its own refusals in the format of all others."""
+"""How gunicorn serves: workers of four threads each, and its own refusals in the format of all others."""
 
 import gc
 import json
@@ -90,7 +90,7 @@ except BadEnvironment as error:
     stop_with_line(error)
 bind = f"127.0.0.1:{port}"
 worker_class = "volunteer_api.core.worker.DeadlineWorker"
-workers = 2
+workers = settings.web_workers
 threads = 4
 # Without it one worker may take every keep-alive connection, and figures halve.
 reuse_port = True

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.servers import Databases, processes_of
+from tests.servers import SECRET, Databases, make_settings, processes_of
 from volunteer_api.cli import main
 from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_settings
+from volunteer_api.core.database import sqlite_driver
+from volunteer_api.core.environment import check_folder, open_to_others
 
 PATIENCE_SECONDS = 60
 
@@ -32,11 +35,11 @@ def free_port() -> int:
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The command in a session of its own, its output in files' stead in pipes."""
+    """The command in a session of its own and in a folder of no meaning, its output in files' stead in pipes."""
     variables = {name: value for name, value in os.environ.items() if name not in ("APP_ENV", "VAR_DIR")}
     return subprocess.Popen(
         [sys.executable, "-m", "volunteer_api.cli", *(arguments or ("serve",))],
-        cwd=PROJECT_DIRECTORY,
+        cwd="/",
         env=variables | {"VAR_DIR": str(folder), "PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -234,8 +237,8 @@ def test_the_port_of_a_running_server_is_taken(server: Server, tmp_path: Path, r
 def refusal_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """`refusal_of("serve", NAME="value")`: the one line that a command ends with, its exit code 2, no traceback."""
 
-    def run(command: str, **environment: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["volunteer-api", command])
+    def run(*command: str, **environment: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["volunteer-api", *command])
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(SystemExit) as ended:
@@ -276,14 +279,14 @@ def test_a_bad_environment_is_one_line(
         ({"SECRET_KEY": "\udcff\udcfe" * 20}, "SECRET_KEY"),
         ({"PORT_FILE": "/nonexist", "PORT": ""}, "PORT_FILE"),
         ({"VALKEY_URL": "redis://h:port"}, "VALKEY_URL"),
-        ({"APP_ENV": "production", "SECRET_KEY": "x" * 40}, "SMS_SENDER"),
+        ({"APP_ENV": "production", "SECRET_KEY": SECRET}, "SMS_SENDER"),
         (
-            {"APP_ENV": "production", "SECRET_KEY": "x" * 40, "SMS_SENDER": "console", "FLASK_DEBUG": "maybe"},
+            {"APP_ENV": "production", "SECRET_KEY": SECRET, "SMS_SENDER": "console", "FLASK_DEBUG": "maybe"},
             "FLASK_DEBUG",
         ),
         ({"APP_ENV": "production"}, "SECRET_KEY"),
         ({"APP_ENV": "production", "SECRET_KEY": DEVELOPMENT_SECRET}, "SECRET_KEY"),
-        ({"APP_ENV": "production", "SECRET_KEY": "x" * 40, "LIMITS": "0"}, "LIMITS"),
+        ({"APP_ENV": "production", "SECRET_KEY": SECRET, "LIMITS": "0"}, "LIMITS"),
         ({"APP_ENV": "elsewhere"}, "APP_ENV"),
         ({"TIME_ZONE": "Asia/Nowhere"}, "TIME_ZONE"),
         ({"VALKEY_URL": "nonsense"}, "VALKEY_URL"),
@@ -306,7 +309,7 @@ def test_the_demo_is_refused_in_production(
 ) -> None:
     environment = {
         "APP_ENV": "production",
-        "SECRET_KEY": "x" * 40,
+        "SECRET_KEY": SECRET,
         "SMS_SENDER": "console",
         "TRUSTED_PROXIES": "1",
         "PUBLIC_BASE_URL": "https://volunteers.example.cn",
@@ -320,6 +323,59 @@ def test_the_demo_is_refused_in_production(
     assert ended.value.code == 2
     assert "demo is refused in production" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_command_works_on_a_database_that_is_not_migrated(
+    refusal_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "volunteer.db"
+    for command in (["keys", "list"], ["stock", "verify"], ["organizations", "build", "410403"]):
+        assert "is empty: run `volunteer-api migrate`" in refusal_of(*command, VAR_DIR=str(tmp_path))
+    with closing(sqlite_driver.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999_12_31_later')")
+    for command in (["keys", "list"], ["migrate"]):
+        assert "is of a newer release, at version 9999_12_31_later" in refusal_of(*command, VAR_DIR=str(tmp_path))
+
+
+class Waited(Exception):
+    """The worker would sleep now."""
+
+
+def test_a_worker_waits_for_the_migration_and_not_for_a_database(
+    refusal_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sleep(_seconds: float) -> None:
+        raise Waited
+
+    assert "can't be used" in refusal_of(
+        "worker", DATABASE_URL="postgresql://somebody@127.0.0.1:9/volunteers", VAR_DIR=str(tmp_path)
+    )
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setattr(sys, "argv", ["volunteer-api", "worker"])
+    with pytest.raises(Waited):
+        main()
+    assert "The worker waits: the database (DATABASE_URL) is empty" in capsys.readouterr().err
+
+
+def test_the_log_of_a_file_that_was_moved_away_is_kept(refusal_of: Callable[..., str], tmp_path: Path) -> None:
+    log = tmp_path / "volunteer.db-wal"
+    log.write_bytes(b"committed")
+    assert str(log) in refusal_of("serve", PORT=str(free_port()), VAR_DIR=str(tmp_path))
+    assert log.read_bytes() == b"committed"
+
+
+def test_what_it_keeps_is_its_owners(tmp_path: Path) -> None:
+    made = make_settings(f"sqlite:///{tmp_path}/volunteer.db", tmp_path / "var")
+    check_folder(made)
+    (tmp_path / "volunteer.db").touch(0o600)
+    assert made.var_directory.stat().st_mode & 0o777 == 0o700
+    assert open_to_others(made) is None
+    (tmp_path / "volunteer.db").chmod(0o644)
+    assert open_to_others(made) == tmp_path / "volunteer.db"
+    made.var_directory.chmod(0o755)
+    assert open_to_others(made) == made.var_directory
 
 
 def test_a_line_names_no_password(tmp_path: Path) -> None:
@@ -371,13 +427,14 @@ def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_
     assert end(first) == 0
     database = tmp_path / "volunteer.db"
     written = database.stat().st_ino
-    second = serve(tmp_path)
+    second = serve(tmp_path, WEB_WORKERS="3")
     try:
         assert second.get("/readyz")[0] == 200
         for _ in range(12):
             second.get("/livez")
         before, worker = processes_of(second.process.pid), worker_of(second)
         assert worker is not None
+        assert len(before) == 6
         for pid in (worker, max(pid for pid in before if pid != worker)):
             os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
+# Pinned and with hashes, as nothing is that pip would choose by itself.
+GET_EXTRAS = f"run `make install EXTRAS=1` in {PROJECT_DIRECTORY}."
 DEVELOPMENT_SECRET = "development-only-secret-never-for-a-real-district"  # noqa: S105  # refused in production
 WEB_PUSH_KEY = re.compile(r"[A-Za-z0-9_-]{43}=?", re.ASCII)
 # Where Chromium, Firefox, Safari and Edge have their pushes sent; one that begins with a dot stands for what ends so.
@@ -214,6 +216,7 @@ class Settings:
     body_bytes: int = 1024 * 1024
     upload_bytes: int = 10 * 1024 * 1024
     read_timeout_seconds: int = 10
+    web_workers: int = 2
     sms_sender: str = "console"
     sms: SmsAccount = field(default_factory=SmsAccount)
     push: PushSettings = field(default_factory=PushSettings)
@@ -243,7 +246,7 @@ def load_settings() -> Settings:
 
 
 def _read(env: FileAwareEnv) -> Settings:
-    var_directory = Path(env.str("VAR_DIR", str(PROJECT_DIRECTORY / "var"))).resolve()
+    var_directory = (PROJECT_DIRECTORY / env.str("VAR_DIR", "var")).resolve()
     settings = Settings(
         environment=env.str("APP_ENV", "development", validate=validate.OneOf(["development", "test", "production"])),
         database_url=_database_url(env.str("DATABASE_URL", "") or f"sqlite:///{var_directory / 'volunteer.db'}"),
@@ -257,6 +260,7 @@ def _read(env: FileAwareEnv) -> Settings:
         trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10)),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
         read_timeout_seconds=env.int("READ_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60)),
+        web_workers=env.int("WEB_WORKERS", 2, validate=validate.Range(1, 200)),
         sms_sender=env.str("SMS_SENDER", "") or "console",
         sms=SmsAccount(**{name: env.str(f"SMS_{name.upper()}", "") for name in SmsAccount.__dataclass_fields__}),
         push=_push(env),
@@ -314,7 +318,8 @@ def _database_url(text: str) -> str:
         raise BadEnvironment("DATABASE_URL of a SQLite file takes no arguments after a question mark.")
     if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
         raise BadEnvironment("DATABASE_URL must name a SQLite file: an in-memory database is lost at exit.")
-    return url.render_as_string(hide_password=False)
+    # As in the default, and for all who read it: a relative path begins in the project's folder.
+    return url.set(database=str(PROJECT_DIRECTORY / str(url.database))).render_as_string(hide_password=False)
 
 
 def _valkey_url(text: str) -> str | None:
@@ -435,15 +440,18 @@ def _judge_production(settings: Settings, *, debug: bool, chosen: Set[str]) -> N
         )
     if settings.metrics_token is not None and len(settings.metrics_token) < 32:
         raise BadEnvironment("METRICS_TOKEN must have at least 32 random characters in production.")
-    if _is_this_machine(urlsplit(settings.public_base_url).hostname):
+    address = urlsplit(settings.public_base_url)
+    if address.scheme not in ("https", "http") or not address.hostname:
+        raise BadEnvironment("PUBLIC_BASE_URL must begin with https:// and name a host.")
+    if _is_this_machine(address.hostname):
         raise BadEnvironment("PUBLIC_BASE_URL names this machine alone: what is printed would lead nowhere.")
     url = make_url(settings.database_url)
     if url.drivername == "sqlite" and _file_system(url) in NETWORK_FILE_SYSTEMS:
         raise BadEnvironment("DATABASE_URL is a SQLite file on a network file system, which can corrupt it.")
 
 
-def _is_this_machine(host: str | None) -> bool:
-    if host is None or host == "localhost":
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
         return True
     try:
         address = ip_address(host)
@@ -453,7 +461,8 @@ def _is_this_machine(host: str | None) -> bool:
 
 
 def _is_weak(secret: str) -> bool:
-    return secret == DEVELOPMENT_SECRET or len(secret) < 32
+    # What was drawn at random has more than ten different characters, in hexadecimal too.
+    return secret == DEVELOPMENT_SECRET or len(secret) < 32 or len(set(secret)) < 10
 
 
 def _file_system(url: URL) -> str:

@@ -255,7 +255,8 @@ def test_no_backup_takes_the_place_of_another(sqlite_app: Flask, tmp_path: Path)
 def test_a_backup_that_is_broken_off_leaves_nothing(
     sqlite_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(_path: Path) -> None:
+    def stop(path: Path) -> None:
+        assert path.parent.parent == tmp_path, "the disk that is saved from may be full"
         raise KeyboardInterrupt
 
     monkeypatch.setattr(copies, "dump", stop)
@@ -341,6 +342,7 @@ def test_by_command(
     assert "nothing to keep" in empty.output
     done = CliRunner().invoke(common.group, ["restore", path])
     assert done.exit_code == 0, done.output
+    assert done.output.startswith("Restored"), "no empty line of a progress bar that nobody looks at"
     after = contents(other)
     # But that phones begin anew: they were told of what came after the backup.
     epoch = after.pop("sync_epochs")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from volunteer_api.config import DEVELOPMENT_SECRET, BadEnvironment, load_port, load_settings
+from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_port, load_settings
 
 GOOD_SECRET = "0123456789abcdef0123456789abcdef"
 PRODUCTION = {
@@ -65,6 +65,15 @@ def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: s
     assert "\n" not in str(refusal.value)
 
 
+def test_a_relative_path_begins_in_the_projects_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///var/volunteer.db")
+    monkeypatch.setenv("VAR_DIR", "elsewhere")
+    settings = load_settings()
+    assert settings.database_url == f"sqlite:///{PROJECT_DIRECTORY}/var/volunteer.db"
+    assert settings.var_directory == PROJECT_DIRECTORY / "elsewhere"
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_postgresql_is_always_psycopg(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://somebody:secret@host/name")
@@ -89,7 +98,9 @@ def test_valkey_has_two_names(monkeypatch: pytest.MonkeyPatch, given: str, used:
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://127.0.0.1:8000"}, "PUBLIC_BASE_URL names this machine"),
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://0.0.0.0:8000"}, "PUBLIC_BASE_URL names this machine"),
         ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "http://[::1]"}, "PUBLIC_BASE_URL names this machine"),
-        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "volunteers.example.cn"}, "PUBLIC_BASE_URL names this machine"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "volunteers.example.cn"}, "must begin with https://"),
+        ({"SECRET_KEY": GOOD_SECRET, "PUBLIC_BASE_URL": "https:/volunteers.example.cn"}, "must begin with https://"),
+        ({"SECRET_KEY": "a" * 40}, "SECRET_KEY"),
         ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": DEVELOPMENT_SECRET}, "SECRET_KEY_PREVIOUS"),
         ({"SECRET_KEY": GOOD_SECRET, "SECRET_KEY_PREVIOUS": "short"}, "SECRET_KEY_PREVIOUS"),
         ({"SECRET_KEY": GOOD_SECRET, "FLASK_DEBUG": "maybe"}, "FLASK_DEBUG"),

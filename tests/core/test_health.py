@@ -153,3 +153,15 @@ def test_production_logs_one_object_a_line(tmp_path: Path, capsys: pytest.Captur
     assert failed["request_id"] == answer.headers["X-Request-Id"]
     assert (failed["status"], failed["rule"], failed["level"]) == (503, "/readyz", "warning")
     close(app)
+
+
+def test_debug_logs_each_request_with_the_code_of_its_refusal(
+    sqlite_app: Flask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = sqlite_app.config["SQLALCHEMY_DATABASE_URI"]
+    app = create_app(make_settings(url, tmp_path, environment="production", log_level="DEBUG"))
+    refused, good = (app.test_client().get(path) for path in ("/api/v1/me", "/livez"))
+    one, other = (json.loads(line) for line in capsys.readouterr().err.splitlines() if '"request"' in line)
+    assert (one["request_id"], one["status"], one["code"]) == (refused.headers["X-Request-Id"], 401, "unauthorized")
+    assert (other["request_id"], other["status"], "code" in other) == (good.headers["X-Request-Id"], 200, False)
+    close(app)

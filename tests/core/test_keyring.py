@@ -393,6 +393,7 @@ def test_the_commands(app: Flask, unit: Unit, purpose: str, command: Callable[..
     assert rotated.exit_code == 0, rotated.output
     second = unit(lambda: keyring.newest_key(purpose))
     assert second.id in rotated.output
+    assert "within 30 seconds" in rotated.output
     assert second.id != first.id
     listed = command("list")
     lines = [line.split("  ") for line in listed.output.splitlines() if purpose in line.split("  ")]

@@ -126,6 +126,7 @@ def test_a_lost_store_costs_only_the_limit(app: Flask, change_settings: Callable
         with app.test_request_context("/"):
             for _ in range(9):
                 check_limit(LIMIT, "lost")
+        assert any("Valkey" in said for said in app.test_client().get("/readyz").get_json()["warnings"])
     finally:
         app.extensions.pop(EXTENSION, None)
         if kept is not None:

@@ -1,6 +1,8 @@
 """Background work: one unit each, turns that only one takes, nudges that may be lost."""
 
 import functools
+import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +10,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis.exceptions import RedisError
 
 from tests.factories import make_volunteer, unit_of
+from tests.servers import close, make_settings
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.app import create_app
 from volunteer_api.core import clock, limits, statements, tasks
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import EXTENSION as SETTINGS
@@ -98,6 +103,48 @@ def test_a_sweep_runs_what_is_due_once(app: Flask, work: str, done: list[str]) -
     with clock.at(clock.now() + timedelta(minutes=1)):
         assert work in sweep(app)
     assert done == ["ran", "ran"]
+
+
+def test_a_clock_that_was_ahead_stops_nothing(app: Flask, unit: Unit, work: str, done: list[str]) -> None:
+    with clock.at(clock.now() + timedelta(days=40)):
+        sweep(app)
+    [ahead, *_] = app.test_client().get("/readyz").get_json()["warnings"]
+    assert "which has not come" in ahead
+    # A nudge is not taken for one that the run to come has seen to.
+    unit(lambda: enqueue(work))
+    drain(app)
+    assert done == ["ran"] * 2
+    with clock.at(clock.now() + timedelta(days=40)):
+        run_task(app, work)
+    assert work in sweep(app)
+    assert app.test_client().get("/readyz").get_json()["warnings"] == []
+
+
+def test_an_outage_ends_the_sweep_with_one_line_and_its_reason(
+    work: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = create_app(make_settings(f"sqlite:///{tmp_path}/gone/x.db", tmp_path, environment="production"))
+    for _ in range(2):
+        assert sweep(gone) == []
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["database_failed", "sweep_failed", "sweep_failed"]
+    assert lines[0]["reason"] == "unable to open database file"
+    close(gone)
+
+
+def test_valkeys_absence_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("tests.consumer")
+    log.addFilter(tasks.OneLine())
+    for _ in range(3):
+        try:
+            raise RedisError("Connection refused")
+        except RedisError:
+            log.exception("Error reading from queue")
+    log.error("something else")
+    assert [(one.getMessage(), one.exc_info) for one in caplog.records] == [
+        ("Valkey (VALKEY_URL) is not reached (Connection refused); the sweep does its work.", None),
+        ("something else", None),
+    ]
 
 
 def test_what_was_left_unfinished_is_taken_up_again(app: Flask, unit: Unit, work: str) -> None:

@@ -25,6 +25,7 @@ from volunteer_api.hours.leaves import COLUMNS, FORMAT, record_leaf
 from volunteer_api.hours.merkle import leaf_digest, root_of_path
 from volunteer_api.hours.models import DaySeal, SealLeaf, ServiceRecord
 from volunteer_api.hours.seal_check import Fault, FaultKind
+from volunteer_api.hours.tasks import warn_of_days_ahead
 
 Unit = Callable[[Callable[[], Any]], Any]
 # The local days of FIRST and of the two after it.
@@ -321,3 +322,14 @@ def test_the_command_names_what_was_changed(own_app: Flask, monkeypatch: Any) ->
     bad = CliRunner().invoke(common.group, arguments)
     assert bad.exit_code == 1
     assert f"2026-01-01  record_changed  {made}" in bad.stdout
+
+
+def test_days_that_a_clock_ahead_sealed_are_told(own_app: Flask) -> None:
+    with current_app_is(own_app):
+        scene = make_scene(starts_at=FIRST)
+    record(unit_of(own_app), scene, FIRST)
+    seal(own_app, clock_start(own_app, DAYS[2]) + HOUR)
+    for at, ahead in ((DAYS[0], DAYS[1]), (DAYS[2], None)):
+        with clock.at(clock_start(own_app, at) + HOUR):
+            said = unit_of(own_app)(warn_of_days_ahead)
+        assert (said is None) if ahead is None else (f"sealed until {ahead}" in said)

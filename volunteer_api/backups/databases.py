@@ -66,7 +66,7 @@ def _copied(source: Any, target: Any) -> Iterator[Any]:
             one.backup(other)
             yield other
     except sqlite_driver.Error as error:
-        raise BackupRefused(f"SQLite can't copy the database: {error}.") from error
+        raise BackupRefused(f"SQLite can't copy the database to {target}: {error}.") from error
 
 
 def _fault(connection: Any) -> str | None:

@@ -39,7 +39,7 @@ def back_up(path: Path, report: Report, *, photos: bool = True) -> Manifest:
     if revision is None:
         raise BackupRefused("The database is empty: there is nothing to keep.")
     manifest = Manifest(made_at=clock.now().isoformat(), database=databases.kind(), revision=revision)
-    with _room() as folder, written(path, manifest) as archive:
+    with written(path, manifest) as archive, _room(path.parent) as folder:
         databases.dump(folder / DATABASE)
         archive.add_database(folder / DATABASE)
         names = list(_photos()) if photos else []
@@ -69,11 +69,11 @@ def restore(path: Path, report: Report) -> Manifest:
     """
     if not databases.is_empty():
         raise BackupRefused("The database (DATABASE_URL) is not empty: a backup takes the place of nothing.")
-    with _room() as folder:
+    with _room(settings().var_directory) as folder:
         manifest = unpacked(path, folder)
         if manifest.database != databases.kind():
             raise BackupRefused(f"{path} is of {manifest.database}, the database (DATABASE_URL) is {databases.kind()}.")
-        if not _is_known(manifest.revision):
+        if not is_known(manifest.revision):
             raise BackupRefused(
                 f"{path} is of another release, whose version {manifest.revision} this one doesn't know."
             )
@@ -85,24 +85,25 @@ def restore(path: Path, report: Report) -> Manifest:
     return manifest
 
 
+def is_known(revision: str) -> bool:
+    """Whether this release has the migration to it."""
+    try:
+        return ScriptDirectory(str(PROJECT_DIRECTORY / "migrations")).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
 def _photos() -> Iterator[str]:
     return (name for name, _ in store().listed() if is_ours(name))
 
 
 @contextmanager
-def _room() -> Iterator[Path]:
-    """A folder for what is on its way, on the disk that has room for a deployment."""
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=settings().var_directory) as name:
+def _room(place: Path) -> Iterator[Path]:
+    """A folder for what is on its way, on the disk where it goes: the one that it comes from may be full."""
+    with tempfile.TemporaryDirectory(prefix="backup-", dir=place) as name:
         yield Path(name)
 
 
 def _revision() -> str | None:
     with db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
-
-
-def _is_known(revision: str) -> bool:
-    try:
-        return ScriptDirectory(str(PROJECT_DIRECTORY / "migrations")).get_revision(revision) is not None
-    except CommandError:
-        return False

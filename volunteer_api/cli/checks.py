@@ -20,13 +20,13 @@ def stock_group() -> None:
 @stock_group.command("verify")
 def verify_stock() -> None:
     """Replay every station's ledger against its balances; nothing is repaired. Fails where they differ."""
-    app = common.ready_app()
+    app = common.migrated_app()
 
     def tell(station_id: UUID, fault: verification.Fault) -> None:
         details = " ".join(f"{name}={value}" for name, value in fault.details.items())
         click.echo(f"{station_id}  {fault.kind}  {fault.subject}  {details}")
 
-    with app.app_context():
+    with app.app_context(), common.named_refusals():
         count = verification.verify_all(tell)
     if count:
         raise click.ClickException(f"{count} faults in the ledger.")
@@ -50,7 +50,7 @@ def verify_ledger(first: datetime | None, last: datetime | None, roots: tuple[tu
     The roots that certificates carry are compared as well. Somebody with the database and SECRET_KEY could change and
     seal all of it anew: a root that was printed or logged when its day was sealed, given with --root, shows that too.
     """
-    app = common.ready_app()
+    app = common.migrated_app()
     known = {day.date(): _root_of(text) for day, text in roots}
 
     def tell(fault: seal_check.Fault) -> None:
@@ -85,7 +85,7 @@ def rankings_group() -> None:
 @rankings_group.command("rebuild")
 def rebuild_rankings() -> None:
     """Make them anew from what was recorded: after rows were loaded past the triggers."""
-    app = common.ready_app()
+    app = common.migrated_app()
     with app.app_context(), common.named_refusals():
         with common.progress("Folding the rankings") as show:
             run_unit(lambda: folding.rebuild(show), writes=True)

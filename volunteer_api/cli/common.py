@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 from alembic import command
+from alembic.migration import MigrationContext
 from alembic.util.exc import CommandError
 from flask import Flask
 from rich.console import Console
@@ -14,9 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from volunteer_api.app import create_app
 from volunteer_api.backups.archive import BackupRefused
+from volunteer_api.backups.service import is_known
 from volunteer_api.config import BadEnvironment, load_settings
 from volunteer_api.core import keyring, texts
+from volunteer_api.core.database import db
 from volunteer_api.core.environment import check_database, check_folder
+from volunteer_api.core.health import migration_head
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.files.problems import FileStoreUnavailable
@@ -36,6 +40,28 @@ def ready_app() -> Flask:
     check_folder(settings)
     check_database(settings)
     return create_app(settings)
+
+
+def migrated_app() -> Flask:
+    """The application on a database of this code's version. Raises BadEnvironment."""
+    app = ready_app()
+    if (fault := fault_of_version(app)) is not None:
+        raise BadEnvironment(fault)
+    return app
+
+
+def fault_of_version(app: Flask) -> str | None:
+    """Why this code can't work on the database before `migrate`, or at all; None where it can."""
+    found = _version(app)
+    if found == migration_head():
+        return None
+    if found is not None and not is_known(found):
+        return (
+            f"the database (DATABASE_URL) is of a newer release, at version {found}: use that release's code, or "
+            "restore a backup that is older."
+        )
+    what = "is empty" if found is None else "is older than this code"
+    return f"the database (DATABASE_URL) {what}: run `volunteer-api migrate`."
 
 
 @contextmanager
@@ -60,8 +86,16 @@ def _in_english(problem: Problem) -> str:
 
 
 def bring_to_head(app: Flask) -> None:
-    """Migrate the database to the version of this code, one that was just restored too. Raises BadEnvironment."""
+    """Migrate the database to the version of this code, one that was just restored too. Raises BadEnvironment.
+
+    Says so where there is anything to do: it takes a while.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    before = _version(app)
+    if before is not None and not is_known(before):
+        raise BadEnvironment(str(fault_of_version(app)))
+    if before != migration_head():
+        click.echo("Making the database" if before is None else f"Migrating the database from {before}", err=True)
     with app.app_context():
         config = app.extensions["migrate"].migrate.get_config()
         try:
@@ -72,11 +106,19 @@ def bring_to_head(app: Flask) -> None:
         run_unit(changes.begin, writes=True)
 
 
+def _version(app: Flask) -> str | None:
+    """The revision that the database is at; None where it is at none."""
+    with app.app_context(), db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int], None]]:
     """A progress line for each stage on the standard error stream: told what is done, and how many of how many are."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Where nobody looks, as in a cron job's mail, its last act would be an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bars: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int) -> None:

@@ -30,13 +30,13 @@ def import_group() -> None:
 @click.option("--district", default="", metavar="CODE", help="Only this district: its rows, and those above it.")
 def import_divisions_from(file: Path, district: str) -> None:
     """Load administrative divisions: a CSV file with the columns code, parent_code, level, name."""
-    app = common.ready_app()
+    app = common.migrated_app()
     try:
         with file.open(encoding="utf-8-sig", newline="") as source:
             rows = [row for row in csv.DictReader(source) if _belongs(row.get("code") or "", district)]
         if district and district not in {row.get("code") for row in rows}:
             raise click.ClickException(f"{file}: has no division {district}.")
-        with app.app_context():
+        with app.app_context(), common.named_refusals():
             count = run_unit(lambda: import_divisions(rows), writes=True)
     except (ImportRefused, UnicodeDecodeError, csv.Error) as error:
         raise click.ClickException(f"{file}: {error}") from error
@@ -52,8 +52,8 @@ def organizations_group() -> None:
 @click.argument("district", metavar="DIVISION_CODE")
 def build_organizations(district: str) -> None:
     """Make an imported district's divisions into its network; what is there already stays as it is."""
-    app = common.ready_app()
-    with app.app_context():
+    app = common.migrated_app()
+    with app.app_context(), common.named_refusals():
         try:
             made = run_unit(lambda: build_network(district), writes=True)
         except NotFound as error:
@@ -73,7 +73,7 @@ def grants_group() -> None:
 @click.option("--phone", required=True, metavar="+86…", help="Of somebody who has registered with it.")
 def give_grant(role: str, organization_id: UUID, phone: str) -> None:
     """Give somebody a role, like the first administrator of a new district. Everybody else is given one in the app."""
-    app = common.ready_app()
+    app = common.migrated_app()
     meant = phone_of(phone)
     if meant is None:
         raise click.BadParameter(f"{phone} is no mobile number of the mainland.", param_hint="--phone")
@@ -98,7 +98,7 @@ def kit_standards_group() -> None:
 @click.option("--organization", "organization_id", type=click.UUID, required=True, help="The id of who issues it.")
 def issue_kit_standard(template: str, organization_id: UUID) -> None:
     """Issue a standard that comes with the product, for all stations of its kinds below an organization."""
-    app = common.ready_app()
+    app = common.migrated_app()
     work = functools.partial(issue_template, KitTemplate(template), organization_id=organization_id)
     with app.app_context(), common.named_refusals():
         try:

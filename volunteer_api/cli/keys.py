@@ -7,8 +7,9 @@ import click
 from volunteer_api.accounts import reencryption
 from volunteer_api.cli import common
 from volunteer_api.core import keyring
+from volunteer_api.core.keyring import FRESH_SECONDS
 from volunteer_api.core.tokens import RING as ACCESS_TOKEN_RING
-from volunteer_api.core.tokens import rotate_signing_key
+from volunteer_api.core.tokens import ROTATION_DELAY, rotate_signing_key
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.loans import borrowers
 from volunteer_api.notifications import subscriptions
@@ -23,7 +24,7 @@ def keys_group() -> None:
 @keys_group.command("list")
 def list_keys() -> None:
     """Show each ring's keys, without their secrets."""
-    app = common.ready_app()
+    app = common.migrated_app()
     with app.app_context(), common.named_refusals():
         found = keyring.read_again().keys.values()
         for key in sorted(found, key=lambda key: (key.purpose, key.number)):
@@ -35,17 +36,22 @@ def list_keys() -> None:
 @keys_group.command("rotate")
 @click.argument("purpose")
 def rotate_key(purpose: str) -> None:
-    """Add a key to the ring PURPOSE, like "access token"; what the older ones made stays good."""
-    app = common.ready_app()
+    """Add a key to the ring PURPOSE, one of `keys list`; what the older ones made stays good.
+
+    "access token" is different: a minute later the new key signs, and the older ones end with their last token.
+    """
+    app = common.migrated_app()
     work = rotate_signing_key if purpose == ACCESS_TOKEN_RING else functools.partial(keyring.rotate, purpose)
     with app.app_context(), common.named_refusals():
         click.echo(f"The newest key of {purpose!r} is {run_unit(work, writes=True)}.")
+        seconds = FRESH_SECONDS + (ROTATION_DELAY.total_seconds() if purpose == ACCESS_TOKEN_RING else 0)
+        click.echo(f"Every server uses it within {seconds:.0f} seconds.")
 
 
 @keys_group.command("rewrap")
 def rewrap_keys() -> None:
     """Wrap all keys under the present SECRET_KEY; SECRET_KEY_PREVIOUS is not needed afterwards."""
-    app = common.ready_app()
+    app = common.migrated_app()
     with app.app_context(), common.named_refusals():
         click.echo(f"{run_unit(keyring.rewrap, writes=True)} keys wrapped.")
 
@@ -90,6 +96,6 @@ def reencrypt_contacts() -> None:
 
 
 def _reencrypt(columns: tuple[reencryption.SealedColumn, ...]) -> None:
-    app = common.ready_app()
+    app = common.migrated_app()
     with app.app_context(), common.named_refusals():
         click.echo(f"{reencryption.reencrypt(columns)} values sealed anew.")

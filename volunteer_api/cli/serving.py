@@ -1,8 +1,8 @@
 """Serving, the worker, migrations and the contract."""
 
 import gc
-import os
 import sys
+import time
 
 import click
 from flask import Flask
@@ -13,8 +13,8 @@ from volunteer_api.cli import common
 from volunteer_api.config import PROJECT_DIRECTORY, BadEnvironment, Settings, load_port, load_settings
 from volunteer_api.core import keyring, metrics, metrics_folder
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
-from volunteer_api.core.environment import check_database, check_folder, check_port
-from volunteer_api.core.health import openapi_text
+from volunteer_api.core.environment import check_database, check_folder, check_port, open_to_others
+from volunteer_api.core.health import migration_head, openapi_text
 from volunteer_api.core.processes import Child, supervise
 from volunteer_api.core.tasks import run_worker
 from volunteer_api.core.unit_of_work import run_unit
@@ -28,6 +28,8 @@ ACCOUNTS = (
     ("organizer", ORGANIZER),
     ("administrator", ADMINISTRATOR),
 )
+# How often a worker that was started before `migrate` looks again.
+MIGRATED_AFTER_SECONDS = 5
 
 
 @common.group.command()
@@ -62,16 +64,24 @@ def serve(demo: bool) -> None:
 
 @common.group.command()
 def worker() -> None:
-    """Do background work: what requests ask for, and what is due."""
-    settings = load_settings()
-    check_folder(settings)
-    run_worker(create_app(settings))
+    """Do background work: what requests ask for, and what is due. Waits for the database to be migrated."""
+    app = common.ready_app()
+    said = None
+    while (fault := common.fault_of_version(app)) is not None:
+        if fault != said:
+            click.echo(f"The worker waits: {fault}", err=True)
+        said = fault
+        time.sleep(MIGRATED_AFTER_SECONDS)
+    with app.app_context(), common.named_refusals():
+        keyring.require_open()
+    run_worker(app)
 
 
 @common.group.command()
 def migrate() -> None:
     """Bring the database to the version of this code."""
     common.bring_to_head(common.ready_app())
+    click.echo(f"The database is at version {migration_head()}.")
 
 
 @common.group.command()
@@ -92,9 +102,9 @@ def _help(app: Flask) -> None:
 
 
 def _run_gunicorn() -> None:
-    """What `python -m gunicorn -c gunicorn.conf.py wsgi:app` does."""
-    os.chdir(PROJECT_DIRECTORY)
-    sys.argv = ["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+    """What `python -m gunicorn -c gunicorn.conf.py wsgi:app` does in the project's folder, whichever this one is."""
+    sys.argv = ["gunicorn", "-c", str(PROJECT_DIRECTORY / "gunicorn.conf.py"), "--chdir", str(PROJECT_DIRECTORY)]
+    sys.argv.append("wsgi:app")
     wsgiapp.run()
 
 
@@ -114,5 +124,7 @@ def _greet(app: Flask, settings: Settings, port: int, demo: bool) -> None:
         click.echo("Accounts  (ask for a code with POST /api/v1/auth/codes; it is printed in this log)")
         for role, phone in ACCOUNTS:
             click.echo(f"  {phone}  {role}")
+    if (place := open_to_others(settings)) is not None:
+        click.echo(f"Warning   every account of this machine may look into {place}: chmod o= {place}")
     if not settings.limits:
         click.echo("Warning   rate limits are off (LIMITS=0)")

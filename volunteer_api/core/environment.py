@@ -14,15 +14,24 @@ from volunteer_api.core.database import engine_options
 
 
 def check_folder(settings: Settings) -> None:
-    """Make the VAR_DIR folder. Raises BadEnvironment where it can't be made or written."""
+    """Make the VAR_DIR folder, for its owner alone. Raises BadEnvironment where it can't be made or written."""
     try:
-        settings.var_directory.mkdir(parents=True, exist_ok=True)
+        settings.var_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.var_directory):
             pass
     except OSError as error:
         raise BadEnvironment(
             f"the folder {settings.var_directory} (VAR_DIR) can't be written: {os.strerror(error.errno or 0)}."
         ) from error
+
+
+def open_to_others(settings: Settings) -> Path | None:
+    """What others of this machine may look into and should not: VAR_DIR, or a SQLite file elsewhere."""
+    url = make_url(settings.database_url)
+    places = [settings.var_directory]
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_relative_to(settings.var_directory):
+        places.append(Path(str(url.database)))
+    return next((place for place in places if place.exists() and place.stat().st_mode & 0o007), None)
 
 
 def check_database(settings: Settings) -> None:
@@ -59,5 +68,16 @@ def check_port(port: int) -> None:
 def _check_file(path: Path) -> None:
     if not path.parent.is_dir():
         raise BadEnvironment(f"the folder {path.parent} of the database file (DATABASE_URL) does not exist.")
+    log = path.with_name(f"{path.name}-wal")
+    if not _holds_anything(path) and _holds_anything(log):
+        # SQLite would delete it, with all that was committed since it was last copied into the file.
+        raise BadEnvironment(
+            f"{log} lies beside no database: it holds what was committed last. Put it where its database is now, under "
+            "that one's name with -wal at its end, and begin again."
+        )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise BadEnvironment(f"the database file {path} (DATABASE_URL) can't be written.")
+
+
+def _holds_anything(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0

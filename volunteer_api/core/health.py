@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, render_template_string
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from volunteer_api.config import PROJECT_DIRECTORY
-from volunteer_api.core import clock, listing
+from volunteer_api.core import clock, limits, listing
 from volunteer_api.core.database import db, has_wal_reset_bug, library_version
 from volunteer_api.core.openapi import LateApi
 from volunteer_api.core.problems import Problem
@@ -29,7 +29,7 @@ DOCS_POLICY = (
 
 
 Check = Callable[[], str | None]
-_warnings: list[Check] = []
+_warnings: list[Check] = [limits.warn_of_lost_counters]
 
 
 def warning(check: Check) -> Check:
@@ -96,6 +96,8 @@ def _readiness() -> dict[str, Any]:
         warnings.append("This SQLite library can corrupt a database in WAL mode; install pysqlite3 0.6 or newer.")
     if seen is None:
         warnings.append("No worker was ever seen: notifications and clean-up wait for `volunteer-api worker`.")
+    elif seen > clock.now() + WORKER_IS_GONE:
+        warnings.append(f"A worker was seen at {seen:%Y-%m-%dT%H:%M:%SZ}, which has not come: is the clock right?")
     elif seen < clock.now() - WORKER_IS_GONE:
         warnings.append(f"No worker was seen since {seen:%Y-%m-%dT%H:%M:%SZ}: is `volunteer-api worker` running?")
     if failed := failing():

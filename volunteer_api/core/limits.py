@@ -63,6 +63,10 @@ class ValkeyCounters:
             url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, key_prefix="limits"
         )
 
+    def is_there(self) -> bool:
+        """Whether it answers, in half a second."""
+        return self._storage.check()
+
     def hit(self, key: str, window_seconds: int) -> tuple[int, float]:
         count = self._storage.incr(key, window_seconds)
         return count, self._storage.get_expiry(key) - clock.now().timestamp()
@@ -139,6 +143,16 @@ def require_left(limit: str, scope: str, who: str) -> None:
     )
     if expires_at is not None:
         raise _spent(expires_at, moment)
+
+
+def warn_of_lost_counters() -> str | None:
+    """What `/readyz` says while no limit is counted."""
+    if not settings().limits:
+        return None
+    counters = _counters()
+    if not isinstance(counters, ValkeyCounters) or counters.is_there():
+        return None
+    return "Limits are not counted: Valkey (VALKEY_URL) is not reached."
 
 
 def caller_address(ipv6_bits: int = 64) -> str:

@@ -291,6 +291,7 @@ def register_problem_handlers(app: Flask) -> None:
 
 def _respond(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
     metrics.REFUSALS.labels(body["code"]).inc()
+    g.problem_code = body["code"]
     response = Response(orjson.dumps(body), status=status, content_type=MEDIA_TYPE)
     response.headers.extend(headers)
     response.headers["Content-Language"] = texts.language()

@@ -4,6 +4,7 @@ A sweep (each task's own period, kept in the database) is the guarantee. The que
 a kill or with Valkey gone, costs time and never correctness.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from huey import Huey, RedisHuey
 from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 from huey.storage import SqliteStorage
+from redis.exceptions import RedisError
 from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +26,7 @@ from volunteer_api.core import clock, idempotency, metrics
 from volunteer_api.core.database import Base, db, sqlite_driver
 from volunteer_api.core.keys import derive_key
 from volunteer_api.core.logs import logger
+from volunteer_api.core.problems import Unavailable
 from volunteer_api.core.settings import settings
 from volunteer_api.core.statements import DELETED_AT_ONCE, insert
 from volunteer_api.core.unit_of_work import after_commit, run_unit
@@ -33,6 +36,8 @@ HEARTBEAT = "core.heartbeat"
 # No task: a command notes that it ran.
 BACKUP = "core.backup"
 FINDING = ".finding"
+# A filter is of one logger, and not of those below it.
+CONSUMER_LOGS = ("huey.consumer", "huey.consumer.Worker", "huey.consumer.Scheduler")
 SWEEP_SECONDS = 5
 RETRY_SECONDS = 300
 # By so much the clocks of two hosts may differ.
@@ -156,9 +161,13 @@ def sweep(app: Flask) -> list[str]:
     """Run every task whose period has passed; returns their names. Two workers never take the same turn."""
     done = []
     for found in list(REGISTRY.values()):
-        if found.every is not None and _claim(app, found.name, found.every):
-            run_task(app, found.name)
-            done.append(found.name)
+        try:
+            if found.every is not None and _claim(app, found.name, found.every):
+                run_task(app, found.name)
+                done.append(found.name)
+        except Unavailable:
+            # None of the others would come further: one line for each of them would hide why.
+            break
     return done
 
 
@@ -224,9 +233,33 @@ def build_queue(app: Flask) -> Huey:
     return queue
 
 
+class OneLine(logging.Filter):
+    """Of what the consumer says while Valkey is away, a line a minute instead of a traceback for each look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: float | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let other records through as they are."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, RedisError):
+            return True
+        moment = time.monotonic()
+        if self._said_at is not None and moment - self._said_at < Every.MINUTE:
+            return False
+        self._said_at = moment
+        record.msg, record.args = f"Valkey (VALKEY_URL) is not reached ({error}); the sweep does its work.", None
+        record.exc_info = record.exc_text = None
+        return True
+
+
 def run_worker(app: Flask) -> None:
     """Serve the queue and sweep until SIGTERM or SIGINT; what is running then is finished first."""
     stop = threading.Event()
+    one_line = OneLine()
+    for name in CONSUMER_LOGS:
+        logging.getLogger(name).addFilter(one_line)
     sweeper = threading.Thread(target=_sweep_until, args=(app, stop), name="sweeper")
     consumer = Consumer(
         build_queue(app), workers=1, periodic=False, initial_delay=0.05, max_delay=0.5, graceful_signal="TERM"
@@ -276,7 +309,9 @@ def _nudge(app: Flask, name: str) -> None:
 
 def _has_run_since(name: str, moment: datetime) -> bool:
     run = last_run(name)
-    return run is not None and run.finished_at is not None and run.error is None and run.started_at > moment + SKEW
+    if run is None or run.finished_at is None or run.error is not None:
+        return False
+    return moment + SKEW < run.started_at <= clock.now() + SKEW
 
 
 def _work_and_record(found: Task, started_at: datetime) -> None:
@@ -295,10 +330,16 @@ def _record(name: str, started_at: datetime, error: str | None) -> None:
 
 
 def _claim(app: Flask, name: str, every: Every) -> bool:
-    """Whether this worker may take the task's turn now: one statement, so that only one of two gets it."""
+    """Whether this worker may take the task's turn now: one statement, so that only one of two gets it.
+
+    Raises Unavailable.
+    """
     with app.app_context():
         try:
             return run_unit(lambda: _take_turn(name, every), writes=True)
+        except Unavailable:
+            logger().error("sweep_failed", error=Unavailable.__name__)
+            raise
         except Exception as error:
             logger().error("sweep_failed", task=name, error=type(error).__name__)
             return False
@@ -311,6 +352,8 @@ def _take_turn(name: str, every: Every) -> bool:
         # A sweep comes every few seconds: without the slack, a minute's task would slip by one sweep each time.
         TaskRun.started_at <= moment - timedelta(seconds=every - SWEEP_SECONDS),
         and_(unfinished, TaskRun.started_at <= moment - timedelta(seconds=RETRY_SECONDS)),
+        # Of a clock that was ahead: until it is that time nothing would be done.
+        TaskRun.started_at > moment + timedelta(seconds=RETRY_SECONDS),
     )
     fresh = {"started_at": moment, "finished_at": None, "error": None}
     taken = db.session.scalar(

@@ -13,11 +13,14 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from volunteer_api.core import metrics
 from volunteer_api.core.database import BEGIN_IMMEDIATE, db
+from volunteer_api.core.logs import logger
 from volunteer_api.core.problems import Busy, Conflict, OutcomeUnknown, Problem, Unavailable
 
 Result = TypeVar("Result")
 Work = TypeVar("Work")
 
+TOLD = "volunteer_api.outage_told_at"
+TOLD_SECONDS = 60.0
 PATIENCE_SECONDS = 8.0
 ATTEMPTS = 12
 # How long SQLite's busy handler sleeps between two looks at the most.
@@ -206,8 +209,20 @@ def judge(error: Exception) -> None:
         # What ran on it is rolled back, or is found by its key; a server that is gone refuses the next connection.
         return
     if isinstance(error, InterfaceError) or _is_outage(error, state):
+        _tell_why(error)
         raise Unavailable() from error
     raise error
+
+
+def _tell_why(error: DBAPIError) -> None:
+    """Log what the driver says of an outage, once a minute: that the disk is full, or who refused the connection."""
+    moment = time.monotonic()
+    told_at = current_app.extensions.get(TOLD)
+    if told_at is not None and moment - told_at < TOLD_SECONDS:
+        return
+    current_app.extensions[TOLD] = moment
+    lines = str(error.orig).strip().splitlines() or ["no answer"]
+    logger().error("database_failed", reason=lines[0])
 
 
 def _is_unique_violation(error: IntegrityError) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from flask import Flask, current_app
 
-from volunteer_api.config import BadEnvironment, S3Settings, Settings
+from volunteer_api.config import GET_EXTRAS, BadEnvironment, S3Settings, Settings
 from volunteer_api.core.logs import logger
 from volunteer_api.files.problems import FileStoreUnavailable
 
@@ -94,9 +94,7 @@ class S3Store:
             client_config = importlib.import_module("botocore.config").Config
             exceptions = importlib.import_module("botocore.exceptions")
         except ImportError as error:
-            raise BadEnvironment(
-                "FILE_STORE is 's3', which needs boto3: run pip install 'volunteer-api[s3]'."
-            ) from error
+            raise BadEnvironment(f"FILE_STORE is s3, whose library is missing: {GET_EXTRAS}") from error
         self._bucket, self._prefix = chosen.bucket, chosen.prefix
         self._failures = (exceptions.BotoCoreError, exceptions.ClientError)
         self._client: Any = boto3.session.Session().client(

@@ -131,6 +131,15 @@ def overdue_day() -> date | None:
     return on
 
 
+def day_ahead() -> date | None:
+    """The last day that is sealed, where it was sealed before it was over: by a clock that was ahead.
+
+    What is recorded until then has no seal, and `seal_check` names each row of it.
+    """
+    last = last_seal()
+    return last.on if last is not None and clock.now() < last.ends_at else None
+
+
 def due_at(on: date) -> datetime:
     """From when on a day may be sealed."""
     return clock.start_of(on + timedelta(days=1)) + SEALED_AFTER

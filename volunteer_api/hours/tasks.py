@@ -55,6 +55,18 @@ def warn_of_unsealed_days() -> str | None:
 
 
 @health.warning
+def warn_of_days_ahead() -> str | None:
+    """What `/readyz` says while days are sealed that are not over."""
+    on = seals.day_ahead()
+    if on is None:
+        return None
+    return (
+        f"The hours ledger is sealed until {on}, which has not come: the worker's clock was ahead. Until then honest "
+        "hours have no seal, and `volunteer-api ledger verify` names them as record_not_sealed."
+    )
+
+
+@health.warning
 def warn_of_broken_seals() -> str | None:
     """What `/readyz` says from the night on that found rows or seals changed, until a night finds none."""
     found = finding_of(seal_check.CHECK)

@@ -12,7 +12,7 @@ from itertools import product
 from flask import Flask, current_app
 
 from volunteer_api.accounts.senders.base import CodeSender, Notice, SendFailed
-from volunteer_api.config import BadEnvironment, Settings
+from volunteer_api.config import GET_EXTRAS, BadEnvironment, Settings
 from volunteer_api.core import metrics
 from volunteer_api.core.logs import logger
 from volunteer_api.core.unit_of_work import run_unit
@@ -92,9 +92,7 @@ def build_sender(settings: Settings) -> CodeSender:
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("volunteer_api"):
             raise BadEnvironment(f"SMS_SENDER {name!r} is none of: console, aliyun, tencent.") from error
-        raise BadEnvironment(
-            f"SMS_SENDER is {name}, whose library is missing: pip install 'volunteer-api[sms-{name}]'"
-        ) from error
+        raise BadEnvironment(f"SMS_SENDER is {name}, whose library is missing: {GET_EXTRAS}") from error
     sender: CodeSender = module.make(settings.sms)
     return sender
 
