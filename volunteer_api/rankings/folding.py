@@ -259,13 +259,13 @@ def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
 def _due_minutes(most: int) -> tuple[Sequence[UUID], Sequence[UUID]]:
     """The activities that were changed and the records that are not folded yet, at most so many of each.
 
-    Records after the last change: they are added to what an activity counts for now, and so its others must have been.
+    No record before the last change: it is added to what its activity counts for now, where the others must be then.
     """
-    first, others = RankingFacetChange.activity_id, RankingRecordMark.record_id
-    activity_ids = db.session.scalars(select(first).distinct().order_by(first).limit(most)).all()
+    activity_id, record_id = RankingFacetChange.activity_id, RankingRecordMark.record_id
+    activity_ids = db.session.scalars(select(activity_id).distinct().order_by(activity_id).limit(most)).all()
     if len(activity_ids) == most:
         return activity_ids, ()
-    return activity_ids, db.session.scalars(select(others).order_by(others).limit(most)).all()
+    return activity_ids, db.session.scalars(select(record_id).order_by(record_id).limit(most)).all()
 
 
 def _with_few_people(shift_ids: Sequence[UUID], most: int) -> Sequence[UUID]:

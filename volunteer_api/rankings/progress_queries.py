@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Select,
-    Subquery,
     and_,
     case,
     cast,
@@ -37,7 +37,7 @@ class Counted:
     Where they tell of `different` ones, each of these counts once in whatever the facts are grouped by.
     """
 
-    facts: Subquery
+    facts: FromClause
     measures: Mapping[str, ColumnElement[Any]]
     different: ColumnElement[Any] | None = None
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Subquery,
     and_,
     case,
@@ -191,7 +192,7 @@ def _counted(question: Question, only: Sequence[UUID] = (), *, unit: Unit | None
 
 
 def _each(
-    question: Question, facts: Subquery, rows: Rows, *keys: ColumnElement[Any], own: ColumnElement[bool] | None
+    question: Question, facts: FromClause, rows: Rows, *keys: ColumnElement[Any], own: ColumnElement[bool] | None
 ) -> Rows:
     """What is to be added up for the keys: its `amount`, and the part of it that is their `own`.
 
@@ -215,10 +216,10 @@ def _sums(each: Subquery) -> tuple[ColumnElement[int], ColumnElement[int]]:
     return value, own
 
 
-def facts_of(question: Question, unit: Unit | None = None) -> Subquery:
+def facts_of(question: Question, unit: Unit | None = None) -> FromClause:
     """What is counted, once for each path, team and station (and volunteer), before it fans out to the ancestors.
 
-    Where a unit is given, for days or its spans, by the first day `on`.
+    Of these three ids at least what is ranked. Where a unit is given, for days or its spans, by the first day `on`.
     """
     if sums.can_tell(question):
         return sums.amounts(question, whole(unit, question.first, question.last) if unit else None)

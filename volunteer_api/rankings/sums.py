@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Subquery, Uuid, cast, func, literal, null, select, union_all
+from sqlalchemy import CTE, BigInteger, cast, func, literal, select, union_all
 
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
@@ -77,29 +77,30 @@ def can_tell(question: Question) -> bool:
     return question.additive and question.subject in SLICES and has_facet(question)
 
 
-def amounts(question: Question, tiles: list[Run] | None = None) -> Subquery:
-    """`path_id`, `team_id`, `station_id` and `amount` of the question's period; of the three ids those that it needs.
+def amounts(question: Question, tiles: list[Run] | None = None) -> CTE:
+    """A row with `path_id`, `team_id` or `station_id` if these are ranked, and the `amount` in the question's period.
 
-    Rows of one key are to be added up. `on` is a row's day, or the first day of the span that it is of: one of the
-    `tiles`, of the fewest that make the period where none are given.
+    With `tiles` of the period a row also for each first day of these, `on`, and for each day that is not folded yet.
     """
     name = SLICES[question.subject]
-    none = cast(null(), Uuid)
+    ids = [] if name == "path" else [f"{name}_id"]
     folded = select(
         RankingSum.path_id,
-        (RankingSum.ranked_id if name == "team" else none).label("team_id"),
-        (RankingSum.ranked_id if name == "station" else none).label("station_id"),
-        getattr(RankingSum, question.metric).label("amount"),
+        *(RankingSum.ranked_id.label(one) for one in ids),
         RankingSum.starts_on.label("on"),
+        getattr(RankingSum, question.metric).label("amount"),
     ).where(
         RankingSum.slice == name + question.facet,
         within(RankingSum.unit, RankingSum.starts_on, tiles or runs(question.first, question.last)),
     )
     rows = once(changes(question.metric, marked(question.now)))
-    lacking = select(rows.c.path_id, rows.c.team_id, rows.c.station_id, rows.c.amount, rows.c.on).where(
+    lacking = select(rows.c.path_id, *(rows.c[one] for one in ids), rows.c.on, rows.c.amount).where(
         *in_period(question, rows.c.on), *in_facet(question, rows.c)
     )
-    return union_all(folded, lacking).subquery("facts")
+    every = union_all(folded, lacking).subquery("every")
+    keys = [every.c[key] for key in ("path_id", *ids, *(["on"] if tiles else []))]
+    # Before paths fan out to what is above them: PostgreSQL read the days of a free range again for each path.
+    return once(select(*keys, cast(func.sum(every.c.amount), BigInteger).label("amount")).group_by(*keys))
 
 
 def by_span(question: Question, metrics: Sequence[Metric], tiles: list[Run]) -> Rows:
