@@ -18,6 +18,7 @@ from volunteer_api.attendance import service as attendance
 from volunteer_api.attendance.access import serves_now
 from volunteer_api.attendance.models import Attendance, Grade
 from volunteer_api.attendance.presence_code import CodeKind
+from volunteer_api.attendance.problems import NotYet
 from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -162,7 +163,8 @@ def test_a_forgotten_check_out_gives_no_rights_for_days(unit: Unit, scene: Scene
 
 def test_a_check_in_long_before_the_shift_gives_no_rights(unit: Unit) -> None:
     scene = make_served_scene(starts_at=clock.now() + timedelta(hours=5))
-    come(unit, scene, scene.volunteer.id)
+    with pytest.raises(NotYet):
+        come(unit, scene, scene.volunteer.id)
     assert not unit(lambda: serves_now(scene.volunteer.id, scene.station.id))
 
 

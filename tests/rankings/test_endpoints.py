@@ -176,7 +176,6 @@ READ = (
 COUNTED = (
     "/rankings?subject=organization&level=unit&metric=volunteer_count&basis=growth&from=2025-01-01&to=2025-12-31",
     "/rankings?subject=volunteer&metric=attendance_count&from=2026-11-03&to=2026-11-20",
-    "/rankings?subject=team&category=health_care",
     "/rankings?subject=organization&level=unit&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings.csv?subject=team&metric=volunteer_count&from=2026-11-03&to=2026-11-20",
     "/rankings/weeks.svg?category=health_care",

@@ -36,7 +36,7 @@ from volunteer_api.core.problems import (
 )
 from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
 from volunteer_api.core.tokens import authenticate, require_open_session
-from volunteer_api.core.unit_of_work import LOST, judge, run_unit
+from volunteer_api.core.unit_of_work import LOST, Rerun, judge, run_unit
 from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
@@ -223,7 +223,15 @@ def endpoint(
             path: dict[str, Any], principal: Principal | None, replayable: Replayable | None
         ) -> Response:
             first, resource = admit(path, principal, replayable)
-            return first if first is not None else perform(path, principal, replayable, resource)
+            if first is not None:
+                return first
+            try:
+                return perform(path, principal, replayable, resource)
+            except Problem:
+                # What its twin did since the look above may be why it is refused: then the twin's answer is due.
+                if replayable is not None and replayable.first_answer() is not None:
+                    raise Rerun() from None
+                raise
 
         def perform(
             path: dict[str, Any], principal: Principal | None, replayable: Replayable | None, resource: Any
