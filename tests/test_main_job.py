@@ -32,7 +32,7 @@ BUDGET = {
     "home": 7,
     # One of them looks whether anybody came; two tell who serves that it ends.
     "complete activity": 19,
-    "ranking": 4,
+    "ranking": 5,
     "receive stock": 17,
     "ledger": 4,
 }
