@@ -62,15 +62,17 @@ def make_shift(
 ) -> Shift:
     """A shift of a published activity of its own."""
     values = {"title": f"清洁家园 {next_number()}", "place": PLACE, "place_name": "河西广场"} | values
-    activity = activities.create_activity(
-        by=created_by.id,
-        category=Category.ENVIRONMENT_PROTECTION,
-        organization_id=organization.id,
-        shifts=[{"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=hours)}],
-        **values,
-    )
-    activities.publish(activity)
-    db.session.flush()
+    # People know of it before it begins.
+    with clock.at(min(clock.now(), starts_at - timedelta(hours=3))):
+        activity = activities.create_activity(
+            by=created_by.id,
+            category=Category.ENVIRONMENT_PROTECTION,
+            organization_id=organization.id,
+            shifts=[{"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=hours)}],
+            **values,
+        )
+        activities.publish(activity)
+        db.session.flush()
     shift: Shift = db.session.query(Shift).filter_by(activity_id=activity.id).one()
     return shift
 

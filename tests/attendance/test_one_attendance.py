@@ -126,9 +126,9 @@ def test_one_that_was_rejected_may_be_opened_beside_another(app: Flask, unit: An
             attendance_id=attendance_id, reviewer_id=scene.organizer.id, decision=decision, reason="查过了"
         ).state
 
-    first = unit(lambda: tell("first", 55, 50))
+    first = tell("first", 55, 50)
     assert unit(lambda: decide(first, "reject")) == "rejected"
-    second = unit(lambda: tell("second", 40, 20))
+    second = tell("second", 40, 20)
     assert unit(lambda: decide(first, "credit")) == "credited"
     assert unit(lambda: decide(second, "credit")) == "credited"
 

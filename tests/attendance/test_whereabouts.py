@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from tests.attendance.factories import NEAR, TWO_KM, Scene, evidence, make_scene, make_shift, soon
 from tests.factories import make_volunteer
+from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts import consents
 from volunteer_api.accounts.consent_texts import ConsentKind
 from volunteer_api.attendance.evidence import without_place
@@ -135,8 +136,13 @@ def test_what_waited_far_away_proves_nothing(client: Any, unit: Any, scene: Scen
 def test_a_duty_that_waited_is_credited_too(client: Any, unit: Any) -> None:
     day = (soon() - timedelta(days=1)).replace(hour=3, minute=0)
     scene = make_scene(starts_at=day)
-    unit(lambda: consents.withdraw(scene.station_manager.id, ConsentKind.LOCATION))
-    phone, station_id = client.as_(scene.station_manager), str(scene.station.id)
+
+    def join() -> None:
+        make_member(make_team(organization_id=scene.organization.id), scene.volunteer)
+        consents.withdraw(scene.volunteer.id, ConsentKind.LOCATION)
+
+    unit(join)
+    phone, station_id = client.as_(scene.volunteer), str(scene.station.id)
     left = {"key": "out", "kind": "check_out", "check_in_key": "in", "evidence": evidence(day + HOUR, **SPOT)}
     came = {"key": "in", "kind": "check_in", "station_id": station_id, "evidence": evidence(day, **SPOT)}
     for line in (left, came):
