@@ -40,6 +40,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ranking_facet_changes")),
     )
     op.create_index("ix_ranking_facet_changes_activity_id", "ranking_facet_changes", ["activity_id"])
+    # Made anew by the next fold, also where the tables of this release were left once and come back.
+    op.execute("UPDATE ranking_rules SET form = NULL")
     for table, column, length, _ in KEYS:
         with op.batch_alter_table(table, table_kwargs={"sqlite_with_rowid": False}) as batch:
             batch.drop_constraint(op.f(f"ck_{table}_{column}"), type_="check")

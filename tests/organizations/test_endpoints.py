@@ -164,7 +164,7 @@ class TestSetUpAnOrganization:
         assert administrator.patch(other, json={"division_code": None}, version=1).status_code == 200
         assert administrator.patch(path, json=change, version=1).status_code == 200
         # Nor by a move.
-        unit = {"kind": "unit", "name": "第一小学", "division_code": free}
+        unit = {"kind": "practice_station", "name": "第一小学", "division_code": free}
         below, _ = (
             administrator.post("/organizations", json=unit | {"parent_id": str(parent.id)}).json
             for parent in (district.office, district.center)

@@ -230,6 +230,31 @@ def test_what_a_merged_office_did_is_set_against_its_own_people(client: Any, uni
     assert {str(gone_id), str(successor_id)} - told.keys() == {str(gone_id)}
 
 
+def test_what_came_from_elsewhere_by_a_merger_is_told_alike_everywhere(client: Any, unit: Unit) -> None:
+    """It has no place among those of its successor's parent, and figures all the same."""
+
+    def work() -> tuple[UUID, UUID]:
+        city = division("4104", "city", None)
+        codes = [division(code, "district", city) for code in ("410402", "410403")]
+        root = make_organization()
+        above = [make_organization(parent_id=root.id, kind=OrganizationKind.PRACTICE_OFFICE) for _ in codes]
+        offices = [make_organization(parent_id=one.id, kind=OrganizationKind.PRACTICE_STATION) for one in above]
+        for office, code, residents in zip(offices, codes, (1, 3), strict=True):
+            office.division_code = code
+            people = [make_volunteer(home_division=code).id for _ in range(residents)]
+            hold(office, NOON - timedelta(days=1), 100, people[0])
+        db.session.flush()
+        structure.merge(offices[1], into_id=offices[0].id)
+        return above[0].id, offices[0].id
+
+    with clock.at(NOON + timedelta(days=1)):
+        above_id, office_id = unit(work)
+        path = "/rankings?subject=organization&metric=volunteer_count&basis=per_volunteer&period=2026-11&scope="
+        [row] = client.get(f"{path}{above_id}").get_json()["items"]
+        scope = client.get(f"{path}{office_id}").get_json()["scope"]
+    assert (row["value"], row["registered"]) == (scope["value"], scope["registered"]) == (1, 1)
+
+
 def test_a_team_is_set_against_its_members(client: Any, unit: Unit) -> None:
     def work() -> UUID:
         center = make_organization()

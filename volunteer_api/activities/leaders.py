@@ -48,8 +48,8 @@ def leads_by_name(volunteer_id: Any) -> ColumnElement[bool]:
 def has_led(volunteer_id: Any, *, until: Any = None) -> ColumnElement[bool]:
     """The activities that a volunteer, or whom a column names, leads or once led, and not only from above.
 
-    By name, with the team, or as who planned it where nobody is named: the ledger names her then. Who came to lead
-    after `until`, a moment or a column, is left out.
+    By name, with the team since it was planned, or as who planned it where nobody else leads: the ledger names her
+    then. Who came to lead after `until`, a moment or a column, is left out.
     """
     here = Activity.id
     named = exists().where(
@@ -65,18 +65,14 @@ def has_led(volunteer_id: Any, *, until: Any = None) -> ColumnElement[bool]:
     with_team = exists().where(
         Membership.team_id == Activity.team_id,
         Membership.volunteer_id == volunteer_id,
-        led_since(None),
+        led_since(Activity.created_at),
         *_began(Membership.leads_since, until),
     )
-    planned = and_(Activity.created_by == volunteer_id, ~exists().where(ActivityLeader.activity_id == here))
-    return or_(named, former, with_team, planned)
+    return or_(named, former, with_team, and_(Activity.created_by == volunteer_id, _led_by_planner()))
 
 
 def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
-    """Those who lead the activity, as `leaders_of_one` has them; then who led at `since` or later, and who planned it.
-
-    Two statements.
-    """
+    """Those who lead the activity, as `leaders_of_one` has them, then who led at `since` or later. Two statements."""
     former = select(FormerLeader.volunteer_id).where(
         FormerLeader.activity_id == activity.id, FormerLeader.left_at >= since
     )
@@ -84,7 +80,7 @@ def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
         Membership.team_id == activity.team_id, Membership.volunteer_id.is_not(None), led_since(since)
     )
     before = sorted(db.session.scalars(union(former, with_team)))
-    return list(dict.fromkeys([*leaders_of_one(activity), *before, activity.created_by]))
+    return list(dict.fromkeys([*leaders_of_one(activity), *before]))
 
 
 def take_off(*whose: ColumnElement[bool]) -> None:
@@ -100,12 +96,14 @@ def take_off(*whose: ColumnElement[bool]) -> None:
 def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | None) -> Set[UUID]:
     """Let these people lead the activity by name, and no others; returns those who did not before.
 
-    Of a published one it is kept who led until now, who planned it where nobody was named, and who changed it.
+    Of a published one it is kept who led until now, who planned it where nobody else did, and who changed it.
     """
     known, _ = named_in(activity.id)
     gone, new = known - wanted, wanted - known
     if new and not known:
-        _keep(select(Activity.id, Activity.created_by, null(), _now()).where(_published(activity.id)))
+        _keep(
+            select(Activity.id, Activity.created_by, null(), _now()).where(_published(activity.id), _led_by_planner())
+        )
     take_off(ActivityLeader.activity_id == activity.id, ActivityLeader.volunteer_id.in_(gone))
     db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(new)])
     for one in sorted(gone | new) if activity.published_at is not None else ():
@@ -118,6 +116,16 @@ def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | Non
             named=one in new,
         )
     return new
+
+
+def _led_by_planner() -> ColumnElement[bool]:
+    """The activities that nobody leads by name or with the team, and so who planned them."""
+    of_team = exists().where(
+        Membership.team_id == Activity.team_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role.in_(LEADING_ROLES),
+    )
+    return and_(~exists().where(ActivityLeader.activity_id == Activity.id), ~of_team)
 
 
 def _published(activity_id: Any) -> ColumnElement[bool]:

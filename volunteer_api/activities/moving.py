@@ -50,8 +50,13 @@ def note(activity: Activity, moved: Mapping[str, Any], *, by: Principal) -> None
 
 def _has_begun(activity: Activity) -> bool:
     opened = clock.now() + timedelta(minutes=rules().check_in_opens_minutes)
+    # By a place that is told later than this nobody is judged any more.
+    judged = clock.now() - timedelta(hours=rules().late_evidence_hours)
     begun = select(Shift.id).where(
-        Shift.activity_id == activity.id, Shift.canceled_at.is_(None), Shift.starts_at <= opened
+        Shift.activity_id == activity.id,
+        Shift.canceled_at.is_(None),
+        Shift.starts_at <= opened,
+        Shift.ends_at > judged,
     )
     return db.session.scalar(begun.limit(1)) is not None
 

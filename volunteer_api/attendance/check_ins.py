@@ -12,7 +12,7 @@ from volunteer_api.attendance import queries, scene, taps, timeline, waiting
 from volunteer_api.attendance.judging import Told, judge, told
 from volunteer_api.attendance.memory import Memory, NotPlain, Seen, draft
 from volunteer_api.attendance.models import Attendance, Grade, ScanKind, State
-from volunteer_api.attendance.problems import AlreadyCheckedIn, NotYet, TimeIsOver, TooManyAttendances
+from volunteer_api.attendance.problems import AlreadyCheckedIn, NotYet, TimeIsOver, TooManyAttendances, TooManyUnsigned
 from volunteer_api.attendance.scene import Scene
 from volunteer_api.attendance.settling import reopen
 from volunteer_api.attendance.taps import Tap
@@ -55,10 +55,10 @@ def check_in(
     That may be this one, told late by a phone without network. `evidence` has `client_time` as an aware moment;
     `received_at` is when the server had it, by default now. `scanned_by`: who read the volunteer's own code at a desk,
     which the caller has judged. Raises NotFound (404), NotPublished, Canceled, NotYet or TimeIsOver where it was not
-    about the time of the shift, TooManyAttendances or AlreadyCheckedIn (409), TooManyRequests (429). Of two check-ins
-    to one shift AlreadyCheckedIn says which counts, whichever came first (taps.py): one in the time for it before one
-    that was not, one that is proven before one that is not, else the earlier. Check-outs that waited for this
-    check-in's `key` are carried out with it. `followers` has a batch look once at what comes after.
+    about the time of the shift, TooManyAttendances, TooManyUnsigned or AlreadyCheckedIn (409), TooManyRequests (429).
+    Of two check-ins to one shift AlreadyCheckedIn says which counts, whichever came first (taps.py): one in the time
+    for it before one that was not, one that is proven before one that is not, else the earlier. Check-outs that waited
+    for this check-in's `key` are carried out with it. `followers` has a batch look once at what comes after.
 
     With `memory`, which is of this volunteer, whom the caller holds, it is written with the other taps of a batch;
     NotPlain is raised, and nothing changed, where it is none for that.
@@ -83,7 +83,7 @@ def check_in(
     if shift_id is not None:
         _require_near(here, end, tap)
         if row.unsigned >= MOST_UNSIGNED_A_DAY and not here.expected and scanned_by is None:
-            raise TooManyAttendances()
+            raise TooManyUnsigned()
     made = Attendance if memory is None else draft
     attendance = _new(volunteer_id, end, shift_id=shift_id, station_id=station_id, made=made)
     _begin(attendance, tap)

@@ -220,8 +220,13 @@ class Memory(Beside):
         self.gathered.write(self.attendances)
 
     def _unsigned_on(self, day: date) -> int:
-        mine = (one for one in self.attendances if clock.local_date(one.checked_in_at) == day)
-        return sum(one.shift_id is not None and self.rows[one.shift_id].sign_up_id is None for one in mine)
+        return sum(
+            one.shift_id is not None
+            and not (one.check_in_scanned_by or one.check_in_recorder_id)
+            and self.rows[one.shift_id].sign_up_id is None
+            for one in self.attendances
+            if clock.local_date(one.checked_in_at) == day
+        )
 
     def _scene(self, shift_id: UUID) -> Scene:
         here = self.scenes.get(shift_id)

@@ -60,6 +60,10 @@ class TooManyAttendances(Conflict):
     is_outcome = False
 
 
+class TooManyUnsigned(Conflict):
+    title = "Without a sign-up you come to four shifts of a day; sign up for more, or let a desk read your code."
+
+
 class OwnReview(Forbidden):
     title = "Nobody reviews her own attendance."
 

@@ -66,10 +66,15 @@ def scene_of_check_in(volunteer_id: UUID, shift_id: UUID, moment: datetime) -> R
 
     The shift and its activity, the confirmed sign-up, whether the volunteer leads, an attendance at this very shift
     that was not rejected (`same`), if any, whether she has `others` that the check-in may change, whether a check-out
-    of hers `waits` for its check-in, and at how many shifts she is that day without a sign-up (`unsigned`).
+    of hers `waits` for its check-in, and at how many shifts she is that day on her own word (`unsigned`).
     """
     theirs = Theirs.shift_id == Others.shift_id, Theirs.volunteer_id == Others.volunteer_id
-    unsigned = Others.shift_id.is_not(None), ~exists().where(*theirs, Theirs.state == SignUpState.CONFIRMED)
+    unsigned = (
+        Others.shift_id.is_not(None),
+        Others.check_in_scanned_by.is_(None),
+        Others.check_in_recorder_id.is_(None),
+        ~exists().where(*theirs, Theirs.state == SignUpState.CONFIRMED),
+    )
     besides = *_besides(volunteer_id, moment), _count_on("unsigned", volunteer_id, moment, *unsigned)
     return (
         _scene(volunteer_id, Same, *_at_the_end(volunteer_id), *besides)

@@ -66,7 +66,7 @@ REMARK_SENTENCES: dict[str, str] = {
     Remark.NOTHING_SENT: "The phone sent neither a code nor a place.",
     Remark.PLACE_NOT_EXPECTED: "The place is inside, but proves nothing of who did not sign up or belong here.",
     Remark.PLACE_NOT_KEPT: "Her place was judged and is not kept: she does not consent to that.",
-    Remark.OWN_PLACE: "It is her own word: she planned the shift when it had begun, or tells late of her own station.",
+    Remark.OWN_PLACE: "It is her own word: planned or published once begun, or told late of her own station.",
     Remark.EVIDENCE_CUT: "The phone sent more than is kept; what is judged of it is there.",
 }
 

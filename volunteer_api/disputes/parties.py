@@ -29,10 +29,10 @@ def parties_of(matter: Matter, volunteer_id: UUID) -> Parties:
     """The parties to what a volunteer disputes.
 
     Of a row that takes another one back, also those of that one. Whoever led when the shift began, or at any time
-    since, is one, for nobody stops being it by leading no more; so is who planned the activity. Who said at a roll-call
-    whether the volunteer was there recorded that, and so did who read her code at a desk; who recorded it by hand, and
-    who decided on that, has said it too, though nothing may have come of it. Grants from above make nobody a party, or
-    nobody would be left to decide.
+    since, is one, for nobody stops being it by leading no more. Who said at a roll-call whether the volunteer was there
+    recorded that, and so did who read her code at a desk; who recorded it by hand, and who decided on that, has said it
+    too, though nothing may have come of it. Grants from above, and having planned what others lead, make nobody a
+    party, or nobody would be left to decide.
     """
     records = [matter.record] if matter.record is not None else []
     if matter.record is not None and matter.record.reverses_id is not None:

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from volunteer_api.activities.leaders import everybody_who_led
 from volunteer_api.activities.models import Activity
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.feedback import queries
 from volunteer_api.feedback.models import Feedback
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import notify
@@ -57,9 +57,9 @@ def tell_of_report(feedback: Feedback, first_report_id: UUID) -> None:
 
 
 def moderators(activity: Activity) -> list[UUID]:
-    """Those who moderate, of the nearest organization that has any; who leads or led the activity by name is none."""
-    near = holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH)
-    return [one for one in near if not queries.has_led(one, activity)]
+    """Those who moderate, of the nearest organization that has any who neither leads nor led the activity."""
+    led = everybody_who_led(activity, activity.created_at)
+    return holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH, without=led)
 
 
 def _send(kind: str, volunteer_id: UUID, activity_id: UUID, title: str, *, once: str, **values: str) -> None:

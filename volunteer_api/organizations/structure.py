@@ -69,9 +69,10 @@ def check_names(parent_id: UUID, names: Sequence[str], *, apart_from: UUID | Non
 def check_division_free(parent_id: UUID, kind: str, code: str | None, *, apart_from: UUID | None = None) -> None:
     """Raise DivisionTaken where the parent has another open organization of this kind with the division.
 
-    Rankings divide by who lives in it. Whoever gives a sibling a division at this moment waits.
+    Rankings divide by who lives in it. Of units several stand in one community. Whoever gives a sibling a division at
+    this moment waits.
     """
-    if code is None:
+    if code is None or kind == OrganizationKind.UNIT:
         return
     _hold(select(Organization.id).where(Organization.id == parent_id))
     taken = db.session.scalar(queries.of_division(parent_id, kind, code, apart_from))

@@ -10,7 +10,7 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
-from volunteer_api.rankings.queries import ranked
+from volunteer_api.rankings.queries import merged_with_any, ranked
 from volunteer_api.rankings.registered import count_of
 from volunteer_api.rankings.schemas import Basis, Subject
 from volunteer_api.teams.models import Membership, MembershipState
@@ -117,13 +117,12 @@ def _growth(question: Question) -> Subquery:
 
 
 def _per_volunteer(question: Question) -> Subquery:
-    # Looked at twice: for the values, and for who has a place.
-    rows = select(ranked(question)).cte("valued")
+    rows = ranked(question)
     if question.is_of_members:
         registered: ColumnElement[Any] = _members_of(rows.c.id)
         counted_rows: Any = rows
     else:
-        registered = count_of(Organization, select(rows.c.id))
+        registered = count_of(Organization, merged_with_any(question))
         # What has no division was not measured: it is no zero, and has no place.
         has_one = Organization.division_code.is_not(None)
         counted_rows = rows.join(Organization, and_(Organization.id == rows.c.id, has_one))

@@ -18,6 +18,12 @@ from volunteer_api.rankings.spans import days, within
 from volunteer_api.rankings.turnout import turnout
 
 
+def days_are_read(question: Question) -> bool:
+    """Whether the values of days are read from sums."""
+    question = replace(question, subject=Subject.ORGANIZATION)
+    return sums.can_tell(question) or _can_tell_volunteers(question)
+
+
 def values_by_day(question: Question) -> dict[date, int]:
     """The value of each day of the question's period that has any, in its scope. One statement.
 
@@ -33,9 +39,7 @@ def _by_day(question: Question) -> Rows:
     if sums.can_tell(question):
         rows = sums.by_span(question, [question.metric], days(question.first, question.last)).subquery("by_day")
         return select(rows.c.starts_on.label("day"), rows.c[question.metric].label("value"))
-    # Of a facet nobody counts all, only what each organization has.
-    is_somewhere = question.scope is not None or question.facet == WHOLE
-    if is_somewhere and headcounts.can_tell(replace(question, first=None, last=None)):
+    if _can_tell_volunteers(question):
         return _volunteers(question)
     if question.additive:
         facts, value = amounts(question)
@@ -44,6 +48,12 @@ def _by_day(question: Question) -> Rows:
         value = func.count(distinct(facts.c.volunteer_id))
     statement: Rows = select(facts.c.on.label("day"), cast(value, BigInteger).label("value")).select_from(facts)
     return in_scope(statement, facts, question).group_by(facts.c.on)
+
+
+def _can_tell_volunteers(question: Question) -> bool:
+    # Of a facet nobody counts all, only what each organization has.
+    is_somewhere = question.scope is not None or question.facet == WHOLE
+    return is_somewhere and headcounts.can_tell(replace(question, first=None, last=None))
 
 
 def _volunteers(question: Question) -> Rows:

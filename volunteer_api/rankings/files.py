@@ -23,7 +23,7 @@ from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import charts, named, words
 from volunteer_api.rankings.bases import add_up, on_basis, placed
-from volunteer_api.rankings.by_day import values_by_day
+from volunteer_api.rankings.by_day import days_are_read, values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
 from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
@@ -175,7 +175,7 @@ def draw_weeks(question: Question) -> str:
     """The days of a question, which has a first and a last one, as an SVG heat map."""
     if question.first is None or question.last is None:
         raise ValueError("a heat map has a first and a last day")
-    with in_turn_unless(is_read(question)):
+    with in_turn_unless(days_are_read(question)):
         values = values_by_day(question)
     return charts.heat_map(
         _caption(question, of_all=True),

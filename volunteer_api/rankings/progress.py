@@ -121,7 +121,9 @@ def _days(what: Iterable[Counted]) -> dict[date, Reached]:
     for one in what:
         for row in db.session.execute(queries.by_day(one, MOST_DAYS)):
             found.setdefault(row.on, []).append(row)
-    return {day: _merged(found[day]) for day in sorted(found)[-MOST_DAYS:]}
+    days = {day: _merged(found[day]) for day in sorted(found)[-MOST_DAYS:]}
+    # What was recorded and taken back at two places has rows, and nothing.
+    return {day: reached for day, reached in days.items() if any(asdict(reached).values())}
 
 
 def _by_organization(what: Iterable[Counted], scope: UUID, level: str | None, reached: Reached) -> ByOrganization:

@@ -117,13 +117,13 @@ def ranked(question: Question) -> Subquery:
     return statement.subquery("ranked")
 
 
-def with_any(question: Question, organization_ids: Sequence[UUID]) -> set[UUID]:
-    """Which of the organizations have a value of their own, wherever they stood: each has a place among its like."""
-    if not organization_ids:
-        return set()
-    anywhere = replace(question, subject=Subject.ORGANIZATION, level=None, scope=None)
-    values = _counted(anywhere, organization_ids).subquery("by_subject")
-    return set(db.session.scalars(select(values.c.subject_id)))
+def merged_with_any(question: Question) -> Rows:
+    """The ids of the merged organizations that have a value of their own, wherever they stood."""
+    # Who has volunteers has attendances, and these add up.
+    metric = Metric.ATTENDANCE_COUNT if question.metric is Metric.VOLUNTEER_COUNT else question.metric
+    anywhere = replace(question, subject=Subject.ORGANIZATION, metric=metric, level=None, scope=None)
+    merged = select(Organization.id).where(Organization.merged_into_id.is_not(None))
+    return select(_counted(anywhere, merged).subquery("merged").c.subject_id)
 
 
 def scope_total(question: Question) -> Rows:
@@ -158,7 +158,7 @@ def values_by_span(question: Question, unit: Unit) -> Rows:
     return _counted(question, unit=unit)
 
 
-def _counted(question: Question, only: Sequence[UUID] = (), *, unit: Unit | None = None) -> Rows:
+def _counted(question: Question, only: Sequence[UUID] | Rows | None = None, *, unit: Unit | None = None) -> Rows:
     """The values of all subjects, or of some `only`; where a unit is given, for each of its spans."""
     facts = facts_of(question, unit)
     member, scope_member = aliased(PathMember), aliased(PathMember)
@@ -183,7 +183,7 @@ def _counted(question: Question, only: Sequence[UUID] = (), *, unit: Unit | None
         if question.subject is Subject.ORGANIZATION:
             below = scope_member.depth - member.depth
             rows = rows.where(below == 1 if question.level is None else below >= 0)
-    if only:
+    if only is not None:
         rows = rows.where(key.in_(only))
     keys = [key.label("subject_id"), *([start_in_sql(unit, facts.c.on).label("starts_on")] if unit else [])]
     each = _each(question, facts, rows, *keys, own=own).subquery("each")

@@ -23,7 +23,7 @@ from volunteer_api.rankings.counting import in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.names import why_unnamed
-from volunteer_api.rankings.queries import Ended, ended, scope_total, with_any
+from volunteer_api.rankings.queries import Ended, ended, merged_with_any, scope_total
 from volunteer_api.rankings.registered import count_in, divisions_of, merged_into
 from volunteer_api.rankings.schemas import Basis, Metric, NotListed, Subject
 from volunteer_api.rankings.volunteers import NEIGHBORS
@@ -297,9 +297,10 @@ def divisions_counted(question: Question, organization: Organization, *metrics: 
     What was merged in is left out where it has figures of its own in these days, by the question's metric or one of
     several: they are set against its people, and the successor's are not.
     """
-    if not (merged := merged_into(organization)):
+    if not merged_into(organization):
         return [organization.division_code] if organization.division_code is not None else []
-    apart = [with_any(replace(question, metric=metric), merged) for metric in metrics or (question.metric,)]
+    each = [merged_with_any(replace(question, metric=metric)) for metric in metrics or (question.metric,)]
+    apart = [db.session.scalars(rows) for rows in each]
     return divisions_of(organization, set().union(*apart))
 
 

@@ -100,7 +100,8 @@ def amounts(question: Question, tiles: list[Run] | None = None) -> CTE:
     every = union_all(folded, lacking).subquery("every")
     keys = [every.c[key] for key in ("path_id", *ids, *(["on"] if tiles else []))]
     # Before paths fan out to what is above them: PostgreSQL read the days of a free range again for each path.
-    return once(select(*keys, cast(func.sum(every.c.amount), BigInteger).label("amount")).group_by(*keys))
+    amount = func.sum(every.c.amount)
+    return once(select(*keys, cast(amount, BigInteger).label("amount")).group_by(*keys).having(amount != 0))
 
 
 def by_span(question: Question, metrics: Sequence[Metric], tiles: list[Run]) -> Rows:

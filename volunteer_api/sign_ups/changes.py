@@ -156,6 +156,7 @@ def _ask_again(
     by_id = {shift.id: shift for _, shift in moved}
     before = {shift.id: known for known, shift in moved}
     found = queries.active_in(by_id)
+    states = {one.id: one.state for one in found}
     unfit.take_places(found, by_id, activity, now)
     confirmed = [one for one in found if one.state == SignUpState.CONFIRMED]
     standings = standings_of({one.volunteer_id for one in confirmed}, (), now) if confirmed else {}
@@ -177,7 +178,8 @@ def _ask_again(
                 moved_from=before[one.shift_id],
             )
             for one in found
-            if one.volunteer_id != by
+            # Who moved it knows, unless she lost her place by it.
+            if one.volunteer_id != by or one.state != states[one.id]
         ]
     )
     db.session.flush()

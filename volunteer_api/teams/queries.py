@@ -145,18 +145,13 @@ def leader_ids(team_id: UUID) -> Select[UUID | None]:
 
 
 def led_since(moment: Any) -> ColumnElement[bool]:
-    """The memberships of who leads her team, or led it at the moment or later; None for ever."""
-
-    def later(ended_at: Any) -> ColumnElement[bool]:
-        has_ended: ColumnElement[bool] = ended_at.is_not(None)
-        return has_ended if moment is None else ended_at >= moment
-
+    """The memberships of who leads her team, or led it at the moment, or the column's, or later."""
     leading = and_(
         Membership.role.in_(LEADING_ROLES),
         Membership.joined_at.is_not(None),
-        or_(Membership.state == MembershipState.ACTIVE, later(Membership.left_at)),
+        or_(Membership.state == MembershipState.ACTIVE, Membership.left_at >= moment),
     )
-    return or_(leading, later(Membership.led_until))
+    return or_(leading, Membership.led_until >= moment)
 
 
 def open_membership(volunteer_id: UUID, team_id: UUID, states: tuple[MembershipState, ...]) -> Select[UUID]:
