@@ -280,9 +280,15 @@ def test_nobody_who_has_a_part_decides(client: Any, unit: Unit, served: Served) 
     assert client.as_(scene.administrator_id).get(f"/disputes/{made['id']}").get_json()["can_decide"] is True
 
 
+def step_down(volunteer_id: UUID) -> None:
+    """Leave the volunteer in her team as a member."""
+    own = select(Membership).where(Membership.volunteer_id == volunteer_id)
+    db.session.scalars(own).one().take_role(MembershipRole.MEMBER, clock.now())
+
+
 @pytest.mark.parametrize("led", ["by_name", "with_the_team", "in_silence"])
 def test_who_led_decides_nothing_by_leading_no_more(client: Any, unit: Unit, led: str) -> None:
-    """Whether she takes her name off, or another deputy comes in her place; nor does who planned it."""
+    """Whether she takes her name off, or another deputy comes in her place; nor does who planned what nobody led."""
     scene = unit(make_scene)
     organizer = scene.organizer_id
     past = unit(lambda: make_past(people=1, scene=scene, planned_by=organizer if led == "in_silence" else None))
@@ -291,12 +297,13 @@ def test_who_led_decides_nothing_by_leading_no_more(client: Any, unit: Unit, led
     elif led == "with_the_team":
         deputy = {"role": MembershipRole.DEPUTY, "state": MembershipState.ACTIVE}
         unit(lambda: teams.add_member(team_id=scene.team_id, volunteer_id=organizer, **deputy))
+    else:
+        unit(lambda: step_down(scene.leader_id))
     made = filed(client, past.people[0], attendance_id=unit(lambda: db.session.scalars(select(Attendance.id)).one()))
     assert refused(decide(client, organizer, made, "rejected")) == (403, "involved")
     name_leaders(client, scene.administrator_id, past, scene.leader_id)
     if led == "with_the_team":
-        own = select(Membership).where(Membership.volunteer_id == organizer)
-        unit(lambda: db.session.scalars(own).one().take_role(MembershipRole.MEMBER, clock.now()))
+        unit(lambda: step_down(organizer))
     assert refused(decide(client, organizer, made, "rejected")) == (403, "involved")
     assert decide(client, scene.administrator_id, made, "rejected").status_code == 200
     told = select(AuditEntry).where(AuditEntry.action == AuditAction.ACTIVITY_LEADERS_CHANGED).order_by(AuditEntry.id)

@@ -68,7 +68,7 @@ def has_led(volunteer_id: Any, *, until: Any = None) -> ColumnElement[bool]:
         led_since(Activity.created_at),
         *_began(Membership.leads_since, until),
     )
-    return or_(named, former, with_team, and_(Activity.created_by == volunteer_id, _led_by_planner()))
+    return or_(named, former, with_team, and_(Activity.created_by == volunteer_id, _led_by_planner(until)))
 
 
 def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
@@ -118,14 +118,16 @@ def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | Non
     return new
 
 
-def _led_by_planner() -> ColumnElement[bool]:
-    """The activities that nobody leads by name or with the team, and so who planned them."""
+def _led_by_planner(until: Any = None) -> ColumnElement[bool]:
+    """The activities that nobody leads by name or with the team, or did by then, and so who planned them."""
+    named = exists().where(ActivityLeader.activity_id == Activity.id, *_began(ActivityLeader.named_at, until))
     of_team = exists().where(
         Membership.team_id == Activity.team_id,
         Membership.state == MembershipState.ACTIVE,
         Membership.role.in_(LEADING_ROLES),
+        *_began(Membership.leads_since, until),
     )
-    return and_(~exists().where(ActivityLeader.activity_id == Activity.id), ~of_team)
+    return and_(~named, ~of_team)
 
 
 def _published(activity_id: Any) -> ColumnElement[bool]:
