@@ -252,7 +252,10 @@ def approve(
 
 
 def cancel(stocktake: Stocktake, *, reason: str, by: UUID) -> None:
-    """Give a count up; nothing is posted. Who would have had to approve what it found hears. Raises StocktakeDecided (409)."""
+    """Give a count up; nothing is posted. Who would have had to approve what it found hears.
+
+    Raises StocktakeDecided (409).
+    """
     _hold(stocktake)
     _decide(stocktake, StocktakeState.CANCELED, by=by, note=reason)
     findings = queries.findings_of(stocktake.id)
