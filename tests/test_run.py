@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -334,7 +335,7 @@ def test_no_command_works_on_a_database_that_is_not_migrated(
     with closing(sqlite_driver.connect(database)) as connection, connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999_12_31_later')")
-    for command in (["keys", "list"], ["migrate"]):
+    for command in (["keys", "list"], ["migrate"], ["worker"]):
         assert "is of a newer release, at version 9999_12_31_later" in refusal_of(*command, VAR_DIR=str(tmp_path))
 
 
@@ -359,6 +360,21 @@ def test_a_worker_waits_for_the_migration_and_not_for_a_database(
     assert "The worker waits: the database (DATABASE_URL) is empty" in capsys.readouterr().err
 
 
+def test_a_waiting_worker_ends_where_its_database_goes(
+    refusal_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+
+    def sleep(_seconds: float) -> None:
+        assert "The worker waits" in capsys.readouterr().err
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    refused = refusal_of("worker", DATABASE_URL=f"sqlite:///{folder}/volunteer.db", VAR_DIR=str(tmp_path))
+    assert f"the folder {folder} of the database file (DATABASE_URL) does not exist" in refused
+
+
 def test_the_log_of_a_file_that_was_moved_away_is_kept(refusal_of: Callable[..., str], tmp_path: Path) -> None:
     log = tmp_path / "volunteer.db-wal"
     log.write_bytes(b"committed")
@@ -367,13 +383,14 @@ def test_the_log_of_a_file_that_was_moved_away_is_kept(refusal_of: Callable[...,
 
 
 def test_what_it_keeps_is_its_owners(tmp_path: Path) -> None:
-    made = make_settings(f"sqlite:///{tmp_path}/volunteer.db", tmp_path / "var")
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    made = make_settings(f"sqlite:///{folder}/volunteer.db", tmp_path / "var")
     check_folder(made)
-    (tmp_path / "volunteer.db").touch(0o600)
     assert made.var_directory.stat().st_mode & 0o777 == 0o700
     assert open_to_others(made) is None
-    (tmp_path / "volunteer.db").chmod(0o644)
-    assert open_to_others(made) == tmp_path / "volunteer.db"
+    folder.chmod(0o755)
+    assert open_to_others(made) == folder
     made.var_directory.chmod(0o755)
     assert open_to_others(made) == made.var_directory
 

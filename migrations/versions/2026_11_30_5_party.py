@@ -1,7 +1,7 @@
 """Who led an activity and leads it no more, and since when those lead who do; the end that a rule gave a shift
 
 Revision ID: 2026_11_30_5_party
-Revises: 2026_11_29_9_over_at
+Revises: 2026_11_30_2_facets
 Create Date: 2026-11-30 05:00:00+00:00
 """
 

@@ -1,7 +1,7 @@
 """What the books said as something was counted, beside what they say of that moment now
 
 Revision ID: 2026_11_30_6_books_when_counted
-Revises: 2026_11_29_9_over_at
+Revises: 2026_11_30_5_party
 Create Date: 2026-11-30 06:00:00+00:00
 """
 

@@ -1,7 +1,7 @@
 """What a count found stays found: by entries dated earlier, by a cancellation, by doing it in three steps."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from tests.inventory.factories import Depot, make_depot, make_item, move, reverse
 from tests.stocktakes.test_stocktakes import Counter, balance, code, line
+from volunteer_api.catalog.models import ItemKind
 from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditAction, AuditEntry
 from volunteer_api.core.database import db
@@ -114,6 +115,46 @@ def test_three_times_a_little_is_much(client: Any, unit: Unit, depot: Depot, ite
     fourth = Counter(client, depot)
     fourth.count(line(item, 22))
     assert fourth.approve(reason="lost").status_code == 200
+
+
+def test_what_differs_by_nothing_needs_nobody_for_what_was_before(
+    client: Any, unit: Unit, depot: Depot, item: Any
+) -> None:
+    other = unit(make_item)
+    unit(lambda: move(depot, "receipt", {"item_id": other, "quantity": 30}))
+    for left in (27, 25):
+        counter = Counter(client, depot, item_ids=[str(item)])
+        counter.count(line(item, left))
+        assert counter.approve(reason="lost").status_code == 200
+    honest = Counter(client, depot)
+    honest.count(line(item, 25), line(other, 29))
+    assert honest.read()["second_person_needed"] is False
+    assert honest.approve(reason="lost").status_code == 200
+    # The next that is missing counts with what was missing before.
+    again = Counter(client, depot, item_ids=[str(item)])
+    again.count(line(item, 24))
+    assert again.read()["second_person_needed"] is True
+
+
+def test_a_colleague_who_approves_vouches_for_nothing(client: Any, unit: Unit, depot: Depot, item: Any) -> None:
+    counter = Counter(client, depot)
+    counter.count(line(item, 26))
+    # It needed no second person: nobody was told.
+    assert counter.approve(counter.approver, reason="lost").status_code == 200
+    second = Counter(client, depot)
+    second.count(line(item, 24))
+    assert code(second.approve(reason="lost")) == "second_person_needed"
+
+
+def test_nobody_hears_that_a_count_which_found_nothing_was_given_up(client: Any, unit: Unit, depot: Depot) -> None:
+    drug, other = unit(lambda: make_item(kind=ItemKind.MEDICAL)), unit(make_item)
+    unit(lambda: move(depot, "receipt", {"item_id": drug, "quantity": 3, "expires_on": date(2027, 12, 31)}))
+    unit(lambda: move(depot, "receipt", {"item_id": other, "quantity": 3}))
+    counter = Counter(client, depot)
+    counter.count(line(drug, 3, expires_on="2027-12-31"))
+    assert counter.read()["second_person_needed"] is True
+    assert counter.phone.post(f"{counter.path}/cancellation", json={"reason": "不盘了"}, key="c").status_code == 200
+    assert counter.approver.get("/me/notifications").get_json()["items"] == []
 
 
 def test_who_undoes_a_count_undoes_its_mark(client: Any, unit: Unit, depot: Depot, item: Any) -> None:

@@ -51,15 +51,10 @@ def migrated_app() -> Flask:
 
 
 def fault_of_version(app: Flask) -> str | None:
-    """Why this code can't work on the database before `migrate`, or at all; None where it can."""
+    """Why this code can't work on the database before `migrate`; None where it can. Raises what `_version` raises."""
     found = _version(app)
     if found == migration_head():
         return None
-    if found is not None and not is_known(found):
-        return (
-            f"the database (DATABASE_URL) is of a newer release, at version {found}: use that release's code, or "
-            "restore a backup that is older."
-        )
     what = "is empty" if found is None else "is older than this code"
     return f"the database (DATABASE_URL) {what}: run `volunteer-api migrate`."
 
@@ -92,8 +87,6 @@ def bring_to_head(app: Flask) -> None:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     before = _version(app)
-    if before is not None and not is_known(before):
-        raise BadEnvironment(str(fault_of_version(app)))
     if before != migration_head():
         click.echo("Making the database" if before is None else f"Migrating the database from {before}", err=True)
     with app.app_context():
@@ -107,9 +100,15 @@ def bring_to_head(app: Flask) -> None:
 
 
 def _version(app: Flask) -> str | None:
-    """The revision that the database is at; None where it is at none."""
+    """The revision that the database is at; None where it is at none. Raises BadEnvironment of a newer release's."""
     with app.app_context(), db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and not is_known(found):
+        raise BadEnvironment(
+            f"the database (DATABASE_URL) is of a newer release, at version {found}: use that release's code, or "
+            "restore a backup that is older."
+        )
+    return found
 
 
 @contextmanager

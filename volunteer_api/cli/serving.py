@@ -65,13 +65,14 @@ def serve(demo: bool) -> None:
 @common.group.command()
 def worker() -> None:
     """Do background work: what requests ask for, and what is due. Waits for the database to be migrated."""
-    app = common.ready_app()
+    settings, app = load_settings(), common.ready_app()
     said = None
     while (fault := common.fault_of_version(app)) is not None:
         if fault != said:
             click.echo(f"The worker waits: {fault}", err=True)
         said = fault
         time.sleep(MIGRATED_AFTER_SECONDS)
+        check_database(settings)
     with app.app_context(), common.named_refusals():
         keyring.require_open()
     run_worker(app)

@@ -26,11 +26,14 @@ def check_folder(settings: Settings) -> None:
 
 
 def open_to_others(settings: Settings) -> Path | None:
-    """What others of this machine may look into and should not: VAR_DIR, or a SQLite file elsewhere."""
+    """The folder that others of this machine may look into and should not: VAR_DIR, or that of a SQLite file.
+
+    Not the file itself: SQLite makes others beside it, and nobody reaches any of them where the folder is closed.
+    """
     url = make_url(settings.database_url)
     places = [settings.var_directory]
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_relative_to(settings.var_directory):
-        places.append(Path(str(url.database)))
+    if url.get_backend_name() == "sqlite":
+        places.append(Path(str(url.database)).resolve().parent)
     return next((place for place in places if place.exists() and place.stat().st_mode & 0o007), None)
 
 

@@ -29,10 +29,10 @@ from volunteer_api.core.tables import (
     template_of,
 )
 from volunteer_api.inventory import ledger
-from volunteer_api.inventory.models import MovementKind, MovementReason, names_another_day
-from volunteer_api.inventory.problems import LotRecalled, OpeningRepeated
+from volunteer_api.inventory.models import MovementKind, MovementReason
+from volunteer_api.inventory.problems import LotIsAnotherDay, LotRecalled, OpeningRepeated
 from volunteer_api.inventory.receipts import opened_with, require_first_opening, same_receipt
-from volunteer_api.inventory.schemas import LOT_IS_ANOTHER_DAY, MAX_LOT, MAX_QUANTITY
+from volunteer_api.inventory.schemas import MAX_LOT, MAX_QUANTITY
 from volunteer_api.inventory.service import Line, plan_receipt
 from volunteer_api.inventory.shelf import Change
 
@@ -132,7 +132,8 @@ def import_stock(
         judged.catalog.save(by=actor_id)
         known |= {item.id for item in judged.catalog.new}
     posting = ledger.begin(station_id, known, occurred_at=occurred_at)
-    opened = opened_with(posting)
+    opens = any(row.source[0] == MovementReason.OPENING for row in judged.rows)
+    opened = opened_with(posting) if opens else {}
     sources: dict[tuple[MovementReason, str | None], list[Change]] = {}
     for row in judged.rows:
         # Of a new item nothing is on the shelf, and a dry run leaves it unsaved.
@@ -183,7 +184,7 @@ def template() -> Download:
 
 
 def _column_of(problem: Conflict) -> str:
-    if isinstance(problem, LotRecalled):
+    if isinstance(problem, LotRecalled | LotIsAnotherDay):
         return LOT.name
     return NAME.name if isinstance(problem, ProhibitedItem | OpeningRepeated) else EXPIRES.name
 
@@ -252,8 +253,6 @@ def _line(
         expires_on = day_of(values[EXPIRES.name], month_end=True)
         if expires_on is None:
             faults[EXPIRES.name] = Fault("not_written_day", "This is not a day, like 2026-01-05 or 2026年1月5日.")
-    if names_another_day(lot, expires_on):
-        faults[LOT.name] = LOT_IS_ANOTHER_DAY
     word = folded(values.get(REASON.name, ""))
     reason = REASON_WORDS.get(word, default)
     if word and word not in REASON_WORDS:

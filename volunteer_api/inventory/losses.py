@@ -19,7 +19,7 @@ STOCK_LOST = templates.register(
 
 
 def tell_of_loss(document: Document, *, by: UUID) -> None:
-    """Tell those who approve, where it is more* than one person may say of a count."""
+    """Tell those who approve, where it is much*: more than one person may say of a count."""
     quantity = -sum(entry.quantity for entry in document.entries)
     if quantity <= rules().stocktake_variance:
         return

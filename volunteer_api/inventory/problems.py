@@ -66,6 +66,16 @@ class ExpiryTooFar(Conflict):
     detail = "%(expires_on)s is more than %(years)s years away; look at the expiry date of %(item)s again."
 
 
+class LotIsAnotherDay(Conflict):
+    """`item` and `lot_number` stand in the body: a number that is written as a day is that of things without one."""
+
+    title = "This lot number is a day, and not the expiry date."
+    detail = (
+        "%(lot_number)s is a day, and not the expiry date of %(item)s; write a production date without hyphens, like "
+        "20260301."
+    )
+
+
 class NotExpired(Conflict):
     """`item`, `lot_number`, `expires_on` and `expired` stand in the body; without a lot, of what expires first."""
 
@@ -77,7 +87,10 @@ class OpeningRepeated(Conflict):
     """`item`, `lot_number` and `document_number` stand in the body; what is more is received for another reason."""
 
     title = "The opening stock has been recorded already."
-    detail = "%(document_number)s recorded the opening stock of %(item)s already; undo it if it was wrong."
+    detail = (
+        "%(document_number)s recorded the opening stock of %(item)s already; undo it if it was wrong, and receive what "
+        "there is more of it for another reason."
+    )
 
 
 class ReversalNotExplained(Conflict):

@@ -37,7 +37,6 @@ from volunteer_api.inventory.models import (
     RecordableKind,
     StockState,
     name_of_lot,
-    names_another_day,
 )
 from volunteer_api.stations.models import StationKind
 
@@ -54,9 +53,6 @@ def _reasons_of(kind: MovementKind) -> str:
 def _reasons_of_kinds(kinds: Iterable[MovementKind]) -> str:
     """What each kind may give as its reason, for who reads the contract."""
     return "; ".join(f"{kind}: {_reasons_of(kind)}" for kind in kinds) + "."
-
-
-LOT_IS_ANOTHER_DAY = Fault("lot_is_another_day", "This lot number is a day, and not the expiry date.")
 
 
 class LotNumber(Text):
@@ -263,9 +259,6 @@ class MovementCreate(Schema):
     def check_lots(self, data: dict[str, Any], **_options: Any) -> None:
         dates: dict[Any, Any] = {}
         for line in data["lines"]:
-            named = (line.get("lot_number"), line.get("expires_on"))
-            if data["kind"] == RecordableKind.RECEIPT and names_another_day(*named):
-                raise ValidationError(LOT_IS_ANOTHER_DAY, "lines")
             if "expires_on" not in line:
                 continue
             lot = (line["item_id"], name_of_lot(line.get("lot_number"), line["expires_on"]))

@@ -35,6 +35,7 @@ from volunteer_api.inventory.models import (
     RecordableKind,
     StockEntry,
     name_of_lot,
+    names_another_day,
 )
 from volunteer_api.inventory.problems import (
     AlreadyReversed,
@@ -42,6 +43,7 @@ from volunteer_api.inventory.problems import (
     CounterpartyMissing,
     ExpiryDateMissing,
     ExpiryTooFar,
+    LotIsAnotherDay,
     NotReversibleByHand,
     OpeningChangesNothing,
     ReceiptOfExpired,
@@ -90,10 +92,10 @@ def record_movement(
     into use, or the quarantine's reversal all that it took. A prohibited item that is found and was never booked comes
     into the books by its quarantine.
 
-    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, ExpiryTooFar, OpeningRepeated, StockTooLow,
-    NotExpired, LotExpired, LotRecalled,
-    LotExpiryDiffers, OccurredInFuture, TooFarBack, LaterBalanceNegative, MonthClosed, BeforeLastCount,
-    OpenedInQuarantine, OpeningChangesNothing, CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
+    Raises ItemUnknown, ProhibitedItem, ReceiptOfExpired, ExpiryDateMissing, ExpiryTooFar, OpeningRepeated,
+    StockTooLow, NotExpired, LotExpired, LotRecalled, LotIsAnotherDay, LotExpiryDiffers, OccurredInFuture, TooFarBack,
+    LaterBalanceNegative, MonthClosed, BeforeLastCount, OpenedInQuarantine, OpeningChangesNothing,
+    CounterpartyMissing, WitnessMissing or WitnessIsHandler (409).
     """
     posting = ledger.begin(station_id, [line["item_id"] for line in lines], occurred_at=occurred_at)
     movement_kind = MovementKind(kind)
@@ -363,14 +365,21 @@ def _plan(kind: RecordableKind, reason: MovementReason, posting: Posting, item: 
 def plan_receipt(shelf: Shelf, item: Item, line: Line) -> Change:
     """Plan that a line comes onto the shelf.
 
-    Raises ProhibitedItem, LotExpiryDiffers, ExpiryDateMissing, ReceiptOfExpired, ExpiryTooFar (409).
+    Raises ProhibitedItem, LotIsAnotherDay, LotExpiryDiffers, ExpiryDateMissing, ReceiptOfExpired, ExpiryTooFar (409).
     """
     if item.prohibited:
         raise prohibited_item(item)
     if item.archived:
         raise ItemArchived(members={"item": named(item)}, item=item.name)
-    change = shelf.put(item, line["quantity"], lot_number=line.get("lot_number"), expires_on=line.get("expires_on"))
-    _check_received(change, shelf.day)
+    lot_number, expires_on = line.get("lot_number"), line.get("expires_on")
+    # More of what lies there with this number and date is not mistyped.
+    is_more = shelf.holds(item, lot_number=lot_number, expires_on=expires_on)
+    if names_another_day(lot_number, expires_on) and not is_more:
+        raise LotIsAnotherDay(
+            members={"item": named(item), "lot_number": lot_number}, item=item.name, lot_number=lot_number
+        )
+    change = shelf.put(item, line["quantity"], lot_number=lot_number, expires_on=expires_on)
+    _check_received(change, shelf.day, is_more=is_more)
     return change
 
 
@@ -386,13 +395,13 @@ def _plan_quarantine(shelf: Shelf, item: Item, line: Line) -> list[Change]:
     return changes
 
 
-def _check_received(change: Change, day: date) -> None:
+def _check_received(change: Change, day: date, *, is_more: bool) -> None:
     # By the lot's date, which a line need not repeat where the lot is known.
     item, expires_on = change.item, change.expires_on
     if expires_on is None:
         if item.kind == ItemKind.MEDICAL:
             raise ExpiryDateMissing(members={"item": named(item)}, item=item.name)
-    elif expires_on > (latest := date(day.year + rules().expiry_years, 12, 31)):
+    elif not is_more and expires_on > (latest := date(day.year + rules().expiry_years, 12, 31)):
         raise ExpiryTooFar(
             members={"item": named(item), "expires_on": expires_on.isoformat(), "latest": latest.isoformat()},
             item=item.name,

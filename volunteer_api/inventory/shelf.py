@@ -155,6 +155,14 @@ class Shelf:
             usable = self._expired(item, quantity, usable)
         return self._draw(item, quantity, usable)
 
+    def holds(self, item: Item, *, lot_number: str | None, expires_on: date | None) -> bool:
+        """Whether something of this very lot lies there with this very date, or with any where none is given."""
+        number = name_of_lot(lot_number, expires_on) or ""
+        return any(
+            lot.balance > 0 and same_lot(lot.number, number) and expires_on in (None, lot.expires_on)
+            for lot in self.lots[item.id].values()
+        )
+
     def booked(self, item: Item, *, lot_number: str | None, expires_on: date | None) -> int:
         """How many `take` could give of everything that is not in quarantine."""
         number = name_of_lot(lot_number, expires_on)

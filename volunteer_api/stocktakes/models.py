@@ -52,7 +52,7 @@ class Stocktake(Identified, Base):
     `version` grows with each batch of lines that says something new, and with what is recorded later of the time before
     they were counted. `told_version` is the one of which those who may approve heard that it is complete: from then on
     one of them decides, whatever is counted or recorded since.
-    `approved_by` is None where a hand-over without a variance closed itself.
+    A hand-over without a variance closes itself: `decided_by` is then who counted the last of it.
     """
 
     __tablename__ = "stocktakes"

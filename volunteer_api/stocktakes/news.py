@@ -46,10 +46,12 @@ def tell_approvers_of_cancellation(stocktake: Stocktake, *, variance: int, reaso
     _tell(STOCKTAKE_CANCELED, stocktake, set(approvers_of(stocktake.station_id)) - {by}, by, values)
 
 
-def tell_who_signed(stocktake: Stocktake, *, variance: int, by: UUID) -> None:
+def tell_who_signed(stocktake: Stocktake, *, by: UUID) -> None:
     """Let those hear whom a hand-over names and who did not close it: it speaks for them."""
     others = {one for one in (stocktake.from_volunteer_id, stocktake.to_volunteer_id) if one not in (None, by)}
-    _tell(HANDOVER_SIGNED, stocktake, others, by, {"variance": str(variance)})
+    if others:
+        variance = queries.findings_of(stocktake.id).variance
+        _tell(HANDOVER_SIGNED, stocktake, others, by, {"variance": str(variance)})
 
 
 def _tell(

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -50,9 +50,9 @@ class Findings(NamedTuple):
     """What was counted of a count comes to.
 
     `variance` is the sum of what lines differ from the books by, `found` what they differed by as they were counted,
-    `alone` what earlier counts of these items posted since somebody else than their counter approved one. `guarded`:
-    something medical or prohibited is among them; `before_start`: something was counted by other books before the
-    count began. `told`: those who may approve heard that it is complete.
+    `alone` what earlier counts posted of the items that differ, since an approver decided one. `guarded`: something
+    medical or prohibited is among them; `before_start`: something was counted by other books before the count began.
+    `told`: those who may approve heard that it is complete.
     """
 
     variance: int
@@ -61,6 +61,11 @@ class Findings(NamedTuple):
     guarded: bool
     before_start: bool
     told: bool
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether there is anything that somebody else should hear of."""
+        return self.told or self.before_start or self.found > 0 or self.variance > 0
 
 
 @dataclass(frozen=True)
@@ -188,12 +193,11 @@ def list_lines(stocktake_id: UUID, query: Mapping[str, Any], *, hidden: bool) ->
 
 def findings_of(stocktake_id: UUID) -> Findings:
     """What the lines that are counted come to. One statement."""
-    found = func.coalesce(StocktakeLine.book_when_counted, StocktakeLine.book)
     guarded = or_(Item.kind == ItemKind.MEDICAL, Item.prohibited)
     row = db.session.execute(
         select(
             func.coalesce(func.sum(func.abs(StocktakeLine.counted - StocktakeLine.book)), 0),
-            func.coalesce(func.sum(func.abs(StocktakeLine.counted - found)), 0),
+            func.coalesce(func.sum(func.abs(StocktakeLine.counted - _found_book())), 0),
             _posted_alone(stocktake_id).scalar_subquery(),
             func.count().filter(guarded),
             func.count().filter(
@@ -211,42 +215,50 @@ def findings_of(stocktake_id: UUID) -> Findings:
 
 
 def _posted_alone(stocktake_id: UUID) -> Select[int]:
-    """What approved counts at the station posted of the items of this one, each taken by its sign, and not undone.
+    """What approved counts at the station posted of the items that differ in this one, and was not undone.
 
-    From before a count of the item that somebody else than its counter approved, nothing: that one vouched for it.
+    Each is taken by its sign. From before a count of the item that an approver decided, nothing: she vouched for it.
     """
     earlier, line = aliased(Stocktake), aliased(StocktakeLine)
-    count, vouched = aliased(Stocktake), aliased(StocktakeLine)
-    by_another = (
-        select(func.max(count.decided_at))
-        .join(vouched, vouched.stocktake_id == count.id)
-        .where(
-            count.station_id == earlier.station_id,
-            count.state == StocktakeState.APPROVED,
-            vouched.item_id == line.item_id,
-            vouched.counted_by != count.decided_by,
-        )
-        .correlate(earlier, line)
-        .scalar_subquery()
-    )
+    decided, vouched = aliased(Stocktake), aliased(StocktakeLine)
     here = select(Stocktake.station_id).where(Stocktake.id == stocktake_id).scalar_subquery()
-    counted = select(StocktakeLine.item_id).where(
-        StocktakeLine.stocktake_id == stocktake_id, StocktakeLine.counted.is_not(None)
+    differing = select(StocktakeLine.item_id).where(
+        StocktakeLine.stocktake_id == stocktake_id,
+        or_(StocktakeLine.counted != StocktakeLine.book, StocktakeLine.counted != _found_book()),
+    )
+    # Those who may approve were told of it: one of them decided.
+    by_another = (
+        select(vouched.item_id, func.max(decided.decided_at).label("decided_at"))
+        .join(decided, decided.id == vouched.stocktake_id)
+        .where(
+            decided.station_id == here,
+            decided.state == StocktakeState.APPROVED,
+            decided.told_version.is_not(None),
+            vouched.counted_by != decided.decided_by,
+        )
+        .group_by(vouched.item_id)
+        .subquery()
     )
     undone = select(Movement.id).where(Movement.reverses_id == line.movement_id).correlate(line).exists()
     return (
         select(func.coalesce(func.sum(func.abs(line.delta)), 0))
         .join(earlier, earlier.id == line.stocktake_id)
+        .outerjoin(by_another, by_another.c.item_id == line.item_id)
         .where(
             earlier.station_id == here,
             earlier.id != stocktake_id,
             earlier.state == StocktakeState.APPROVED,
             line.delta != 0,
-            line.item_id.in_(counted),
+            line.item_id.in_(differing),
             ~undone,
-            or_(by_another.is_(None), earlier.decided_at > by_another),
+            or_(by_another.c.decided_at.is_(None), earlier.decided_at > by_another.c.decided_at),
         )
     )
+
+
+def _found_book() -> ColumnElement[int]:
+    """What the books said as a line was counted; of lines from before that was kept, what they say now."""
+    return func.coalesce(StocktakeLine.book_when_counted, StocktakeLine.book)
 
 
 def needs_second_person(kind: str, findings: Findings) -> bool:

@@ -252,11 +252,14 @@ def approve(
 
 
 def cancel(stocktake: Stocktake, *, reason: str, by: UUID) -> None:
-    """Give a count up; nothing is posted. Who would have had to approve it hears. Raises StocktakeDecided (409)."""
+    """Give a count up; nothing is posted. Who would have had to approve what it found hears.
+
+    Raises StocktakeDecided (409).
+    """
     _hold(stocktake)
     _decide(stocktake, StocktakeState.CANCELED, by=by, note=reason)
     findings = queries.findings_of(stocktake.id)
-    if not queries.needs_second_person(stocktake.kind, findings):
+    if not (findings.is_anything and queries.needs_second_person(stocktake.kind, findings)):
         return
     station = db.session.get_one(Station, stocktake.station_id)
     audit.record(
@@ -470,7 +473,7 @@ def _decide(stocktake: Stocktake, state: StocktakeState, *, by: UUID, note: str 
             organization_id=station.organization_id,
             stocktake_id=str(stocktake.id),
         )
-        news.tell_who_signed(stocktake, variance=queries.findings_of(stocktake.id).variance, by=by)
+        news.tell_who_signed(stocktake, by=by)
 
 
 def _mark(station_id: UUID, lines: Collection[StocktakeLine]) -> None:
