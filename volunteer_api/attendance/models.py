@@ -272,6 +272,8 @@ class WaitingCheckOut(Base):
 class GivenCodes(Base):
     """That somebody was given presence codes of a shift or a station to show, and until when these are good.
 
+    Or that she added the shift when it had begun, as who leads it.
+
     What she could have kept is no evidence for her, whoever she is by the time she uses it.
     """
 

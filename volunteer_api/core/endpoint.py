@@ -192,6 +192,8 @@ def endpoint(
         def admit(
             path: dict[str, Any], principal: Principal | None, replayable: Replayable | None
         ) -> tuple[Response | None, Any]:
+            # Of a unit that runs again, what the one before dumped is no answer.
+            g.dumped = None
             if principal is not None:
                 require_open_session(principal)
             if replayable is not None and (first := replayable.first_answer()) is not None:
@@ -227,7 +229,6 @@ def endpoint(
         def perform(
             path: dict[str, Any], principal: Principal | None, replayable: Replayable | None, resource: Any
         ) -> Response:
-            g.dumped = None
             if edits or (not safe and "If-Match" in request.headers and hasattr(resource, "version")):
                 etags.require_version(resource)
             g.call = {"principal": principal, "resource": resource}
