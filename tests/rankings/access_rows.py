@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from tests.access_scene import PASSES, PUBLIC, SIGNED_IN, Call, Entry, Rule, World
 from tests.factories import next_number
+from volunteer_api.core.database import db
 from volunteer_api.core.periods import Period
 from volunteer_api.rankings import snapshots
 
@@ -21,7 +22,7 @@ def offices(_world: World) -> Call:
 def closing(world: World) -> Call:
     """A day that is over and that nobody closed yet."""
     day = date(1950, 1, 1) + timedelta(days=next_number())
-    world.office.created_at = FOUNDED
+    db.session.merge(world.office).created_at = FOUNDED
     return Call(body={"scope": str(world.office.id), "period": day.isoformat()})
 
 
