@@ -93,17 +93,19 @@ def make_city() -> City:
     )
     team = make_team(organization_id=office.id, leader=organizer)
     campaign = activities.create_campaign(name="清洁湛河", organization_id=office.id)
-    made = [
-        activities.create_activity(
-            by=organizer.id,
-            title="清洁家园",
-            category="environment_protection",
-            organization_id=office.id,
-            shifts=[{"starts_at": FIRST, "ends_at": FIRST + timedelta(hours=2)}],
-            **values,
-        )
-        for values in ({"station_id": station.id, "campaign_id": campaign.id}, {"team_id": team.id})
-    ]
+    # Planned before they begin: what is long over is planned no more.
+    with clock.at(clock.now() - timedelta(days=400)):
+        made = [
+            activities.create_activity(
+                by=organizer.id,
+                title="清洁家园",
+                category="environment_protection",
+                organization_id=office.id,
+                shifts=[{"starts_at": FIRST, "ends_at": FIRST + timedelta(hours=2)}],
+                **values,
+            )
+            for values in ({"station_id": station.id, "campaign_id": campaign.id}, {"team_id": team.id})
+        ]
     return City(
         root_id=root.id,
         district_ids=[district.id for district in districts],
