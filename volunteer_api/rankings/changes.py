@@ -233,14 +233,7 @@ def _minutes(what: Marked) -> SelectBase:
 
     Its records keep for whom they count, but not the category and the campaign: these are the activity's own.
     """
-    keys = (RankingFacetChange.activity_id, RankingFacetChange.category, RankingFacetChange.campaign_id)
-    number = func.sum(RankingFacetChange.change)
-    moves = once(
-        select(*keys, number.label("number"))
-        .where(RankingFacetChange.activity_id.in_(what.activity_ids))
-        .group_by(*keys)
-        .having(number != 0)
-    )
+    moves = moved_activities(what.activity_ids)
     every: Rows = select(*attribution(_RECORDED), _RECORDED.on, _RECORDED.minutes, _RECORDED.id)
     found = looked_up(moves, every, _RECORDED.activity_id == moves.c.activity_id)
     moved = found.add_columns(moves.c.category, moves.c.campaign_id, moves.c.number).subquery("moved")
@@ -253,6 +246,14 @@ def _minutes(what: Marked) -> SelectBase:
             )
         )
     )
+
+
+def moved_activities(activity_ids: Select[UUID] | None = None) -> CTE:
+    """For what changed activities counted, `number` −1, and for what they count, 1; none where that is as before."""
+    keys = (RankingFacetChange.activity_id, RankingFacetChange.category, RankingFacetChange.campaign_id)
+    number = func.sum(RankingFacetChange.change)
+    every = select(*keys, number.label("number")).group_by(*keys).having(number != 0)
+    return once(every if activity_ids is None else every.where(RankingFacetChange.activity_id.in_(activity_ids)))
 
 
 def _activity_days(what: Marked) -> SelectBase:

@@ -81,7 +81,9 @@ def histograms_differ(_day: date) -> bool:
     """Whether those who have a value have less or more together than the organizations have, in any span."""
     for metric in (Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES):
         have = RankingHistogram.value * RankingHistogram.volunteer_count
-        people = select(RankingHistogram.unit, RankingHistogram.starts_on, have.label("amount"))
+        # Not those that are kept for questions: these have no sums beside them.
+        of_calendar = RankingHistogram.unit.in_([unit.value for unit in Unit])
+        people = select(RankingHistogram.unit, RankingHistogram.starts_on, have.label("amount")).where(of_calendar)
         value = getattr(RankingSum, metric)
         subjects = select(RankingSum.unit, RankingSum.starts_on, -value).where(RankingSum.slice == "path")
         if _is_any_left(people.where(RankingHistogram.metric == metric.value), subjects, number_of_keys=2):

@@ -3,7 +3,7 @@
 from http.client import BAD_REQUEST
 from typing import Any
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
@@ -19,6 +19,7 @@ from volunteer_api.rankings import (
     access,
     board,
     files,
+    kept,
     progress,
     report,
     service,
@@ -65,12 +66,18 @@ FIGURES = "600/10 minutes"
 FILES = "60/10 minutes"
 
 
+def _keep_what_took_long(response: Response) -> Response:
+    kept.note()
+    return response
+
+
 @endpoint(
     blueprint, "GET", "/rankings", access=access.to_read, query=RankingQuery, returns=RankingRead, at_one_moment=True
 )
 def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
     access.require_may_name(principal, query)
+    after_this_request(_keep_what_took_long)
     # A screen that polls is answered with 304 until a place or a value has changed.
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
@@ -97,6 +104,7 @@ def read_statistics(query: dict[str, Any]) -> Written:
 )
 def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     """Read my own place among all volunteers, which nobody else is shown."""
+    after_this_request(_keep_what_took_long)
     return Written(MyRankingRead().dump(service.my_standing(principal.volunteer_id, query)), untagged=("as_of",))
 
 

@@ -53,6 +53,7 @@ from volunteer_api.rankings.facets import facets_in_sql, facets_of
 from volunteer_api.rankings.minutes import KEYS as KEYS_OF_MINUTES
 from volunteer_api.rankings.minutes import changes_of_minutes, rebuild_minutes
 from volunteer_api.rankings.models import (
+    KeptQuestion,
     RankingFacetChange,
     RankingHeadcount,
     RankingHistogram,
@@ -133,7 +134,7 @@ def fold() -> bool:
     A shift that is not over yet keeps one mark: it will be held without a further word. Where somebody else folds or
     rebuilds, nothing is done.
     """
-    if not _alone(waits=False):
+    if not alone(waits=False):
         return False
     forget()
     if not all_is_folded():
@@ -167,7 +168,7 @@ def rebuild(show: Show = _tell_nobody, *, only_missing: bool = False) -> None:
     there before until it is done; writers are not held up. Somebody else who folds or rebuilds is waited for; with
     `only_missing` nothing is left to do then. `show` is told how many steps of how many are done.
     """
-    _alone(waits=True)
+    alone(waits=True)
     if not only_missing or not all_is_folded():
         _rebuild(show)
 
@@ -183,6 +184,8 @@ def _rebuild(show: Show = _tell_nobody) -> None:
     now = clock.now()
     for model in FOLDED:
         db.session.execute(delete(model))
+    # The rows of what was kept are gone: it is made again, or counted till then.
+    db.session.execute(update(KeptQuestion).values(made_at=None, tried_at=None, row_count=0))
     for number, _ in enumerate(_steps(now), start=1):
         show(number, STEPS)
     db.session.execute(
@@ -208,7 +211,7 @@ def _steps(now: datetime) -> Iterator[None]:
     yield from rebuild_people(now)
 
 
-def _alone(*, waits: bool) -> bool:
+def alone(*, waits: bool) -> bool:
     """Take the only turn, then the snapshot that everything of this unit sees; returns whether the turn was had."""
     # SQLite has one writer, and it has begun.
     if db.engine.dialect.name != "postgresql":

@@ -28,9 +28,10 @@ from volunteer_api.core.unit_of_work import sees_one_moment
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import in_period, marked
 from volunteer_api.rankings.facts import Column, Question, Rows, in_facet
+from volunteer_api.rankings.kept import Span, span_of
 from volunteer_api.rankings.models import RankingHeadcount, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Unit, single
+from volunteer_api.rankings.spans import Unit, runs, within
 from volunteer_api.rankings.sums import SLICES, has_facet
 from volunteer_api.rankings.turnout import turnout
 
@@ -42,8 +43,8 @@ def can_tell(question: Question) -> bool:
     return (
         question.metric is Metric.VOLUNTEER_COUNT
         and question.subject in SLICES
-        and single(question.first, question.last) is not None
         and has_facet(question)
+        and span_of(question) is not None
     )
 
 
@@ -123,8 +124,8 @@ def scope_total(question: Question) -> Rows:
     )
 
 
-def _span(question: Question) -> tuple[Unit, Any]:
-    span = single(question.first, question.last)
+def _span(question: Question) -> Span:
+    span = span_of(question)
     if span is None:
         raise ValueError("a headcount is of one span")
     return span
@@ -155,21 +156,19 @@ def _folded(question: Question) -> Rows:
 def _in_scope(question: Question) -> Rows:
     """The subjects that did something on a path in the scope."""
     scope_member, sums = aliased(PathMember), aliased(RankingSum)
-    unit, starts_on = _span(question)
-    within = and_(scope_member.path_id == sums.path_id, scope_member.ancestor_id == question.scope)
+    inside = and_(scope_member.path_id == sums.path_id, scope_member.ancestor_id == question.scope)
     if question.subject is Subject.ORGANIZATION:
         member = aliased(PathMember)
         statement: Rows = (
             select(member.ancestor_id)
             .join_from(sums, member, member.path_id == sums.path_id)
-            .join(scope_member, and_(within, _below(question, scope_member.depth - member.depth)))
+            .join(scope_member, and_(inside, _below(question, scope_member.depth - member.depth)))
         )
     else:
-        statement = select(sums.ranked_id).join(scope_member, within)
+        statement = select(sums.ranked_id).join(scope_member, inside)
     return statement.where(
         sums.slice == SLICES[question.subject] + question.facet,
-        sums.unit == unit,
-        sums.starts_on == starts_on,
+        within(sums.unit, sums.starts_on, runs(question.first, question.last)),
         sums.attendance_count != 0,
     )
 

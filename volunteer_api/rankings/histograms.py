@@ -4,32 +4,26 @@ from sqlalchemy import BigInteger, Subquery, cast, func, literal, select, union_
 
 from volunteer_api.rankings.changes import marked
 from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.models import RankingHistogram
 from volunteer_api.rankings.schemas import Subject
-from volunteer_api.rankings.spans import single
 from volunteer_api.rankings.sums import is_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
 
 
 def can_tell(question: Question) -> bool:
-    """Whether it is a question about all, in one span."""
-    return (
-        question.subject is Subject.VOLUNTEER
-        and question.scope is None
-        and not question.is_filtered
-        and single(question.first, question.last) is not None
-        and is_folded()
-    )
+    """Whether what it asks about is folded."""
+    return question.subject is Subject.VOLUNTEER and is_folded() and span_of(question) is not None
 
 
 def counts(question: Question) -> Subquery:
     """Each `value` that anybody has, and the `number` of those who have it."""
-    span = single(question.first, question.last)
+    span = span_of(question)
     if span is None:
         raise ValueError("a histogram is of one span")
     folded = select(RankingHistogram.value, RankingHistogram.volunteer_count.label("number")).where(
         RankingHistogram.metric == question.metric.value,
-        RankingHistogram.unit == span[0].value,
+        RankingHistogram.unit == span[0],
         RankingHistogram.starts_on == span[1],
     )
     changed = values_of_volunteers(question, marked(question.now))

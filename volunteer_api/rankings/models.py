@@ -229,6 +229,30 @@ class RankingHistogram(Base):
     named_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
+class KeptQuestion(Base):
+    """What a question asks about that took long to count; from `made_at` on folded as a span of its own.
+
+    Its unit in histograms, headcounts and what the named have is `k` and the `id`. Of what could not be made `tried_at`
+    is later than `asked_at`.
+    """
+
+    __tablename__ = "ranking_kept"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    # All that follows up to the campaign.
+    key: Mapped[str] = mapped_column(String(150), unique=True)
+    counts: Mapped[str] = mapped_column(String(10))
+    first: Mapped[date | None]
+    last: Mapped[date | None]
+    scope: Mapped[UUID | None]
+    category: Mapped[str | None] = mapped_column(String(30))
+    campaign_id: Mapped[UUID | None]
+    asked_at: Mapped[datetime]
+    tried_at: Mapped[datetime | None]
+    made_at: Mapped[datetime | None]
+    row_count: Mapped[int] = mapped_column(BigInteger)
+
+
 class RankingNamed(Base):
     """What somebody who may be named has in one span, as it was folded.
 

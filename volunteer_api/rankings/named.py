@@ -31,10 +31,11 @@ from volunteer_api.core.database import db
 from volunteer_api.rankings import volunteers
 from volunteer_api.rankings.changes import marked, once
 from volunteer_api.rankings.facts import Column, Question, Rows
+from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.models import RankingHistogram, RankingNamed
 from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
 from volunteer_api.rankings.schemas import Basis, Subject
-from volunteer_api.rankings.spans import BEGINNING, Unit, single
+from volunteer_api.rankings.spans import BEGINNING, Unit
 from volunteer_api.rankings.sums import all_is_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
 
@@ -62,14 +63,13 @@ class Source:
 
 
 def can_tell(question: Question) -> bool:
-    """Whether it is a question about all who are named, as they stand and not as they grew."""
-    return (
-        question.subject is Subject.VOLUNTEER
-        and question.basis is Basis.RAW
-        and question.scope is None
-        and not question.is_filtered
-        and all_is_folded()
-    )
+    """Whether it is a question about named volunteers as they stand, and not as they grew.
+
+    In a scope, of a category or a campaign only where it is kept: those who have nothing are left out of these.
+    """
+    if question.subject is not Subject.VOLUNTEER or question.basis is not Basis.RAW or not all_is_folded():
+        return False
+    return not _is_part(question) or span_of(question) is not None
 
 
 def places(question: Question, part: Part) -> Subquery:
@@ -102,15 +102,20 @@ def everybody(question: Question) -> tuple[Subquery, Subquery]:
     return union_all(*parts).subquery("everybody"), counts.subquery("counts")
 
 
+def _is_part(question: Question) -> bool:
+    """Whether only those have a place who have any."""
+    return question.scope is not None or question.is_filtered
+
+
 def _source(question: Question) -> Source:
-    span = single(question.first, question.last)
+    span = span_of(question)
     return _folded(question, *span) if span is not None else _counted(question)
 
 
-def _folded(question: Question, unit: Unit, starts_on: Any) -> Source:
+def _folded(question: Question, unit: str, starts_on: Any) -> Source:
     own = aliased(RankingNamed)
     metric: Column = getattr(own, question.metric)
-    of_span = and_(own.unit == unit.value, own.starts_on == starts_on)
+    of_span = and_(own.unit == unit, own.starts_on == starts_on)
     changed = values_of_volunteers(question, marked(question.now), noted(question.now))
     may = may_be_named(adults_born_by(question.now))
     # Those of whom something is not folded: what is folded of them is taken away, and what they have now is added.
@@ -132,7 +137,7 @@ def _folded(question: Question, unit: Unit, starts_on: Any) -> Source:
     )
     folded = select(RankingHistogram.value.label("value"), RankingHistogram.named_count.label("number")).where(
         RankingHistogram.metric == question.metric.value,
-        RankingHistogram.unit == unit.value,
+        RankingHistogram.unit == unit,
         RankingHistogram.starts_on == starts_on,
     )
     counts = union_all(
@@ -141,11 +146,13 @@ def _folded(question: Question, unit: Unit, starts_on: Any) -> Source:
         select(beside.c.now, literal(1)).where(beside.c.now != 0),
     ).subquery("counts")
     has_any = select(own.volunteer_id).where(of_span, metric != 0)
+    # Of all time everybody has a row, those with nothing too.
+    no_zeros = unit == Unit.ALL or _is_part(question)
+    others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
     return Source(
-        # Of all time everybody has a row, those with nothing too.
-        ordered if unit is Unit.ALL else ordered.where(metric != 0),
-        None if unit is Unit.ALL else _zeros(question, has_any, select(beside.c.volunteer_id)),
-        select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None)),
+        ordered if unit == Unit.ALL else ordered.where(metric != 0),
+        None if no_zeros else _zeros(question, has_any, select(beside.c.volunteer_id)),
+        others.where(beside.c.now != 0) if _is_part(question) else others,
         select(counts.c.value, counts.c.number),
     )
 
@@ -270,5 +277,9 @@ def _value_of(question: Question, volunteer_id: UUID) -> int | None:
         select(func.coalesce(found.c.value, 0))
         .select_from(Volunteer)
         .outerjoin(found, found.c.subject_id == Volunteer.id)
-        .where(Volunteer.id == volunteer_id, may_be_named(adults_born_by(question.now)))
+        .where(
+            Volunteer.id == volunteer_id,
+            may_be_named(adults_born_by(question.now)),
+            *([found.c.value.is_not(None)] if _is_part(question) else []),
+        )
     ).one_or_none()

@@ -4,7 +4,7 @@ Of those who are named also what each of them has.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,10 +14,13 @@ from sqlalchemy import func, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import among
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, KEYS, Marked, these
 from volunteer_api.rankings.facets import facets_of
 from volunteer_api.rankings.headcounts import OWN
+from volunteer_api.rankings.kept import Counts, Span, kept_questions, unit_of
+from volunteer_api.rankings.models import KeptQuestion
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, spans_of
@@ -27,10 +30,63 @@ from volunteer_api.rankings.turnout import minutes, touched_people, turnout
 CountKey = tuple[str, str, date, UUID]
 # Metric, unit, first day, value.
 ValueKey = tuple[str, str, date, int]
-Span = tuple[Unit, date]
 Amounts = dict[str, int]
 # More than there are in one fold.
 MOST_SUBJECTS = 1 << 32
+
+
+class Spans:
+    """The spans that something is counted in: those of the calendar, and those that are kept for questions."""
+
+    def __init__(self, kept: Sequence[KeptQuestion]) -> None:
+        self._people = [one for one in kept if one.counts == Counts.PEOPLE]
+        self._heads = [one for one in kept if one.counts == Counts.HEADS]
+        self._found: dict[tuple[Any, ...], frozenset[Span]] = {}
+        self.by_facet = any(one.category is not None or one.campaign_id is not None for one in self._people)
+        # What the spans of people depend on, beside the day.
+        self.keys = (*(["path_id"] if self._people else []), *(["category", "campaign_id"] if self.by_facet else []))
+        self.above: defaultdict[UUID, list[Any]] = defaultdict(list)
+
+    def learn(self, path_ids: Set[UUID]) -> None:
+        """Look up what is above these paths."""
+        columns = (PathMember.path_id, PathMember.ancestor_id, PathMember.depth)
+        for member in db.session.execute(
+            select(*columns).where(among(PathMember.path_id, path_ids - self.above.keys()))
+        ):
+            self.above[member.path_id].append(member)
+
+    def of_people(self, row: Any) -> frozenset[Span]:
+        """The spans of what each volunteer has."""
+        keys = (row.on, *(getattr(row, name) for name in self.keys))
+        if keys not in self._found:
+            self._found[keys] = frozenset(
+                [*_calendar(row.on), *(_span(one) for one in self._people if self._has(one, row))]
+            )
+        return self._found[keys]
+
+    def of_heads(self, row: Any, facets: Collection[str]) -> Iterator[tuple[Span, Collection[str]]]:
+        """The spans of how many different ones there are, each with the facets that are counted in it."""
+        yield from ((span, facets) for span in _calendar(row.on))
+        for one in self._heads:
+            if self._has(one, row):
+                yield _span(one), ["".join(facets_of(one.category, one.campaign_id))]
+
+    def _has(self, one: KeptQuestion, row: Any) -> bool:
+        return (
+            (one.first is None or one.first <= row.on)
+            and (one.last is None or row.on <= one.last)
+            and (one.scope is None or any(member.ancestor_id == one.scope for member in self.above[row.path_id]))
+            and (one.category is None or one.category == row.category)
+            and (one.campaign_id is None or one.campaign_id == row.campaign_id)
+        )
+
+
+def _calendar(on: date) -> Iterator[Span]:
+    return ((unit.value, starts_on) for unit, starts_on in spans_of(on))
+
+
+def _span(one: KeptQuestion) -> Span:
+    return unit_of(one.id), BEGINNING
 
 
 @dataclass
@@ -52,10 +108,10 @@ def people_changes(what: Marked, naming: Naming, at_once: int) -> PeopleChanges:
     Everybody counts for herself, so it is found `at_once` people at a time: neither memory nor the time of a statement
     grows with a crowd. Who is named no more is to be taken away whole.
     """
-    changes = PeopleChanges()
-    people = sorted({*db.session.scalars(touched_people(what)), *naming.come})
+    changes, spans = PeopleChanges(), Spans(kept_questions())
+    people = sorted({*db.session.scalars(touched_people(what, by_facet=spans.by_facet)), *naming.come})
     for first in range(0, len(people), at_once):
-        _add_changes_of(people[first : first + at_once], changes, what, naming)
+        _add_changes_of(people[first : first + at_once], changes, what, naming, spans)
     for volunteer_id in naming.come:
         # Those who have nothing have a row of all time too.
         changes.named[volunteer_id, Unit.ALL.value, BEGINNING].update({})
@@ -66,28 +122,29 @@ def people_changes(what: Marked, naming: Naming, at_once: int) -> PeopleChanges:
     return changes
 
 
-def _add_changes_of(people: Sequence[UUID], changes: PeopleChanges, what: Marked, naming: Naming) -> None:
-    among = these(people, Volunteer.id)
+def _add_changes_of(people: Sequence[UUID], changes: PeopleChanges, what: Marked, naming: Naming, spans: Spans) -> None:
+    of_these = these(people, Volunteer.id)
     come = these(sorted(naming.come & set(people)), Volunteer.id)
-    rows = turnout(what, come, among)
+    rows = turnout(what, come, of_these)
     keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
     found = db.session.execute(
         select(*keys, func.sum(rows.c.was).label("was"), func.sum(rows.c.now).label("now")).group_by(*keys)
     ).all()
-    ledger = minutes(what, come, among)
-    days = [ledger.c.volunteer_id, ledger.c.on]
+    ledger = minutes(what, come, of_these, by_facet=spans.by_facet)
+    days = [ledger.c[name] for name in ("volunteer_id", "on", *spans.keys)]
     recorded = db.session.execute(
         select(*days, func.sum(ledger.c.was).label("was"), func.sum(ledger.c.now).label("now")).group_by(*days)
     ).all()
+    spans.learn({row.path_id for rows in (found, recorded if spans.keys else ()) for row in rows})
     stay = named_of({row.volunteer_id for row in (*found, *recorded)}) - naming.gone
-    _count_heads(changes, found)
+    _count_heads(changes, found, spans)
     for metric, of_metric, amount in (
         (Metric.ATTENDANCE_COUNT, found, int),
         # One row is one activity on one day.
         (Metric.ACTIVITY_COUNT, found, lambda number: int(number > 0)),
         (Metric.CREDITED_MINUTES, recorded, int),
     ):
-        _count_values(changes, metric, of_metric, amount, stay, naming.come)
+        _count_values(changes, metric, of_metric, amount, stay, naming.come, spans)
 
 
 def _count_values(
@@ -97,15 +154,16 @@ def _count_values(
     amount: Callable[[int], int],
     stay: Set[UUID],
     come: Set[UUID],
+    spans: Spans,
 ) -> None:
     """Take each volunteer out of where her value was, and put her where it is; in the spans that changed for her."""
     changed: defaultdict[UUID, set[Span]] = defaultdict(set)
     for row in rows:
         if row.volunteer_id in come or amount(row.was) != amount(row.now):
-            changed[row.volunteer_id].update(spans_of(row.on))
+            changed[row.volunteer_id] |= spans.of_people(row)
     totals: defaultdict[tuple[UUID, Span], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        for span in changed[row.volunteer_id].intersection(spans_of(row.on)):
+        for span in changed[row.volunteer_id] & spans.of_people(row):
             total = totals[row.volunteer_id, span]
             total[0] += amount(row.was)
             total[1] += amount(row.now)
@@ -115,20 +173,20 @@ def _count_values(
         if volunteer_id in stay or volunteer_id in come:
             had = was if volunteer_id in stay else 0
             _step(changes, "named_count", (metric, unit, starts_on), ((had, -1), (now, 1)) if had != now else ())
-            changes.named[volunteer_id, unit.value, starts_on][metric] += now - had
+            changes.named[volunteer_id, unit, starts_on][metric] += now - had
 
 
-def _step(changes: PeopleChanges, name: str, of: tuple[Metric, Unit, date], steps: Sequence[tuple[int, int]]) -> None:
+def _step(changes: PeopleChanges, name: str, of: tuple[Metric, str, date], steps: Sequence[tuple[int, int]]) -> None:
     """Count one more or fewer with a value, unless that is none."""
     metric, unit, starts_on = of
     for value, step in steps:
         if value != 0:
-            changes.histograms[metric.value, unit.value, starts_on, value][name] += step
+            changes.histograms[metric.value, unit, starts_on, value][name] += step
 
 
-def _count_heads(changes: PeopleChanges, rows: Sequence[Any]) -> None:
+def _count_heads(changes: PeopleChanges, rows: Sequence[Any], spans: Spans) -> None:
     """Of each volunteer, what she counts for now less what she did: of that alone for which something changed."""
-    keys = _Keys({row.path_id for row in rows})
+    keys = _Keys(spans)
     changed: defaultdict[UUID, set[int]] = defaultdict(set)
     for row in rows:
         if (row.was > 0) != (row.now > 0):
@@ -155,23 +213,25 @@ def _count_heads(changes: PeopleChanges, rows: Sequence[Any]) -> None:
 class _Keys:
     """The counts that attendances are in, by numbers: each is in a hundred, and they are compared by the million."""
 
-    def __init__(self, path_ids: Set[UUID]) -> None:
+    def __init__(self, spans: Spans) -> None:
+        self._all = spans
         self._subjects: dict[tuple[str, UUID], int] = {}
         self._spans: dict[Span, int] = {}
         self._found: dict[tuple[Any, ...], frozenset[int]] = {}
-        self._above: defaultdict[UUID, list[Any]] = defaultdict(list)
-        for member in db.session.execute(
-            select(PathMember.path_id, PathMember.ancestor_id, PathMember.depth).where(PathMember.path_id.in_(path_ids))
-        ):
-            self._above[member.path_id].append(member)
 
     def of(self, row: Any) -> frozenset[int]:
         """The numbers of the counts that an attendance is in."""
         keys = tuple(getattr(row, name) for name in KEYS)
         if keys not in self._found:
-            subjects = [self._subjects.setdefault(one, len(self._subjects)) for one in self._subjects_of(row)]
-            spans = [self._spans.setdefault(one, len(self._spans)) * MOST_SUBJECTS for one in spans_of(row.on)]
-            self._found[keys] = frozenset(span + subject for span in spans for subject in subjects)
+            subjects = defaultdict(list)
+            for facet, subject in self._subjects_of(row):
+                subjects[facet].append(self._subjects.setdefault(subject, len(self._subjects)))
+            self._found[keys] = frozenset(
+                self._spans.setdefault(span, len(self._spans)) * MOST_SUBJECTS + subject
+                for span, facets in self._all.of_heads(row, subjects)
+                for facet in facets
+                for subject in subjects[facet]
+            )
         return self._found[keys]
 
     def named(self) -> Callable[[int], CountKey]:
@@ -181,16 +241,16 @@ class _Keys:
         def name(number: int) -> CountKey:
             span, subject = divmod(number, MOST_SUBJECTS)
             (kind, subject_id), (unit, starts_on) = subjects[subject], spans[span]
-            return kind, unit.value, starts_on, subject_id
+            return kind, unit, starts_on, subject_id
 
         return name
 
-    def _subjects_of(self, row: Any) -> Iterator[tuple[str, UUID]]:
-        members = self._above[row.path_id]
+    def _subjects_of(self, row: Any) -> Iterator[tuple[str, tuple[str, UUID]]]:
+        members = self._all.above[row.path_id]
         subjects: list[tuple[str, UUID | None]] = [(Subject.ORGANIZATION, member.ancestor_id) for member in members]
         subjects += [(OWN, member.ancestor_id) for member in members if member.depth == 0]
         subjects += [(Subject.TEAM, row.team_id), (Subject.STATION, row.station_id)]
         for kind, subject_id in subjects:
             if subject_id is not None:
                 for facet in facets_of(row.category, row.campaign_id):
-                    yield kind + facet, subject_id
+                    yield facet, (kind + facet, subject_id)

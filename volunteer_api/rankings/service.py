@@ -19,7 +19,7 @@ from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import histograms, named, volunteers
 from volunteer_api.rankings.bases import PARTS, add_up, on_basis, period_before, placed
-from volunteer_api.rankings.counting import in_turn_unless, is_read
+from volunteer_api.rankings.counting import answering, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.names import why_unnamed
@@ -125,7 +125,7 @@ def rank(query: Mapping[str, Any]) -> Ranking:
     """
     question = question_of(query)
     organization = require_known(question)
-    with in_turn_unless(is_read(question)):
+    with answering(question, is_read=is_read(question)):
         found = Page(_around(question, query["around"]), None) if "around" in query else _page(question, query)
         scope = scope_of(question, organization, found.items)
     gone = ended_of(question, found.items)
@@ -170,7 +170,7 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
     """Where a volunteer stands among all who have any, named or not. Raises NotFound (404) for what is unknown."""
     question = question_of({**query, "subject": Subject.VOLUNTEER})
     require_known(question)
-    with in_turn_unless(histograms.can_tell(question)):
+    with answering(question, is_read=histograms.can_tell(question)):
         rows = db.session.execute(volunteers.standing(question, volunteer_id)).all()
     [own] = [row for row in rows if row.side == volunteers.OWN]
     sides: dict[str, list[int]] = {volunteers.ABOVE: [], volunteers.BELOW: []}

@@ -2,12 +2,14 @@
 
 import time
 from datetime import datetime, timedelta
+from functools import partial
 
 from volunteer_api.core import clock, health, scrape
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, enqueue, finding_of, last_run, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import checking, folding, registered
+from volunteer_api.rankings import checking, folding, keeping, registered
+from volunteer_api.rankings.kept import KEEP
 
 FOLD = "rankings.fold"
 # SQLite's one writer is whoever asks next: a fold that goes on at once leaves nobody else a turn.
@@ -29,6 +31,24 @@ def fold() -> None:
             return
         if db.engine.dialect.name == "sqlite":
             time.sleep(PAUSE_SECONDS)
+
+
+@task(KEEP, every=Every.MINUTE, unit=False)
+def keep() -> None:
+    """Keep what took long to count, and drop what is asked no more; one question in a transaction."""
+    until = time.monotonic() + TURN_SECONDS
+    while (number := run_unit(keeping.claim, writes=True)) is not None:
+        run_unit(partial(keeping.make, number), writes=True)
+        run_unit(keeping.drop, writes=True)
+        if time.monotonic() > until:
+            enqueue(KEEP)
+            return
+
+
+@task("rankings.drop_kept", every=Every.DAY)
+def drop_kept() -> None:
+    """Drop what nobody asks any more."""
+    keeping.drop()
 
 
 @task("rankings.fold_registered", every=Every.MINUTE, unit=False)

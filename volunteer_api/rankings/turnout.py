@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    or_,
     select,
     true,
     union,
@@ -26,10 +27,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.rankings.changes import DAY_KEYS, Marked, in_period, live_shifts, looked_up, once, waiting_records
-from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.changes import (
+    DAY_KEYS,
+    Marked,
+    in_period,
+    live_shifts,
+    looked_up,
+    moved_activities,
+    once,
+    waiting_records,
+)
+from volunteer_api.rankings.facts import Question, Rows, in_facet
 from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
@@ -68,21 +80,58 @@ def turnout(what: Marked, also: Select[UUID] | None = None, among: Select[UUID] 
     return once(union_all(folded, select(*(new.c[name] for name in names), literal(0), literal(1))))
 
 
-def minutes(what: Marked, also: Select[UUID] | None = None, among: Select[UUID] | None = None) -> CTE:
+def minutes(
+    what: Marked, also: Select[UUID] | None = None, among: Select[UUID] | None = None, *, by_facet: bool = False
+) -> CTE:
     """All minutes of those of whom a record is not folded, or who are asked for `also`.
 
-    With `among`, of the former only those who are in it. Rows of `volunteer_id`, `on`, and the minutes as `was` and
-    `now`.
+    With `among`, of the former only those who are in it. Rows of `volunteer_id`, `on`, `path_id`, and the minutes as
+    `was` and `now`. With `by_facet` also of those whose activity was changed, with `category` and `campaign_id`: what
+    such an activity counted for had its minutes, what it counts for has them now.
     """
     fresh = _FRESH.id.in_(what.record_ids), *_only(_FRESH.volunteer_id, among)
-    touched = union(select(_FRESH.volunteer_id).where(*fresh), *_each(also)).cte()
-    every: Rows = select(_RECORD.volunteer_id, _RECORD.on, _RECORD.minutes, _RECORD.id).select_from(_RECORD)
+    touched = union(
+        select(_FRESH.volunteer_id).where(*fresh),
+        *([_moved_people(what).where(*_only(_RECORD.volunteer_id, among))] if by_facet else []),
+        *_each(also),
+    ).cte()
+    columns = (_RECORD.volunteer_id, _RECORD.on, _RECORD.organization_path_id.label("path_id"), _RECORD.minutes)
+    every: Rows = select(*columns, _RECORD.id, _RECORD.activity_id).select_from(_RECORD)
     ledger = looked_up(touched, every, _RECORD.volunteer_id == touched.c.volunteer_id).subquery("ledger")
-    folded: Rows = select(
-        ledger.c.volunteer_id, ledger.c.on, ledger.c.minutes.label("was"), ledger.c.minutes.label("now")
-    ).where(ledger.c.id.not_in(waiting_records()))
-    new = select(_FRESH.volunteer_id, _FRESH.on, literal(0), _FRESH.minutes).where(*fresh)
-    return once(union_all(folded, new))
+    of_ledger = [ledger.c[name] for name in ("volunteer_id", "on", "path_id")]
+    amount, not_waiting = ledger.c.minutes, ledger.c.id.not_in(waiting_records())
+    folded: Rows = select(*of_ledger, amount.label("was"), amount.label("now")).where(not_waiting)
+    of_fresh = [_FRESH.volunteer_id, _FRESH.on, _FRESH.organization_path_id, literal(0), _FRESH.minutes]
+    new: Rows = select(*of_fresh).where(*fresh)
+    if not by_facet:
+        return once(union_all(folded, new))
+    moves = moved_activities()
+    stays = folded.where(
+        or_(ledger.c.activity_id.is_(None), ledger.c.activity_id.not_in(select(moves.c.activity_id)))
+    ).outerjoin_from(ledger, Activity, Activity.id == ledger.c.activity_id)
+    # Of an activity that is not looked at, what it counted for has its minutes still.
+    is_looked_at = moves.c.activity_id.in_(what.activity_ids)
+    went: Rows = (
+        select(
+            *of_ledger,
+            case((moves.c.number < 0, amount), else_=0),
+            case(
+                (moves.c.number < 0, case((is_looked_at, 0), else_=amount)), else_=case((is_looked_at, amount), else_=0)
+            ),
+            moves.c.category,
+            moves.c.campaign_id,
+        )
+        .join_from(ledger, moves, moves.c.activity_id == ledger.c.activity_id)
+        .where(not_waiting)
+    )
+    facet = Activity.category, Activity.campaign_id
+    new = new.outerjoin_from(_FRESH, Activity, Activity.id == _FRESH.activity_id).add_columns(*facet)
+    return once(union_all(stays.add_columns(*facet), went, new))
+
+
+def _moved_people(what: Marked) -> Rows:
+    """Whose minutes go from one facet to another."""
+    return select(_RECORD.volunteer_id).where(_RECORD.activity_id.in_(what.activity_ids))
 
 
 def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | None = None) -> Subquery:
@@ -93,7 +142,7 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
     metric = question.metric
     rows: FromClause
     if metric is Metric.CREDITED_MINUTES:
-        rows = minutes(what, also)
+        rows = minutes(what, also, by_facet=question.is_filtered)
     else:
         rows = turnout(what, also)
         if metric is Metric.ACTIVITY_COUNT:
@@ -104,9 +153,9 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
                 .group_by(*keys)
                 .subquery("days")
             )
-    in_time = and_(true(), *in_period(question, rows.c.on))
+    asked = and_(true(), *in_period(question, rows.c.on), *_in_part(question, rows))
     each = [
-        select(rows.c.volunteer_id, *(case((in_time, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
+        select(rows.c.volunteer_id, *(case((asked, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
         *(one.add_columns(literal(0), literal(0)) for one in _each(also)),
     ]
     every = union_all(*each).subquery("every")
@@ -115,15 +164,26 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
     return select(every.c.volunteer_id, *sums).group_by(every.c.volunteer_id).subquery("values")
 
 
-def touched_people(what: Marked) -> Rows:
-    """The `volunteer_id` of everybody who attended a marked shift, then or now, or of whom a record is not folded."""
+def touched_people(what: Marked, *, by_facet: bool) -> Rows:
+    """The `volunteer_id` of everybody who attended a marked shift, then or now, or of whom a record is not folded.
+
+    `by_facet`, also of those whose activity was changed.
+    """
     present, gone = Attendance.shift_id.in_(what.shift_ids), RankingPresence.shift_id.in_(what.shift_ids)
     everybody = union(
         select(Attendance.volunteer_id).where(present, Attendance.state != State.REJECTED),
         select(RankingPresence.volunteer_id).where(gone),
         select(ServiceRecord.volunteer_id).where(ServiceRecord.id.in_(what.record_ids)),
+        *([_moved_people(what)] if by_facet else []),
     ).subquery("everybody")
     return select(everybody.c.volunteer_id)
+
+
+def _in_part(question: Question, rows: FromClause) -> list[ColumnElement[bool]]:
+    """The condition that something counts in the question's scope, for its category and campaign."""
+    paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
+    in_scope = [rows.c.path_id.in_(paths)] if question.scope is not None else []
+    return [*in_scope, *in_facet(question, rows.c)]
 
 
 def _only(volunteer_id: Any, among: Select[UUID] | None) -> list[ColumnElement[bool]]:

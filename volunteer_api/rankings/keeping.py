@@ -1,0 +1,260 @@
+"""Folding what a question asks about as a span of its own, and dropping what nobody asks any more.
+
+It is made of what is folded, as it was folded: what is marked meanwhile, readers add to it as to any other span.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    MetaData,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    case,
+    cast,
+    delete,
+    distinct,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    union_all,
+)
+from sqlalchemy.orm import aliased
+
+from volunteer_api.activities.models import Activity
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.changes import in_period, waiting_records
+from volunteer_api.rankings.facts import Question, Rows, in_facet
+from volunteer_api.rankings.folding import alone
+from volunteer_api.rankings.headcounts import OWN
+from volunteer_api.rankings.kept import Counts, unit_of
+from volunteer_api.rankings.models import (
+    KeptQuestion,
+    RankingFacetChange,
+    RankingHeadcount,
+    RankingHistogram,
+    RankingNamed,
+    RankingPresence,
+    RankingShift,
+)
+from volunteer_api.rankings.named_folding import KEYS
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
+from volunteer_api.rankings.spans import BEGINNING, Unit
+from volunteer_api.rankings.sums import all_is_folded, forget
+
+# Who asks for more drops what was asked for longest ago.
+MOST_QUESTIONS = 100
+MOST_ROWS = 3_000_000
+# Nobody turns that page any more.
+FORGOTTEN_AFTER = timedelta(days=14)
+# In the order of the subjects' columns in `_keep_heads`.
+KINDS = (Subject.ORGANIZATION.value, OWN, Subject.TEAM.value, Subject.STATION.value)
+# Taken out of what is counted: a table that only this connection sees.
+_aside = MetaData()
+WORTH = Table(
+    "kept_worth",
+    _aside,
+    Column("volunteer_id", Uuid),
+    Column("is_named", Boolean),
+    *(Column(metric.value, BigInteger) for metric in ADDITIVE),
+    prefixes=["TEMPORARY"],
+)
+SEEN = Table(
+    "kept_seen",
+    _aside,
+    *(Column(name, Uuid) for name in ("path_id", "team_id", "station_id", "volunteer_id")),
+    prefixes=["TEMPORARY"],
+)
+
+
+def claim() -> int | None:
+    """The number of the question that was asked last of those to be kept, None where there is none left.
+
+    What fails is not tried again before somebody asks again.
+    """
+    untried = or_(KeptQuestion.tried_at.is_(None), KeptQuestion.tried_at < KeptQuestion.asked_at)
+    waiting = select(KeptQuestion).where(KeptQuestion.made_at.is_(None), untried)
+    found = db.session.scalars(waiting.order_by(KeptQuestion.asked_at.desc(), KeptQuestion.id).limit(1)).first()
+    if found is None:
+        return None
+    found.tried_at = clock.now()
+    return found.id
+
+
+def make(number: int) -> None:
+    """Fold what a question asks about as a span of its own. To be run in a unit of its own; waits for a fold to end."""
+    alone(waits=True)
+    forget()
+    kept = db.session.get(KeptQuestion, number)
+    if kept is None or kept.made_at is not None or not all_is_folded():
+        return
+    question = _question(kept)
+    if question.is_filtered and db.session.scalar(select(exists().select_from(RankingFacetChange))):
+        # Which of the minutes are folded for what is known only to the next fold.
+        kept.tried_at = None
+        return
+    with _tables():
+        kept.row_count = _keep_people(kept, question) if kept.counts == Counts.PEOPLE else _keep_heads(kept, question)
+    kept.made_at = clock.now()
+
+
+def drop() -> None:
+    """Forget the questions that nobody asks any more, and those asked longest ago where there are too many."""
+    alone(waits=True)
+    rows = 0
+    newest_first = select(KeptQuestion).order_by(KeptQuestion.asked_at.desc(), KeptQuestion.id)
+    for number, kept in enumerate(db.session.scalars(newest_first).all()):
+        rows += kept.row_count
+        is_old = kept.asked_at < clock.now() - FORGOTTEN_AFTER
+        # However large the first one is, somebody is reading it.
+        if is_old or number >= MOST_QUESTIONS or (number > 0 and rows > MOST_ROWS):
+            rows -= kept.row_count
+            _forget_rows(kept)
+            db.session.delete(kept)
+
+
+def _question(kept: KeptQuestion) -> Question:
+    return Question(
+        Subject.VOLUNTEER if kept.counts == Counts.PEOPLE else Subject.ORGANIZATION,
+        Metric.VOLUNTEER_COUNT,
+        clock.now(),
+        scope=kept.scope,
+        category=kept.category,
+        campaign_id=kept.campaign_id,
+        first=kept.first,
+        last=kept.last,
+    )
+
+
+def _forget_rows(kept: KeptQuestion) -> None:
+    unit, unseen = unit_of(kept.id), {"synchronize_session": False}
+    kinds = [kind + _question(kept).facet for kind in KINDS]
+    for statement in (
+        delete(RankingNamed).where(RankingNamed.unit == unit, RankingNamed.starts_on == BEGINNING),
+        delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit == unit),
+        delete(RankingHeadcount).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit),
+    ):
+        db.session.execute(statement, execution_options=unseen)
+
+
+def _keep_people(kept: KeptQuestion, question: Question) -> int:
+    """What each has who may be named, and how many have which value; returns how many are named."""
+    values = [WORTH.c[metric.value] for metric in ADDITIVE]
+    _fill(WORTH, _worth(question))
+    span = literal(unit_of(kept.id)), literal(BEGINNING, Date)
+    number_named = func.sum(case((WORTH.c.is_named, 1), else_=0))
+    names = ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
+    for metric, value in zip(ADDITIVE, values, strict=True):
+        counted = select(literal(metric.value), *span, value, func.count(), number_named).where(value != 0)
+        db.session.execute(insert(RankingHistogram).from_select(names, counted.group_by(value)))
+    has_any = or_(*(value != 0 for value in values))
+    named = select(WORTH.c.volunteer_id, *span, *values).where(WORTH.c.is_named, has_any)
+    columns = [*KEYS, *(metric.value for metric in ADDITIVE)]
+    db.session.execute(insert(RankingNamed).from_select(columns, named.order_by(WORTH.c.volunteer_id)))
+    return db.session.scalars(select(func.count()).select_from(WORTH).where(WORTH.c.is_named, has_any)).one()
+
+
+def _worth(question: Question) -> Rows:
+    shift, record = RankingShift, ServiceRecord
+    joined = RankingPresence.shift_id == shift.shift_id
+    day = (RankingPresence.volunteer_id, shift.activity_id, shift.on)
+    days = (
+        select(*day, func.count().label("number"))
+        .join_from(RankingPresence, shift, joined)
+        .where(*_asked(question, shift, shift.path_id))
+        .group_by(*day)
+        .subquery("days")
+    )
+    nothing = literal(0)
+    # An activity counts once for each of its days.
+    present = select(
+        days.c.volunteer_id,
+        func.count().label(Metric.ACTIVITY_COUNT.value),
+        func.sum(days.c.number).label(Metric.ATTENDANCE_COUNT.value),
+        nothing.label(Metric.CREDITED_MINUTES.value),
+    ).group_by(days.c.volunteer_id)
+    recorded = select(record.volunteer_id, nothing, nothing, func.sum(record.minutes)).where(
+        record.id.not_in(waiting_records()), *_asked(question, record, record.organization_path_id, Activity)
+    )
+    if question.is_filtered:
+        recorded = recorded.join(Activity, Activity.id == record.activity_id)
+    both = union_all(present, recorded.group_by(record.volunteer_id)).subquery("both")
+    sums = [cast(func.sum(both.c[metric.value]), BigInteger).label(metric.value) for metric in ADDITIVE]
+    each = select(both.c.volunteer_id, *sums).group_by(both.c.volunteer_id).subquery("each")
+    # Who is named as it is folded: of whom that has changed since, readers and the next fold look anew.
+    named = aliased(RankingNamed)
+    has_row = and_(named.volunteer_id == each.c.volunteer_id, named.unit == Unit.ALL.value)
+    is_named = case((named.volunteer_id.is_not(None), true()), else_=false())
+    return select(each.c.volunteer_id, is_named, *(each.c[metric.value] for metric in ADDITIVE)).outerjoin_from(
+        each, named, has_row
+    )
+
+
+def _keep_heads(kept: KeptQuestion, question: Question) -> int:
+    """How many different volunteers each subject had; returns how many subjects had any."""
+    shift = RankingShift
+    keys = (shift.path_id, shift.team_id, shift.station_id, RankingPresence.volunteer_id)
+    joined = RankingPresence.shift_id == shift.shift_id
+    present = select(*keys).join_from(RankingPresence, shift, joined).where(*_asked(question, shift, shift.path_id))
+    _fill(SEEN, present.distinct())
+    of_paths = select().join_from(SEEN, PathMember, PathMember.path_id == SEEN.c.path_id)
+    own = of_paths.where(PathMember.depth == 0)
+    for kind, rows, subject_id in zip(
+        KINDS,
+        (of_paths, own, select(), select()),
+        (PathMember.ancestor_id, PathMember.ancestor_id, SEEN.c.team_id, SEEN.c.station_id),
+        strict=True,
+    ):
+        span = literal(kind + question.facet), literal(unit_of(kept.id)), literal(BEGINNING, Date)
+        heads: Select[Any] = rows.add_columns(*span, subject_id, func.count(distinct(SEEN.c.volunteer_id)))
+        counted = heads.where(subject_id.is_not(None)).group_by(subject_id)
+        names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
+        db.session.execute(insert(RankingHeadcount).from_select(names, counted))
+    unit = unit_of(kept.id)
+    kinds = [kind + question.facet for kind in KINDS]
+    made = select(func.count()).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit)
+    return db.session.scalars(made).one()
+
+
+def _asked(question: Question, row: Any, path_id: Any, of_facet: Any = None) -> list[Any]:
+    """The condition that a folded shift or a record counts for what a question asks about."""
+    paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
+    return [
+        *([path_id.in_(paths)] if question.scope is not None else []),
+        *in_period(question, row.on),
+        *in_facet(question, of_facet or row),
+    ]
+
+
+@contextmanager
+def _tables() -> Iterator[None]:
+    connection = db.session.connection()
+    _aside.create_all(connection, checkfirst=False)
+    yield
+    # After an error there are none: they went with the transaction.
+    _aside.drop_all(connection, checkfirst=False)
+
+
+def _fill(table: Table, rows: Rows) -> None:
+    connection = db.session.connection()
+    connection.execute(insert(table).from_select([column.name for column in table.columns], rows))
+    if connection.dialect.name == "postgresql":
+        # Nobody else analyzes a table that only this connection sees.
+        connection.execute(text(f"ANALYZE {table.name}"))
