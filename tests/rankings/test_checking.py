@@ -20,7 +20,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import checking, folding, tasks
+from volunteer_api.rankings import checking, folding, keeping, tasks
+from volunteer_api.rankings.kept import Counts, Kept, note_all
 from volunteer_api.rankings.models import (
     RankingHeadcount,
     RankingHistogram,
@@ -43,6 +44,7 @@ SPOILED = {
     "categories and campaigns": update(RankingHeadcount)
     .where(RankingHeadcount.unit != "day", RankingHeadcount.kind.contains("/"))
     .values(volunteer_count=7),
+    "kept questions": update(RankingHistogram).where(RankingHistogram.unit.startswith("k")).values(volunteer_count=7),
     "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
 }
 
@@ -50,7 +52,10 @@ SPOILED = {
 def serve_yesterday() -> None:
     turn = Turn(NOW - timedelta(hours=30), 60, False, [(0, State.CREDITED, 60), (1, State.HELD, 0)])
     people = [make_volunteer().id for _ in range(2)]
-    write(Happening(ActivityState.COMPLETED, [turn]), build_tree()[3], people)
+    office = build_tree()[3]
+    write(Happening(ActivityState.COMPLETED, [turn]), office, people)
+    about = Kept(Counts.PEOPLE, None, None, office.id, None, None)
+    note_all({about.key: (about, NOW)})
 
 
 def warnings(app: Flask) -> list[str]:
@@ -64,6 +69,8 @@ def test_what_was_written_past_the_triggers_is_found_told_and_mended(app: Flask)
         run_unit(serve_yesterday, writes=True)
         while run_unit(folding.fold, writes=True):
             pass
+        number = run_unit(keeping.claim, writes=True)
+        run_unit(partial(keeping.make, number), writes=True)
         yesterday = clock.today() - timedelta(days=1)
 
         def found_in(spoil: Any) -> list[str]:

@@ -20,8 +20,9 @@ from volunteer_api.core.logs import logger
 from volunteer_api.core.statements import set_limits
 from volunteer_api.core.tasks import keep_finding
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import folding, named, queries, registered
+from volunteer_api.rankings import folding, histograms, keeping, named, queries, registered, volunteers
 from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.kept import Counts, kept_questions
 from volunteer_api.rankings.minutes import folded_and_recorded
 from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingShift, RankingSum
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -117,6 +118,19 @@ def facets_differ(day: date) -> bool:
     return False
 
 
+def kept_differ(day: date) -> bool:
+    """Whether what is kept for a question is not counted so live: each night of another one that is kept."""
+    every = kept_questions()
+    if not every:
+        return False
+    number = day.toordinal()
+    one = every[number % len(every)]
+    if one.counts == Counts.PEOPLE:
+        question = keeping.question_of(one, ADDITIVE[number % len(ADDITIVE)])
+        return _names_differ(question) or _numbers_differ(question)
+    return any(_differ(replace(keeping.question_of(one), subject=subject)) for subject in SUBJECTS)
+
+
 # What is not of one day. The tables are held to one another, or to what was recorded.
 WHOLE = {
     "sums of longer spans": sums_differ,
@@ -124,6 +138,7 @@ WHOLE = {
     "minutes of activities": minutes_differ,
     "different volunteers": heads_differ,
     "categories and campaigns": facets_differ,
+    "kept questions": kept_differ,
 }
 
 
@@ -170,11 +185,14 @@ def names_differ(day: date) -> bool:
     By one metric, each on its own days: a month's named volunteers are many more than a day's subjects.
     """
     metric = ADDITIVE[day.toordinal() % len(ADDITIVE)]
-    return any(_names_differ(metric, *bounds_of(unit, day)) for unit in (Unit.DAY, Unit.WEEK, Unit.MONTH))
+    for unit in (Unit.DAY, Unit.WEEK, Unit.MONTH):
+        first, last = bounds_of(unit, day)
+        if _names_differ(Question(Subject.VOLUNTEER, metric, clock.now(), first=first, last=last)):
+            return True
+    return False
 
 
-def _names_differ(metric: Metric, first: date | None, last: date | None) -> bool:
-    question = Question(Subject.VOLUNTEER, metric, clock.now(), first=first, last=last)
+def _names_differ(question: Question) -> bool:
     if not named.can_tell(question):
         return False
     everybody, counts = named.everybody(question)
@@ -196,6 +214,16 @@ def _names_differ(metric: Metric, first: date | None, last: date | None) -> bool
         .where(or_(counts.c.value.is_(None), several.c.value.is_(None)))
     )
     return any(db.session.execute(found.limit(1)).first() is not None for found in (people, numbers))
+
+
+def _numbers_differ(question: Question) -> bool:
+    """Whether another number of volunteers, named or not, has some value."""
+    if not histograms.can_tell(question):
+        return False
+    counts = histograms.counts(question)
+    with counting_live():
+        live = volunteers.values(question)
+    return _is_any_left(select(counts.c.value, counts.c.number), select(live.c.value, literal(-1)), number_of_keys=1)
 
 
 def _values(question: Question) -> Mapping[UUID, Any]:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     cast,
     delete,
     distinct,
-    exists,
     false,
     func,
     insert,
@@ -40,14 +39,13 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.changes import in_period, waiting_records
+from volunteer_api.rankings.changes import in_period, moved_activities, waiting_records
 from volunteer_api.rankings.facts import Question, Rows, in_facet
 from volunteer_api.rankings.folding import alone
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.kept import Counts, unit_of
 from volunteer_api.rankings.models import (
     KeptQuestion,
-    RankingFacetChange,
     RankingHeadcount,
     RankingHistogram,
     RankingNamed,
@@ -105,11 +103,7 @@ def make(number: int) -> None:
     kept = db.session.get(KeptQuestion, number)
     if kept is None or kept.made_at is not None or not all_is_folded():
         return
-    question = _question(kept)
-    if question.is_filtered and db.session.scalar(select(exists().select_from(RankingFacetChange))):
-        # Which of the minutes are folded for what is known only to the next fold.
-        kept.tried_at = None
-        return
+    question = question_of(kept)
     with _tables():
         kept.row_count = _keep_people(kept, question) if kept.counts == Counts.PEOPLE else _keep_heads(kept, question)
     kept.made_at = clock.now()
@@ -130,10 +124,11 @@ def drop() -> None:
             db.session.delete(kept)
 
 
-def _question(kept: KeptQuestion) -> Question:
+def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> Question:
+    """One of the questions that something is kept for."""
     return Question(
         Subject.VOLUNTEER if kept.counts == Counts.PEOPLE else Subject.ORGANIZATION,
-        Metric.VOLUNTEER_COUNT,
+        metric,
         clock.now(),
         scope=kept.scope,
         category=kept.category,
@@ -145,7 +140,7 @@ def _question(kept: KeptQuestion) -> Question:
 
 def _forget_rows(kept: KeptQuestion) -> None:
     unit, unseen = unit_of(kept.id), {"synchronize_session": False}
-    kinds = [kind + _question(kept).facet for kind in KINDS]
+    kinds = [kind + question_of(kept).facet for kind in KINDS]
     for statement in (
         delete(RankingNamed).where(RankingNamed.unit == unit, RankingNamed.starts_on == BEGINNING),
         delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit == unit),
@@ -178,7 +173,7 @@ def _worth(question: Question) -> Rows:
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)
-        .where(*_asked(question, shift, shift.path_id))
+        .where(*_in_part(question, shift.on, shift.path_id), *in_facet(question, shift))
         .group_by(*day)
         .subquery("days")
     )
@@ -191,10 +186,18 @@ def _worth(question: Question) -> Rows:
         nothing.label(Metric.CREDITED_MINUTES.value),
     ).group_by(days.c.volunteer_id)
     recorded = select(record.volunteer_id, nothing, nothing, func.sum(record.minutes)).where(
-        record.id.not_in(waiting_records()), *_asked(question, record, record.organization_path_id, Activity)
+        record.id.not_in(waiting_records()), *_in_part(question, record.on, record.organization_path_id)
     )
     if question.is_filtered:
-        recorded = recorded.join(Activity, Activity.id == record.activity_id)
+        # What an activity counted for before it was changed: its minutes are folded for that.
+        moved = moved_activities()
+        before = and_(moved.c.activity_id == record.activity_id, moved.c.number < 0)
+        same = moved.c.activity_id.is_(None)
+        recorded = (
+            recorded.join(Activity, Activity.id == record.activity_id)
+            .outerjoin(moved, before)
+            .where(or_(and_(same, *in_facet(question, Activity)), and_(~same, *in_facet(question, moved.c))))
+        )
     both = union_all(present, recorded.group_by(record.volunteer_id)).subquery("both")
     sums = [cast(func.sum(both.c[metric.value]), BigInteger).label(metric.value) for metric in ADDITIVE]
     each = select(both.c.volunteer_id, *sums).group_by(both.c.volunteer_id).subquery("each")
@@ -212,8 +215,8 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
     shift = RankingShift
     keys = (shift.path_id, shift.team_id, shift.station_id, RankingPresence.volunteer_id)
     joined = RankingPresence.shift_id == shift.shift_id
-    present = select(*keys).join_from(RankingPresence, shift, joined).where(*_asked(question, shift, shift.path_id))
-    _fill(SEEN, present.distinct())
+    present = select(*keys).join_from(RankingPresence, shift, joined)
+    _fill(SEEN, present.where(*in_period(question, shift.on), *in_facet(question, shift)).distinct())
     of_paths = select().join_from(SEEN, PathMember, PathMember.path_id == SEEN.c.path_id)
     own = of_paths.where(PathMember.depth == 0)
     for kind, rows, subject_id in zip(
@@ -233,14 +236,10 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
     return db.session.scalars(made).one()
 
 
-def _asked(question: Question, row: Any, path_id: Any, of_facet: Any = None) -> list[Any]:
-    """The condition that a folded shift or a record counts for what a question asks about."""
+def _in_part(question: Question, on: Any, path_id: Any) -> list[Any]:
+    """The condition that something counts in a question's scope and period."""
     paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
-    return [
-        *([path_id.in_(paths)] if question.scope is not None else []),
-        *in_period(question, row.on),
-        *in_facet(question, of_facet or row),
-    ]
+    return [*([path_id.in_(paths)] if question.scope is not None else []), *in_period(question, on)]
 
 
 @contextmanager

@@ -6,8 +6,8 @@ folds it as a span with a name of its own (`keeping.py`), and each fold keeps it
 whatever nobody asks, everything is counted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -19,7 +19,7 @@ from sqlalchemy import select
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.statements import insert
+from volunteer_api.core.statements import among, insert
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit, sees_one_moment
 from volunteer_api.rankings.facts import Question
@@ -100,11 +100,10 @@ def want(question: Question) -> None:
 
 def still_wanted(question: Question) -> None:
     """Remember that somebody asked for what is kept, if nobody did lately."""
-    now = clock.now()
     for about in _parts(question):
         row = _found(about.key)
-        if row is not None and row.asked_at < now - NOTED_EACH:
-            _wanted()[about.key] = about, now
+        if row is not None and row.asked_at < clock.now() - NOTED_EACH:
+            _wanted()[about.key] = about, clock.now()
 
 
 def note() -> None:
@@ -116,10 +115,30 @@ def note() -> None:
     if not wanted:
         return
     try:
-        run_unit(partial(_note, list(wanted.values())), writes=True)
-        enqueue(KEEP)
+        if run_unit(partial(note_all, wanted), writes=True):
+            enqueue(KEEP)
     except Exception as error:
         logger().warning("kept_ranking_not_noted", error=type(error).__name__)
+
+
+def note_all(wanted: Mapping[str, tuple[Kept, datetime]]) -> bool:
+    """Write down what is wanted, by its keys, and when; returns whether anything is. Needs a unit.
+
+    What was noted lately stays as it is: who folds it for a minute would lose that to each who asks meanwhile.
+    """
+    since = clock.now() - NOTED_EACH
+    lately = select(KeptQuestion.key).where(among(KeptQuestion.key, wanted), KeptQuestion.asked_at >= since)
+    known = set(db.session.scalars(lately))
+    rows = [
+        {"key": key, **{one.name: getattr(about, one.name) for one in fields(about)}, "asked_at": at, "row_count": 0}
+        for key, (about, at) in sorted(wanted.items())
+        if key not in known
+    ]
+    if rows:
+        statement = insert(KeptQuestion).values(rows)
+        later = {"asked_at": statement.excluded.asked_at}
+        db.session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=later))
+    return bool(rows)
 
 
 def _of_calendar(question: Question) -> Span | None:
@@ -161,18 +180,3 @@ def _found(key: str) -> Any:
 def _wanted() -> dict[str, tuple[Kept, datetime]]:
     wanted: dict[str, tuple[Kept, datetime]] = db.session().info.setdefault(WANTED, {})
     return wanted
-
-
-def _note(wanted: Iterable[tuple[Kept, datetime]]) -> None:
-    rows = [
-        {
-            "key": about.key,
-            **{name: getattr(about, name) for name in about.__dataclass_fields__},
-            "asked_at": asked_at,
-            "row_count": 0,
-        }
-        for about, asked_at in sorted(wanted, key=lambda one: one[0].key)
-    ]
-    statement = insert(KeptQuestion).values(rows)
-    later = {"asked_at": statement.excluded.asked_at}
-    db.session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=later))

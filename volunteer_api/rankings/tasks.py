@@ -12,6 +12,7 @@ from volunteer_api.rankings import checking, folding, keeping, registered
 from volunteer_api.rankings.kept import KEEP
 
 FOLD = "rankings.fold"
+DROP_KEPT = "rankings.drop_kept"
 # SQLite's one writer is whoever asks next: a fold that goes on at once leaves nobody else a turn.
 PAUSE_SECONDS = 0.2
 # After so many, whatever else is due comes first: the sweep runs one task at a time.
@@ -45,7 +46,7 @@ def keep() -> None:
             return
 
 
-@task("rankings.drop_kept", every=Every.DAY)
+@task(DROP_KEPT, every=Every.DAY)
 def drop_kept() -> None:
     """Drop what nobody asks any more."""
     keeping.drop()

@@ -1,0 +1,390 @@
+"""Questions that took long are kept as spans of their own, and answered as a live count answers them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from tests.conftest import ApiClient
+from tests.factories import make_volunteer
+from tests.rankings.factories import Happening, Turn, write
+from tests.rankings.test_folding import NARROWED, STARTS, World, answer, make_world, question_of, rows_folded, take
+from tests.rankings.test_named import ADULT, consent, decide, near, pages
+from tests.rankings.test_service import NOW, build_tree
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import ActivityState
+from volunteer_api.attendance.models import State
+from volunteer_api.core import clock
+from volunteer_api.core.database import db
+from volunteer_api.core.problems import Busy, Unavailable
+from volunteer_api.core.tasks import run_task
+from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.rankings import counting, folding, keeping, kept, service, sums, tasks
+from volunteer_api.rankings.counting import is_read
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.models import KeptQuestion, RankingRule
+from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
+
+VERBS = ("consent", "erasure", "birth", "erased", "fold", "fold", "fold", "pass", "keep", "keep")
+VERBS += ("write", "come", "judge", "cancel", "shift", "change", "change", "reverse", "move")
+PERIODS = ("all", "month", "year", "day", "range", "range", "since", "until")
+
+
+def draw_question(world: World, draw: Random, start: datetime) -> Question:
+    """One that is not of the calendar: volunteers in a part of it all, or different ones over days that none fits."""
+    if draw.random() < 0.3:
+        subject, level = draw.choice(
+            [(Subject.ORGANIZATION, OrganizationKind.PRACTICE_STATION), (Subject.TEAM, None), (Subject.STATION, None)]
+        )
+        narrowed = draw.choice((None, "category", "campaign"))
+        asked = (
+            subject,
+            Metric.VOLUNTEER_COUNT,
+            draw.choice(("range", "since")),
+            draw.choice((None, 0, 1)),
+            level,
+            narrowed,
+        )
+    else:
+        scope, narrowed = draw.choice((None, 0, 1)), draw.choice(NARROWED)
+        period = draw.choice(PERIODS if scope is not None or narrowed is not None else ("range", "since"))
+        asked = Subject.VOLUNTEER, draw.choice(ADDITIVE), period, scope, None, narrowed
+    question = question_of(world, asked, start)
+    assert question is not None
+    return question
+
+
+def want(question: Question) -> None:
+    """As if somebody had asked, and waited long."""
+    kept.want(question)
+    kept.note_all(db.session().info.pop(kept.WANTED))
+
+
+def query_of(question: Question) -> dict[str, Any]:
+    names = ("subject", "metric", "scope", "category", "campaign_id", "first", "last")
+    return {name: value for name in names if (value := getattr(question, name)) is not None}
+
+
+def told(question: Question, people: Sequence[UUID]) -> list[Any]:
+    found = [answer(question, people)]
+    if question.subject is Subject.VOLUNTEER:
+        query = query_of(question)
+        found += [pages(query, 2), *(near(query, one) for one in people)]
+    return found
+
+
+def keep_all(run: Callable[..., Any]) -> None:
+    while (number := run(keeping.claim)) is not None:
+        run(partial(keeping.make, number))
+
+
+def make_again() -> None:
+    """Forget what is folded of the questions, and have them made anew."""
+    for one in db.session.scalars(select(KeptQuestion)):
+        keeping._forget_rows(one)
+        one.made_at = one.tried_at = None
+
+
+def run_history(draw: Random) -> None:
+    """Questions are kept at any moment, and compared with what is not folded then; at the end with nothing unfolded."""
+    start = moment = next(STARTS)
+    asked: list[Question] = []
+
+    def run(work: Callable[[], Any], *, writes: bool = True) -> Any:
+        with clock.at(moment):
+            return run_unit(work, writes=writes, at_one_moment=not writes)
+
+    def make() -> World:
+        world = make_world()
+        world.people += [make_volunteer().id for _ in range(2)]
+        for one in world.people:
+            db.session.get_one(Volunteer, one).birth_date = draw.choice([ADULT, ADULT, None])
+            if draw.random() < 0.7:
+                consent(one)
+        return world
+
+    def compare() -> None:
+        chosen = [replace(one, now=clock.now()) for one in asked]
+        sums.forget()
+        assert sums.all_is_folded()
+        folded = [told(one, world.people) for one in chosen]
+        db.session.execute(delete(RankingRule))
+        sums.forget()
+        for question, was in zip(chosen, folded, strict=True):
+            assert was == told(question, world.people), question
+
+    def are_read() -> list[bool]:
+        sums.forget()
+        return [is_read(replace(one, now=clock.now())) for one in asked]
+
+    world = run(make)
+    for _ in range(4):
+        run(lambda: take(world, "write", draw))
+    run(folding.fold)
+    for number in range(24):
+        verb = draw.choice(VERBS)
+        if verb == "pass":
+            moment += timedelta(hours=draw.choice([1, 3, 24, 24 * 20]))
+        elif verb == "fold":
+            run(folding.fold)
+        elif verb == "keep":
+            asked.append(run(lambda: draw_question(world, draw, start)))
+            run(lambda: want(asked[-1]))
+            keep_all(run)
+        elif verb in ("consent", "erasure", "birth", "erased"):
+            run(lambda: decide(verb, draw.choice(world.people), draw))  # noqa: B023 - called at once
+        else:
+            run(lambda: take(world, verb, draw))  # noqa: B023 - called at once
+        if number % 6 == 5:
+            run(compare, writes=False)
+    while run(folding.fold):
+        pass
+    keep_all(run)
+    run(compare, writes=False)
+    assert all(run(are_read, writes=False))
+    before = run(rows_folded, writes=False)
+    for again in (make_again, folding.rebuild):
+        run(again)
+        keep_all(run)
+        assert run(rows_folded, writes=False) == before
+
+
+@settings(
+    max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(min_value=0, max_value=2**32))
+def test_what_is_kept_is_what_a_live_count_finds(app: Flask, seed: int) -> None:
+    with app.app_context():
+        run_history(Random(seed))
+
+
+def serve() -> UUID:
+    """Four volunteers, of whom three are named, in one office; returns it."""
+    office = build_tree()[1]
+    people = [make_volunteer(birth_date=ADULT).id for _ in range(4)]
+    for one in people[:3]:
+        consent(one)
+    present = [(number, State.CREDITED, minutes) for number, minutes in enumerate((60, 90, 90, 30))]
+    write(Happening(ActivityState.COMPLETED, [Turn(NOW - timedelta(days=1), present=present)]), office, people)
+    return office.id
+
+
+def questions() -> list[KeptQuestion]:
+    return list(db.session.scalars(select(KeptQuestion).order_by(KeptQuestion.id)))
+
+
+def asked_by(client: ApiClient, path: str) -> dict[str, Any]:
+    """What is answered, but for its moment."""
+    response = client.get(path)
+    assert response.status_code == 200, response.get_json()
+    return {**response.get_json(), "as_of": None}
+
+
+RANGE = f"from={NOW - timedelta(days=9):%Y-%m-%d}&to={NOW:%Y-%m-%d}"
+PATHS = {
+    "by name in an office": "/rankings?subject=volunteer&metric=credited_minutes&scope={office}",
+    "by name over some days": f"/rankings?subject=volunteer&metric=attendance_count&{RANGE}",
+    "my place over some days": f"/me/ranking?metric=credited_minutes&{RANGE}",
+    "different ones over some days": f"/rankings?subject=organization&metric=volunteer_count&scope={{office}}&{RANGE}",
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_what_took_long_is_read_from_sums_once_the_worker_has_kept_it(
+    app: Flask, client: ApiClient, unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    counted: list[Question] = []
+    want = kept.want
+    monkeypatch.setattr(kept, "want", lambda question: (counted.append(question), want(question)))
+    with clock.at(NOW):
+        office = unit(serve)
+        unit(folding.fold)
+        reader = client.as_(unit(make_volunteer))
+        path = PATHS[name].format(office=office)
+        monkeypatch.setattr(kept, "LONG_SECONDS", 60)
+        first = asked_by(reader, path)
+        # What was quick is counted again.
+        assert (counted, unit(questions)) == ([], [])
+        monkeypatch.setattr(kept, "LONG_SECONDS", 0)
+        assert asked_by(reader, path) == first
+        assert [one.made_at for one in unit(questions)] == [None]
+        run_task(app, kept.KEEP)
+        [one] = unit(questions)
+        assert (one.made_at, one.row_count > 0, len(counted)) == (NOW, True, 1)
+        assert asked_by(reader, path) == first
+        # It is read, and nobody counted again.
+        assert len(counted) == 1
+        assert first.get("items") != []
+
+
+@pytest.mark.either_database
+def test_a_question_that_is_still_asked_stays_and_others_go(unit: Callable[..., Any], app: Flask) -> None:
+    def ask() -> None:
+        question = Question(Subject.VOLUNTEER, Metric.CREDITED_MINUTES, clock.now(), scope=office)
+        kept.still_wanted(question) if is_read(question) else kept.want(question)
+
+    def ask_and_note() -> None:
+        unit(ask)
+        with app.app_context():
+            run_unit(ask, writes=False, at_one_moment=True)
+            kept.note()
+
+    with clock.at(NOW):
+        office = unit(serve)
+        unit(folding.fold)
+        ask_and_note()
+        run_task(app, kept.KEEP)
+    with clock.at(NOW + kept.NOTED_EACH / 2):
+        ask_and_note()
+        assert [one.asked_at for one in unit(questions)] == [NOW]
+    late = NOW + keeping.FORGOTTEN_AFTER
+    with clock.at(late):
+        ask_and_note()
+    with clock.at(late + timedelta(days=1)):
+        run_task(app, tasks.DROP_KEPT)
+        [one] = unit(questions)
+        assert (one.asked_at, one.made_at) == (late, NOW)
+    with clock.at(late + timedelta(days=15)):
+        run_task(app, tasks.DROP_KEPT)
+        assert unit(questions) == []
+        assert not unit(lambda: [row for row in rows_folded()["ranking_named"] if f"'k{one.id}'" in row])
+
+
+@pytest.mark.either_database
+@pytest.mark.parametrize("bound", ["MOST_QUESTIONS", "MOST_ROWS"])
+def test_too_many_push_out_what_was_asked_longest_ago(
+    unit: Callable[..., Any], app: Flask, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    with clock.at(NOW):
+        office = unit(serve)
+        unit(folding.fold)
+    monkeypatch.setattr(keeping, bound, {"MOST_QUESTIONS": 2, "MOST_ROWS": 6}[bound])
+    for number, first in enumerate((None, date(2026, 11, 20), date(2026, 11, 19))):
+        with clock.at(NOW + timedelta(minutes=number)):
+            asked = Question(Subject.VOLUNTEER, Metric.CREDITED_MINUTES, clock.now(), scope=office, first=first)
+            unit(lambda: want(asked))  # noqa: B023 - called at once
+            run_task(app, kept.KEEP)
+    assert [one.first for one in unit(questions)] == [date(2026, 11, 20), date(2026, 11, 19)]
+    assert all(one.row_count == 3 for one in unit(questions))
+
+
+@pytest.mark.either_database
+def test_what_cannot_be_kept_is_not_tried_again_before_somebody_asks_again(
+    unit: Callable[..., Any], app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_question: Question) -> Any:
+        tried.append(clock.now())
+        raise Unavailable()
+
+    tried: list[datetime] = []
+    with clock.at(NOW):
+        office = unit(serve)
+        unit(folding.fold)
+        asked = Question(Subject.VOLUNTEER, Metric.CREDITED_MINUTES, NOW, scope=office)
+        unit(lambda: want(asked))
+    monkeypatch.setattr(keeping, "_worth", fail)
+    for minute in range(1, 4):
+        with clock.at(NOW + timedelta(minutes=minute)):
+            run_task(app, kept.KEEP)
+    assert len(tried) == 1
+    monkeypatch.undo()
+    later = NOW + kept.NOTED_EACH + timedelta(minutes=1)
+    with clock.at(later):
+        unit(lambda: want(asked))
+    with clock.at(later + timedelta(minutes=1)):
+        run_task(app, kept.KEEP)
+        assert [one.made_at for one in unit(questions)] == [clock.now()]
+
+
+@pytest.mark.either_database
+def test_an_answer_stands_though_its_question_is_not_noted_and_a_count_that_failed_is_noted(
+    unit: Callable[..., Any], client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_values: Any, **_named: Any) -> Any:
+        raise Busy()
+
+    monkeypatch.setattr(kept, "LONG_SECONDS", 0)
+    with clock.at(NOW):
+        path = PATHS["by name in an office"].format(office=unit(serve))
+        unit(folding.fold)
+        reader = client.as_(unit(make_volunteer))
+        monkeypatch.setattr(kept, "run_unit", fail)
+        assert len(asked_by(reader, path)["items"]) == 3
+        assert unit(questions) == []
+        monkeypatch.undo()
+        monkeypatch.setattr(kept, "LONG_SECONDS", 0)
+        # As where the database gave up after its thirty seconds.
+        monkeypatch.setattr(service, "_page", fail)
+        assert reader.get(path).status_code == 503
+        assert len(unit(questions)) == 1
+
+
+def test_who_reads_while_it_is_kept_and_dropped_sees_the_same(
+    postgresql_app: Flask,
+    postgresql_unit: Callable[..., Any],
+    race: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Readers, folds, and a worker that keeps and drops: real threads, and attendances that come in meanwhile."""
+    monkeypatch.setattr(counting, "PATIENCE_SECONDS", 30)
+    office = postgresql_unit(serve)
+    postgresql_unit(folding.fold)
+    people = postgresql_unit(lambda: list(db.session.scalars(select(Volunteer.id).order_by(Volunteer.id))))
+    asked = {"subject": Subject.VOLUNTEER, "metric": Metric.ATTENDANCE_COUNT, "scope": office}
+
+    def come(number: int) -> None:
+        present = [(one, State.HELD, 0) for one in range(3)]
+        turn = Turn(clock.now() - timedelta(days=number + 2), present=present)
+        write(Happening(ActivityState.COMPLETED, [turn]), db.session.get_one(Organization, office), people)
+
+    def keep_and_drop() -> None:
+        question = Question(Subject.VOLUNTEER, Metric.ATTENDANCE_COUNT, clock.now(), scope=office)
+        run_unit(lambda: want(question), writes=True)
+        if (number := run_unit(keeping.claim, writes=True)) is not None:
+            run_unit(partial(keeping.make, number), writes=True)
+
+    def forget_all() -> None:
+        folding.alone(waits=True)
+        for one in questions():
+            keeping._forget_rows(one)
+            db.session.delete(one)
+
+    def read() -> tuple[bool, set[int]]:
+        question = Question(Subject.VOLUNTEER, Metric.ATTENDANCE_COUNT, clock.now(), scope=office)
+        return is_read(question), {row[3] for row in pages(asked, 2)}
+
+    def work(number: int) -> list[tuple[bool, set[int]]]:
+        seen = []
+        with postgresql_app.app_context():
+            for turn in range(6):
+                if number == 0:
+                    run_unit(partial(come, turn), writes=True)
+                elif number == 1:
+                    run_unit(folding.fold, writes=True)
+                elif number == 2:
+                    keep_and_drop()
+                    if turn % 2:
+                        run_unit(forget_all, writes=True)
+                else:
+                    seen.append(run_unit(read, writes=False, at_one_moment=True))
+        return seen
+
+    for seen in race(7, work):
+        assert isinstance(seen, list), seen
+        # All three came to every one of them.
+        assert all(len(values) == 1 for _, values in seen), seen
+    with postgresql_app.app_context():
+        keep_and_drop()
+        while run_unit(folding.fold, writes=True):
+            pass
+        assert run_unit(read, writes=False, at_one_moment=True) == (True, {7})
