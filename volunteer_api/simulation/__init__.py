@@ -92,9 +92,11 @@ def simulate(plan: Plan, report: Report) -> Simulated:
         # Nor what changed for phones.
         changes.begin_anew()
         report("Making indexes and foreign keys", 0, 1)
-    # Nor when activities are over.
-    last_end = select(func.max(Shift.ends_at)).where(Shift.activity_id == Activity.id, Shift.canceled_at.is_(None))
-    db.session.execute(update(Activity).values(over_at=last_end.scalar_subquery()))
+    # Nor when activities are over. By one join: to look it up for each did not end in ten minutes among 600,000 shifts.
+    last_end = func.max(Shift.ends_at).label("at")
+    standing = select(Shift.activity_id, last_end).where(Shift.canceled_at.is_(None))
+    ends = standing.group_by(Shift.activity_id).subquery("ends")
+    db.session.execute(update(Activity).where(Activity.id == ends.c.activity_id).values(over_at=ends.c.at))
     stage.end("indexes and foreign keys")
     report("Making indexes and foreign keys", 1, 1)
     found.rows, found.seconds = loader.counts, stage.seconds
