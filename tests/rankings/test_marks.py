@@ -22,7 +22,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import folding, headcounts, people_folding, queries, tasks, volunteers
+from volunteer_api.rankings import folding, headcounts, locking, people_folding, queries, tasks, volunteers
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRule, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
@@ -125,7 +125,7 @@ def test_a_crowd_between_two_folds_does_not_stop_them(
     postgresql_unit(lambda: db.session.execute(text("ANALYZE ranking_marks")))
     postgresql_unit(mark_a_crowd)
 
-    monkeypatch.setitem(folding.FOLDING, "statement_timeout", "3s")
+    monkeypatch.setitem(locking.FOLDING, "statement_timeout", "3s")
     assert postgresql_unit(folding.fold) is True
     assert postgresql_unit(lambda: number_of(RankingMark)) == CROWD - folding.AT_ONCE["postgresql"].shifts
 
@@ -296,8 +296,8 @@ def test_a_shift_of_a_crowd_is_folded_by_itself_and_few_people_at_a_time(
     def spy(people: Any, *others: Any) -> None:
         numbers.append(len(people))
         if db.engine.dialect.name == "postgresql":
-            limits = [db.session.scalar(text(f"SHOW {name}")) for name in folding.FOLDING]
-            assert limits == list(folding.FOLDING.values())
+            limits = [db.session.scalar(text(f"SHOW {name}")) for name in locking.FOLDING]
+            assert limits == list(locking.FOLDING.values())
         real(people, *others)
 
     def make() -> None:

@@ -23,6 +23,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import folding, histograms, keeping, named, queries, registered, volunteers
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.kept import Counts, kept_questions
+from volunteer_api.rankings.locking import FOLDING
 from volunteer_api.rankings.minutes import folded_and_recorded
 from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingShift, RankingSum
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -126,7 +127,7 @@ def kept_differ(day: date) -> bool:
     number = day.toordinal()
     one = every[number % len(every)]
     if one.counts == Counts.PEOPLE:
-        question = keeping.question_of(one, ADDITIVE[number % len(ADDITIVE)])
+        question = keeping.question_of(one, ADDITIVE[number // len(every) % len(ADDITIVE)])
         return _names_differ(question) or _numbers_differ(question)
     return any(_differ(replace(keeping.question_of(one), subject=subject)) for subject in SUBJECTS)
 
@@ -145,7 +146,7 @@ WHOLE = {
 def _looked(look: Callable[[], bool]) -> bool:
     def work() -> bool:
         # All that was ever recorded is counted, for nobody who waits.
-        set_limits(folding.FOLDING)
+        set_limits(FOLDING)
         return look()
 
     return run_unit(work, writes=False, at_one_moment=True)

@@ -1,9 +1,10 @@
 """Routes of rankings."""
 
+from functools import partial
 from http.client import BAD_REQUEST
 from typing import Any
 
-from flask import Response, after_this_request, request
+from flask import Flask, Response, current_app, request
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
@@ -67,8 +68,15 @@ FILES = "60/10 minutes"
 
 
 def _keep_what_took_long(response: Response) -> Response:
-    kept.note()
+    """Have it noted once the answer is on its way, whatever that is: also that the database gave up."""
+    if wanted := kept.wanted():
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides it
+        response.call_on_close(partial(kept.note, app, wanted))
     return response
+
+
+for _each in (blueprint, pages):
+    _each.after_request(_keep_what_took_long)
 
 
 @endpoint(
@@ -77,7 +85,6 @@ def _keep_what_took_long(response: Response) -> Response:
 def read_ranking(principal: Principal | None, query: dict[str, Any]) -> Written:
     """Rank organizations, teams, stations or volunteers, counted from the rows as they are now."""
     access.require_may_name(principal, query)
-    after_this_request(_keep_what_took_long)
     # A screen that polls is answered with 304 until a place or a value has changed.
     return Written(RankingRead().dump(service.rank(query)), untagged=("as_of",))
 
@@ -104,7 +111,6 @@ def read_statistics(query: dict[str, Any]) -> Written:
 )
 def read_my_ranking(principal: Principal, query: dict[str, Any]) -> Written:
     """Read my own place among all volunteers, which nobody else is shown."""
-    after_this_request(_keep_what_took_long)
     return Written(MyRankingRead().dump(service.my_standing(principal.volunteer_id, query)), untagged=("as_of",))
 
 

@@ -21,11 +21,11 @@ from volunteer_api.core.spreadsheets import write_csv
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import charts, named, words
+from volunteer_api.rankings import charts, words
 from volunteer_api.rankings.bases import add_up, on_basis, placed
 from volunteer_api.rankings.by_day import days_are_read, values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
-from volunteer_api.rankings.counting import in_turn_unless, is_read
+from volunteer_api.rankings.counting import answering, in_turn_unless, is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.problems import PeriodTooLong, RankingTooLong
@@ -133,7 +133,7 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
 
 def draw_ranking(question: Question, top: int) -> str:
     """The first places as SVG bars. Where the last of them is shared by others, a line says by how many."""
-    with in_turn_unless(is_read(question)):
+    with answering(question, is_read=is_read(question)):
         rows = placed(question, Part(top + 1))
         counts = func.count().over().label("places"), func.count().over(partition_by=rows.c.rank).label("sharing")
         statement = select(rows, *counts).order_by(rows.c.value.desc(), rows.c.id).limit(top + 1)
@@ -142,7 +142,7 @@ def draw_ranking(question: Question, top: int) -> str:
     names = _names(question, found, briefly=True)
     bars = [Bar(row.rank, names[row.id], row.value, _told(question, row.value)) for row in found]
     # Of named volunteers only these places are walked along: how many others there are is not known.
-    is_counted = not named.can_tell(question)
+    is_counted = question.subject is not Subject.VOLUNTEER or question.basis is not Basis.RAW
     caption, more = _caption(question), ""
     if after is not None and is_counted:
         part = texts.translate("the first %(shown)s of %(places)s", shown=len(found), places=after.places)
@@ -200,7 +200,7 @@ def _names(question: Question, rows: Sequence[Any], *, briefly: bool = False) ->
 def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tuple[list[Runner], list[Frame]]:
     """The first places at each of the ends, and all who had one."""
     added: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
-    with in_turn_unless(is_read(question)):
+    with answering(question, is_read=is_read(question)):
         subjects = db.session.execute(select(placed(question))).all()
         for row in db.session.execute(values_by_span(question, unit)):
             added[row.starts_on][row.subject_id] = int(row.value)
@@ -242,7 +242,7 @@ def _more_cells(question: Question, row: Any) -> list[Value]:
 
 def _places(question: Question, organization: Organization | None) -> tuple[Sequence[Any], Mapping[str, Any] | None]:
     """All places, and the figures of the organization that is looked at."""
-    with in_turn_unless(is_read(question)):
+    with answering(question, is_read=is_read(question)):
         rows = placed(question, Part(MOST_ROWS + 1))
         statement = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_ROWS + 1)
         found = db.session.execute(statement).all()

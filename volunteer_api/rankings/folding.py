@@ -30,7 +30,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.exc import OperationalError
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.attendance.models import Attendance, State
@@ -38,6 +37,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import Base, db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.core.statements import among, insert, set_limits
+from volunteer_api.hours.models import ServiceRecord
+from volunteer_api.rankings import keeping
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     KEYS,
@@ -50,6 +51,8 @@ from volunteer_api.rankings.changes import (
     these,
 )
 from volunteer_api.rankings.facets import facets_in_sql, facets_of
+from volunteer_api.rankings.kept import kept_questions
+from volunteer_api.rankings.locking import REBUILDING, alone
 from volunteer_api.rankings.minutes import KEYS as KEYS_OF_MINUTES
 from volunteer_api.rankings.minutes import changes_of_minutes, rebuild_minutes
 from volunteer_api.rankings.models import (
@@ -91,16 +94,11 @@ class Batch(NamedTuple):
 # A backlog is worked off in many short transactions. SQLite's keep all others from writing, and it knows no faster way
 # with many.
 AT_ONCE = {"postgresql": Batch(200, 2000, 2000), "sqlite": Batch(20, 200, 200)}
+# So many kept questions double what somebody costs: she has a row in each, and in six spans of the calendar.
+KEPT_AS_MANY = 6
 # A crowd marks one shift over and over.
 MARKS_AT_ONCE = 20_000
 ROWS_AT_ONCE = 500
-LOCK_NOT_AVAILABLE = "55P03"
-# A fold is no request: what is long for one must not end it, or the next would begin with the same and end like it.
-# A worker whose machine is gone gives its turn back all the same.
-FOLDING = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "10min"}
-# Ten million rows are sorted in memory rather than on disk; who has somebody else rebuild before waits for him.
-REBUILDING = {"lock_timeout": "0", "statement_timeout": "60min", "work_mem": "256MB"}
-
 FOLDED: tuple[type[Base], ...] = (
     RankingMark,
     RankingRecordMark,
@@ -117,8 +115,8 @@ FOLDED: tuple[type[Base], ...] = (
 )
 
 KEYS_OF_HISTOGRAMS = ("metric", "unit", "starts_on", "value")
-# Shifts, sums, minutes; and the people of each unit.
-STEPS = 3 + len(Unit)
+# Shifts, sums, minutes; the people of each unit; what is kept for questions.
+STEPS = 4 + len(Unit)
 # Told how many of how many steps are done.
 Show = Callable[[int, int], None]
 SumKey = tuple[str, str, Any, UUID, UUID]
@@ -140,9 +138,11 @@ def fold() -> bool:
     if not all_is_folded():
         _rebuild()
         return False
-    now, most = clock.now(), AT_ONCE[db.engine.dialect.name]
+    now, kept, most = clock.now(), kept_questions(), AT_ONCE[db.engine.dialect.name]
+    # Each of them is counted in what is kept, too.
+    most = most._replace(people=max(1, most.people // (1 + len(kept) // KEPT_AS_MANY)))
     shift_ids, is_all = _due_shifts(now, most)
-    activity_ids, record_ids = _due_minutes(most.marks)
+    activity_ids, record_ids, are_all = _due_minutes(most)
     named = naming(now, most.marks)
     if shift_ids or activity_ids or record_ids or named.changes_any:
         what = Marked(
@@ -151,11 +151,11 @@ def fold() -> bool:
             these(record_ids, RankingRecordMark.record_id),
             these(activity_ids, RankingFacetChange.activity_id),
         )
-        _fold(what, named, most.people)
+        _fold(what, named, kept, most.people)
     forget_gone(named)
     if is_all:
         _tidy(now)
-    if not (is_all and named.is_all) or max(len(activity_ids), len(record_ids)) == most.marks:
+    if not (is_all and are_all and named.is_all):
         return True
     db.session.execute(update(RankingRule).values(folded_at=now))
     return False
@@ -184,8 +184,6 @@ def _rebuild(show: Show = _tell_nobody) -> None:
     now = clock.now()
     for model in FOLDED:
         db.session.execute(delete(model))
-    # The rows of what was kept are gone: it is made again, or counted till then.
-    db.session.execute(update(KeptQuestion).values(made_at=None, tried_at=None, row_count=0))
     for number, _ in enumerate(_steps(now), start=1):
         show(number, STEPS)
     db.session.execute(
@@ -209,27 +207,8 @@ def _steps(now: datetime) -> Iterator[None]:
     rebuild_minutes()
     yield
     yield from rebuild_people(now)
-
-
-def alone(*, waits: bool) -> bool:
-    """Take the only turn, then the snapshot that everything of this unit sees; returns whether the turn was had."""
-    # SQLite has one writer, and it has begun.
-    if db.engine.dialect.name != "postgresql":
-        return True
-    db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    if waits:
-        set_limits(REBUILDING)
-        db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE"))
-        return True
-    try:
-        with db.session.begin_nested():
-            db.session.execute(text("LOCK TABLE ranking_rules IN EXCLUSIVE MODE NOWAIT"))
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-            raise
-        return False
-    set_limits(FOLDING)
-    return True
+    keeping.make_again()
+    yield
 
 
 def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
@@ -259,16 +238,24 @@ def _due_shifts(now: datetime, most: Batch) -> tuple[Sequence[UUID], bool]:
     return taken, is_all and len(taken) == len(found)
 
 
-def _due_minutes(most: int) -> tuple[Sequence[UUID], Sequence[UUID]]:
-    """The activities that were changed and the records that are not folded yet, at most so many of each.
+def _due_minutes(most: Batch) -> tuple[Sequence[UUID], Sequence[UUID], bool]:
+    """The activities that were changed and the records that are not folded yet, at most so many; are these all?
 
     No record before the last change: it is added to what its activity counts for now, where the others must be then.
     """
     activity_id, record_id = RankingFacetChange.activity_id, RankingRecordMark.record_id
-    activity_ids = db.session.scalars(select(activity_id).distinct().order_by(activity_id).limit(most)).all()
-    if len(activity_ids) == most:
-        return activity_ids, ()
-    return activity_ids, db.session.scalars(select(record_id).order_by(record_id).limit(most)).all()
+    activity_ids = db.session.scalars(select(activity_id).distinct().order_by(activity_id).limit(most.marks)).all()
+    recorded_for = (
+        select(ServiceRecord.activity_id, func.count(distinct(ServiceRecord.volunteer_id)))
+        .where(among(ServiceRecord.activity_id, activity_ids))
+        .group_by(ServiceRecord.activity_id)
+    )
+    people = {row[0]: row[1] for row in db.session.execute(recorded_for) if row[0] is not None}
+    taken = _first_with(activity_ids, people, most.people)
+    if len(activity_ids) == most.marks or len(taken) < len(activity_ids):
+        return taken, (), False
+    record_ids = db.session.scalars(select(record_id).order_by(record_id).limit(most.marks)).all()
+    return taken, record_ids, len(record_ids) < most.marks
 
 
 def _with_few_people(shift_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
@@ -282,9 +269,13 @@ def _with_few_people(shift_ids: Sequence[UUID], most: int) -> Sequence[UUID]:
         ),
     ).subquery("attended")
     counted = select(attended.c.shift_id, func.count()).group_by(attended.c.shift_id)
-    people = dict(map(tuple, db.session.execute(counted)))
-    so_far = accumulate(people.get(shift_id, 0) for shift_id in shift_ids)
-    return shift_ids[: max(1, sum(number <= most for number in so_far))]
+    return _first_with(shift_ids, dict(map(tuple, db.session.execute(counted))), most)
+
+
+def _first_with(keys: Sequence[UUID], people: Mapping[UUID, int], most: int) -> Sequence[UUID]:
+    """The first of these, which have at most so many people together; at least one."""
+    so_far = accumulate(people.get(key, 0) for key in keys)
+    return keys[: max(1, sum(number <= most for number in so_far))]
 
 
 def _tidy(now: datetime) -> None:
@@ -324,10 +315,10 @@ def _count_rows(*models: type[Base]) -> None:
             db.session.execute(text(f"ANALYZE {model.__tablename__}"))
 
 
-def _fold(what: Marked, named: Naming, people_at_once: int) -> None:
+def _fold(what: Marked, named: Naming, kept: Sequence[KeptQuestion], people_at_once: int) -> None:
     # All of it before anything is replaced.
     amounts = _amounts(what)
-    people = people_changes(what, named, people_at_once)
+    people = people_changes(what, named, kept, people_at_once)
     _add(RankingSum, ("slice", "unit", "starts_on", "ranked_id", "path_id"), amounts)
     _add(RankingMinutes, KEYS_OF_MINUTES, changes_of_minutes(what))
     headcounts = {key: {"volunteer_count": count} for key, count in people.headcounts.items() if count}

@@ -39,11 +39,11 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.changes import in_period, moved_activities, waiting_records
+from volunteer_api.rankings.changes import DAY_KEYS, in_period, moved_activities, waiting_records
 from volunteer_api.rankings.facts import Question, Rows, in_facet
-from volunteer_api.rankings.folding import alone
 from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.kept import Counts, unit_of
+from volunteer_api.rankings.kept import Counts, kept_questions, unit_of
+from volunteer_api.rankings.locking import alone
 from volunteer_api.rankings.models import (
     KeptQuestion,
     RankingHeadcount,
@@ -57,8 +57,8 @@ from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit
 from volunteer_api.rankings.sums import all_is_folded, forget
 
-# Who asks for more drops what was asked for longest ago.
-MOST_QUESTIONS = 100
+# Who asks for more drops what was asked for longest ago: each makes a fold dearer, and SQLite's keeps all from writing.
+MOST_QUESTIONS = {"postgresql": 40, "sqlite": 10}
 MOST_ROWS = 3_000_000
 # Nobody turns that page any more.
 FORGOTTEN_AFTER = timedelta(days=14)
@@ -87,6 +87,9 @@ def claim() -> int | None:
 
     What fails is not tried again before somebody asks again.
     """
+    forget()
+    if not all_is_folded():
+        return None
     untried = or_(KeptQuestion.tried_at.is_(None), KeptQuestion.tried_at < KeptQuestion.asked_at)
     waiting = select(KeptQuestion).where(KeptQuestion.made_at.is_(None), untried)
     found = db.session.scalars(waiting.order_by(KeptQuestion.asked_at.desc(), KeptQuestion.id).limit(1)).first()
@@ -103,10 +106,17 @@ def make(number: int) -> None:
     kept = db.session.get(KeptQuestion, number)
     if kept is None or kept.made_at is not None or not all_is_folded():
         return
-    question = question_of(kept)
-    with _tables():
-        kept.row_count = _keep_people(kept, question) if kept.counts == Counts.PEOPLE else _keep_heads(kept, question)
+    kept.row_count = _fold(kept)
     kept.made_at = clock.now()
+
+
+def make_again() -> None:
+    """Fold anew what is kept: a rebuild does it after all others, from whose rows it is made.
+
+    The questions' own rows stay untouched: a request that notes one must not wait for the rebuild.
+    """
+    for kept in kept_questions():
+        _fold(kept)
 
 
 def drop() -> None:
@@ -118,10 +128,16 @@ def drop() -> None:
         rows += kept.row_count
         is_old = kept.asked_at < clock.now() - FORGOTTEN_AFTER
         # However large the first one is, somebody is reading it.
-        if is_old or number >= MOST_QUESTIONS or (number > 0 and rows > MOST_ROWS):
+        if is_old or number >= MOST_QUESTIONS[db.engine.dialect.name] or (number > 0 and rows > MOST_ROWS):
             rows -= kept.row_count
             _forget_rows(kept)
             db.session.delete(kept)
+
+
+def _fold(kept: KeptQuestion) -> int:
+    question = question_of(kept)
+    with _tables():
+        return _keep_people(kept, question) if kept.counts == Counts.PEOPLE else _keep_heads(kept, question)
 
 
 def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> Question:
@@ -169,7 +185,9 @@ def _keep_people(kept: KeptQuestion, question: Question) -> int:
 def _worth(question: Question) -> Rows:
     shift, record = RankingShift, ServiceRecord
     joined = RankingPresence.shift_id == shift.shift_id
-    day = (RankingPresence.volunteer_id, shift.activity_id, shift.on)
+    # By all that the fold tells the days of an activity by: an edit may be folded of one of its shifts, and not yet of
+    # the other.
+    day = (RankingPresence.volunteer_id, *(getattr(shift, key) for key in DAY_KEYS))
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)

@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from flask import Flask
+from sqlalchemy import or_, select
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.logs import logger
-from volunteer_api.core.statements import among, insert
+from volunteer_api.core.statements import among, insert, set_limits
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit, sees_one_moment
 from volunteer_api.rankings.facts import Question
@@ -33,6 +34,8 @@ KEEP = "rankings.keep"
 LONG_SECONDS = 0.15
 # So often it is noted that somebody still asks.
 NOTED_EACH = timedelta(hours=1)
+# Nobody's thread is held for it.
+BRIEFLY = {"lock_timeout": "100ms"}
 WANTED = "volunteer_api_wanted_rankings"
 FOUND = "volunteer_api_kept_rankings"
 
@@ -93,7 +96,7 @@ def kept_questions() -> Sequence[KeptQuestion]:
 
 
 def want(question: Question) -> None:
-    """Remember that it took long to count, for `note` after the unit."""
+    """Remember that it took long to count."""
     for about in _parts(question):
         _wanted()[about.key] = about, clock.now()
 
@@ -106,28 +109,35 @@ def still_wanted(question: Question) -> None:
             _wanted()[about.key] = about, clock.now()
 
 
-def note() -> None:
-    """Write down what this session's unit wanted, in a unit of its own, and ask the worker to keep it.
+def wanted() -> Mapping[str, tuple[Kept, datetime]]:
+    """What the units of this session wanted to be kept, which is handed over: by its keys, and when."""
+    found: dict[str, tuple[Kept, datetime]] = db.session().info.pop(WANTED, {})
+    return found
+
+
+def note(app: Flask, wanted: Mapping[str, tuple[Kept, datetime]]) -> None:
+    """Write down what is wanted and ask the worker to keep it, once the answer is on its way.
 
     Never fails: a note that is lost costs whoever asks next some time.
     """
-    wanted: dict[str, tuple[Kept, datetime]] = db.session().info.pop(WANTED, {})
-    if not wanted:
-        return
-    try:
-        if run_unit(partial(note_all, wanted), writes=True):
-            enqueue(KEEP)
-    except Exception as error:
-        logger().warning("kept_ranking_not_noted", error=type(error).__name__)
+    with app.app_context():
+        try:
+            if run_unit(partial(note_all, wanted), writes=True):
+                enqueue(KEEP)
+        except Exception as error:
+            logger().warning("kept_ranking_not_noted", error=type(error).__name__)
 
 
 def note_all(wanted: Mapping[str, tuple[Kept, datetime]]) -> bool:
     """Write down what is wanted, by its keys, and when; returns whether anything is. Needs a unit.
 
-    What was noted lately stays as it is: who folds it for a minute would lose that to each who asks meanwhile.
+    What was noted or tried lately stays as it is: who folds it for a minute would lose that to each who asks meanwhile.
     """
+    set_limits(BRIEFLY)
     since = clock.now() - NOTED_EACH
-    lately = select(KeptQuestion.key).where(among(KeptQuestion.key, wanted), KeptQuestion.asked_at >= since)
+    lately = select(KeptQuestion.key).where(
+        among(KeptQuestion.key, wanted), or_(KeptQuestion.asked_at >= since, KeptQuestion.tried_at >= since)
+    )
     known = set(db.session.scalars(lately))
     rows = [
         {"key": key, **{one.name: getattr(about, one.name) for one in fields(about)}, "asked_at": at, "row_count": 0}

@@ -232,8 +232,8 @@ class RankingHistogram(Base):
 class KeptQuestion(Base):
     """What a question asks about that took long to count; from `made_at` on folded as a span of its own.
 
-    Its unit in histograms, headcounts and what the named have is `k` and the `id`. Of what could not be made `tried_at`
-    is later than `asked_at`.
+    Its unit in histograms, headcounts and what the named have is `k` and the `id`. Where it could not be made there is
+    `tried_at` alone.
     """
 
     __tablename__ = "ranking_kept"

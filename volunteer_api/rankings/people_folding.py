@@ -19,7 +19,7 @@ from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, KEYS, Marked, these
 from volunteer_api.rankings.facets import facets_of
 from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.kept import Counts, Span, kept_questions, unit_of
+from volunteer_api.rankings.kept import Counts, Span, unit_of
 from volunteer_api.rankings.models import KeptQuestion
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -102,13 +102,13 @@ class PeopleChanges:
     )
 
 
-def people_changes(what: Marked, naming: Naming, at_once: int) -> PeopleChanges:
+def people_changes(what: Marked, naming: Naming, kept: Sequence[KeptQuestion], at_once: int) -> PeopleChanges:
     """What is to be added to the headcounts, the histograms and what each of the named has.
 
     Everybody counts for herself, so it is found `at_once` people at a time: neither memory nor the time of a statement
     grows with a crowd. Who is named no more is to be taken away whole.
     """
-    changes, spans = PeopleChanges(), Spans(kept_questions())
+    changes, spans = PeopleChanges(), Spans(kept)
     people = sorted({*db.session.scalars(touched_people(what, by_facet=spans.by_facet)), *naming.come})
     for first in range(0, len(people), at_once):
         _add_changes_of(people[first : first + at_once], changes, what, naming, spans)
