@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from tests.conftest import ApiClient
 from tests.factories import make_volunteer
@@ -20,8 +20,9 @@ from tests.rankings.factories import Happening, Turn, write
 from tests.rankings.test_folding import NARROWED, STARTS, World, answer, make_world, question_of, rows_folded, take
 from tests.rankings.test_named import ADULT, consent, decide, near, pages
 from tests.rankings.test_service import NOW, build_tree
+from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.activities.models import ActivityState
+from volunteer_api.activities.models import Activity, ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -29,7 +30,7 @@ from volunteer_api.core.problems import Busy, Unavailable
 from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import counting, folding, keeping, kept, service, sums, tasks
+from volunteer_api.rankings import counting, folding, keeping, kept, service, sums, tasks, volunteers
 from volunteer_api.rankings.counting import is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import KeptQuestion, RankingRule
@@ -394,3 +395,36 @@ def test_who_reads_while_it_is_kept_and_dropped_sees_the_same(
         while run_unit(folding.fold, writes=True):
             pass
         assert run_unit(read, writes=False, at_one_moment=True) == (True, {7})
+
+
+@pytest.mark.either_database
+def test_a_day_that_is_half_folded_counts_as_the_fold_tells_it(
+    app: Flask, unit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An activity with two shifts on a day was edited, and one of them is folded as it is now."""
+    few = folding.Batch(1, 1, 1)
+    with clock.at(NOW):
+        office, person = unit(lambda: build_tree()[1].id), unit(lambda: make_volunteer().id)
+        turns = [Turn(NOW - timedelta(hours=hours), present=[(0, State.CREDITED, 60)]) for hours in (9, 6)]
+        unit(lambda: write(Happening(turns=turns), db.session.get_one(Organization, office), [person]))
+        unit(folding.fold)
+        unit(lambda: db.session.execute(update(Activity).values(category=Category.TRAFFIC_GUIDANCE)))
+        monkeypatch.setattr(folding, "AT_ONCE", {"sqlite": few, "postgresql": few})
+        assert unit(folding.fold)
+        asked = Question(Subject.VOLUNTEER, Metric.ACTIVITY_COUNT, NOW, scope=office)
+        unit(lambda: want(asked))
+        keep_all(unit)
+
+        def read() -> list[Any]:
+            assert is_read(asked)
+            return answer(asked, [person])
+
+        def told_now() -> list[Any]:
+            with app.app_context():
+                return run_unit(read, writes=False, at_one_moment=True)
+
+        expected = [[(volunteers.OWN, 1, 0, 1)]]
+        assert told_now() == expected
+        while unit(folding.fold):
+            pass
+        assert told_now() == expected
