@@ -11,14 +11,14 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.activities import listing, search_text, service
-from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, CoOrganizer
+from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, CoOrganizer, Shift
 from volunteer_api.activities.schemas import ActivitySummary
 from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
@@ -343,6 +343,33 @@ def test_lists_of_one_shape_share_their_sql_and_no_value(client: Any, unit: Unit
         assert found(client, f"{near}&limit=1") == [activity_id]
         assert found(client, f"{near}&radius_m=2000") == [activity_id]
         assert found(client, f"organization_id={organization_id}") == [activity_id]
+
+
+@pytest.mark.either_database
+def test_what_loses_its_shift_between_two_statements_is_listed_once(client: Any, unit: Unit, monkeypatch: Any) -> None:
+    first, second = (
+        unit(lambda days=days: make_activity(starts_at=clock.now() + timedelta(days=days))) for days in (1, 2)
+    )
+    rest = listing._rest
+
+    def lose_the_first(*given: Any) -> Any:
+        db.session.execute(update(Shift).where(Shift.id == first.shift_id).values(canceled_at=clock.now()))
+        return rest(*given)
+
+    monkeypatch.setattr(listing, "_rest", lose_the_first)
+    assert found(client, "") == [str(second.id), str(first.id)]
+
+
+def test_the_plan_of_the_usual_list_is_kept(postgresql_app: Flask) -> None:
+    make_crowd(postgresql_app, 300)
+
+    def plans() -> Any:
+        for _ in range(14):
+            listing.page_of_activities({}, None)
+        kept = "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE '%shifts_1.starts_at%'"
+        return db.session.scalars(text(kept)).all()
+
+    assert unit_of(postgresql_app)(plans) == [True]
 
 
 class TestPlans:

@@ -22,6 +22,7 @@ from volunteer_api.activities.problems import TeamNeeded
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.core.statements import among_constants
 from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
 from volunteer_api.teams.access import belongs, leads
 from volunteer_api.teams.models import Team
@@ -43,7 +44,8 @@ def visible_to(principal: Principal | None) -> ColumnElement[bool]:
 def known_to(volunteer_id: Any) -> ColumnElement[bool]:
     """The same for a volunteer's id, None for anybody, or a parameter that will hold an id."""
     # Nothing that was published is a draft again; a slip that was canceled as a draft is nobody else's matter.
-    public = and_(Activity.state.in_([*PUBLIC_STATES, ActivityState.CANCELED]), Activity.published_at.is_not(None))
+    states = among_constants(Activity.state, [*PUBLIC_STATES, ActivityState.CANCELED])
+    public = and_(states, Activity.published_at.is_not(None))
     if volunteer_id is None:
         return public
     return or_(public, Activity.created_by == volunteer_id, led_by(volunteer_id))

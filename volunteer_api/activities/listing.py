@@ -8,7 +8,21 @@ from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from volunteer_api.activities import search_text
@@ -35,8 +49,8 @@ from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
-from volunteer_api.core.paging import SHAPES_KEPT, Key, Narrow, Page, Wanted, page
-from volunteer_api.core.statements import among_given, kept_with_statement
+from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, page
+from volunteer_api.core.statements import kept_with_statement
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
@@ -47,6 +61,8 @@ FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
 VALUES = (*FEW_OF_ONE, "category", "organization_id")
 ACTIVITY_ID = Activity.id
 PUBLISHED = Activity.state == ActivityState.PUBLISHED
+# PostgreSQL keeps the plan of a walk, which takes longer to make than to follow, only where it knows how short it is.
+USUALLY_WANTED: ColumnElement[int] = literal_column(str(DEFAULT_LIMIT + 1), Integer())
 # What the answer's members read as they stand.
 MADE_HERE = ("place", "shifts", "distance_m")
 SUMMARY_COLUMNS = tuple(name for name in ActivitySummary().fields if name not in MADE_HERE)
@@ -127,20 +143,23 @@ class Soonest:
     times: Times
 
     def __call__(self, wanted: Wanted) -> Sequence[Any]:
-        """Two statements, or three at the end of the list."""
-        met = self._ids(walk(wanted.statement, self.times), wanted, wanted.count)
-        if len(met) < wanted.count:
-            met += self._ids(_rest(wanted.statement, self.times), wanted, wanted.count - len(met))
-        among_met = _among(wanted.statement, db.session.connection().dialect.name)
-        return wanted.unless_gone(wanted.first_rows(among_met, {"met": met}), len(met), lambda: wanted.statement)
+        """One statement, or two at the end of the list."""
+        limit = USUALLY_WANTED if wanted.count == DEFAULT_LIMIT + 1 else WANTED
+        found = self._rows(_walked(wanted.statement, self.times, limit), wanted, wanted.count)
+        if len(found) == wanted.count:
+            return found
+        rest = self._rows(_rest(wanted.statement, self.times), wanted, wanted.count - len(found))
+        # Whatever lost its last shift between the two statements is in both of them.
+        once = {row.id: row for row in (*found, *rest)}
+        return wanted.unless_gone(list(once.values()), len(found) + len(rest), lambda: wanted.statement)
 
-    def _ids(self, statement: Select[UUID], wanted: Wanted, count: int) -> list[UUID]:
-        return list(db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).scalars())
+    def _rows(self, statement: Rows, wanted: Wanted, count: int) -> Sequence[Row[Any]]:
+        return db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).all()
 
 
 @kept_with_statement
-def walk(statement: Rows, times: Times) -> Select[UUID]:
-    """The ids, as `activity_id`, of the statement's first `rows_wanted` activities that have a shift in question."""
+def walk(statement: Rows, times: Times, limit: ColumnElement[int]) -> Select[UUID, datetime]:
+    """The statement's first activities that have a shift in question: `activity_id`, and when that one `starts_at`."""
     walked = aliased(Shift)
     first = (
         select(Shift.id)
@@ -158,26 +177,27 @@ def walk(statement: Rows, times: Times) -> Select[UUID]:
         .correlate(walked)
         .scalar_subquery()
     )
-    found = select(walked.activity_id).where(is_first.is_not(None), is_listed.is_not(None))
+    found = select(walked.activity_id, walked.starts_at).where(is_first.is_not(None), is_listed.is_not(None))
     if times.earliest_start is not None:
         found = found.where(walked.starts_at > times.earliest_start)
-    return found.order_by(walked.starts_at, walked.activity_id.desc()).limit(WANTED)
+    return found.order_by(walked.starts_at, walked.activity_id.desc()).limit(limit)
 
 
 @kept_with_statement
-def _rest(statement: Rows, times: Times) -> Select[UUID]:
+def _walked(statement: Rows, times: Times, limit: ColumnElement[int]) -> Rows:
+    met = walk(statement, times, limit).subquery()
+    rows = summary_rows().add_columns(met.c.starts_at.label("next_start"))
+    return rows.join(met, met.c.activity_id == ACTIVITY_ID).order_by(met.c.starts_at, ACTIVITY_ID.desc())
+
+
+@kept_with_statement
+def _rest(statement: Rows, times: Times) -> Rows:
     none = ~exists().where(*_shift_in_question(times))
-    ids = statement.with_only_columns(Activity.id, maintain_column_froms=True)
-    return ids.where(none).order_by(Activity.id.desc()).limit(WANTED)
-
-
-@kept_with_statement
-def _among(statement: Rows, dialect: str) -> Rows:
-    return statement.where(among_given(ACTIVITY_ID, "met", dialect))
+    return statement.where(none).order_by(ACTIVITY_ID.desc()).limit(WANTED)
 
 
 def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
-    """Activities, soonest first by their next shift, or nearest first where `near` is asked; in some six statements.
+    """Activities, soonest first by their next shift, or nearest first where `near` is asked; in some five statements.
 
     Nearest first, only those that are published and have a shift to come are shown, where neither a state nor days are
     asked for.

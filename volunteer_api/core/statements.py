@@ -25,6 +25,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal,
     select,
     text,
     tuple_,
@@ -115,6 +116,11 @@ def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
     As parameters of their own, more than 65,535 are refused by PostgreSQL and more than 32,766 by SQLite.
     """
     return _is_among(column, bindparam(None, list(values), type_=_listed(column, db.engine.dialect.name)))
+
+
+def among_constants(column: Any, constants: Iterable[Any]) -> ColumnElement[bool]:
+    """The same for a few that never change: SQLAlchemy writes the IN of a list anew on each call of its statement."""
+    return cast(ColumnElement[bool], column.in_([literal(one, column.type) for one in constants]))
 
 
 class folded(FunctionElement[str]):  # noqa: N801 - it is written as a function

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, select
 from volunteer_api.core.access import Principal, for_signed_in, open_to_all
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
+from volunteer_api.core.statements import among_constants
 from volunteer_api.organizations import queries
 from volunteer_api.organizations.models import Grant, Organization, PathMember, Role, ScopeType
 from volunteer_api.organizations.problems import OrganizationClosed
@@ -104,7 +105,7 @@ def permitted_organization_ids(volunteer_id: UUID, permission: Permission) -> Se
             Grant.volunteer_id == volunteer_id,
             Grant.revoked_at.is_(None),
             Grant.scope_type == ScopeType.ORGANIZATION,
-            Grant.role.in_(roles_with(permission)),
+            among_constants(Grant.role, roles_with(permission)),
         )
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, select, union
+from sqlalchemy import ColumnElement, Select, exists, literal, select, union
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import listing
@@ -139,7 +139,7 @@ def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
     walks: list[Select[UUID]] = []
     for kind in kinds:
         statement = select(Activity).where(listing.PUBLISHED, *wanted, *([kind] if kind is not None else []))
-        walks.append(select(listing.walk(statement, times).params(rows_wanted=LOOKED_AT).subquery().c.activity_id))
+        walks.append(select(listing.walk(statement, times, literal(LOOKED_AT)).subquery().c.activity_id))
     return union(*walks)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import with_expression
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
+from volunteer_api.core.statements import among_constants
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.teams.models import LEADING_ROLES, OPEN_STATES, Membership, MembershipState, Team
 
@@ -188,7 +189,7 @@ def _leads(volunteer_id: UUID) -> tuple[ColumnElement[bool], ...]:
     return (
         Membership.volunteer_id == volunteer_id,
         Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_(LEADING_ROLES),
+        among_constants(Membership.role, LEADING_ROLES),
     )
 
 
