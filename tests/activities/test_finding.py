@@ -360,18 +360,6 @@ def test_what_loses_its_shift_between_two_statements_is_listed_once(client: Any,
     assert found(client, "") == [str(second.id), str(first.id)]
 
 
-def test_the_plan_of_the_usual_list_is_kept(postgresql_app: Flask) -> None:
-    make_crowd(postgresql_app, 300)
-
-    def plans() -> Any:
-        for _ in range(14):
-            listing.page_of_activities({}, None)
-        kept = "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE '%shifts_1.starts_at%'"
-        return db.session.scalars(text(kept)).all()
-
-    assert unit_of(postgresql_app)(plans) == [True]
-
-
 class TestPlans:
     NUMBER = 3000
 
@@ -401,6 +389,16 @@ class TestPlans:
                     # The shifts of twenty activities: of so few in all, PostgreSQL reads the whole table.
                     continue
                 assert WHOLE.findall(plan) == [], f"{query}\n{statement}\n{plan}"
+        assert unit_of(app)(self._keeps_plan)
+
+    def _keeps_plan(self) -> bool:
+        """Whether PostgreSQL needs no new plan for a list that many asked for."""
+        if db.engine.dialect.name == "sqlite":
+            return True
+        for _ in range(14):
+            listing.page_of_activities({}, None)
+        kept = "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE '%shifts_1.starts_at%'"
+        return db.session.scalars(text(kept)).all() == [True]
 
     def test_text_that_is_everywhere_is_walked_to(self, app: Flask, client: Any, monkeypatch: Any) -> None:
         make_crowd(app, 50)

@@ -53,8 +53,8 @@ CIRCLES_KEPT = 256
 # PostgreSQL takes an array that it does not know for so long. With arrays as long as that, a plan for any circle costs
 # no more than a plan for this one: it keeps the one, and planning, which takes longer than looking, is done once.
 ARRAY_LENGTH = 10
-# A range without a cell in it, which costs nothing.
-NOWHERE = (0, -1)
+# A range that PostgreSQL need not even look for; an empty one of numbers it would.
+NOWHERE = (None, None)
 WANTED = bindparam("rows_wanted", type_=Integer())
 HERE = bindparam("origin_cell", type_=BigInteger())
 SQUARED_LIMIT = bindparam("squared_limit", type_=Float())
@@ -130,8 +130,8 @@ class Nearest:
         ranges = geo.cell_ranges(self.origin, math.sqrt(squared_m))
         given: dict[str, Any] = {"rows_wanted": wanted.count, "squared_limit": squared_m}
         if db.engine.dialect.name == "postgresql":
-            ranges += [NOWHERE] * (ARRAY_LENGTH - len(ranges))
-            given |= {"cells_first": [first for first, _ in ranges], "cells_last": [last for _, last in ranges]}
+            padded = [*ranges, *[NOWHERE] * (ARRAY_LENGTH - len(ranges))]
+            given |= {"cells_first": [first for first, _ in padded], "cells_last": [last for _, last in padded]}
             return wanted.first_rows(_circle_of_arrays(wanted.statement, self.spot, self.key), given)
         for number, (first, last) in enumerate(ranges):
             given |= {f"cell_first_{number}": first, f"cell_last_{number}": last}
