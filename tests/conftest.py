@@ -1,10 +1,11 @@
-"""What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL.
+"""What every test may ask for. A test that takes `app`, `client` or `unit` is one for SQLite and one for PostgreSQL.
 
-Of a parametrized one the cases are dealt out between the databases: a function of two or more is tried on both, a case
-on one, and pytest counts the rest as deselected. What the databases themselves may answer differently (a search in
-text, time counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that
-asks them nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on
-both. A property draws other examples on the one database than on the other, and `max_examples` are those of each.
+A run deals them out, and pytest counts the rest as deselected: of a module the first test runs on both databases, the
+others on one, and of three neighbours never all on the same; of a parametrized test the cases are dealt likewise. On
+both run races, properties, and what is marked `both_databases`: whatever the databases themselves may answer
+differently (a search in text, time counted in SQL, plans, triggers, checks). `either_database` is marked what asks them
+nothing of its own: it runs on one, even as the first or as a property. HUNT=1 runs everything on both. A property draws
+other examples on the one database than on the other, and `max_examples` are those of each.
 """
 
 import dataclasses
@@ -47,6 +48,10 @@ from volunteer_api.core.unit_of_work import run_unit
 SHARED = pytest.StashKey[Path]()
 HUNT = os.environ.get("HUNT") == "1"
 DATABASES = ("sqlite", "postgresql")
+MARKS = {
+    "both_databases": "runs on SQLite and on PostgreSQL, and so does each case",
+    "either_database": "runs on one of them, whichever comes",
+}
 # Threads of a race: fewer than the connections of an application, for some need a second one beside their own.
 MOST_AT_ONCE = 12
 WAITING = ("test_run.py", "test_readme.py", "test_demo.py", "test_migrations.py")
@@ -59,8 +64,8 @@ hypothesis_settings.load_profile("hunt" if HUNT else "steady")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make one folder for the run; xdist's workers are told its name."""
-    config.addinivalue_line("markers", "both_databases: every case runs on SQLite and on PostgreSQL")
-    config.addinivalue_line("markers", "either_database: runs on one of them, whichever comes")
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
     given = getattr(config, "workerinput", {}).get("shared")
     if given is None:
         path = Path(tempfile.mkdtemp(prefix="volunteer-tests-"))
@@ -95,19 +100,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def cases_spared(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Of each case that need not run on both databases, the item on the one that it is not dealt to."""
-    functions: dict[str, dict[str, dict[str, pytest.Item]]] = {}
+    hands: dict[str, dict[str, dict[str, pytest.Item]]] = {}
+    begun: dict[str, str] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is None or "app" not in callspec.params or item.get_closest_marker("both_databases"):
+        if callspec is None or "app" not in callspec.params:
             continue
-        if len(callspec.params) > 1 or item.get_closest_marker("either_database"):
-            database, function = callspec.params["app"], item.nodeid.partition("[")[0]
-            case = callspec.id.replace(database, "", 1)
-            functions.setdefault(function, {}).setdefault(case, {})[database] = item
-    for function, cases in functions.items():
+        database, function = callspec.params["app"], item.nodeid.partition("[")[0]
+        module, has_cases = item.nodeid.partition("::")[0], len(callspec.params) > 1
+        is_whole = not has_cases and (
+            begun.setdefault(module, function) == function
+            or "race" in getattr(item, "fixturenames", ())
+            or is_hypothesis_test(getattr(item, "function", None))
+        )
+        mark = next((one.name for one in item.iter_markers() if one.name in MARKS), None)
+        if mark == "both_databases" or (is_whole and mark is None):
+            continue
+        case = item.nodeid.replace(database, "", 1)
+        hands.setdefault(function if has_cases else module, {}).setdefault(case, {})[database] = item
+    for hand, cases in hands.items():
         for number, found in enumerate(cases.values()):
-            # 0110 1001 and so on: in step with no other parameter.
-            dealt = DATABASES[(zlib.crc32(function.encode()) + number.bit_count()) % 2]
+            # 0110 1001 and so on: of three neighbours never all on one, and in step with no other parameter.
+            dealt = DATABASES[(zlib.crc32(hand.encode()) + number.bit_count()) % 2]
             # Whoever asks for one item gets it.
             if len(found) == len(DATABASES):
                 yield from (item for database, item in found.items() if database != dealt)

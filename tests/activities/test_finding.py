@@ -96,6 +96,7 @@ class TestText:
         answer = client.get("/activities", query_string={"q": q})
         assert answer.json["items"] == []
 
+    @pytest.mark.both_databases
     def test_a_change_is_found_at_once(self, client: Any, made: Any) -> None:
         organizer = client.as_(made.scene.organizer_id)
         version = organizer.get(f"/activities/{made.id}").json["version"]
@@ -103,11 +104,13 @@ class TestText:
         assert found(client, "q=植树") == found(client, "q=yw") == [str(made.id)]
         assert found(client, "q=湛河") == found(client, "q=zhanhe") == []
 
+    @pytest.mark.both_databases
     def test_drafts_are_found_by_their_makers_alone(self, client: Any, unit: Unit) -> None:
         draft = unit(lambda: make_activity(published=False, title="夜间巡查"))
         assert found(client, "q=巡查") == []
         assert found(client.as_(draft.scene.organizer_id), "q=巡查") == [str(draft.id)]
 
+    @pytest.mark.both_databases
     def test_renamed_organizations_are_found_after_the_sweep(self, client: Any, made: Any, app: Flask) -> None:
         with app.app_context():
             assert search_text.index_what_is_stale() == 0
@@ -207,6 +210,7 @@ def contains(title: str, q: str) -> bool:
 
 
 class TestNear:
+    @pytest.mark.both_databases
     def test_only_what_is_to_come_is_near(self, client: Any, unit: Unit) -> None:
         def build() -> list[UUID]:
             scene = make_scene()
@@ -229,6 +233,7 @@ class TestNear:
         assert found(client, f"{near}&q=清洁&radius_m=10") == [coming]
         assert found(client, "near=33.9,113.335&q=清洁&radius_m=1000") == []
 
+    @pytest.mark.both_databases
     def test_a_moved_activity_is_near_its_new_place(self, client: Any, unit: Unit) -> None:
         made = unit(lambda: make_activity(place=PLACE))
         organizer = client.as_(made.scene.organizer_id)
@@ -242,6 +247,7 @@ class TestNear:
         assert organizer.patch(path, json={"place": None}, version=version + 1).status_code == 200
         assert found(client, "near=33.9,113.9") == []
 
+    @pytest.mark.both_databases
     def test_pages_are_a_plain_sort(self, app: Flask, client: Any) -> None:
         make_crowd(app, 60, past=40)
         near = "near=33.75,113.3"
@@ -266,6 +272,7 @@ class TestNear:
             assert len(parts) == len(set(parts)) > 8
 
 
+@pytest.mark.both_databases
 def test_soonest_first_with_recurring_and_past_ones(client: Any, unit: Unit) -> None:
     def build() -> list[str]:
         scene, now = make_scene(), clock.now()
@@ -360,6 +367,7 @@ class TestPlans:
         ("organization_id={office_id}", "ix_shifts_starts_at"),
     )
 
+    @pytest.mark.both_databases
     def test_the_list_reads_no_table_whole(self, app: Flask, client: Any) -> None:
         office_id = make_crowd(app, self.NUMBER, past=20).office_id
         for query, index in self.QUERIES:
@@ -375,6 +383,7 @@ class TestPlans:
                     continue
                 assert WHOLE.findall(plan) == [], f"{query}\n{statement}\n{plan}"
 
+    @pytest.mark.both_databases
     def test_text_that_is_everywhere_is_walked_to(self, app: Flask, client: Any, monkeypatch: Any) -> None:
         make_crowd(app, 50)
         whole = found(client, "q=次&limit=100")
@@ -383,6 +392,7 @@ class TestPlans:
         assert len(whole) == 50
 
 
+@pytest.mark.both_databases
 def test_a_migrated_crowd_has_cells(app: Flask) -> None:
     make_crowd(app, 10)
     with app.app_context():

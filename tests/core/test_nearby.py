@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.nearby import Nearest, _circles, distance_to
 from volunteer_api.core.paging import Key, Wanted, page
 from volunteer_api.stations.models import SPOT, Station
+
+pytestmark = pytest.mark.both_databases
 
 # Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
 PLACES = [(33.735, 113.33), (0.0, 0.0), (45.0, 90.0), (45.0, -90.0), (-0.0001, -0.0001), (89.9, 179.9), (-33.9, 151.2)]

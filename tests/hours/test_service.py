@@ -30,6 +30,8 @@ from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, Reversa
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
 
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 FIRST = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

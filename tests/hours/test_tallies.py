@@ -34,6 +34,8 @@ from volunteer_api.organizations.models import Organization, OrganizationKind, P
 from volunteer_api.stations import service as stations
 from volunteer_api.stations.models import Station, StationKind
 
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 PLACE = {"lat": 33.735, "lng": 113.33}
 PERIODS = ("2026-W01", "2026-01", "2026-Q1", "2026", "all")
