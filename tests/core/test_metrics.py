@@ -102,7 +102,7 @@ def test_it_is_not_for_the_public(
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_database_tells_what_waits(app: Flask, unit: Any, core_tasks: None) -> None:
+def test_the_database_tells_what_waits(app: Flask, unit: Any) -> None:
     before = told(app)
     assert before["volunteer_database_up"] == 1
     assert before["volunteer_notifications_waiting"] == before["volunteer_attendances_held"] == 0

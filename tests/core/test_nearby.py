@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, select, text
 
+from tests.conftest import share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.core import geo, ids
@@ -71,7 +72,7 @@ def all_pages(statement: Any, narrow: Nearest, limit: int) -> list[tuple[float, 
             return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     places=st.lists(near_one, max_size=40),
     origin=near_one,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from tests.stations.factories import WORKDAYS, make_station
@@ -135,7 +135,7 @@ def schedules(draw: Any) -> dict[str, Any]:
     return {"opening_hours": weekly, "hour_exceptions": exceptions, "holiday_rule": draw(st.sampled_from(HolidayRule))}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules(), minutes=st.lists(st.integers(0, 15 * 1440), min_size=1, max_size=6))
 def test_sql_and_python_agree(app: Flask, schedule: dict[str, Any], minutes: list[int]) -> None:
     """Over National Day 2026 with its moved workday, for any hours and exceptions."""
