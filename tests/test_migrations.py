@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from tests.attendance.factories import NEAR, loaded_evidence, make_scene, soon
+from tests.conftest import DATABASES, HUNT
 from tests.factories import make_volunteer, unit_of
 from tests.servers import Databases, close, make_settings, migrate
 from volunteer_api.accounts.models import Consent
@@ -75,6 +76,8 @@ def test_models_are_what_the_migrations_build(app: Flask) -> None:
         assert compare_metadata(context, db.metadata) == []
 
 
+# Every step goes down and up on both databases, on one of them each by itself.
+@pytest.mark.parametrize("empty_app", DATABASES if HUNT else ["sqlite"], indirect=True)
 def test_up_down_up_with_rows(empty_app: Flask) -> None:
     migrate(empty_app)
     built = tables(empty_app)
@@ -87,6 +90,7 @@ def test_up_down_up_with_rows(empty_app: Flask) -> None:
     unit_of(empty_app)(lambda: make_volunteer(name="李大爷"))
 
 
+@pytest.mark.parametrize("empty_app", DATABASES if HUNT else ["postgresql"], indirect=True)
 def test_each_step_can_be_taken_back_with_rows(empty_app: Flask) -> None:
     versions = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
     migrate(empty_app)

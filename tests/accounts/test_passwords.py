@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from tests.accounts.factories import DEVICE, PHONE, ask_code, bearer, registration, sign_up_person
+from tests.conftest import FULL_HASHER
 from tests.factories import make_volunteer
 from volunteer_api.accounts import codes, hashing, passwords
 from volunteer_api.accounts.models import Password
@@ -40,6 +41,11 @@ def tokens(client, capsys):
     return sign_up_person(client, capsys, password=GOOD)
 
 
+@pytest.fixture
+def full_cost(monkeypatch):
+    monkeypatch.setattr(hashing, "HASHER", FULL_HASHER)
+
+
 class TestSignIn:
     def test_a_right_password_opens_a_session(self, client, unit, tokens):
         answer = sign_in(client, GOOD, DEVICE | {"id": "phone-2"})
@@ -49,7 +55,7 @@ class TestSignIn:
         actions = unit(lambda: [(entry.action, entry.details) for entry in db.session.scalars(select(AuditEntry))])
         assert ("signed_in", {"by": "password"}) in actions
 
-    def test_the_hash_is_argon2id_above_the_floor(self, unit, tokens):
+    def test_the_hash_is_argon2id_above_the_floor(self, unit, full_cost, tokens):
         assert stored(unit).startswith("$argon2id$v=19$m=32768,t=2,p=1$")
         assert GOOD not in stored(unit)
 
@@ -74,7 +80,7 @@ class TestSignIn:
         refused = client.post("/auth/sign-in", json={"phone": PHONE, "device": DEVICE} | members)
         assert refused.status_code == 422
 
-    def test_a_hash_of_older_parameters_is_renewed(self, client, unit, tokens):
+    def test_a_hash_of_older_parameters_is_renewed(self, client, unit, full_cost, tokens):
         older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(GOOD)
         unit(lambda: db.session.execute(update(Password).values(hash=older)))
         assert sign_in(client, OTHER).status_code == 401

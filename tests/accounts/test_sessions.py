@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -13,7 +12,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import func, select
 
@@ -213,20 +211,11 @@ class Sessions(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
-def test_sessions_are_what_their_model_says(backend, backends, race):
+def test_sessions_are_what_their_model_says(backend, backends, race, run_machine):
     with clean(backends(backend)) as application:
         Sessions.client = ApiClient(application)
         Sessions.unit, Sessions.race = staticmethod(unit_of(application)), staticmethod(race)
-        run_state_machine_as_test(
-            Sessions,
-            settings=settings(
-                max_examples=20,
-                stateful_step_count=20,
-                deadline=None,
-                derandomize=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run_machine(Sessions, examples=20, steps=20)
 
 
 def test_a_crowd_behind_one_address_refreshes_and_one_session_has_its_limit(client, unit, change_settings):

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text, update
 
 from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, make_activity, make_scene
+from tests.conftest import share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.activities import listing, search_text, service
@@ -96,6 +97,7 @@ class TestText:
         answer = client.get("/activities", query_string={"q": q})
         assert answer.json["items"] == []
 
+    @pytest.mark.both_databases
     def test_a_change_is_found_at_once(self, client: Any, made: Any) -> None:
         organizer = client.as_(made.scene.organizer_id)
         version = organizer.get(f"/activities/{made.id}").json["version"]
@@ -103,11 +105,13 @@ class TestText:
         assert found(client, "q=植树") == found(client, "q=yw") == [str(made.id)]
         assert found(client, "q=湛河") == found(client, "q=zhanhe") == []
 
+    @pytest.mark.both_databases
     def test_drafts_are_found_by_their_makers_alone(self, client: Any, unit: Unit) -> None:
         draft = unit(lambda: make_activity(published=False, title="夜间巡查"))
         assert found(client, "q=巡查") == []
         assert found(client.as_(draft.scene.organizer_id), "q=巡查") == [str(draft.id)]
 
+    @pytest.mark.both_databases
     def test_renamed_organizations_are_found_after_the_sweep(self, client: Any, made: Any, app: Flask) -> None:
         with app.app_context():
             assert search_text.index_what_is_stale() == 0
@@ -174,7 +178,7 @@ ALPHABET = "湛河清洁ab 1Ａ%_\\é"
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=8).filter(lambda drawn: bool(drawn.strip()))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(titles=st.lists(texts, min_size=1, max_size=6), q=texts, few=st.sampled_from([0, 2, 1000]))
 def test_exactly_what_contains_the_words_is_found(
     app: Flask, monkeypatch: pytest.MonkeyPatch, titles: list[str], q: str, few: int
@@ -207,6 +211,7 @@ def contains(title: str, q: str) -> bool:
 
 
 class TestNear:
+    @pytest.mark.both_databases
     def test_only_what_is_to_come_is_near(self, client: Any, unit: Unit) -> None:
         def build() -> list[UUID]:
             scene = make_scene()
@@ -229,6 +234,7 @@ class TestNear:
         assert found(client, f"{near}&q=清洁&radius_m=10") == [coming]
         assert found(client, "near=33.9,113.335&q=清洁&radius_m=1000") == []
 
+    @pytest.mark.both_databases
     def test_a_moved_activity_is_near_its_new_place(self, client: Any, unit: Unit) -> None:
         made = unit(lambda: make_activity(place=PLACE))
         organizer = client.as_(made.scene.organizer_id)
@@ -242,6 +248,7 @@ class TestNear:
         assert organizer.patch(path, json={"place": None}, version=version + 1).status_code == 200
         assert found(client, "near=33.9,113.9") == []
 
+    @pytest.mark.both_databases
     def test_pages_are_a_plain_sort(self, app: Flask, client: Any) -> None:
         make_crowd(app, 60, past=40)
         near = "near=33.75,113.3"
@@ -266,6 +273,7 @@ class TestNear:
             assert len(parts) == len(set(parts)) > 8
 
 
+@pytest.mark.both_databases
 def test_soonest_first_with_recurring_and_past_ones(client: Any, unit: Unit) -> None:
     def build() -> list[str]:
         scene, now = make_scene(), clock.now()
@@ -375,6 +383,7 @@ class TestPlans:
         ("organization_id={office_id}", "ix_shifts_starts_at"),
     )
 
+    @pytest.mark.both_databases
     def test_the_list_reads_no_table_whole(self, app: Flask, client: Any) -> None:
         office_id = make_crowd(app, self.NUMBER, past=20).office_id
         for query, index in self.QUERIES:
@@ -400,6 +409,7 @@ class TestPlans:
         kept = "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE '%shifts_1.starts_at%'"
         return db.session.scalars(text(kept)).all() == [True]
 
+    @pytest.mark.both_databases
     def test_text_that_is_everywhere_is_walked_to(self, app: Flask, client: Any, monkeypatch: Any) -> None:
         make_crowd(app, 50)
         whole = found(client, "q=次&limit=100")
@@ -408,6 +418,7 @@ class TestPlans:
         assert len(whole) == 50
 
 
+@pytest.mark.both_databases
 def test_a_migrated_crowd_has_cells(app: Flask) -> None:
     make_crowd(app, 10)
     with app.app_context():

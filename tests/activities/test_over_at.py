@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.activities.factories import make_activity, make_scene
+from tests.conftest import share_of
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -21,7 +22,7 @@ WHAT = ("add", "end", "cancel", "resume", "delete", "move")
 STEPS = st.lists(st.tuples(st.sampled_from(WHAT), st.integers(0, 5), st.integers(1, 9)), max_size=12)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_it_is_the_end_of_the_last_shift_that_is_not_canceled(unit: Any, steps: list[tuple[str, int, int]]) -> None:
     def prepare() -> list[UUID]:

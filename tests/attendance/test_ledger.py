@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.attendance.factories import FAR, NEAR, Scene, loaded_evidence, make_scene, make_shift
+from tests.conftest import share_of
 from tests.factories import make_volunteer, unit_of
 from volunteer_api.attendance import presence_code, service
 from volunteer_api.attendance.models import Attendance
@@ -60,7 +61,7 @@ def make_shifts(scene: Scene) -> list[UUID]:
         ]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=share_of(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=4, max_size=14))
 def test_the_sums_hold(sqlite_app: Flask, targets: list[dict[str, UUID]], steps: list[Any]) -> None:
     unit = unit_of(sqlite_app)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from tests.attendance.factories import Scene, loaded_evidence, make_scene, soon
 from tests.attendance.test_review import sums
+from tests.conftest import share_of
 from tests.factories import unit_of
 from volunteer_api.attendance import claims, closing, review, roll_call, service
 from volunteer_api.attendance.models import Attendance, State
@@ -76,7 +77,7 @@ STEPS: dict[str, Callable[[Scene, Any], None]] = {
 }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(list(STEPS)), min_size=3, max_size=9))
 def test_ledger_tally_and_attendance_agree(sqlite_app: Any, steps: list[str]) -> None:
     scene = make_scene(starts_at=soon() - 5 * HOUR)

@@ -155,6 +155,7 @@ def test_phones_begin_anew_wherever_a_restore_ended(
         assert changes.present_state().epoch.partition("/")[0] != before.epoch.partition("/")[0]
 
 
+@pytest.mark.both_databases
 def test_a_restored_ledger_still_only_grows(app: Flask, elsewhere: Callable[[str], Flask], tmp_path: Path) -> None:
     other = elsewhere(kind_of(app))
     restored(other, made(app, tmp_path / "one.backup"))

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, text
 
 from tests.accounts.furnished import RESIDENT_ID
 from tests.certificates.factories import DAY, make_record, take_back
+from tests.conftest import share_of
 from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.pdf import fonts_of, text_of, texts_of
@@ -371,7 +372,7 @@ def test_others_certificates_are_not_there(client: Any, district: District, volu
     assert stranger.get(f"/me/service-records/{made}/proof").status_code == 404
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 300), st.booleans()), max_size=8),
     span=st.tuples(st.integers(0, 40), st.integers(0, 40)),

@@ -172,6 +172,7 @@ def test_hours_gone_before_the_decision(client: Any, district: District, volunte
     assert "时长已冲销" in told["body"]
 
 
+@pytest.mark.both_databases
 def test_nobody_grants_her_own(client: Any, unit: Unit, district: District) -> None:
     serve(district.organizer, district, 100)
     application = applied(client, district.organizer, district).json

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from tests.compliance.factories import Tree, make_tree
+from tests.conftest import share_of
 from tests.factories import make_volunteer
 from volunteer_api.compliance import alerts, refresh
 from volunteer_api.compliance.models import AlertKind, AlertState, StockAlert
@@ -227,7 +228,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=13, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(13), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=operations)
 def test_whatever_happens_an_alert_is_where_it_should_be(unit: Unit, operations: list[tuple[str, Any]]) -> None:
     with clock.at(NOON):

@@ -105,6 +105,7 @@ def test_the_database_refuses_a_change(app: Flask, unit: Unit, change: Any, age:
     assert len(entries(app)) == 1
 
 
+@pytest.mark.both_databases
 def test_an_old_entry_is_not_changed_either(app: Flask, unit: Unit) -> None:
     record_at(unit, clock.now() - timedelta(days=2000))
     with app.app_context():
@@ -145,6 +146,7 @@ def test_no_insert_replaces_an_entry(sqlite_app: Flask, age: timedelta, attack: 
     assert entry.action != "nothing"
 
 
+@pytest.mark.both_databases
 def test_entries_past_their_time_are_forgotten(app: Flask, unit: Unit) -> None:
     now = clock.now()
     days = unit(lambda: rules().audit_days)

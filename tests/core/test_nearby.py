@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, select, text
 
+from tests.conftest import share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from volunteer_api.core import geo, ids
@@ -19,6 +21,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.nearby import Nearest, _circles, distance_to
 from volunteer_api.core.paging import Key, Wanted, page
 from volunteer_api.stations.models import SPOT, Station
+
+pytestmark = pytest.mark.both_databases
 
 # Dense spots, lonely ones, both sides of the curve's great borders, the ends of the world, and twice the same place.
 PLACES = [(33.735, 113.33), (0.0, 0.0), (45.0, 90.0), (45.0, -90.0), (-0.0001, -0.0001), (89.9, 179.9), (-33.9, 151.2)]
@@ -68,7 +72,7 @@ def all_pages(statement: Any, narrow: Nearest, limit: int) -> list[tuple[float, 
             return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     places=st.lists(near_one, max_size=40),
     origin=near_one,

@@ -39,7 +39,7 @@ def done() -> list[str]:
 
 
 @pytest.fixture
-def work(done: list[str]) -> Iterator[str]:
+def work(done: list[str], core_tasks: None) -> Iterator[str]:
     """A task that only notes that it ran."""
     task(NAME, every=Every.MINUTE)(lambda: done.append("ran"))
     yield NAME
@@ -164,7 +164,7 @@ def test_only_one_of_many_workers_takes_a_turn(
     assert done == ["ran"]
 
 
-def test_the_worker_is_seen(app: Flask, unit: Unit) -> None:
+def test_the_worker_is_seen(app: Flask, unit: Unit, core_tasks: None) -> None:
     assert unit(tasks.worker_last_seen) is None
     sweep(app)
     assert clock.now() - unit(tasks.worker_last_seen) < timedelta(minutes=1)

@@ -16,6 +16,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import Busy, Conflict, Problem
 from volunteer_api.core.unit_of_work import Rerun, after_commit, run_unit
 
+pytestmark = pytest.mark.both_databases
+
 
 class _Kept(Problem):
     keeps_writes = True

@@ -367,6 +367,7 @@ def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) 
     assert len(read_all()) == len(few) <= 9
 
 
+@pytest.mark.both_databases
 def test_a_crowd_is_looked_at_once_for_all_who_hide_in_it(app: Any, client: Any, past: Past) -> None:
     give(client, past, 0, words=WORDS, anonymous=True)
     plans = plans_of(app, lambda: public(client, past))

@@ -27,6 +27,8 @@ from volunteer_api.hours.models import DaySeal, SealLeaf, ServiceRecord
 from volunteer_api.hours.seal_check import Fault, FaultKind
 from volunteer_api.hours.tasks import warn_of_days_ahead
 
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 # The local days of FIRST and of the two after it.
 DAYS = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.attendance.factories import Scene, make_scene, make_shift
+from tests.conftest import share_of
 from tests.factories import make_volunteer
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance import presence_code, views
@@ -29,6 +30,8 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.hours.problems import HoursAlreadyReversed, OwnHours, ReversalStays
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
+
+pytestmark = pytest.mark.both_databases
 
 Unit = Callable[[Callable[[], Any]], Any]
 FIRST = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
@@ -65,7 +68,7 @@ HISTORIES = st.lists(
 )  # day of the record, its minutes, whether it is reversed
 
 
-@settings(max_examples=13, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(13), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES)
 def test_the_tally_is_the_sum_of_the_ledger(unit: Unit, scene: Scene, history: list[tuple[int, int, bool]]) -> None:
     def live() -> UUID:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from tests.attendance.factories import loaded_evidence, make_scene, soon
+from tests.conftest import share_of
 from tests.factories import factory, make_volunteer, next_number
 from tests.hours.test_service import FIRST, credit
 from tests.teams.factories import make_team
@@ -33,6 +34,8 @@ from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Organization, OrganizationKind, PathMember
 from volunteer_api.stations import service as stations
 from volunteer_api.stations.models import Station, StationKind
+
+pytestmark = pytest.mark.both_databases
 
 Unit = Callable[[Callable[[], Any]], Any]
 PLACE = {"lat": 33.735, "lng": 113.33}
@@ -250,7 +253,7 @@ class World:
             self.district = district
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_every_tally_is_the_sum_of_the_ledger(
     app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[Any, ...]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import select
 
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, share_of
 from tests.inventory.factories import Depot, line_of, make_depot, make_item, make_station, move
 from tests.inventory.test_ledger_property import NOON, perform, recorded, reversed_
 from tests.pdf import fonts_of, pages_of, text_of
@@ -271,7 +271,7 @@ def test_every_kind_and_reason_has_its_word() -> None:
     assert set(book_files.REASON_WORDS) == set(MovementReason)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(st.one_of(recorded, recorded, reversed_), min_size=1, max_size=14))
 def test_the_books_say_what_the_ledger_says(unit: Unit, operations: list[tuple[Any, ...]]) -> None:
     """Whatever was recorded: each month adds up, agrees with the JSON ledger, and goes on where the last one ended."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from tests.conftest import share_of
 from tests.inventory.factories import Depot, make_depot, make_item, move
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -82,7 +83,7 @@ class Model:
         self.entries += [(*lot, days, quantity) for lot, quantity in changes.items()]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(st.one_of(recorded, recorded, reversed_), min_size=1, max_size=14))
 def test_everything_adds_up(unit: Unit, operations: list[tuple[Any, ...]]) -> None:
     depot, items = unit(make_depot), [unit(make_item), unit(make_item)]

@@ -31,6 +31,8 @@ from volunteer_api.organizations.service import create_organization
 from volunteer_api.stations import service as stations
 from volunteer_api.stations.models import Station
 
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 NOVEMBER = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 2, 4, 0, tzinfo=UTC)

@@ -19,6 +19,8 @@ from volunteer_api.core.problems import Busy, Problem
 from volunteer_api.inventory import problems, queries, service
 from volunteer_api.inventory.models import Movement, MovementReason, StockBalance, StockEntry
 
+pytestmark = pytest.mark.both_databases
+
 Unit = Callable[[Callable[[], Any]], Any]
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from tests.factories import unit_of
@@ -336,12 +334,6 @@ class TwoDesks(RuleBasedStateMachine):
         self.unit(lambda: add_up(self.desk.station_id, self.desk.other_station_id))
 
 
-def test_everything_adds_up_at_two_desks(app: Flask) -> None:
+def test_everything_adds_up_at_two_desks(app: Flask, run_machine: Any) -> None:
     machine = type("Desks", (TwoDesks,), {"app": app})
-    chosen = settings(
-        max_examples=5,
-        stateful_step_count=30,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
-    run_state_machine_as_test(machine, settings=chosen)
+    run_machine(machine, examples=5, steps=30)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import share_of
 from tests.factories import make_volunteer
 from volunteer_api.core import clock
 from volunteer_api.notifications.groups import SWITCHABLE
@@ -68,7 +69,7 @@ def test_what_is_no_preference_is_refused(phone, body, pointer, code):
     assert {"pointer": pointer, "code": code}.items() <= answer.json["errors"][0].items()
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=st.integers(0, 1439), length=st.integers(1, 1439), minute=st.integers(0, 2 * 1440))
 def test_quiet_hours_end_when_they_say_and_hold_nothing_outside(sqlite_app, start, length, minute):
     quiet = QuietHours(start, (start + length) % 1440)

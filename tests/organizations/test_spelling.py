@@ -43,6 +43,7 @@ def test_divisions(client: ApiClient, district: District, q: str, names: list[st
     assert [item["name"] for item in found] == names
 
 
+@pytest.mark.both_databases
 def test_organizations(client: ApiClient, district: District) -> None:
     def found(q: str) -> list[str]:
         return [item["name"] for item in client.get("/organizations", query_string={"q": q}).json["items"]]
@@ -71,6 +72,7 @@ def test_an_import_spells_and_renames(unit: Unit, app: Any) -> None:
     assert unit(lambda: divisions.list_divisions({"q": "pdss"})).items[0].name == "平顶山市"
 
 
+@pytest.mark.both_databases
 def test_a_search_by_initials_uses_the_indexes(unit: Unit, app: Any) -> None:
     unit(lambda: divisions.import_divisions(city_rows()))
 

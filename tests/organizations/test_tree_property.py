@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from tests.conftest import share_of
 from tests.factories import next_number
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
@@ -61,7 +62,7 @@ def walk_up(parents: dict[UUID, UUID | None], start: UUID) -> list[UUID]:
     return found
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_paths_are_the_walk_up_and_old_paths_stay(unit: Unit, steps: list[tuple[str, int, int, Any]]) -> None:
     root = unit(

@@ -107,6 +107,7 @@ def test_bad_queries(client: Any, unit: Unit, query: str) -> None:
     assert client.as_(unit(lambda: make_volunteer().id)).get(f"{PATH}?{query}").status_code == 422
 
 
+@pytest.mark.both_databases
 def test_is_few_statements_by_indexes_among_many(app: Flask, client: Any, statements: Any, unit: Unit) -> None:
     scene = make_crowd(app, 2000, past=20)
     phone = client.as_(scene.member_id)

@@ -33,6 +33,8 @@ from volunteer_api.phone.states import State, opened, sealed
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.teams.service import add_member
 
+pytestmark = pytest.mark.both_databases
+
 # The look-up of the session, the position, what changed, and one for sign-ups and one for notifications.
 STATEMENTS = 5
 MOST_BYTES = 10_000

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
 from tests.activities.factories import PLACE, make_activity, make_scene
+from tests.conftest import share_of
 from tests.factories import make_volunteer, next_number
 from tests.loans.factories import lend, make_desk
 from tests.phone.copy import Copy
@@ -155,7 +156,7 @@ def do(unit: Callable[..., Any], world: World, verb: str) -> None:
         unit(getattr(world, verb))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_a_kept_copy_is_a_fresh_one(client: Any, unit: Any, steps: list[str | int]) -> None:
     world = unit(World)

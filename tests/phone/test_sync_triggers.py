@@ -21,6 +21,8 @@ from volunteer_api.organizations import grants
 from volunteer_api.organizations.models import Role, ScopeType
 from volunteer_api.teams.models import Membership
 
+pytestmark = pytest.mark.both_databases
+
 # SQLite forgets them without a word where a migration makes a table anew (a batch).
 TRIGGERS = {
     *("volunteers_sync_update", "service_records_sync_insert"),

@@ -32,6 +32,8 @@ from volunteer_api.rankings.models import (
 )
 from volunteer_api.rankings.spans import Unit
 
+pytestmark = pytest.mark.both_databases
+
 # Past the triggers, in the tables that the nightly check looks at, and how it calls what it finds.
 SPOILED = {
     "2026-11-22": update(RankingSum).where(RankingSum.unit == "day").values(activity_count=7),

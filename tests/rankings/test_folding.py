@@ -42,6 +42,8 @@ from volunteer_api.rankings.models import (
 )
 from volunteer_api.rankings.schemas import Metric, Subject
 
+pytestmark = pytest.mark.both_databases
+
 # Histories follow one another: what was folded as held does not become unheld by a clock that goes back.
 STARTS = (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(days=40 * number) for number in count())
 VERBS = ("write", "fold", "pass", "judge", "come", "come", "cancel", "shift", "change", "change", "move", "reverse")

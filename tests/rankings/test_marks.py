@@ -27,6 +27,8 @@ from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRule, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 HELD = {"state": State.HELD, "grade": "strong", "check_in_grade": "strong", "check_in_evidence": {}}
 CROWD = 19_000

@@ -32,6 +32,8 @@ from volunteer_api.rankings.models import RankingHistogram, RankingNamed, Rankin
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Unit
 
+pytestmark = pytest.mark.both_databases
+
 ADULT = date(1990, 2, 28)
 METRICS = (Metric.ACTIVITY_COUNT, Metric.ATTENDANCE_COUNT, Metric.CREDITED_MINUTES)
 PERIODS = ("all", "month", "quarter", "year", "day", "week", "range", "since", "until")

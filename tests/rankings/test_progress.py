@@ -26,6 +26,8 @@ from volunteer_api.rankings import folding
 from volunteer_api.rankings.models import RankingRule
 from volunteer_api.rankings.progress import share
 
+pytestmark = pytest.mark.both_databases
+
 ADDITIVE = ("activity_count", "attendance_count", "credited_minutes")
 # Three days ago at nine in the morning, in Shanghai: nothing of a test lies across midnight.
 MORNING = clock.now().replace(hour=1, minute=0, second=0, microsecond=0) - timedelta(days=3)

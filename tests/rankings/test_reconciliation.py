@@ -11,6 +11,7 @@ from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import openpyxl
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,8 @@ from volunteer_api.rankings.models import RankingSnapshot
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
+
+pytestmark = pytest.mark.both_databases
 
 # Half an hour before midnight in Shanghai.
 BEGIN = datetime(2026, 10, 31, 15, 30, tzinfo=UTC)

@@ -29,6 +29,8 @@ from volunteer_api.rankings import registered, service
 from volunteer_api.rankings.models import RegisteredChange, RegisteredCount
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
+pytestmark = pytest.mark.both_databases
+
 BEFORE = "2026_11_26_12_one_attendance"
 # As deep as codes go, and two that begin with the same digits without the one lying in the other.
 HOMES = (None, "4104", "410403", "4104030", "410403001", "410403001001", "410403001002", "410404001", "999999999999")

@@ -5,9 +5,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import select
 
 from tests.activities.factories import make_activity, make_volunteers
@@ -29,7 +28,7 @@ def overlap(one: Shift, other: Shift) -> bool:
     return one.starts_at < other.ends_at and other.starts_at < one.ends_at
 
 
-def test_the_waitlist_keeps_its_promises(unit: Any) -> None:
+def test_the_waitlist_keeps_its_promises(unit: Any, run_machine: Any) -> None:
     class Waitlist(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
@@ -121,12 +120,4 @@ def test_the_waitlist_keeps_its_promises(unit: Any) -> None:
                     place = next(one for one in self.shifts if one.id == row.shift_id)
                     assert row.state != "confirmed" or not self.busy(rows, volunteer_id, place)
 
-    run_state_machine_as_test(
-        Waitlist,
-        settings=settings(
-            max_examples=10,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Waitlist, examples=10, steps=40)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
+from tests.conftest import share_of
 from tests.sign_ups.factories import HOUR, post
 from volunteer_api.activities import queries
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
@@ -30,7 +31,7 @@ class Undone(Exception):
 
 @pytest.mark.parametrize("minutes_before", [600, 60])
 @given(words=st.lists(WORDS, min_size=4, max_size=12), capacity=st.integers(2, 4))
-@settings(max_examples=7, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share_of(7), deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_announced_comes(
     unit: Any, words: list[tuple[str, int, int]], capacity: int, minutes_before: int
 ) -> None:

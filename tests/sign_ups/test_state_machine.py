@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
@@ -34,7 +33,7 @@ def overlap(one: Shift, other: Shift) -> bool:
     return one.starts_at < other.ends_at and other.starts_at < one.ends_at
 
 
-def test_sign_ups_keep_their_promises(unit: Any) -> None:
+def test_sign_ups_keep_their_promises(unit: Any, run_machine: Any) -> None:
     class Program(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
@@ -220,12 +219,4 @@ def test_sign_ups_keep_their_promises(unit: Any) -> None:
             assert set(offered) <= confirmed
             assert len(set(offered)) == len(offered)
 
-    run_state_machine_as_test(
-        Program,
-        settings=settings(
-            max_examples=9,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Program, examples=9, steps=25)

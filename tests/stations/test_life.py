@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, share_of
 from tests.factories import make_volunteer, unit_of
 from tests.inventory.factories import make_item
 from tests.organizations.factories import District, make_district, make_grant
@@ -199,7 +199,7 @@ def test_it_opens_again_only_below_an_open_organization(client: ApiClient, distr
     assert (answer.status_code, answer.json["code"]) == (409, "organization_closed")
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(StationStatus), max_size=12))
 def test_whatever_is_tried_the_history_leads_to_the_status(app: Any, steps: list[StationStatus]) -> None:
     def work() -> None:

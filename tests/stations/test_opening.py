@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tests.conftest import ApiClient
+from tests.conftest import ApiClient, share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
 from tests.stations.factories import WORKDAYS, make_station
@@ -135,7 +135,7 @@ def schedules(draw: Any) -> dict[str, Any]:
     return {"opening_hours": weekly, "hour_exceptions": exceptions, "holiday_rule": draw(st.sampled_from(HolidayRule))}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share_of(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules(), minutes=st.lists(st.integers(0, 15 * 1440), min_size=1, max_size=6))
 def test_sql_and_python_agree(app: Flask, schedule: dict[str, Any], minutes: list[int]) -> None:
     """Over National Day 2026 with its moved workday, for any hours and exceptions."""
@@ -170,6 +170,7 @@ def test_what_is_promised_comes(schedule: dict[str, Any], minute: int) -> None:
 
 
 class TestByHttp:
+    @pytest.mark.both_databases
     def test_the_list_knows_who_is_open_then(self, client: ApiClient) -> None:
         place = make_district().practice_station.id
         make_station(organization_id=place, code="DAY1", opening_hours=EVERY_DAY)
@@ -186,6 +187,7 @@ class TestByHttp:
         assert codes("2026-11-23T19:00") == []
         assert client.get("/stations?open_at=2026-11-23T12:00:00").status_code == 422
 
+    @pytest.mark.both_databases
     def test_pages_by_time_neither_skip_nor_repeat(self, client: ApiClient) -> None:
         place = make_district().practice_station.id
         made = [
@@ -205,6 +207,7 @@ class TestByHttp:
             cursor = f"&cursor={answer['next_cursor']}"
         assert found == [str(station.id) for station in made[::3]]
 
+    @pytest.mark.both_databases
     def test_a_read_says_what_comes_next(self, client: ApiClient) -> None:
         station = make_station(organization_id=make_district().practice_station.id, opening_hours=NIGHTS)
         with clock.at(local("2026-11-23T21:00")):

@@ -66,6 +66,7 @@ class TestServices:
         english = client.get(path, headers={"Accept-Language": "en"}).json
         assert english["service_names"] == ["Hot water", "Wi-Fi", "代收快递"]
 
+    @pytest.mark.both_databases
     def test_a_service_is_found(self, client: ApiClient, district: District) -> None:
         place = district.office.id
         make_station(organization_id=place, code="A1", services=["charging", "wifi"])
@@ -189,6 +190,7 @@ def test_managers_are_shown_to_those_who_may_see_them(
     assert all("managers" not in item for item in client.as_(manager).get("/stations").json["items"])
 
 
+@pytest.mark.both_databases
 def test_names_are_found_as_they_are_typed(client: ApiClient, district: District) -> None:
     place = district.office.id
     make_station(organization_id=place, code="HX1", name="河西社区志愿服务台")
@@ -204,6 +206,7 @@ def test_names_are_found_as_they_are_typed(client: ApiClient, district: District
     assert [item["code"] for item in near.json["items"]] == ["HX1"]
 
 
+@pytest.mark.both_databases
 def test_a_new_name_is_found_by_its_spelling(client: ApiClient, district: District) -> None:
     station = make_station(organization_id=district.office.id, name="河西社区服务台")
     organizer = client.as_(district.organizer)

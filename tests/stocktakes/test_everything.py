@@ -10,9 +10,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import select
 
 from tests.inventory.factories import make_depot, make_item
@@ -47,22 +46,13 @@ plenty = st.integers(min_value=5, max_value=40)
 days = st.sampled_from([0, 0, 0, 1, 5, 25, 29])
 
 
-def test_the_ledger_adds_up_whatever_happens(client: Any, unit: Unit) -> None:
+def test_the_ledger_adds_up_whatever_happens(client: Any, unit: Unit, run_machine: Any) -> None:
     counts = {"steps": 0, "accepted": 0, "refused": 0, "replayed": 0}
 
     class Station(Happenings):
         phone, run, seen = client, staticmethod(unit), counts
 
-    run_state_machine_as_test(
-        Station,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-        ),
-    )
+    run_machine(Station, examples=EXAMPLES, steps=STEPS)
     assert counts["accepted"] > 0
 
 

@@ -4,9 +4,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
@@ -42,7 +41,7 @@ def loaded(lot: dict[str, Any]) -> dict[str, Any]:
     return {name: date.fromisoformat(value) if name == "expires_on" else value for name, value in lot.items()}
 
 
-def test_nothing_vanishes_between_two_stations(client: Any, unit: Any) -> None:
+def test_nothing_vanishes_between_two_stations(client: Any, unit: Any, run_machine: Any) -> None:
     class Traffic(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
@@ -267,15 +266,7 @@ def test_nothing_vanishes_between_two_stations(client: Any, unit: Any) -> None:
             assert sum(totals.values()) == sum(row[4] for row in shelves)
 
     with clock.at(NOON):
-        run_state_machine_as_test(
-            Traffic,
-            settings=settings(
-                max_examples=4,
-                stateful_step_count=35,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run_machine(Traffic, examples=4, steps=35)
 
 
 def short_of(transfer: queries.Whole) -> int:
