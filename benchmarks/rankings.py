@@ -1,14 +1,16 @@
 """`python -m benchmarks.rankings`: every kind of ranking page at 100,000 records and at 10,000,000, as a ratio.
 
 Two districts are simulated in one PostgreSQL, with a gunicorn each, and asked in turns by HTTP. Plans of the main pages
-go to benchmarks/results/. RANKINGS_RECORDS and RANKINGS_SMALL_RECORDS ask for other sizes (ten for each volunteer);
-RANKINGS_LARGE_URL and RANKINGS_SMALL_URL name districts that were simulated before. Then a shift ends, and every worker
-is asked whether it counts.
+go to benchmarks/results/. What took long when it was first asked is kept before it is measured, as the worker does.
+RANKINGS_RECORDS and RANKINGS_SMALL_RECORDS ask for other sizes (ten for each volunteer); RANKINGS_LARGE_URL and
+RANKINGS_SMALL_URL name districts that were simulated before, RANKINGS_PAGES by a regular expression some of the pages.
+Then a shift ends, and every worker is asked whether it counts.
 """
 
 import http.client
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -57,6 +59,7 @@ SIZES = {
     "small": int(os.environ.get("RANKINGS_SMALL_RECORDS", "100000")),
     "large": int(os.environ.get("RANKINGS_RECORDS", "10000000")),
 }
+PAGES = re.compile(os.environ.get("RANKINGS_PAGES", ""))
 RECORDS_EACH = 10
 TURNS = 25
 SECONDS_A_PAGE = 12.0
@@ -112,6 +115,8 @@ def main() -> None:
         size = f"{SIZES['large']:,} records against {SIZES['small']:,}"
         slow = []
         for what, paths in pages(found):
+            if not PAGES.search(what):
+                continue
             first = ask_first(found, paths)
             small, large = measure(found, paths)
             table.add_row(what, f"{first:,.0f}", f"{small:,.1f}", f"{large:,.1f}", f"{large / small:.2f}")
@@ -198,6 +203,8 @@ def pages(found: dict[str, District]) -> Iterator[tuple[str, dict[str, str]]]:
                     yield each(f"{subject} by {metric}, {period}", **asked, period=period)
             yield each(f"{subject} by {metric}, month, in a district", **asked, scope="center", period="month")
             yield each(f"{subject} by {metric}, year, in an office", **asked, scope="office", period="year")
+            if subject == "volunteer":
+                yield each(f"{subject} by {metric}, free range", **asked, period="free")
     children = {"subject": "organization", "scope": "center"}
     for metric in METRICS:
         for period in ("day", "week", "quarter", "free"):
@@ -214,7 +221,6 @@ def pages(found: dict[str, District]) -> Iterator[tuple[str, dict[str, str]]]:
         )
         yield each(f"children by {metric}, growth", **children, metric=metric, basis="growth", period="month")
     minutes = {"subject": "volunteer", "metric": "credited_minutes"}
-    yield each("volunteers, free range", **minutes, period="free")
     yield each("volunteers, growth by month", **minutes, basis="growth", period="month")
     yield each("volunteers, a category", **minutes, category="elderly_care", period="month")
     yield each("teams per volunteer", subject="team", metric="credited_minutes", basis="per_volunteer", period="year")
