@@ -63,6 +63,7 @@ PAGES = re.compile(os.environ.get("RANKINGS_PAGES", ""))
 RECORDS_EACH = 10
 TURNS = 25
 SECONDS_A_PAGE = 12.0
+NOTED_AFTER_SECONDS = 0.3
 DEEP = 10
 OVER_THE_LIMIT = 503
 AIM = 1.5
@@ -276,6 +277,8 @@ def ask_first(found: dict[str, District], paths: dict[str, str]) -> float:
     took = {}
     for name, district in found.items():
         took[name], _, _ = district.get(paths[name])
+        # It is noted when the answer is on its way.
+        time.sleep(NOTED_AFTER_SECONDS)
         run_task(district.app, KEEP)
     return took["large"]
 
