@@ -280,6 +280,9 @@ def ask_first(found: dict[str, District], paths: dict[str, str]) -> float:
         # It is noted when the answer is on its way.
         time.sleep(NOTED_AFTER_SECONDS)
         run_task(district.app, KEEP)
+    for district in found.values():
+        # Who keeps for a minute loses the connection, which nobody used meanwhile.
+        district.connection = None
     return took["large"]
 
 
