@@ -31,7 +31,7 @@ from volunteer_api.rankings.facts import Column, Question, Rows, in_facet
 from volunteer_api.rankings.kept import Span, span_of
 from volunteer_api.rankings.models import RankingHeadcount, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Unit, runs, within
+from volunteer_api.rankings.spans import Unit
 from volunteer_api.rankings.sums import SLICES, has_facet
 from volunteer_api.rankings.turnout import turnout
 
@@ -154,7 +154,7 @@ def _folded(question: Question) -> Rows:
 
 
 def _in_scope(question: Question) -> Rows:
-    """The subjects that did something on a path in the scope."""
+    """The subjects that ever did something on a path in the scope; who did so elsewhere too is left out later."""
     scope_member, sums = aliased(PathMember), aliased(RankingSum)
     inside = and_(scope_member.path_id == sums.path_id, scope_member.ancestor_id == question.scope)
     if question.subject is Subject.ORGANIZATION:
@@ -168,7 +168,7 @@ def _in_scope(question: Question) -> Rows:
         statement = select(sums.ranked_id).join(scope_member, inside)
     return statement.where(
         sums.slice == SLICES[question.subject] + question.facet,
-        within(sums.unit, sums.starts_on, runs(question.first, question.last)),
+        sums.unit == Unit.ALL,
         sums.attendance_count != 0,
     )
 
