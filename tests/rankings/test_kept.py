@@ -17,8 +17,8 @@ from sqlalchemy import delete, select, update
 from tests.conftest import ApiClient
 from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
-from tests.rankings.test_folding import NARROWED, STARTS, World, answer, make_world, question_of, rows_folded, take
-from tests.rankings.test_named import ADULT, consent, decide, near, pages
+from tests.rankings.test_folding import NARROWED, STARTS, World, answer, question_of, rows_folded, take
+from tests.rankings.test_named import ADULT, consent, decide, make_named_world, near, pages
 from tests.rankings.test_service import NOW, build_tree
 from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import Volunteer
@@ -105,15 +105,6 @@ def run_history(draw: Random, monkeypatch: pytest.MonkeyPatch) -> None:
         with clock.at(moment):
             return run_unit(work, writes=writes, at_one_moment=not writes)
 
-    def make() -> World:
-        world = make_world()
-        world.people += [make_volunteer().id for _ in range(2)]
-        for one in world.people:
-            db.session.get_one(Volunteer, one).birth_date = draw.choice([ADULT, ADULT, None])
-            if draw.random() < 0.7:
-                consent(one)
-        return world
-
     def compare() -> None:
         chosen = [replace(one, now=clock.now()) for one in asked]
         sums.forget()
@@ -128,7 +119,7 @@ def run_history(draw: Random, monkeypatch: pytest.MonkeyPatch) -> None:
         sums.forget()
         return [is_read(replace(one, now=clock.now())) for one in asked]
 
-    world = run(make)
+    world = run(lambda: make_named_world(draw, idle=2))
     for _ in range(4):
         run(lambda: take(world, "write", draw))
     run(folding.fold)

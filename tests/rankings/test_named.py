@@ -66,6 +66,17 @@ def decide(verb: str, volunteer_id: UUID, draw: Random) -> None:
     db.session.flush()
 
 
+def make_named_world(draw: Random, *, idle: int) -> World:
+    """A world of which most consent to be named; so many of them never do anything."""
+    world = make_world()
+    world.people += [make_volunteer().id for _ in range(idle)]
+    for one in world.people:
+        db.session.get_one(Volunteer, one).birth_date = draw.choice([ADULT, ADULT, ADULT, None])
+        if draw.random() < 0.7:
+            consent(one)
+    return world
+
+
 def pages(query: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
     """All places, read to their end by cursor."""
     found: list[tuple[Any, ...]] = []
@@ -105,16 +116,6 @@ def run_history(draw: Random) -> None:
         with clock.at(moment):
             return run_unit(work, writes=writes, at_one_moment=not writes)
 
-    def make() -> World:
-        world = make_world()
-        # Some who never do anything.
-        world.people += [make_volunteer().id for _ in range(4)]
-        for one in world.people:
-            db.session.get_one(Volunteer, one).birth_date = draw.choice([ADULT, ADULT, ADULT, None])
-            if draw.random() < 0.7:
-                consent(one)
-        return world
-
     def compare() -> None:
         """The same pages from what is folded and, without a rule by which it is, from a live count."""
         asked = [(query_of(world, draw, start), draw.choice([1, 2, 3, 20])) for _ in range(3)]
@@ -126,7 +127,7 @@ def run_history(draw: Random) -> None:
         sums.forget()
         assert folded == told(asked, people)
 
-    world = run(make)
+    world = run(lambda: make_named_world(draw, idle=4))
     for _ in range(4):
         run(lambda: take(world, "write", draw))
     for number in range(20):

@@ -224,5 +224,5 @@ def count_some(which: Select[Any], most: int) -> int:
 
 
 def row_count(result: Result[Any]) -> int:
-    """How many rows an UPDATE or DELETE touched: what a conditional UPDATE is judged by."""
+    """How many rows an UPDATE, DELETE or INSERT touched: what a conditional UPDATE is judged by."""
     return int(cast(CursorResult[Any], result).rowcount)

@@ -113,13 +113,18 @@ def enqueue(name: str) -> None:
     """Ask the worker to run a task now: after the commit inside a unit, at once outside of one. Never fails."""
     if name not in REGISTRY:
         raise KeyError(name)
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides its own method
-    nudge = Nudge(app, name)
+    nudge = Nudge(this_application(), name)
     if "after_commit" not in g:
         nudge()
     elif nudge not in g.after_commit:
         # Once is enough for a unit that writes a hundred rows of work.
         after_commit(nudge)
+
+
+def this_application() -> Flask:
+    """The application itself, for what is done when its context is gone, or in other threads."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides its own method
+    return app
 
 
 def repeat(some: Callable[[], int]) -> None:

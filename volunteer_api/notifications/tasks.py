@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime
 
-from flask import Flask, current_app
+from flask import Flask
 
 from volunteer_api.core import scrape
-from volunteer_api.core.tasks import Every, enqueue, repeat, task
+from volunteer_api.core.tasks import Every, enqueue, repeat, task, this_application
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.notifications import pushing, queries, service, subscriptions
 from volunteer_api.notifications.handing_over import hand_over
@@ -32,7 +32,7 @@ def deliver() -> None:
     services = run_unit(pushing.services_due, writes=False)
     if not services:
         return
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides its own method
+    app = this_application()
     ends_at = time.monotonic() + TURN_SECONDS
     with ThreadPoolExecutor(SERVICES_AT_ONCE, thread_name_prefix="push") as lanes:
         # With the context, for the moment that a test or the demo pinned.

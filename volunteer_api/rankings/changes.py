@@ -125,8 +125,8 @@ def shifts(question: Question) -> Subquery:
     folded = select(*(getattr(old, name) for name in SHIFT_KEYS)).where(old.shift_id.not_in(what.shift_ids))
     live = once(live_shifts(what.now, what.shift_ids))
     return union_all(
-        folded.where(*_asked(question, old)),
-        select(*(live.c[name] for name in SHIFT_KEYS)).where(*_asked(question, live.c)),
+        folded.where(*asked(question, old)),
+        select(*(live.c[name] for name in SHIFT_KEYS)).where(*asked(question, live.c)),
     ).subquery("held")
 
 
@@ -137,12 +137,12 @@ def presences(question: Question) -> Subquery:
     folded = (
         select(RankingPresence.volunteer_id, *(getattr(old, name) for name in SHIFT_KEYS))
         .join(old, old.shift_id == RankingPresence.shift_id)
-        .where(old.shift_id.not_in(what.shift_ids), *_asked(question, old))
+        .where(old.shift_id.not_in(what.shift_ids), *asked(question, old))
     )
     new = (
         select(Attendance.volunteer_id, *(live.c[name] for name in SHIFT_KEYS))
         .join(live, live.c.shift_id == Attendance.shift_id)
-        .where(Attendance.state != State.REJECTED, *_asked(question, live.c))
+        .where(Attendance.state != State.REJECTED, *asked(question, live.c))
         .distinct()
     )
     return union_all(folded, new).subquery("present")
@@ -179,14 +179,15 @@ def in_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
     ]
 
 
-def _asked(question: Question, shift: Any) -> list[ColumnElement[bool]]:
-    # By its path, too, before who attended is joined to it: an office has few of the shifts.
+def in_paths(question: Question, path_id: Any) -> list[ColumnElement[bool]]:
+    """The condition that a path lies in the question's scope: an office has few, whatever is joined to them."""
     paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
-    return [
-        *([shift.path_id.in_(paths)] if question.scope is not None else []),
-        *in_period(question, shift.on),
-        *in_facet(question, shift),
-    ]
+    return [path_id.in_(paths)] if question.scope is not None else []
+
+
+def asked(question: Question, row: Any) -> list[ColumnElement[bool]]:
+    """The condition that a row of `path_id`, `on`, `category` and `campaign_id` is of what the question asks about."""
+    return [*in_paths(question, row.path_id), *in_period(question, row.on), *in_facet(question, row)]
 
 
 def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:

@@ -4,7 +4,7 @@ from functools import partial
 from http.client import BAD_REQUEST
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Response, request
 
 from volunteer_api.activities.access import to_see_campaign
 from volunteer_api.activities.models import Campaign
@@ -14,6 +14,7 @@ from volunteer_api.core.endpoint import endpoint, feature_blueprint, page_bluepr
 from volunteer_api.core.paging import Page
 from volunteer_api.core.problems import MEDIA_TYPE
 from volunteer_api.core.schema import page_of
+from volunteer_api.core.tasks import this_application
 from volunteer_api.core.written import Written
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import (
@@ -70,8 +71,7 @@ FILES = "60/10 minutes"
 def _keep_what_took_long(response: Response) -> Response:
     """Have it noted once the answer is on its way, whatever that is: also that the database gave up."""
     if wanted := kept.wanted():
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # werkzeug's proxy hides it
-        response.call_on_close(partial(kept.note, app, wanted))
+        response.call_on_close(partial(kept.note, this_application(), wanted))
     return response
 
 

@@ -17,6 +17,11 @@ def facets_of(category: str | None, campaign_id: UUID | None) -> list[str]:
     return [WHOLE, *(f"/{name}" for name in names if name is not None)]
 
 
+def facet_of(category: str | None, campaign_id: UUID | None) -> str:
+    """The name of one category or one campaign, or of the whole; of a category in a campaign nothing has that name."""
+    return "".join(facets_of(category, campaign_id))
+
+
 def facets_in_sql(category: Any, campaign_id: Any) -> list[ColumnElement[str]]:
     """`facets_of` in SQL: null where there is none."""
     # With dashes on PostgreSQL, without on SQLite.

@@ -14,7 +14,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.settings import rules
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.facets import facets_of
+from volunteer_api.rankings.facets import facet_of
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
@@ -48,9 +48,14 @@ class Question:
         return self.campaign_id is not None or self.category is not None
 
     @property
+    def is_part(self) -> bool:
+        """Whether it asks for less than all that counts: of volunteers only those have a place then who have any."""
+        return self.scope is not None or self.is_filtered
+
+    @property
     def facet(self) -> str:
-        """What stands behind the name of what is folded; of a category in a campaign nothing has that name."""
-        return "".join(facets_of(self.category, self.campaign_id))
+        """What stands behind the name of what is folded."""
+        return facet_of(self.category, self.campaign_id)
 
     @property
     def earlier(self) -> "Question":

@@ -3,8 +3,6 @@
 It is made of what is folded, as it was folded: what is marked meanwhile, readers add to it as to any other span.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    MetaData,
     Select,
-    Table,
     Uuid,
     and_,
     case,
@@ -28,7 +24,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     true,
     union_all,
 )
@@ -37,9 +32,11 @@ from sqlalchemy.orm import aliased
 from volunteer_api.activities.models import Activity
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.statements import row_count
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
-from volunteer_api.rankings.changes import DAY_KEYS, in_period, moved_activities, waiting_records
+from volunteer_api.rankings.aside import Aside, fill
+from volunteer_api.rankings.changes import DAY_KEYS, asked, in_paths, in_period, moved_activities, waiting_records
 from volunteer_api.rankings.facts import Question, Rows, in_facet
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.kept import Counts, kept_questions, unit_of
@@ -62,24 +59,14 @@ MOST_QUESTIONS = {"postgresql": 40, "sqlite": 10}
 MOST_ROWS = 3_000_000
 # Nobody turns that page any more.
 FORGOTTEN_AFTER = timedelta(days=14)
-# In the order of the subjects' columns in `_keep_heads`.
-KINDS = (Subject.ORGANIZATION.value, OWN, Subject.TEAM.value, Subject.STATION.value)
-# Taken out of what is counted: a table that only this connection sees.
-_aside = MetaData()
-WORTH = Table(
+_aside = Aside()
+WORTH = _aside.table(
     "kept_worth",
-    _aside,
     Column("volunteer_id", Uuid),
     Column("is_named", Boolean),
     *(Column(metric.value, BigInteger) for metric in ADDITIVE),
-    prefixes=["TEMPORARY"],
 )
-SEEN = Table(
-    "kept_seen",
-    _aside,
-    *(Column(name, Uuid) for name in ("path_id", "team_id", "station_id", "volunteer_id")),
-    prefixes=["TEMPORARY"],
-)
+SEEN = _aside.table("kept_seen", *(Column(name, Uuid) for name in ("path_id", "team_id", "station_id", "volunteer_id")))
 
 
 def claim() -> int | None:
@@ -136,7 +123,7 @@ def drop() -> None:
 
 def _fold(kept: KeptQuestion) -> int:
     question = question_of(kept)
-    with _tables():
+    with _aside.made():
         return _keep_people(kept, question) if kept.counts == Counts.PEOPLE else _keep_heads(kept, question)
 
 
@@ -155,20 +142,19 @@ def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> 
 
 
 def _forget_rows(kept: KeptQuestion) -> None:
-    unit, unseen = unit_of(kept.id), {"synchronize_session": False}
-    kinds = [kind + question_of(kept).facet for kind in KINDS]
+    unit, kinds = unit_of(kept.id), _kinds(question_of(kept))
     for statement in (
         delete(RankingNamed).where(RankingNamed.unit == unit, RankingNamed.starts_on == BEGINNING),
         delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit == unit),
         delete(RankingHeadcount).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit),
     ):
-        db.session.execute(statement, execution_options=unseen)
+        db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _keep_people(kept: KeptQuestion, question: Question) -> int:
     """What each has who may be named, and how many have which value; returns how many are named."""
     values = [WORTH.c[metric.value] for metric in ADDITIVE]
-    _fill(WORTH, _worth(question))
+    fill(WORTH, _worth(question), to_be_joined=True)
     span = literal(unit_of(kept.id)), literal(BEGINNING, Date)
     number_named = func.sum(case((WORTH.c.is_named, 1), else_=0))
     names = ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
@@ -178,8 +164,8 @@ def _keep_people(kept: KeptQuestion, question: Question) -> int:
     has_any = or_(*(value != 0 for value in values))
     named = select(WORTH.c.volunteer_id, *span, *values).where(WORTH.c.is_named, has_any)
     columns = [*KEYS, *(metric.value for metric in ADDITIVE)]
-    db.session.execute(insert(RankingNamed).from_select(columns, named.order_by(WORTH.c.volunteer_id)))
-    return db.session.scalars(select(func.count()).select_from(WORTH).where(WORTH.c.is_named, has_any)).one()
+    rows = named.order_by(WORTH.c.volunteer_id)
+    return row_count(db.session.execute(insert(RankingNamed).from_select(columns, rows)))
 
 
 def _worth(question: Question) -> Rows:
@@ -191,7 +177,7 @@ def _worth(question: Question) -> Rows:
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)
-        .where(*_in_part(question, shift.on, shift.path_id), *in_facet(question, shift))
+        .where(*asked(question, shift))
         .group_by(*day)
         .subquery("days")
     )
@@ -204,7 +190,9 @@ def _worth(question: Question) -> Rows:
         nothing.label(Metric.CREDITED_MINUTES.value),
     ).group_by(days.c.volunteer_id)
     recorded = select(record.volunteer_id, nothing, nothing, func.sum(record.minutes)).where(
-        record.id.not_in(waiting_records()), *_in_part(question, record.on, record.organization_path_id)
+        record.id.not_in(waiting_records()),
+        *in_paths(question, record.organization_path_id),
+        *in_period(question, record.on),
     )
     if question.is_filtered:
         # What an activity counted for before it was changed: its minutes are folded for that.
@@ -234,44 +222,24 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
     keys = (shift.path_id, shift.team_id, shift.station_id, RankingPresence.volunteer_id)
     joined = RankingPresence.shift_id == shift.shift_id
     present = select(*keys).join_from(RankingPresence, shift, joined)
-    _fill(SEEN, present.where(*in_period(question, shift.on), *in_facet(question, shift)).distinct())
+    fill(SEEN, present.where(*asked(question, shift)).distinct(), to_be_joined=True)
     of_paths = select().join_from(SEEN, PathMember, PathMember.path_id == SEEN.c.path_id)
     own = of_paths.where(PathMember.depth == 0)
+    number = 0
     for kind, rows, subject_id in zip(
-        KINDS,
+        _kinds(question),
         (of_paths, own, select(), select()),
         (PathMember.ancestor_id, PathMember.ancestor_id, SEEN.c.team_id, SEEN.c.station_id),
         strict=True,
     ):
-        span = literal(kind + question.facet), literal(unit_of(kept.id)), literal(BEGINNING, Date)
+        span = literal(kind), literal(unit_of(kept.id)), literal(BEGINNING, Date)
         heads: Select[Any] = rows.add_columns(*span, subject_id, func.count(distinct(SEEN.c.volunteer_id)))
         counted = heads.where(subject_id.is_not(None)).group_by(subject_id)
         names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-        db.session.execute(insert(RankingHeadcount).from_select(names, counted))
-    unit = unit_of(kept.id)
-    kinds = [kind + question.facet for kind in KINDS]
-    made = select(func.count()).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit)
-    return db.session.scalars(made).one()
+        number += row_count(db.session.execute(insert(RankingHeadcount).from_select(names, counted)))
+    return number
 
 
-def _in_part(question: Question, on: Any, path_id: Any) -> list[Any]:
-    """The condition that something counts in a question's scope and period."""
-    paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
-    return [*([path_id.in_(paths)] if question.scope is not None else []), *in_period(question, on)]
-
-
-@contextmanager
-def _tables() -> Iterator[None]:
-    connection = db.session.connection()
-    _aside.create_all(connection, checkfirst=False)
-    yield
-    # After an error there are none: they went with the transaction.
-    _aside.drop_all(connection, checkfirst=False)
-
-
-def _fill(table: Table, rows: Rows) -> None:
-    connection = db.session.connection()
-    connection.execute(insert(table).from_select([column.name for column in table.columns], rows))
-    if connection.dialect.name == "postgresql":
-        # Nobody else analyzes a table that only this connection sees.
-        connection.execute(text(f"ANALYZE {table.name}"))
+def _kinds(question: Question) -> list[str]:
+    """Of what there are headcounts, in the order of the subjects' columns in `_keep_heads`."""
+    return [kind + question.facet for kind in (Subject.ORGANIZATION, OWN, Subject.TEAM, Subject.STATION)]

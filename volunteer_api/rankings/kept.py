@@ -153,15 +153,14 @@ def note_all(wanted: Mapping[str, tuple[Kept, datetime]]) -> bool:
 
 def _of_calendar(question: Question) -> Span | None:
     span = single(question.first, question.last)
-    is_part = question.subject is Subject.VOLUNTEER and (question.scope is not None or question.is_filtered)
-    return (span[0].value, span[1]) if span is not None and not is_part else None
+    is_of_some = question.subject is Subject.VOLUNTEER and question.is_part
+    return (span[0].value, span[1]) if span is not None and not is_of_some else None
 
 
 def _parts(question: Question) -> Iterator[Kept]:
     """What would be kept for a question, and for the one that it is set against."""
     for one in (question, *([question.earlier] if question.before is not None else [])):
-        about = _about(one)
-        if about is not None and _of_calendar(one) is None:
+        if _of_calendar(one) is None and (about := _about(one)) is not None:
             yield about
 
 

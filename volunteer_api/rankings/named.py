@@ -69,7 +69,7 @@ def can_tell(question: Question) -> bool:
     """
     if question.subject is not Subject.VOLUNTEER or question.basis is not Basis.RAW or not all_is_folded():
         return False
-    return not _is_part(question) or span_of(question) is not None
+    return not question.is_part or span_of(question) is not None
 
 
 def places(question: Question, part: Part) -> Subquery:
@@ -100,11 +100,6 @@ def everybody(question: Question) -> tuple[Subquery, Subquery]:
     number = func.sum(rows.c.number)
     counts = select(rows.c.value, number.label("number")).group_by(rows.c.value).having(number != 0)
     return union_all(*parts).subquery("everybody"), counts.subquery("counts")
-
-
-def _is_part(question: Question) -> bool:
-    """Whether only those have a place who have any."""
-    return question.scope is not None or question.is_filtered
 
 
 def _source(question: Question) -> Source:
@@ -147,12 +142,12 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
     ).subquery("counts")
     has_any = select(own.volunteer_id).where(of_span, metric != 0)
     # Of all time everybody has a row, those with nothing too.
-    no_zeros = unit == Unit.ALL or _is_part(question)
+    no_zeros = unit == Unit.ALL or question.is_part
     others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
     return Source(
         ordered if unit == Unit.ALL else ordered.where(metric != 0),
         None if no_zeros else _zeros(question, has_any, select(beside.c.volunteer_id)),
-        others.where(beside.c.now != 0) if _is_part(question) else others,
+        others.where(beside.c.now != 0) if question.is_part else others,
         select(counts.c.value, counts.c.number),
     )
 
@@ -280,6 +275,6 @@ def _value_of(question: Question, volunteer_id: UUID) -> int | None:
         .where(
             Volunteer.id == volunteer_id,
             may_be_named(adults_born_by(question.now)),
-            *([found.c.value.is_not(None)] if _is_part(question) else []),
+            *([found.c.value.is_not(None)] if question.is_part else []),
         )
     ).one_or_none()

@@ -17,7 +17,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.statements import among
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, KEYS, Marked, these
-from volunteer_api.rankings.facets import facets_of
+from volunteer_api.rankings.facets import facet_of, facets_of
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.kept import Counts, Span, unit_of
 from volunteer_api.rankings.models import KeptQuestion
@@ -49,11 +49,10 @@ class Spans:
 
     def learn(self, path_ids: Set[UUID]) -> None:
         """Look up what is above these paths."""
-        columns = (PathMember.path_id, PathMember.ancestor_id, PathMember.depth)
-        for member in db.session.execute(
-            select(*columns).where(among(PathMember.path_id, path_ids - self.above.keys()))
-        ):
-            self.above[member.path_id].append(member)
+        if new := path_ids - self.above.keys():
+            columns = (PathMember.path_id, PathMember.ancestor_id, PathMember.depth)
+            for member in db.session.execute(select(*columns).where(among(PathMember.path_id, new))):
+                self.above[member.path_id].append(member)
 
     def of_people(self, row: Any) -> frozenset[Span]:
         """The spans of what each volunteer has."""
@@ -69,7 +68,7 @@ class Spans:
         yield from ((span, facets) for span in _calendar(row.on))
         for one in self._heads:
             if self._has(one, row):
-                yield _span(one), ["".join(facets_of(one.category, one.campaign_id))]
+                yield _span(one), [facet_of(one.category, one.campaign_id)]
 
     def _has(self, one: KeptQuestion, row: Any) -> bool:
         return (

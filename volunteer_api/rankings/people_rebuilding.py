@@ -5,7 +5,6 @@ that it is made of: to sort ids of sixteen bytes by the ten million, once for ea
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,6 @@ from sqlalchemy import (
     Column,
     Date,
     Integer,
-    MetaData,
     String,
     Table,
     Uuid,
@@ -29,7 +27,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     true,
     union_all,
 )
@@ -38,6 +35,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.facets import facets_in_sql
 from volunteer_api.rankings.facts import Rows
 from volunteer_api.rankings.headcounts import OWN
@@ -64,16 +62,12 @@ MADE_OF = {
 }
 NAMED = [*KEYS, *(metric.value for metric in ADDITIVE)]
 
-_aside = MetaData()
-
-
-def _table(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, _aside, *columns, prefixes=["TEMPORARY"])
-
-
-PEOPLE = _table("rebuilt_people", Column("number", Integer), Column("volunteer_id", Uuid), Column("is_named", Boolean))
+_aside = Aside()
+PEOPLE = _aside.table(
+    "rebuilt_people", Column("number", Integer), Column("volunteer_id", Uuid), Column("is_named", Boolean)
+)
 # What shifts count for: few, however many shifts there are.
-COMBINATIONS = _table(
+COMBINATIONS = _aside.table(
     "rebuilt_combinations",
     Column("number", Integer),
     Column("path_id", Uuid),
@@ -82,20 +76,22 @@ COMBINATIONS = _table(
     Column("category", String),
     Column("campaign_id", Uuid),
 )
-SUBJECTS = _table("rebuilt_subjects", Column("combination", Integer), Column("kind", String), Column("ranked_id", Uuid))
-PLACES = _table("rebuilt_places", Column("number", Integer), Column("kind", String), Column("ranked_id", Uuid))
+SUBJECTS = _aside.table(
+    "rebuilt_subjects", Column("combination", Integer), Column("kind", String), Column("ranked_id", Uuid)
+)
+PLACES = _aside.table("rebuilt_places", Column("number", Integer), Column("kind", String), Column("ranked_id", Uuid))
 
 
 def _seen(unit: Unit) -> Table:
     """Who attended what counts for which combination, in each span."""
     columns = (Column("combination", Integer), Column("start", Date), Column("person", Integer))
-    return _table(f"rebuilt_seen_{unit.value}", *columns)
+    return _aside.table(f"rebuilt_seen_{unit.value}", *columns)
 
 
 def _worth(unit: Unit) -> Table:
     """What each person has in each span."""
     values = [Column(metric.value, BigInteger) for metric in ADDITIVE]
-    return _table(f"rebuilt_worth_{unit.value}", Column("start", Date), Column("person", Integer), *values)
+    return _aside.table(f"rebuilt_worth_{unit.value}", Column("start", Date), Column("person", Integer), *values)
 
 
 SEEN = {unit: _seen(unit) for unit in Unit}
@@ -104,7 +100,7 @@ WORTH = {unit: _worth(unit) for unit in Unit}
 
 def rebuild_people(now: datetime) -> Iterator[None]:
     """Count everybody anew, from the folded shifts and the ledger; a step for each unit. The three tables are empty."""
-    with _tables():
+    with _aside.made():
         _number(now)
         for unit, narrower in MADE_OF.items():
             if narrower is None:
@@ -121,23 +117,6 @@ def rebuild_people(now: datetime) -> Iterator[None]:
             yield
 
 
-@contextmanager
-def _tables() -> Iterator[None]:
-    connection = db.session.connection()
-    _aside.create_all(connection, checkfirst=False)
-    yield
-    # After an error there are none: they went with the transaction.
-    _aside.drop_all(connection, checkfirst=False)
-
-
-def _fill(table: Table, rows: Rows, *, to_be_joined: bool = False) -> None:
-    connection = db.session.connection()
-    connection.execute(insert(table).from_select([column.name for column in table.columns], rows))
-    if to_be_joined and connection.dialect.name == "postgresql":
-        # Nobody else analyzes a table that only this connection sees.
-        connection.execute(text(f"ANALYZE {table.name}"))
-
-
 def _numbered(rows: Any, *columns: Any) -> Rows:
     return select(func.row_number().over(order_by=columns), *columns).select_from(rows)
 
@@ -147,10 +126,10 @@ def _number(now: datetime) -> None:
     numbered = _numbered(present, present.c.volunteer_id).subquery("numbered")
     is_named = case((may_be_named(adults_born_by(now)), true()), else_=false())
     people = select(*numbered.c, is_named).join_from(numbered, Volunteer, Volunteer.id == numbered.c.volunteer_id)
-    _fill(PEOPLE, people, to_be_joined=True)
+    fill(PEOPLE, people, to_be_joined=True)
     keys = [column.name for column in list(COMBINATIONS.c)[1:]]
     combined = select(*(getattr(RankingShift, key) for key in keys)).distinct().subquery("combined")
-    _fill(COMBINATIONS, _numbered(combined, *combined.c), to_be_joined=True)
+    fill(COMBINATIONS, _numbered(combined, *combined.c), to_be_joined=True)
     on_path = PathMember.path_id == COMBINATIONS.c.path_id
     of_path = select(COMBINATIONS.c.number, literal(Subject.ORGANIZATION.value), PathMember.ancestor_id)
     own = select(COMBINATIONS.c.number, literal(OWN), PathMember.ancestor_id)
@@ -169,9 +148,9 @@ def _number(now: datetime) -> None:
         .where(facet.is_not(None))
         for facet in facets_in_sql(COMBINATIONS.c.category, COMBINATIONS.c.campaign_id)
     ]
-    _fill(SUBJECTS, select(union_all(*facets).subquery("facets")), to_be_joined=True)
+    fill(SUBJECTS, select(union_all(*facets).subquery("facets")), to_be_joined=True)
     named = select(SUBJECTS.c.kind, SUBJECTS.c.ranked_id).distinct().subquery("named")
-    _fill(PLACES, _numbered(named, *named.c), to_be_joined=True)
+    fill(PLACES, _numbered(named, *named.c), to_be_joined=True)
 
 
 def _see_days() -> None:
@@ -189,13 +168,13 @@ def _see_days() -> None:
         .join(PEOPLE, PEOPLE.c.volunteer_id == RankingPresence.volunteer_id)
         .distinct()
     )
-    _fill(SEEN[Unit.DAY], rows, to_be_joined=True)
+    fill(SEEN[Unit.DAY], rows, to_be_joined=True)
 
 
 def _see(unit: Unit, narrower: Unit) -> None:
     rows = SEEN[narrower]
     start = start_in_sql(unit, rows.c.start).label("start")
-    _fill(SEEN[unit], select(rows.c.combination, start, rows.c.person).distinct(), to_be_joined=True)
+    fill(SEEN[unit], select(rows.c.combination, start, rows.c.person).distinct(), to_be_joined=True)
 
 
 def _count_heads(unit: Unit) -> None:
@@ -238,7 +217,7 @@ def _weigh_days() -> None:
         .join_from(both, PEOPLE, PEOPLE.c.volunteer_id == both.c.volunteer_id)
         .group_by(both.c.on, PEOPLE.c.number)
     )
-    _fill(WORTH[Unit.DAY], rows)
+    fill(WORTH[Unit.DAY], rows)
 
 
 def _weigh(unit: Unit, narrower: Unit) -> None:
@@ -246,7 +225,7 @@ def _weigh(unit: Unit, narrower: Unit) -> None:
     start = start_in_sql(unit, rows.c.start).label("start")
     parts = select(start, rows.c.person, *(rows.c[metric.value] for metric in ADDITIVE)).subquery("parts")
     values = [_whole(func.sum(parts.c[metric.value])) for metric in ADDITIVE]
-    _fill(WORTH[unit], select(parts.c.start, parts.c.person, *values).group_by(parts.c.start, parts.c.person))
+    fill(WORTH[unit], select(parts.c.start, parts.c.person, *values).group_by(parts.c.start, parts.c.person))
 
 
 def _count_values(unit: Unit) -> None:

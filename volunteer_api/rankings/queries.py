@@ -109,7 +109,7 @@ def ranked(question: Question) -> Subquery:
         statement = statement.where(Organization.kind == question.level)
     if question.subject is Subject.VOLUNTEER:
         statement = statement.where(may_be_named(adults_born_by(question.now)))
-        if question.scope or question.is_filtered:
+        if question.is_part:
             statement = statement.where(values.c.subject_id.is_not(None))
         return statement.subquery("ranked")
     if question.scope is not None:

@@ -179,7 +179,7 @@ def my_standing(volunteer_id: UUID, query: Mapping[str, Any]) -> Standing:
             if row is not own:
                 sides[row.side].append(row.value)
     hindrance = why_unnamed(volunteer_id, question.now)
-    if hindrance is None and own.value == 0 and (question.scope is not None or question.is_filtered):
+    if hindrance is None and own.value == 0 and question.is_part:
         hindrance = NotListed.NOTHING_COUNTED
     return Standing(
         rank=own.ahead + 1 if own.value > 0 else None,
@@ -359,7 +359,7 @@ def _basis_text(question: Question) -> str:
 
 
 def _subject_text(question: Question) -> str:
-    if question.subject is Subject.VOLUNTEER and (question.scope is not None or question.is_filtered):
+    if question.subject is Subject.VOLUNTEER and question.is_part:
         return ONLY_WITH_ANY_TEXT
     if question.subject is Subject.TEAM and question.metric is Metric.CREDITED_MINUTES:
         return TEAM_MINUTES_TEXT

@@ -1,6 +1,7 @@
 """Background work of the rankings."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,26 +26,32 @@ CHECK_LATE = timedelta(days=2)
 @task(FOLD, every=Every.MINUTE, unit=False)
 def fold() -> None:
     """Fold what has changed since into the sums, in transactions that are short."""
-    until = time.monotonic() + TURN_SECONDS
-    while run_unit(folding.fold, writes=True):
-        if time.monotonic() > until:
-            enqueue(FOLD)
-            return
-        if db.engine.dialect.name == "sqlite":
-            time.sleep(PAUSE_SECONDS)
+    _work_off(FOLD, partial(run_unit, folding.fold, writes=True))
 
 
 @task(KEEP, every=Every.MINUTE, unit=False)
 def keep() -> None:
     """Keep what took long to count, one question in a transaction, and drop what is asked no more."""
+    _work_off(KEEP, _keep_one)
+
+
+def _keep_one() -> bool:
+    number = run_unit(keeping.claim, writes=True)
+    if number is None:
+        return False
+    run_unit(partial(keeping.make, number), writes=True)
+    run_unit(keeping.drop, writes=True)
+    # The fold of a minute leaves its work to whoever has the turn: here it has it.
+    run_unit(folding.fold, writes=True)
+    return True
+
+
+def _work_off(name: str, some: Callable[[], bool]) -> None:
+    """Do some of it while there may be more; after a while ask for another turn, which is the others' until then."""
     until = time.monotonic() + TURN_SECONDS
-    while (number := run_unit(keeping.claim, writes=True)) is not None:
-        run_unit(partial(keeping.make, number), writes=True)
-        run_unit(keeping.drop, writes=True)
-        # The fold of a minute leaves its work to whoever has the turn: here it has it, and on SQLite others write.
-        run_unit(folding.fold, writes=True)
+    while some():
         if time.monotonic() > until:
-            enqueue(KEEP)
+            enqueue(name)
             return
         if db.engine.dialect.name == "sqlite":
             time.sleep(PAUSE_SECONDS)

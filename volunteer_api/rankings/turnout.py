@@ -30,18 +30,17 @@ from sqlalchemy.orm import aliased
 from volunteer_api.activities.models import Activity
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.hours.models import ServiceRecord
-from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     Marked,
-    in_period,
+    asked,
     live_shifts,
     looked_up,
     moved_activities,
     once,
     waiting_records,
 )
-from volunteer_api.rankings.facts import Question, Rows, in_facet
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
@@ -110,14 +109,13 @@ def minutes(
         or_(ledger.c.activity_id.is_(None), ledger.c.activity_id.not_in(select(moves.c.activity_id)))
     ).outerjoin_from(ledger, Activity, Activity.id == ledger.c.activity_id)
     # Of an activity that is not looked at, what it counted for has its minutes still.
-    is_looked_at = moves.c.activity_id.in_(what.activity_ids)
+    is_before, is_looked_at = moves.c.number < 0, moves.c.activity_id.in_(what.activity_ids)
+    stayed, came = case((is_looked_at, 0), else_=amount), case((is_looked_at, amount), else_=0)
     went: Rows = (
         select(
             *of_ledger,
-            case((moves.c.number < 0, amount), else_=0),
-            case(
-                (moves.c.number < 0, case((is_looked_at, 0), else_=amount)), else_=case((is_looked_at, amount), else_=0)
-            ),
+            case((is_before, amount), else_=0),
+            case((is_before, stayed), else_=came),
             moves.c.category,
             moves.c.campaign_id,
         )
@@ -153,9 +151,9 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
                 .group_by(*keys)
                 .subquery("days")
             )
-    asked = and_(true(), *in_period(question, rows.c.on), *_in_part(question, rows))
+    counts = and_(true(), *asked(question, rows.c))
     each = [
-        select(rows.c.volunteer_id, *(case((asked, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
+        select(rows.c.volunteer_id, *(case((counts, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
         *(one.add_columns(literal(0), literal(0)) for one in _each(also)),
     ]
     every = union_all(*each).subquery("every")
@@ -177,13 +175,6 @@ def touched_people(what: Marked, *, by_facet: bool) -> Rows:
         *([_moved_people(what)] if by_facet else []),
     ).subquery("everybody")
     return select(everybody.c.volunteer_id)
-
-
-def _in_part(question: Question, rows: FromClause) -> list[ColumnElement[bool]]:
-    """The condition that something counts in the question's scope, for its category and campaign."""
-    paths = select(PathMember.path_id).where(PathMember.ancestor_id == question.scope)
-    in_scope = [rows.c.path_id.in_(paths)] if question.scope is not None else []
-    return [*in_scope, *in_facet(question, rows.c)]
 
 
 def _only(volunteer_id: Any, among: Select[UUID] | None) -> list[ColumnElement[bool]]:
