@@ -96,7 +96,8 @@ def test_a_district_at_once(client: Any, unit: Unit, district: District) -> None
     assert client.as_(later).get("/me/grants").json["items"][0]["scope"]["name"] == "河西社区服务台"
     again = send(client, district.administrator, district.center, content)
     assert (again.json["created"], again.json["unchanged"], again.json["new_managers"]) == (0, 3, 0), again.json
-    entries = unit(lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == "stations_imported")).all())
+    imported = select(AuditEntry).where(AuditEntry.action == "stations_imported").order_by(AuditEntry.id)
+    entries = unit(lambda: db.session.scalars(imported).all())
     assert [(one.organization_id, one.details["created"]) for one in entries] == [
         (district.center.id, 3),
         (district.center.id, 0),

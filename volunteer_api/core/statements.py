@@ -224,5 +224,12 @@ def count_some(which: Select[Any], most: int) -> int:
 
 
 def row_count(result: Result[Any]) -> int:
-    """How many rows an UPDATE, DELETE or INSERT touched: what a conditional UPDATE is judged by."""
+    """How many rows an UPDATE or DELETE touched: what a conditional UPDATE is judged by. For others, `insert_found`."""
     return int(cast(CursorResult[Any], result).rowcount)
+
+
+def insert_found(model: type[Base], names: Sequence[str], found: Select[Any]) -> int:
+    """Insert what a statement finds, in the order of the names; returns how many rows."""
+    # Without being asked for it, SQLAlchemy does not keep what the driver tells of an INSERT.
+    told = {"preserve_rowcount": True}
+    return row_count(db.session.execute(insert(model).from_select(names, found), execution_options=told))

@@ -20,7 +20,6 @@ from sqlalchemy import (
     distinct,
     false,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -32,7 +31,7 @@ from sqlalchemy.orm import aliased
 from volunteer_api.activities.models import Activity
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.statements import row_count
+from volunteer_api.core.statements import insert_found
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.aside import Aside, fill
@@ -160,12 +159,12 @@ def _keep_people(kept: KeptQuestion, question: Question) -> int:
     names = ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
     for metric, value in zip(ADDITIVE, values, strict=True):
         counted = select(literal(metric.value), *span, value, func.count(), number_named).where(value != 0)
-        db.session.execute(insert(RankingHistogram).from_select(names, counted.group_by(value)))
+        insert_found(RankingHistogram, names, counted.group_by(value))
     has_any = or_(*(value != 0 for value in values))
     named = select(WORTH.c.volunteer_id, *span, *values).where(WORTH.c.is_named, has_any)
     columns = [*KEYS, *(metric.value for metric in ADDITIVE)]
     rows = named.order_by(WORTH.c.volunteer_id)
-    return row_count(db.session.execute(insert(RankingNamed).from_select(columns, rows)))
+    return insert_found(RankingNamed, columns, rows)
 
 
 def _worth(question: Question) -> Rows:
@@ -236,7 +235,7 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
         heads: Select[Any] = rows.add_columns(*span, subject_id, func.count(distinct(SEEN.c.volunteer_id)))
         counted = heads.where(subject_id.is_not(None)).group_by(subject_id)
         names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-        number += row_count(db.session.execute(insert(RankingHeadcount).from_select(names, counted)))
+        number += insert_found(RankingHeadcount, names, counted)
     return number
 
 
