@@ -35,8 +35,8 @@ def depot(unit: Unit) -> Depot:
 
 
 def notes_of(unit: Unit, volunteer_id: Any, kind: str) -> list[dict[str, str]]:
-    statement = select(Notification.values).where(Notification.volunteer_id == volunteer_id, Notification.kind == kind)
-    return list(unit(lambda: db.session.scalars(statement).all()))
+    told = select(Notification.values).where(Notification.volunteer_id == volunteer_id, Notification.kind == kind)
+    return list(unit(lambda: db.session.scalars(told.order_by(Notification.id)).all()))
 
 
 def post(client: ApiClient, depot: Depot, kind: str, reason: str, **line: Any) -> Any:

@@ -69,7 +69,8 @@ def make_draft(organization_id: UUID) -> Activity:
 
 
 def audited(unit: Unit, action: AuditAction) -> list[AuditEntry]:
-    return unit(lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == action)).all())
+    entries = select(AuditEntry).where(AuditEntry.action == action).order_by(AuditEntry.id)
+    return unit(lambda: db.session.scalars(entries).all())
 
 
 class TestMove:

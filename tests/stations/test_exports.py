@@ -130,7 +130,8 @@ def test_whole_phones_are_for_who_appoints(client: Any, unit: Unit, district: Di
         ).all()
     )
     assert [(one.actor_id, one.details["what"]) for one in read] == [(district.organizer.id, "managers_phone")]
-    fetched = unit(lambda: db.session.scalars(select(AuditEntry).where(AuditEntry.action == "data_exported")).all())
+    exports = select(AuditEntry).where(AuditEntry.action == "data_exported").order_by(AuditEntry.id)
+    fetched = unit(lambda: db.session.scalars(exports).all())
     assert [one.details["whole_phones"] for one in fetched] == [True, False]
     masked = client.as_(district.auditor).get(f"/organizations/{district.office.id}/stations.xlsx").get_data()
     refused = send(client, district.organizer, district.office, masked, "?update=true")
