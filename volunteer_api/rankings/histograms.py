@@ -1,9 +1,11 @@
 """How many volunteers have which value: enough to tell somebody where she stands among a million, and no name."""
 
-from sqlalchemy import BigInteger, Subquery, cast, func, literal, select, union_all
+from typing import Any
+
+from sqlalchemy import BigInteger, CompoundSelect, Subquery, cast, func, literal, select, union_all
 
 from volunteer_api.rankings.changes import marked
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.models import RankingHistogram
 from volunteer_api.rankings.schemas import Subject
@@ -16,27 +18,39 @@ def can_tell(question: Question) -> bool:
     return question.subject is Subject.VOLUNTEER and is_folded() and span_of(question) is not None
 
 
-def counts(question: Question) -> Subquery:
-    """Each `value` that anybody has, and the `number` of those who have it."""
+def folded(question: Question) -> Rows:
+    """Each `value` that somebody had when it was folded, and the `number` of those who had it; in order by an index."""
     span = span_of(question)
     if span is None:
         raise ValueError("a histogram is of one span")
-    folded = select(RankingHistogram.value, RankingHistogram.volunteer_count.label("number")).where(
+    return select(RankingHistogram.value, RankingHistogram.volunteer_count.label("number")).where(
         RankingHistogram.metric == question.metric.value,
         RankingHistogram.unit == span[0],
         RankingHistogram.starts_on == span[1],
     )
-    changed = values_of_volunteers(question, marked(question.now))
-    differs = changed.c.was != changed.c.now
+
+
+def changed(question: Question) -> Rows:
+    """How many more, or fewer, have a `value` now than had it when it was folded: `number`."""
+    changes = values_of_volunteers(question, marked(question.now))
+    differs = changes.c.was != changes.c.now
     rows = union_all(
-        folded,
-        select(changed.c.was, literal(-1)).where(differs, changed.c.was != 0),
-        select(changed.c.now, literal(1)).where(differs, changed.c.now != 0),
-    ).subquery("values")
+        select(changes.c.was.label("value"), literal(-1).label("number")).where(differs, changes.c.was != 0),
+        select(changes.c.now, literal(1)).where(differs, changes.c.now != 0),
+    )
+    return _added_up(rows)
+
+
+def counts(question: Question) -> Subquery:
+    """Each `value` that anybody has, and the `number` of those who have it."""
+    return _added_up(union_all(folded(question), changed(question))).subquery("counts")
+
+
+def _added_up(several: CompoundSelect[Any]) -> Rows:
+    rows = several.subquery("values")
     number = func.sum(rows.c.number)
     return (
         select(cast(rows.c.value, BigInteger).label("value"), cast(number, BigInteger).label("number"))
         .group_by(rows.c.value)
         .having(number != 0)
-        .subquery("counts")
     )

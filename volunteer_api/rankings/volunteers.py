@@ -1,13 +1,16 @@
 """What each volunteer did, by the rule of the rankings, and where one of them stands among all."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    FromClause,
     Subquery,
     and_,
     case,
     cast,
+    false,
     func,
     literal,
     null,
@@ -70,8 +73,8 @@ def standing(question: Question, volunteer_id: UUID) -> Rows:
         select(found.c.value).where(found.c.subject_id == volunteer_id).scalar_subquery(), literal(0, BigInteger)
     )
     own = once(select(mine.label("value")))
-    numbers = histograms.counts(question) if histograms.can_tell(question) else _counted(found)
-    counts = once(select(numbers.c.value, numbers.c.number))
+    numbers = _numbers(question, found)
+    counts = union_all(*(select(one.c.value, one.c.number) for one in numbers)).subquery("counts")
     ahead = func.sum(case((counts.c.value > own.c.value, counts.c.number), else_=0))
     place: Rows = (
         select(
@@ -84,19 +87,46 @@ def standing(question: Question, volunteer_id: UUID) -> Rows:
         .outerjoin(counts, true())
         .group_by(own.c.value)
     )
-    # She is one of those who have her value, unless that is nothing.
-    others = counts.c.number - case((and_(counts.c.value == own.c.value, own.c.value != 0), 1), else_=0)
-    places = select(literal(1).label("place")).union_all(select(literal(2))).subquery("places")
-    each = select(counts.c.value).select_from(counts).join(own, true()).join(places, others >= places.c.place)
-    above = each.where(counts.c.value > own.c.value).order_by(counts.c.value)
-    below = each.where(counts.c.value <= own.c.value).order_by(counts.c.value.desc())
     nothing = cast(null(), BigInteger)
     near = [
-        select(literal(name), side.c.value, nothing, nothing)
-        for name, side in ((ABOVE, above.limit(NEIGHBORS).subquery()), (BELOW, below.limit(NEIGHBORS).subquery()))
+        select(literal(side), values.c.value, nothing, nothing)
+        for side in (ABOVE, BELOW)
+        for values in [_neighbors(side, own, *numbers)]
     ]
     rows = union_all(place, *near).subquery("standing")
     return select(rows.c.side, rows.c.value, rows.c.ahead, rows.c.ranked)
+
+
+def _numbers(question: Question, found: Subquery) -> tuple[FromClause, FromClause]:
+    """How many have which `value`: the `number` as it was folded, and by how many it changed since."""
+    if histograms.can_tell(question):
+        return histograms.folded(question).subquery("folded"), once(histograms.changed(question))
+    counted = once(select(*_counted(found).c))
+    return counted, select(counted).where(false()).subquery("unchanged")
+
+
+def _neighbors(side: str, own: FromClause, folded: FromClause, changed: FromClause) -> Subquery:
+    """The values of the two others who are next to hers. Of many values as folded it reads but the nearest."""
+    hers = select(own.c.value).scalar_subquery()
+
+    def others(value: Any, number: Any) -> Rows:
+        # She is one of those who have her value, unless that is nothing.
+        besides = number - case((and_(value == hers, hers != 0), 1), else_=0)
+        lies = value > hers if side == ABOVE else value <= hers
+        return select(value.label("value"), besides.label("number")).where(lies, besides > 0)
+
+    def nearest(rows: Rows, value: Any) -> Rows:
+        return rows.order_by(value if side == ABOVE else value.desc()).limit(NEIGHBORS)
+
+    change = select(changed.c.number).where(changed.c.value == folded.c.value).scalar_subquery()
+    known = others(folded.c.value, folded.c.number + func.coalesce(change, 0))
+    is_known = select(folded.c.value).where(folded.c.value == changed.c.value).correlate(changed).exists()
+    new = others(changed.c.value, changed.c.number).where(~is_known)
+    each = union_all(select(nearest(known, folded.c.value).subquery()), new).subquery("each")
+    # Who share a value stand beside each other.
+    places = select(literal(1).label("place")).union_all(select(literal(2))).subquery("places")
+    placed: Rows = select(each.c.value).join(places, each.c.number >= places.c.place)
+    return nearest(placed, each.c.value).subquery(side)
 
 
 def _counted(found: Subquery) -> Subquery:
