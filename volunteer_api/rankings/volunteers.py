@@ -88,11 +88,8 @@ def standing(question: Question, volunteer_id: UUID) -> Rows:
         .group_by(own.c.value)
     )
     nothing = cast(null(), BigInteger)
-    near = [
-        select(literal(side), values.c.value, nothing, nothing)
-        for side in (ABOVE, BELOW)
-        for values in [_neighbors(side, own, *numbers)]
-    ]
+    sides = [_neighbors(side, own, *numbers) for side in (ABOVE, BELOW)]
+    near = [select(literal(side.name), side.c.value, nothing, nothing) for side in sides]
     rows = union_all(place, *near).subquery("standing")
     return select(rows.c.side, rows.c.value, rows.c.ahead, rows.c.ranked)
 
