@@ -122,8 +122,7 @@ class Campaign(Identified, Versioned, Base):
 
 
 def _cell(context: DefaultExecutionContext) -> int | None:
-    # SQLAlchemy types this method loosely.
-    given: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    given: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
     latitude, longitude = given.get("latitude"), given.get("longitude")
     return None if latitude is None or longitude is None else cell_of(latitude, longitude)
 

@@ -234,7 +234,7 @@ def _single(attendance: Attendance, end: ScanKind) -> list[Tap]:
                 place=_place(attendance.check_in_latitude, attendance.check_in_longitude),
                 scanned_by=attendance.check_in_scanned_by,
                 evidence=attendance.check_in_evidence,
-                frame=frame if frame[0] is not None and frame[1] is not None else None,  # type: ignore[arg-type]
+                frame=frame if frame[0] is not None and frame[1] is not None else None,  # type: ignore[arg-type]  # mypy narrows no item
             )
         ]
     if attendance.check_out_tapped_at is None:

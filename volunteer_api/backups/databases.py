@@ -80,7 +80,7 @@ def _fault(connection: Any) -> str | None:
 def _run(*command: str) -> None:
     try:
         # Both are PostgreSQL's own, found as an operator's shell finds them; the password stays out of sight.
-        subprocess.run(command, env=_environment(), check=True, capture_output=True, text=True)  # noqa: S603
+        subprocess.run(command, env=_environment(), check=True, capture_output=True, text=True)  # noqa: S603  # no shell
     except FileNotFoundError as error:
         raise BackupRefused(
             f"{command[0]} is not there: install PostgreSQL's client programs, of the server's version or newer."

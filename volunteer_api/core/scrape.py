@@ -110,7 +110,7 @@ def _read_counts() -> list[Metric]:
     if metrics.is_shared():
         try:
             collector = MultiProcessCollector(None, path=str(metrics_folder.folder()))  # type: ignore[no-untyped-call]  # it has no types
-            return list(collector.collect())  # type: ignore[no-untyped-call]
+            return list(collector.collect())  # type: ignore[no-untyped-call]  # nor has this
         except Exception as error:  # whatever is wrong with a file, or that the folder was swept away
             logger().error("metrics_folder_not_read", error=type(error).__name__)
     return list(metrics.REGISTRY.collect())

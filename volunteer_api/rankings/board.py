@@ -29,8 +29,7 @@ def board_page(query: Mapping[str, Any]) -> Download:
     """The page of a ranking's first places. Raises NotFound (404) for an unknown scope or campaign."""
     question = question_of(query)
     require_known(question)
-    # The picture escapes what people typed.
-    picture = Markup(files.draw_ranking(question, query["top"]))  # noqa: S704
+    picture = Markup(files.draw_ranking(question, query["top"]))  # noqa: S704  # it escapes what people typed
     page = _pages.get_template("board.html").render(
         language=texts.language(), seconds=SECONDS, title=files.title_of(question), picture=picture, script=SCRIPT
     )

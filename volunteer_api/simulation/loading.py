@@ -89,6 +89,7 @@ class Loader:
         if self._is_sqlite:
             marks = ", ".join("?" * len(self._columns[table]))
             rows = [tuple(map(_value, line.split("\t"))) for line in lines]
+            # Names of our own tables.
             self._driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
         else:
             portion = "\n".join(lines) + "\n"

@@ -15,12 +15,12 @@ PLACES = f"""
 CREATE TEMPORARY TABLE simulated_places AS SELECT team_id, station_id, campaign_id, organization_id,
     organization_path_id, "on", CAST(sum(credited) AS BIGINT) AS credited, CAST(sum(held) AS BIGINT) AS held
 FROM ({MINUTES}) AS minutes GROUP BY team_id, station_id, campaign_id, organization_id, organization_path_id, "on"
-"""  # noqa: S608
+"""  # noqa: S608  # our own names
 INTO = "INSERT INTO tally_totals (subject_kind, subject_id, unit, starts_on, credited_minutes, held_minutes) "
 VOLUNTEERS = f"""{INTO}
 SELECT 'volunteer', volunteer_id, 'day', "on", sum(credited), sum(held) FROM ({MINUTES}) AS minutes
 GROUP BY volunteer_id, "on"
-"""  # noqa: S608
+"""  # noqa: S608  # our own names
 OTHERS = {
     "team": "team_id",
     "station": "station_id",
@@ -28,13 +28,13 @@ OTHERS = {
     "organization_own": "organization_id",
 }
 OF_PLACES = (
-    f"{INTO} SELECT '{{kind}}', {{column}}, 'day', \"on\", sum(credited), sum(held) FROM simulated_places "  # noqa: S608
+    f"{INTO} SELECT '{{kind}}', {{column}}, 'day', \"on\", sum(credited), sum(held) FROM simulated_places "  # noqa: S608  # our own names
     'WHERE {column} IS NOT NULL GROUP BY {column}, "on"'
 )
 ORGANIZATIONS = f"""{INTO}
 SELECT 'organization', ancestor_id, 'day', "on", sum(credited), sum(held) FROM simulated_places
 JOIN path_members ON path_members.path_id = simulated_places.organization_path_id GROUP BY ancestor_id, "on"
-"""  # noqa: S608
+"""  # noqa: S608  # our own names
 OF_SPANS = (
     INTO + "SELECT subject_kind, subject_id, '{unit}', {start} AS span, sum(credited_minutes), sum(held_minutes) "
     "FROM tally_totals WHERE unit = '{narrower}' GROUP BY subject_kind, subject_id, span"
