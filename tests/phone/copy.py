@@ -14,23 +14,28 @@ PATIENCE_SECONDS = 20
 
 @dataclass
 class Copy:
-    """A phone's copy of its owner's rows, by type and id. `told`: how many rows and removals came last."""
+    """A phone's copy of its owner's rows, by type and id.
+
+    `told`: how many rows and removals came last, in how many `answers`.
+    """
 
     client: Any
     types: str | None = None
     state: str | None = None
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     told: int = 0
+    answers: int = 0
 
     def sync(self, *, limit: int = 100, pages: int | None = None, waits: bool = True) -> None:
         """Ask until there is no more, or for so many answers; if it `waits`, once earlier transactions are over."""
         if waits:
             self._wait_for_others()
-        self.told = 0
+        self.told = self.answers = 0
         while pages is None or pages > 0:
             answer = self.ask(limit)
             assert answer.status_code == 200, answer.get_json()
             has_more = self.take(answer.get_json())
+            self.answers += 1
             pages = None if pages is None else pages - 1
             if not has_more:
                 return

@@ -22,6 +22,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.periods import parse_period
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Division, Organization, OrganizationKind
+from volunteer_api.rankings import folding
 from volunteer_api.rankings.bases import period_before
 from volunteer_api.teams.models import MembershipState
 
@@ -365,6 +366,26 @@ def test_my_rank_is_among_all(
         body = client.as_(served[who]).get("/me/ranking").get_json()
     assert (body["rank"], body["ranked"], body["above"], body["below"]) == (rank, 5, above, below)
     assert "仅列出" not in body["rule"]["text"]
+
+
+@pytest.mark.both_databases
+def test_my_neighbors_count_once_however_much_of_theirs_is_not_folded(
+    client: Any, unit: Unit, served: dict[str, UUID]
+) -> None:
+    def work() -> None:
+        center = db.session.get_one(Organization, served["center"])
+        for hours in (5, 9):
+            hold(center, NOON - timedelta(hours=hours), 30, served["second"])
+
+    unit(folding.rebuild)
+    with clock.at(NOON):
+        unit(work)
+        body = client.as_(served["idle"]).get("/me/ranking").get_json()
+    # 50 and twice 30.
+    assert (body["ranked"], body["above"]) == (5, [70, 60])
+    with clock.at(NOON):
+        body = client.as_(served["named"]).get("/me/ranking").get_json()
+    assert (body["rank"], body["above"], body["below"]) == (2, [110], [80, 70])
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,11 @@ def _over() -> datetime:
 
 def _own(volunteer_id: UUID, types: Collection[SyncType], since: int) -> Select[*tuple[Any, ...]]:
     numbers = [each.number for each in types]
-    return select(SyncChange.type, SyncChange.row_id).where(
+    hers = select(SyncChange.type, SyncChange.row_id).where(
         SyncChange.volunteer_id == volunteer_id, SyncChange.type.in_(numbers), *_later(since)
     )
+    # With nothing beside it, it is no union, which would tell each once.
+    return hers.distinct()
 
 
 def _by_shown(volunteer_id: UUID, types: Collection[SyncType], since: int) -> list[Select[*tuple[Any, ...]]]:

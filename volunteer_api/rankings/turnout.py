@@ -89,8 +89,9 @@ def minutes(
     such an activity counted for had its minutes, what it counts for has them now.
     """
     fresh = _FRESH.id.in_(what.record_ids), *_only(_FRESH.volunteer_id, among)
+    # By itself it is no union, which would name her once.
     touched = union(
-        select(_FRESH.volunteer_id).where(*fresh),
+        select(_FRESH.volunteer_id).where(*fresh).distinct(),
         *([_moved_people(what).where(*_only(_RECORD.volunteer_id, among))] if by_facet else []),
         *_each(also),
     ).cte()
