@@ -31,14 +31,17 @@ from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings import counting, folding, keeping, kept, service, sums, tasks, volunteers
+from volunteer_api.rankings.bases import period_before
 from volunteer_api.rankings.counting import is_read
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import KeptQuestion, RankingRule
-from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Basis, Metric, Subject
 
 VERBS = ("consent", "erasure", "birth", "erased", "fold", "fold", "fold", "pass", "keep", "keep")
 VERBS += ("write", "come", "judge", "cancel", "shift", "change", "change", "reverse", "move")
 PERIODS = ("all", "month", "year", "day", "range", "range", "since", "until")
+# How many days ago the first and the last were: what they are set against is the same however late somebody asks.
+GROWN = ((0, 0), (1, 0), (1, 1), (2, 1))
 
 
 def draw_question(world: World, draw: Random, start: datetime) -> Question:
@@ -56,6 +59,13 @@ def draw_question(world: World, draw: Random, start: datetime) -> Question:
             level,
             narrowed,
         )
+    elif draw.random() < 0.4:
+        today = clock.local_date(start)
+        first, last = (today - timedelta(days=number) for number in draw.choice(GROWN))
+        before = period_before(first, last, None, today)
+        metric = draw.choice(ADDITIVE)
+        days = {"first": first, "last": last, "before": before}
+        return Question(Subject.VOLUNTEER, metric, clock.now(), basis=Basis.GROWTH, **days)
     else:
         scope, narrowed = draw.choice((None, 0, 1)), draw.choice(NARROWED)
         period = draw.choice(PERIODS if scope is not None or narrowed is not None else ("range", "since"))
@@ -67,12 +77,14 @@ def draw_question(world: World, draw: Random, start: datetime) -> Question:
 
 def want(question: Question) -> None:
     """As if somebody had asked, and waited long."""
+    # What it is kept of is not what a comparison before took away, and gave back.
+    sums.forget()
     kept.want(question)
     kept.note_all(kept.wanted())
 
 
 def query_of(question: Question) -> dict[str, Any]:
-    names = ("subject", "metric", "scope", "category", "campaign_id", "first", "last")
+    names = ("subject", "metric", "basis", "scope", "category", "campaign_id", "first", "last")
     return {name: value for name in names if (value := getattr(question, name)) is not None}
 
 
@@ -142,6 +154,8 @@ def run_history(draw: Random, monkeypatch: pytest.MonkeyPatch) -> None:
             run(lambda: take(world, verb, draw))  # noqa: B023 - called at once
         if number % 6 == 5:
             run(compare, writes=False)
+    # Of what was moved to later a fold waits for the end, and a rebuild does not.
+    moment += timedelta(days=5)
     while run(folding.fold):
         pass
     keep_all(run)
@@ -190,6 +204,7 @@ RANGE = f"from={NOW - timedelta(days=9):%Y-%m-%d}&to={NOW:%Y-%m-%d}"
 PATHS = {
     "by name in an office": "/rankings?subject=volunteer&metric=credited_minutes&scope={office}",
     "by name over some days": f"/rankings?subject=volunteer&metric=attendance_count&{RANGE}",
+    "by name as they grew": f"/rankings?subject=volunteer&metric=credited_minutes&basis=growth&{RANGE}",
     "my place over some days": f"/me/ranking?metric=credited_minutes&{RANGE}",
     "different ones over some days": f"/rankings?subject=organization&metric=volunteer_count&scope={{office}}&{RANGE}",
 }

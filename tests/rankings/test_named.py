@@ -83,7 +83,9 @@ def pages(query: dict[str, Any], limit: int) -> list[tuple[Any, ...]]:
     cursor = None
     while True:
         page = service.rank({**query, "limit": limit} | ({"cursor": cursor} if cursor else {}))
-        found += [(row.rank, row.subject["id"], row.subject["name"], row.value) for row in page.items]
+        found += [
+            (row.rank, row.subject["id"], row.subject["name"], row.value, row.raw, row.before) for row in page.items
+        ]
         cursor = page.next_cursor
         if cursor is None:
             return found

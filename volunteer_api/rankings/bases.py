@@ -99,8 +99,7 @@ def _placed(
 
 def _growth(question: Question) -> Subquery:
     """What was reached, less what was reached before; also of a subject that is among one of the two only."""
-    now = ranked(question).alias("now")
-    before = ranked(question.earlier).alias("earlier")
+    now, before = ranked(question.raw).alias("now"), ranked(question.earlier).alias("earlier")
     raw, was = func.coalesce(now.c.value, 0), func.coalesce(before.c.value, 0)
     rows = (
         select(

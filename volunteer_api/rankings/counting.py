@@ -47,10 +47,9 @@ def answering(question: Question, *, is_read: bool) -> Iterator[None]:
 
 def is_read(question: Question) -> bool:
     """Whether a ranking is read from sums, and so are the days that its growth is set against."""
-    return _can_tell(question) and (question.before is None or _can_tell(question.earlier))
-
-
-def _can_tell(question: Question) -> bool:
     if question.subject is Subject.VOLUNTEER:
         return named.can_tell(question) and kept.span_of(question) is not None
-    return sums.can_tell(question) or headcounts.can_tell(question)
+    return all(
+        sums.can_tell(one) or headcounts.can_tell(one)
+        for one in (question, *([question.earlier] if question.before is not None else []))
+    )

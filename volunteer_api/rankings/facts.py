@@ -58,10 +58,15 @@ class Question:
         return facet_of(self.category, self.campaign_id)
 
     @property
+    def raw(self) -> "Question":
+        """The same, set against nothing."""
+        return replace(self, basis=Basis.RAW, before=None)
+
+    @property
     def earlier(self) -> "Question":
-        """The same of the days that growth is set against."""
+        """That of the days that growth is set against."""
         first, last = self.before or (None, None)
-        return replace(self, first=first, last=last)
+        return replace(self.raw, first=first, last=last)
 
     @property
     def additive(self) -> bool:

@@ -35,7 +35,15 @@ from volunteer_api.core.statements import insert_found
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.aside import Aside, fill
-from volunteer_api.rankings.changes import DAY_KEYS, asked, in_paths, in_period, moved_activities, waiting_records
+from volunteer_api.rankings.changes import (
+    DAY_KEYS,
+    asked,
+    in_either_period,
+    in_paths,
+    moved_activities,
+    signed,
+    waiting_records,
+)
 from volunteer_api.rankings.facts import Question, Rows, in_facet
 from volunteer_api.rankings.headcounts import OWN
 from volunteer_api.rankings.kept import Counts, kept_questions, unit_of
@@ -49,7 +57,7 @@ from volunteer_api.rankings.models import (
     RankingShift,
 )
 from volunteer_api.rankings.named_folding import KEYS
-from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
+from volunteer_api.rankings.schemas import ADDITIVE, Basis, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit
 from volunteer_api.rankings.sums import all_is_folded, forget
 
@@ -128,6 +136,7 @@ def _fold(kept: KeptQuestion) -> int:
 
 def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> Question:
     """One of the questions that something is kept for."""
+    before = (kept.before_first, kept.before_last) if kept.before_first and kept.before_last else None
     return Question(
         Subject.VOLUNTEER if kept.counts == Counts.PEOPLE else Subject.ORGANIZATION,
         metric,
@@ -137,6 +146,8 @@ def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> 
         campaign_id=kept.campaign_id,
         first=kept.first,
         last=kept.last,
+        basis=Basis.GROWTH if before else Basis.RAW,
+        before=before,
     )
 
 
@@ -176,7 +187,7 @@ def _worth(question: Question) -> Rows:
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)
-        .where(*asked(question, shift))
+        .where(*in_paths(question, shift.path_id), *in_either_period(question, shift.on), *in_facet(question, shift))
         .group_by(*day)
         .subquery("days")
     )
@@ -184,14 +195,16 @@ def _worth(question: Question) -> Rows:
     # An activity counts once for each of its days.
     present = select(
         days.c.volunteer_id,
-        func.count().label(Metric.ACTIVITY_COUNT.value),
-        func.sum(days.c.number).label(Metric.ATTENDANCE_COUNT.value),
+        func.sum(signed(question, days.c.on, literal(1))).label(Metric.ACTIVITY_COUNT.value),
+        func.sum(signed(question, days.c.on, days.c.number)).label(Metric.ATTENDANCE_COUNT.value),
         nothing.label(Metric.CREDITED_MINUTES.value),
     ).group_by(days.c.volunteer_id)
-    recorded = select(record.volunteer_id, nothing, nothing, func.sum(record.minutes)).where(
+    recorded = select(
+        record.volunteer_id, nothing, nothing, func.sum(signed(question, record.on, record.minutes))
+    ).where(
         record.id.not_in(waiting_records()),
         *in_paths(question, record.organization_path_id),
-        *in_period(question, record.on),
+        *in_either_period(question, record.on),
     )
     if question.is_filtered:
         # What an activity counted for before it was changed: its minutes are folded for that.

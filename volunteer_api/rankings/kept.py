@@ -62,11 +62,17 @@ class Kept:
     scope: UUID | None
     category: str | None
     campaign_id: UUID | None
+    # The days that growth is set against.
+    before_first: date | None = None
+    before_last: date | None = None
 
     @property
     def key(self) -> str:
         """All of it, for a unique column: what is null would be equal to nothing."""
-        parts = (self.counts, self.first, self.last, self.scope, self.category, self.campaign_id)
+        parts = [getattr(self, one.name) for one in fields(self)]
+        if self.before_first is None:
+            # As it stands where it was noted before growth was kept.
+            parts = parts[:-2]
         return "/".join("" if part is None else str(part) for part in parts)
 
 
@@ -153,13 +159,14 @@ def note_all(wanted: Mapping[str, tuple[Kept, datetime]]) -> bool:
 
 def _of_calendar(question: Question) -> Span | None:
     span = single(question.first, question.last)
-    is_of_some = question.subject is Subject.VOLUNTEER and question.is_part
+    is_of_some = question.subject is Subject.VOLUNTEER and (question.is_part or question.basis is not Basis.RAW)
     return (span[0].value, span[1]) if span is not None and not is_of_some else None
 
 
 def _parts(question: Question) -> Iterator[Kept]:
-    """What would be kept for a question, and for the one that it is set against."""
-    for one in (question, *([question.earlier] if question.before is not None else [])):
+    """What would be kept for a question, and for the one that it is set against where that is asked by itself."""
+    is_asked = question.before is not None and question.subject is not Subject.VOLUNTEER
+    for one in (question, *([question.earlier] if is_asked else [])):
         if _of_calendar(one) is None and (about := _about(one)) is not None:
             yield about
 
@@ -168,7 +175,10 @@ def _about(question: Question) -> Kept | None:
     where = (question.first, question.last)
     facet = (question.category, question.campaign_id)
     if question.subject is Subject.VOLUNTEER:
-        return Kept(Counts.PEOPLE, *where, question.scope, *facet) if question.basis is Basis.RAW else None
+        # Growth in a part has a place for whoever has any in one of the two times, which no difference tells.
+        if question.basis is Basis.RAW or (question.before is not None and not question.is_part):
+            return Kept(Counts.PEOPLE, *where, question.scope, *facet, *(question.before or ()))
+        return None
     if question.metric is Metric.VOLUNTEER_COUNT and question.subject in SLICES and has_facet(question):
         return Kept(Counts.HEADS, *where, None, *facet)
     return None

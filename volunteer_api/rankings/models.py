@@ -239,7 +239,7 @@ class KeptQuestion(Base):
     __tablename__ = "ranking_kept"
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
-    # All that follows up to the campaign.
+    # All that follows up to the days before.
     key: Mapped[str] = mapped_column(String(150), unique=True)
     counts: Mapped[str] = mapped_column(String(10))
     first: Mapped[date | None]
@@ -247,6 +247,9 @@ class KeptQuestion(Base):
     scope: Mapped[UUID | None]
     category: Mapped[str | None] = mapped_column(String(30))
     campaign_id: Mapped[UUID | None]
+    # The days that growth is set against: what is kept is what each has less what she had.
+    before_first: Mapped[date | None]
+    before_last: Mapped[date | None]
     asked_at: Mapped[datetime]
     tried_at: Mapped[datetime | None]
     made_at: Mapped[datetime | None]

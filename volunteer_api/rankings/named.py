@@ -4,6 +4,7 @@ What they have in each span is folded in that order, and how many have more is t
 they are counted; then, too, those who have nothing follow one another by their ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,8 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
+    SelectBase,
     Subquery,
     and_,
     case,
@@ -52,30 +55,33 @@ class Part:
 class Source:
     """Of whom places are made, each with `volunteer_id` and `value`.
 
-    `ordered` are to be had in order, and `zeros` by their ids, where these are not among the former; `others` are few.
-    `counts` has a `value` and the `number` of those who have it.
+    Each of `ordered` is to be had in order, and `zeros` by their ids, where these are not among the former; `others`
+    are few. `counts` has a `value` and the `number` of those who have it. Where some may have less than nothing, `idle`
+    is how many have nothing, whom `counts` leaves out.
     """
 
-    ordered: Rows
+    ordered: Sequence[Rows]
     zeros: Rows | None
     others: Rows
     counts: Rows
+    idle: ColumnElement[int] | None = None
 
 
 def can_tell(question: Question) -> bool:
-    """Whether it is a question about named volunteers as they stand, and not as they grew.
+    """Whether it is a question about named volunteers.
 
-    In a scope, of a category or a campaign only where it is kept: those who have nothing are left out of these.
+    In a scope, of a category or a campaign only where it is kept: those who have nothing are left out of these. As they
+    grew, too.
     """
-    if question.subject is not Subject.VOLUNTEER or question.basis is not Basis.RAW or not all_is_folded():
+    if question.subject is not Subject.VOLUNTEER or not all_is_folded():
         return False
-    return not question.is_part or span_of(question) is not None
+    return (question.basis is Basis.RAW and not question.is_part) or span_of(question) is not None
 
 
 def places(question: Question, part: Part) -> Subquery:
     """A part of the ranking: rows as those of `bases.placed`."""
     source = _source(question)
-    return _placed(source, once(_walk(source, part.most, part.behind)))
+    return _placed(question, source, once(_walk(source, part.most, part.behind)))
 
 
 def around(question: Question, volunteer_id: UUID, most: int) -> Subquery | None:
@@ -89,13 +95,13 @@ def around(question: Question, volunteer_id: UUID, most: int) -> Subquery | None
     her = select(Volunteer.id.label("volunteer_id"), cast(literal(value), BigInteger).label("value")).where(
         Volunteer.id == volunteer_id
     )
-    return _placed(source, once(union_all(her, *(select(side) for side in sides))))
+    return _placed(question, source, once(union_all(her, *(select(side) for side in sides))))
 
 
 def everybody(question: Question) -> tuple[Subquery, Subquery]:
     """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
     source = _source(question)
-    parts = [source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
+    parts = [*source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
     rows = source.counts.subquery("rows")
     number = func.sum(rows.c.number)
     counts = select(rows.c.value, number.label("number")).group_by(rows.c.value).having(number != 0)
@@ -144,12 +150,31 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
     # Of all time everybody has a row, those with nothing too.
     no_zeros = unit == Unit.ALL or question.is_part
     others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
+    idle = None
+    if question.before is not None:
+        # Those who fell are an index's other end: on the way there lie those who did as much as before.
+        parts = [ordered.where(metric > 0), ordered.where(metric < 0)]
+        idle = _number_of_all(beside) - select(func.coalesce(func.sum(counts.c.number), 0)).scalar_subquery()
+    else:
+        parts = [ordered if unit == Unit.ALL else ordered.where(metric != 0)]
     return Source(
-        ordered if unit == Unit.ALL else ordered.where(metric != 0),
+        parts,
         None if no_zeros else _zeros(question, has_any, select(beside.c.volunteer_id)),
         others.where(beside.c.now != 0) if question.is_part else others,
         select(counts.c.value, counts.c.number),
+        idle,
     )
+
+
+def _number_of_all(beside: CTE) -> ColumnElement[int]:
+    """How many are named: as was folded, but for those beside of whom that is not sure."""
+    settled = and_(
+        RankingNamed.unit == Unit.ALL.value,
+        RankingNamed.starts_on == BEGINNING,
+        RankingNamed.volunteer_id.not_in(select(beside.c.volunteer_id)),
+    )
+    are = select(func.count()).select_from(beside).where(beside.c.now.is_not(None)).scalar_subquery()
+    return select(func.count()).where(settled).scalar_subquery() + are
 
 
 def _counted(question: Question) -> Source:
@@ -167,7 +192,7 @@ def _counted(question: Question) -> Source:
         .where(may, beside.c.volunteer_id.not_in(select(named.c.volunteer_id)))
     )
     return Source(
-        select(named.c.volunteer_id, named.c.value),
+        [select(named.c.volunteer_id, named.c.value)],
         _zeros(question, select(named.c.volunteer_id), select(beside.c.volunteer_id)),
         others,
         select(named.c.value, literal(1).label("number")),
@@ -195,21 +220,21 @@ def _zeros(question: Question, with_any: Rows, beside: Rows) -> Rows:
 def _walk(source: Source, most: int, behind: tuple[int, UUID] | None, *, down: bool = True) -> Rows:
     """The next so many behind a value and an id, or up from there; without these, the first of all."""
     # An index is entered by one condition on its value: equal values and others are walked apart.
-    parts, others = [source.ordered], source.others
+    parts, others = source.ordered, source.others
     if behind is not None:
-        parts = [source.ordered.where(one(source.ordered, behind, down)) for one in (_equal, _further)]
+        parts = [part.where(one(part, behind, down)) for part in parts for one in (_equal, _further)]
         others = others.where(or_(_equal(others, behind, down), _further(others, behind, down)))
     walked = [once(_first(part, most, down)) for part in parts]
     found: list[Rows] = [select(one.c.volunteer_id, one.c.value) for one in walked]
-    if source.zeros is not None and (down or (behind is not None and behind[0] == 0)):
+    if source.zeros is not None and (behind is None or (behind[0] >= 0 if down else behind[0] <= 0)):
         zeros = source.zeros
         if behind is not None and behind[0] == 0:
             zeros = zeros.where(_equal(zeros, behind, down))
-        elif down:
-            # Nobody looks for those with nothing while there are enough of the others. A limit that is itself counted
+        else:
+            # Nobody looks for those with nothing while there are enough before them. A limit that is itself counted
             # would have PostgreSQL expect a tenth of all, and sort them.
-            there = sum((select(func.count()).select_from(one).scalar_subquery() for one in walked), literal(0))
-            zeros = zeros.where(there < most)
+            before = [select(func.count()).where(one.c.value > 0 if down else one.c.value < 0) for one in walked]
+            zeros = zeros.where(sum((one.scalar_subquery() for one in before), literal(0)) < most)
         found.append(select(_first(zeros, most, down).subquery("idle")))
     every = union_all(*found, others).subquery("every")
     return _first(select(every.c.volunteer_id, every.c.value), most, down)
@@ -234,10 +259,14 @@ def _first(rows: Rows, most: Any, down: bool) -> Rows:
     return rows.order_by(*order).limit(most)
 
 
-def _placed(source: Source, page: CTE) -> Subquery:
+def _placed(question: Question, source: Source, page: CTE) -> Subquery:
     """These rows, which follow one another, with their ranks: from how many are ahead of the first of them."""
     first = select(func.max(page.c.value)).scalar_subquery()
-    counts = source.counts.subquery("counts")
+    rows: SelectBase = source.counts
+    if source.idle is not None:
+        # They are counted where some of them are before this page alone.
+        rows = union_all(rows, select(literal(0), source.idle).where(first <= 0))
+    counts = rows.subquery("counts")
     numbers = [
         cast(func.coalesce(func.sum(case((is_so, counts.c.number), else_=0)), 0), BigInteger).label(name)
         for name, is_so in (("ahead", counts.c.value > first), ("level", counts.c.value == first))
@@ -247,20 +276,26 @@ def _placed(source: Source, page: CTE) -> Subquery:
     among = func.rank().over(order_by=page.c.value.desc())
     level_here = func.sum(case((page.c.value == first, 1), else_=0)).over()
     rank = 1 + tops.c.ahead + case((page.c.value == first, 0), else_=tops.c.level + among - 1 - level_here)
-    nothing = cast(null(), BigInteger)
+    nothing: ColumnElement[Any] = cast(null(), BigInteger)
+    value: ColumnElement[Any] = cast(page.c.value, BigInteger)
+    raw, before = value, nothing
+    of_these: FromClause = page.join(Volunteer, Volunteer.id == page.c.volunteer_id).join(tops, true())
+    if question.before is not None:
+        has = values_of_volunteers(question.raw, marked(question.now), select(page.c.volunteer_id))
+        of_these = of_these.join(has, has.c.volunteer_id == page.c.volunteer_id)
+        raw, before = has.c.now, has.c.now - value
     return (
         select(
             Volunteer.id.label("id"),
             Volunteer.name.label("name"),
-            cast(page.c.value, BigInteger).label("value"),
+            value.label("value"),
             nothing.label("own"),
-            cast(page.c.value, BigInteger).label("raw"),
+            raw.label("raw"),
             nothing.label("registered"),
-            nothing.label("before"),
+            before.label("before"),
             cast(rank, BigInteger).label("rank"),
         )
-        .join_from(page, Volunteer, Volunteer.id == page.c.volunteer_id)
-        .join(tops, true())
+        .select_from(of_these)
         .subquery("placed")
     )
 

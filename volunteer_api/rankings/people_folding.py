@@ -4,7 +4,7 @@ Of those who are named also what each of them has.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -41,7 +41,7 @@ class Spans:
     def __init__(self, kept: Sequence[KeptQuestion]) -> None:
         self._people = [one for one in kept if one.counts == Counts.PEOPLE]
         self._heads = [one for one in kept if one.counts == Counts.HEADS]
-        self._found: dict[tuple[Any, ...], frozenset[Span]] = {}
+        self._found: dict[tuple[Any, ...], dict[Span, int]] = {}
         self.by_facet = any(one.category is not None or one.campaign_id is not None for one in self._people)
         # What the spans of people depend on, beside the day.
         self.keys = (*(["path_id"] if self._people else []), *(["category", "campaign_id"] if self.by_facet else []))
@@ -54,13 +54,14 @@ class Spans:
             for member in db.session.execute(select(*columns).where(among(PathMember.path_id, new))):
                 self.above[member.path_id].append(member)
 
-    def of_people(self, row: Any) -> frozenset[Span]:
-        """The spans of what each volunteer has."""
+    def of_people(self, row: Any) -> Mapping[Span, int]:
+        """The spans of what each volunteer has: 1, or −1 where what she did is taken away from it."""
         keys = (row.on, *(getattr(row, name) for name in self.keys))
         if keys not in self._found:
-            self._found[keys] = frozenset(
-                [*_calendar(row.on), *(_span(one) for one in self._people if self._has(one, row))]
-            )
+            found = dict.fromkeys(_calendar(row.on), 1)
+            found |= {_span(one): 1 for one in self._people if self._has(one, row)}
+            found |= {_span(one): -1 for one in self._people if self._had(one, row)}
+            self._found[keys] = found
         return self._found[keys]
 
     def of_heads(self, row: Any, facets: Collection[str]) -> Iterator[tuple[Span, Collection[str]]]:
@@ -71,10 +72,16 @@ class Spans:
                 yield _span(one), [facet_of(one.category, one.campaign_id)]
 
     def _has(self, one: KeptQuestion, row: Any) -> bool:
+        in_period = (one.first is None or one.first <= row.on) and (one.last is None or row.on <= one.last)
+        return in_period and self._is_part_of(one, row)
+
+    def _had(self, one: KeptQuestion, row: Any) -> bool:
+        first, last = one.before_first, one.before_last
+        return first is not None and last is not None and first <= row.on <= last and self._is_part_of(one, row)
+
+    def _is_part_of(self, one: KeptQuestion, row: Any) -> bool:
         return (
-            (one.first is None or one.first <= row.on)
-            and (one.last is None or row.on <= one.last)
-            and (one.scope is None or any(member.ancestor_id == one.scope for member in self.above[row.path_id]))
+            (one.scope is None or any(member.ancestor_id == one.scope for member in self.above[row.path_id]))
             and (one.category is None or one.category == row.category)
             and (one.campaign_id is None or one.campaign_id == row.campaign_id)
         )
@@ -159,13 +166,14 @@ def _count_values(
     changed: defaultdict[UUID, set[Span]] = defaultdict(set)
     for row in rows:
         if row.volunteer_id in come or amount(row.was) != amount(row.now):
-            changed[row.volunteer_id] |= spans.of_people(row)
+            changed[row.volunteer_id].update(spans.of_people(row))
     totals: defaultdict[tuple[UUID, Span], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        for span in changed[row.volunteer_id] & spans.of_people(row):
+        signs = spans.of_people(row)
+        for span in signs.keys() & changed[row.volunteer_id]:
             total = totals[row.volunteer_id, span]
-            total[0] += amount(row.was)
-            total[1] += amount(row.now)
+            total[0] += signs[span] * amount(row.was)
+            total[1] += signs[span] * amount(row.now)
     for (volunteer_id, (unit, starts_on)), (was, now) in totals.items():
         steps = ((was, -1), (now, 1))
         _step(changes, "volunteer_count", (metric, unit, starts_on), steps if was != now else ())

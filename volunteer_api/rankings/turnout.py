@@ -33,14 +33,16 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     Marked,
-    asked,
+    in_either_period,
+    in_paths,
     live_shifts,
     looked_up,
     moved_activities,
     once,
+    signed,
     waiting_records,
 )
-from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.facts import Question, Rows, in_facet
 from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
@@ -136,7 +138,7 @@ def _moved_people(what: Marked) -> Rows:
 def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | None = None) -> Subquery:
     """Each of those once: `volunteer_id`, and her value in the question's period as it was folded and is, 0 with none.
 
-    `was` is of all that she did, named or not.
+    Of growth it is what she has less what she had. `was` is of all that she did, named or not.
     """
     metric = question.metric
     rows: FromClause
@@ -152,9 +154,11 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
                 .group_by(*keys)
                 .subquery("days")
             )
-    counts = and_(true(), *asked(question, rows.c))
+    period = in_either_period(question, rows.c.on)
+    counts = and_(true(), *in_paths(question, rows.c.path_id), *period, *in_facet(question, rows.c))
+    amounts = [(name, signed(question, rows.c.on, rows.c[name])) for name in ("was", "now")]
     each = [
-        select(rows.c.volunteer_id, *(case((counts, rows.c[name]), else_=0).label(name) for name in ("was", "now"))),
+        select(rows.c.volunteer_id, *(case((counts, amount), else_=0).label(name) for name, amount in amounts)),
         *(one.add_columns(literal(0), literal(0)) for one in _each(also)),
     ]
     every = union_all(*each).subquery("every")

@@ -34,8 +34,15 @@ OWN, ABOVE, BELOW = "own", "above", "below"
 
 
 def values(question: Question) -> Subquery:
-    """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not."""
-    facts = _facts(question).subquery("facts")
+    """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not.
+
+    Of growth it is what she has less what she had.
+    """
+    facts = _facts(question.raw).subquery("facts")
+    if question.before is not None:
+        has, had = facts, _facts(question.earlier).subquery("earlier")
+        both = union_all(select(has.c.volunteer_id, has.c.amount), select(had.c.volunteer_id, -had.c.amount))
+        facts = both.subquery("both")
     value = func.sum(facts.c.amount)
     statement: Rows = select(
         facts.c.volunteer_id.label("subject_id"), cast(value, BigInteger).label("value"), null().label("own")
