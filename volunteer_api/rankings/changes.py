@@ -199,6 +199,11 @@ def in_either_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
     return [or_(*(and_(*in_period(one, day)) for one in (question, question.earlier)))]
 
 
+def asked_in_either(question: Question, row: Any) -> list[ColumnElement[bool]]:
+    """As `asked`, or of the days that growth is set against."""
+    return [*in_paths(question, row.path_id), *in_either_period(question, row.on), *in_facet(question, row)]
+
+
 def signed(question: Question, day: Any, amount: Any) -> Any:
     """The amount of a day in either period: taken away where growth is set against that day."""
     return amount if question.before is None else case((and_(*in_period(question, day)), amount), else_=-amount)

@@ -38,6 +38,7 @@ from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     asked,
+    asked_in_either,
     in_either_period,
     in_paths,
     moved_activities,
@@ -187,7 +188,7 @@ def _worth(question: Question) -> Rows:
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)
-        .where(*in_paths(question, shift.path_id), *in_either_period(question, shift.on), *in_facet(question, shift))
+        .where(*asked_in_either(question, shift))
         .group_by(*day)
         .subquery("days")
     )

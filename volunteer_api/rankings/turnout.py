@@ -33,8 +33,7 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     Marked,
-    in_either_period,
-    in_paths,
+    asked_in_either,
     live_shifts,
     looked_up,
     moved_activities,
@@ -42,7 +41,7 @@ from volunteer_api.rankings.changes import (
     signed,
     waiting_records,
 )
-from volunteer_api.rankings.facts import Question, Rows, in_facet
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.models import RankingPresence, RankingShift
 from volunteer_api.rankings.schemas import Metric
 
@@ -154,8 +153,7 @@ def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | 
                 .group_by(*keys)
                 .subquery("days")
             )
-    period = in_either_period(question, rows.c.on)
-    counts = and_(true(), *in_paths(question, rows.c.path_id), *period, *in_facet(question, rows.c))
+    counts = and_(true(), *asked_in_either(question, rows.c))
     amounts = [(name, signed(question, rows.c.on, rows.c[name])) for name in ("was", "now")]
     each = [
         select(rows.c.volunteer_id, *(case((counts, amount), else_=0).label(name) for name, amount in amounts)),
