@@ -120,14 +120,14 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
     changed = values_of_volunteers(question, marked(question.now), noted(question.now))
     may = may_be_named(adults_born_by(question.now))
     # Those of whom something is not folded: what is folded of them is taken away, and what they have now is added.
+    # Each is looked up: of a span that was kept just now PostgreSQL expects no row, and would read all of it.
+    was = select(metric).where(own.volunteer_id == changed.c.volunteer_id, of_span).scalar_subquery()
     beside = once(
         select(
             changed.c.volunteer_id,
-            func.coalesce(metric, 0).label("was"),
+            func.coalesce(was, 0).label("was"),
             case((may, changed.c.now)).label("now"),
-        )
-        .join_from(changed, Volunteer, Volunteer.id == changed.c.volunteer_id)
-        .outerjoin(own, and_(own.volunteer_id == changed.c.volunteer_id, of_span))
+        ).join_from(changed, Volunteer, Volunteer.id == changed.c.volunteer_id)
     )
     settled = own.volunteer_id.not_in(select(beside.c.volunteer_id))
     # Judged again, though it was when it was folded: a name is not to be told for want of a mark.
@@ -271,7 +271,7 @@ def _placed(question: Question, source: Source, page: CTE) -> Subquery:
         cast(func.coalesce(func.sum(case((is_so, counts.c.number), else_=0)), 0), BigInteger).label(name)
         for name, is_so in (("ahead", counts.c.value > first), ("level", counts.c.value == first))
     ]
-    tops = select(*numbers).where(counts.c.value >= first).subquery("tops")
+    tops = once(select(*numbers).where(counts.c.value >= first))
     # Of those level with the first, some may stand before it; of all others, everybody is among these rows.
     among = func.rank().over(order_by=page.c.value.desc())
     level_here = func.sum(case((page.c.value == first, 1), else_=0)).over()
