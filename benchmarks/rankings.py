@@ -366,6 +366,8 @@ def hold_a_shift(district: District) -> None:
     with create_app().app_context():
         ends_at = run_unit(lambda: last_minutes(district), writes=True)
     path = f"/rankings?subject=organization&metric=activity_count&scope={district.center}&period={clock_day(ends_at)}"
+    # The one that was there lay idle while plans were explained.
+    district.connection = None
     before = value_of(district, path)
     time.sleep(max(0.0, (ends_at - datetime.now(ends_at.tzinfo)).total_seconds()) + 0.05)
     answers: dict[str, list[int]] = {}

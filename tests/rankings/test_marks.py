@@ -158,9 +158,8 @@ def test_many_marks_are_looked_up_and_not_walked_through(postgresql_unit: Callab
 
     for plan in postgresql_unit(plans):
         for line in plan.splitlines():
-            # What a row is looked up in for each row is nothing but what was counted once.
-            for number in re.findall(r"(?<!hashed )SubPlan (\d+)", line) if "Filter" in line else ():
-                assert re.search(rf"^ *SubPlan {number}\n *->  (?:CTE Scan|Result)\b", plan, re.MULTILINE), plan
+            if "Filter" in line and re.search(r"(?<!hashed )SubPlan", line):
+                assert "ranking_marks" not in plan, plan
         # Read once into an array each time, and never by the side of something else.
         reads = re.findall(r"(?:Seq|Index Only|Index) Scan .*on ranking_marks", plan)
         assert len(reads) == len(re.findall(r"InitPlan \d+.*\n(?:.*\n){1,3}?.*on ranking_marks", plan)), plan

@@ -19,7 +19,7 @@ def can_tell(question: Question) -> bool:
 
 
 def folded(question: Question) -> Rows:
-    """Each `value` that somebody had when it was folded, and the `number` of those who had it; in order by an index."""
+    """Each `value` that somebody had when it was folded, and the `number` who had it; an index has them in order."""
     span = span_of(question)
     if span is None:
         raise ValueError("a histogram is of one span")
@@ -38,15 +38,16 @@ def changed(question: Question) -> Rows:
         select(changes.c.was.label("value"), literal(-1).label("number")).where(differs, changes.c.was != 0),
         select(changes.c.now, literal(1)).where(differs, changes.c.now != 0),
     )
-    return _added_up(rows)
+    return added_up(rows)
 
 
 def counts(question: Question) -> Subquery:
     """Each `value` that anybody has, and the `number` of those who have it."""
-    return _added_up(union_all(folded(question), changed(question))).subquery("counts")
+    return added_up(union_all(folded(question), changed(question))).subquery("counts")
 
 
-def _added_up(several: CompoundSelect[Any]) -> Rows:
+def added_up(several: Rows | CompoundSelect[Any]) -> Rows:
+    """Each `value` of these rows once, with the sum of its `number`, unless that is none."""
     rows = several.subquery("values")
     number = func.sum(rows.c.number)
     return (

@@ -34,6 +34,7 @@ from volunteer_api.core.database import db
 from volunteer_api.rankings import volunteers
 from volunteer_api.rankings.changes import marked, once
 from volunteer_api.rankings.facts import Column, Question, Rows
+from volunteer_api.rankings.histograms import added_up
 from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.models import RankingHistogram, RankingNamed
 from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
@@ -102,10 +103,7 @@ def everybody(question: Question) -> tuple[Subquery, Subquery]:
     """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
     source = _source(question)
     parts = [*source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
-    rows = source.counts.subquery("rows")
-    number = func.sum(rows.c.number)
-    counts = select(rows.c.value, number.label("number")).group_by(rows.c.value).having(number != 0)
-    return union_all(*parts).subquery("everybody"), counts.subquery("counts")
+    return union_all(*parts).subquery("everybody"), added_up(source.counts).subquery("counts")
 
 
 def _source(question: Question) -> Source:

@@ -135,9 +135,10 @@ def _moved_people(what: Marked) -> Rows:
 
 
 def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | None = None) -> Subquery:
-    """Each of those once: `volunteer_id`, and her value in the question's period as it was folded and is, 0 with none.
+    """Everybody of whom something is not folded, or who is asked for `also`: her value in the question's period, once.
 
-    Of growth it is what she has less what she had. `was` is of all that she did, named or not.
+    Columns `volunteer_id`, `was` and `now`: the value as it was folded, whether she is named or not, and as it is; 0
+    with none. Of growth it is what she has less what she had.
     """
     metric = question.metric
     rows: FromClause

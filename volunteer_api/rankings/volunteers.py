@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     FromClause,
     Subquery,
-    and_,
     case,
     cast,
     false,
@@ -70,10 +69,10 @@ def _facts(question: Question) -> Rows:
 
 
 def standing(question: Question, volunteer_id: UUID) -> Rows:
-    """Where one volunteer stands among all, from one count of these.
+    """Where one volunteer stands among all, from how many have which value.
 
     A row of the side OWN: her `value`, `ahead` how many have more, `ranked` how many have any. And rows of the sides
-    ABOVE and BELOW: the next larger and the next smaller or equal values of others, two at most; without a name.
+    ABOVE and BELOW: the next larger and the next smaller or equal values of others, at most two of each; no names.
     """
     found = values(question)
     mine = func.coalesce(
@@ -95,8 +94,8 @@ def standing(question: Question, volunteer_id: UUID) -> Rows:
         .group_by(own.c.value)
     )
     nothing = cast(null(), BigInteger)
-    sides = [_neighbors(side, own, *numbers) for side in (ABOVE, BELOW)]
-    near = [select(literal(side.name), side.c.value, nothing, nothing) for side in sides]
+    sides = {name: _neighbors(name, own, *numbers) for name in (ABOVE, BELOW)}
+    near = [select(literal(name), side.c.value, nothing, nothing) for name, side in sides.items()]
     rows = union_all(place, *near).subquery("standing")
     return select(rows.c.side, rows.c.value, rows.c.ahead, rows.c.ranked)
 
@@ -105,7 +104,7 @@ def _numbers(question: Question, found: Subquery) -> tuple[FromClause, FromClaus
     """How many have which `value`: the `number` as it was folded, and by how many it changed since."""
     if histograms.can_tell(question):
         return histograms.folded(question).subquery("folded"), once(histograms.changed(question))
-    counted = once(select(*_counted(found).c))
+    counted = once(select(found.c.value, func.count().label("number")).group_by(found.c.value))
     return counted, select(counted).where(false()).subquery("unchanged")
 
 
@@ -114,25 +113,20 @@ def _neighbors(side: str, own: FromClause, folded: FromClause, changed: FromClau
     hers = select(own.c.value).scalar_subquery()
 
     def others(value: Any, number: Any) -> Rows:
-        # She is one of those who have her value, unless that is nothing.
-        besides = number - case((and_(value == hers, hers != 0), 1), else_=0)
+        # She is one of those who have her value; nothing is none of these values.
+        besides = number - case((value == hers, 1), else_=0)
         lies = value > hers if side == ABOVE else value <= hers
         return select(value.label("value"), besides.label("number")).where(lies, besides > 0)
 
     def nearest(rows: Rows, value: Any) -> Rows:
         return rows.order_by(value if side == ABOVE else value.desc()).limit(NEIGHBORS)
 
-    change = select(changed.c.number).where(changed.c.value == folded.c.value).scalar_subquery()
-    known = others(folded.c.value, folded.c.number + func.coalesce(change, 0))
-    is_known = select(folded.c.value).where(folded.c.value == changed.c.value).correlate(changed).exists()
-    new = others(changed.c.value, changed.c.number).where(~is_known)
-    each = union_all(select(nearest(known, folded.c.value).subquery()), new).subquery("each")
+    settled = others(folded.c.value, folded.c.number).where(folded.c.value.not_in(select(changed.c.value)))
+    moved = others(changed.c.value, changed.c.number + func.coalesce(folded.c.number, 0)).outerjoin_from(
+        changed, folded, folded.c.value == changed.c.value
+    )
+    each = union_all(select(nearest(settled, folded.c.value).subquery()), moved).subquery("each")
     # Who share a value stand beside each other.
     places = select(literal(1).label("place")).union_all(select(literal(2))).subquery("places")
     placed: Rows = select(each.c.value).join(places, each.c.number >= places.c.place)
     return nearest(placed, each.c.value).subquery(side)
-
-
-def _counted(found: Subquery) -> Subquery:
-    every = found.alias("every")
-    return select(every.c.value, func.count().label("number")).group_by(every.c.value).subquery("counts")
