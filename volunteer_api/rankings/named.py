@@ -39,7 +39,7 @@ from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.models import RankingHistogram, RankingNamed
 from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
 from volunteer_api.rankings.schemas import Basis, Subject
-from volunteer_api.rankings.spans import BEGINNING, Unit
+from volunteer_api.rankings.spans import Unit
 from volunteer_api.rankings.sums import all_is_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
 
@@ -166,11 +166,7 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
 
 def _number_of_all(beside: CTE) -> ColumnElement[int]:
     """How many are named: as was folded, but for those beside of whom that is not sure."""
-    settled = and_(
-        RankingNamed.unit == Unit.ALL.value,
-        RankingNamed.starts_on == BEGINNING,
-        RankingNamed.volunteer_id.not_in(select(beside.c.volunteer_id)),
-    )
+    settled = and_(RankingNamed.unit == Unit.ALL.value, RankingNamed.volunteer_id.not_in(select(beside.c.volunteer_id)))
     are = select(func.count()).select_from(beside).where(beside.c.now.is_not(None)).scalar_subquery()
     return select(func.count()).where(settled).scalar_subquery() + are
 
@@ -206,8 +202,8 @@ def _zeros(question: Question, with_any: Rows, beside: Rows) -> Rows:
         select(every.volunteer_id.label("volunteer_id"), literal(0, BigInteger).label("value"))
         .join_from(every, Volunteer, Volunteer.id == every.volunteer_id)
         .where(
+            # All of a unit that begins with all time: told of that too, PostgreSQL expects a hundredth, and sorts them.
             every.unit == Unit.ALL.value,
-            every.starts_on == BEGINNING,
             ~nothing,
             every.volunteer_id.not_in(beside),
             may_be_named(adults_born_by(question.now)),
