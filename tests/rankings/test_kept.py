@@ -26,15 +26,16 @@ from volunteer_api.activities.models import Activity, ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.periods import parse_period
 from volunteer_api.core.problems import Busy, Unavailable
 from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations.models import Organization, OrganizationKind
-from volunteer_api.rankings import counting, folding, keeping, kept, service, sums, tasks, volunteers
+from volunteer_api.rankings import checking, counting, files, folding, keeping, kept, service, sums, tasks, volunteers
 from volunteer_api.rankings.bases import period_before
 from volunteer_api.rankings.counting import is_read
 from volunteer_api.rankings.facts import Question
-from volunteer_api.rankings.models import KeptQuestion, RankingRule
+from volunteer_api.rankings.models import KeptQuestion, RankingNamed, RankingRule
 from volunteer_api.rankings.schemas import ADDITIVE, Basis, Metric, Subject
 
 VERBS = ("consent", "erasure", "birth", "erased", "fold", "fold", "fold", "pass", "keep", "keep")
@@ -239,6 +240,68 @@ def test_who_grew_who_fell_and_who_did_as_much_keep_their_order(app: Flask, unit
             (7, people[6], (-30, 0, 30)),
             (8, people[4], (-90, 0, 90)),
         ]
+        assert not nightly_finds(app)
+        gone = update(RankingNamed).where(RankingNamed.unit == kept.unit_of(unit(questions)[0].id))
+        unit(lambda: db.session.execute(gone.values(credited_minutes=RankingNamed.credited_minutes + 1)))
+        assert nightly_finds(app)
+
+
+@pytest.mark.either_database
+def test_a_period_that_runs_is_kept_for_a_day(app: Flask, unit: Callable[..., Any]) -> None:
+    month, october = parse_period("2026-11"), (date(2026, 10, 1), date(2026, 10, 31))
+    september = date(2026, 9, 1), date(2026, 9, 30)
+    grown = Question(Subject.VOLUNTEER, Metric.ACTIVITY_COUNT, NOW, basis=Basis.GROWTH)
+    over = replace(grown, first=october[0], last=october[1], before=september)
+
+    def ask() -> tuple[date, date]:
+        assert month.first is not None
+        assert month.last is not None
+        before = period_before(month.first, month.last, month, clock.today())
+        for one in (replace(grown, first=month.first, last=month.last, before=before), over):
+            want(one)
+        return before
+
+    with clock.at(NOW):
+        unit(serve)
+        unit(folding.fold)
+    for number in range(3):
+        with clock.at(NOW + timedelta(days=number)):
+            before = unit(ask)
+            run_task(app, kept.KEEP)
+            run_task(app, tasks.DROP_KEPT)
+            # Not yesterday's, which nobody can ask for any more.
+            assert sorted((one.before_first, one.before_last) for one in unit(questions)) == [september, before]
+
+
+def test_a_picture_of_what_is_kept_counts_nobody_whom_it_does_not_see(app: Flask, unit: Callable[..., Any]) -> None:
+    day = (NOW - timedelta(days=1)).date()
+    before = (day - timedelta(days=1), day - timedelta(days=1))
+    question = Question(
+        Subject.VOLUNTEER, Metric.CREDITED_MINUTES, NOW, first=day, last=day, basis=Basis.GROWTH, before=before
+    )
+
+    def draw() -> str:
+        with app.app_context():
+            sums.forget()
+            return run_unit(lambda: files.draw_ranking(question, 1), writes=False, at_one_moment=True)
+
+    with clock.at(NOW):
+        unit(serve)
+        unit(folding.fold)
+        counted = draw()
+        unit(lambda: want(question))
+        run_task(app, kept.KEEP)
+        read = draw()
+    assert ("共3个" in counted, "1个并列第1名" in counted) == (True, True)
+    assert ("共" in read, "个并列第1名" in read, "并列第1名" in read) == (False, False, True)
+
+
+def nightly_finds(app: Flask) -> bool:
+    """Whether one of the nights finds what is kept to be other than counted: each looks at another metric."""
+    nights = [NOW.date() + timedelta(days=number) for number in range(len(ADDITIVE))]
+    with app.app_context():
+        sums.forget()
+        return any(run_unit(partial(checking.kept_differ, night), writes=False, at_one_moment=True) for night in nights)
 
 
 def serve() -> UUID:

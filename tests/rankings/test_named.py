@@ -96,7 +96,7 @@ def near(query: dict[str, Any], volunteer_id: UUID) -> list[tuple[Any, ...]] | N
         found = service.rank(query | {"around": volunteer_id}).items
     except NotFound:
         return None
-    return [(row.rank, row.subject["id"], row.value) for row in found]
+    return [(row.rank, row.subject["id"], row.value, row.raw, row.before) for row in found]
 
 
 def told(asked: Sequence[tuple[dict[str, Any], int]], people: Sequence[UUID]) -> list[Any]:

@@ -295,8 +295,8 @@ def _activity_days(what: Marked) -> SelectBase:
         select(*keys).where(of_days.c.shift_id.not_in(what.shift_ids)),
         select(*(live.c[key] for key in DAY_KEYS)),
     ).subquery("after")
-    return _signed(after, 1).union_all(_signed(before, -1))
+    return _each_day(after, 1).union_all(_each_day(before, -1))
 
 
-def _signed(days: Any, sign: int) -> Rows:
+def _each_day(days: Any, sign: int) -> Rows:
     return select(*(days.c[key] for key in KEYS), literal(sign).label("amount")).select_from(days)

@@ -64,7 +64,7 @@ class Question:
 
     @property
     def earlier(self) -> "Question":
-        """That of the days that growth is set against."""
+        """The same of the days that growth is set against, and so set against nothing itself."""
         first, last = self.before or (None, None)
         return replace(self.raw, first=first, last=last)
 

@@ -21,7 +21,7 @@ from volunteer_api.core.spreadsheets import write_csv
 from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.organizations.models import Organization
-from volunteer_api.rankings import charts, words
+from volunteer_api.rankings import charts, named, words
 from volunteer_api.rankings.bases import add_up, on_basis, placed
 from volunteer_api.rankings.by_day import days_are_read, values_by_day
 from volunteer_api.rankings.charts import Bar, Caption, Frame, Runner
@@ -134,6 +134,8 @@ def weeks_picture(query: Mapping[str, Any], *, photographed: bool) -> Download:
 def draw_ranking(question: Question, top: int) -> str:
     """The first places as SVG bars. Where the last of them is shared by others, a line says by how many."""
     with answering(question, is_read=is_read(question)):
+        # Where these places alone are walked along, how many others there are is not known.
+        is_counted = not named.can_tell(question)
         rows = placed(question, Part(top + 1))
         counts = func.count().over().label("places"), func.count().over(partition_by=rows.c.rank).label("sharing")
         statement = select(rows, *counts).order_by(rows.c.value.desc(), rows.c.id).limit(top + 1)
@@ -141,8 +143,6 @@ def draw_ranking(question: Question, top: int) -> str:
     after = found.pop() if len(found) > top else None
     names = _names(question, found, briefly=True)
     bars = [Bar(row.rank, names[row.id], row.value, _told(question, row.value)) for row in found]
-    # Of named volunteers only these places are walked along: how many others there are is not known.
-    is_counted = question.subject is not Subject.VOLUNTEER or question.basis is not Basis.RAW
     caption, more = _caption(question), ""
     if after is not None and is_counted:
         part = texts.translate("the first %(shown)s of %(places)s", shown=len(found), places=after.places)

@@ -3,7 +3,7 @@
 It is made of what is folded, as it was folded: what is marked meanwhile, readers add to it as to any other span.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -117,16 +117,29 @@ def make_again() -> None:
 def drop() -> None:
     """Forget the questions that nobody asks any more, and those asked longest ago where there are too many."""
     alone(waits=True)
-    rows = 0
     newest_first = select(KeptQuestion).order_by(KeptQuestion.asked_at.desc(), KeptQuestion.id)
-    for number, kept in enumerate(db.session.scalars(newest_first).all()):
-        rows += kept.row_count
-        is_old = kept.asked_at < clock.now() - FORGOTTEN_AFTER
+    since, today = clock.now() - FORGOTTEN_AFTER, clock.today()
+    gone: list[KeptQuestion] = []
+    stay: list[KeptQuestion] = []
+    rows = 0
+    for kept in db.session.scalars(newest_first):
+        is_much = len(stay) >= MOST_QUESTIONS[db.engine.dialect.name] or rows + kept.row_count > MOST_ROWS
         # However large the first one is, somebody is reading it.
-        if is_old or number >= MOST_QUESTIONS[db.engine.dialect.name] or (number > 0 and rows > MOST_ROWS):
-            rows -= kept.row_count
-            _forget_rows(kept)
-            db.session.delete(kept)
+        if kept.asked_at < since or _is_past(kept, today) or (stay and is_much):
+            gone.append(kept)
+        else:
+            stay.append(kept)
+            rows += kept.row_count
+    for kept in gone:
+        _forget_rows(kept)
+        db.session.delete(kept)
+
+
+def _is_past(kept: KeptQuestion, today: date) -> bool:
+    """Whether it sets a period that ran against fewer days than have begun of it by now: nobody asks for that again."""
+    if kept.first is None or kept.before_first is None or kept.before_last is None:
+        return False
+    return kept.before_last < min(kept.first - timedelta(days=1), kept.before_first + (today - kept.first))
 
 
 def _fold(kept: KeptQuestion) -> int:

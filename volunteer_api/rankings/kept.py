@@ -159,8 +159,8 @@ def note_all(wanted: Mapping[str, tuple[Kept, datetime]]) -> bool:
 
 def _of_calendar(question: Question) -> Span | None:
     span = single(question.first, question.last)
-    is_of_some = question.subject is Subject.VOLUNTEER and (question.is_part or question.basis is not Basis.RAW)
-    return (span[0].value, span[1]) if span is not None and not is_of_some else None
+    is_plain = question.subject is not Subject.VOLUNTEER or (question.basis is Basis.RAW and not question.is_part)
+    return (span[0].value, span[1]) if span is not None and is_plain else None
 
 
 def _parts(question: Question) -> Iterator[Kept]:

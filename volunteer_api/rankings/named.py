@@ -69,10 +69,9 @@ class Source:
 
 
 def can_tell(question: Question) -> bool:
-    """Whether it is a question about named volunteers.
+    """Whether a few places of named volunteers can be had by themselves, without all others.
 
-    In a scope, of a category or a campaign only where it is kept: those who have nothing are left out of these. As they
-    grew, too.
+    In a scope, of a category or a campaign, and as they grew only where it is kept.
     """
     if question.subject is not Subject.VOLUNTEER or not all_is_folded():
         return False
@@ -258,8 +257,9 @@ def _placed(question: Question, source: Source, page: CTE) -> Subquery:
     first = select(func.max(page.c.value)).scalar_subquery()
     rows: SelectBase = source.counts
     if source.idle is not None:
-        # They are counted where some of them are before this page alone.
-        rows = union_all(rows, select(literal(0), source.idle).where(first <= 0))
+        # They are counted only for a page that begins with them, or below, and has somebody below.
+        last = select(func.min(page.c.value)).scalar_subquery()
+        rows = union_all(rows, select(literal(0), source.idle).where(first <= 0, last < 0))
     counts = rows.subquery("counts")
     numbers = [
         cast(func.coalesce(func.sum(case((is_so, counts.c.number), else_=0)), 0), BigInteger).label(name)
@@ -275,7 +275,8 @@ def _placed(question: Question, source: Source, page: CTE) -> Subquery:
     raw, before = value, nothing
     of_these: FromClause = page.join(Volunteer, Volunteer.id == page.c.volunteer_id).join(tops, true())
     if question.before is not None:
-        has = values_of_volunteers(question.raw, marked(question.now), select(page.c.volunteer_id))
+        these = select(page.c.volunteer_id)
+        has = values_of_volunteers(question.raw, marked(question.now), also=these, among=these)
         of_these = of_these.join(has, has.c.volunteer_id == page.c.volunteer_id)
         raw, before = has.c.now, has.c.now - value
     return (
