@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,10 @@ from sqlalchemy.types import TypeEngine
 from tests.attendance.factories import NEAR, loaded_evidence, make_scene, soon
 from tests.conftest import DATABASES, HUNT
 from tests.factories import make_volunteer, unit_of
+from tests.rankings.test_folding import rows_folded
+from tests.rankings.test_kept import keep_all
+from tests.rankings.test_kept import serve as serve_office
+from tests.rankings.test_service import NOW as RANKED_AT
 from tests.servers import Databases, close, make_settings, migrate
 from volunteer_api.accounts.models import Consent
 from volunteer_api.app import create_app
@@ -28,6 +33,9 @@ from volunteer_api.attendance.problems import AlreadyCheckedIn
 from volunteer_api.config import PROJECT_DIRECTORY
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
+from volunteer_api.rankings import folding, kept, sums
+from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 MIGRATIONS = PROJECT_DIRECTORY / "migrations"
 LEDGERS = (
@@ -135,6 +143,45 @@ def test_places_that_nobody_consented_to_are_forgotten(empty_app: Flask) -> None
     for tap in rows[silent].taps or ():
         assert tap["place"] is None
         assert {"place", "accuracy_m"}.isdisjoint(tap["evidence"])
+
+
+def test_kept_growth_goes_and_what_else_is_kept_stays(empty_app: Flask) -> None:
+    """Of a release before it is another form, and one with less does not know it; who is named is counted anew."""
+    run = unit_of(empty_app)
+
+    def want() -> None:
+        sums.forget()
+        day, before = RANKED_AT.date(), (RANKED_AT.date() - timedelta(days=1),) * 2
+        kept_by_office = Question(Subject.VOLUNTEER, Metric.CREDITED_MINUTES, RANKED_AT, scope=office_id)
+        grown = replace(kept_by_office, first=day, last=day, basis=Basis.GROWTH, before=before)
+        for one in (kept_by_office, grown, replace(grown, scope=None)):
+            kept.want(one)
+        kept.note_all(kept.wanted())
+
+    def left() -> tuple[int, dict[str, list[Any]]]:
+        return len(db.session.execute(text("SELECT id FROM ranking_kept")).all()), rows_folded()
+
+    migrate(empty_app)
+    with clock.at(RANKED_AT):
+        office_id = run(serve_office)
+        run(folding.rebuild)
+        run(want)
+        keep_all(run)
+        everything = run(left)
+        assert everything[0] == 3
+        for version in ("2026_11_30_8_growth", "2026_11_30_7_kept"):
+            migrate(empty_app, version, down=True)
+            migrate(empty_app)
+            number, rows = run(left)
+            assert number == 1
+            for name, found in rows.items():
+                # All that is left was there before, and only of growth is anything gone.
+                assert set(found) < set(everything[1][name]) or found == everything[1][name]
+            run(folding.rebuild)
+            assert run(left) == (number, rows)
+            run(want)
+            keep_all(run)
+            assert run(left)[0] == 3
 
 
 def test_a_second_upgrade_changes_nothing(app: Flask) -> None:

@@ -21,6 +21,7 @@ from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import checking, folding, keeping, tasks
+from volunteer_api.rankings.headcounts import NAMED, NO_SUBJECT
 from volunteer_api.rankings.kept import Counts, Kept, note_all
 from volunteer_api.rankings.models import (
     RankingHeadcount,
@@ -30,7 +31,7 @@ from volunteer_api.rankings.models import (
     RankingSum,
     RegisteredCount,
 )
-from volunteer_api.rankings.spans import Unit
+from volunteer_api.rankings.spans import BEGINNING, Unit
 
 pytestmark = pytest.mark.both_databases
 
@@ -47,6 +48,9 @@ SPOILED = {
     .where(RankingHeadcount.unit != "day", RankingHeadcount.kind.contains("/"))
     .values(volunteer_count=7),
     "kept questions": update(RankingHistogram).where(RankingHistogram.unit.startswith("k")).values(volunteer_count=7),
+    "named volunteers": insert(RankingHeadcount).values(
+        kind=NAMED, unit="all", starts_on=BEGINNING, ranked_id=NO_SUBJECT, volunteer_count=7
+    ),
     "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
 }
 

@@ -18,11 +18,9 @@ from sqlalchemy import (
     Subquery,
     Uuid,
     and_,
-    case,
     distinct,
     func,
     literal,
-    or_,
     select,
     true,
     union,
@@ -190,23 +188,6 @@ def in_paths(question: Question, path_id: Any) -> list[ColumnElement[bool]]:
 def asked(question: Question, row: Any) -> list[ColumnElement[bool]]:
     """The condition that a row of `path_id`, `on`, `category` and `campaign_id` is of what the question asks about."""
     return [*in_paths(question, row.path_id), *in_period(question, row.on), *in_facet(question, row)]
-
-
-def in_either_period(question: Question, day: Any) -> list[ColumnElement[bool]]:
-    """The condition that a day is in the question's period, or in that which growth is set against."""
-    if question.before is None:
-        return in_period(question, day)
-    return [or_(*(and_(*in_period(one, day)) for one in (question, question.earlier)))]
-
-
-def asked_in_either(question: Question, row: Any) -> list[ColumnElement[bool]]:
-    """As `asked`, or of the days that growth is set against."""
-    return [*in_paths(question, row.path_id), *in_either_period(question, row.on), *in_facet(question, row)]
-
-
-def signed(question: Question, day: Any, amount: Any) -> Any:
-    """The amount of a day in either period: taken away where growth is set against that day."""
-    return amount if question.before is None else case((and_(*in_period(question, day)), amount), else_=-amount)
 
 
 def live_shifts(now: datetime, shift_ids: Select[UUID] | None = None) -> Rows:

@@ -22,10 +22,18 @@ from volunteer_api.core.tasks import keep_finding
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import folding, histograms, keeping, named, queries, registered, volunteers
 from volunteer_api.rankings.facts import Question, Rows
+from volunteer_api.rankings.headcounts import NAMED
 from volunteer_api.rankings.kept import Counts, kept_questions
 from volunteer_api.rankings.locking import FOLDING
 from volunteer_api.rankings.minutes import folded_and_recorded
-from volunteer_api.rankings.models import RankingHistogram, RankingRule, RankingShift, RankingSum
+from volunteer_api.rankings.models import (
+    RankingHeadcount,
+    RankingHistogram,
+    RankingNamed,
+    RankingRule,
+    RankingShift,
+    RankingSum,
+)
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import Unit, bounds_of, start_in_sql
 from volunteer_api.rankings.sums import counting_live
@@ -132,6 +140,14 @@ def kept_differ(day: date) -> bool:
     return any(_differ(replace(keeping.question_of(one), subject=subject)) for subject in SUBJECTS)
 
 
+def named_differ(_day: date) -> bool:
+    """Whether other many are named than are counted."""
+    count, one = RankingHeadcount, RankingNamed
+    counted = select(count.unit, count.volunteer_count).where(count.kind == NAMED)
+    every = select(one.unit, literal(-1)).where(one.unit == Unit.ALL.value)
+    return _is_any_left(counted, every, number_of_keys=1)
+
+
 # What is not of one day. The tables are held to one another, or to what was recorded.
 WHOLE = {
     "sums of longer spans": sums_differ,
@@ -140,6 +156,7 @@ WHOLE = {
     "different volunteers": heads_differ,
     "categories and campaigns": facets_differ,
     "kept questions": kept_differ,
+    "named volunteers": named_differ,
 }
 
 
@@ -206,7 +223,9 @@ def _names_differ(question: Question) -> bool:
         .where(or_(everybody.c.volunteer_id.is_(None), live.c.id.is_(None), everybody.c.value != live.c.value))
     )
     number = func.count().label("number")
-    several = select(live.c.value, number).where(live.c.value != 0).group_by(live.c.value).subquery("several")
+    # How many have nothing is told where some may have less.
+    told = or_(live.c.value != 0, literal(question.before is not None))
+    several = select(live.c.value, number).where(told).group_by(live.c.value).subquery("several")
     same = and_(several.c.value == counts.c.value, several.c.number == counts.c.number)
     numbers = (
         select(counts.c.value, several.c.value)
@@ -224,7 +243,8 @@ def _numbers_differ(question: Question) -> bool:
     counts = histograms.counts(question)
     with counting_live():
         live = volunteers.values(question)
-    return _is_any_left(select(counts.c.value, counts.c.number), select(live.c.value, literal(-1)), number_of_keys=1)
+    with_any = select(live.c.value, literal(-1)).where(live.c.value != 0)
+    return _is_any_left(select(counts.c.value, counts.c.number), with_any, number_of_keys=1)
 
 
 def _values(question: Question) -> Mapping[UUID, Any]:

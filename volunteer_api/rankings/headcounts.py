@@ -36,6 +36,13 @@ from volunteer_api.rankings.sums import SLICES, has_facet
 from volunteer_api.rankings.turnout import turnout
 
 OWN = "organization_own"
+# Of no subject: how many are named.
+NAMED, NO_SUBJECT = "named", UUID(int=0)
+
+
+def named_by(metric: Metric) -> str:
+    """The kind of how many have a place by a metric, in what is kept of the growth of those who are named."""
+    return f"{NAMED}/{metric.value}"
 
 
 def can_tell(question: Question) -> bool:

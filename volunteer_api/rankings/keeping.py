@@ -11,6 +11,8 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
+    FromClause,
+    Integer,
     Select,
     Uuid,
     and_,
@@ -38,16 +40,14 @@ from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     asked,
-    asked_in_either,
-    in_either_period,
     in_paths,
+    in_period,
     moved_activities,
-    signed,
     waiting_records,
 )
 from volunteer_api.rankings.facts import Question, Rows, in_facet
-from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.kept import Counts, kept_questions, unit_of
+from volunteer_api.rankings.headcounts import NO_SUBJECT, OWN, named_by
+from volunteer_api.rankings.kept import Counts, kept_questions, raw_unit_of, unit_of
 from volunteer_api.rankings.locking import alone
 from volunteer_api.rankings.models import (
     KeptQuestion,
@@ -67,11 +67,14 @@ MOST_QUESTIONS = {"postgresql": 40, "sqlite": 10}
 MOST_ROWS = 3_000_000
 # Nobody turns that page any more.
 FORGOTTEN_AFTER = timedelta(days=14)
+NAMES_OF_HEADS = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
 _aside = Aside()
 WORTH = _aside.table(
     "kept_worth",
     Column("volunteer_id", Uuid),
     Column("is_named", Boolean),
+    # Of the days that growth is set against −1.
+    Column("sign", Integer),
     *(Column(metric.value, BigInteger) for metric in ADDITIVE),
 )
 SEEN = _aside.table("kept_seen", *(Column(name, Uuid) for name in ("path_id", "team_id", "station_id", "volunteer_id")))
@@ -166,33 +169,55 @@ def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> 
 
 
 def _forget_rows(kept: KeptQuestion) -> None:
-    unit, kinds = unit_of(kept.id), _kinds(question_of(kept))
+    unit = unit_of(kept.id)
+    both = (unit, raw_unit_of(unit))
+    kinds = [*_kinds(question_of(kept)), *map(named_by, ADDITIVE)]
     for statement in (
-        delete(RankingNamed).where(RankingNamed.unit == unit, RankingNamed.starts_on == BEGINNING),
-        delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit == unit),
+        delete(RankingNamed).where(RankingNamed.unit.in_(both), RankingNamed.starts_on == BEGINNING),
+        delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit.in_(both)),
         delete(RankingHeadcount).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit),
     ):
         db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _keep_people(kept: KeptQuestion, question: Question) -> int:
-    """What each has who may be named, and how many have which value; returns how many are named."""
-    values = [WORTH.c[metric.value] for metric in ADDITIVE]
-    fill(WORTH, _worth(question), to_be_joined=True)
-    span = literal(unit_of(kept.id)), literal(BEGINNING, Date)
-    number_named = func.sum(case((WORTH.c.is_named, 1), else_=0))
+    """What each has, and how many have which value; returns how many rows there are of those who may be named.
+
+    Of growth also what they have before anything is taken away, and how many have a place.
+    """
+    has = _worth(question.raw, 1)
+    if question.before is None:
+        fill(WORTH, has, to_be_joined=True)
+        return _keep_span(unit_of(kept.id), WORTH)
+    fill(WORTH, select(union_all(has, _worth(question.earlier, -1)).subquery("both")), to_be_joined=True)
+    unit, values = unit_of(kept.id), {metric: WORTH.c[metric.value] for metric in ADDITIVE}
+    for metric, value in values.items():
+        span = literal(named_by(metric)), literal(unit), literal(BEGINNING, Date), literal(NO_SUBJECT, Uuid)
+        placed = select(*span, func.count(distinct(WORTH.c.volunteer_id))).where(WORTH.c.is_named, value != 0)
+        insert_found(RankingHeadcount, NAMES_OF_HEADS, placed)
+    sums = [cast(func.sum(WORTH.c.sign * value), BigInteger).label(metric.value) for metric, value in values.items()]
+    each = WORTH.c.volunteer_id, WORTH.c.is_named
+    grown = select(*each, *sums).group_by(*each).subquery("grown")
+    raw = select(WORTH).where(WORTH.c.sign > 0).subquery("raw")
+    return _keep_span(unit, grown) + _keep_span(raw_unit_of(unit), raw)
+
+
+def _keep_span(unit: str, rows: FromClause) -> int:
+    """Keep rows as those of WORTH as a span; returns how many are of the named."""
+    span = literal(unit), literal(BEGINNING, Date)
+    number_named = func.sum(case((rows.c.is_named, 1), else_=0))
     names = ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
+    values = [rows.c[metric.value] for metric in ADDITIVE]
     for metric, value in zip(ADDITIVE, values, strict=True):
         counted = select(literal(metric.value), *span, value, func.count(), number_named).where(value != 0)
         insert_found(RankingHistogram, names, counted.group_by(value))
-    has_any = or_(*(value != 0 for value in values))
-    named = select(WORTH.c.volunteer_id, *span, *values).where(WORTH.c.is_named, has_any)
     columns = [*KEYS, *(metric.value for metric in ADDITIVE)]
-    rows = named.order_by(WORTH.c.volunteer_id)
-    return insert_found(RankingNamed, columns, rows)
+    named = select(rows.c.volunteer_id, *span, *values).where(rows.c.is_named)
+    return insert_found(RankingNamed, columns, named.order_by(rows.c.volunteer_id))
 
 
-def _worth(question: Question) -> Rows:
+def _worth(question: Question, sign: int) -> Rows:
+    """Who has any, as rows of WORTH."""
     shift, record = RankingShift, ServiceRecord
     joined = RankingPresence.shift_id == shift.shift_id
     # By all that the fold tells the days of an activity by: an edit may be folded of one of its shifts, and not yet of
@@ -201,7 +226,7 @@ def _worth(question: Question) -> Rows:
     days = (
         select(*day, func.count().label("number"))
         .join_from(RankingPresence, shift, joined)
-        .where(*asked_in_either(question, shift))
+        .where(*asked(question, shift))
         .group_by(*day)
         .subquery("days")
     )
@@ -209,16 +234,14 @@ def _worth(question: Question) -> Rows:
     # An activity counts once for each of its days.
     present = select(
         days.c.volunteer_id,
-        func.sum(signed(question, days.c.on, literal(1))).label(Metric.ACTIVITY_COUNT.value),
-        func.sum(signed(question, days.c.on, days.c.number)).label(Metric.ATTENDANCE_COUNT.value),
+        func.count().label(Metric.ACTIVITY_COUNT.value),
+        func.sum(days.c.number).label(Metric.ATTENDANCE_COUNT.value),
         nothing.label(Metric.CREDITED_MINUTES.value),
     ).group_by(days.c.volunteer_id)
-    recorded = select(
-        record.volunteer_id, nothing, nothing, func.sum(signed(question, record.on, record.minutes))
-    ).where(
+    recorded = select(record.volunteer_id, nothing, nothing, func.sum(record.minutes)).where(
         record.id.not_in(waiting_records()),
         *in_paths(question, record.organization_path_id),
-        *in_either_period(question, record.on),
+        *in_period(question, record.on),
     )
     if question.is_filtered:
         # What an activity counted for before it was changed: its minutes are folded for that.
@@ -237,8 +260,12 @@ def _worth(question: Question) -> Rows:
     named = aliased(RankingNamed)
     has_row = and_(named.volunteer_id == each.c.volunteer_id, named.unit == Unit.ALL.value)
     is_named = case((named.volunteer_id.is_not(None), true()), else_=false())
-    return select(each.c.volunteer_id, is_named, *(each.c[metric.value] for metric in ADDITIVE)).outerjoin_from(
-        each, named, has_row
+    values = [each.c[metric.value] for metric in ADDITIVE]
+    return (
+        select(each.c.volunteer_id, is_named, literal(sign), *values)
+        .outerjoin_from(each, named, has_row)
+        # Minutes that were all taken back are none.
+        .where(or_(*(value != 0 for value in values)))
     )
 
 
@@ -261,8 +288,7 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
         span = literal(kind), literal(unit_of(kept.id)), literal(BEGINNING, Date)
         heads: Select[Any] = rows.add_columns(*span, subject_id, func.count(distinct(SEEN.c.volunteer_id)))
         counted = heads.where(subject_id.is_not(None)).group_by(subject_id)
-        names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-        number += insert_found(RankingHeadcount, names, counted)
+        number += insert_found(RankingHeadcount, NAMES_OF_HEADS, counted)
     return number
 
 

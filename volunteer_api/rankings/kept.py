@@ -95,6 +95,11 @@ def span_of(question: Question) -> Span | None:
     return (unit_of(row.id), BEGINNING) if row is not None and row.made_at is not None else None
 
 
+def raw_unit_of(unit: Any) -> Any:
+    """The unit beside that of growth, a text or a column: what each has before anything is taken away from it."""
+    return unit + "r"
+
+
 def kept_questions() -> Sequence[KeptQuestion]:
     """Those that are kept by now, for a fold that keeps them up."""
     made = select(KeptQuestion).where(KeptQuestion.made_at.is_not(None))
@@ -175,10 +180,7 @@ def _about(question: Question) -> Kept | None:
     where = (question.first, question.last)
     facet = (question.category, question.campaign_id)
     if question.subject is Subject.VOLUNTEER:
-        # Growth in a part has a place for whoever has any in one of the two times, which no difference tells.
-        if question.basis is Basis.RAW or (question.before is not None and not question.is_part):
-            return Kept(Counts.PEOPLE, *where, question.scope, *facet, *(question.before or ()))
-        return None
+        return Kept(Counts.PEOPLE, *where, question.scope, *facet, *(question.before or ()))
     if question.metric is Metric.VOLUNTEER_COUNT and question.subject in SLICES and has_facet(question):
         return Kept(Counts.HEADS, *where, None, *facet)
     return None

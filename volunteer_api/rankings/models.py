@@ -199,7 +199,8 @@ class RankingMinutes(Base):
 class RankingHeadcount(Base):
     """How many different volunteers attended in one span: of an organization with all below it or of itself, …
 
-    The kind is `organization`, `organization_own`, `team` or `station`, or one with a facet behind it.
+    The kind is `organization`, `organization_own`, `team` or `station`, or one with a facet behind it. `named` is of no
+    subject: how many are named, those with nothing too.
     """
 
     __tablename__ = "ranking_headcounts"
@@ -232,15 +233,15 @@ class RankingHistogram(Base):
 class KeptQuestion(Base):
     """What a question asks about that took long to count; from `made_at` on folded as a span of its own.
 
-    Its unit in histograms, headcounts and what the named have is `k` and the `id`. Where it could not be made there is
-    `tried_at` alone.
+    Its unit in histograms, headcounts and what the named have is `k` and the `id`; of growth there is a second one, see
+    `kept.raw_unit_of`. Where it could not be made there is `tried_at` alone.
     """
 
     __tablename__ = "ranking_kept"
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
     # All that follows up to the days before.
-    key: Mapped[str] = mapped_column(String(150), unique=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
     counts: Mapped[str] = mapped_column(String(10))
     first: Mapped[date | None]
     last: Mapped[date | None]

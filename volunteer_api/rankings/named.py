@@ -4,8 +4,9 @@ What they have in each span is folded in that order, and how many have more is t
 they are counted; then, too, those who have nothing follow one another by their ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    FromClause,
     SelectBase,
     Subquery,
     and_,
@@ -34,12 +34,13 @@ from volunteer_api.core.database import db
 from volunteer_api.rankings import volunteers
 from volunteer_api.rankings.changes import marked, once
 from volunteer_api.rankings.facts import Column, Question, Rows
+from volunteer_api.rankings.headcounts import NAMED, named_by
 from volunteer_api.rankings.histograms import added_up
-from volunteer_api.rankings.kept import span_of
-from volunteer_api.rankings.models import RankingHistogram, RankingNamed
+from volunteer_api.rankings.kept import raw_unit_of, span_of
+from volunteer_api.rankings.models import RankingHeadcount, RankingHistogram, RankingNamed
 from volunteer_api.rankings.names import adults_born_by, may_be_named, noted
 from volunteer_api.rankings.schemas import Basis, Subject
-from volunteer_api.rankings.spans import Unit
+from volunteer_api.rankings.spans import BEGINNING, Unit
 from volunteer_api.rankings.sums import all_is_folded
 from volunteer_api.rankings.turnout import values_of_volunteers
 
@@ -57,14 +58,16 @@ class Source:
     """Of whom places are made, each with `volunteer_id` and `value`.
 
     Each of `ordered` is to be had in order, and `zeros` by their ids, where these are not among the former; `others`
-    are few. `counts` has a `value` and the `number` of those who have it. Where some may have less than nothing, `idle`
-    is how many have nothing, whom `counts` leaves out.
+    are few. `counts` has a `value` and the `number` of those who have it. Of growth, `raw` tells by somebody's id what
+    she has before anything is taken away; and as some have less than nothing, `idle` is how many have nothing, whom
+    `counts` leaves out.
     """
 
     ordered: Sequence[Rows]
     zeros: Rows | None
     others: Rows
     counts: Rows
+    raw: Callable[[Column], ColumnElement[int]] | None = None
     idle: ColumnElement[int] | None = None
 
 
@@ -102,7 +105,8 @@ def everybody(question: Question) -> tuple[Subquery, Subquery]:
     """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
     source = _source(question)
     parts = [*source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
-    return union_all(*parts).subquery("everybody"), added_up(source.counts).subquery("counts")
+    counts = [source.counts, *([select(literal(0), source.idle)] if source.idle is not None else [])]
+    return union_all(*parts).subquery("everybody"), added_up(union_all(*counts)).subquery("counts")
 
 
 def _source(question: Question) -> Source:
@@ -124,11 +128,12 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
             changed.c.volunteer_id,
             func.coalesce(was, 0).label("was"),
             case((may, changed.c.now)).label("now"),
+            *([changed.c.has] if question.before is not None else []),
         ).join_from(changed, Volunteer, Volunteer.id == changed.c.volunteer_id)
     )
     settled = own.volunteer_id.not_in(select(beside.c.volunteer_id))
     # Judged again, though it was when it was folded: a name is not to be told for want of a mark.
-    ordered: Rows = (
+    everybody: Rows = (
         select(own.volunteer_id.label("volunteer_id"), metric.label("value"))
         .join_from(own, Volunteer, Volunteer.id == own.volunteer_id)
         .where(of_span, settled, may)
@@ -143,31 +148,63 @@ def _folded(question: Question, unit: str, starts_on: Any) -> Source:
         select(beside.c.was, literal(-1)).where(beside.c.was != 0),
         select(beside.c.now, literal(1)).where(beside.c.now != 0),
     ).subquery("counts")
-    has_any = select(own.volunteer_id).where(of_span, metric != 0)
-    # Of all time everybody has a row, those with nothing too.
-    no_zeros = unit == Unit.ALL or question.is_part
+    numbers = select(counts.c.value, counts.c.number)
+    with_any, has_any = everybody.where(metric != 0), select(own.volunteer_id).where(of_span, metric != 0)
     others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
-    idle = None
     if question.before is not None:
-        # Those who fell are an index's other end: on the way there lie those who did as much as before.
-        parts = [ordered.where(metric > 0), ordered.where(metric < 0)]
-        idle = _number_of_all(beside) - select(func.coalesce(func.sum(counts.c.number), 0)).scalar_subquery()
+        return _grown(question, unit, everybody, has_any, beside, numbers)
+    if unit == Unit.ALL:
+        # Everybody has a row, those with nothing too.
+        return Source([everybody], None, others, numbers)
+    if question.is_part:
+        return Source([with_any], None, others.where(beside.c.now != 0), numbers)
+    return Source([with_any], _zeros(question, has_any, select(beside.c.volunteer_id)), others, numbers)
+
+
+def _grown(question: Question, unit: str, everybody: Rows, has_any: Rows, beside: CTE, numbers: Rows) -> Source:
+    """Those who grew and those who fell are the two ends of an index; between them lie those who did as much as before.
+
+    In a part of all that counts, of these only who did something has a place.
+    """
+    volunteer_id, value = everybody.selected_columns
+    others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
+    raw = partial(_raw, question, raw_unit_of(unit))
+    if question.is_part:
+        zeros = everybody.where(value == 0, raw(volunteer_id) != 0)
+        others = others.where(or_(beside.c.now != 0, beside.c.has != 0))
+        had_place = or_(beside.c.was != 0, raw(beside.c.volunteer_id) != 0)
+        number = _number(named_by(question.metric), unit)
     else:
-        parts = [ordered if unit == Unit.ALL else ordered.where(metric != 0)]
-    return Source(
-        parts,
-        None if no_zeros else _zeros(question, has_any, select(beside.c.volunteer_id)),
-        others.where(beside.c.now != 0) if question.is_part else others,
-        select(counts.c.value, counts.c.number),
-        idle,
-    )
+        zeros = _zeros(question, has_any, select(beside.c.volunteer_id))
+        every = aliased(RankingNamed)
+        is_hers = every.volunteer_id == beside.c.volunteer_id, every.unit == Unit.ALL.value
+        had_place = select(every.volunteer_id).where(*is_hers).exists()
+        number = _number(NAMED, Unit.ALL.value)
+    had = select(func.count()).select_from(beside).where(had_place).scalar_subquery()
+    have = select(func.count()).select_from(others.subquery()).scalar_subquery()
+    with_other = select(func.coalesce(func.sum(numbers.selected_columns.number), 0)).scalar_subquery()
+
+    def has(person: Column) -> ColumnElement[int]:
+        fresh = select(beside.c.has).where(beside.c.volunteer_id == person).scalar_subquery()
+        return func.coalesce(fresh, raw(person), 0)
+
+    ends = [everybody.where(value > 0), everybody.where(value < 0)]
+    return Source(ends, zeros, others, numbers, has, number - had + have - with_other)
 
 
-def _number_of_all(beside: CTE) -> ColumnElement[int]:
-    """How many are named: as was folded, but for those beside of whom that is not sure."""
-    settled = and_(RankingNamed.unit == Unit.ALL.value, RankingNamed.volunteer_id.not_in(select(beside.c.volunteer_id)))
-    are = select(func.count()).select_from(beside).where(beside.c.now.is_not(None)).scalar_subquery()
-    return select(func.count()).where(settled).scalar_subquery() + are
+def _raw(question: Question, unit: str, person: Column) -> ColumnElement[Any]:
+    """What somebody has as it was folded, null where that is nothing. Looked up for each, however many there may be."""
+    of_hers = aliased(RankingNamed)
+    is_hers = of_hers.volunteer_id == person, of_hers.unit == unit, of_hers.starts_on == BEGINNING
+    return select(getattr(of_hers, question.metric)).where(*is_hers).scalar_subquery()
+
+
+def _number(kind: str, unit: str) -> ColumnElement[int]:
+    """How many have a place in a ranking by name, as it was folded."""
+    count = RankingHeadcount.volunteer_count
+    is_so = RankingHeadcount.kind == kind, RankingHeadcount.unit == unit, RankingHeadcount.starts_on == BEGINNING
+    # It has one row, or none.
+    return select(func.coalesce(func.sum(count), 0)).where(*is_so).scalar_subquery()
 
 
 def _counted(question: Question) -> Source:
@@ -273,12 +310,9 @@ def _placed(question: Question, source: Source, page: CTE) -> Subquery:
     nothing: ColumnElement[Any] = cast(null(), BigInteger)
     value: ColumnElement[Any] = cast(page.c.value, BigInteger)
     raw, before = value, nothing
-    of_these: FromClause = page.join(Volunteer, Volunteer.id == page.c.volunteer_id).join(tops, true())
-    if question.before is not None:
-        these = select(page.c.volunteer_id)
-        has = values_of_volunteers(question.raw, marked(question.now), also=these, among=these)
-        of_these = of_these.join(has, has.c.volunteer_id == page.c.volunteer_id)
-        raw, before = has.c.now, has.c.now - value
+    if source.raw is not None:
+        raw = source.raw(page.c.volunteer_id)
+        before = raw - value
     return (
         select(
             Volunteer.id.label("id"),
@@ -290,7 +324,9 @@ def _placed(question: Question, source: Source, page: CTE) -> Subquery:
             before.label("before"),
             cast(rank, BigInteger).label("rank"),
         )
-        .select_from(of_these)
+        .select_from(page)
+        .join(Volunteer, Volunteer.id == page.c.volunteer_id)
+        .join(tops, true())
         .subquery("placed")
     )
 

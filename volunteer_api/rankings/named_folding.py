@@ -9,11 +9,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among
+from volunteer_api.rankings.kept import raw_unit_of
 from volunteer_api.rankings.models import RankingNamed, RankingNameMark, RankingRule
 from volunteer_api.rankings.names import adults_born_by, born_between, may_be_named
 from volunteer_api.rankings.schemas import ADDITIVE
@@ -97,11 +99,28 @@ def forget_gone(found: Naming) -> None:
 
 
 def drop_empty(changed: Mapping[NamedKey, Any]) -> None:
-    """Leave no row of a span in which somebody has nothing, of those that were changed; but that of all time."""
+    """Leave no row of a span in which somebody has nothing, of those that were changed; but that of all time.
+
+    Of growth who did as much as before keeps hers.
+    """
     nothing = [getattr(RankingNamed, metric) == 0 for metric in ADDITIVE]
+    raw = aliased(RankingNamed)
+    has_any = (
+        select(raw.volunteer_id)
+        .where(
+            raw.volunteer_id == RankingNamed.volunteer_id,
+            raw.unit == raw_unit_of(RankingNamed.unit),
+            raw.starts_on == RankingNamed.starts_on,
+            or_(*(getattr(raw, metric) != 0 for metric in ADDITIVE)),
+        )
+        .exists()
+    )
     db.session.execute(
         delete(RankingNamed).where(
-            among(RankingNamed.volunteer_id, {key[0] for key in changed}), RankingNamed.unit != Unit.ALL.value, *nothing
+            among(RankingNamed.volunteer_id, {key[0] for key in changed}),
+            RankingNamed.unit != Unit.ALL.value,
+            *nothing,
+            ~has_any,
         ),
         execution_options={"synchronize_session": False},
     )

@@ -18,8 +18,8 @@ from volunteer_api.core.statements import among
 from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.changes import DAY_KEYS, KEYS, Marked, these
 from volunteer_api.rankings.facets import facet_of, facets_of
-from volunteer_api.rankings.headcounts import OWN
-from volunteer_api.rankings.kept import Counts, Span, unit_of
+from volunteer_api.rankings.headcounts import NAMED, NO_SUBJECT, OWN, named_by
+from volunteer_api.rankings.kept import Counts, Span, raw_unit_of, unit_of
 from volunteer_api.rankings.models import KeptQuestion
 from volunteer_api.rankings.named_folding import NamedKey, Naming, named_of, rows_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
@@ -42,6 +42,8 @@ class Spans:
         self._people = [one for one in kept if one.counts == Counts.PEOPLE]
         self._heads = [one for one in kept if one.counts == Counts.HEADS]
         self._found: dict[tuple[Any, ...], dict[Span, int]] = {}
+        # Of each span of growth, that of what is not set against anything.
+        self.raw = {_span(one): _raw_span(one) for one in self._people if one.before_first is not None}
         self.by_facet = any(one.category is not None or one.campaign_id is not None for one in self._people)
         # What the spans of people depend on, beside the day.
         self.keys = (*(["path_id"] if self._people else []), *(["category", "campaign_id"] if self.by_facet else []))
@@ -55,12 +57,19 @@ class Spans:
                 self.above[member.path_id].append(member)
 
     def of_people(self, row: Any) -> Mapping[Span, int]:
-        """The spans of what each volunteer has: 1, or −1 where what she did is taken away from it."""
+        """The spans of what each volunteer has: 1, or −1 where what she did is taken away from it.
+
+        0 where it counts for nothing, but for what is told of both times together.
+        """
         keys = (row.on, *(getattr(row, name) for name in self.keys))
         if keys not in self._found:
             found = dict.fromkeys(_calendar(row.on), 1)
-            found |= {_span(one): 1 for one in self._people if self._has(one, row)}
-            found |= {_span(one): -1 for one in self._people if self._had(one, row)}
+            for one in self._people:
+                has, had = self._has(one, row), self._had(one, row)
+                if has or had:
+                    found[_span(one)] = 1 if has else -1
+                if one.before_first is not None and (has or had):
+                    found[_raw_span(one)] = int(has)
             self._found[keys] = found
         return self._found[keys]
 
@@ -95,6 +104,10 @@ def _span(one: KeptQuestion) -> Span:
     return unit_of(one.id), BEGINNING
 
 
+def _raw_span(one: KeptQuestion) -> Span:
+    return raw_unit_of(unit_of(one.id)), BEGINNING
+
+
 @dataclass
 class PeopleChanges:
     """What is to be added, by the keys of each table."""
@@ -121,10 +134,15 @@ def people_changes(what: Marked, naming: Naming, kept: Sequence[KeptQuestion], a
     for volunteer_id in naming.come:
         # Those who have nothing have a row of all time too.
         changes.named[volunteer_id, Unit.ALL.value, BEGINNING].update({})
-    for row in rows_of(naming.gone):
+    changes.headcounts[NAMED, Unit.ALL.value, BEGINNING, NO_SUBJECT] += len(naming.come) - len(naming.gone)
+    gone = {(row.volunteer_id, (row.unit, row.starts_on)): row for row in rows_of(naming.gone)}
+    for (volunteer_id, span), row in gone.items():
+        raw = gone.get((volunteer_id, spans.raw[span])) if span in spans.raw else None
         for metric in ADDITIVE:
             if value := getattr(row, metric):
-                changes.histograms[metric.value, row.unit, row.starts_on, value]["named_count"] -= 1
+                changes.histograms[metric.value, *span, value]["named_count"] -= 1
+            if span in spans.raw and (value or (raw is not None and getattr(raw, metric))):
+                changes.headcounts[named_by(metric), *span, NO_SUBJECT] -= 1
     return changes
 
 
@@ -174,13 +192,19 @@ def _count_values(
             total = totals[row.volunteer_id, span]
             total[0] += signs[span] * amount(row.was)
             total[1] += signs[span] * amount(row.now)
-    for (volunteer_id, (unit, starts_on)), (was, now) in totals.items():
+    for (volunteer_id, span), (was, now) in totals.items():
+        unit, starts_on = span
         steps = ((was, -1), (now, 1))
         _step(changes, "volunteer_count", (metric, unit, starts_on), steps if was != now else ())
         if volunteer_id in stay or volunteer_id in come:
             had = was if volunteer_id in stay else 0
             _step(changes, "named_count", (metric, unit, starts_on), ((had, -1), (now, 1)) if had != now else ())
             changes.named[volunteer_id, unit, starts_on][metric] += now - had
+            if span in spans.raw:
+                raw_was, raw_now = totals[volunteer_id, spans.raw[span]]
+                had_place = volunteer_id in stay and (was != 0 or raw_was != 0)
+                has_place = now != 0 or raw_now != 0
+                changes.headcounts[named_by(metric), unit, starts_on, NO_SUBJECT] += has_place - had_place
 
 
 def _step(changes: PeopleChanges, name: str, of: tuple[Metric, str, date], steps: Sequence[tuple[int, int]]) -> None:

@@ -38,7 +38,7 @@ from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.facets import facets_in_sql
 from volunteer_api.rankings.facts import Rows
-from volunteer_api.rankings.headcounts import OWN
+from volunteer_api.rankings.headcounts import NAMED, NO_SUBJECT, OWN
 from volunteer_api.rankings.models import (
     RankingHeadcount,
     RankingHistogram,
@@ -60,7 +60,8 @@ MADE_OF = {
     Unit.YEAR: Unit.QUARTER,
     Unit.ALL: Unit.YEAR,
 }
-NAMED = [*KEYS, *(metric.value for metric in ADDITIVE)]
+NAMES_OF_HEADS = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
+NAMES_OF_NAMED = [*KEYS, *(metric.value for metric in ADDITIVE)]
 
 _aside = Aside()
 PEOPLE = _aside.table(
@@ -190,8 +191,7 @@ def _count_heads(unit: Unit) -> None:
     rows = select(PLACES.c.kind, literal(unit.value), counted.c.start, PLACES.c.ranked_id, counted.c.amount).join_from(
         counted, PLACES, PLACES.c.number == counted.c.number
     )
-    names = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-    db.session.execute(insert(RankingHeadcount).from_select(names, rows))
+    db.session.execute(insert(RankingHeadcount).from_select(NAMES_OF_HEADS, rows))
 
 
 def _weigh_days() -> None:
@@ -253,15 +253,23 @@ def _name(unit: Unit) -> None:
         # In the order of the key, or its index would be written all over.
         .order_by(PEOPLE.c.number, rows.c.start)
     )
-    db.session.execute(insert(RankingNamed).from_select(NAMED, named))
+    db.session.execute(insert(RankingNamed).from_select(NAMES_OF_NAMED, named))
 
 
 def _name_idle(now: datetime) -> None:
-    """Who is named and never did anything has one row, of all time."""
+    """Who is named and never did anything has one row, of all time. Then all who are named can be counted."""
     nothing = [literal(0) for _ in ADDITIVE]
     known = exists().where(PEOPLE.c.volunteer_id == Volunteer.id)
     idle: Rows = select(Volunteer.id, literal(Unit.ALL.value), literal(BEGINNING, Date), *nothing)
-    db.session.execute(insert(RankingNamed).from_select(NAMED, idle.where(~known, may_be_named(adults_born_by(now)))))
+    db.session.execute(
+        insert(RankingNamed).from_select(NAMES_OF_NAMED, idle.where(~known, may_be_named(adults_born_by(now))))
+    )
+    span = literal(Unit.ALL.value), literal(BEGINNING, Date)
+    every = select(literal(NAMED), *span, literal(NO_SUBJECT, Uuid), func.count()).where(
+        RankingNamed.unit == Unit.ALL.value
+    )
+    # A fold that names nobody counts none either.
+    db.session.execute(insert(RankingHeadcount).from_select(NAMES_OF_HEADS, every.having(func.count() > 0)))
 
 
 def _equal(one: Any, other: Any) -> Any:

@@ -33,12 +33,11 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
     Marked,
-    asked_in_either,
+    asked,
     live_shifts,
     looked_up,
     moved_activities,
     once,
-    signed,
     waiting_records,
 )
 from volunteer_api.rankings.facts import Question, Rows
@@ -140,7 +139,8 @@ def values_of_volunteers(
     """Everybody of whom something is not folded, or who is asked for `also`: her value in the question's period, once.
 
     With `among`, of the former only those who are in it. Columns `volunteer_id`, `was` and `now`: the value as it was
-    folded, whether she is named or not, and as it is; 0 with none. Of growth it is what she has less what she had.
+    folded, whether she is named or not, and as it is; 0 with none. Of growth it is what she has less what she had, and
+    `has` is what she has.
     """
     metric = question.metric
     rows: FromClause
@@ -156,15 +156,19 @@ def values_of_volunteers(
                 .group_by(*keys)
                 .subquery("days")
             )
-    counts = and_(true(), *asked_in_either(question, rows.c))
-    amounts = [(name, signed(question, rows.c.on, rows.c[name])) for name in ("was", "now")]
+    counts = and_(true(), *asked(question, rows.c))
+    amounts: dict[str, list[tuple[Any, Any]]] = {"was": [(counts, rows.c.was)], "now": [(counts, rows.c.now)]}
+    if question.before is not None:
+        set_against = and_(true(), *asked(question.earlier, rows.c))
+        amounts = {name: [*has, (set_against, -rows.c[name])] for name, has in amounts.items()}
+        amounts["has"] = [(counts, rows.c.now)]
     each = [
-        select(rows.c.volunteer_id, *(case((counts, amount), else_=0).label(name) for name, amount in amounts)),
-        *(one.add_columns(literal(0), literal(0)) for one in _each(also)),
+        select(rows.c.volunteer_id, *(case(*cases, else_=0).label(name) for name, cases in amounts.items())),
+        *(one.add_columns(*(literal(0) for _ in amounts)) for one in _each(also)),
     ]
     every = union_all(*each).subquery("every")
     # PostgreSQL sums whole numbers to a decimal.
-    sums = [cast(func.sum(every.c[name]), BigInteger).label(name) for name in ("was", "now")]
+    sums = [cast(func.sum(every.c[name]), BigInteger).label(name) for name in amounts]
     return select(every.c.volunteer_id, *sums).group_by(every.c.volunteer_id).subquery("values")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     true,
     union_all,
@@ -35,19 +36,23 @@ OWN, ABOVE, BELOW = "own", "above", "below"
 def values(question: Question) -> Subquery:
     """`subject_id`, `value` and `own` (null) of every volunteer who has any, whether she may be named or not.
 
-    Of growth it is what she has less what she had.
+    Of growth it is what she has less what she had; in a part of all that counts also 0 of those who have as much.
     """
     facts = _facts(question.raw).subquery("facts")
     if question.before is not None:
-        has, had = facts, _facts(question.earlier).subquery("earlier")
-        both = union_all(select(has.c.volunteer_id, has.c.amount), select(had.c.volunteer_id, -had.c.amount))
-        facts = both.subquery("both")
+        now, before = facts, _facts(question.earlier).subquery("earlier")
+        has = select(now.c.volunteer_id, now.c.amount, now.c.amount.label("has"))
+        had = select(before.c.volunteer_id, -before.c.amount, literal(0))
+        facts = union_all(has, had).subquery("both")
     value = func.sum(facts.c.amount)
     statement: Rows = select(
         facts.c.volunteer_id.label("subject_id"), cast(value, BigInteger).label("value"), null().label("own")
     )
     # Minutes that were all taken back are none.
-    return statement.group_by(facts.c.volunteer_id).having(value != 0).subquery("by_volunteer")
+    has_any = value != 0
+    if question.before is not None and question.is_part:
+        has_any = or_(has_any, func.sum(facts.c.has) != 0)
+    return statement.group_by(facts.c.volunteer_id).having(has_any).subquery("by_volunteer")
 
 
 def _facts(question: Question) -> Rows:
@@ -104,7 +109,8 @@ def _numbers(question: Question, found: Subquery) -> tuple[FromClause, FromClaus
     """How many have which `value`: the `number` as it was folded, and by how many it changed since."""
     if histograms.can_tell(question):
         return histograms.folded(question).subquery("folded"), once(histograms.changed(question))
-    counted = once(select(found.c.value, func.count().label("number")).group_by(found.c.value))
+    with_any = select(found.c.value, func.count().label("number")).where(found.c.value != 0)
+    counted = once(with_any.group_by(found.c.value))
     return counted, select(counted).where(false()).subquery("unchanged")
 
 
