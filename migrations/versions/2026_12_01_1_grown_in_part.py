@@ -1,4 +1,7 @@
-"""The growth of volunteers in a part is kept too: beside it what each has, and how many have a place
+"""Longer names: of what is kept of the growth of volunteers in a part, and of a category in a campaign
+
+The first fold makes all anew: with sums of each category in each campaign, with how many volunteers are named, and of what
+was kept of growth with what each has beside it.
 
 Revision ID: 2026_12_01_1_grown_in_part
 Revises: 2026_11_30_8_growth
@@ -13,31 +16,28 @@ down_revision = "2026_11_30_8_growth"
 branch_labels = None
 depends_on = None
 
-TABLES = ("ranking_named", "ranking_histograms", "ranking_headcounts")
+LENGTHS = (
+    # Table, column, how long it was and is; whether SQLite keeps it in the order of its key.
+    ("ranking_sums", "slice", 50, 100, True),
+    ("ranking_headcounts", "kind", 50, 100, True),
+    ("ranking_kept", "key", 150, 200, False),
+)
 
 
 def upgrade() -> None:
-    # What was kept by the release before lacks what is beside it now. Whoever asks has it kept again.
-    _forget_growth()
-    with op.batch_alter_table("ranking_kept") as table:
-        table.alter_column("key", existing_type=sa.String(150), type_=sa.String(200), existing_nullable=False)
-    op.execute(
-        "INSERT INTO ranking_headcounts (kind, unit, starts_on, ranked_id, volunteer_count)"
-        " SELECT 'named', 'all', '0001-01-01', '00000000000000000000000000000000', count(*) FROM ranking_named"
-        " WHERE unit = 'all' HAVING count(*) > 0"
-    )
+    for table, column, before, after, by_key in LENGTHS:
+        _alter(table, column, before, after, by_key)
 
 
 def downgrade() -> None:
-    _forget_growth()
-    op.execute("DELETE FROM ranking_headcounts WHERE kind = 'named'")
-    with op.batch_alter_table("ranking_kept") as table:
-        table.alter_column("key", existing_type=sa.String(200), type_=sa.String(150), existing_nullable=False)
-
-
-def _forget_growth() -> None:
-    for table in TABLES:
-        for unit in ("'k' || id", "'k' || id || 'r'"):
-            growth = f"SELECT {unit} FROM ranking_kept WHERE before_first IS NOT NULL"
-            op.execute(f"DELETE FROM {table} WHERE unit IN ({growth})")
+    # Without a rule nothing is read of what is folded, and the next fold makes it anew, in the form of its release.
+    op.execute("DELETE FROM ranking_rules")
     op.execute("DELETE FROM ranking_kept WHERE before_first IS NOT NULL")
+    for table, column, before, after, by_key in LENGTHS:
+        op.execute(f"DELETE FROM {table} WHERE length({column}) > {before}")
+        _alter(table, column, after, before, by_key)
+
+
+def _alter(table: str, column: str, before: int, after: int, by_key: bool) -> None:
+    with op.batch_alter_table(table, table_kwargs={"sqlite_with_rowid": False} if by_key else {}) as batch:
+        batch.alter_column(column, existing_type=sa.String(before), type_=sa.String(after))

@@ -167,13 +167,13 @@ class RankingPresence(Base):
 class RankingSum(Base):
     """What adds up, in one span of local days: of a path, or of a team or station with the path that it had.
 
-    The slice is `path`, `team` or `station`, or one with a facet behind it: what one category or campaign had of it.
+    The slice is `path`, `team` or `station`, or one with a facet behind it: what a category or a campaign had of it.
     """
 
     __tablename__ = "ranking_sums"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    slice: Mapped[str] = mapped_column(String(50), primary_key=True)
+    slice: Mapped[str] = mapped_column(String(100), primary_key=True)
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     # The path's own id where the slice is a path.
@@ -206,7 +206,7 @@ class RankingHeadcount(Base):
     __tablename__ = "ranking_headcounts"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    kind: Mapped[str] = mapped_column(String(50), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(100), primary_key=True)
     unit: Mapped[str] = mapped_column(String(10), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     ranked_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -16,8 +16,9 @@ from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.spans import Run, runs, within
 
 KNOWN = "volunteer_api_ranking_rule"
-# Of what is folded: the second has days and weeks of the named too, the third has facets.
-FORM = 3
+# Of what is folded: the second has days and weeks of the named too, the third has facets, the fourth a category in a
+# campaign, how many are named, and of kept growth what each has beside it.
+FORM = 4
 SLICES = {Subject.ORGANIZATION: "path", Subject.TEAM: "team", Subject.STATION: "station"}
 
 
@@ -39,10 +40,8 @@ def all_is_folded() -> bool:
 
 
 def has_facet(question: Question) -> bool:
-    """Whether what a question asks for is folded: all, a category or a campaign, but no category in a campaign."""
-    if question.facet == WHOLE:
-        return is_folded()
-    return all_is_folded() and (question.category is None or question.campaign_id is None)
+    """Whether what a question asks for is folded: all, or a facet."""
+    return is_folded() if question.facet == WHOLE else all_is_folded()
 
 
 def _known() -> Known:
