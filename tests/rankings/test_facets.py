@@ -92,6 +92,9 @@ def test_an_activity_that_is_changed_takes_all_of_it_along(unit: Callable[..., A
                 assert unit(lambda: [told(**there), told()]) == [of_there, every]
                 if facet == "category":
                     assert unit(lambda: told(**here)) == (left if of_there is moved else every)
+                else:
+                    in_it = unit(lambda: [told(**there, category=one) for one in (BEFORE, AFTER)])
+                    assert in_it == [of_there, nothing]
                 assert unit(folding.fold) is False
 
 
