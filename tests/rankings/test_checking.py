@@ -15,7 +15,7 @@ from tests.rankings.test_service import NOW, build_tree
 from volunteer_api.activities.models import ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.cli import common
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import run_task
@@ -23,6 +23,7 @@ from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import checking, folding, keeping, tasks
 from volunteer_api.rankings.kept import Counts, Kept, note_all
 from volunteer_api.rankings.models import (
+    MemberCount,
     RankingHeadcount,
     RankingHistogram,
     RankingMinutes,
@@ -48,6 +49,7 @@ SPOILED = {
     .values(volunteer_count=7),
     "kept questions": update(RankingHistogram).where(RankingHistogram.unit.startswith("k")).values(volunteer_count=7),
     "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
+    "members of teams": insert(MemberCount).values(team_id=ids.new_id(), count=7),
 }
 
 
