@@ -169,7 +169,7 @@ def test_kept_growth_goes_and_what_else_is_kept_stays(empty_app: Flask) -> None:
         keep_all(run)
         number, everything = run(left)
         assert number == 3
-        for version in ("2026_11_30_8_growth", "2026_11_30_7_kept"):
+        for version in ("2026_11_30_9_members", "2026_11_30_7_kept"):
             migrate(empty_app, version, down=True)
             migrate(empty_app)
             run(folding.fold)

@@ -4,7 +4,7 @@ The first fold makes all anew: with sums of each category in each campaign, with
 was kept of growth with what each has beside it.
 
 Revision ID: 2026_12_01_1_grown_in_part
-Revises: 2026_11_30_8_growth
+Revises: 2026_11_30_9_members
 Create Date: 2026-12-01 01:00:00+00:00
 """
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_12_01_1_grown_in_part"
-down_revision = "2026_11_30_8_growth"
+down_revision = "2026_11_30_9_members"
 branch_labels = None
 depends_on = None
 

@@ -15,7 +15,7 @@ from tests.rankings.test_service import NOW, build_tree
 from volunteer_api.activities.models import ActivityState
 from volunteer_api.attendance.models import State
 from volunteer_api.cli import common
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import run_task
@@ -24,6 +24,7 @@ from volunteer_api.rankings import checking, folding, keeping, tasks
 from volunteer_api.rankings.headcounts import NAMED, NO_SUBJECT
 from volunteer_api.rankings.kept import Counts, Kept, note_all
 from volunteer_api.rankings.models import (
+    MemberCount,
     RankingHeadcount,
     RankingHistogram,
     RankingMinutes,
@@ -52,6 +53,7 @@ SPOILED = {
         kind=NAMED, unit="all", starts_on=BEGINNING, ranked_id=NO_SUBJECT, volunteer_count=7
     ),
     "registered volunteers": insert(RegisteredCount).values(division_code="4104", count=7),
+    "members of teams": insert(MemberCount).values(team_id=ids.new_id(), count=7),
 }
 
 

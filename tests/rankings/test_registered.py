@@ -25,8 +25,9 @@ from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.organizations import service as organizations
 from volunteer_api.organizations.models import OrganizationKind
-from volunteer_api.rankings import registered, service
-from volunteer_api.rankings.models import RegisteredChange, RegisteredCount
+from volunteer_api.rankings import belonging, registered, service
+from volunteer_api.rankings.belonging import REGISTERED
+from volunteer_api.rankings.models import MemberCount, RegisteredChange, RegisteredCount
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
 pytestmark = pytest.mark.both_databases
@@ -77,7 +78,7 @@ def take(verb: str, draw: Random) -> None:
         case "delete":
             db.session.execute(delete(Volunteer).where(somebody))
         case _:
-            registered.fold()
+            REGISTERED.fold()
     db.session.flush()
 
 
@@ -88,17 +89,17 @@ def take(verb: str, draw: Random) -> None:
 def test_folded_and_not_it_equals_the_live_count(unit: Unit, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     draw = Random(seed)
     with monkeypatch.context() as patched:
-        patched.setattr(registered, "CHANGES_AT_ONCE", 3)
+        patched.setattr(belonging, "CHANGES_AT_ONCE", 3)
         for _ in range(30):
             verb = draw.choice(VERBS)
             unit(partial(take, verb, draw))
             assert unit(told) == unit(live), verb
-        while unit(registered.fold):
+        while unit(REGISTERED.fold):
             pass
     assert (unit(told), unit(unfolded)) == (unit(live), 0)
     folded = unit(kept)
     assert 0 not in folded.values()
-    unit(registered.rebuild)
+    unit(REGISTERED.rebuild)
     assert unit(kept) == folded
 
 
@@ -176,9 +177,9 @@ def test_two_that_fold_at_once_take_different_changes(postgresql_app: Flask, pos
     postgresql_unit(lambda: make_volunteer(home_division="410403001"))
 
     def fold_twice() -> None:
-        assert not registered.fold()
+        assert not REGISTERED.fold()
         unit_of(postgresql_app)(lambda: make_volunteer(home_division="410403002"))
-        second = threading.Thread(target=lambda: unit_of(postgresql_app)(registered.fold))
+        second = threading.Thread(target=lambda: unit_of(postgresql_app)(REGISTERED.fold))
         second.start()
         second.join(timeout=3)
         assert not second.is_alive()
@@ -196,7 +197,7 @@ def test_registrations_folds_rebuilds_and_readers_at_once(
 ) -> None:
     """At no moment is anybody counted twice or left out, and nothing is in the end."""
     # Folds meet one another's changes of the same codes.
-    monkeypatch.setattr(registered, "CHANGES_AT_ONCE", 5)
+    monkeypatch.setattr(belonging, "CHANGES_AT_ONCE", 5)
     homes = ("410403001", "410403002", "410404001")
     postgresql_unit(lambda: [make_volunteer(home_division=homes[number % 3]) for number in range(9)])
     folded = postgresql_unit(lambda: db.session.scalars(select(Volunteer.id).order_by(Volunteer.id)).all())
@@ -222,10 +223,10 @@ def test_registrations_folds_rebuilds_and_readers_at_once(
                     unit(partial(make_volunteer, home_division=homes[(number + turn) % 3]))
                     unit(partial(move, folded[number * 3 + turn % 3], turn + number))
                 case 3 | 4:
-                    unit(registered.fold)
+                    unit(REGISTERED.fold)
                 case 5 if turn % 3 == 0:
                     with postgresql_app.app_context():
-                        run_unit(registered.rebuild, writes=True, at_one_moment=True)
+                        run_unit(REGISTERED.rebuild, writes=True, at_one_moment=True)
                 case _:
                     pass
         return [unit(compare) for _ in range(25)] if number > 5 else []
@@ -234,7 +235,7 @@ def test_registrations_folds_rebuilds_and_readers_at_once(
     assert all(isinstance(one, list) for one in seen), seen
     assert [pair for one in seen for pair in one if pair[0] != pair[1]] == []
     assert postgresql_unit(told) == postgresql_unit(live)
-    while postgresql_unit(registered.fold):
+    while postgresql_unit(REGISTERED.fold):
         pass
     assert postgresql_unit(told) == postgresql_unit(live)
     assert postgresql_unit(unfolded) == 0
@@ -243,10 +244,13 @@ def test_registrations_folds_rebuilds_and_readers_at_once(
 def test_the_command_counts_anew(app: Flask, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     unit(lambda: [make_volunteer(home_division=home) for home in HOMES])
     unit(lambda: db.session.add(RegisteredCount(division_code="410403", count=77)))
+    # Of teams, whose counts are of the same make, too.
+    unit(lambda: db.session.add(MemberCount(team_id=ids.new_id(), count=7)))
     monkeypatch.setattr(common, "ready_app", lambda: app)
     done = CliRunner().invoke(checks.rebuild_rankings)
     assert done.exit_code == 0, done.output
     assert unit(told) == unit(live)
+    assert unit(lambda: db.session.scalars(select(MemberCount)).all()) == []
 
 
 def test_the_version_counts_who_was_there(own_app: Flask) -> None:

@@ -26,13 +26,16 @@ from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings import folding
 from volunteer_api.rankings import service as rankings
-from volunteer_api.rankings.models import RegisteredChange
+from volunteer_api.rankings.belonging import BELONGING
+from volunteer_api.rankings.checking import belonging_differs
+from volunteer_api.rankings.models import MemberCount
 from volunteer_api.rankings.registered import count_in
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.simulation import COLUMNS, Plan, SimulationRefused, fold_rankings, seal_days, simulate
 from volunteer_api.simulation.people import number_text
 from volunteer_api.simulation.plan import FEWEST_VOLUNTEERS, MOST_ON_SQLITE, MOST_VOLUNTEERS
+from volunteer_api.teams.models import Membership, MembershipState
 
 PLAN = Plan(volunteers=600, records=400, last_on=date(2026, 11, 20), seed=7, length=40)
 # As it was at noon after the last day.
@@ -191,9 +194,13 @@ def check_attendances() -> None:
 
 
 def check_rankings() -> None:
-    """What rankings count is what the rows say: minutes, people who came, activities by day, who lives where."""
+    """What rankings count is what the rows say: minutes, people who came, activities by day, who belongs where."""
     assert db.session.scalar(select(count_in(literal("41")))) == count(Volunteer, Volunteer.home_division.is_not(None))
-    assert db.session.scalars(select(RegisteredChange)).all() == []
+    members = dict(map(tuple, db.session.execute(select(MemberCount.team_id, MemberCount.count))))
+    assert sum(members.values()) == count(Membership, Membership.state == MembershipState.ACTIVE)
+    for belonging in BELONGING.values():
+        assert not belonging_differs(belonging)
+        assert db.session.scalars(select(belonging.changes)).all() == []
     asked = {
         "subject": Subject.ORGANIZATION,
         "level": OrganizationKind.PRACTICE_CENTER,

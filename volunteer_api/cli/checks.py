@@ -9,7 +9,8 @@ from volunteer_api.cli import common
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import seal_check
 from volunteer_api.inventory import verification
-from volunteer_api.rankings import folding, registered
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.belonging import BELONGING
 
 
 @common.group.group("stock")
@@ -89,7 +90,8 @@ def rebuild_rankings() -> None:
     with app.app_context(), common.named_refusals():
         with common.progress("Folding the rankings") as show:
             run_unit(lambda: folding.rebuild(show), writes=True)
-        run_unit(registered.rebuild, writes=True, at_one_moment=True)
+        for belonging in BELONGING.values():
+            run_unit(belonging.rebuild, writes=True, at_one_moment=True)
     click.echo("The rankings are folded.")
 
 

@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, fu
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named
+from volunteer_api.rankings.belonging import MEMBERS
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import merged_with_any, ranked
 from volunteer_api.rankings.registered import count_of
 from volunteer_api.rankings.schemas import Basis, Subject
-from volunteer_api.teams.models import Membership, MembershipState
 
 # A value per volunteer is a whole number of these, cut by whole division: the same on every database, and its order is
 # the values'.
@@ -118,8 +118,7 @@ def _growth(question: Question) -> Subquery:
 def _per_volunteer(question: Question) -> Subquery:
     rows = ranked(question)
     if question.is_of_members:
-        registered: ColumnElement[Any] = _members_of(rows.c.id)
-        counted_rows: Any = rows
+        counted_rows, registered = MEMBERS.beside(rows, rows.c.id)
     else:
         registered = count_of(Organization, merged_with_any(question))
         # What has no division was not measured: it is no zero, and has no place.
@@ -136,13 +135,4 @@ def _per_volunteer(question: Question) -> Subquery:
         case((counted.c.registered > 0, counted.c.value * PARTS // counted.c.registered), else_=0),
         raw=counted.c.value,
         registered=counted.c.registered,
-    )
-
-
-def _members_of(team_id: ColumnElement[Any]) -> ColumnElement[Any]:
-    return (
-        select(func.count())
-        .select_from(Membership)
-        .where(Membership.team_id == team_id, Membership.state == MembershipState.ACTIVE)
-        .scalar_subquery()
     )

@@ -20,7 +20,8 @@ from volunteer_api.core.logs import logger
 from volunteer_api.core.statements import set_limits
 from volunteer_api.core.tasks import keep_finding
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import folding, histograms, keeping, named, queries, registered, volunteers
+from volunteer_api.rankings import folding, histograms, keeping, named, queries, volunteers
+from volunteer_api.rankings.belonging import BELONGING, Belonging
 from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.headcounts import NAMED
 from volunteer_api.rankings.kept import Counts, kept_questions
@@ -61,10 +62,11 @@ def check() -> Sequence[str]:
         # Until then everything is counted live.
         run_unit(lambda: db.session.execute(delete(RankingRule)), writes=True)
         run_unit(folding.rebuild, writes=True)
-    if _looked(lambda: _is_any_left(*registered.counted_and_live(), number_of_keys=1)):
-        wrong.append("registered volunteers")
-        logger().error("registered_differ")
-        run_unit(registered.rebuild, writes=True, at_one_moment=True)
+    for name, belonging in BELONGING.items():
+        if _looked(partial(belonging_differs, belonging)):
+            wrong.append(name)
+            logger().error("belonging_differs", found=name)
+            run_unit(belonging.rebuild, writes=True, at_one_moment=True)
     run_unit(partial(keep_finding, CHECK, ", ".join(wrong) or None), writes=True)
     return wrong
 
@@ -72,6 +74,11 @@ def check() -> Sequence[str]:
 def differs(day: date) -> bool:
     """Whether any subject's value of a day is another when it is counted live, or what the named have around it."""
     return _looked(lambda: _any_differ(day, day) or names_differ(day))
+
+
+def belonging_differs(belonging: Belonging) -> bool:
+    """Whether somebody is counted who does not belong there, or somebody who does is not."""
+    return _is_any_left(*belonging.counted_and_live(), number_of_keys=1)
 
 
 def sums_differ(_day: date) -> bool:

@@ -71,6 +71,26 @@ class RegisteredCount(Base):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
+class MemberChange(Base):
+    """How many more or fewer active members a team has than was folded. Triggers write it, and only insert."""
+
+    __tablename__ = "member_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+    team_id: Mapped[UUID]
+    change: Mapped[int] = mapped_column(BigInteger)
+
+
+class MemberCount(Base):
+    """How many active members a team has, as it was folded; teams without any left out."""
+
+    __tablename__ = "member_counts"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    team_id: Mapped[UUID] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
 class RankingRule(Base):
     """By which rule and in which zone the folded tables below are made; without its one row they hold nothing.
 

@@ -1,28 +1,18 @@
-"""How many volunteers are registered in a division: exact at every moment, and read in the same time for any number.
+"""How many volunteers are registered in an organization's division, and in those of what was merged into it."""
 
-Whoever registers, moves or is erased updates no counter: a trigger inserts one more row beside it. A task folds these
-rows into one count for each code. An answer is the counts and what is not folded in yet, read by one statement: the
-fold commits both at once, so no snapshot has anybody twice or not at all.
-"""
-
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, delete, func, literal, or_, select
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
-from volunteer_api.core.statements import among, insert
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.rankings.facts import Column, Rows
 from volunteer_api.rankings.models import RegisteredChange, RegisteredCount
 
-# Folded in one transaction: a backlog is worked off in many short ones.
-CHANGES_AT_ONCE = 2000
 # What is left of a longest code after a shortest one; codes are digits, so every collation has it last.
 LAST = "99999999"
 
@@ -109,64 +99,6 @@ def residents_of(codes: Sequence[str]) -> Select[Any]:
     """The ids of the volunteers who live in any of these divisions, each a row."""
     there = or_(*(_is_in(Volunteer.home_division, literal(code)) for code in codes))
     return select(Volunteer.id).where(there, Volunteer.erased_at.is_(None))
-
-
-def fold() -> bool:
-    """Add at most two thousand changes to the counts; returns whether there may be more. In a unit of its own.
-
-    The changes are deleted in the same transaction. Two that fold at once take different changes, and touch the counts
-    in one order; one may be below zero meanwhile, where somebody's moving away is folded before the moving in.
-    """
-    taken = db.session.execute(
-        select(RegisteredChange.id, RegisteredChange.division_code, RegisteredChange.change)
-        .order_by(RegisteredChange.id)
-        .limit(CHANGES_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if not taken:
-        return False
-    sums: defaultdict[str, int] = defaultdict(int)
-    for row in taken:
-        sums[row.division_code] += row.change
-    statement = insert(RegisteredCount)
-    db.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["division_code"], set_={"count": RegisteredCount.count + statement.excluded.count}
-        ),
-        [{"division_code": code, "count": sums[code]} for code in sorted(sums)],
-    )
-    # Codes are what people type: without this, somebody who tries many would leave as many rows for ever.
-    nobody = among(RegisteredCount.division_code, sums.keys()), RegisteredCount.count == 0
-    db.session.execute(delete(RegisteredCount).where(*nobody))
-    db.session.execute(delete(RegisteredChange).where(among(RegisteredChange.id, [row.id for row in taken])))
-    return len(taken) == CHANGES_AT_ONCE
-
-
-def rebuild() -> None:
-    """Count anew. In a unit that sees one moment, or that has the volunteers locked.
-
-    Else somebody who registers between two of its statements would be counted twice.
-    """
-    # In this order: where volunteers are locked, a fold of the last changes is waited for, and its counts are seen.
-    db.session.execute(delete(RegisteredChange))
-    db.session.execute(delete(RegisteredCount))
-    live = (
-        select(Volunteer.home_division, func.count())
-        .where(Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None))
-        .group_by(Volunteer.home_division)
-    )
-    db.session.execute(plain_insert(RegisteredCount).from_select(["division_code", "count"], live))
-
-
-def counted_and_live() -> tuple[Rows, Rows, Rows]:
-    """What is counted, what is not folded yet, and who lives there, taken from nothing: the code and a number."""
-    return (
-        select(RegisteredCount.division_code, RegisteredCount.count),
-        select(RegisteredChange.division_code, RegisteredChange.change),
-        select(Volunteer.home_division, literal(-1)).where(
-            Volunteer.home_division.is_not(None), Volunteer.erased_at.is_(None)
-        ),
-    )
 
 
 def _gone_below(organization: Organization) -> tuple[ColumnElement[bool], ...]:

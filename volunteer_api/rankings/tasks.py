@@ -9,7 +9,8 @@ from volunteer_api.core import clock, health, scrape
 from volunteer_api.core.database import db
 from volunteer_api.core.tasks import Every, enqueue, finding_of, last_run, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.rankings import checking, folding, keeping, registered
+from volunteer_api.rankings import checking, folding, keeping
+from volunteer_api.rankings.belonging import MEMBERS, REGISTERED
 from volunteer_api.rankings.kept import KEEP
 
 FOLD = "rankings.fold"
@@ -66,7 +67,14 @@ def drop_kept() -> None:
 @task("rankings.fold_registered", every=Every.MINUTE, unit=False)
 def fold_registered() -> None:
     """Fold who has registered, moved or gone since into the counts of the divisions, in transactions that are short."""
-    while run_unit(registered.fold, writes=True):
+    while run_unit(REGISTERED.fold, writes=True):
+        pass
+
+
+@task("rankings.fold_members", every=Every.MINUTE, unit=False)
+def fold_members() -> None:
+    """Fold who has joined or left a team since into the counts of the teams, in transactions that are short."""
+    while run_unit(MEMBERS.fold, writes=True):
         pass
 
 

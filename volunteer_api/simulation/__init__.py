@@ -22,7 +22,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.hours import seals
 from volunteer_api.phone import changes
-from volunteer_api.rankings import folding, registered
+from volunteer_api.rankings import folding
+from volunteer_api.rankings.belonging import BELONGING
 from volunteer_api.rankings.models import RankingRule
 from volunteer_api.simulation import ground, people, program, service, totals
 from volunteer_api.simulation.loading import Loader, set_aside
@@ -87,8 +88,9 @@ def simulate(plan: Plan, report: Report) -> Simulated:
         totals.sum_up()
         stage.end("tallies")
         report("Adding up tallies", 1, 1)
-        # No trigger noted the volunteers; nobody registers meanwhile, for the load has their table locked.
-        registered.rebuild()
+        # No trigger noted who registered or joined; nobody does meanwhile, for the load has their tables locked.
+        for belonging in BELONGING.values():
+            belonging.rebuild()
         # Nor what changed for phones.
         changes.begin_anew()
         report("Making indexes and foreign keys", 0, 1)
