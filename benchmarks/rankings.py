@@ -51,6 +51,8 @@ from volunteer_api.demo.stage import ADMINISTRATOR, VOLUNTEER
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization, OrganizationKind
 from volunteer_api.rankings.kept import KEEP
+from volunteer_api.rankings.models import RankingNamed
+from volunteer_api.rankings.spans import Unit
 from volunteer_api.sign_ups import service as sign_ups
 from volunteer_api.stations.models import Station
 from volunteer_api.teams.models import Team
@@ -81,6 +83,7 @@ class District:
     team: UUID
     station: UUID
     campaign: UUID
+    fallen: UUID
     last_on: date
     app: Flask
     port: int = 0
@@ -172,6 +175,7 @@ def known(url: str, app: Flask) -> District:
     """What the pages name, the same in each district, and the demo's volunteer, signed in."""
     person = find_by_phone(VOLUNTEER)
     first = select(Organization.id).order_by(Organization.division_code)
+    last_on = db.session.scalar(select(func.max(ServiceRecord.on)))
     office = db.session.scalars(first.where(Organization.kind == OrganizationKind.PRACTICE_OFFICE)).first()
     return District(
         url=url,
@@ -181,9 +185,19 @@ def known(url: str, app: Flask) -> District:
         team=db.session.scalars(select(Team.id).where(Team.organization_id == office)).first(),
         station=db.session.scalars(select(Station.id).order_by(Station.code)).first(),
         campaign=db.session.scalars(select(Campaign.id).order_by(Campaign.starts_on, Campaign.id)).first(),
-        last_on=db.session.scalar(select(func.max(ServiceRecord.on))),
+        fallen=who_fell(last_on),
+        last_on=last_on,
         app=app,
     )
+
+
+def who_fell(last_on: date) -> UUID:
+    """A named volunteer who did most in the month before the one that pages ask about."""
+    month = (last_on - timedelta(days=31)).replace(day=1)
+    before = (month - timedelta(days=1)).replace(day=1)
+    did = select(RankingNamed.volunteer_id).where(RankingNamed.unit == Unit.MONTH, RankingNamed.starts_on == before)
+    found: UUID = db.session.scalars(did.order_by(RankingNamed.credited_minutes.desc()).limit(1)).one()
+    return found
 
 
 def pages(found: dict[str, District]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -217,12 +231,25 @@ def pages(found: dict[str, District]) -> Iterator[tuple[str, dict[str, str]]]:
         )
         yield each(f"children by {metric}, a category, all time", **children, metric=metric, category="elderly_care")
         yield each(f"children by {metric}, a campaign", **children, metric=metric, campaign_id="campaign")
+        both = {"category": "elderly_care", "campaign_id": "campaign"}
+        yield each(f"children by {metric}, a category in a campaign", **children, metric=metric, **both)
         yield each(
             f"children by {metric}, per volunteer", **children, metric=metric, basis="per_volunteer", period="year"
         )
         yield each(f"children by {metric}, growth", **children, metric=metric, basis="growth", period="month")
     minutes = {"subject": "volunteer", "metric": "credited_minutes"}
-    yield each("volunteers, growth by month", **minutes, basis="growth", period="month")
+    grown = {**minutes, "basis": "growth", "period": "month"}
+    for where in (
+        {},
+        {"scope": "center"},
+        {"category": "elderly_care"},
+        {"scope": "center", "campaign_id": "campaign"},
+    ):
+        yield each(", ".join(["volunteers, growth by month", *where]), **grown, **where)
+    for where in ({}, {"scope": "center"}):
+        yield each(
+            ", ".join(["volunteers, growth by month around who fell", *where]), **grown, **where, around="fallen"
+        )
     yield each("volunteers, a category", **minutes, category="elderly_care", period="month")
     yield each("teams per volunteer", subject="team", metric="credited_minutes", basis="per_volunteer", period="year")
     yield f"volunteers, page {DEEP + 1}", {name: deep_path(one, minutes) for name, one in found.items()}
