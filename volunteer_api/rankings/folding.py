@@ -201,6 +201,9 @@ def _rebuild(show: Show = _tell_nobody) -> None:
 
 def _steps(now: datetime) -> Iterator[None]:
     _rebuild_shifts(now)
+    # What is known of their size may be that of a fold that was broken off, when PostgreSQL found no row in many pages:
+    # expecting none it would go through ten million for each of half a million shifts.
+    _count_rows(RankingShift, RankingPresence)
     yield
     _rebuild_sums()
     yield
