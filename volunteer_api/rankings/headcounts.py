@@ -36,6 +36,7 @@ from volunteer_api.rankings.sums import SLICES, has_facet
 from volunteer_api.rankings.turnout import turnout
 
 OWN = "organization_own"
+COLUMNS = ("kind", "unit", "starts_on", "ranked_id", "volunteer_count")
 # Of no subject: how many are named.
 NAMED, NO_SUBJECT = "named", UUID(int=0)
 

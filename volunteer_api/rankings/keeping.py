@@ -36,6 +36,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.statements import insert_found
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings import headcounts, named_folding
 from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.changes import (
     DAY_KEYS,
@@ -57,7 +58,6 @@ from volunteer_api.rankings.models import (
     RankingPresence,
     RankingShift,
 )
-from volunteer_api.rankings.named_folding import KEYS
 from volunteer_api.rankings.schemas import ADDITIVE, Basis, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit
 from volunteer_api.rankings.sums import all_is_folded, forget
@@ -67,7 +67,6 @@ MOST_QUESTIONS = {"postgresql": 40, "sqlite": 10}
 MOST_ROWS = 3_000_000
 # Nobody turns that page any more.
 FORGOTTEN_AFTER = timedelta(days=14)
-NAMES_OF_HEADS = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
 _aside = Aside()
 WORTH = _aside.table(
     "kept_worth",
@@ -194,7 +193,7 @@ def _keep_people(kept: KeptQuestion, question: Question) -> int:
     for metric, value in values.items():
         span = literal(named_by(metric)), literal(unit), literal(BEGINNING, Date), literal(NO_SUBJECT, Uuid)
         placed = select(*span, func.count(distinct(WORTH.c.volunteer_id))).where(WORTH.c.is_named, value != 0)
-        insert_found(RankingHeadcount, NAMES_OF_HEADS, placed)
+        insert_found(RankingHeadcount, headcounts.COLUMNS, placed)
     sums = [cast(func.sum(WORTH.c.sign * value), BigInteger).label(metric.value) for metric, value in values.items()]
     each = WORTH.c.volunteer_id, WORTH.c.is_named
     grown = select(*each, *sums).group_by(*each).subquery("grown")
@@ -211,9 +210,8 @@ def _keep_span(unit: str, rows: FromClause) -> int:
     for metric, value in zip(ADDITIVE, values, strict=True):
         counted = select(literal(metric.value), *span, value, func.count(), number_named).where(value != 0)
         insert_found(RankingHistogram, names, counted.group_by(value))
-    columns = [*KEYS, *(metric.value for metric in ADDITIVE)]
     named = select(rows.c.volunteer_id, *span, *values).where(rows.c.is_named)
-    return insert_found(RankingNamed, columns, named.order_by(rows.c.volunteer_id))
+    return insert_found(RankingNamed, named_folding.COLUMNS, named.order_by(rows.c.volunteer_id))
 
 
 def _worth(question: Question, sign: int) -> Rows:
@@ -288,7 +286,7 @@ def _keep_heads(kept: KeptQuestion, question: Question) -> int:
         span = literal(kind), literal(unit_of(kept.id)), literal(BEGINNING, Date)
         heads: Select[Any] = rows.add_columns(*span, subject_id, func.count(distinct(SEEN.c.volunteer_id)))
         counted = heads.where(subject_id.is_not(None)).group_by(subject_id)
-        number += insert_found(RankingHeadcount, NAMES_OF_HEADS, counted)
+        number += insert_found(RankingHeadcount, headcounts.COLUMNS, counted)
     return number
 
 

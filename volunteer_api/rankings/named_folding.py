@@ -24,6 +24,7 @@ from volunteer_api.rankings.spans import BEGINNING, Unit
 # Of how many days those who came of age are folded at once.
 BIRTHDAYS_AT_ONCE = timedelta(days=31)
 KEYS = ("volunteer_id", "unit", "starts_on")
+COLUMNS = (*KEYS, *(metric.value for metric in ADDITIVE))
 # Her id, unit, first day.
 NamedKey = tuple[UUID, str, date]
 

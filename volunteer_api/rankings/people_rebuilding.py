@@ -35,6 +35,7 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import PathMember
+from volunteer_api.rankings import headcounts, named_folding
 from volunteer_api.rankings.aside import Aside, fill
 from volunteer_api.rankings.facets import facets_in_sql
 from volunteer_api.rankings.facts import Rows
@@ -46,7 +47,6 @@ from volunteer_api.rankings.models import (
     RankingPresence,
     RankingShift,
 )
-from volunteer_api.rankings.named_folding import KEYS
 from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, Unit, start_in_sql
@@ -60,8 +60,6 @@ MADE_OF = {
     Unit.YEAR: Unit.QUARTER,
     Unit.ALL: Unit.YEAR,
 }
-NAMES_OF_HEADS = ["kind", "unit", "starts_on", "ranked_id", "volunteer_count"]
-NAMES_OF_NAMED = [*KEYS, *(metric.value for metric in ADDITIVE)]
 
 _aside = Aside()
 PEOPLE = _aside.table(
@@ -191,7 +189,7 @@ def _count_heads(unit: Unit) -> None:
     rows = select(PLACES.c.kind, literal(unit.value), counted.c.start, PLACES.c.ranked_id, counted.c.amount).join_from(
         counted, PLACES, PLACES.c.number == counted.c.number
     )
-    db.session.execute(insert(RankingHeadcount).from_select(NAMES_OF_HEADS, rows))
+    db.session.execute(insert(RankingHeadcount).from_select(headcounts.COLUMNS, rows))
 
 
 def _weigh_days() -> None:
@@ -253,7 +251,7 @@ def _name(unit: Unit) -> None:
         # In the order of the key, or its index would be written all over.
         .order_by(PEOPLE.c.number, rows.c.start)
     )
-    db.session.execute(insert(RankingNamed).from_select(NAMES_OF_NAMED, named))
+    db.session.execute(insert(RankingNamed).from_select(named_folding.COLUMNS, named))
 
 
 def _name_idle(now: datetime) -> None:
@@ -262,14 +260,14 @@ def _name_idle(now: datetime) -> None:
     known = exists().where(PEOPLE.c.volunteer_id == Volunteer.id)
     idle: Rows = select(Volunteer.id, literal(Unit.ALL.value), literal(BEGINNING, Date), *nothing)
     db.session.execute(
-        insert(RankingNamed).from_select(NAMES_OF_NAMED, idle.where(~known, may_be_named(adults_born_by(now))))
+        insert(RankingNamed).from_select(named_folding.COLUMNS, idle.where(~known, may_be_named(adults_born_by(now))))
     )
     span = literal(Unit.ALL.value), literal(BEGINNING, Date)
     every = select(literal(NAMED), *span, literal(NO_SUBJECT, Uuid), func.count()).where(
         RankingNamed.unit == Unit.ALL.value
     )
     # A fold that names nobody counts none either.
-    db.session.execute(insert(RankingHeadcount).from_select(NAMES_OF_HEADS, every.having(func.count() > 0)))
+    db.session.execute(insert(RankingHeadcount).from_select(headcounts.COLUMNS, every.having(func.count() > 0)))
 
 
 def _equal(one: Any, other: Any) -> Any:
