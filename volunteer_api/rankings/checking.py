@@ -122,13 +122,16 @@ def heads_differ(day: date) -> bool:
 
 
 def facets_differ(day: date) -> bool:
-    """Whether a category or a campaign had another month than is counted live: each night others that have any."""
+    """Whether a category, a campaign or a category in one had another month than is counted live.
+
+    Each night others that have any.
+    """
     first, last = bounds_of(Unit.MONTH, day)
-    for name in ("category", "campaign_id"):
-        one = getattr(RankingShift, name)
-        with_any = select(one).where(one.is_not(None), RankingShift.on.between(first, last)).distinct().order_by(one)
-        if found := db.session.scalars(with_any).all():
-            drawn = {name: found[day.toordinal() % len(found)]}
+    for names in (["category"], ["campaign_id"], ["category", "campaign_id"]):
+        columns = [getattr(RankingShift, name) for name in names]
+        there = [RankingShift.on.between(first, last), *(column.is_not(None) for column in columns)]
+        if found := db.session.execute(select(*columns).where(*there).distinct().order_by(*columns)).all():
+            drawn = dict(zip(names, found[day.toordinal() % len(found)], strict=True))
             if _any_differ(first, last, **drawn):
                 return True
     return False
@@ -222,7 +225,7 @@ def _names_differ(question: Question) -> bool:
         return False
     everybody, counts = named.everybody(question)
     with counting_live():
-        live = queries.ranked(question)
+        live, has = queries.ranked(question), volunteers.values(question.raw)
     people = (
         select(everybody.c.volunteer_id, live.c.id)
         .select_from(everybody)
@@ -240,7 +243,13 @@ def _names_differ(question: Question) -> bool:
         .join(several, same, full=True)
         .where(or_(counts.c.value.is_(None), several.c.value.is_(None)))
     )
-    return any(db.session.execute(found.limit(1)).first() is not None for found in (people, numbers))
+    differ = [people, numbers]
+    if question.before is not None:
+        raw = select(everybody.c.volunteer_id, has.c.value).outerjoin_from(
+            everybody, has, has.c.subject_id == everybody.c.volunteer_id
+        )
+        differ.append(raw.where(everybody.c.raw != func.coalesce(has.c.value, 0)))
+    return any(db.session.execute(found.limit(1)).first() is not None for found in differ)
 
 
 def _numbers_differ(question: Question) -> bool:

@@ -169,11 +169,11 @@ def question_of(kept: KeptQuestion, metric: Metric = Metric.VOLUNTEER_COUNT) -> 
 
 def _forget_rows(kept: KeptQuestion) -> None:
     unit = unit_of(kept.id)
-    both = (unit, raw_unit_of(unit))
     kinds = [*_kinds(question_of(kept)), *map(named_by, ADDITIVE)]
+    of_named = RankingNamed.unit.in_((unit, raw_unit_of(unit))), RankingNamed.starts_on == BEGINNING
     for statement in (
-        delete(RankingNamed).where(RankingNamed.unit.in_(both), RankingNamed.starts_on == BEGINNING),
-        delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit.in_(both)),
+        delete(RankingNamed).where(*of_named),
+        delete(RankingHistogram).where(RankingHistogram.metric.in_(ADDITIVE), RankingHistogram.unit == unit),
         delete(RankingHeadcount).where(RankingHeadcount.kind.in_(kinds), RankingHeadcount.unit == unit),
     ):
         db.session.execute(statement, execution_options={"synchronize_session": False})
@@ -198,18 +198,22 @@ def _keep_people(kept: KeptQuestion, question: Question) -> int:
     each = WORTH.c.volunteer_id, WORTH.c.is_named
     grown = select(*each, *sums).group_by(*each).subquery("grown")
     raw = select(WORTH).where(WORTH.c.sign > 0).subquery("raw")
-    return _keep_span(unit, grown) + _keep_span(raw_unit_of(unit), raw)
+    return _keep_span(unit, grown) + _keep_named(raw_unit_of(unit), raw)
 
 
 def _keep_span(unit: str, rows: FromClause) -> int:
     """Keep rows as those of WORTH as a span; returns how many are of the named."""
-    span = literal(unit), literal(BEGINNING, Date)
     number_named = func.sum(case((rows.c.is_named, 1), else_=0))
     names = ["metric", "unit", "starts_on", "value", "volunteer_count", "named_count"]
-    values = [rows.c[metric.value] for metric in ADDITIVE]
-    for metric, value in zip(ADDITIVE, values, strict=True):
-        counted = select(literal(metric.value), *span, value, func.count(), number_named).where(value != 0)
+    for metric in ADDITIVE:
+        keys, value = (literal(metric.value), literal(unit), literal(BEGINNING, Date)), rows.c[metric.value]
+        counted = select(*keys, value, func.count(), number_named).where(value != 0)
         insert_found(RankingHistogram, names, counted.group_by(value))
+    return _keep_named(unit, rows)
+
+
+def _keep_named(unit: str, rows: FromClause) -> int:
+    span, values = (literal(unit), literal(BEGINNING, Date)), [rows.c[metric.value] for metric in ADDITIVE]
     named = select(rows.c.volunteer_id, *span, *values).where(rows.c.is_named)
     return insert_found(RankingNamed, named_folding.COLUMNS, named.order_by(rows.c.volunteer_id))
 

@@ -280,7 +280,8 @@ class KeptQuestion(Base):
 class RankingNamed(Base):
     """What somebody who may be named has in one span, as it was folded.
 
-    A span in which she has nothing is left out, but for that of all time: those are everybody who is named.
+    A span in which she has nothing is left out, but for that of all time: those are everybody who is named. Of kept
+    growth who has as much as before is there too.
     """
 
     __tablename__ = "ranking_named"

@@ -102,11 +102,17 @@ def around(question: Question, volunteer_id: UUID, most: int) -> Subquery | None
 
 
 def everybody(question: Question) -> tuple[Subquery, Subquery]:
-    """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them."""
+    """All who are named, with `volunteer_id` and `value`, in no order; and how many have which: to compare them.
+
+    Beside the value stands `raw`, what each has before anything is taken away.
+    """
     source = _source(question)
     parts = [*source.ordered, source.others, *([source.zeros] if source.zeros is not None else [])]
     counts = [source.counts, *([select(literal(0), source.idle)] if source.idle is not None else [])]
-    return union_all(*parts).subquery("everybody"), added_up(union_all(*counts)).subquery("counts")
+    every = union_all(*parts).subquery("every")
+    raw = source.raw(every.c.volunteer_id) if source.raw is not None else every.c.value
+    everybody = select(every.c.volunteer_id, every.c.value, raw.label("raw"))
+    return everybody.subquery("everybody"), added_up(union_all(*counts)).subquery("counts")
 
 
 def _source(question: Question) -> Source:
@@ -168,14 +174,12 @@ def _grown(question: Question, unit: str, everybody: Rows, has_any: Rows, beside
     """
     volunteer_id, value = everybody.selected_columns
     others = select(beside.c.volunteer_id, beside.c.now.label("value")).where(beside.c.now.is_not(None))
-    raw = partial(_raw, question, raw_unit_of(unit))
+    folded = partial(_folded_raw, question, raw_unit_of(unit))
     if question.is_part:
-        zeros = everybody.where(value == 0, raw(volunteer_id) != 0)
         others = others.where(or_(beside.c.now != 0, beside.c.has != 0))
-        had_place = or_(beside.c.was != 0, raw(beside.c.volunteer_id) != 0)
+        had_place = or_(beside.c.was != 0, folded(beside.c.volunteer_id) != 0)
         number = _number(named_by(question.metric), unit)
     else:
-        zeros = _zeros(question, has_any, select(beside.c.volunteer_id))
         every = aliased(RankingNamed)
         is_hers = every.volunteer_id == beside.c.volunteer_id, every.unit == Unit.ALL.value
         had_place = select(every.volunteer_id).where(*is_hers).exists()
@@ -183,16 +187,22 @@ def _grown(question: Question, unit: str, everybody: Rows, has_any: Rows, beside
     had = select(func.count()).select_from(beside).where(had_place).scalar_subquery()
     have = select(func.count()).select_from(others.subquery()).scalar_subquery()
     with_other = select(func.coalesce(func.sum(numbers.selected_columns.number), 0)).scalar_subquery()
+    idle = number - had + have - with_other
+    if question.is_part:
+        # Where there is none of them, nobody walks past all who have something by another metric alone.
+        zeros = everybody.where(idle > 0, value == 0, folded(volunteer_id) != 0)
+    else:
+        zeros = _zeros(question, has_any, select(beside.c.volunteer_id))
 
-    def has(person: Column) -> ColumnElement[int]:
+    def raw(person: Column) -> ColumnElement[int]:
         fresh = select(beside.c.has).where(beside.c.volunteer_id == person).scalar_subquery()
-        return func.coalesce(fresh, raw(person), 0)
+        return func.coalesce(fresh, folded(person), 0)
 
     ends = [everybody.where(value > 0), everybody.where(value < 0)]
-    return Source(ends, zeros, others, numbers, has, number - had + have - with_other)
+    return Source(ends, zeros, others, numbers, raw, idle)
 
 
-def _raw(question: Question, unit: str, person: Column) -> ColumnElement[Any]:
+def _folded_raw(question: Question, unit: str, person: Column) -> ColumnElement[Any]:
     """What somebody has as it was folded, null where that is nothing. Looked up for each, however many there may be."""
     of_hers = aliased(RankingNamed)
     is_hers = of_hers.volunteer_id == person, of_hers.unit == unit, of_hers.starts_on == BEGINNING

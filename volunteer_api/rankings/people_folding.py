@@ -44,6 +44,7 @@ class Spans:
         self._found: dict[tuple[Any, ...], dict[Span, int]] = {}
         # Of each span of growth, that of what is not set against anything.
         self.raw = {_span(one): _raw_span(one) for one in self._people if one.before_first is not None}
+        self.of_raw = {*self.raw.values()}
         self.by_facet = any(one.category is not None or one.campaign_id is not None for one in self._people)
         # What the spans of people depend on, beside the day.
         self.keys = (*(["path_id"] if self._people else []), *(["category", "campaign_id"] if self.by_facet else []))
@@ -57,19 +58,17 @@ class Spans:
                 self.above[member.path_id].append(member)
 
     def of_people(self, row: Any) -> Mapping[Span, int]:
-        """The spans of what each volunteer has: 1, or −1 where what she did is taken away from it.
-
-        0 where it counts for nothing, but for what is told of both times together.
-        """
+        """The spans of what each volunteer has: 1, −1 where what she did is taken away from it, 0 if it is neither."""
         keys = (row.on, *(getattr(row, name) for name in self.keys))
         if keys not in self._found:
             found = dict.fromkeys(_calendar(row.on), 1)
             for one in self._people:
-                has, had = self._has(one, row), self._had(one, row)
-                if has or had:
+                has = self._has(one, row)
+                if has or self._had(one, row):
                     found[_span(one)] = 1 if has else -1
-                if one.before_first is not None and (has or had):
-                    found[_raw_span(one)] = int(has)
+                    if one.before_first is not None:
+                        # Both spans together tell whether she has a place.
+                        found[_raw_span(one)] = int(has)
             self._found[keys] = found
         return self._found[keys]
 
@@ -139,7 +138,8 @@ def people_changes(what: Marked, naming: Naming, kept: Sequence[KeptQuestion], a
     for (volunteer_id, span), row in gone.items():
         raw = gone.get((volunteer_id, spans.raw[span])) if span in spans.raw else None
         for metric in ADDITIVE:
-            if value := getattr(row, metric):
+            value = getattr(row, metric)
+            if value and span not in spans.of_raw:
                 changes.histograms[metric.value, *span, value]["named_count"] -= 1
             if span in spans.raw and (value or (raw is not None and getattr(raw, metric))):
                 changes.headcounts[named_by(metric), *span, NO_SUBJECT] -= 1
@@ -185,7 +185,7 @@ def _count_values(
     for row in rows:
         if row.volunteer_id in come or amount(row.was) != amount(row.now):
             changed[row.volunteer_id].update(spans.of_people(row))
-    totals: defaultdict[tuple[UUID, Span], list[int]] = defaultdict(lambda: [0, 0])
+    totals = {(volunteer_id, span): [0, 0] for volunteer_id, of_hers in changed.items() for span in of_hers}
     for row in rows:
         signs = spans.of_people(row)
         for span in signs.keys() & changed[row.volunteer_id]:
@@ -194,11 +194,13 @@ def _count_values(
             total[1] += signs[span] * amount(row.now)
     for (volunteer_id, span), (was, now) in totals.items():
         unit, starts_on = span
-        steps = ((was, -1), (now, 1))
-        _step(changes, "volunteer_count", (metric, unit, starts_on), steps if was != now else ())
-        if volunteer_id in stay or volunteer_id in come:
-            had = was if volunteer_id in stay else 0
-            _step(changes, "named_count", (metric, unit, starts_on), ((had, -1), (now, 1)) if had != now else ())
+        is_named, had = volunteer_id in stay or volunteer_id in come, was if volunteer_id in stay else 0
+        # Nobody asks how many have which value before anything is taken away.
+        if span not in spans.of_raw:
+            of_span = metric, unit, starts_on
+            _step(changes, "volunteer_count", of_span, ((was, -1), (now, 1)) if was != now else ())
+            _step(changes, "named_count", of_span, ((had, -1), (now, 1)) if is_named and had != now else ())
+        if is_named:
             changes.named[volunteer_id, unit, starts_on][metric] += now - had
             if span in spans.raw:
                 raw_was, raw_now = totals[volunteer_id, spans.raw[span]]
