@@ -133,21 +133,18 @@ def _moved_people(what: Marked) -> Rows:
     return select(_RECORD.volunteer_id).where(_RECORD.activity_id.in_(what.activity_ids))
 
 
-def values_of_volunteers(
-    question: Question, what: Marked, also: Select[UUID] | None = None, among: Select[UUID] | None = None
-) -> Subquery:
+def values_of_volunteers(question: Question, what: Marked, also: Select[UUID] | None = None) -> Subquery:
     """Everybody of whom something is not folded, or who is asked for `also`: her value in the question's period, once.
 
-    With `among`, of the former only those who are in it. Columns `volunteer_id`, `was` and `now`: the value as it was
-    folded, whether she is named or not, and as it is; 0 with none. Of growth it is what she has less what she had, and
-    `has` is what she has.
+    Columns `volunteer_id`, `was` and `now`: the value as it was folded, whether she is named or not, and as it is; 0
+    with none. Of growth it is what she has less what she had, and `has` is what she has.
     """
     metric = question.metric
     rows: FromClause
     if metric is Metric.CREDITED_MINUTES:
-        rows = minutes(what, also, among, by_facet=question.is_filtered)
+        rows = minutes(what, also, by_facet=question.is_filtered)
     else:
-        rows = turnout(what, also, among)
+        rows = turnout(what, also)
         if metric is Metric.ACTIVITY_COUNT:
             # An activity counts once for each day, however many of its shifts she attended.
             keys = [rows.c[name] for name in ("volunteer_id", *DAY_KEYS)]
