@@ -97,6 +97,14 @@ def serve(folder: Path, **environment: str) -> Server:
     raise AssertionError(process.communicate()[1])
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what a server does by and by: what answers may still be starting its other processes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def end(server: Server) -> int:
     """Send SIGTERM; returns the exit code. Nothing that it started may outlive it."""
     os.kill(server.process.pid, signal.SIGTERM)
@@ -142,10 +150,7 @@ def test_it_answers_and_is_ready(server: Server) -> None:
 
 
 def test_the_worker_is_started_too(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while server.get("/readyz")[2]["worker_last_seen_at"] is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: server.get("/readyz")[2]["worker_last_seen_at"] is not None)
     assert server.get("/readyz")[2]["warnings"] == []
 
 
@@ -164,7 +169,7 @@ def test_whichever_worker_is_asked_tells_what_all_processes_counted(server: Serv
     for _ in range(12):
         server.get("/livez")
     assert {counted(server, ALIVE) for _ in range(4)} == {before + 12}
-    assert counted(server, b'volunteer_task_runs_total{outcome="done",task="core.heartbeat"}') >= 1
+    until(lambda: counted(server, b'volunteer_task_runs_total{outcome="done",task="core.heartbeat"}') >= 1)
     # What alerts ask the rise of is told before the first.
     answer = server.send(b"GET /metrics HTTP/1.1\r\nHost: monitor\r\n\r\n")
     assert b'volunteer_messages_total{kind="code",outcome="failed",provider="console"} 0.0' in answer
@@ -438,9 +443,8 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
 
 def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_path: Path) -> None:
     first = serve(tmp_path)
-    assert len(processes_of(first.process.pid)) >= 4, (
-        "the supervisor, gunicorn's two workers with their master, our worker"
-    )
+    # The supervisor, gunicorn's two workers with their master, our worker.
+    until(lambda: len(processes_of(first.process.pid)) == 5)
     assert end(first) == 0
     database = tmp_path / "volunteer.db"
     written = database.stat().st_ino
@@ -449,15 +453,12 @@ def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_
         assert second.get("/readyz")[0] == 200
         for _ in range(12):
             second.get("/livez")
+        until(lambda: worker_of(second) is not None and len(processes_of(second.process.pid)) == 6)
         before, worker = processes_of(second.process.pid), worker_of(second)
         assert worker is not None
-        assert len(before) == 6
         for pid in (worker, max(pid for pid in before if pid != worker)):
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while worker_of(second) in (None, worker) or len(processes_of(second.process.pid)) < len(before):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: worker_of(second) not in (None, worker) and len(processes_of(second.process.pid)) == len(before))
         # Whoever took the dead one's place goes on where that stopped.
         for _ in range(12):
             second.get("/livez")
