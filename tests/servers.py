@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -217,6 +218,14 @@ class Sweeper:
             deletes = ";".join(f'DELETE FROM "{name}"' for (name,) in tables)
             self._statement = f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT"
         self._connection.execute(self._statement.encode())
+
+
+def until(holds: Callable[[], object], within_seconds: float = 60) -> None:
+    """Wait for what others do by and by: a server that answers may still be starting its other processes."""
+    deadline = time.monotonic() + within_seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
 
 
 def processes_of(session: int) -> list[int]:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.servers import SECRET, Databases, make_settings, processes_of
+from tests.servers import SECRET, Databases, make_settings, processes_of, until
 from volunteer_api.cli import main
 from volunteer_api.config import DEVELOPMENT_SECRET, PROJECT_DIRECTORY, BadEnvironment, load_settings
 from volunteer_api.core.database import sqlite_driver
@@ -95,14 +95,6 @@ def serve(folder: Path, **environment: str) -> Server:
         time.sleep(0.05)
     process.kill()
     raise AssertionError(process.communicate()[1])
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what a server does by and by: what answers may still be starting its other processes."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def end(server: Server) -> int:

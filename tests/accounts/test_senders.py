@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from tests.accounts.factories import PHONE
-from tests.servers import make_settings
+from tests.servers import make_settings, until
 from volunteer_api.accounts import codes, senders
 from volunteer_api.accounts.senders.base import SendFailed
 from volunteer_api.config import BadEnvironment, SmsAccount, load_settings
@@ -207,11 +207,7 @@ def messages(provider, outcome):
 
 
 def wait_for(condition):
-    for _ in range(300):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
+    until(condition, within_seconds=6)
 
 
 def test_a_code_arrives_signed_and_whole(name, provider, sender):

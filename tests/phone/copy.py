@@ -1,12 +1,12 @@
 """What a phone does with the answers of `GET /sync`."""
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import text
 
+from tests.servers import until
 from volunteer_api.core.database import db
 
 PATIENCE_SECONDS = 20
@@ -69,10 +69,7 @@ class Copy:
                 text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
             ).scalar_one()
             over = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= :begun")
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while not connection.execute(over, {"begun": begun}).scalar_one():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until(lambda: connection.execute(over, {"begun": begun}).scalar_one(), PATIENCE_SECONDS)
 
     def of(self, kind: str) -> list[Any]:
         """The rows of a type."""
