@@ -434,7 +434,7 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
 
 
 def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_path: Path) -> None:
-    first = serve(tmp_path)
+    first = serve(tmp_path, WEB_WORKERS="2")
     # The supervisor, gunicorn's two workers with their master, our worker.
     until(lambda: len(processes_of(first.process.pid)) == 5)
     assert end(first) == 0

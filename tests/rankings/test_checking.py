@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, update
 
 from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
+from tests.rankings.test_facets import make_campaign
 from tests.rankings.test_service import NOW, build_tree
 from volunteer_api.activities.models import ActivityState
 from volunteer_api.attendance.models import State
@@ -21,6 +22,7 @@ from volunteer_api.core.problems import Busy
 from volunteer_api.core.tasks import run_task
 from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import checking, folding, keeping, tasks
+from volunteer_api.rankings.facets import facet_of
 from volunteer_api.rankings.headcounts import NAMED, NO_SUBJECT
 from volunteer_api.rankings.kept import Counts, Kept, note_all
 from volunteer_api.rankings.models import (
@@ -111,6 +113,30 @@ def test_each_night_different_volunteers_of_another_span_are_counted(app: Flask,
             return [checking.heads_differ(yesterday.replace(day=night.day)) for night in nights]
 
         assert sum(run_unit(found, writes=False, at_one_moment=True)) == 1
+
+
+@pytest.mark.parametrize("by", ["category", "campaign", "category in campaign"])
+def test_a_category_a_campaign_and_a_category_in_one_are_each_counted(app: Flask, by: str) -> None:
+    def serve_for_a_campaign() -> str:
+        turn = Turn(NOW - timedelta(hours=30), 60, False, [(0, State.CREDITED, 60)])
+        campaign_id, office = make_campaign(), build_tree()[3]
+        activity = write(
+            Happening(ActivityState.COMPLETED, [turn]), office, [make_volunteer().id], campaign_id=campaign_id
+        )
+        return facet_of(activity.category if "category" in by else None, campaign_id if "campaign" in by else None)
+
+    with app.app_context(), clock.at(NOW):
+        kind = f"organization{run_unit(serve_for_a_campaign, writes=True)}"
+        while run_unit(folding.fold, writes=True):
+            pass
+
+        def found() -> bool:
+            return checking.facets_differ(clock.today() - timedelta(days=1))
+
+        assert not run_unit(found, writes=False, at_one_moment=True)
+        of_kind = update(RankingHeadcount).where(RankingHeadcount.kind == kind, RankingHeadcount.unit == "month")
+        run_unit(lambda: db.session.execute(of_kind.values(volunteer_count=7)), writes=True)
+        assert run_unit(found, writes=False, at_one_moment=True)
 
 
 def test_a_fold_or_a_check_that_is_late_or_fails_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,7 @@ class RankingHeadcount(Base):
     """How many different volunteers attended in one span: of an organization with all below it or of itself, …
 
     The kind is `organization`, `organization_own`, `team` or `station`, or one with a facet behind it. `named` is of no
-    subject: how many are named, those with nothing too.
+    subject: how many are named, those with nothing too; `named/<metric>` how many of them have a place in kept growth.
     """
 
     __tablename__ = "ranking_headcounts"
@@ -253,8 +253,8 @@ class RankingHistogram(Base):
 class KeptQuestion(Base):
     """What a question asks about that took long to count; from `made_at` on folded as a span of its own.
 
-    Its unit in histograms, headcounts and what the named have is `k` and the `id`; of growth there is a second one, see
-    `kept.raw_unit_of`. Where it could not be made there is `tried_at` alone.
+    Its unit in histograms, headcounts and what the named have is `k` and the `id`; of growth the named have a second one,
+    see `kept.raw_unit_of`. Where it could not be made there is `tried_at` alone.
     """
 
     __tablename__ = "ranking_kept"
