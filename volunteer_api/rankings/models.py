@@ -253,8 +253,8 @@ class RankingHistogram(Base):
 class KeptQuestion(Base):
     """What a question asks about that took long to count; from `made_at` on folded as a span of its own.
 
-    Its unit in histograms, headcounts and what the named have is `k` and the `id`; of growth the named have a second one,
-    see `kept.raw_unit_of`. Where it could not be made there is `tried_at` alone.
+    Its unit in histograms, headcounts and what the named have is `k` and the `id`; of growth the named have a second
+    one, see `kept.raw_unit_of`. Where it could not be made there is `tried_at` alone.
     """
 
     __tablename__ = "ranking_kept"
