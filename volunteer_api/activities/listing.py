@@ -36,6 +36,7 @@ from volunteer_api.activities.models import (
     CoOrganizer,
     Shift,
 )
+from volunteer_api.activities.prospects import caller_facts, facts_values
 from volunteer_api.activities.queries import (
     activities_with_names,
     last_promotion,
@@ -141,11 +142,13 @@ class Soonest:
     """
 
     times: Times
+    for_caller: bool
 
     def __call__(self, wanted: Wanted) -> Sequence[Any]:
         """One statement, or two at the end of the list."""
         limit = USUALLY_WANTED if wanted.count == DEFAULT_LIMIT + 1 else WANTED
-        found = self._rows(_walked(wanted.statement, self.times, limit), wanted, wanted.count)
+        walked = _walked(wanted.statement, self.times, limit, for_caller=self.for_caller)
+        found = self._rows(walked, wanted, wanted.count)
         if len(found) == wanted.count:
             return found
         rest = self._rows(_rest(wanted.statement, self.times), wanted, wanted.count - len(found))
@@ -184,9 +187,9 @@ def walk(statement: Rows, times: Times, limit: ColumnElement[int]) -> Select[UUI
 
 
 @kept_with_statement
-def _walked(statement: Rows, times: Times, limit: ColumnElement[int]) -> Rows:
+def _walked(statement: Rows, times: Times, limit: ColumnElement[int], *, for_caller: bool) -> Rows:
     met = walk(statement, times, limit).subquery()
-    rows = summary_rows().add_columns(met.c.starts_at.label("next_start"))
+    rows = summary_rows(for_caller=for_caller).add_columns(met.c.starts_at.label("next_start"))
     return rows.join(met, met.c.activity_id == ACTIVITY_ID).order_by(met.c.starts_at, ACTIVITY_ID.desc())
 
 
@@ -207,6 +210,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     times = times_of(query, now)
     listing = _listing(_shape(query, times, caller_id))
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
+    values |= summary_values(caller_id, now)
     statement, text = listing.statement, search_text.search(query["q"]) if query.get("q") else None
     narrow: Narrow | None
     if near is not None:
@@ -214,7 +218,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = nearest = Nearest(SPOT, ACTIVITY_ID, near, query.get("radius_m"), listing.only, filters)
         values |= nearest.values
     else:
-        narrow = Soonest(listing.times)
+        narrow = Soonest(listing.times, for_caller=caller_id is not None)
     if text is not None:
         statement = statement.where(*text.conditions)
     if (text is not None and text.leads) or any(query.get(name) for name in FEW_OF_ONE):
@@ -222,7 +226,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = None
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
-    found = page(statement, listing.keys, query, narrow=narrow, values=values | {"caller_id": caller_id})
+    found = page(statement, listing.keys, query, narrow=narrow, values=values)
     return Page(summaries(found.items, caller_id, now), found.next_cursor)
 
 
@@ -240,7 +244,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 def _listing(shape: Shape) -> Listing:
     times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
     state = _state_asked(shape)
-    statement = summary_rows().where(*_conditions(shape, state, times))
+    statement = summary_rows(for_caller=shape.by_whom).where(*_conditions(shape, state, times))
     if "near" in shape.asked:
         distance = distance_to(SPOT)
         statement = statement.add_columns(distance.label("square")).where(Activity.cell.is_not(None))
@@ -256,18 +260,29 @@ def _listing(shape: Shape) -> Listing:
 
 
 @cache
-def summary_rows() -> Rows:
-    """What `summaries` needs of each activity, in the order of `Listed`."""
+def summary_rows(*, for_caller: bool) -> Rows:
+    """What `summaries` needs of each activity, in the order of `Listed`, and for somebody `caller_facts`.
+
+    Its parameters are those of `summary_values`.
+    """
     named = activities_with_names()
-    columns = [named.selected_columns[name] for name in Listed._fields]
+    columns: list[ColumnElement[Any]] = [named.selected_columns[name] for name in Listed._fields]
+    if for_caller:
+        columns.append(caller_facts().label("caller_facts"))
     return named.with_only_columns(*columns, maintain_column_froms=True)
+
+
+def summary_values(caller_id: UUID | None, now: datetime) -> dict[str, Any]:
+    """The parameters of `summary_rows`, and the caller's own for those who ask what she may see."""
+    return {"now": now, **(facts_values(caller_id, now) if caller_id is not None else {})}
 
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
     """Activities in the form of `ActivitySummary`; rows of `summary_rows`, with `square` or without."""
     listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
     shifts = shifts_for_list([one.id for one in listed], now)
-    views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now))
+    facts = rows[0].caller_facts if rows and caller_id is not None else None
+    views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
     return [
         _summary(one, [next(views) for _ in shifts[one.id]])
         | ({"distance_m": meters(row.square)} if hasattr(row, "square") else {})

@@ -449,10 +449,10 @@ def place_of(row: Any) -> dict[str, float] | None:
 
 
 def shift_views(
-    planned: Sequence[tuple[Any, ListedShift]], caller_id: UUID | None, now: datetime
+    planned: Sequence[tuple[Any, ListedShift]], caller_id: UUID | None, now: datetime, facts: Any
 ) -> list[dict[str, Any]]:
-    """Shifts as they are answered to the caller, in their order."""
-    found = prospects(caller_id, planned, now)
+    """Shifts as they are answered to the caller, in their order; `facts` are what was read of `caller_facts`."""
+    found = prospects(caller_id, planned, now, facts=facts)
     return [shift._asdict() | _prospect_view(prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
 
 

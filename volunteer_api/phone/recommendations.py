@@ -71,8 +71,7 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
     now, taste = clock.now(), _taste(volunteer, near)
     wanted = listing.open_for_sign_up(listing.times_of({}, now)), ~_goes_to(volunteer.id)
     found = _near_ids(taste, wanted) | set(db.session.scalars(_candidates(taste, wanted)))
-    statement = listing.summary_rows().join(Organization, Organization.id == Activity.organization_id)
-    rows = db.session.execute(statement.add_columns(Organization.division_code).where(Activity.id.in_(found))).all()
+    rows = db.session.execute(_with_offices(found), listing.summary_values(volunteer.id, now)).all()
     reasons = {row.id: _reasons(row, taste) for row in rows}
     best = sorted(rows, key=lambda row: (-_weight(reasons[row.id]), row.id))[: limit * SPARE]
     items = listing.summaries(best, volunteer.id, now)
@@ -141,6 +140,11 @@ def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
         statement = select(Activity).where(listing.PUBLISHED, *wanted, *([kind] if kind is not None else []))
         walks.append(select(listing.walk(statement, times, literal(LOOKED_AT)).subquery().c.activity_id))
     return union(*walks)
+
+
+def _with_offices(activity_ids: Iterable[UUID]) -> Select[*tuple[Any, ...]]:
+    found = listing.summary_rows(for_caller=True).add_columns(Organization.division_code)
+    return found.join(Organization, Organization.id == Activity.organization_id).where(Activity.id.in_(activity_ids))
 
 
 def _reasons(row: Any, taste: Taste) -> list[Reason]:

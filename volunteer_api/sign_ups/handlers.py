@@ -19,7 +19,7 @@ from volunteer_api.qualifications.events import CredentialsWithdrawn
 from volunteer_api.sign_ups import changes, people, queries, service, unfit
 from volunteer_api.sign_ups.models import PLACELESS, SignUp, SignUpState
 
-register_judge(people.prospects)
+register_judge(people)
 register_companions(queries.waits_freed_by)
 register_taken(queries.taken_among)
 

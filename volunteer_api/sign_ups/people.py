@@ -1,5 +1,6 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
+from collections import namedtuple
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,13 +8,14 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, exists, func, join, or_, select, text
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, func, join, or_, select, text
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.roles import roles_of
-from volunteer_api.core.database import db, one_of
+from volunteer_api.core.database import UtcDateTime, db, one_of
+from volunteer_api.core.rows_within import RowsWithin
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among, among_given
 from volunteer_api.organizations.models import PathMember
@@ -34,15 +36,23 @@ from volunteer_api.teams.models import Membership, MembershipState
 
 
 def prospects(
-    caller_id: UUID | None, planned: Planned, now: datetime, roles: Sequence[ShiftRole | None] = ()
+    caller_id: UUID | None,
+    planned: Planned,
+    now: datetime,
+    roles: Sequence[ShiftRole | None] = (),
+    facts: list[list[Any]] | None = None,
 ) -> list[Judgment]:
     """What would come of the caller's signing up for each of these shifts, in the role beside it where one is.
 
-    One statement for somebody, none for nobody; some more where an activity asks for members, trainings or insurance,
-    and one where somebody waits beside a place that is no longer given to who waits longest.
+    One statement for somebody whose `facts` are not read yet, none for nobody; some more where an activity asks for
+    members, trainings or insurance, and one where somebody waits beside a place that is no longer given to who waits
+    longest.
     """
     activities = {activity.id: activity for activity, _ in planned}.values()
-    standing = standings_of([caller_id], activities, now)[caller_id] if caller_id is not None else None
+    standing = None
+    if caller_id is not None:
+        known = {caller_id: _facts().read(facts)} if facts else _known([caller_id], now)
+        standing = _standings(known, activities, now)[caller_id]
     demands = demands_of(activities if caller_id is not None else ())
     none = Demands()
     kept = kept_places([shift for _, shift in planned], now) if caller_id is not None else {}
@@ -52,6 +62,16 @@ def prospects(
         )
         for (activity, shift), role in zip(planned, roles or [None] * len(planned), strict=True)
     ]
+
+
+def caller_facts() -> ColumnElement[Any]:
+    """What `prospects` takes as `facts`, as a column beside those of another statement."""
+    return _facts().column
+
+
+def facts_values(caller_id: UUID, now: datetime) -> dict[str, Any]:
+    """The parameters of `caller_facts`."""
+    return {"caller_id": caller_id, "engaged_since": _engaged_since(now)}
 
 
 def standing_of(volunteer_id: UUID, activity: Activity, now: datetime, team_id: UUID | None = None) -> Standing:
@@ -65,7 +85,15 @@ def standings_of(
     """The volunteers' standings at `now`, as far as these activities and the teams named ask; whom nobody knows is left
     out.
     """
-    rows = _known(volunteer_ids, now)
+    return _standings(_known(volunteer_ids, now), activities, now, team_ids)
+
+
+def _standings(
+    rows: Mapping[UUID, Sequence[Any]],
+    activities: Collection[Activity],
+    now: datetime,
+    team_ids: Iterable[UUID] = (),
+) -> dict[UUID, Standing]:
     engagements: dict[UUID, list[Engagement]] = {volunteer_id: [] for volunteer_id in rows}
     for volunteer_id, found in rows.items():
         engagements[volunteer_id] = [_engagement(row) for row in found if row.sign_up_id is not None]
@@ -138,27 +166,42 @@ def kept_places(shifts: Sequence[Shift | Any], now: datetime) -> dict[UUID, int]
 
 
 def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:
-    # An ended shift still asks for rest before one that began after it, and that may be running for as long as any.
-    rest = timedelta(minutes=rules().rest_minutes)
-    since = now - rest - LONGEST_SHIFT if rest else now
-    values = {"volunteer_ids": list(volunteer_ids), "since": since}
+    values = {"volunteer_ids": list(volunteer_ids), "engaged_since": _engaged_since(now)}
     rows: dict[UUID, list[Any]] = {}
     connection = db.session.connection()
-    for row in connection.execute(_people(connection.dialect.name), values):
+    for row in connection.execute(_people_given(connection.dialect.name), values):
         rows.setdefault(row.id, []).append(row)
     return rows
 
 
+def _engaged_since(now: datetime) -> datetime:
+    # An ended shift still asks for rest before one that began after it, and that may be running for as long as any.
+    rest = timedelta(minutes=rules().rest_minutes)
+    return now - rest - LONGEST_SHIFT if rest else now
+
+
 @cache
-def _people(dialect: str) -> Select[*tuple[Any, ...]]:
-    """Each of the volunteers with each of the engagements that end after `since`."""
+def _people_given(dialect: str) -> Select[*tuple[Any, ...]]:
+    # Of each table by itself: what PostgreSQL concludes from one value, it does not from an array.
+    asked = [among_given(one, "volunteer_ids", dialect) for one in (Volunteer.id, SignUp.volunteer_id)]
+    return _people(*asked)
+
+
+@cache
+def _facts() -> RowsWithin[Any]:
+    rows = _people(Volunteer.id == bindparam("caller_id", type_=Uuid()))
+    return RowsWithin(rows, namedtuple("Fact", rows.selected_columns.keys())._make)
+
+
+def _people(volunteers: ColumnElement[bool], *sign_ups: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Each of the volunteers with each of the engagements that end after `engaged_since`."""
     guardian = exists().where(Guardian.volunteer_id == Volunteer.id, Guardian.withdrawn_at.is_(None))
     role_has_place = or_(ShiftRole.id.is_(None), ShiftRole.confirmed_count < ShiftRole.capacity)
     counted = and_(
         SignUp.volunteer_id == Volunteer.id,
-        among_given(SignUp.volunteer_id, "volunteer_ids", dialect),
+        *sign_ups,
         text(one_of("sign_ups.state", [*ACTIVE_SIGN_UPS, SignUpState.REJECTED])),
-        Shift.ends_at > bindparam("since"),
+        Shift.ends_at > bindparam("engaged_since", type_=UtcDateTime()),
         Shift.canceled_at.is_(None),
     )
     return (
@@ -179,7 +222,7 @@ def _people(dialect: str) -> Select[*tuple[Any, ...]]:
         .select_from(Volunteer)
         .outerjoin(join(SignUp, Shift, Shift.id == SignUp.shift_id), counted)
         .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
-        .where(among_given(Volunteer.id, "volunteer_ids", dialect), Volunteer.erased_at.is_(None))
+        .where(volunteers, Volunteer.erased_at.is_(None))
         .order_by(Shift.starts_at, SignUp.id)
     )
 
