@@ -283,16 +283,17 @@ def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> lis
     shifts = shifts_for_list([one.id for one in listed], now)
     facts = rows[0].caller_facts if rows and caller_id is not None else None
     views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
-    return [
-        _summary(one, [next(views) for _ in shifts[one.id]])
-        | ({"distance_m": meters(row.square)} if hasattr(row, "square") else {})
-        for one, row in zip(listed, rows, strict=True)
-    ]
+    found = [_summary(one, [next(views) for _ in shifts[one.id]]) for one in listed]
+    if rows and hasattr(rows[0], "square"):
+        for summary, row in zip(found, rows, strict=True):
+            summary["distance_m"] = meters(row.square)
+    return found
 
 
 def _summary(listed: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
     members = dict(zip(SUMMARY_COLUMNS, listed, strict=False))
-    return members | {"place": place_of(listed), "shifts": shifts}
+    members["place"], members["shifts"] = place_of(listed), shifts
+    return members
 
 
 def open_for_sign_up(times: Times) -> ColumnElement[bool]:

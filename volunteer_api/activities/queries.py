@@ -453,7 +453,10 @@ def shift_views(
 ) -> list[dict[str, Any]]:
     """Shifts as they are answered to the caller, in their order; `facts` are what was read of `caller_facts`."""
     found = prospects(caller_id, planned, now, facts=facts)
-    return [shift._asdict() | _prospect_view(prospect) for (_, shift), prospect in zip(planned, found, strict=True)]
+    views = [shift._asdict() for _, shift in planned]
+    for view, prospect in zip(views, found, strict=True):
+        view.update(_prospect_view(prospect))
+    return views
 
 
 def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:

@@ -39,10 +39,11 @@ class RowsWithin(Generic[Made]):
         return [self._make(self._converted(row)) for row in value]
 
     def _converted(self, row: list[Any]) -> list[Any]:
+        values = list(row)
         for place, convert in self._conversions:
             if row[place] is not None:
-                row[place] = convert(row[place])
-        return row
+                values[place] = convert(row[place])
+        return values
 
 
 class _row(FunctionElement[Any]):  # noqa: N801 - it is written as a function

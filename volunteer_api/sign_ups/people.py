@@ -1,10 +1,10 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
-from collections import namedtuple
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -190,7 +190,8 @@ def _people_given(dialect: str) -> Select[*tuple[Any, ...]]:
 @cache
 def _facts() -> RowsWithin[Any]:
     rows = _people(Volunteer.id == bindparam("caller_id", type_=Uuid()))
-    return RowsWithin(rows, namedtuple("Fact", rows.selected_columns.keys())._make)
+    names = rows.selected_columns.keys()
+    return RowsWithin(rows, lambda values: SimpleNamespace(**dict(zip(names, values, strict=True))))
 
 
 def _people(volunteers: ColumnElement[bool], *sign_ups: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
