@@ -14,6 +14,7 @@ from volunteer_api.core.problems import HTTP_TITLES, Problem
 from volunteer_api.core.schema import EMPTY, MESSAGES
 from volunteer_api.core.texts import CATALOGS
 from volunteer_api.notifications.templates import TEMPLATES
+from volunteer_api.phone.recommendations import REASONS
 from volunteer_api.rankings import report, words
 from volunteer_api.rankings.service import (
     BASIS_TEXTS,
@@ -47,6 +48,7 @@ def sources() -> set[str]:
         *SUBJECT_TEXTS.values(),
         ONLY_WITH_ANY_TEXT,
         TEAM_MINUTES_TEXT,
+        *(reason.sentence for reason in REASONS.values()),
     }
     for named in (
         words.METRICS,

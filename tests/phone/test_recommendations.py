@@ -1,5 +1,6 @@
 """What is recommended to somebody, why, and what never is."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.organizations.models import Division, Organization
+from volunteer_api.phone.recommendations import recommend
+from volunteer_api.phone.schemas import RecommendedActivities
 from volunteer_api.sign_ups import service as sign_ups
 
 Unit = Callable[[Callable[[], Any]], Any]
@@ -96,6 +99,18 @@ def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -
 
     unit(build)
     assert [title for title, _ in recommended(client, scene.member_id)] == ["紧接"]
+
+
+def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: Flask, scene: Scene) -> None:
+    unit(lambda: make_activity(scene=scene, place=PLACE, recipients=["elderly"], team_id=scene.team_id, capacity=3))
+    answered = client.as_(scene.member_id).get(f"{PATH}?near={NEAR}").json
+    with app.test_request_context():
+        volunteer = db.session.get_one(Volunteer, scene.member_id)
+        items = recommend(volunteer, (PLACE["lat"], PLACE["lng"]), 10)
+        dumped = RecommendedActivities().dump({"items": items})
+        db.session.rollback()
+    assert answered == json.loads(json.dumps(dumped))
+    assert [item["distance_m"] for item in answered["items"]] == [0]
 
 
 def test_an_empty_city(client: Any, unit: Unit) -> None:

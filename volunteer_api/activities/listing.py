@@ -51,7 +51,7 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
 from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, page
-from volunteer_api.core.statements import kept_with_statement
+from volunteer_api.core.statements import among_given, kept_with_statement
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
@@ -275,6 +275,21 @@ def summary_rows(*, for_caller: bool) -> Rows:
 def summary_values(caller_id: UUID | None, now: datetime) -> dict[str, Any]:
     """The parameters of `summary_rows`, and the caller's own for those who ask what she may see."""
     return {"now": now, **(facts_values(caller_id, now) if caller_id is not None else {})}
+
+
+def summaries_of(activity_ids: Sequence[UUID], caller_id: UUID, now: datetime) -> list[dict[str, Any]]:
+    """The activities with these ids in the form of `ActivitySummary`, in no order; in two statements, and a judgment's.
+
+    They are ones that the caller may see.
+    """
+    connection = db.session.connection()
+    values = {"activity_ids": activity_ids, **summary_values(caller_id, now)}
+    return summaries(connection.execute(_rows_of(connection.dialect.name), values).all(), caller_id, now)
+
+
+@cache
+def _rows_of(dialect: str) -> Rows:
+    return summary_rows(for_caller=True).where(among_given(ACTIVITY_ID, "activity_ids", dialect))
 
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from volunteer_api.activities.calendar import MEDIA_TYPE
 from volunteer_api.core.access import Principal, signed_in
 from volunteer_api.core.downloads import Download
 from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint, page_blueprint
+from volunteer_api.core.written import Written
 from volunteer_api.phone import access, feed, recommendations, service, sync
 from volunteer_api.phone.schemas import (
     CalendarFeedRead,
@@ -41,9 +42,9 @@ def read_home(volunteer: Volunteer, query: dict[str, Any]) -> service.Home:
     query=RecommendedQuery,
     returns=RecommendedActivities,
 )
-def list_recommended_activities(volunteer: Volunteer, query: dict[str, Any]) -> dict[str, Any]:
+def list_recommended_activities(volunteer: Volunteer, query: dict[str, Any]) -> Written:
     """List activities that suit the caller and have a place for her, with the reasons why, the best first."""
-    return {"items": recommendations.recommend(volunteer, query.get("near"), query["limit"])}
+    return Written({"items": recommendations.recommend(volunteer, query.get("near"), query["limit"])})
 
 
 @endpoint(

@@ -1,15 +1,28 @@
 """Activities for one volunteer, each with the reasons why: near her, of her teams, of what she can do and has done.
 
 Some sixty activities of each kind are looked at, however many there are; what she would be refused, what has no free
-place for her and what she already goes to is left out by the judgment that a sign-up itself meets.
+place for her and what she already goes to is left out by the judgment that a sign-up itself meets. Each statement is
+built once, and she is bound to it by name: to build them took most of the time of an answer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, literal, select, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    Uuid,
+    bindparam,
+    exists,
+    literal_column,
+    select,
+    union,
+)
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import listing
@@ -19,12 +32,13 @@ from volunteer_api.activities.search_text import fold
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place, meters_between
-from volunteer_api.core.nearby import Nearest
+from volunteer_api.core.nearby import Nearest, distance_to
 from volunteer_api.core.paging import Key, page
+from volunteer_api.core.statements import among_given
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
-from volunteer_api.teams.models import Membership, MembershipState
+from volunteer_api.teams.models import Membership, MembershipState, Team
 
 LOOKED_AT = 60
 # How many of the best are judged for each one that is shown.
@@ -33,24 +47,33 @@ NEARBY_M = 5_000
 # The subdistrict's part of an official division code.
 SUBDISTRICT_DIGITS = 9
 TAKES_HER = (SignUpState.CONFIRMED, SignUpState.PENDING)
-WEIGHTS = {
-    "your_team": 4,
-    "your_skill": 3,
-    "near_you": 3,
-    "your_field": 2,
-    "near_home": 2,
-    "team_before": 2,
-    "served_before": 1,
-    "soon": 0,
-}
+VOLUNTEER: ColumnElement[UUID] = bindparam("volunteer_id", type_=Uuid())
+# The parameters that `times_of({}, now)` fills.
+TIMES = listing.Times(now=..., closes=..., earliest_start=...).named()
+# What `_candidates` asks for beside the soonest of all, as far as it is known of her; the values of its parameters.
+FIELDS, TEAMS, HOME = "fields", "team_ids", "home"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an activity is recommended."""
+    """What speaks for an activity: how much, and how it is told."""
 
-    code: str
-    detail: str
+    weight: int
+    sentence: str
+
+
+REASONS = {
+    "your_team": Reason(4, "It is of your team %(team)s."),
+    "team_before": Reason(2, "You have served with %(team)s before."),
+    "your_skill": Reason(3, "It has to do with what you can do: %(skill)s."),
+    "near_you": Reason(3, "It is %(meters)s m away from you."),
+    "your_field": Reason(2, "You offered to serve in this field."),
+    "served_before": Reason(1, "You have served in this field before."),
+    "near_home": Reason(2, "It is held by your neighborhood."),
+    "soon": Reason(0, "It begins soon and has free places."),
+}
+# Reasons by their code, each with what its sentence names.
+Reasons = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -67,115 +90,171 @@ class Taste:
 
 
 def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict[str, Any]]:
-    """The best `limit` activities for the volunteer, the best first. At most eight statements, and the judgment's."""
+    """The best `limit` activities for the volunteer, the best first, in the form of `RecommendedActivity`.
+
+    At most eight statements, and the judgment's.
+    """
     now, taste = clock.now(), _taste(volunteer, near)
-    wanted = listing.open_for_sign_up(listing.times_of({}, now)), ~_goes_to(volunteer.id)
-    found = _near_ids(taste, wanted) | set(db.session.scalars(_candidates(taste, wanted)))
-    rows = db.session.execute(_with_offices(found), listing.summary_values(volunteer.id, now)).all()
+    asked = listing.times_of({}, now).values() | {"volunteer_id": volunteer.id}
+    found = _near_ids(taste, asked) | _candidate_ids(taste, asked)
+    connection = db.session.connection()
+    rows = connection.execute(_what_speaks(connection.dialect.name), {"activity_ids": [*found]})
     reasons = {row.id: _reasons(row, taste) for row in rows}
-    best = sorted(rows, key=lambda row: (-_weight(reasons[row.id]), row.id))[: limit * SPARE]
-    items = listing.summaries(best, volunteer.id, now)
+    best = sorted(reasons, key=lambda activity_id: (-_weight(reasons[activity_id]), activity_id))[: limit * SPARE]
+    items = listing.summaries_of(best, volunteer.id, now)
     shown = [item for item in items if any(shift["would_be"] in TAKES_HER for shift in item["shifts"])]
     # Of equal weight, the soonest first.
     shown.sort(key=lambda item: (-_weight(reasons[item["id"]]), _first_free(item), item["id"]))
-    return [
-        item | {"reasons": reasons[item["id"]], "distance_m": _distance_m(item["place"], near)}
-        for item in shown[:limit]
-    ]
+    for item in shown[:limit]:
+        item["distance_m"] = _distance_m(item["place"], near)
+        item["reasons"] = _told(reasons[item["id"]])
+    return shown[:limit]
 
 
 def _taste(volunteer: Volunteer, near: Place | None) -> Taste:
-    teams = select(Membership.team_id).where(
-        Membership.volunteer_id == volunteer.id, Membership.state == MembershipState.ACTIVE
-    )
-    served = db.session.execute(
-        select(Activity.category, Activity.team_id)
-        .distinct()
-        .join(ServiceRecord, ServiceRecord.activity_id == Activity.id)
-        .where(ServiceRecord.volunteer_id == volunteer.id)
-    ).all()
+    connection, asked = db.session.connection(), {"volunteer_id": volunteer.id}
+    served = connection.execute(_served(), asked).all()
     return Taste(
         near=near,
         home=volunteer.home_division[:SUBDISTRICT_DIGITS] if volunteer.home_division else None,
         skills=[str(skill) for skill in volunteer.skills],
         fields=frozenset(volunteer.service_categories),
-        team_ids=frozenset(db.session.scalars(teams)),
+        team_ids=frozenset(connection.execute(_teams(), asked).scalars()),
         served_fields=frozenset(row.category for row in served),
         served_team_ids=frozenset(row.team_id for row in served if row.team_id is not None),
     )
 
 
-def _goes_to(volunteer_id: UUID) -> ColumnElement[bool]:
-    return exists().where(
-        SignUp.volunteer_id == volunteer_id,
+@cache
+def _teams() -> Select[UUID]:
+    return select(Membership.team_id).where(
+        Membership.volunteer_id == VOLUNTEER, Membership.state == MembershipState.ACTIVE
+    )
+
+
+@cache
+def _served() -> Select[*tuple[Any, ...]]:
+    return (
+        select(Activity.category, Activity.team_id)
+        .distinct()
+        .join(ServiceRecord, ServiceRecord.activity_id == Activity.id)
+        .where(ServiceRecord.volunteer_id == VOLUNTEER)
+    )
+
+
+def _near_ids(taste: Taste, asked: Mapping[str, Any]) -> set[UUID]:
+    if taste.near is None:
+        return set()
+    statement, keys = _near()
+    nearest = Nearest(SPOT, Activity.id, taste.near, NEARBY_M, listing.PUBLISHED)
+    found = page(statement, keys, {"limit": LOOKED_AT}, narrow=nearest, values={**asked, **nearest.values})
+    return {row.id for row in found.items}
+
+
+@cache
+def _near() -> tuple[Select[*tuple[Any, ...]], tuple[Key, ...]]:
+    distance = distance_to(SPOT)
+    statement = select(Activity.id, distance.label("square")).where(*_takes_her())
+    return statement, (Key(distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id))
+
+
+def _candidate_ids(taste: Taste, asked: Mapping[str, Any]) -> set[UUID]:
+    """The ids of the soonest activities of each kind, and of all, in one statement."""
+    known = {
+        FIELDS: [*taste.fields | taste.served_fields],
+        TEAMS: [*taste.team_ids | taste.served_team_ids],
+        HOME: taste.home,
+    }
+    given = {name: value for name, value in known.items() if value}
+    connection = db.session.connection()
+    statement = _candidates(frozenset(given), connection.dialect.name)
+    return set(connection.execute(statement, {**asked, **given}).scalars())
+
+
+@lru_cache(maxsize=8)
+def _candidates(given: frozenset[str], dialect: str) -> CompoundSelect[UUID]:
+    neighbors = select(Organization.id).where(Organization.division_code.startswith(bindparam(HOME)))
+    kinds = {
+        FIELDS: among_given(Activity.category, FIELDS, dialect),
+        TEAMS: among_given(Activity.team_id, TEAMS, dialect),
+        HOME: Activity.organization_id.in_(neighbors),
+    }
+    # PostgreSQL keeps the plan of a walk only where it knows how short it is.
+    limit: ColumnElement[int] = literal_column(str(LOOKED_AT), Integer())
+    walks: list[Select[UUID]] = []
+    for conditions in ((), *((kinds[name],) for name in sorted(given))):
+        statement = select(Activity.id).where(*_takes_her(), *conditions)
+        walks.append(select(listing.walk(statement, TIMES, limit).subquery().c.activity_id))
+    return union(*walks)
+
+
+def _takes_her() -> list[ColumnElement[bool]]:
+    goes_to = exists().where(
+        SignUp.volunteer_id == VOLUNTEER,
         SignUp.state.in_(ACTIVE_SIGN_UPS),
         Shift.id == SignUp.shift_id,
         Shift.activity_id == Activity.id,
     )
+    return [listing.PUBLISHED, listing.open_for_sign_up(TIMES), ~goes_to]
 
 
-def _near_ids(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> set[UUID]:
-    if taste.near is None:
-        return set()
-    nearest = Nearest(SPOT, Activity.id, taste.near, NEARBY_M, listing.PUBLISHED)
-    statement = select(Activity.id, nearest.distance.label("square")).where(listing.PUBLISHED, *wanted)
-    keys = [Key(nearest.distance, read=lambda row: row.square), Key(Activity.id, read=lambda row: row.id)]
-    found = page(statement, keys, {"limit": LOOKED_AT}, narrow=nearest, values=nearest.values)
-    return {row.id for row in found.items}
+@cache
+def _what_speaks(dialect: str) -> Select[*tuple[Any, ...]]:
+    """What `_reasons` looks at."""
+    return (
+        select(
+            Activity.id,
+            Activity.title,
+            Activity.description,
+            Activity.category,
+            Activity.required_skills,
+            Activity.latitude,
+            Activity.longitude,
+            Activity.team_id,
+            Team.name.label("team_name"),
+            Organization.division_code,
+        )
+        .join(Organization, Organization.id == Activity.organization_id)
+        .outerjoin(Team, Team.id == Activity.team_id)
+        .where(among_given(Activity.id, "activity_ids", dialect))
+    )
 
 
-def _candidates(taste: Taste, wanted: Iterable[ColumnElement[bool]]) -> Any:
-    """The ids of the soonest activities of each kind, and of all, in one statement."""
-    kinds: list[ColumnElement[bool] | None] = [None]
-    if fields := taste.fields | taste.served_fields:
-        kinds.append(Activity.category.in_(fields))
-    if team_ids := taste.team_ids | taste.served_team_ids:
-        kinds.append(Activity.team_id.in_(team_ids))
-    if taste.home is not None:
-        at_home = select(Organization.id).where(Organization.division_code.startswith(taste.home, autoescape=True))
-        kinds.append(Activity.organization_id.in_(at_home))
-    times = listing.times_of({}, clock.now())
-    walks: list[Select[UUID]] = []
-    for kind in kinds:
-        statement = select(Activity).where(listing.PUBLISHED, *wanted, *([kind] if kind is not None else []))
-        walks.append(select(listing.walk(statement, times, literal(LOOKED_AT)).subquery().c.activity_id))
-    return union(*walks)
-
-
-def _with_offices(activity_ids: Iterable[UUID]) -> Select[*tuple[Any, ...]]:
-    found = listing.summary_rows(for_caller=True).add_columns(Organization.division_code)
-    return found.join(Organization, Organization.id == Activity.organization_id).where(Activity.id.in_(activity_ids))
-
-
-def _reasons(row: Any, taste: Taste) -> list[Reason]:
-    found: dict[str, str] = {}
+def _reasons(row: Any, taste: Taste) -> Reasons:
+    found: dict[str, dict[str, object]] = {}
     distance_m = _distance_m(place_of(row), taste.near)
     if row.team_id in taste.team_ids:
-        found["your_team"] = texts.translate("It is of your team %(team)s.", team=row.team_name)
+        found["your_team"] = {"team": row.team_name}
     elif row.team_id in taste.served_team_ids:
-        found["team_before"] = texts.translate("You have served with %(team)s before.", team=row.team_name)
+        found["team_before"] = {"team": row.team_name}
     if (skill := _skill_in(row, taste.skills)) is not None:
-        found["your_skill"] = texts.translate("It has to do with what you can do: %(skill)s.", skill=skill)
+        found["your_skill"] = {"skill": skill}
     if distance_m is not None and distance_m <= NEARBY_M:
-        found["near_you"] = texts.translate("It is %(meters)s m away from you.", meters=distance_m)
+        found["near_you"] = {"meters": distance_m}
     if row.category in taste.fields:
-        found["your_field"] = texts.translate("You offered to serve in this field.")
+        found["your_field"] = {}
     elif row.category in taste.served_fields:
-        found["served_before"] = texts.translate("You have served in this field before.")
+        found["served_before"] = {}
     if taste.home is not None and (row.division_code or "").startswith(taste.home):
-        found["near_home"] = texts.translate("It is held by your neighborhood.")
-    if not found:
-        found["soon"] = texts.translate("It begins soon and has free places.")
-    return [Reason(code, detail) for code, detail in found.items()]
+        found["near_home"] = {}
+    return found or {"soon": {}}
 
 
 def _skill_in(activity: Any, skills: Sequence[str]) -> str | None:
+    if not skills:
+        return None
     text = fold(" ".join([activity.title, activity.description or "", *activity.required_skills]))
     return next((skill for skill in skills if fold(skill) and fold(skill) in text), None)
 
 
-def _weight(reasons: Sequence[Reason]) -> int:
-    return sum(WEIGHTS[reason.code] for reason in reasons)
+def _weight(reasons: Iterable[str]) -> int:
+    return sum(REASONS[code].weight for code in reasons)
+
+
+def _told(reasons: Reasons) -> list[dict[str, str]]:
+    return [
+        {"code": code, "detail": texts.translate(REASONS[code].sentence, **named)} for code, named in reasons.items()
+    ]
 
 
 def _distance_m(place: Mapping[str, float] | None, near: Place | None) -> int | None:
