@@ -18,6 +18,7 @@ from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.conftest import share_of
 from tests.factories import unit_of
 from tests.organizations.factories import make_district
+from volunteer_api.accounts.models import DeviceSession
 from volunteer_api.activities import listing, search_text, service
 from volunteer_api.activities.models import Activity, ActivityGram, ActivityRename, ActivityText, CoOrganizer, Shift
 from volunteer_api.activities.schemas import ActivitySummary
@@ -25,7 +26,6 @@ from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import cell_of
-from volunteer_api.core.ids import new_id
 from volunteer_api.core.schema import page_of
 from volunteer_api.organizations import structure
 from volunteer_api.organizations.models import Organization, OrganizationKind
@@ -331,12 +331,58 @@ def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: 
     for query in ("", "?near=33.7,113.3"):
         answered = client.as_(scene.member_id).get(f"/activities{query}").json
         with app.test_request_context():
-            principal = Principal(scene.member_id, new_id())
+            of_hers = select(DeviceSession.id).where(DeviceSession.volunteer_id == scene.member_id).limit(1)
+            principal = Principal(scene.member_id, db.session.scalars(of_hers).one())
             page = listing.page_of_activities({"near": (33.7, 113.3)} if query else {}, principal)
             dumped = page_of(ActivitySummary)().dump(page)
             db.session.rollback()
         assert answered == json.loads(json.dumps(dumped))
         assert len(answered["items"]) == (1 if query else 2)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 200),
+        ("near=33.7,113.3", 200),
+        ("near=33.7,113.3&radius_m=100", 200),
+        ("q=湛河", 200),
+        ("state=draft", 200),
+        ("cursor=x", 400),
+        ("limit=0", 422),
+        ("what=x", 422),
+        ("organization_id=01a21f63-092c-70f2-8f79-0c2d639f3397", 200),
+    ],
+)
+def test_who_is_signed_out_gets_no_list(client: Any, unit: Unit, query: str, status: int, there: bool) -> None:
+    """The list's own statement asks whether the session is open; where it has no row, that is asked alone."""
+
+    def build() -> Any:
+        scene = make_scene()
+        if there:
+            make_activity(scene=scene, place=PLACE, title="湛河清洁")
+        return scene
+
+    phone = client.as_(unit(build).member_id)
+    path = f"/activities?{query}"
+    answer = phone.get(path)
+    assert answer.status_code == status
+    unchanged = {"If-None-Match": answer.headers["ETag"]} if status == 200 else {}
+    assert phone.post("/auth/sign-out").status_code == 204
+    refused = phone.get(path, headers=unchanged)
+    assert (refused.status_code, refused.json["code"]) == (401, "session_ended")
+    assert client.get(path).status_code == status
+
+
+def test_an_open_session_costs_a_list_no_statement(client: Any, unit: Unit, statements: Any) -> None:
+    phone = client.as_(unit(lambda: make_activity(place=PLACE)).scene.member_id)
+    here = f"near={PLACE['lat']},{PLACE['lng']}&radius_m=100"
+    # The page and its shifts; nothing, and the session.
+    for query, number in ((here, 2), ("near=10,10&radius_m=100", 2)):
+        with statements() as seen:
+            phone.get(f"/activities?{query}")
+        assert len(seen) == number, seen
 
 
 def test_lists_of_one_shape_share_their_sql_and_no_value(client: Any, unit: Unit) -> None:

@@ -344,7 +344,7 @@ def test_a_list_asks_no_more_for_many_than_for_one(client: Any, unit: Any, state
         assert len(items) == count
         assert {len(item["shifts"][0]["refusal"]["reasons"]) for item in items} == {3}
         spent.append(len(seen))
-    assert spent == [8, 8]
+    assert spent == [7, 7]
 
 
 def with_rules(app: Any, change_settings: Any, **changes: Any) -> None:

@@ -84,6 +84,7 @@ def change_campaign(principal: Principal, campaign: Campaign, body: dict[str, An
     access=public,
     query=schemas.ActivityFilter,
     returns=page_of(schemas.ActivitySummary),
+    learns_session=True,
 )
 def list_activities(principal: Principal | None, query: dict[str, Any]) -> Written:
     """List activities: soonest first by their next shift, or nearest first."""

@@ -52,6 +52,7 @@ from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
 from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, page
 from volunteer_api.core.statements import among_given, kept_with_statement
+from volunteer_api.core.tokens import learn_session, session_is_open, session_values
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
@@ -189,7 +190,7 @@ def walk(statement: Rows, times: Times, limit: ColumnElement[int]) -> Select[UUI
 @kept_with_statement
 def _walked(statement: Rows, times: Times, limit: ColumnElement[int], *, for_caller: bool) -> Rows:
     met = walk(statement, times, limit).subquery()
-    rows = summary_rows(for_caller=for_caller).add_columns(met.c.starts_at.label("next_start"))
+    rows = _rows_for_list(for_caller=for_caller).add_columns(met.c.starts_at.label("next_start"))
     return rows.join(met, met.c.activity_id == ACTIVITY_ID).order_by(met.c.starts_at, ACTIVITY_ID.desc())
 
 
@@ -210,7 +211,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     times = times_of(query, now)
     listing = _listing(_shape(query, times, caller_id))
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
-    values |= summary_values(caller_id, now)
+    values |= summary_values(caller_id, now) | (session_values(principal) if principal is not None else {})
     statement, text = listing.statement, search_text.search(query["q"]) if query.get("q") else None
     narrow: Narrow | None
     if near is not None:
@@ -227,6 +228,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
     found = page(statement, listing.keys, query, narrow=narrow, values=values)
+    if principal is not None and found.items:
+        learn_session(found.items[0].session_is_open)
     return Page(summaries(found.items, caller_id, now), found.next_cursor)
 
 
@@ -244,7 +247,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 def _listing(shape: Shape) -> Listing:
     times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
     state = _state_asked(shape)
-    statement = summary_rows(for_caller=shape.by_whom).where(*_conditions(shape, state, times))
+    statement = _rows_for_list(for_caller=shape.by_whom).where(*_conditions(shape, state, times))
     if "near" in shape.asked:
         distance = distance_to(SPOT)
         statement = statement.add_columns(distance.label("square")).where(Activity.cell.is_not(None))
@@ -257,6 +260,13 @@ def _listing(shape: Shape) -> Listing:
             Key(ACTIVITY_ID, read=lambda row: row.id, descending=True),
         )
     return Listing(statement, keys, times, state)
+
+
+@cache
+def _rows_for_list(*, for_caller: bool) -> Rows:
+    """Those of `summary_rows`, and whether the caller's session is open."""
+    rows = summary_rows(for_caller=for_caller)
+    return rows.add_columns(session_is_open().label("session_is_open")) if for_caller else rows
 
 
 @cache
@@ -294,12 +304,14 @@ def _rows_of(dialect: str) -> Rows:
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
     """Activities in the form of `ActivitySummary`; rows of `summary_rows`, with `square` or without."""
+    if not rows:
+        return []
     listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
     shifts = shifts_for_list([one.id for one in listed], now)
-    facts = rows[0].caller_facts if rows and caller_id is not None else None
+    facts = rows[0].caller_facts if caller_id is not None else None
     views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
     found = [_summary(one, [next(views) for _ in shifts[one.id]]) for one in listed]
-    if rows and hasattr(rows[0], "square"):
+    if hasattr(rows[0], "square"):
         for summary, row in zip(found, rows, strict=True):
             summary["distance_m"] = meters(row.square)
     return found

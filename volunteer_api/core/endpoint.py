@@ -8,7 +8,6 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -28,39 +27,23 @@ from volunteer_api.core.database import db
 from volunteer_api.core.downloads import Download, complete, respond_with
 from volunteer_api.core.idempotency import HEADER, Replayable, read_key
 from volunteer_api.core.limits import check_limit
+from volunteer_api.core.operations import SAFE_METHODS, Comparison, Idempotency, document, headers
 from volunteer_api.core.problems import (
     InvalidPayload,
     PreconditionFailed,
     Problem,
     render,
 )
-from volunteer_api.core.schema import Fault, PageQuery, Schema, error_list
+from volunteer_api.core.schema import Fault, Schema, error_list
 from volunteer_api.core.tokens import authenticate, require_open_session
 from volunteer_api.core.unit_of_work import LOST, Rerun, judge, run_unit
 from volunteer_api.core.written import Written, respond_written
 
 API_PREFIX = "/api/v1"
-SAFE_METHODS = ("GET",)
 View = Callable[..., Any]
 Preparation = Callable[..., Any]
 Fingerprint = Callable[[Any, dict[str, Any]], tuple[Any, ...]]
 Judgment = Callable[..., AtOnce | None]
-
-
-class Idempotency(Enum):
-    """Whether a route takes an Idempotency-Key."""
-
-    NONE = "none"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
-
-
-class Comparison(Enum):
-    """What a route does with If-Match: asks for it, lets the view judge whether it had to be, or takes it."""
-
-    REQUIRED = "required"
-    JUDGED = "judged"
-    OPTIONAL = "optional"
 
 
 OPTIONAL, REQUIRED, NONE = Idempotency.OPTIONAL, Idempotency.REQUIRED, Idempotency.NONE
@@ -137,6 +120,7 @@ def endpoint(
     in_one_statement: Judgment | None = None,
     at_one_moment: bool = False,
     in_units: bool = False,
+    learns_session: bool = False,
     refuses: tuple[int, ...] = (),
 ) -> Callable[[View], View]:
     """Declare a route: who may use it (`access`, never left out), what it takes, what it answers.
@@ -156,6 +140,8 @@ def endpoint(
     `at_one_moment` is for figures of several statements that must add up, whatever is written meanwhile.
     `in_units` is for work that would keep SQLite's other writers waiting: the view runs it in units of its own
     (`run_units`), and what it works on has keys of its own.
+    `learns_session` is for a list that many read: its own statement asks whether the session is open (`learn_session`),
+    and only where it had no row to tell by is that asked alone, before anything is answered.
     `refuses` names the statuses of refusals that do not follow from the rest of the declaration.
     """
     if not isinstance(access, Access):
@@ -168,6 +154,8 @@ def endpoint(
         raise TypeError(f"{method} {rule} can't run units of its own")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
     safe = method in SAFE_METHODS
+    if learns_session and (not safe or audits or access.load is not None):
+        raise TypeError(f"{method} {rule} must know first whether the session is open")
     writes = not safe or audits
 
     def decorate(view: View) -> View:
@@ -195,7 +183,8 @@ def endpoint(
         ) -> tuple[Response | None, Any]:
             # Of a unit that runs again, what the one before dumped is no answer.
             g.dumped = None
-            if principal is not None:
+            g.pop("session_is_open", None)
+            if principal is not None and not learns_session:
                 require_open_session(principal)
             if replayable is not None and (first := replayable.first_answer()) is not None:
                 return first, None
@@ -227,13 +216,20 @@ def endpoint(
             first, resource = admit(path, principal, replayable)
             if first is not None:
                 return first
+            learner = principal if learns_session else None
             try:
-                return perform(path, principal, replayable, resource)
+                response = perform(path, principal, replayable, resource)
             except Problem:
+                if learner is not None:
+                    # Who is signed out hears of nothing else.
+                    require_open_session(learner)
                 # What its twin did since the look above may be why it is refused: then the twin's answer is due.
                 if replayable is not None and replayable.first_answer() is not None:
                     raise Rerun() from None
                 raise
+            if learner is not None:
+                require_open_session(learner)
+            return response
 
         def perform(
             path: dict[str, Any], principal: Principal | None, replayable: Replayable | None, resource: Any
@@ -313,14 +309,14 @@ def endpoint(
             return response
 
         run.access = access  # type: ignore[attr-defined]  # read by the architecture test and the docs
-        document = run._apidoc  # type: ignore[attr-defined]  # flask-smorest's place for it
-        document["manual_doc"] = {"operationId": view.__name__} | _document(
+        described = run._apidoc  # type: ignore[attr-defined]  # flask-smorest's place for it
+        described["manual_doc"] = {"operationId": view.__name__} | document(
             method, access, query, body, keyed, comparison, limit, upload, refuses
         )
-        document.get("arguments", {}).pop("responses", None)  # its names differ between Pythons
-        if headers := _headers(keyed, comparison):
+        described.get("arguments", {}).pop("responses", None)  # its names differ between Pythons
+        if named := headers(keyed, comparison):
             # Beside those of the query: a list in the manual document would take their place.
-            document.setdefault("arguments", {}).setdefault("parameters", []).extend(headers)
+            described.setdefault("arguments", {}).setdefault("parameters", []).extend(named)
         blueprint.add_url_rule(rule, view.__name__, run, methods=[method])
         return view
 
@@ -433,62 +429,3 @@ def _version_of(response: Response) -> int | None:
         content = response.get_json(silent=True) if response.is_json else None
     version = content.get("version") if isinstance(content, dict) else None
     return version if isinstance(version, int) else None
-
-
-def _document(
-    method: str,
-    access: Access,
-    query: type[Schema] | None,
-    body: type[Schema] | None,
-    keyed: Idempotency,
-    comparison: Comparison | None,
-    limit: str | None,
-    upload: bool,
-    refuses: tuple[int, ...],
-) -> dict[str, Any]:
-    """What the declaration says to openapi.json beyond schemas."""
-    refusals = {"422"} | ({"400", "413", "415"} if method not in SAFE_METHODS else set())
-    refusals |= {"401", "503", *map(str, refuses)}
-    if access.load is not None or not access.anonymous:
-        refusals.add("403")
-    if access.load is not None or query is not None or body is not None:
-        refusals.add("404")  # what a path, a filter or a body names may not be there
-    if query is not None and issubclass(query, PageQuery):
-        # A cursor may belong to another list.
-        refusals.add("400")
-    if method != "GET":
-        refusals.add("409")
-    if keyed is not Idempotency.NONE:
-        refusals.add("400")
-    if comparison is not None:
-        refusals.add("412")
-    if comparison in (Comparison.REQUIRED, Comparison.JUDGED):
-        refusals.add("428")
-    if limit is not None:
-        refusals.add("429")
-    responses = {code: {"$ref": f"#/components/responses/problem_{code}"} for code in sorted(refusals)}
-    security: list[dict[str, list[str]]] = [{"bearer": []}]
-    document: dict[str, Any] = {
-        "responses": responses,
-        "security": [*security, {}] if access.anonymous else security,
-    }
-    if upload:
-        part = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
-        document["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": part}}}
-    return document
-
-
-def _headers(keyed: Idempotency, comparison: Comparison | None) -> list[dict[str, Any]]:
-    found = []
-    if keyed is not Idempotency.NONE:
-        told = "What makes a second try the same request: its first answer comes again."
-        found.append(_header(HEADER, r"^[\x21-\x7e]{1,64}$", told, required=keyed is Idempotency.REQUIRED))
-    if comparison is not None:
-        told = 'The version that you read: the ETag as it came, or `"3"`.'
-        found.append(_header("If-Match", etags.FORM, told, required=comparison is Comparison.REQUIRED))
-    return found
-
-
-def _header(name: str, pattern: str, told: str, *, required: bool) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern}
-    return {"in": "header", "name": name, "description": told, "required": required, "schema": schema}

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
 from sqlalchemy import ColumnElement, Select, select
 
@@ -120,7 +120,9 @@ def authenticate(access: Access) -> Principal | None:
 
 
 def require_open_session(principal: Principal) -> None:
-    """Raise SessionEnded (401) where the device was signed out after the token was issued."""
+    """Raise SessionEnded (401) where the device was signed out after the token was issued. Asked where not learned."""
+    if g.pop("session_is_open", False):
+        return
     # Past the session's own machinery: this is asked on every call.
     asked = _asked(session_is_open())
     if not db.session.connection().execute(asked, session_values(principal)).scalar_one():
@@ -131,6 +133,16 @@ def session_is_open() -> ColumnElement[bool]:
     """The condition that `require_open_session` asks, to be part of another statement."""
     condition: ColumnElement[bool] = current_app.extensions[SESSION_CHECK]
     return condition
+
+
+def learn_session(is_open: bool) -> None:
+    """Take what a statement of the request gave for `session_is_open`, and spare the one that would ask it alone.
+
+    Raises SessionEnded (401).
+    """
+    if not is_open:
+        raise SessionEnded()
+    g.session_is_open = True
 
 
 def session_values(principal: Principal) -> dict[str, Any]:
