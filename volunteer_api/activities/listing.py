@@ -201,7 +201,7 @@ def _rest(statement: Rows, times: Times) -> Rows:
 
 
 def page_of_activities(query: Mapping[str, Any], principal: Principal | None) -> Page:
-    """Activities, soonest first by their next shift, or nearest first where `near` is asked; in some five statements.
+    """Activities, soonest first by their next shift, or nearest first where `near` is asked; in some three statements.
 
     Nearest first, only those that are published and have a shift to come are shown, where neither a state nor days are
     asked for.
