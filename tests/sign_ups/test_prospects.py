@@ -14,7 +14,7 @@ from tests.conftest import share_of
 from tests.sign_ups.factories import HOUR, post
 from volunteer_api.activities import queries
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
-from volunteer_api.activities.prospects import prospects
+from volunteer_api.activities.prospects import caller_facts, facts_values, prospects
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
@@ -112,6 +112,9 @@ def both(shift_id: UUID, person: UUID, role_id: UUID | None, moment: datetime) -
         role = db.session.get_one(ShiftRole, role_id) if role_id is not None else None
         (prospect,) = prospects(person, [(activity, shift)], moment, [role])
         announced = prospect.refusal.code if prospect.refusal is not None else prospect.would_be
+        facts = db.session.execute(select(caller_facts()), facts_values(person, moment)).scalar_one()
+        (informed,) = prospects(person, [(activity, shift)], moment, [role], facts)
+        assert repr(informed) == repr(prospect)
         promotes = moment < shift.starts_at - 2 * HOUR
         expected = has_place(shift, person, role, promotes=promotes)
         outcome: str | None = None

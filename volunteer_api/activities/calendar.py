@@ -15,8 +15,8 @@ from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vDuration
 from sqlalchemy import select
 
-from volunteer_api.activities import queries
 from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.next_shifts import next_first
 from volunteer_api.activities.recurrence import MOST_OCCURRENCES
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
@@ -54,10 +54,7 @@ def activity_calendar(activity: Activity) -> Download:
     As many as an activity may have beside the canceled ones, which a rule that is given anew leaves behind.
     """
     shifts = db.session.scalars(
-        select(Shift)
-        .where(Shift.activity_id == activity.id)
-        .order_by(*queries.next_first(clock.now()))
-        .limit(MOST_OCCURRENCES)
+        select(Shift).where(Shift.activity_id == activity.id).order_by(*next_first(clock.now())).limit(MOST_OCCURRENCES)
     )
     names = names_of([activity.id])[activity.id]
     in_order = sorted(shifts, key=lambda shift: (shift.starts_at, shift.id))

@@ -36,13 +36,12 @@ from volunteer_api.activities.models import (
     CoOrganizer,
     Shift,
 )
-from volunteer_api.activities.prospects import caller_facts, facts_values
+from volunteer_api.activities.next_shifts import shifts_for_list
 from volunteer_api.activities.queries import (
     activities_with_names,
     last_promotion,
     place_of,
     shift_views,
-    shifts_for_list,
     takes_somebody,
 )
 from volunteer_api.activities.schemas import ActivitySummary
@@ -143,12 +142,12 @@ class Soonest:
     """
 
     times: Times
-    for_caller: bool
+    by_whom: bool
 
     def __call__(self, wanted: Wanted) -> Sequence[Any]:
         """One statement, or two at the end of the list."""
         limit = USUALLY_WANTED if wanted.count == DEFAULT_LIMIT + 1 else WANTED
-        walked = _walked(wanted.statement, self.times, limit, for_caller=self.for_caller)
+        walked = _walked(wanted.statement, self.times, limit, by_whom=self.by_whom)
         found = self._rows(walked, wanted, wanted.count)
         if len(found) == wanted.count:
             return found
@@ -188,9 +187,9 @@ def walk(statement: Rows, times: Times, limit: ColumnElement[int]) -> Select[UUI
 
 
 @kept_with_statement
-def _walked(statement: Rows, times: Times, limit: ColumnElement[int], *, for_caller: bool) -> Rows:
+def _walked(statement: Rows, times: Times, limit: ColumnElement[int], *, by_whom: bool) -> Rows:
     met = walk(statement, times, limit).subquery()
-    rows = _rows_for_list(for_caller=for_caller).add_columns(met.c.starts_at.label("next_start"))
+    rows = _rows_for_list(by_whom=by_whom).add_columns(met.c.starts_at.label("next_start"))
     return rows.join(met, met.c.activity_id == ACTIVITY_ID).order_by(met.c.starts_at, ACTIVITY_ID.desc())
 
 
@@ -211,7 +210,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     times = times_of(query, now)
     listing = _listing(_shape(query, times, caller_id))
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
-    values |= summary_values(caller_id, now) | (session_values(principal) if principal is not None else {})
+    if principal is not None:
+        values |= {"caller_id": caller_id, **session_values(principal)}
     statement, text = listing.statement, search_text.search(query["q"]) if query.get("q") else None
     narrow: Narrow | None
     if near is not None:
@@ -219,7 +219,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = nearest = Nearest(SPOT, ACTIVITY_ID, near, query.get("radius_m"), listing.only, filters)
         values |= nearest.values
     else:
-        narrow = Soonest(listing.times, for_caller=caller_id is not None)
+        narrow = Soonest(listing.times, by_whom=caller_id is not None)
     if text is not None:
         statement = statement.where(*text.conditions)
     if (text is not None and text.leads) or any(query.get(name) for name in FEW_OF_ONE):
@@ -229,7 +229,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
     found = page(statement, listing.keys, query, narrow=narrow, values=values)
     if principal is not None and found.items:
-        learn_session(found.items[0].session_is_open)
+        learn_session(principal, found.items[0].session_is_open)
     return Page(summaries(found.items, caller_id, now), found.next_cursor)
 
 
@@ -247,7 +247,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 def _listing(shape: Shape) -> Listing:
     times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
     state = _state_asked(shape)
-    statement = _rows_for_list(for_caller=shape.by_whom).where(*_conditions(shape, state, times))
+    statement = _rows_for_list(by_whom=shape.by_whom).where(*_conditions(shape, state, times))
     if "near" in shape.asked:
         distance = distance_to(SPOT)
         statement = statement.add_columns(distance.label("square")).where(Activity.cell.is_not(None))
@@ -263,28 +263,18 @@ def _listing(shape: Shape) -> Listing:
 
 
 @cache
-def _rows_for_list(*, for_caller: bool) -> Rows:
+def _rows_for_list(*, by_whom: bool) -> Rows:
     """Those of `summary_rows`, and whether the caller's session is open."""
-    rows = summary_rows(for_caller=for_caller)
-    return rows.add_columns(session_is_open().label("session_is_open")) if for_caller else rows
+    rows = summary_rows()
+    return rows.add_columns(session_is_open().label("session_is_open")) if by_whom else rows
 
 
 @cache
-def summary_rows(*, for_caller: bool) -> Rows:
-    """What `summaries` needs of each activity, in the order of `Listed`, and for somebody `caller_facts`.
-
-    Its parameters are those of `summary_values`.
-    """
+def summary_rows() -> Rows:
+    """What `summaries` needs of each activity, in the order of `Listed`."""
     named = activities_with_names()
-    columns: list[ColumnElement[Any]] = [named.selected_columns[name] for name in Listed._fields]
-    if for_caller:
-        columns.append(caller_facts().label("caller_facts"))
+    columns = [named.selected_columns[name] for name in Listed._fields]
     return named.with_only_columns(*columns, maintain_column_froms=True)
-
-
-def summary_values(caller_id: UUID | None, now: datetime) -> dict[str, Any]:
-    """The parameters of `summary_rows`, and the caller's own for those who ask what she may see."""
-    return {"now": now, **(facts_values(caller_id, now) if caller_id is not None else {})}
 
 
 def summaries_of(activity_ids: Sequence[UUID], caller_id: UUID, now: datetime) -> list[dict[str, Any]]:
@@ -293,13 +283,13 @@ def summaries_of(activity_ids: Sequence[UUID], caller_id: UUID, now: datetime) -
     They are ones that the caller may see.
     """
     connection = db.session.connection()
-    values = {"activity_ids": activity_ids, **summary_values(caller_id, now)}
-    return summaries(connection.execute(_rows_of(connection.dialect.name), values).all(), caller_id, now)
+    rows = connection.execute(_rows_of(connection.dialect.name), {"activity_ids": activity_ids}).all()
+    return summaries(rows, caller_id, now)
 
 
 @cache
 def _rows_of(dialect: str) -> Rows:
-    return summary_rows(for_caller=True).where(among_given(ACTIVITY_ID, "activity_ids", dialect))
+    return summary_rows().where(among_given(ACTIVITY_ID, "activity_ids", dialect))
 
 
 def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
@@ -307,8 +297,7 @@ def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> lis
     if not rows:
         return []
     listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
-    shifts = shifts_for_list([one.id for one in listed], now)
-    facts = rows[0].caller_facts if caller_id is not None else None
+    shifts, facts = shifts_for_list([one.id for one in listed], caller_id, now)
     views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
     found = [_summary(one, [next(views) for _ in shifts[one.id]]) for one in listed]
     if hasattr(rows[0], "square"):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,8 +12,6 @@ from sqlalchemy import (
     Date,
     Select,
     String,
-    and_,
-    bindparam,
     case,
     cast,
     func,
@@ -42,6 +40,7 @@ from volunteer_api.activities.models import (
     SignUpMode,
     Template,
 )
+from volunteer_api.activities.next_shifts import SHIFT_MEMBERS, ListedShift, shifts_for_list
 from volunteer_api.activities.prospects import Planned, Prospect, prospects
 from volunteer_api.activities.roles import roles_of
 from volunteer_api.core import clock
@@ -49,13 +48,12 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among, among_given
+from volunteer_api.core.statements import among
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
-SHIFTS_IN_A_LIST = 10
 SHIFTS_OF_ONE = 100
 RISKS_AT_ONCE = 500
 OUTCOMES_IN_A_SUM = 100
@@ -94,23 +92,6 @@ ACTIVITY_MEMBERS = [
 ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
 
 
-class ListedShift(NamedTuple):
-    """What a list reads of a shift. The judgment looks at forty of them, and half of its time went to rows' members."""
-
-    id: UUID
-    version: int
-    activity_id: UUID
-    starts_at: datetime
-    ends_at: datetime
-    sign_up_closes_at: datetime | None
-    canceled_at: datetime | None
-    capacity: int | None
-    minimum: int | None
-    confirmed_count: int
-    waitlisted_count: int
-
-
-SHIFT_MEMBERS = ListedShift._fields
 _shift_members = attrgetter(*SHIFT_MEMBERS)
 
 
@@ -181,13 +162,13 @@ def read_activity(activity_id: UUID, caller_id: UUID | None) -> dict[str, Any]:
     row = db.session.execute(
         activities_with_names().add_columns(shift_count.label("shift_count")).where(Activity.id == activity_id)
     ).one()
-    shifts = shifts_for_list([activity_id], now, SHIFTS_OF_ONE)[activity_id]
+    shifts, facts = shifts_for_list([activity_id], caller_id, now, SHIFTS_OF_ONE)
     rows = _related(activity_id)
     related = {what: [one.id for one in rows if one.what == what] for what in ("leader", "partner", *PhotoOf)}
     # Somebody is to be asked where the activity itself names nobody.
     leaders = [one for one in rows if one.what == "leader"] or [one for one in rows if one.what == "leads the team"]
     shown = files.views_of([*related[PhotoOf.PLAN], *related[PhotoOf.OUTCOME]])
-    views = _shift_views_with_roles([(row, shift) for shift in shifts], caller_id, now)
+    views = _shift_views_with_roles([(row, shift) for shift in shifts[activity_id]], caller_id, now, facts)
     return activity_view(row, views) | {
         "shift_count": row.shift_count,
         "leader_ids": related["leader"],
@@ -395,42 +376,6 @@ def _cannot_have_one() -> ColumnElement[int]:
     )
 
 
-def shifts_for_list(
-    activity_ids: Sequence[UUID], now: datetime, most: int = SHIFTS_IN_A_LIST
-) -> dict[UUID, list[ListedShift]]:
-    """The next shifts of each activity by their start, and canceled or past ones where not so many are to come."""
-    values = {"activity_ids": activity_ids, "now": now, "most": most}
-    shifts: dict[UUID, list[ListedShift]] = {activity_id: [] for activity_id in activity_ids}
-    connection = db.session.connection()
-    # Fetched at once: row by row, the driver looks at its result anew for each.
-    found = connection.execute(_next_shifts(connection.dialect.name), values).all()
-    for shift in map(ListedShift._make, found):
-        shifts[shift.activity_id].append(shift)
-    return shifts
-
-
-def next_first(now: Any) -> tuple[Any, ...]:
-    """The order in which as many shifts are taken as there is room for: canceled and past ones behind those to come."""
-    is_over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
-    return is_over, Shift.starts_at, Shift.id
-
-
-@cache
-def _next_shifts(dialect: str) -> Select[*tuple[Any, ...]]:
-    order = next_first(bindparam("now"))
-    place = func.row_number().over(partition_by=Shift.activity_id, order_by=order)
-    numbered = (
-        select(*(getattr(Shift, name) for name in SHIFT_MEMBERS), place.label("place_in_line"))
-        .where(among_given(Shift.activity_id, "activity_ids", dialect))
-        .subquery()
-    )
-    return (
-        select(*(numbered.c[name] for name in SHIFT_MEMBERS))
-        .where(numbered.c.place_in_line <= bindparam("most"))
-        .order_by(numbered.c.starts_at, numbered.c.id)
-    )
-
-
 def activity_view(row: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
     """An activity as it is answered; a row of `activities_with_names`."""
     return {
@@ -459,12 +404,14 @@ def shift_views(
     return views
 
 
-def _shift_views_with_roles(planned: Planned, caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+def _shift_views_with_roles(
+    planned: Planned, caller_id: UUID | None, now: datetime, facts: Any = None
+) -> list[dict[str, Any]]:
     """Shifts with their roles as they are answered, all of them judged together."""
     parts = roles_of([shift.id for _, shift in planned])
     asked = [(activity, shift, role) for activity, shift in planned for role in (None, *parts[shift.id])]
     found = prospects(
-        caller_id, [(activity, shift) for activity, shift, _ in asked], now, [role for _, _, role in asked]
+        caller_id, [(activity, shift) for activity, shift, _ in asked], now, [role for _, _, role in asked], facts
     )
     views: list[dict[str, Any]] = []
     for (_, shift, role), prospect in zip(asked, found, strict=True):

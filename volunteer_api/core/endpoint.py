@@ -154,7 +154,7 @@ def endpoint(
         raise TypeError(f"{method} {rule} can't run units of its own")
     keyed = idempotency or (Idempotency.OPTIONAL if method == "POST" and not access.anonymous else Idempotency.NONE)
     safe = method in SAFE_METHODS
-    if learns_session and (not safe or audits or access.load is not None):
+    if learns_session and (not safe or audits or access.load is not None or produces is not None or in_units):
         raise TypeError(f"{method} {rule} must know first whether the session is open")
     writes = not safe or audits
 
@@ -183,7 +183,7 @@ def endpoint(
         ) -> tuple[Response | None, Any]:
             # Of a unit that runs again, what the one before dumped is no answer.
             g.dumped = None
-            g.pop("session_is_open", None)
+            g.pop("open_session", None)
             if principal is not None and not learns_session:
                 require_open_session(principal)
             if replayable is not None and (first := replayable.first_answer()) is not None:

@@ -1,14 +1,15 @@
-"""Rows of one statement as a value of another: what belongs to its rows, or to who asks, comes with them.
+"""Rows of one statement as a value of another: what a page needs to know beside its own rows comes with them.
 
 A statement of its own costs more than what it reads where that is a few rows.
 """
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from typing import Any, Generic, TypeVar
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, ColumnElement, Date, Select, Uuid
+from sqlalchemy import JSON, Boolean, ColumnElement, Date, Integer, Select, String, Uuid
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -16,34 +17,28 @@ from sqlalchemy.types import TypeEngine
 
 from volunteer_api.core.database import UtcDateTime
 
-Made = TypeVar("Made")
 
+class RowsWithin:
+    """A statement's rows as one value: `column`, to be read with another statement's.
 
-class RowsWithin(Generic[Made]):
-    """A statement's rows as one value.
-
-    `column` is that value, to be read with another statement's; the rows may depend on its tables. `read` makes the
-    rows of what was read, in their order, each by `make` of its values.
+    `read` makes of it rows whose members are the statement's columns.
     """
 
-    def __init__(self, rows: Select[*tuple[Any, ...]], make: Callable[[Iterable[Any]], Made]) -> None:
-        columns = list(rows.selected_columns)
+    def __init__(self, rows: Select[*tuple[Any, ...]]) -> None:
+        columns = rows.selected_columns
         values = rows.with_only_columns(_row(*columns).label("value"), maintain_column_froms=True)
         self.column: ColumnElement[Any] = _rows(values.scalar_subquery())
-        self._make = make
-        converted = ((place, _conversion(column.type)) for place, column in enumerate(columns))
-        self._conversions = [(place, convert) for place, convert in converted if convert is not None]
+        self._members = [(name, _conversion(column.type)) for name, column in columns.items()]
 
-    def read(self, value: Iterable[list[Any]]) -> list[Made]:
-        """The rows of the column's value."""
-        return [self._make(self._converted(row)) for row in value]
+    def read(self, value: Iterable[Iterable[Any]]) -> list[SimpleNamespace]:
+        """The rows of the column's value, in their order."""
+        return [SimpleNamespace(**self._converted(row)) for row in value]
 
-    def _converted(self, row: list[Any]) -> list[Any]:
-        values = list(row)
-        for place, convert in self._conversions:
-            if row[place] is not None:
-                values[place] = convert(row[place])
-        return values
+    def _converted(self, row: Iterable[Any]) -> dict[str, Any]:
+        return {
+            name: value if value is None or convert is None else convert(value)
+            for (name, convert), value in zip(self._members, row, strict=True)
+        }
 
 
 class _row(FunctionElement[Any]):  # noqa: N801 - it is written as a function
@@ -94,7 +89,9 @@ def _conversion(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
             return date.fromisoformat
         case Boolean():
             return bool
-    return None
+        case String() | Integer() | JSON():
+            return None
+    raise TypeError(f"a {kind!r} is not told by JSON")
 
 
 def _moment(text: str) -> datetime:

@@ -121,7 +121,7 @@ def authenticate(access: Access) -> Principal | None:
 
 def require_open_session(principal: Principal) -> None:
     """Raise SessionEnded (401) where the device was signed out after the token was issued. Asked where not learned."""
-    if g.pop("session_is_open", False):
+    if g.pop("open_session", None) == principal.session_id:
         return
     # Past the session's own machinery: this is asked on every call.
     asked = _asked(session_is_open())
@@ -130,19 +130,19 @@ def require_open_session(principal: Principal) -> None:
 
 
 def session_is_open() -> ColumnElement[bool]:
-    """The condition that `require_open_session` asks, to be part of another statement."""
+    """The condition that `require_open_session` asks, to be part of another statement: one object for all apps."""
     condition: ColumnElement[bool] = current_app.extensions[SESSION_CHECK]
     return condition
 
 
-def learn_session(is_open: bool) -> None:
+def learn_session(principal: Principal, is_open: bool) -> None:
     """Take what a statement of the request gave for `session_is_open`, and spare the one that would ask it alone.
 
     Raises SessionEnded (401).
     """
     if not is_open:
         raise SessionEnded()
-    g.session_is_open = True
+    g.open_session = principal.session_id
 
 
 def session_values(principal: Principal) -> dict[str, Any]:

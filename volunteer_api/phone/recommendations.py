@@ -34,7 +34,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place, meters_between
 from volunteer_api.core.nearby import Nearest, distance_to
 from volunteer_api.core.paging import Key, page
-from volunteer_api.core.statements import among_given
+from volunteer_api.core.statements import among_constants, among_given
 from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Organization
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
@@ -92,7 +92,7 @@ class Taste:
 def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict[str, Any]]:
     """The best `limit` activities for the volunteer, the best first, in the form of `RecommendedActivity`.
 
-    At most eight statements, and the judgment's.
+    At most seven statements, and the judgment's.
     """
     now, taste = clock.now(), _taste(volunteer, near)
     asked = listing.times_of({}, now).values() | {"volunteer_id": volunteer.id}
@@ -191,11 +191,11 @@ def _candidates(given: frozenset[str], dialect: str) -> CompoundSelect[UUID]:
 def _takes_her() -> list[ColumnElement[bool]]:
     goes_to = exists().where(
         SignUp.volunteer_id == VOLUNTEER,
-        SignUp.state.in_(ACTIVE_SIGN_UPS),
+        among_constants(SignUp.state, ACTIVE_SIGN_UPS),
         Shift.id == SignUp.shift_id,
         Shift.activity_id == Activity.id,
     )
-    return [listing.PUBLISHED, listing.open_for_sign_up(TIMES), ~goes_to]
+    return [listing.open_for_sign_up(TIMES), ~goes_to]
 
 
 @cache

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -188,10 +187,8 @@ def _people_given(dialect: str) -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _facts() -> RowsWithin[Any]:
-    rows = _people(Volunteer.id == bindparam("caller_id", type_=Uuid()))
-    names = rows.selected_columns.keys()
-    return RowsWithin(rows, lambda values: SimpleNamespace(**dict(zip(names, values, strict=True))))
+def _facts() -> RowsWithin:
+    return RowsWithin(_people(Volunteer.id == bindparam("caller_id", type_=Uuid())))
 
 
 def _people(volunteers: ColumnElement[bool], *sign_ups: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
