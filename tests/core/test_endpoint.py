@@ -9,7 +9,7 @@ from flask import Flask
 from tests.factories import make_volunteer
 from tests.organizations.factories import make_district
 from volunteer_api.core.access import Access
-from volunteer_api.core.endpoint import endpoint, feature_blueprint
+from volunteer_api.core.endpoint import NONE, endpoint, feature_blueprint
 
 
 def test_a_route_without_access_is_a_type_error() -> None:
@@ -20,6 +20,24 @@ def test_a_route_without_access_is_a_type_error() -> None:
         endpoint(blueprint, "GET", "/x", access=None)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(TypeError):
         endpoint(blueprint, "GET", "/x", access=Access(anonymous=True))(lambda thing: thing)
+
+
+@pytest.mark.parametrize(
+    ("method", "declared"),
+    [
+        ("POST", {}),
+        ("GET", {"audits": True}),
+        ("GET", {"produces": "text/csv"}),
+        ("GET", {"in_units": True, "idempotency": NONE}),
+        ("GET", {"access": Access(anonymous=False, load=lambda principal: principal)}),
+    ],
+)
+def test_only_a_plain_list_learns_of_the_session_by_itself(method: str, declared: dict[str, Any]) -> None:
+    blueprint = feature_blueprint("x", __name__, "")
+    given = {"access": Access(anonymous=True)} | declared
+    endpoint(blueprint, method, "/x", **given)
+    with pytest.raises(TypeError, match="session is open"):
+        endpoint(blueprint, method, "/x", learns_session=True, **given)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/stations/not-an-id"])
