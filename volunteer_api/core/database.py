@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ import orjson
 import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.pq.abc import PGresult
 from sqlalchemy import JSON, DateTime, Engine, MetaData, String, TypeDecorator, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect, make_url
@@ -108,31 +107,20 @@ db = SQLAlchemy(model_class=Base, session_options={"autoflush": False, "expire_o
 
 
 class LeanCursor(psycopg.Cursor[Any]):
-    """A cursor that describes its columns when it is asked: SQLAlchemy does so once for each statement.
+    """A cursor that describes a column by its name and type, which is all that SQLAlchemy reads.
 
-    psycopg makes an object for each column each time: a list has sixty of them.
+    psycopg makes an object for each column of each statement: a list has sixty of them.
     """
 
     @property
     def description(self) -> Any:
         result = self.pgresult
-        return Columns(result) if result is not None and result.nfields else None
-
-
-class Columns(Sequence[tuple[Any, ...]]):
-    """A result's columns by their names and types, which is all that SQLAlchemy reads."""
-
-    def __init__(self, result: PGresult) -> None:
-        self._result = result
-
-    def __len__(self) -> int:
-        return self._result.nfields
-
-    def __getitem__(self, number: Any) -> Any:
-        if number >= len(self):
-            raise IndexError(number)
-        name = self._result.fname(number) or b""
-        return name.decode(), self._result.ftype(number), None, None, None, None, None
+        if result is None or not result.nfields:
+            return None
+        return [
+            ((result.fname(number) or b"").decode(), result.ftype(number), None, None, None, None, None)
+            for number in range(result.nfields)
+        ]
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
