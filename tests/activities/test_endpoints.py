@@ -564,7 +564,7 @@ def test_a_list_costs_three_statements(client: Any, unit: Any, statements: Any) 
         items = caller.get("/activities?limit=100").get_json()["items"]
     assert len(items) == 12
     assert [item["shifts"][0]["would_be"] for item in items] == ["waitlisted", None] * 6
-    # The page, with the session and the caller's sign-ups; what lies behind its end; its shifts.
+    # The page, with the session; what lies behind its end; its shifts, with the caller's sign-ups.
     assert len(seen) <= 3, seen
 
 

@@ -1,4 +1,4 @@
-"""What a list reads of the caller with its own rows is what a statement of its own would read."""
+"""What is read of the caller with the shifts that are shown is what a statement of its own would read."""
 
 from datetime import date, timedelta
 from typing import Any
