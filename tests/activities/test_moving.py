@@ -5,6 +5,7 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.activities.test_endpoints import body_of, text_of
@@ -41,7 +42,8 @@ def test_once_a_shift_takes_check_ins_its_place_stands_for_who_leads(client: Any
     # As it is, she may say it with all else.
     assert change(leader, place=AWAY, title="改期").status_code == 200
     assert change(organizer, place=PLACE, radius_m=500).status_code == 200
-    moves = unit(lambda: [one.details for one in db.session.query(AuditEntry).filter_by(action="activity_moved")])
+    query = select(AuditEntry.details).filter_by(action="activity_moved").order_by(AuditEntry.id)
+    moves = unit(lambda: db.session.scalars(query).all())
     assert [(one["place_before"], one["place"]) for one in moves] == [
         ("33.735000,113.335000", "39.900000,116.400000"),
         ("39.900000,116.400000", "33.735000,113.335000"),

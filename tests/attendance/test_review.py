@@ -64,7 +64,8 @@ def sums(volunteer: Volunteer) -> tuple[int, int]:
 
 
 def told(volunteer: Volunteer) -> list[str]:
-    return [one.kind for one in db.session.query(Notification).filter_by(volunteer_id=volunteer.id)]
+    query = db.session.query(Notification).filter_by(volunteer_id=volunteer.id)
+    return [one.kind for one in query.order_by(Notification.id)]
 
 
 def test_the_queue_shows_what_a_reviewer_needs(client: Any, unit: Any, scene: Scene, statements: Any) -> None:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import count
 from uuid import UUID
 
 from tests.access_scene import PASSES, PUBLIC, SIGNED_IN, Call, Entry, Rule, World
-from tests.factories import next_number
 from volunteer_api.core.database import db
 from volunteer_api.core.periods import Period
 from volunteer_api.rankings import snapshots
@@ -14,6 +14,7 @@ READS_ATTENDANCE_BELOW = Rule("whoever reads the attendances of the organization
 CLOSES_RANKINGS = Rule("the organizers of the organization", "organizer")
 # Before all days that are closed here: each needs one that nobody closed.
 FOUNDED = datetime(1930, 1, 1, tzinfo=UTC)
+_days = (date(1940, 1, 1) + timedelta(days=number) for number in count())
 
 
 def offices(_world: World) -> Call:
@@ -23,7 +24,7 @@ def offices(_world: World) -> Call:
 
 def closing(world: World) -> Call:
     """A day that is over and that nobody closed yet."""
-    day = date(1950, 1, 1) + timedelta(days=next_number())
+    day = next(_days)
     db.session.merge(world.office).created_at = FOUNDED
     return Call(body={"scope": str(world.office.id), "period": day.isoformat()})
 
@@ -31,7 +32,7 @@ def closing(world: World) -> Call:
 @lru_cache(maxsize=2)
 def closed_day(world: World, _which: int) -> UUID:
     """A closed day's snapshot: the same for all who call, because to close one takes half a second."""
-    day = date(1940, 1, 1) + timedelta(days=next_number())
+    day = next(_days)
     world.office.created_at = FOUNDED
     period = Period(day, day, day.isoformat())
     return snapshots.close_period(scope=world.office, period=period, by=world.district.organizer.id).id

@@ -37,7 +37,7 @@ from volunteer_api.compliance.models import StationAssessment
 from volunteer_api.compliance.queries import ASSESSED
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import DEFAULT_LIMIT, Key, cursor_values, lies_behind
+from volunteer_api.core.paging import DEFAULT_LIMIT, Key, cursor_values, lies_behind, marks
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.stations.models import Station
 
@@ -66,14 +66,13 @@ def tree_rows(organization_id: UUID, query: Mapping[str, Any]) -> tuple[Sequence
     """
     keys = _keys()
     values = cursor_values(keys, query, scope=str(organization_id))
-    given = {f"cursor_{place}": value for place, value in enumerate(values or ())}
     rows = db.session.execute(
         _statement(values is not None),
         {
             "root_id": organization_id,
             "today": clock.today(),
             "wanted": (query.get("limit") or DEFAULT_LIMIT) + 1,
-            **given,
+            **marks(values or ()),
         },
     ).all()
     return rows, keys
@@ -95,9 +94,7 @@ def _statement(behind: bool) -> CompoundSelect[*tuple[Any, ...]]:
     columns, keys = _tree().c, _keys()
     worst = select(columns.station_id, columns.branch_id).where(columns.fresh)
     if behind:
-        types = (columns[name].type for name in RANKS)
-        marks = [bindparam(f"cursor_{place}", type_=type_) for place, type_ in enumerate(types)]
-        worst = worst.where(lies_behind(keys, marks))
+        worst = worst.where(lies_behind(keys))
     worst = worst.order_by(*(key.column for key in keys)).limit(bindparam("wanted"))
     unsure = select(columns.station_id, columns.branch_id).where(not_(columns.fresh))
     return union_all(_sums(), _singles(worst, fresh=True), _singles(unsure, fresh=False))

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
-from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, false, or_
+from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, or_
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
@@ -96,7 +96,8 @@ def page(
     limit = query.get("limit") or DEFAULT_LIMIT
     binding = _bind(query, keys, scope)
     if query.get("cursor"):
-        statement = statement.where(_after(keys, open_cursor(query["cursor"], binding, len(keys))))
+        last = open_cursor(query["cursor"], binding, len(keys))
+        statement, values = _behind(statement, tuple(keys)), {**values, **marks(last)}
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
         # Of columns the session would make nothing else.
@@ -108,6 +109,11 @@ def page(
     items = rows[:limit]
     more = len(rows) > limit
     return Page(items, make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+
+
+@kept_with_statement
+def _behind(statement: Select[*tuple[Any, ...]], keys: tuple[Key, ...]) -> Select[*tuple[Any, ...]]:
+    return statement.where(lies_behind(keys))
 
 
 @kept_with_statement
@@ -131,9 +137,22 @@ def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str =
     return open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
 
 
-def lies_behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
-    """That a row comes after these values of the keys, or after parameters that will hold them."""
-    return _after(keys, values)
+def lies_behind(keys: Sequence[Key]) -> ColumnElement[bool]:
+    """That a row comes after the values of the keys that `marks` binds.
+
+    (a, b) > (x, y) as a > x or (a = x and b > y), since directions may differ.
+    """
+    last = [bindparam(name, type_=key.column.type) for name, key in zip(marks(keys), keys, strict=True)]
+    clauses: list[ColumnElement[bool]] = []
+    for position, key in enumerate(keys):
+        equal = [earlier.column == value for earlier, value in zip(keys[:position], last, strict=False)]
+        clauses.append(and_(*equal, key.column < last[position] if key.descending else key.column > last[position]))
+    return or_(*clauses)
+
+
+def marks(values: Iterable[Any]) -> dict[str, Any]:
+    """The values of a cursor by the names of their parameters in `lies_behind`."""
+    return {f"behind_{place}": value for place, value in enumerate(values)}
 
 
 def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> Page:
@@ -150,16 +169,6 @@ def page_of_rows(rows: Iterable[Any], keys: Sequence[Key], query: Mapping[str, A
     found = heapq.nsmallest(limit + 1, keyed, key=lambda pair: pair[0])
     more = len(found) > limit
     return Page([row for _, row in found[:limit]], make_cursor(found[limit - 1][0], binding) if more else None)
-
-
-def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
-    """The rows that come after `values`: (a, b) > (x, y) as a > x or (a = x and b > y), since directions may differ."""
-    clauses: list[ColumnElement[bool]] = [false()]
-    for position, key in enumerate(keys):
-        equal = [earlier.column == value for earlier, value in zip(keys[:position], values, strict=False)]
-        value = values[position]
-        clauses.append(and_(*equal, key.column < value if key.descending else key.column > value))
-    return or_(*clauses)
 
 
 def _bind(query: Mapping[str, Any], keys: Sequence[Key], scope: str) -> str:
