@@ -7,10 +7,13 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import Select, select
 
+from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import paging
 from volunteer_api.core.database import db
 from volunteer_api.core.statements import among, kept_with_statement
 
@@ -55,13 +58,19 @@ def test_what_is_made_of_a_statement_is_made_once_and_goes_with_it() -> None:
 
 def test_lists_leave_no_statement_behind(unit: Unit, client: Any) -> None:
     """What a request built was kept once, hundreds of each list: a worker's memory grew with every caller."""
+    scene = unit(make_scene)
+    for _ in range(3):
+        unit(lambda: make_activity(scene=scene, title="清洁", place=PLACE))
     phone = client.as_(unit(make_volunteer))
-    paths = ("/me/sign-ups", "/me/notifications", "/activities?near=33.7,113.3", "/activities?q=清洁", "/stations")
+    lists = ("/activities?near=33.7,113.3", "/activities?q=清洁")
+    cursors = [phone.get(f"{path}&limit=1").json["next_cursor"] for path in lists]
+    paths = ["/me/sign-ups?", "/me/notifications?", "/stations?", *(f"{path}&" for path in lists)]
+    asked = [f"{path}limit={limit}" for path in paths for limit in (5, 6)]
+    asked += [f"{path}&limit=1&cursor={cursor}" for path, cursor in zip(lists, cursors, strict=True)]
 
     def statements_there() -> int:
-        for path in paths:
-            for limit in (5, 6):
-                assert phone.get(f"{path}{'&' if '?' in path else '?'}limit={limit}").status_code == 200
+        for path in asked:
+            assert phone.get(path).status_code == 200
         gc.collect()
         return sum(isinstance(one, Select) for one in gc.get_objects())
 
@@ -69,3 +78,21 @@ def test_lists_leave_no_statement_behind(unit: Unit, client: Any) -> None:
     before = statements_there()
     statements_there()
     assert statements_there() == before
+
+
+@pytest.mark.parametrize("path", ["/activities?near=33.7,113.3", "/activities?", "/activities?open=true"])
+def test_pages_behind_a_cursor_are_built_once(
+    unit: Unit, client: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """To build the SQL of each took longer than all else of the request."""
+    scene = unit(make_scene)
+    made = {str(unit(lambda: make_activity(scene=scene, place=PLACE)).id) for _ in range(4)}
+    built, lies_behind = [], paging.lies_behind
+    monkeypatch.setattr(paging, "lies_behind", lambda keys: built.append(keys) or lies_behind(keys))
+    page = client.get(f"{path}&limit=1").json
+    seen = [page["items"][0]["id"]]
+    while page["next_cursor"]:
+        page = client.get(f"{path}&limit=1&cursor={page['next_cursor']}").json
+        seen.append(page["items"][0]["id"])
+    assert (len(seen), set(seen)) == (4, made)
+    assert len(built) <= 1

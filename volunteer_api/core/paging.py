@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
-from sqlalchemy import ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, or_
+from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, SQLColumnExpression, and_, bindparam, or_
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
@@ -142,7 +142,8 @@ def lies_behind(keys: Sequence[Key]) -> ColumnElement[bool]:
 
     (a, b) > (x, y) as a > x or (a = x and b > y), since directions may differ.
     """
-    last = [bindparam(name, type_=key.column.type) for name, key in zip(marks(keys), keys, strict=True)]
+    # Compared with a column, a parameter is of its type.
+    last: list[BindParameter[Any]] = [bindparam(name) for name in marks(keys)]
     clauses: list[ColumnElement[bool]] = []
     for position, key in enumerate(keys):
         equal = [earlier.column == value for earlier, value in zip(keys[:position], last, strict=False)]
