@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place
 from volunteer_api.phone import queries
@@ -27,10 +28,11 @@ class Home:
 
 
 def home(volunteer: Volunteer, near: Place | None) -> Home:
-    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and two more for the stations."""
-    coming = db.session.execute(queries.next_sign_ups(volunteer.id)).all()
-    attending = db.session.execute(queries.open_attendance(volunteer.id)).one_or_none()
-    sums = db.session.execute(queries.sums(volunteer.id)).one()
+    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and up to two for the stations."""
+    values = {"volunteer_id": volunteer.id, "now": clock.now()}
+    coming = db.session.execute(queries.next_sign_ups(), values).all()
+    attending = db.session.execute(queries.open_attendance(), values).one_or_none()
+    sums = db.session.execute(queries.sums(), values).one()
     return Home(
         profile=volunteer,
         next_sign_ups=[_named(row) for row in coming],

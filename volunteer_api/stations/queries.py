@@ -7,17 +7,19 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, String, Uuid, and_, bindparam, case, cast, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core import clock
+from volunteer_api.core.nearby import distance_to
 from volunteer_api.core.settings import settings
 from volunteer_api.files.models import StoredFile
 from volunteer_api.organizations.models import Grant, Organization, Role, ScopeType
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.organizations.spelling import is_typed, spelled_like
 from volunteer_api.stations.models import (
+    SPOT,
     HolidayRule,
     Station,
     StationHours,
@@ -28,6 +30,9 @@ from volunteer_api.stations.models import (
 from volunteer_api.stations.opening import MINUTES_A_DAY, weekday_of
 
 VISIBLE = (StationStatus.OPEN, StationStatus.PAUSED)
+# What most lists ask for, and nearly all of those on phones: these share their SQL, which is built once.
+BOUND = ("organization_id", "kind", "status")
+ORGANIZATION_ID: Any = bindparam("organization_id", type_=Uuid())
 
 
 def standing_in(organization_id: UUID) -> Select[UUID, str]:
@@ -54,21 +59,27 @@ def shown() -> Select[*tuple[Any, ...]]:
     )
 
 
+@cache
+def listed(asked: frozenset[str], *, measured: bool) -> Select[*tuple[Any, ...]]:
+    """`shown` as a list asks for them: those of BOUND that are `asked` are bound to it by their names.
+
+    Without a status, all that the public uses. `measured`, with their squared distance as `square`, see `Nearest`.
+    """
+    statement = shown()
+    if measured:
+        statement = statement.add_columns(distance_to(SPOT).label("square"))
+    if "organization_id" in asked:
+        statement = statement.where(Station.organization_id.in_(subtree_ids(ORGANIZATION_ID)))
+    if "kind" in asked:
+        statement = statement.where(Station.kind == bindparam("kind"))
+    return statement.where(Station.status == bindparam("status") if "status" in asked else Station.status.in_(VISIBLE))
+
+
 def filters(
-    *,
-    organization_id: UUID | None = None,
-    kind: str | None = None,
-    status: str | None = None,
-    service: str | None = None,
-    open_at: datetime | None = None,
-    q: str | None = None,
+    *, service: str | None = None, open_at: datetime | None = None, q: str | None = None
 ) -> list[ColumnElement[bool]]:
-    """The conditions of a list of stations: an organization's subtree, a kind, a status, …; None asks for nothing."""
-    found = [Station.status.in_(VISIBLE) if status is None else Station.status == status]
-    if organization_id is not None:
-        found.append(Station.organization_id.in_(subtree_ids(organization_id)))
-    if kind is not None:
-        found.append(Station.kind == kind)
+    """What else a list may ask for; None asks for nothing."""
+    found: list[ColumnElement[bool]] = []
     if service is not None:
         # A code has no character that JSON or LIKE would write otherwise; a quote inside of a text has a backslash.
         found.append(cast(Station.services, String).contains(f'"{service}"', autoescape=True))

@@ -11,7 +11,7 @@ from volunteer_api.core import clock, holidays
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place
-from volunteer_api.core.nearby import Nearest, meters
+from volunteer_api.core.nearby import Nearest, distance_to, meters
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import settings
 from volunteer_api.files.queries import FileView, file_view
@@ -19,7 +19,9 @@ from volunteer_api.organizations.access import Permission, can
 from volunteer_api.stations import offers, opening, queries
 from volunteer_api.stations.models import SPOT, Station, StationStatus
 
-FILTERS = ("organization_id", "kind", "status", "service", "open_at", "q")
+FILTERS = ("service", "open_at", "q")
+BY_CODE = (Key(Station.code, read=lambda row: row.Station.code),)
+NEAREST = (Key(distance_to(SPOT), read=lambda row: row.square), Key(Station.id, read=lambda row: row.Station.id))
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,23 @@ class StatusChangeView:
 
 
 def page_of_stations(query: Mapping[str, Any]) -> Page:
-    """Stations: the nearest first where `near` is given, in two statements; else by code, in one."""
-    statement = queries.shown().where(*queries.filters(**{name: query.get(name) for name in FILTERS}))
+    """Stations: the nearest first where `near` is given, in up to two statements; else by code, in one."""
     near = query.get("near")
+    values = {name: query[name] for name in queries.BOUND if query.get(name) is not None}
+    statement = queries.listed(frozenset(values), measured=near is not None)
+    if others := queries.filters(**{name: query.get(name) for name in FILTERS}):
+        statement = statement.where(*others)
     if near is None:
-        found = page(statement, [Key(Station.code, read=lambda row: row.Station.code)], query)
+        found = page(statement, BY_CODE, query, values=values)
     else:
-        found = _nearest(statement, near, query.get("radius_m"), query)
+        narrow = Nearest(SPOT, Station.id, near, query.get("radius_m"), filters=tuple(values.values()))
+        found = page(statement, NEAREST, query, narrow=narrow, values=values | narrow.values)
     return Page([_summary(row, getattr(row, "square", None)) for row in found.items], found.next_cursor)
 
 
-def nearest(near: Place, *, radius_m: float, count: int) -> list[dict[str, Any]]:
-    """The nearest stations that the public sees. Two statements."""
-    found = _nearest(queries.shown().where(*queries.filters()), near, radius_m, {"limit": count})
-    return [_summary(row, row.square) for row in found.items]
+def nearest(near: Place, *, radius_m: float, count: int) -> Sequence[dict[str, Any]]:
+    """The nearest stations that the public sees. One statement, or two."""
+    return page_of_stations({"near": near, "radius_m": radius_m, "limit": count}).items
 
 
 def read_station(station_id: UUID, principal: Principal | None) -> dict[str, Any]:
@@ -96,14 +101,6 @@ def schedule_of(station: Station) -> opening.Schedule:
 def contact_of(station: Station) -> dict[str, str | None] | None:
     """`{name, phone}` of the desk."""
     return None if station.contact_phone is None else {"name": station.contact_name, "phone": station.contact_phone}
-
-
-def _nearest(statement: Any, near: Place, radius_m: float | None, query: Mapping[str, Any]) -> Page:
-    narrow = Nearest(SPOT, Station.id, near, radius_m)
-    keys = [Key(narrow.distance, read=lambda row: row.square), Key(Station.id, read=lambda row: row.Station.id)]
-    return page(
-        statement.add_columns(narrow.distance.label("square")), keys, query, narrow=narrow, values=narrow.values
-    )
 
 
 def _summary(row: Any, squared_m: float | None) -> dict[str, Any]:
