@@ -397,3 +397,20 @@ def test_a_rule_of_which_the_holidays_left_nothing_is_given_again(
             lambda: db.session.query(Shift).filter_by(activity_id=made.id, canceled_at=None).order_by("starts_at").all()
         )
     assert [one.starts_at.date() for one in standing] == [date(2026, 10, 8), date(2026, 10, 9)]
+
+
+@pytest.mark.either_database
+def test_a_campaign_and_a_rule_are_changed_together(client: Any, unit: Unit) -> None:
+    """The rule's lock read the activity anew, and its campaign was as before."""
+    scene = unit(make_scene)
+    organizer = client.as_(scene.organizer_id)
+    campaign = organizer.post("/campaigns", json={"name": "春", "organization_id": str(scene.office_id)}).json["id"]
+    start = clock.now().replace(hour=2, minute=0, second=0, microsecond=0) + timedelta(days=3)
+    times = {"starts_at": text_of(start), "ends_at": text_of(start + timedelta(hours=1))}
+    given = {name: value for name, value in body_of(scene).items() if name != "shifts"}
+    made = organizer.post("/activities", json=given | {"recurrence": {"rrule": "FREQ=DAILY;COUNT=2", **times}}).json
+    path = f"/activities/{made['id']}"
+    for wanted, count in ((campaign, 3), (None, 4)):
+        change = {"campaign_id": wanted, "recurrence": {"rrule": f"FREQ=DAILY;COUNT={count}", **times}}
+        changed = organizer.patch(path, json=change, version=organizer.get(path).json["version"])
+        assert (changed.status_code, changed.json["campaign_id"], len(changed.json["shifts"])) == (200, wanted, count)

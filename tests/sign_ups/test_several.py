@@ -161,8 +161,14 @@ def test_several_people_of_a_leader(client: Any, unit: Any) -> None:
         (people[1], "invited"),
     ]
     team = {"team_id": str(made.scene.team_id)}
-    results = post(client, made.scene.leader_id, path, shift_ids=[first], volunteer_ids=people, **team).get_json()
-    assert [one["refusal"]["code"] for one in results["results"]] == ["already_signed_up"] * 2
+    unit(lambda: add_member(team_id=made.scene.team_id, volunteer_id=UUID(people[0])))
+    answer = post(client, made.scene.leader_id, path, shift_ids=[first], volunteer_ids=people, **team)
+    hers, strange = answer.get_json()["results"]
+    assert (hers["refusal"]["code"], hers["volunteer"]["name"] != "") == ("already_signed_up", True)
+    # Of who is not in her team the team's leader learns neither that she is signed up nor who she is.
+    assert (strange["refusal"]["code"], strange["volunteer"]["name"]) == ("not_eligible", "")
+    alone = post(client, made.scene.leader_id, f"/shifts/{first}/sign-ups", volunteer_id=people[1], **team).get_json()
+    assert ([one["code"] for one in alone["reasons"]], "sign_up_id" in alone) == (["team"], False)
     unknown = post(client, made.scene.organizer_id, path, shift_ids=[first], volunteer_ids=[str(uuid4())])
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_ids")
 
@@ -218,3 +224,39 @@ def test_statements_do_not_grow_with_the_shifts_of_one(client: Any, unit: Any, s
         assert {one["state"] for one in answer.get_json()["results"]} == {"confirmed"}
         spent[count] = len(seen)
     assert spent[12] - spent[2] == 20, spent
+
+
+def test_who_waits_for_a_team_that_closed_comes_without_it(client: Any, unit: Any) -> None:
+    """Newcomers were let past her, and her own tap told her that she was signed up."""
+
+    def prepare() -> tuple[Any, UUID, UUID, UUID]:
+        scene = make_scene()
+        team = create_team(name="临时队", organization_id=scene.office_id, leader_id=scene.organizer_id)
+        add_member(team_id=team.id, volunteer_id=scene.member_id)
+        made = make_activity(scene=scene, capacity=1, starts_at=clock.now() + 48 * HOUR)
+        had = service.sign_up(shift_id=made.shift_id, volunteer_id=scene.leader_id)
+        waits = service.sign_up(shift_id=made.shift_id, volunteer_id=scene.member_id, team_id=team.id)
+        return scene, team.id, had.id, waits.id
+
+    scene, team_id, had, waits = unit(prepare)
+    assert post(client, scene.organizer_id, f"/teams/{team_id}/closing").status_code == 200
+    assert post(client, scene.leader_id, f"/sign-ups/{had}/withdrawal").status_code == 200
+    mine = unit(lambda: db.session.get_one(SignUp, waits))
+    assert (mine.state, mine.team_id) == ("confirmed", None)
+    assert "sign_up_promoted" in kinds(client, scene.member_id)
+
+
+def test_a_request_for_a_team_that_closed_is_approved_without_it(client: Any, unit: Any) -> None:
+    def prepare() -> tuple[Any, UUID, UUID]:
+        scene = make_scene()
+        team = create_team(name="临时队", organization_id=scene.office_id, leader_id=scene.organizer_id)
+        add_member(team_id=team.id, volunteer_id=scene.member_id)
+        made = make_activity(scene=scene, sign_up_mode="approval")
+        mine = service.sign_up(shift_id=made.shift_id, volunteer_id=scene.member_id, team_id=team.id)
+        return scene, team.id, mine.id
+
+    scene, team_id, mine = unit(prepare)
+    assert post(client, scene.organizer_id, f"/teams/{team_id}/closing").status_code == 200
+    approved = post(client, scene.organizer_id, f"/sign-ups/{mine}/approval")
+    assert (approved.status_code, approved.get_json()["state"]) == (200, "confirmed")
+    assert approved.get_json()["team_id"] is None

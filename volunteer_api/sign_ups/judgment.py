@@ -177,6 +177,12 @@ def missing_of(question: Question, person: Person) -> list[Fault]:
     return _faults(question, person)
 
 
+def not_of_the_team(question: Question, person: Person) -> NotEligible | None:
+    """The refusal that somebody is not in the team named, None where she is or none is named."""
+    strange = [one for one in _faults(question, person) if one.code == "team"]
+    return NotEligible(strange) if strange else None
+
+
 def _refuse_place(question: Question, standing: Standing, *, has_room: bool) -> Problem | None:
     in_the_way = overlapping(question.shift, standing.engagements)
     if in_the_way is not None:

@@ -23,7 +23,7 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, queries
-from volunteer_api.sign_ups.judgment import Question, has_place, judge, may_be_promoted, waitlist_is_open
+from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, may_be_promoted, waitlist_is_open
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
 from volunteer_api.sign_ups.problems import Ended, ShiftBegun, ShiftFull
@@ -150,10 +150,9 @@ def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, nam
 
     Whom a leader chose takes a free place that is kept for others, and who waits already one out of her turn.
     Raises the refusals of `judge` (409): the world may have changed since somebody was asked; ShiftFull (409) where who
-    waits would only wait on. Who had a place keeps it without the team that she once named; not that of now
-    (`names_team`).
+    waits would only wait on. The team that she once named is judged no more, only one of now (`names_team`).
     """
-    team_id = mine.team_id if names_team or not mine.place_changes else None
+    team_id = mine.team_id if names_team else None
     question = ask(
         shift,
         activity,
@@ -167,7 +166,10 @@ def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, nam
     if mine.state == SignUpState.CONFIRMED:
         # It was her turn.
         return
-    judgment = judge(question, standing_of(mine.volunteer_id, activity, now, team_id))
+    standing = standing_of(mine.volunteer_id, activity, now, mine.team_id)
+    if not names_team and not mine.place_changes:
+        mine.team_id = _team_still_hers(mine, standing)
+    judgment = judge(question, standing)
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or WrongState(mine.state)
     if mine.state == judgment.would_be == SignUpState.WAITLISTED:
@@ -244,8 +246,8 @@ def promote(shift: Shift, activity: Activity, now: datetime) -> None:
             held = queries.lock_volunteers({one.volunteer_id for one in called}, wait=False)
             if not held or _first_of(queries.line(shift, after, limit), question) != called:
                 raise Rerun()
-            for one in called:
-                one.decided_at = now
+            for one, team_id in called.items():
+                one.decided_at, one.team_id = now, team_id
                 move(one, shift, SignUpState.CONFIRMED)
             notify_all([notices.notice(notices.PROMOTED, one, shift, activity, once=now.isoformat()) for one in called])
         after, limit = line[-1].position or 0, min(limit * 5, LONGEST_LINE)
@@ -260,36 +262,36 @@ def _tell_of_places(shift: Shift, activity: Activity, now: datetime) -> None:
         return
     question, begins, after = question_of(activity, shift, now), max(shift.starts_at, now), 0
     while line := queries.line(shift, after, LONGEST_LINE):
-        named = [one.team_id for one in line if one.team_id is not None]
-        standings = standings_of([one.volunteer_id for one in line], [activity], now, named)
-        could = [
-            one
-            for one in line
-            if judge(question._replace(team_id=one.team_id), standings.get(one.volunteer_id)).waiting_id == one.id
-        ]
+        standings = standings_of([one.volunteer_id for one in line], [activity], now)
+        could = [one for one in line if judge(question, standings.get(one.volunteer_id)).waiting_id == one.id]
         notify_all([notices.notice(notices.PLACE_FREE, one, shift, activity, happens_at=begins) for one in could])
         after = line[-1].position or 0
 
 
-def _first_of(line: Sequence[SignUp], question: Question) -> list[SignUp]:
+def _first_of(line: Sequence[SignUp], question: Question) -> dict[SignUp, UUID | None]:
     """The first who are eligible still, one for each free place of the shift and of the role that they named.
 
-    `line` is free at the time of the shift (see `queries.line`).
+    Each with the team that she named, if it is hers still. `line` is free at the time of the shift (see
+    `queries.line`).
     """
     shift, named = question.shift, [one.team_id for one in line if one.team_id is not None]
     standings = standings_of([one.volunteer_id for one in line], [question.activity], question.now, named)
     roles = roles_of([shift.id])[shift.id] if any(one.role_id is not None for one in line) else ()
     room: dict[UUID | None, int] = {role.id: role.capacity - role.confirmed_count for role in roles}
     room[None] = len(line) if shift.capacity is None else shift.capacity - shift.confirmed_count
-    called: list[SignUp] = []
+    called: dict[SignUp, UUID | None] = {}
     for one in line:
         standing = standings.get(one.volunteer_id)
-        is_fit = standing is not None and may_be_promoted(question._replace(team_id=one.team_id), standing.person)
         places = {None, one.role_id}
-        if is_fit and all(room[place] for place in places):
-            called.append(one)
+        if standing and may_be_promoted(question, standing.person) and all(room[place] for place in places):
+            called[one] = _team_still_hers(one, standing)
             room.update({place: room[place] - 1 for place in places})
     return called
+
+
+def _team_still_hers(mine: SignUp, standing: Standing) -> UUID | None:
+    """The team that somebody named, None once she is not in it, or it is closed: she comes, for no team."""
+    return mine.team_id if mine.team_id in standing.person.team_ids else None
 
 
 def _count(shift: Shift, role_id: UUID | None, before: str | None, after: str) -> None:

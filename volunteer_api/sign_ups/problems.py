@@ -71,10 +71,6 @@ class NotEligible(_Explained):
         told = [{"code": one.code, "detail": one.sentence()} for one in reasons]
         super().__init__(reasons, members={"reasons": told})
 
-    def to_a_teams_leader(self) -> "NotEligible":
-        """The same for who leads a team: of somebody who is not in it, that alone."""
-        return NotEligible([one for one in self.reasons if one.code == "team"] or self.reasons)
-
 
 class OverlappingShift(_Explained):
     """Its body names the `shift_id` that stands in the way: at the same time, or with too little rest between."""

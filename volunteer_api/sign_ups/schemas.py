@@ -134,7 +134,10 @@ class SignUpRead(Schema):
 
 
 class SignUpResult(Schema):
-    """What came of one person and shift: `status` is what a call for these alone would have had."""
+    """What came of one person and shift: `status` is what a call for these alone would have had.
+
+    Whoever calls a team together reads no name, "", of somebody who is not in it.
+    """
 
     volunteer_id = Id(required=True)
     volunteer = Nested(SignUpVolunteer, required=True)

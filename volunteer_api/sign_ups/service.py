@@ -17,10 +17,10 @@ from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
-from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, refuse
+from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, not_of_the_team, refuse
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
-from volunteer_api.sign_ups.problems import AlreadySignedUp, NotEligible
+from volunteer_api.sign_ups.problems import AlreadySignedUp
 
 
 def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None) -> SignUp:
@@ -247,10 +247,13 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
 
 
 def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
-    """Enter an invitation of a held volunteer to a held shift. Raises the refusals of `refuse` (409)."""
+    """Enter an invitation of a held volunteer to a held shift. Raises the refusals of `refuse` (409).
+
+    Of somebody who is not in her team, a team's leader hears that alone.
+    """
+    if not question.chosen and (strange := not_of_the_team(question, standing.person)) is not None:
+        raise strange
     refusal = refuse(question, standing)
-    if isinstance(refusal, NotEligible) and not question.chosen:
-        raise refusal.to_a_teams_leader()
     if refusal is not None:
         raise refusal
     made = _new(question, volunteer_id, SignUpState.INVITED)

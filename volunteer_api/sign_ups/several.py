@@ -15,6 +15,7 @@ from volunteer_api.sign_ups import places, queries
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import demands_of, kept_places, standings_of
+from volunteer_api.sign_ups.problems import NotEligible
 from volunteer_api.sign_ups.service import enter, enter_invited, take_back
 
 # A whole team for a whole day: more than that in one transaction would hold others up.
@@ -29,6 +30,11 @@ class Result:
     shift_id: UUID
     sign_up: SignUp | None
     refusal: Problem | None
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether she is not in the team that was named."""
+        return isinstance(self.refusal, NotEligible) and any(one.code == "team" for one in self.refusal.reasons)
 
 
 def sign_up_several(
@@ -119,10 +125,10 @@ def withdrawals_view(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def results_view(results: Sequence[Result]) -> dict[str, Any]:
-    """The results as an answer shows them."""
-    names = queries.names_of({one.volunteer_id for one in results})
-    return {"results": [_result_view(one, names[one.volunteer_id]) for one in results]}
+def results_view(results: Sequence[Result], *, leading: bool) -> dict[str, Any]:
+    """The results as an answer shows them. Who does not lead the activity reads no name of who is not in her team."""
+    names = queries.names_of({one.volunteer_id for one in results if leading or not one.is_strange})
+    return {"results": [_result_view(one, names.get(one.volunteer_id, "")) for one in results]}
 
 
 def _result_view(one: Result, name: str) -> dict[str, Any]:
