@@ -13,7 +13,7 @@ from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -298,6 +298,15 @@ def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
     assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
 
 
+def test_an_activity_without_shifts_is_no_template(client: Any, unit: Unit) -> None:
+    """A rule that was given anew may have left it none."""
+    made = unit(lambda: make_activity(published=False))
+    unit(lambda: db.session.delete(db.session.get_one(Shift, made.shift_id)))
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "空"}
+    refused = client.as_(made.scene.organizer_id).post("/activity-templates", json=body)
+    assert (refused.status_code, refused.json["code"]) == (409, "nothing_to_keep")
+
+
 def test_a_template_for_members_plans_for_those_of_the_team_that_is_named(client: Any, unit: Unit) -> None:
     made = unit(lambda: activity_of_the_team(members_only=True))
     organizer = client.as_(made.scene.organizer_id)
@@ -556,6 +565,19 @@ def test_a_team_that_is_closed_stops_no_change_of_its_activity(client: Any, unit
     organizer, team = client.as_(made.scene.organizer_id), {"team_id": str(made.scene.team_id)}
     answer = organizer.patch(f"/activities/{made.id}", json=team | {"description": "带手套"}, version=2)
     assert answer.status_code == 200, answer.json
+
+
+def test_a_co_organizer_that_is_closed_stops_no_change_of_its_activity(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer, administrator = client.as_(scene.organizer_id), client.as_(scene.administrator_id)
+    partners = {"co_organizer_ids": [str(scene.other_office_id)]}
+    made, other = (organizer.post("/activities", json=body_of(scene) | some).json for some in (partners, {}))
+    closing = administrator.post(f"/organizations/{scene.other_office_id}/closing", json={"reason": "撤并"})
+    assert closing.status_code == 200, closing.json
+    changed = organizer.patch(f"/activities/{made['id']}", json=partners | {"title": "新"}, version=made["version"])
+    assert (changed.status_code, changed.json.get("co_organizer_ids")) == (200, partners["co_organizer_ids"])
+    added = organizer.patch(f"/activities/{other['id']}", json=partners, version=other["version"])
+    assert (added.status_code, added.json["errors"][0]["pointer"]) == (422, "/co_organizer_ids")
 
 
 def activity_of_the_team(**values: Any) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 
 from volunteer_api.activities import notices, photos, queries, references, roles, service
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
-from volunteer_api.activities.problems import NothingToCome, TemplateExists
+from volunteer_api.activities.problems import NothingToCome, NothingToKeep, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
 from volunteer_api.activities.shifts import outside_campaign
 from volunteer_api.core import clock
@@ -130,7 +130,10 @@ def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[st
 
 
 def keep_as_template(activity: Activity, *, organization_id: UUID, name: str) -> Template:
-    """Keep an activity as a pattern of an organization. Raises OrganizationClosed, TemplateExists (409)."""
+    """Keep an activity as a pattern of an organization.
+
+    Raises OrganizationClosed, TemplateExists, NothingToKeep (409) where it has no shifts.
+    """
     require_open(organization_id)
     there = select(Template.id).where(Template.organization_id == organization_id, Template.name == name)
     if db.session.scalar(there) is not None:
@@ -188,6 +191,8 @@ def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plan_of(activity: Activity) -> dict[str, Any]:
     shifts = _shifts(activity, whatever=True)
+    if not shifts:
+        raise NothingToKeep()
     first = first_local_day([{"starts_at": shift.starts_at} for shift in shifts])
     parts = roles.patterns_of([shift.id for shift in shifts])
     return {name: getattr(activity, name) for name in COPIED} | {
