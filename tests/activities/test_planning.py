@@ -142,6 +142,19 @@ def test_leaders_hear_of_a_risk_once(app: Any, client: Any, unit: Unit) -> None:
     assert [(one["kind"], one["values"]["confirmed"]) for one in told] == [("shift_at_risk", "1")]
 
 
+def test_leaders_hear_of_a_risk_again_once_there_were_enough(app: Any, client: Any, unit: Unit) -> None:
+    start = clock.now() + 20 * HOUR
+    made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": start + HOUR, "minimum": 1}]))
+    unit(tell_of_risk)
+    [person] = fill(unit, made.shift_id, 1)
+    unit(tell_of_risk)
+    client.as_(person).post(f"/activities/{made.id}/sign-ups/withdrawal", json={})
+    for _ in range(2):
+        unit(tell_of_risk)
+    told = client.as_(made.scene.organizer_id).get("/me/notifications").get_json()["items"]
+    assert [one["kind"] for one in told].count("shift_at_risk") == 2
+
+
 def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
     scene = unit(make_scene)
     made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, capacity=7))
