@@ -13,7 +13,7 @@ from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity
+from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -142,6 +142,19 @@ def test_leaders_hear_of_a_risk_once(app: Any, client: Any, unit: Unit) -> None:
     assert [(one["kind"], one["values"]["confirmed"]) for one in told] == [("shift_at_risk", "1")]
 
 
+def test_leaders_hear_of_a_risk_again_once_there_were_enough(app: Any, client: Any, unit: Unit) -> None:
+    start = clock.now() + 20 * HOUR
+    made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": start + HOUR, "minimum": 1}]))
+    unit(tell_of_risk)
+    [person] = fill(unit, made.shift_id, 1)
+    unit(tell_of_risk)
+    client.as_(person).post(f"/activities/{made.id}/sign-ups/withdrawal", json={})
+    for _ in range(2):
+        unit(tell_of_risk)
+    told = client.as_(made.scene.organizer_id).get("/me/notifications").get_json()["items"]
+    assert [one["kind"] for one in told].count("shift_at_risk") == 2
+
+
 def test_one_activity_for_many_organizations(client: Any, unit: Unit) -> None:
     scene = unit(make_scene)
     made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id, capacity=7))
@@ -224,6 +237,39 @@ def test_a_copy_for_another_branch_leaves_out_what_is_not_theirs(client: Any, un
     assert administrator.get(f"/activities/{own['id']}").get_json()["campaign_id"] is not None
 
 
+def test_a_copy_without_a_condition_of_the_original_stays_a_draft(client: Any, unit: Unit) -> None:
+    """It was public at once, for anybody."""
+    scene = unit(make_scene)
+
+    def prepare() -> list[Any]:
+        own = create_training(organization_id=scene.office_id, name="急救")
+        limits = {"minimum_age": 18, "maximum_age": 60, "required_skills": ["急救"], "sign_up_mode": "approval"}
+        for_members = {"team_id": scene.team_id, "members_only": True}
+        asked = ({"required_training_ids": [own.id]}, for_members, {"hazardous": True} | limits)
+        return [make_activity(scene=scene, **some) for some in asked]
+
+    trained, of_members, limited = unit(prepare)
+    administrator = client.as_(scene.administrator_id)
+
+    def copy(made: Any) -> list[tuple[str, list[str]]]:
+        body = {"organization_ids": [str(scene.office_id), str(scene.other_office_id)], "publish": True}
+        answer = administrator.post(f"/activities/{made.id}/copies", json=body)
+        assert answer.status_code == 201, answer.get_json()
+        copied = answer.get_json()["items"]
+        return [(administrator.get(f"/activities/{one['id']}").json["state"], one["left_out"]) for one in copied]
+
+    assert copy(trained) == [("published", []), ("draft", ["required_training_ids"])]
+    assert copy(of_members) == [("draft", ["members_only"])] * 2
+    assert copy(limited) == [("published", [])] * 2
+    told = client.as_(scene.other_organizer_id).get("/me/notifications").json["items"]
+    assert [one["kind"] for one in told] == ["activity_copied_and_published", "activity_copied", "activity_copied"]
+    [made] = client.get(f"/activities?organization_id={scene.other_office_id}").json["items"]
+    public = client.get(f"/activities/{made['id']}").json
+    original = administrator.get(f"/activities/{limited.id}").json
+    limits = ("hazardous", "minimum_age", "maximum_age", "required_skills", "sign_up_mode")
+    assert [public[name] for name in limits] == [original[name] for name in limits]
+
+
 def test_what_is_over_is_not_copied(client: Any, unit: Unit) -> None:
     start = clock.now() - 5 * HOUR
     with clock.at(start - HOUR):
@@ -263,6 +309,26 @@ def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
     assert [one["name"] for one in listed] == ["清洁"]
     assert organizer.delete(path).status_code == 204
     assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
+
+
+def test_an_activity_without_shifts_is_no_template(client: Any, unit: Unit) -> None:
+    """A rule that was given anew may have left it none."""
+    made = unit(lambda: make_activity(published=False))
+    unit(lambda: db.session.delete(db.session.get_one(Shift, made.shift_id)))
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "空"}
+    refused = client.as_(made.scene.organizer_id).post("/activity-templates", json=body)
+    assert (refused.status_code, refused.json["code"]) == (409, "nothing_to_keep")
+
+
+def test_a_template_for_members_plans_for_those_of_the_team_that_is_named(client: Any, unit: Unit) -> None:
+    made = unit(lambda: activity_of_the_team(members_only=True))
+    organizer = client.as_(made.scene.organizer_id)
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "队内训练"}
+    path = f"/activity-templates/{organizer.post('/activity-templates', json=body).json['id']}/activities"
+    plan = {"on": "2030-05-04", "organization_id": str(made.scene.office_id)}
+    for team, members_only in (({"team_id": str(made.scene.team_id)}, True), ({}, False)):
+        planned = organizer.post(path, json=plan | team)
+        assert (planned.status_code, planned.json["members_only"]) == (201, members_only)
 
 
 def test_a_template_of_another_branch_says_whose_trainings_it_asks_for(client: Any, unit: Unit) -> None:
@@ -512,6 +578,19 @@ def test_a_team_that_is_closed_stops_no_change_of_its_activity(client: Any, unit
     organizer, team = client.as_(made.scene.organizer_id), {"team_id": str(made.scene.team_id)}
     answer = organizer.patch(f"/activities/{made.id}", json=team | {"description": "带手套"}, version=2)
     assert answer.status_code == 200, answer.json
+
+
+def test_a_co_organizer_that_is_closed_stops_no_change_of_its_activity(client: Any, unit: Unit) -> None:
+    scene = unit(make_scene)
+    organizer, administrator = client.as_(scene.organizer_id), client.as_(scene.administrator_id)
+    partners = {"co_organizer_ids": [str(scene.other_office_id)]}
+    made, other = (organizer.post("/activities", json=body_of(scene) | some).json for some in (partners, {}))
+    closing = administrator.post(f"/organizations/{scene.other_office_id}/closing", json={"reason": "撤并"})
+    assert closing.status_code == 200, closing.json
+    changed = organizer.patch(f"/activities/{made['id']}", json=partners | {"title": "新"}, version=made["version"])
+    assert (changed.status_code, changed.json.get("co_organizer_ids")) == (200, partners["co_organizer_ids"])
+    added = organizer.patch(f"/activities/{other['id']}", json=partners, version=other["version"])
+    assert (added.status_code, added.json["errors"][0]["pointer"]) == (422, "/co_organizer_ids")
 
 
 def activity_of_the_team(**values: Any) -> Any:

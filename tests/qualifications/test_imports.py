@@ -125,6 +125,26 @@ def test_every_bad_cell_is_named_and_nobody_is_listed(client: Any, district: Dis
     assert (nothing.status_code, nothing.json["code"]) == (422, "column_missing")
 
 
+def test_whose_cover_has_ended_is_named(client: Any, unit: Unit, district: District) -> None:
+    """She was told to be listed already, and was not insured."""
+    first = today() - timedelta(days=100)
+    policy = unit(lambda: make_policy(district.office.id, starts_on=first))
+    path, organizer = f"/insurance-policies/{policy.id}/insured-people", client.as_(district.organizer)
+    for phone, ended in (("13755550001", True), ("13755550002", False)):
+        body = {"phones": [phone], "starts_on": first.isoformat()}
+        [listed] = organizer.post(path, json=body).json["items"]
+        if ended:
+            ending = {"on": (today() - timedelta(days=1)).isoformat()}
+            assert organizer.post(f"/insured-people/{listed['id']}/ending", json=ending).status_code == 200
+    for row in (["13755550001", ""], ["13755550001", first.isoformat()]):
+        content = workbook(["手机号", "起保日期"], row, ["13755550002", ""])
+        refused = send(client, district, f"{path}/import", content)
+        assert (refused.status_code, [(one["cell"], one["code"]) for one in refused.json["errors"]]) == (
+            422,
+            [("A2", "listed_otherwise")],
+        )
+
+
 def test_trainings(client: Any, unit: Unit, district: District, training: Training) -> None:
     path = f"/trainings/{training.id}/records"
     content = f"手机,培训日期\n13755550001,{today() - timedelta(days=20)}\n13755550002,\n13755550003,2999-01-01\n"

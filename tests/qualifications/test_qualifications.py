@@ -21,6 +21,8 @@ from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
+from volunteer_api.organizations.models import Organization, OrganizationKind
+from volunteer_api.organizations.service import create_organization
 from volunteer_api.qualifications import service
 from volunteer_api.qualifications.models import Insured, Policy
 from volunteer_api.qualifications.queries import Credentials, Span, credentials_of
@@ -164,6 +166,24 @@ def test_names_and_policies_are_known_once(unit: Unit, district: District, organ
     assert organizer.post("/insurance-policies", json=policy).get_json()["code"] == "policy_exists"
     backwards = organizer.post("/insurance-policies", json=policy | {"ends_on": days_from_now(-1)})
     assert backwards.get_json()["errors"][0]["code"] == "ends_before_start"
+
+
+def test_trainings_of_one_name_come_together_twice_a_day(client: Any, unit: Unit, district: District) -> None:
+    def prepare() -> UUID:
+        parent = db.session.get_one(Organization, district.office.id).parent_id
+        into = create_organization(parent_id=parent, kind=OrganizationKind.PRACTICE_OFFICE, name="矿工路街道实践所").id
+        for one in (district.office.id, district.other_office.id, into):
+            service.create_training(organization_id=one, name="急救")
+        return into
+
+    into_id = unit(prepare)
+    administrator = client.as_(district.administrator)
+    for one in (district.office, district.other_office):
+        answer = administrator.post(f"/organizations/{one.id}/merging", json={"into_id": str(into_id)})
+        assert answer.status_code == 200, answer.json
+    listed = administrator.get(f"/trainings?organization_id={into_id}").json["items"]
+    day = f"{today():%Y%m%d}"
+    assert {one["name"] for one in listed} == {"急救", f"急救 ({day})", f"急救 ({day}-2)"}
 
 
 def test_a_cover_lies_within_its_policy(unit: Unit, district: District, organizer: Any) -> None:

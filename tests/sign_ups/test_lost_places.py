@@ -19,6 +19,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.settings import EXTENSION
 from volunteer_api.core.tasks import TaskRun, build_queue, run_task
+from volunteer_api.organizations.models import OrganizationKind
+from volunteer_api.organizations.service import create_organization
 from volunteer_api.sign_ups import service, unfit
 from volunteer_api.teams.service import add_member
 
@@ -217,3 +219,41 @@ def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any,
     post(client, people.losing, f"/memberships/{membership}/leaving")
     run_task(app, unfit.LOOK_AT_PEOPLE)
     assert row(unit, mine).state == "confirmed"
+
+
+@pytest.mark.either_database
+def test_a_merger_takes_nobodys_insurance(client: Any, unit: Any) -> None:
+    """It hands the policies to an organization that was not above the activity when that was published."""
+    people = People(client, unit)
+    people.make()
+    people.insure(people.keeping)
+    made = unit(lambda: make_activity(scene=people.scene, hazardous=True))
+    mine = unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=people.keeping)).id
+    merging, into = f"/organizations/{people.scene.office_id}/merging", {"into_id": str(people.scene.other_office_id)}
+    merged = client.as_(people.scene.administrator_id).post(merging, json=into)
+    assert merged.status_code == 200, merged.get_json()
+    assert unit(lambda: unfit.shifts_with_unfit([made.shift_id])) == []
+    unit(lambda: unfit.look_again(made.shift_id))
+    assert row(unit, mine).state == "confirmed"
+    refused = post(client, people.losing, f"/shifts/{made.shift_id}/sign-ups").get_json()
+    assert [one["code"] for one in refused["reasons"]] == ["insurance"]
+
+
+@pytest.mark.either_database
+def test_where_a_station_stood_and_where_it_stands_it_is_insured(client: Any, unit: Any) -> None:
+    people = People(client, unit)
+    people.make()
+    scene = people.scene
+    people.insure(people.keeping)
+    theirs = f"/insurance-policies/{unit(lambda: make_policy(scene.other_office_id)).id}/insured-people"
+    administrator = client.as_(scene.administrator_id)
+    assert administrator.post(theirs, json={"phones": [people.phone(people.losing)]}).status_code == 201
+    kind, name = OrganizationKind.PRACTICE_STATION, "河西社区实践站"
+    station = unit(lambda: create_organization(parent_id=scene.office_id, kind=kind, name=name))
+    made = unit(lambda: make_activity(scene=scene, organization_id=station.id, hazardous=True))
+    sign_ups = f"/shifts/{made.shift_id}/sign-ups"
+    assert post(client, people.losing, sign_ups).status_code == 409
+    move = {"parent_id": str(scene.other_office_id)}
+    moved = administrator.patch(f"/organizations/{station.id}", json=move, version=station.version)
+    assert moved.status_code == 200, moved.get_json()
+    assert [post(client, one, sign_ups).status_code for one in (people.keeping, people.losing)] == [201, 201]

@@ -216,6 +216,13 @@ def test_a_leader_invites_by_the_number_that_she_is_told(client: Any, unit: Any)
     assert (asked["state"], asked["volunteer"]["id"]) == ("invited", str(made.scene.member_id))
 
 
+def test_who_names_herself_by_her_number_signs_up(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    number = unit(lambda: number_of(made.scene.outsider_id))
+    answer = post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups", volunteer_number=number.lower())
+    assert (answer.status_code, answer.get_json().get("state")) == (201, "confirmed")
+
+
 def shift_with_roles(**values: Any) -> MadeActivity:
     start = clock.now() + 24 * HOUR
     roles = [{"name": "讲解", "capacity": 1}, {"name": "急救", "capacity": 2}]

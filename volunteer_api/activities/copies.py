@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 
 from volunteer_api.activities import notices, photos, queries, references, roles, service
 from volunteer_api.activities.models import Activity, ActivityState, Shift, Template
-from volunteer_api.activities.problems import NothingToCome, TemplateExists
+from volunteer_api.activities.problems import NothingToCome, NothingToKeep, TemplateExists
 from volunteer_api.activities.recurrence import first_local_day, on_day
 from volunteer_api.activities.shifts import outside_campaign
 from volunteer_api.core import clock
@@ -31,19 +31,27 @@ COPIED = (
     "recipients",
     "minimum_age",
     "maximum_age",
+    "members_only",
     "required_skills",
     "required_training_ids",
     "hazardous",
 )
+# Without these a copy would take whom the original does not: it stays a draft.
+CONDITIONS = {"members_only", "required_training_ids"}
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A draft for an organization; `left_out` are the members that another branch keeps to itself."""
+    """A copy for an organization; `left_out` are the members that it does without, for they are not of its branch."""
 
     id: UUID
     organization_id: UUID
     left_out: list[str]
+
+    @property
+    def has_all_conditions(self) -> bool:
+        """Whether it takes nobody whom the original does not."""
+        return CONDITIONS.isdisjoint(self.left_out)
 
 
 def copy_to(
@@ -53,11 +61,12 @@ def copy_to(
 
     An organization that has a copy already, but for a canceled one, is named in `copied_before` and gets no other one,
     unless `again`: a second tap under a new key would plan everything twice. With `publish` the copies are public at
-    once; whether the caller may do that in each, she has judged. Those who publish there hear of their copies.
+    once, but for those that had to leave out a condition for taking part; whether the caller may do that in each, she
+    has judged. Those who publish there hear of their copies.
 
-    The place, the campaign and the photos go with it; who holds the copy names its own team, station and leaders.
-    The campaign and required trainings of an organization that is neither above nor below the copy's are left
-    out. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409).
+    The place, the campaign and the photos go with it; who holds the copy names its own team, station and leaders, and
+    says whether it is for members only. The campaign and required trainings of an organization that is neither above
+    nor below the copy's are left out. Raises NothingToCome (409) where every shift has begun, OrganizationClosed (409).
     """
     # A canceled activity may be planned anew; of another one, a canceled shift is not wanted.
     coming = _shifts(activity, Shift.starts_at > clock.now(), whatever=activity.state == ActivityState.CANCELED)
@@ -72,12 +81,14 @@ def copy_to(
     before = {} if again else _copied_before(activity, organization_ids)
     made = [_copy(activity, one, shifts, by=by) for one in dict.fromkeys(organization_ids) if one not in before]
     db.session.flush()
-    if publish:
-        for one in made:
-            service.publish(db.session.get_one(Activity, one.id), by=by.volunteer_id)
-    notices.tell_of_copies(
-        {one.organization_id: one.id for one in made}, activity, published=publish, by=by.volunteer_id
-    )
+    public = [one for one in made if publish and one.has_all_conditions]
+    for one in public:
+        service.publish(db.session.get_one(Activity, one.id), by=by.volunteer_id)
+    drafts = [one for one in made if one not in public]
+    for some, published in ((public, True), (drafts, False)):
+        if some:
+            whose = {one.organization_id: one.id for one in some}
+            notices.tell_of_copies(whose, activity, published=published, by=by.volunteer_id)
     known = [{"id": copy_id, "organization_id": organization_id} for organization_id, copy_id in before.items()]
     return {"items": made, "copied_before": known}
 
@@ -102,10 +113,11 @@ def _copied_before(activity: Activity, organization_ids: Sequence[UUID]) -> dict
 
 def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[str, Any]], *, by: Principal) -> Copy:
     members = _copied({name: getattr(activity, name) for name in COPIED})
-    members |= {"campaign_id": activity.campaign_id, "place": activity.place}
+    members |= {"campaign_id": activity.campaign_id, "place": activity.place, "members_only": False}
     wanted = set(members["required_training_ids"])
     members["required_training_ids"] = theirs = references.trainings_on_one_branch(organization_id, wanted)
-    left_out = ["required_training_ids"] if theirs != wanted else []
+    left_out = ["members_only"] if activity.members_only else []
+    left_out += ["required_training_ids"] if theirs != wanted else []
     # One that was planned before the campaign's days were changed is copied without it.
     outside = outside_campaign(activity.campaign_id, [shift["starts_at"] for shift in shifts])
     if outside or not references.on_one_branch(organization_id, {"campaign_id": activity.campaign_id}):
@@ -118,7 +130,10 @@ def _copy(activity: Activity, organization_id: UUID, shifts: Sequence[Mapping[st
 
 
 def keep_as_template(activity: Activity, *, organization_id: UUID, name: str) -> Template:
-    """Keep an activity as a pattern of an organization. Raises OrganizationClosed, TemplateExists (409)."""
+    """Keep an activity as a pattern of an organization.
+
+    Raises OrganizationClosed, TemplateExists, NothingToKeep (409) where it has no shifts.
+    """
     require_open(organization_id)
     there = select(Template.id).where(Template.organization_id == organization_id, Template.name == name)
     if db.session.scalar(there) is not None:
@@ -148,6 +163,7 @@ def delete_template(template: Template) -> None:
 def plan_from(template: Template, *, on: date, organization_id: UUID, by: Principal, **given: Any) -> Activity:
     """A draft after a pattern whose first shift begins on that local day; what is given stands for the pattern's.
 
+    One for members only is so where their team is given.
     Raises InvalidPayload (422) where the pattern asks for trainings of another branch and none are given instead: which
     of theirs count for it, and whether none are needed, is for who plans to say. Raises what `create_activity` raises.
     """
@@ -159,6 +175,7 @@ def plan_from(template: Template, *, on: date, organization_id: UUID, by: Princi
         for shift in plan["shifts"]
     ]
     members = _copied(plan)
+    members["members_only"] = members.get("members_only", False) and given.get("team_id") is not None
     if "required_training_ids" not in given:
         references.require_own_trainings(organization_id, members["required_training_ids"])
     return service.create_activity(
@@ -174,6 +191,8 @@ def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plan_of(activity: Activity) -> dict[str, Any]:
     shifts = _shifts(activity, whatever=True)
+    if not shifts:
+        raise NothingToKeep()
     first = first_local_day([{"starts_at": shift.starts_at} for shift in shifts])
     parts = roles.patterns_of([shift.id for shift in shifts])
     return {name: getattr(activity, name) for name in COPIED} | {

@@ -331,7 +331,7 @@ class Shift(Identified, Versioned, Base):
     `sign_up_closes_at` is None where sign-ups are taken until the end. `from_recurrence` is the local start that the
     activity's recurrence gave it and `until_recurrence` the end, by the last rule that it went with, None of one that
     was given by itself (and that end of one of an earlier release); `risk_told_at` when its leaders were told that
-    it has too few people.
+    it has too few people, None again once it was seen with enough.
     """
 
     __tablename__ = "shifts"

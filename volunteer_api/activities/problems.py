@@ -143,6 +143,10 @@ class NothingToCome(Conflict):
     title = "Every shift of the activity has begun; there is nothing to copy."
 
 
+class NothingToKeep(Conflict):
+    title = "The activity has no shifts; there is nothing to keep as a template."
+
+
 class CampaignExists(Conflict):
     """`campaign_id` in the body is the one that is there."""
 

@@ -243,6 +243,24 @@ def shifts_at_risk(now: datetime, until: datetime) -> Select[Shift, Activity]:
     )
 
 
+def shifts_out_of_risk(now: datetime, until: datetime) -> Select[UUID]:
+    """The ids of shifts that begin until then, were told of and have as many people as they need. One that somebody
+    holds is left for the next time: nobody waits for it, who holds others.
+    """
+    return (
+        select(Shift.id)
+        .where(
+            Shift.starts_at > now,
+            Shift.starts_at <= until,
+            Shift.confirmed_count >= func.coalesce(Shift.minimum, 0),
+            Shift.risk_told_at.is_not(None),
+        )
+        .order_by(Shift.id)
+        .limit(RISKS_AT_ONCE)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+
+
 def shifts_by_old_calendars(now: datetime, known_through: date) -> Select[Shift, Activity]:
     """Coming shifts that a rule gave which leaves out holidays, as far as they were known before these were."""
     known: ColumnElement[str] = Activity.recurrence["holidays_known_through"].as_string()

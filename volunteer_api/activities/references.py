@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, literal, or_, select, union_all
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import queries
-from volunteer_api.activities.models import Campaign
+from volunteer_api.activities.models import Activity, Campaign
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
@@ -31,11 +31,11 @@ TRAININGS_ELSEWHERE = (
 UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor below the activity's."
 
 
-def require_known(organization_id: UUID, references: Mapping[str, Any], *, team_id: UUID | None = None) -> None:
+def require_known(organization_id: UUID, references: Mapping[str, Any], *, held: Activity | None = None) -> None:
     """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch.
 
-    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead. Not for
-    `team_id`, the team that the activity has already: one that is closed stops no change of what it had.
+    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead. Not for the
+    team and the co-organizers that the activity `held` has already: one that is closed stops no change of what it had.
     """
     faults: dict[str, list[Fault]] = {}
     named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
@@ -49,11 +49,13 @@ def require_known(organization_id: UUID, references: Mapping[str, Any], *, team_
     if found != len(leader_ids):
         faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
     partner_ids = set(references.get("co_organizer_ids") or ())
+    if partner_ids and held is not None:
+        partner_ids -= queries.partner_ids_of(held.id)
     if partner_ids and len(queries.open_organizations(partner_ids)) != len(partner_ids):
         faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
     if faults:
         raise InvalidPayload(error_list(faults))
-    if "team_id" in named and named["team_id"] != team_id:
+    if "team_id" in named and (held is None or named["team_id"] != held.team_id):
         require_open(named["team_id"])
 
 

@@ -371,6 +371,7 @@ class Completion(OutcomesUpdate):
 class CopiesCreate(Schema):
     """For which organizations a draft is made; with `publish` it is public at once, where one may publish in each.
 
+    One that had to leave out a condition for taking part stays a draft all the same (`left_out`).
     An organization that has a copy which was not canceled gets no second one, unless `again` asks for it.
     """
 
@@ -387,7 +388,8 @@ class Copy(Schema):
         required=True,
         metadata={
             "description": "`campaign_id` or `required_training_ids`, where what the original names belongs to an "
-            "organization that is neither above nor below this one: the copy names its own."
+            "organization that is neither above nor below this one, `members_only`, where the original is for its "
+            "team: the copy names its own. Without the last two it takes whom the original does not, and stays a draft."
         },
     )
 

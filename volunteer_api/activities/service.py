@@ -261,7 +261,7 @@ def update_activity(
     frozen = [name for name in FROZEN_AT_PUBLICATION if name in changes and changes[name] != getattr(activity, name)]
     if frozen and activity.state == ActivityState.PUBLISHED:
         raise FrozenAtPublication(members={"fields": frozen})
-    references.require_known(activity.organization_id, changes, team_id=activity.team_id)
+    references.require_known(activity.organization_id, changes, held=activity)
     joins = changes.get("campaign_id", activity.campaign_id) != activity.campaign_id
     if joins and activity.state not in UNPUBLISHED:
         queries.bar_check_ins(activity.id)

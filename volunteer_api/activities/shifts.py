@@ -311,16 +311,15 @@ def _require_recordable(ends: Sequence[datetime]) -> None:
 
 
 def tell_of_risk() -> int:
-    """Tell the leaders of every shift that begins soon with fewer people than its minimum, once; returns of how many.
+    """Tell the leaders of every shift that begins soon with fewer people than its minimum, once until it has enough;
+    returns of how many.
 
     It is no change of the shift: its version stays, and a form that a leader has open.
     """
     now = clock.now()
-    risky = db.session.execute(queries.shifts_at_risk(now, now + timedelta(hours=rules().risk_notice_hours))).all()
-    if not risky:
-        return 0
-    told = update(Shift).where(among(Shift.id, [shift.id for shift, _ in risky])).values(risk_told_at=now)
-    db.session.execute(told.execution_options(synchronize_session=False))
+    until = now + timedelta(hours=rules().risk_notice_hours)
+    risky = db.session.execute(queries.shifts_at_risk(now, until)).all()
+    _note_told([shift.id for shift, _ in risky], now)
     for shift, activity in risky:
         values = {
             "shift_id": str(shift.id),
@@ -329,9 +328,16 @@ def tell_of_risk() -> int:
             "starts_at": clock.stamp(shift.starts_at),
             "ends_at": clock.stamp(shift.ends_at),
         }
-        # A shift that was moved may be at risk once more.
-        _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{shift.starts_at.isoformat()}")
+        # A shift that was moved, or had enough people since, may be at risk once more.
+        _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{now.isoformat()}")
+    _note_told(db.session.scalars(queries.shifts_out_of_risk(now, until)).all(), None)
     return len(risky)
+
+
+def _note_told(shift_ids: Sequence[UUID], at: datetime | None) -> None:
+    if shift_ids:
+        told = update(Shift).where(among(Shift.id, shift_ids)).values(risk_told_at=at)
+        db.session.execute(told.execution_options(synchronize_session=False))
 
 
 def tell_of_holidays() -> int:

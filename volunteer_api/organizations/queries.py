@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, null, or
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.core.database import db
 from volunteer_api.organizations import scopes
 from volunteer_api.organizations.models import (
     Division,
@@ -35,6 +36,22 @@ def subtree_ids(organization_id: UUID) -> Select[UUID]:
 def path_ids_under(organization_id: UUID) -> Select[UUID]:
     """The ids of all paths, present and past, through the organization; for records' `organization_path_id`."""
     return select(PathMember.path_id).where(PathMember.ancestor_id == organization_id)
+
+
+def ancestors_then_and_now(held: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], set[UUID]]:
+    """Of each (organization, a path of it): who is on that path, or on its present one. One statement."""
+    then = select(PathMember.path_id.label("id"), PathMember.ancestor_id).where(
+        PathMember.path_id.in_({path_id for _, path_id in held})
+    )
+    now = (
+        select(Organization.id, PathMember.ancestor_id)
+        .join(PathMember, PathMember.path_id == Organization.path_id)
+        .where(Organization.id.in_({organization_id for organization_id, _ in held}))
+    )
+    found: dict[UUID, set[UUID]] = {one: set() for pair in held for one in pair}
+    for row in db.session.execute(union_all(then, now)):
+        found[row.id].add(row.ancestor_id)
+    return {pair: found[pair[0]] | found[pair[1]] for pair in held}
 
 
 def ever_under(ancestors: Select[UUID]) -> Select[UUID]:

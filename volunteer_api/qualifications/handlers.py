@@ -1,5 +1,7 @@
 """What happens to trainings and policies when something happens to a person or an organization."""
 
+from collections.abc import Collection
+from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
@@ -59,13 +61,16 @@ register_holding(
 @on(OrganizationMerged)
 def hand_over(event: OrganizationMerged) -> None:
     """The successor keeps them; of two trainings with one name, the former's says where it came from."""
-    taken = select(Training.name).where(Training.organization_id == event.into_id)
-    db.session.execute(
-        update(Training)
-        .where(Training.organization_id == event.organization_id, Training.name.in_(taken))
-        .values(name=Training.name + f" ({clock.today():%Y%m%d})", version=Training.version + 1)
-        .execution_options(synchronize_session=False)
-    )
+    theirs = select(Training.name).where(Training.organization_id == event.into_id)
+    ours = select(Training).where(Training.organization_id == event.organization_id)
+    twice = db.session.scalars(ours.where(Training.name.in_(theirs)).order_by(Training.id)).all()
+    if twice:
+        both = select(Training.name).where(Training.organization_id.in_([event.organization_id, event.into_id]))
+        taken = set(db.session.scalars(both))
+        for training in twice:
+            training.name = _free_name(training.name, taken)
+            taken.add(training.name)
+        db.session.flush()
     for model in (Training, Policy):
         db.session.execute(
             update(model)
@@ -73,6 +78,12 @@ def hand_over(event: OrganizationMerged) -> None:
             .values(organization_id=event.into_id, version=model.version + 1)
             .execution_options(synchronize_session=False)
         )
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name with the day behind it, and with a number where another merger of the day had that."""
+    dated = f"{name} ({clock.today():%Y%m%d}"
+    return next(one for one in chain([f"{dated})"], (f"{dated}-{n})" for n in count(2))) if one not in taken)
 
 
 @exported("trainings")

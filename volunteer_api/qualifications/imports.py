@@ -92,8 +92,9 @@ def receive_completions(principal: Principal, upload: Upload) -> Table:
 def import_insured(policy: Policy, table: Table, *, by: Principal, dry_run: bool) -> Imported:
     """Let the policy cover everybody in the table, registered or not; all or nobody.
 
-    Who is listed for the same days stays so. A dry run changes nothing and names each bad cell. Nobody learns who is
-    registered. Raises PolicyOver (409), TableRefused (422) where it is no dry run.
+    Who is listed for the same days stays so. Whose cover has ended is named: a policy lists her once, and her end is
+    moved there. A dry run changes nothing and names each bad cell. Nobody learns who is registered. Raises PolicyOver
+    (409), TableRefused (422) where it is no dry run.
     """
     service.hold(policy)
     if policy.ends_on < clock.today():
@@ -105,7 +106,7 @@ def import_insured(policy: Policy, table: Table, *, by: Principal, dry_run: bool
         known = there.get(accounts.phone_digest(phone))
         if known is None:
             new[phone] = days
-        elif any(record.values.get(column.name) for column in (STARTS, ENDS)) and not _is_same(known, record, days):
+        elif not _is_same(known, record, days):
             listed = Fault(
                 "listed_otherwise",
                 "This person is listed for %(first)s to %(last)s already.",
@@ -267,9 +268,10 @@ def _completion(default: date | None, record: Record) -> tuple[dict[str, date], 
 
 
 def _is_same(known: Insured, record: Record, days: Mapping[str, date | bool]) -> bool:
-    """Whether the days that the row names are those that stand."""
+    """Whether the days that the row names are those that stand, and a cover to an end that it leaves open goes on."""
     named = [name for name, column in (("starts_on", STARTS), ("ends_on", ENDS)) if record.values.get(column.name)]
-    return all(getattr(known, name) == days[name] for name in named)
+    is_over = "ends_on" not in named and known.ends_on < clock.today()
+    return not is_over and all(getattr(known, name) == days[name] for name in named)
 
 
 def _by_digest(statement: Any, phones: Collection[str]) -> dict[bytes, Insured]:

@@ -44,7 +44,8 @@ class Credentials:
     def is_insured(self, organization_ids: Collection[UUID], day: date) -> bool:
         """Whether a policy of one of the organizations covers that day [regulation on volunteering, art. 17].
 
-        The organizations are those on the path of who holds the activity: a policy covers what its subtree does.
+        The organizations are those that stand above who holds the activity, or stood there when it was published: a
+        policy covers what its subtree does, and a merger or a move takes nobody's cover.
         """
         return any(_covered(self.insured.get(one, ()), day) for one in organization_ids)
 

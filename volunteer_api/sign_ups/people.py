@@ -17,7 +17,7 @@ from volunteer_api.core.database import UtcDateTime, db, one_of
 from volunteer_api.core.rows_within import RowsWithin
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among, among_given
-from volunteer_api.organizations.models import PathMember
+from volunteer_api.organizations.queries import ancestors_then_and_now
 from volunteer_api.qualifications.queries import Credentials, credentials_of
 from volunteer_api.sign_ups.eligibility import Demands, Person
 from volunteer_api.sign_ups.judgment import (
@@ -124,12 +124,8 @@ def asks_for_credentials(activity: Activity) -> bool:
 
 def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
     """What each of the activities asks for beside what stands in it; a statement where one of them is hazardous."""
-    paths = {one.organization_path_id for one in activities if one.hazardous}
-    insurers: dict[UUID, list[UUID]] = {path_id: [] for path_id in paths}
-    if paths:
-        members = select(PathMember.path_id, PathMember.ancestor_id).where(PathMember.path_id.in_(paths))
-        for row in db.session.execute(members):
-            insurers[row.path_id].append(row.ancestor_id)
+    hazardous = {_holder_of(one) for one in activities if one.hazardous}
+    insurers = ancestors_then_and_now(hazardous) if hazardous else {}
     absences, turns_away = rules().no_show_limit or None, rules().no_shows_refuse
     plain = Demands(
         absences=absences,
@@ -138,9 +134,13 @@ def demands_of(activities: Collection[Activity]) -> dict[UUID, Demands]:
         minors_at_night=rules().minors_at_night,
     )
     return {
-        one.id: replace(plain, insurer_ids=insurers[one.organization_path_id]) if one.hazardous else plain
-        for one in activities
+        one.id: replace(plain, insurer_ids=insurers[_holder_of(one)]) if one.hazardous else plain for one in activities
     }
+
+
+def _holder_of(activity: Activity) -> tuple[UUID, UUID]:
+    # Who stood above it when it was published insured what it does; so does who stands there since it was merged.
+    return activity.organization_id, activity.organization_path_id
 
 
 def question_of(activity: Activity, shift: Shift, now: datetime, **asked: Any) -> Question:
