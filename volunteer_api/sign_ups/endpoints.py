@@ -46,7 +46,7 @@ def sign_up_several(principal: Principal, activity: Activity, body: dict[str, An
     others = None if body.get("whole_team") else body.get("volunteer_ids", ())
     leading = access.require_word_for(principal, activity.id, team_id=body.get("team_id"), others=others)
     found = several.sign_up_several(by=principal.volunteer_id, leading=leading, activity=activity, **body)
-    return several.results_view(found, leading=leading)
+    return several.results_view(found, by=principal.volunteer_id, leading=leading)
 
 
 @endpoint(

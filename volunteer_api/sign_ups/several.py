@@ -125,9 +125,10 @@ def withdrawals_view(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def results_view(results: Sequence[Result], *, leading: bool) -> dict[str, Any]:
+def results_view(results: Sequence[Result], *, by: UUID, leading: bool) -> dict[str, Any]:
     """The results as an answer shows them. Who does not lead the activity reads no name of who is not in her team."""
-    names = queries.names_of({one.volunteer_id for one in results if leading or not one.is_strange})
+    shown = {one.volunteer_id for one in results if leading or one.volunteer_id == by or not one.is_strange}
+    names = queries.names_of(shown)
     return {"results": [_result_view(one, names.get(one.volunteer_id, "")) for one in results]}
 
 
