@@ -1,18 +1,21 @@
 """What people read of sign-ups on a lock screen: which shift, and when it is, on the local clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from tests.activities.factories import make_activity
-from tests.sign_ups.factories import HOUR, make_person, post
+from tests.sign_ups.factories import HOUR, make_person, move_shift, post
 from tests.sign_ups.test_changed_demands import change
+from volunteer_api.activities import queries
+from volunteer_api.activities.changes import changing
 from volunteer_api.activities.models import SignUpMode
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.notifications.models import Notification
+from volunteer_api.sign_ups import service
 
 # A Sunday, 7:30 in Pingdingshan.
 START = datetime(2030, 11, 30, 23, 30, tzinfo=UTC)
@@ -73,3 +76,31 @@ def test_who_serves_hears_of_the_end_and_the_others_why(client: Any, unit: Any) 
     assert (ended["kind"], canceled["kind"]) == ("shift_end_changed", "activity_canceled")
     assert canceled["body"].endswith("已取消：活动已提前结束")
     assert "has ended early" in newest(client, coming, EN)["body"]
+
+
+def test_a_shift_that_is_moved_back_and_forth_is_told_each_time(client: Any, unit: Any) -> None:
+    """The last word that people had was of the time before."""
+    made = unit(make_activity)
+    unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.member_id))
+    for hours in (1, -1, 1):
+        unit(lambda: move_shift(made.shift_id, made.id, hours * HOUR))  # noqa: B023 - called at once
+    phone = client.as_(made.scene.member_id)
+    told = phone.get("/me/notifications").json["items"]
+    assert len(told) == 3
+    assert told[0]["values"]["starts_at"] == told[2]["values"]["starts_at"]
+    assert told[0]["values"]["starts_at"] != told[1]["values"]["starts_at"]
+
+
+def test_the_end_of_one_that_runs_is_told_each_time(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(starts_at=clock.now() + HOUR, duration=2 * HOUR))
+    unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.member_id))
+
+    def end(by: timedelta) -> None:
+        with changing(queries.lock_activity(made.id), shift_ids=[made.shift_id]) as shifts:
+            shifts[0].ends_at += by
+
+    for minutes, hours in enumerate((1, -1, 1)):
+        with clock.at(clock.now() + HOUR + timedelta(minutes=minutes + 1)):
+            unit(lambda: end(hours * HOUR))  # noqa: B023 - called at once
+    told = client.as_(made.scene.member_id).get("/me/notifications").json["items"]
+    assert [one["kind"] for one in told] == ["shift_end_changed"] * 3

@@ -94,6 +94,39 @@ def test_a_stand_in_says_no(client: Any, unit: Any) -> None:
     assert kinds(client, member) == ["stand_in_declined"]
 
 
+@pytest.mark.parametrize("path", ["/sign-ups/{offer}/withdrawal", "/activities/{activity}/sign-ups/withdrawal"])
+def test_a_stand_in_backs_out(client: Any, unit: Any, path: str) -> None:
+    """Who said yes and waits for a leader can only withdraw; whose place it is never heard of it."""
+    made, mine, number = unit(lambda: given(sign_up_mode="approval"))
+    scene = made.scene
+    assert post(client, scene.organizer_id, f"/sign-ups/{mine}/approval").status_code == 200
+    offer = post(client, scene.member_id, f"/sign-ups/{mine}/stand-in", volunteer_number=number).get_json()["id"]
+    assert post(client, scene.outsider_id, f"/sign-ups/{offer}/acceptance").get_json()["state"] == "pending"
+    assert post(client, scene.outsider_id, path.format(offer=offer, activity=made.id)).status_code == 200
+    assert kinds(client, scene.member_id)[0] == "stand_in_declined"
+
+
+def test_an_invitation_is_withdrawn_instead_of_declined(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    invited = {"shift_id": made.shift_id, "volunteer_id": made.scene.outsider_id}
+    asked = unit(lambda: service.invite(by=made.scene.organizer_id, **invited)).id
+    assert post(client, made.scene.outsider_id, f"/sign-ups/{asked}/withdrawal").status_code == 200
+    assert kinds(client, made.scene.organizer_id) == ["sign_up_declined"]
+
+
+def test_a_second_tap_leaves_the_offer_as_it_stands(client: Any, unit: Any) -> None:
+    made, mine, number = unit(lambda: given(sign_up_mode="approval"))
+    scene, path = made.scene, f"/sign-ups/{mine}/stand-in"
+    assert post(client, scene.organizer_id, f"/sign-ups/{mine}/approval").status_code == 200
+    offer = post(client, scene.member_id, path, volunteer_number=number).get_json()["id"]
+    again = post(client, scene.member_id, path, volunteer_number=number)
+    assert (again.status_code, again.get_json()["id"]) == (201, offer)
+    assert kinds(client, scene.outsider_id) == ["stand_in_asked"]
+    assert post(client, scene.outsider_id, f"/sign-ups/{offer}/acceptance").get_json()["state"] == "pending"
+    again = post(client, scene.member_id, path, volunteer_number=number).get_json()
+    assert (again["id"], again["state"]) == (offer, "pending")
+
+
 @pytest.mark.parametrize("ending", ["withdrawal", "DELETE", "offer", "rejection"])
 def test_an_offer_ends(client: Any, unit: Any, ending: str) -> None:
     made, mine, number = unit(given)

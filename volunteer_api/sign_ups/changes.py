@@ -38,7 +38,7 @@ def follow(event: ShiftsChanged) -> None:
     if activity.state == ActivityState.COMPLETED:
         running = [(before, shift) for before, shift in changed if shift.ends_at < before.ends_at]
     if running:
-        _tell_of_end(running, activity)
+        _tell_of_end(running, activity, now)
     if event.lost is not None:
         event.lost.extend(_look_again([shift for _, shift in changed if shift.starts_at > now], activity, now))
     places.promote_all([*(shift for _, shift in changed), *companions], now)
@@ -109,7 +109,7 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
     return to_come and times != (before.starts_at, before.ends_at)
 
 
-def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity) -> None:
+def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
     by_id = {shift.id: (before, shift) for before, shift in moved}
     told = [(one, *by_id[one.shift_id]) for one in queries.active_in(by_id)]
@@ -120,7 +120,7 @@ def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity)
                 one,
                 shift,
                 activity,
-                once=shift.ends_at.isoformat(),
+                once=now.isoformat(),
                 happens_at=shift.ends_at,
                 moved_from=before,
             )
@@ -166,7 +166,6 @@ def _ask_again(
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
-    moments = {shift.id: f"{shift.starts_at.isoformat()}/{shift.ends_at.isoformat()}" for shift in by_id.values()}
     notify_all(
         [
             notices.notice(
@@ -174,7 +173,8 @@ def _ask_again(
                 one,
                 by_id[one.shift_id],
                 activity,
-                once=moments[one.shift_id],
+                # Not the times: a shift that is moved there, back and there again is told of three times.
+                once=now.isoformat(),
                 moved_from=before[one.shift_id],
             )
             for one in found

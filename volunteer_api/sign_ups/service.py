@@ -113,8 +113,12 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 
 
 def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) -> None:
-    """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`."""
+    """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`.
+
+    Whoever waits for her word on an invitation, or a stand-in's place, hears of it as of a no.
+    """
     missed: list[places.Held] = []
+    offered = [one for one in held if one.mine.state in places.OFFERED]
     for one in held:
         mine = one.mine
         mine.late = _is_late(mine, one.shift, now)
@@ -124,6 +128,8 @@ def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) ->
     places.free_all(held, SignUpState.WITHDRAWN, now)
     for one in missed:
         _tell_of_leaving(one)
+    for one in offered:
+        _tell_of_no(one)
 
 
 def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
@@ -174,10 +180,8 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     places.free(held, SignUpState.DECLINED, now)
     if was_asked:
         _tell_of_leaving(held)
-    elif mine.stands_in_for_id is not None:
-        stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
     else:
-        _tell_who_asked(notices.DECLINED, held)
+        _tell_of_no(held)
     return mine
 
 
@@ -318,6 +322,13 @@ def _tell_who_asked(kind: str, held: places.Held) -> None:
     if held.mine.decided_by is not None:
         about = str(held.mine.volunteer_id)
         notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
+
+
+def _tell_of_no(held: places.Held) -> None:
+    if held.mine.stands_in_for_id is not None:
+        stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
+    else:
+        _tell_who_asked(notices.DECLINED, held)
 
 
 def _tell_of_leaving(held: places.Held) -> None:

@@ -29,9 +29,10 @@ def volunteer_of(volunteer_number: str) -> UUID:
 def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
     """Ask somebody, by the volunteer number that she gave, to take over one's confirmed place, and the role with it.
 
-    An earlier offer of the place ends. Raises InvalidPayload (422) for an unknown number, WrongState (409) where one
-    has no place, Ended, ShiftBegun, OwnPlace, AlreadySignedUp, NotEligible (409): the reasons of the last are not for
-    the one who asks.
+    An earlier offer of the place to somebody else ends; one to her stands, whatever she said to it since.
+
+    Raises InvalidPayload (422) for an unknown number, WrongState (409) where one has no place, Ended, ShiftBegun,
+    OwnPlace, AlreadySignedUp, NotEligible (409): the reasons of the last are not for the one who asks.
     """
     now = clock.now()
     stand_in_id = volunteer_of(volunteer_number)
@@ -42,6 +43,10 @@ def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
     held.require_before_end(now)
     if stand_in_id == mine.volunteer_id:
         raise OwnPlace()
+    known = queries.open_offer(mine.id)
+    if known is not None and known.volunteer_id == stand_in_id:
+        # A second tap.
+        return known
     places.end_offer(mine, shift, now)
     _require_somebody_fit(held, stand_in_id, now)
     made = SignUp(
