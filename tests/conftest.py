@@ -48,6 +48,7 @@ from volunteer_api.core.endpoint import API_PREFIX
 from volunteer_api.core.settings import EXTENSION as SETTINGS
 from volunteer_api.core.tokens import issue_access_token
 from volunteer_api.core.unit_of_work import run_unit
+from volunteer_api.stations import queries as stations
 
 SHARED = pytest.StashKey[Path]()
 HUNT = os.environ.get("HUNT") == "1"
@@ -196,6 +197,8 @@ def hurry(app: Flask) -> None:
 @contextmanager
 def clean(backend: Backend) -> Iterator[Flask]:
     """The application, its rows deleted afterwards."""
+    # How far another test's pages had to look for stations that are gone.
+    stations.listed.cache_clear()
     try:
         with current_app_is(backend.app):
             yield backend.app

@@ -20,6 +20,7 @@ from volunteer_api.core import geo, ids
 from volunteer_api.core.database import db
 from volunteer_api.core.nearby import Nearest, _circles, distance_to
 from volunteer_api.core.paging import Key, Wanted, page
+from volunteer_api.stations import queries
 from volunteer_api.stations.models import SPOT, Station
 
 pytestmark = pytest.mark.both_databases
@@ -118,6 +119,8 @@ def test_both_statements_use_the_index(app: Flask, client: Any) -> None:
 
 
 def look_at_plans(app: Flask, client: Any, circle: str) -> None:
+    # As where nobody asked yet: no page of one told which circle serves the next.
+    queries.listed.cache_clear()
     path = f"/stations?near=33.7512,113.3034{circle}"
     seen: list[tuple[str, Any]] = []
     with app.app_context():

@@ -276,11 +276,8 @@ def update_activity(
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     activity.campaign_id = changes.pop("campaign_id", activity.campaign_id)
-    given, kept = changes.pop("recurrence", None), list[Kept]()
-    if given is not None:
-        # What the rule makes is judged by the campaign as it will be, and the activity is read anew for it.
-        db.session.flush()
-        kept = repeat(activity, given, by=by.volunteer_id if by else None, publishes=publishes)
+    given = changes.pop("recurrence", None)
+    kept = repeat(activity, given, by=by.volunteer_id if by else None, publishes=publishes) if given is not None else []
     if joins:
         require_in_campaign(activity)
     if "photo_ids" in changes and by is not None:

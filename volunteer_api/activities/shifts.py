@@ -151,6 +151,8 @@ def repeat(
     Returns what stays to come and is otherwise than the rule has it, the soonest first.
     Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
+    # The lock reads it anew, and past what is not written yet: the campaign that comes with the rule.
+    db.session.flush()
     known_version = activity.version
     activity = queries.lock_activity(activity.id)
     if activity.version != known_version:

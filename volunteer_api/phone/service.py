@@ -28,7 +28,7 @@ class Home:
 
 
 def home(volunteer: Volunteer, near: Place | None) -> Home:
-    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and up to two for the stations."""
+    """The volunteer's first screen; `near` is in WGS-84 degrees. Three statements, and up to three for the stations."""
     values = {"volunteer_id": volunteer.id, "now": clock.now()}
     coming = db.session.execute(queries.next_sign_ups(), values).all()
     attending = db.session.execute(queries.open_attendance(), values).one_or_none()

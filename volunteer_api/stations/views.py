@@ -44,7 +44,7 @@ class StatusChangeView:
 
 
 def page_of_stations(query: Mapping[str, Any]) -> Page:
-    """Stations: the nearest first where `near` is given, in up to two statements; else by code, in one."""
+    """Stations: the nearest first where `near` is given, in one to three statements; else by code, in one."""
     near = query.get("near")
     values = {name: query[name] for name in queries.BOUND if query.get(name) is not None}
     statement = queries.listed(frozenset(values), measured=near is not None)
@@ -59,7 +59,7 @@ def page_of_stations(query: Mapping[str, Any]) -> Page:
 
 
 def nearest(near: Place, *, radius_m: float, count: int) -> Sequence[dict[str, Any]]:
-    """The nearest stations that the public sees. One statement, or two."""
+    """The nearest stations that the public sees. One statement to three, see `Nearest`."""
     return page_of_stations({"near": near, "radius_m": radius_m, "limit": count}).items
 
 
