@@ -10,10 +10,10 @@ from sqlalchemy import Row, func, not_, or_, select
 from volunteer_api.catalog.models import Item
 from volunteer_api.core import clock
 from volunteer_api.core.nearby import Nearest, meters
-from volunteer_api.core.paging import Key, Page, page
+from volunteer_api.core.paging import Page, page
 from volunteer_api.inventory.models import QUARANTINED, StockBalance
 from volunteer_api.stations.models import SPOT, Station, StationStatus
-from volunteer_api.stations.views import outlook_of
+from volunteer_api.stations.views import BY_CODE, NEAREST, outlook_of
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,11 @@ def free_at(item_id: UUID, query: Mapping[str, Any]) -> Page:
     )
     near = query.get("near")
     if near is None:
-        found = page(statement, [Key(Station.code, lambda row: row.Station.code)], query, scope=str(item_id))
+        found = page(statement, BY_CODE, query, scope=str(item_id))
     else:
         narrow = Nearest(SPOT, Station.id, near)
-        keys = [Key(narrow.distance, lambda row: row.square), Key(Station.id, lambda row: row.Station.id)]
         measured = statement.add_columns(narrow.distance.label("square"))
-        found = page(measured, keys, query, scope=str(item_id), narrow=narrow, values=narrow.values)
+        found = page(measured, NEAREST, query, scope=str(item_id), narrow=narrow, values=narrow.values)
     return replace(found, items=[_free_at(row) for row in found.items])
 
 

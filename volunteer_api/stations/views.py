@@ -20,6 +20,7 @@ from volunteer_api.stations import offers, opening, queries
 from volunteer_api.stations.models import SPOT, Station, StationStatus
 
 FILTERS = ("service", "open_at", "q")
+# The orders of rows of `Station`, the second of those with `square` too.
 BY_CODE = (Key(Station.code, read=lambda row: row.Station.code),)
 NEAREST = (Key(distance_to(SPOT), read=lambda row: row.square), Key(Station.id, read=lambda row: row.Station.id))
 
