@@ -44,3 +44,14 @@ def test_who_leads_and_leaves_is_missed(client: Any, unit: Any) -> None:
     assert client.get(f"/activities/{coming.id}").json["leaders"] == []
     mine = select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == leader.id)
     assert unit(lambda: db.session.scalars(mine).all()) == [over.id]
+
+
+def test_a_planner_who_leads_alone_is_missed_too(client: Any, unit: Any) -> None:
+    scene = unit(make_scene)
+    alone = unit(lambda: make_activity(scene=scene, title="她一人负责的活动"))
+    unit(lambda: make_activity(scene=scene, title="她的草稿", published=False))
+    unit(lambda: make_activity(scene=scene, title="别人负责的活动", leader_ids=[scene.member_id]))
+    unit(lambda: publish(ErasureRequested(scene.organizer_id, clock.now())))
+    assert [one["activity"] for one in told(client, scene.organizer_id, "leads_at_erasure")] == ["她一人负责的活动"]
+    [missed] = told(client, scene.administrator_id, "leader_leaves")
+    assert missed["activity_id"] == str(alone.id)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.activities.factories import make_activity
-from tests.sign_ups.factories import HOUR, make_person, move_shift, post
+from tests.sign_ups.factories import HOUR, kinds, make_person, move_shift, post
 from tests.sign_ups.test_changed_demands import change
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import changing
@@ -104,3 +104,63 @@ def test_the_end_of_one_that_runs_is_told_each_time(client: Any, unit: Any) -> N
             unit(lambda: end(hours * HOUR))  # noqa: B023 - called at once
     told = client.as_(made.scene.member_id).get("/me/notifications").json["items"]
     assert [one["kind"] for one in told] == ["shift_end_changed"] * 3
+
+
+def test_an_event_of_several_shifts_is_one_piece_of_news(client: Any, unit: Any) -> None:
+    """Of a daily round that is called off nobody wants twenty notices."""
+    made = unit(lambda: make_activity(shifts=daily(3), sign_up_mode=SignUpMode.APPROVAL))
+    organizer, person, other = made.scene.organizer_id, made.scene.outsider_id, made.scene.member_id
+    path = f"/activities/{made.id}/sign-ups"
+    asked = post(client, person, path, all=True).json["results"]
+    assert [one["state"] for one in asked] == ["pending"] * 3
+    assert kinds(client, organizer) == ["sign_up_requested"]
+    for one in asked:
+        post(client, organizer, f"/sign-ups/{one['sign_up_id']}/approval")
+    post(client, other, f"/shifts/{made.shift_ids[1]}/sign-ups")
+    change(client, made, f"/activities/{made.id}", minimum_age=70)
+    assert kinds(client, person)[0] == "sign_up_place_lost"
+    assert kinds(client, person).count("sign_up_place_lost") == 1
+    assert "清洁湛河 12月1日（周日）7:30–8:30等3个班次" in newest(client, person, ZH)["body"]
+    change(client, made, f"/activities/{made.id}", minimum_age=14)
+    assert kinds(client, person).count("demands_changed") == 1
+    answer = post(client, organizer, f"/activities/{made.id}/cancellation", reason="大风")
+    assert answer.status_code == 200, answer.json
+    assert kinds(client, person).count("activity_canceled") == 1
+    assert "清洁湛河 (Sun, 1 Dec, 7:30–8:30, the first of 3 shifts) is canceled" in newest(client, person, EN)["body"]
+    assert newest(client, other, ZH)["body"].startswith("清洁湛河 12月2日（周一）7:30–8:30已取消")
+
+
+def test_who_takes_all_back_is_told_of_once(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(shifts=daily(3)))
+    organizer, person, invited = made.scene.organizer_id, made.scene.outsider_id, made.scene.member_id
+    path = f"/activities/{made.id}/sign-ups"
+    post(client, person, path, all=True)
+    post(client, organizer, path, all=True, volunteer_ids=[str(invited)])
+    with clock.at(START - HOUR):
+        results = post(client, person, f"{path}/withdrawal").json["results"]
+        assert [one["late"] for one in results] == [True, False, False]
+        post(client, invited, f"{path}/withdrawal")
+        assert sorted(kinds(client, organizer)) == ["sign_up_declined", "sign_up_given_up"]
+        assert newest(client, organizer, ZH)["values"]["shift_count"] == "3"
+
+
+def test_shifts_that_move_together_are_told_of_once(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(shifts=daily(3)))
+    person = made.scene.outsider_id
+    post(client, person, f"/activities/{made.id}/sign-ups", all=True)
+
+    def move() -> None:
+        with changing(queries.lock_activity(made.id), shift_ids=made.shift_ids) as shifts:
+            for shift in shifts:
+                shift.starts_at += HOUR
+                shift.ends_at += HOUR
+
+    unit(move)
+    assert kinds(client, person) == ["shift_moved"]
+    told = newest(client, person, ZH)
+    assert "12月1日（周日）7:30–8:30 → 12月1日（周日）8:30–9:30等3个班次" in told["body"]
+
+
+def daily(count: int) -> list[dict[str, Any]]:
+    days = [START + timedelta(days=number) for number in range(count)]
+    return [{"starts_at": one, "ends_at": one + HOUR} for one in days]

@@ -90,7 +90,11 @@ def test_a_whole_team_is_asked(client: Any, unit: Any) -> None:
     assert sum(one["state"] == "invited" for one in results) == 14
     refused = [one for one in results if one["status"] == 409]
     assert [(one["volunteer_id"], one["shift_id"]) for one in refused] == [(str(people[0]), first)]
-    assert kinds(client, people[1]) == ["sign_up_invited"] * 3
+    # One call is one piece of news.
+    assert kinds(client, people[1]) == ["sign_up_invited"]
+    told = client.as_(people[1]).get("/me/notifications", headers={"Accept-Language": "zh-CN"}).json["items"][0]
+    assert "等3个班次" in told["body"]
+    assert told["values"]["shift_count"] == "3"
     rows = unit(lambda: db.session.query(SignUp).filter_by(state="invited").all())
     assert {row.team_id for row in rows} == {scene.team_id}
 

@@ -18,7 +18,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.problems import Problem
 from volunteer_api.notifications.models import Notification
-from volunteer_api.sign_ups import service
+from volunteer_api.sign_ups import service, unfit
 from volunteer_api.sign_ups.models import SignUp
 
 
@@ -78,14 +78,11 @@ def test_an_approval_comes_too_late_for_a_full_shift(unit: Any) -> None:
         unit(lambda: service.approve(sign_up_id=second, by=organizer))
 
 
-@pytest.mark.parametrize("state", ["pending", "invited", "waitlisted", "confirmed"])
+@pytest.mark.parametrize("state", ["pending", "waitlisted", "confirmed"])
 def test_a_leader_says_no(client: Any, unit: Any, state: str) -> None:
     def prepare() -> tuple[MadeActivity, UUID, UUID | None]:
         made = make_activity(capacity=1, sign_up_mode="approval" if state == "pending" else "open")
         one, other = make_volunteers(2)
-        if state == "invited":
-            mine = service.invite(by=made.scene.organizer_id, shift_id=made.shift_id, volunteer_id=one)
-            return made, mine.id, None
         if state == "waitlisted":
             service.sign_up(shift_id=made.shift_id, volunteer_id=other)
         mine = service.sign_up(shift_id=made.shift_id, volunteer_id=one)
@@ -109,6 +106,33 @@ def test_a_leader_says_no(client: Any, unit: Any, state: str) -> None:
     assert [one["code"] for one in refused.get_json()["reasons"]] == ["rejected"]
     path = f"/shifts/{made.shift_id}/sign-ups"
     assert post(client, made.scene.organizer_id, path, volunteer_id=str(volunteer_id)).status_code == 201
+
+
+def test_an_invitation_that_is_taken_back_turns_nobody_down(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    organizer, person, path = made.scene.organizer_id, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups"
+    asked = post(client, organizer, path, volunteer_id=str(person)).get_json()["id"]
+    answer = post(client, organizer, f"/sign-ups/{asked}/rejection", reason="名额有限").get_json()
+    assert (answer["state"], answer["late"], answer["decision_reason"]) == ("withdrawn", False, "名额有限")
+    assert answer["withdrawn_at"] is not None
+    heard = client.as_(person).get("/me/notifications").get_json()["items"][0]
+    assert (heard["kind"], "名额有限" in heard["body"]) == ("sign_up_invitation_ended", True)
+    assert "declined" not in "".join(kinds(client, organizer))
+    assert post(client, person, path).get_json()["state"] == "confirmed"
+
+
+def test_who_had_a_place_and_is_asked_again_can_be_turned_down(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    person, path = made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups"
+    mine = post(client, person, path).get_json()["id"]
+
+    def lose() -> None:
+        unfit.invite_anew(db.session.get_one(SignUp, UUID(mine)), db.session.get_one(Shift, made.shift_id), clock.now())
+
+    unit(lose)
+    answer = post(client, made.scene.organizer_id, f"/sign-ups/{mine}/rejection").get_json()
+    assert answer["state"] == "rejected"
+    assert post(client, person, path).status_code == 409
 
 
 def test_who_serves_is_not_taken_out(unit: Any) -> None:

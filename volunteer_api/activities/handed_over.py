@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from volunteer_api.activities import leaders
 from volunteer_api.activities.models import Activity, ActivityLeader
@@ -37,7 +37,7 @@ LEADER_LEFT = register(
 
 
 def tell_before(volunteer_id: UUID, erases_at: datetime) -> None:
-    """Tell her, and the organizers of each, what she leads by name that is not over."""
+    """Tell her, and the organizers of each, what she leads, by name or as its planner, that is not over."""
     led = _led(volunteer_id)
     if not led:
         return
@@ -63,8 +63,10 @@ def take_off(volunteer_id: UUID) -> None:
 
 
 def _led(volunteer_id: UUID) -> Sequence[Activity]:
-    mine = select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)
-    running = select(Activity).where(Activity.id.in_(mine), Activity.state.not_in(OVER)).order_by(Activity.id)
+    by_name = Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id))
+    # Nobody misses a draft that only she saw.
+    as_planner = and_(Activity.created_by == volunteer_id, Activity.published_at.is_not(None), leaders.led_by_planner())
+    running = select(Activity).where(or_(by_name, as_planner), Activity.state.not_in(OVER)).order_by(Activity.id)
     return db.session.scalars(running).all()
 
 

@@ -27,6 +27,7 @@ from volunteer_api.core import audit, clock
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.statements import among, insert
+from volunteer_api.organizations.access import Permission, can, holders_near
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipState, Team
 from volunteer_api.teams.queries import led_since
 
@@ -68,7 +69,7 @@ def has_led(volunteer_id: Any, *, until: Any = None) -> ColumnElement[bool]:
         led_since(Activity.created_at),
         *_began(Membership.leads_since, until),
     )
-    return or_(named, former, with_team, and_(Activity.created_by == volunteer_id, _led_by_planner(until)))
+    return or_(named, former, with_team, and_(Activity.created_by == volunteer_id, led_by_planner(until)))
 
 
 def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
@@ -81,6 +82,18 @@ def everybody_who_led(activity: Activity, since: datetime) -> list[UUID]:
     )
     before = sorted(db.session.scalars(union(former, with_team)))
     return list(dict.fromkeys([*leaders_of_one(activity), *before]))
+
+
+def led_by_planner(until: Any = None) -> ColumnElement[bool]:
+    """The activities that nobody leads by name or with the team, or did by then, and so who planned them."""
+    named = exists().where(ActivityLeader.activity_id == Activity.id, *_began(ActivityLeader.named_at, until))
+    of_team = exists().where(
+        Membership.team_id == Activity.team_id,
+        Membership.state == MembershipState.ACTIVE,
+        Membership.role.in_(LEADING_ROLES),
+        *_began(Membership.leads_since, until),
+    )
+    return and_(~named, ~of_team)
 
 
 def take_off(*whose: ColumnElement[bool]) -> None:
@@ -101,9 +114,7 @@ def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | Non
     known, _ = named_in(activity.id)
     gone, new = known - wanted, wanted - known
     if new and not known:
-        _keep(
-            select(Activity.id, Activity.created_by, null(), _now()).where(_published(activity.id), _led_by_planner())
-        )
+        _keep(select(Activity.id, Activity.created_by, null(), _now()).where(_published(activity.id), led_by_planner()))
     take_off(ActivityLeader.activity_id == activity.id, ActivityLeader.volunteer_id.in_(gone))
     db.session.add_all([ActivityLeader(activity_id=activity.id, volunteer_id=one) for one in sorted(new)])
     for one in sorted(gone | new) if activity.published_at is not None else ():
@@ -116,18 +127,6 @@ def replace_named(activity: Activity, wanted: Set[UUID], *, actor_id: UUID | Non
             named=one in new,
         )
     return new
-
-
-def _led_by_planner(until: Any = None) -> ColumnElement[bool]:
-    """The activities that nobody leads by name or with the team, or did by then, and so who planned them."""
-    named = exists().where(ActivityLeader.activity_id == Activity.id, *_began(ActivityLeader.named_at, until))
-    of_team = exists().where(
-        Membership.team_id == Activity.team_id,
-        Membership.state == MembershipState.ACTIVE,
-        Membership.role.in_(LEADING_ROLES),
-        *_began(Membership.leads_since, until),
-    )
-    return and_(~named, ~of_team)
 
 
 def _published(activity_id: Any) -> ColumnElement[bool]:
@@ -182,26 +181,46 @@ def leading(activity_ids: Collection[UUID]) -> CompoundSelect[tuple[UUID, UUID]]
     )
 
 
-def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+def leaders_of_one(activity: Activity) -> list[UUID]:
     """Those named and the leaders and deputies of its team, in the order of their ids; else who planned it.
 
-    One statement for all the activities.
+    The ledger names them: they led whatever they may do now. Of news hears `who_hears_of`. One statement.
     """
-    lead = leading(activity_ids).subquery()
-    named = select(lead.c.activity_id, lead.c.volunteer_id, literal(True).label("leads"))
-    planned = select(Activity.id, Activity.created_by, literal(False)).where(among(Activity.id, activity_ids))
-    rows: Sequence[Any] = db.session.execute(union_all(named, planned)).all()
-    known: dict[UUID, set[UUID]] = {one: set() for one in activity_ids}
+    return _leaders_of([activity.id])[activity.id] or [activity.created_by]
+
+
+def who_hears_of(activity: Activity) -> list[UUID]:
+    """Who hears of what happens at the activity; see `hearers_of`."""
+    return hearers_of([activity.id])[activity.id]
+
+
+def hearers_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Who hears of what happens at each activity: who leads it; else who planned it, while she may still lead there;
+    else those of the nearest organization that has any who could publish it.
+
+    One statement; another where nobody leads one of them, and up to two for each planner of such and organization.
+    """
+    hear = _leaders_of(activity_ids)
+    unled = [one for one, leaders in hear.items() if not leaders]
+    planned = select(Activity.id, Activity.created_by, Activity.organization_id).where(among(Activity.id, unled))
+    answering: dict[tuple[UUID, UUID], list[UUID]] = {}
+    for row in db.session.execute(planned) if unled else ():
+        where = row.created_by, row.organization_id
+        if where not in answering:
+            may_lead = can(row.created_by, Permission.ACTIVITY_LEAD, organization_id=row.organization_id)
+            answering[where] = (
+                [row.created_by] if may_lead else holders_near(row.organization_id, Permission.ACTIVITY_PUBLISH)
+            )
+        hear[row.id] = answering[where]
+    return hear
+
+
+def _leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    known: dict[UUID, list[UUID]] = {one: [] for one in activity_ids}
+    rows: Sequence[Any] = db.session.execute(leading(activity_ids)).all()
     for row in rows:
-        if row.leads:
-            known[row.activity_id].add(row.volunteer_id)
-    planners = {row.activity_id: row.volunteer_id for row in rows if not row.leads}
-    return {one: sorted(found) or [planners[one]] for one, found in known.items()}
-
-
-def leaders_of_one(activity: Activity) -> list[UUID]:
-    """The same of one activity."""
-    return leaders_of([activity.id])[activity.id]
+        known[row.activity_id].append(row.volunteer_id)
+    return {one: sorted(leaders) for one, leaders in known.items()}
 
 
 def named_in(activity_id: UUID) -> tuple[set[UUID], set[UUID]]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
 from volunteer_api.activities.events import AddedLate
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import (
     LATEST_WORD,
     LONGEST_SHIFT,
@@ -365,7 +365,7 @@ def tell_of_holidays() -> int:
 
 def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
     """Tell each leader of an activity, once for all calls with the same `once`."""
-    for volunteer_id in leaders_of_one(activity):
+    for volunteer_id in who_hears_of(activity):
         notify(
             volunteer_id=volunteer_id,
             kind=kind,

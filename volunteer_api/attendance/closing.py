@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from volunteer_api.activities.leaders import leaders_of
+from volunteer_api.activities.leaders import hearers_of
 from volunteer_api.attendance import review_notices as notices
 from volunteer_api.attendance import review_queries, scene
 from volunteer_api.attendance.models import Reason, State
@@ -50,7 +50,7 @@ def remind_of_reviews() -> int:
     """
     first_spared = clock.today() + timedelta(days=deadlines.REMINDED_BEFORE + 1)
     found = review_queries.due(deadlines.last_day_overdue(first_spared), REMINDED_DAYS, REMINDED_AT_ONCE)
-    leaders = leaders_of({row.activity_id for row in found if row.activity_id is not None})
+    leaders = hearers_of({row.activity_id for row in found if row.activity_id is not None})
     leaders |= review_queries.managers_of({row.station_id for row in found if row.station_id is not None})
     reminded = 0
     for row in found:

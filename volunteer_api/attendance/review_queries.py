@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.attendance.scene import Scene
@@ -116,7 +116,7 @@ def waiting_by_organization(first_on: date | None, last_on: date) -> Select[Orga
 def responsible_for(here: Scene) -> list[UUID]:
     """Who hears of what waits at one shift or station."""
     if here.activity is not None:
-        return leaders_of_one(here.activity)
+        return who_hears_of(here.activity)
     return managers_of([here.target_id])[here.target_id]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.access import led_by
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, RollCallMark
 from volunteer_api.attendance.review_queries import managed_stations, managers_of
@@ -149,7 +149,7 @@ def backfilled_by(volunteer_id: UUID, shift_id: UUID) -> list[tuple[UUID, UUID |
 def witnesses_of(matter: Matter) -> list[UUID]:
     """Who can say whether somebody served: who leads the activity, or who manages the station of a duty."""
     if matter.activity is not None:
-        return leaders_of_one(matter.activity)
+        return who_hears_of(matter.activity)
     return managers_of([matter.station.id])[matter.station.id] if matter.station is not None else []
 
 

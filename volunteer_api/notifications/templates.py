@@ -15,8 +15,9 @@ class Template:
     """A title, and a body which the notification's values fill.
 
     `%(name)s` is the name of the person `person_id`; `%(activity)s` is told with its shift's time, and with that of
-    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`. `%(reason_sentence)s` is
-    the `reason` with a stop, for more to follow. `without` has the bodies of values that lack a member.
+    before where the shift was moved: `starts_at`, `ends_at`, and the same after `before_`, which are those of the first
+    of `shift_count` shifts where it is of several. `%(reason_sentence)s` is the `reason` with a stop, for more to
+    follow. `without` has the bodies of values that lack a member.
     """
 
     title: str
@@ -161,10 +162,17 @@ def _told(values: Mapping[str, str]) -> dict[str, str]:
         told["reason_sentence"] = texts.as_sentence(told["reason"])
     times = [_span(values, prefix) for prefix in ("before_", "") if prefix + "starts_at" in values]
     if "activity" in values and times:
-        told["activity"] = texts.translate(
-            "%(activity)s (%(when)s)", activity=values["activity"], when=" → ".join(times)
-        )
+        told["activity"] = _told_activity(values, " → ".join(times))
     return told
+
+
+def _told_activity(values: Mapping[str, str], when: str) -> str:
+    activity, count = values["activity"], values.get("shift_count")
+    if count is None:
+        return texts.translate("%(activity)s (%(when)s)", activity=activity, when=when)
+    return texts.translate(
+        "%(activity)s (%(when)s, the first of %(count)s shifts)", activity=activity, when=when, count=count
+    )
 
 
 def _span(values: Mapping[str, str], prefix: str) -> str:

@@ -58,11 +58,11 @@ def tell(event: ActivityChanged) -> None:
     if "sign_up_mode" in event.fields:
         kinds.append((notices.MODE_CHANGED, [one for one in there if one.state == SignUpState.PENDING]))
     for kind, concerned in kinds:
-        first_of_each = {one.volunteer_id: one for one in reversed(concerned)}.values()
+        once = str(activity.version)
         notify_all(
             [
-                notices.notice(kind, one, coming[one.shift_id], activity, once=str(activity.version))
-                for one in sorted(first_of_each, key=lambda one: one.id)
+                notices.notice(kind, one, coming[one.shift_id], activity, once=once, shift_count=count)
+                for one, count in notices.first_of_each(concerned, coming)
             ]
         )
 
@@ -92,13 +92,20 @@ def _tell_of_cancellation(shifts: Sequence[Shift], activity: Activity, reason: s
     kind = notices.SHIFT_CANCELED if activity.state == ActivityState.PUBLISHED else notices.CANCELED
     by_id = {shift.id: shift for shift in shifts}
     why = notices.ENDED_EARLY if activity.state == ActivityState.COMPLETED else reason
-    there = queries.active_in(by_id)
     # Who serves in it already hears of it at once.
     begins = {shift.id: max(shift.starts_at, now) for shift in shifts}
     notify_all(
         [
-            notices.notice(kind, one, by_id[one.shift_id], activity, happens_at=begins[one.shift_id], reason=why)
-            for one in there
+            notices.notice(
+                kind,
+                one,
+                by_id[one.shift_id],
+                activity,
+                shift_count=count,
+                happens_at=begins[one.shift_id],
+                reason=why,
+            )
+            for one, count in notices.first_of_each(queries.active_in(by_id), by_id)
         ]
     )
 
@@ -137,13 +144,22 @@ def _look_again(shifts: Sequence[Shift], activity: Activity, now: datetime) -> s
     by_id = {shift.id: shift for shift in shifts if shift.canceled_at is None}
     found = queries.active_in(by_id)
     lost = unfit.take_places(found, by_id, activity, now)
-    once = str(activity.version)
+    losers = {one.volunteer_id for one in found if one.id in lost}
+    told = [(notices.PLACE_LOST, [one for one in found if one.id in lost])]
+    told.append((notices.DEMANDS_CHANGED, [one for one in found if one.volunteer_id not in losers]))
     notify_all(
         [
-            notices.notice(notices.PLACE_LOST, one, by_id[one.shift_id], activity, once=once, lacks=lost[one.id])
-            if one.id in lost
-            else notices.notice(notices.DEMANDS_CHANGED, one, by_id[one.shift_id], activity, once=once)
-            for one in found
+            notices.notice(
+                kind,
+                one,
+                by_id[one.shift_id],
+                activity,
+                once=str(activity.version),
+                shift_count=count,
+                lacks=lost.get(one.id),
+            )
+            for kind, concerned in told
+            for one, count in notices.first_of_each(concerned, by_id)
         ]
     )
     db.session.flush()
@@ -166,6 +182,8 @@ def _ask_again(
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
+    # Who moved it knows, unless she lost her place by it.
+    told = [one for one in found if one.volunteer_id != by or one.state != states[one.id]]
     notify_all(
         [
             notices.notice(
@@ -175,11 +193,10 @@ def _ask_again(
                 activity,
                 # Not the times: a shift that is moved there, back and there again is told of three times.
                 once=now.isoformat(),
+                shift_count=count,
                 moved_from=before[one.shift_id],
             )
-            for one in found
-            # Who moved it knows, unless she lost her place by it.
-            if one.volunteer_id != by or one.state != states[one.id]
+            for one, count in notices.first_of_each(told, by_id)
         ]
     )
     db.session.flush()

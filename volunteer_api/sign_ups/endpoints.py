@@ -147,7 +147,7 @@ def approve_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any])
     returns=schemas.SignUpRead,
 )
 def reject_sign_up(principal: Principal, sign_up: SignUp, body: dict[str, Any]) -> dict[str, Any]:
-    """Turn a request down, or take somebody out of a shift that has not begun."""
+    """Turn a request down, take somebody out of a shift that has not begun, or an invitation back (`withdrawn`)."""
     rejected = service.reject(sign_up_id=sign_up.id, by=principal.volunteer_id, **body)
     return queries.read_sign_up(rejected.id)
 

@@ -14,7 +14,7 @@ class SignUpState(StrEnum):
     """Where a sign-up stands.
 
     `pending` waits for a leader, `invited` for the volunteer; neither holds a place. `rejected` is a leader's no to
-    whatever it was before.
+    whatever it was before, but for an invitation that she takes back: like one that the volunteer leaves, `withdrawn`.
     """
 
     PENDING = "pending"

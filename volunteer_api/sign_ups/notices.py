@@ -1,5 +1,6 @@
 """What people hear of sign-ups. The kinds that are older than this feature stand in notifications.templates."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -57,6 +58,13 @@ REJECTED = register(
     "A leader of %(activity)s said no: %(reason)s",
     Group.SIGN_UPS,
     without={"reason": "A leader of %(activity)s said no."},
+)
+INVITATION_ENDED = register(
+    "sign_up_invitation_ended",
+    "You are no longer asked to take part",
+    "A leader took the invitation to %(activity)s back: %(reason)s",
+    Group.SIGN_UPS,
+    without={"reason": "A leader took the invitation to %(activity)s back."},
 )
 SHIFT_CANCELED = register(
     "shift_canceled",
@@ -168,10 +176,23 @@ def send(
     *,
     to: UUID | None = None,
     once: str = "",
+    shift_count: int = 1,
     **values: str | None,
 ) -> None:
     """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    notify_all([notice(kind, about, shift, activity, to=to, once=once, happens_at=None, moved_from=None, **values)])
+    told = notice(
+        kind,
+        about,
+        shift,
+        activity,
+        to=to,
+        once=once,
+        shift_count=shift_count,
+        happens_at=None,
+        moved_from=None,
+        **values,
+    )
+    notify_all([told])
 
 
 def notice(
@@ -182,15 +203,16 @@ def notice(
     *,
     to: UUID | None = None,
     once: str = "",
+    shift_count: int = 1,
     happens_at: datetime | None = None,
     moved_from: ShiftBefore | None = None,
     **values: str | None,
 ) -> Notice:
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
-    A value that is None is left out. `once` makes a second telling of the same kind and sign-up another one;
-    `moved_from` is a moved shift as it was. It is of what begins with a shift to come, before the move or after it, or
-    at `happens_at`.
+    It is the first of those for `shift_count` shifts (see `first_of_each`). A value that is None is left out. `once`
+    makes a second telling of the same kind and sign-up another one; `moved_from` is a moved shift as it was. It is of
+    what begins with a shift to come, before the move or after it, or at `happens_at`.
     """
     return Notice(
         volunteer_id=to or about.volunteer_id,
@@ -201,11 +223,20 @@ def notice(
             "sign_up_id": str(about.id),
             **times_of(shift),
             **(times_of(moved_from, "before_") if moved_from is not None else {}),
+            **({"shift_count": str(shift_count)} if shift_count > 1 else {}),
             **{name: value for name, value in values.items() if value is not None},
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
         happens_at=happens_at or _beginning(shift, moved_from),
     )
+
+
+def first_of_each(found: Iterable[SignUp], shifts: Mapping[UUID, Shift]) -> list[tuple[SignUp, int]]:
+    """Of each person the sign-up for the first of the shifts, and how many she has: one event is one piece of news."""
+    of_each: dict[UUID, list[SignUp]] = {}
+    for one in sorted(found, key=lambda one: (shifts[one.shift_id].starts_at, one.id)):
+        of_each.setdefault(one.volunteer_id, []).append(one)
+    return [(hers[0], len(hers)) for hers in of_each.values()]
 
 
 def _beginning(shift: Shift, moved_from: ShiftBefore | None) -> datetime | None:
@@ -221,7 +252,7 @@ def times_of(shift: Shift | ShiftBefore, prefix: str = "") -> dict[str, str]:
 
 
 def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
-    """Tell a leader that somebody waits for an approval: once a day and shift, for a crowd is one piece of news."""
+    """Tell a leader that somebody waits for an approval: once a day and activity, a crowd is one piece of news."""
     notify(
         volunteer_id=leader_id,
         kind=REQUESTED,
@@ -232,7 +263,7 @@ def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Act
             "person_id": str(about.volunteer_id),
             **times_of(shift),
         },
-        dedup_key=f"{REQUESTED}:{shift.id}:{leader_id}:{day}",
+        dedup_key=f"{REQUESTED}:{activity.id}:{leader_id}:{day}",
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -89,7 +89,9 @@ def invite(
     standing = standings_of([volunteer_id], [activity], now, [team_id] if team_id else ()).get(volunteer_id)
     if standing is None:
         raise InvalidPayload(error_list({"volunteer_id": [Fault("unknown_reference", "There is no such volunteer.")]}))
-    return enter_invited(question, standing, volunteer_id, by)
+    made = enter_invited(question, standing, volunteer_id, by)
+    notices.send(notices.INVITED, made, shift, activity)
+    return made
 
 
 def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
@@ -115,7 +117,7 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) -> None:
     """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`.
 
-    Whoever waits for her word on an invitation, or a stand-in's place, hears of it as of a no.
+    Whoever waits for her word on an invitation, or a stand-in's place, hears of it as of a no; all are of one activity.
     """
     missed: list[places.Held] = []
     offered = [one for one in held if one.mine.state in places.OFFERED]
@@ -126,10 +128,8 @@ def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) ->
             missed.append(one)
         mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free_all(held, SignUpState.WITHDRAWN, now)
-    for one in missed:
-        _tell_of_leaving(one)
-    for one in offered:
-        _tell_of_no(one)
+    _tell_of_leaving(missed)
+    _tell_of_no(offered)
 
 
 def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
@@ -160,7 +160,7 @@ def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None =
     if mine.state == SignUpState.PENDING:
         _tell_leaders(mine, held.shift, held.activity, now)
     else:
-        _tell_who_asked(notices.ACCEPTED if mine.state == SignUpState.CONFIRMED else notices.ACCEPTED_WAITING, held)
+        _tell_who_asked(notices.ACCEPTED if mine.state == SignUpState.CONFIRMED else notices.ACCEPTED_WAITING, [held])
     return mine
 
 
@@ -179,9 +179,9 @@ def decline(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
     mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free(held, SignUpState.DECLINED, now)
     if was_asked:
-        _tell_of_leaving(held)
+        _tell_of_leaving([held])
     else:
-        _tell_of_no(held)
+        _tell_of_no([held])
     return mine
 
 
@@ -210,6 +210,7 @@ def approve(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
 def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
     """Turn a request down, or take somebody out who is invited, waits or has a place; she hears why.
 
+    An invitation is only taken back (`withdrawn`): who never asked was not turned down, and may sign up by herself.
     Raises WrongState (409) where it is not active, Ended (409), ShiftBegun (409) for somebody who may be serving.
     """
     now = clock.now()
@@ -219,9 +220,12 @@ def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
         raise WrongState(mine.state)
     held.require_before_end(now)
     _decide(mine, by, reason, now)
+    kind, state = notices.REJECTED, SignUpState.REJECTED
+    if mine.state == SignUpState.INVITED and not mine.place_changes:
+        kind, state, mine.withdrawn_at = notices.INVITATION_ENDED, SignUpState.WITHDRAWN, now
     mine.asked_at = None
-    places.free(held, SignUpState.REJECTED, now)
-    notices.send(notices.REJECTED, mine, held.shift, held.activity, once=now.isoformat(), reason=reason)
+    places.free(held, state, now)
+    notices.send(kind, mine, held.shift, held.activity, once=now.isoformat(), reason=reason)
     if mine.stands_in_for_id is not None:
         stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
     return mine
@@ -251,9 +255,9 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
 
 
 def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:
-    """Enter an invitation of a held volunteer to a held shift. Raises the refusals of `refuse` (409).
+    """Enter an invitation of a held volunteer to a held shift, of which the caller lets her hear.
 
-    Of somebody who is not in her team, a team's leader hears that alone.
+    Raises the refusals of `refuse` (409). Of somebody who is not in her team, a team's leader hears that alone.
     """
     if not question.chosen and (strange := not_of_the_team(question, standing.person)) is not None:
         raise strange
@@ -263,7 +267,6 @@ def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by
     made = _new(question, volunteer_id, SignUpState.INVITED)
     made.decided_by, made.decided_at, made.asked_by_team = by, question.now, not question.chosen
     db.session.flush()
-    notices.send(notices.INVITED, made, question.shift, question.activity)
     return made
 
 
@@ -318,29 +321,40 @@ def _require_fit(held: places.Held, now: datetime, team_id: UUID | None) -> None
         raise refusal
 
 
-def _tell_who_asked(kind: str, held: places.Held) -> None:
-    if held.mine.decided_by is not None:
-        about = str(held.mine.volunteer_id)
-        notices.send(kind, held.mine, held.shift, held.activity, to=held.mine.decided_by, person_id=about)
+def _tell_who_asked(kind: str, held: Sequence[places.Held]) -> None:
+    """Tell whoever invited, each once, what one volunteer said to the invitations."""
+    by_asker: dict[UUID, list[places.Held]] = {}
+    for one in held:
+        if one.mine.decided_by is not None:
+            by_asker.setdefault(one.mine.decided_by, []).append(one)
+    for asker_id, asked in by_asker.items():
+        _tell_of_several(kind, asked, to=asker_id)
 
 
-def _tell_of_no(held: places.Held) -> None:
-    if held.mine.stands_in_for_id is not None:
-        stand_ins.tell_giver(notices.STAND_IN_DECLINED, held)
-    else:
-        _tell_who_asked(notices.DECLINED, held)
+def _tell_of_no(held: Sequence[places.Held]) -> None:
+    for one in held:
+        if one.mine.stands_in_for_id is not None:
+            stand_ins.tell_giver(notices.STAND_IN_DECLINED, one)
+    _tell_who_asked(notices.DECLINED, [one for one in held if one.mine.stands_in_for_id is None])
 
 
-def _tell_of_leaving(held: places.Held) -> None:
+def _tell_of_leaving(held: Sequence[places.Held]) -> None:
     """Tell the leaders, who counted on her: of her reasons they read where the sign-up is."""
-    mine = held.mine
-    for leader_id in leaders_of_one(held.activity):
-        if leader_id != mine.volunteer_id:
-            once, about = str(leader_id), str(mine.volunteer_id)
-            notices.send(notices.GIVEN_UP, mine, held.shift, held.activity, to=leader_id, once=once, person_id=about)
+    for leader_id in who_hears_of(held[0].activity) if held else ():
+        if leader_id != held[0].mine.volunteer_id:
+            _tell_of_several(notices.GIVEN_UP, held, to=leader_id, once=str(leader_id))
+
+
+def _tell_of_several(kind: str, held: Sequence[places.Held], *, to: UUID, once: str = "") -> None:
+    """Tell somebody of sign-ups of one volunteer and one activity at once, by the first of the shifts."""
+    first = min(held, key=lambda one: (one.shift.starts_at, one.mine.id))
+    about = str(first.mine.volunteer_id)
+    notices.send(
+        kind, first.mine, first.shift, first.activity, to=to, once=once, shift_count=len(held), person_id=about
+    )
 
 
 def _tell_leaders(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
     day = clock.local_date(now)
-    for leader_id in leaders_of_one(activity):
+    for leader_id in who_hears_of(activity):
         notices.tell_of_requests(leader_id, mine, shift, activity, day)

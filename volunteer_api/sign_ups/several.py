@@ -1,6 +1,6 @@
 """Many sign-ups in one call: several shifts of an activity, or a whole team, with a result for each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from volunteer_api.activities.queries import fresh_activity, lock_shifts, refusa
 from volunteer_api.core import clock
 from volunteer_api.core.problems import InvalidPayload, Problem
 from volunteer_api.core.schema import Fault, error_list
-from volunteer_api.sign_ups import places, queries
+from volunteer_api.notifications.service import notify_all
+from volunteer_api.sign_ups import notices, places, queries
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 from volunteer_api.sign_ups.people import demands_of, kept_places, standings_of
@@ -84,7 +85,9 @@ def sign_up_several(
         Question(activity, shifts[shift_id], demands, now, team_id=team_id, chosen=leading, kept=kept.get(shift_id))
         for shift_id in chosen
     ]
-    return [result for one in people for result in _results(by, one, standings[one], asked)]
+    results = [result for one in people for result in _results(by, one, standings[one], asked)]
+    _tell_invited(results, shifts, activity)
+    return results
 
 
 def withdraw_all(*, activity_id: UUID, volunteer_id: UUID, reason: str | None = None) -> list[Result]:
@@ -164,6 +167,16 @@ def _results(by: UUID, volunteer_id: UUID, standing: Standing, asked: Sequence[Q
         found.append(Result(volunteer_id, shift.id, made, None))
         standing = _with(standing, made, shift)
     return found
+
+
+def _tell_invited(results: Sequence[Result], shifts: Mapping[UUID, Shift], activity: Activity) -> None:
+    made = [one.sign_up for one in results if one.sign_up is not None and one.sign_up.state == SignUpState.INVITED]
+    notify_all(
+        [
+            notices.notice(notices.INVITED, one, shifts[one.shift_id], activity, shift_count=count)
+            for one, count in notices.first_of_each(made, shifts)
+        ]
+    )
 
 
 def _enter(question: Question, standing: Standing, volunteer_id: UUID, by: UUID) -> SignUp:

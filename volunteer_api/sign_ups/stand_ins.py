@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import SignUpMode
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.core import clock
@@ -85,7 +85,7 @@ def accept(held: places.Held, now: datetime, *, names_team: bool, team_id: UUID 
         return mine
     _require_fit(held, now, team_id)
     places.move(mine, held.shift, SignUpState.PENDING)
-    for leader_id in leaders_of_one(held.activity):
+    for leader_id in who_hears_of(held.activity):
         notices.tell_of_requests(leader_id, mine, held.shift, held.activity, clock.local_date(now))
     return mine
 

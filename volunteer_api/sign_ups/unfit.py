@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from volunteer_api.activities.changes import changing
-from volunteer_api.activities.leaders import leaders_of_one
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.queries import fresh_activity
 from volunteer_api.core import clock
@@ -112,5 +112,5 @@ def look_again(shift_id: UUID) -> None:
             ]
         )
         if taken:
-            for leader_id in leaders_of_one(activity):
+            for leader_id in who_hears_of(activity):
                 notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)
