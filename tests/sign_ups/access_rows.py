@@ -38,6 +38,7 @@ def pending(world: World) -> Call:
 
 ROWS: dict[str, Entry] = {
     "GET /shifts/{shift_id}/sign-ups": LEADS_ACTIVITY(),
+    "GET /activities/{activity_id}/sign-ups.xlsx": LEADS_ACTIVITY(),
     "POST /shifts/{shift_id}/sign-ups": SIGNED_IN(lambda world: Call(body={})),
     "POST /shifts/{shift_id}/sign-ups · of somebody else": INVITES(for_somebody),
     "POST /activities/{activity_id}/sign-ups": SIGNED_IN(lambda world: Call(body={"all": True})),

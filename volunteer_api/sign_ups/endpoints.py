@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from volunteer_api.activities.access import to_lead_shift
+from volunteer_api.activities.access import to_lead, to_lead_shift
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core.access import Principal, signed_in
+from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.endpoint import REQUIRED, endpoint, feature_blueprint
 from volunteer_api.core.paging import Page
 from volunteer_api.core.schema import page_of
-from volunteer_api.sign_ups import access, queries, schemas, service, several, stand_ins
+from volunteer_api.sign_ups import access, exports, queries, schemas, service, several, stand_ins
 from volunteer_api.sign_ups.models import SignUp
 
 blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the waitlist")
@@ -74,6 +75,21 @@ def withdraw_all(principal: Principal, activity: Activity, body: dict[str, Any])
 def list_shift_sign_ups(shift: Shift, query: dict[str, Any]) -> Page:
     """List who signed up for a shift, in that order."""
     return queries.page_of_shift_sign_ups(shift, query)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activities/<uuid:activity_id>/sign-ups.xlsx",
+    access=to_lead,
+    query=schemas.ExportQuery,
+    produces=XLSX,
+    audits=True,
+    limit="30/10 minutes",
+)
+def export_sign_ups(principal: Principal, activity: Activity, query: dict[str, Any]) -> Download:
+    """Fetch who signed up for an activity as a workbook, shift by shift, phones masked; it is recorded."""
+    return exports.export_sign_ups(activity, query, by=principal)
 
 
 @endpoint(blueprint, "GET", "/sign-ups/<uuid:sign_up_id>", access=access.to_see_sign_up, returns=schemas.SignUpRead)

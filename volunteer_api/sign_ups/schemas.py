@@ -169,3 +169,8 @@ class WithdrawalResults(Schema):
 
 class SignUpFilter(PageQuery):
     state = Choice(SignUpState)
+
+
+class ExportQuery(Schema):
+    shift_id = Id(metadata={"description": "Of one shift alone."})
+    state = Choice(SignUpState, metadata={"description": "Left out: pending, invited, confirmed and waitlisted ones."})
