@@ -189,9 +189,11 @@ def notice(
     """What the volunteer, or whoever is named by `to`, is to hear of a sign-up; many are sent in one statement.
 
     A value that is None is left out. `once` makes a second telling of the same kind and sign-up another one;
-    `moved_from` is a moved shift as it was. It is of what begins with a shift to come, before the move or after it, or
-    at `happens_at`.
+    `moved_from` is a moved shift as it was, and each move is another one. It is of what begins with a shift to come,
+    before the move or after it, or at `happens_at`.
     """
+    # Two moves may be of one moment, or to the same times; the shift, which is flushed, is another version.
+    version = str(shift.version) if moved_from is not None else ""
     return Notice(
         volunteer_id=to or about.volunteer_id,
         kind=kind,
@@ -203,7 +205,7 @@ def notice(
             **(times_of(moved_from, "before_") if moved_from is not None else {}),
             **{name: value for name, value in values.items() if value is not None},
         },
-        dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
+        dedup_key=":".join(part for part in (kind, str(about.id), once, version) if part),
         happens_at=happens_at or _beginning(shift, moved_from),
     )
 
