@@ -93,7 +93,7 @@ class Rules:
     attendances_for_held_shift: int = 1
     # Before the start: when leaders hear that a shift has fewer people than its minimum.
     risk_notice_hours: int = 24
-    # How long a calendar that follows somebody's sign-ups is told that a place was lost.
+    # After the shift: how long a calendar that follows somebody's sign-ups is told that her place in it was lost.
     calendar_canceled_days: int = 30
     backdating_days: int = 30
     # So long after its end, service may be recorded by somebody else than the phone that was there.

@@ -326,9 +326,10 @@ def test_a_template_for_members_plans_for_those_of_the_team_that_is_named(client
     body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "队内训练"}
     path = f"/activity-templates/{organizer.post('/activity-templates', json=body).json['id']}/activities"
     plan = {"on": "2030-05-04", "organization_id": str(made.scene.office_id)}
-    for team, members_only in (({"team_id": str(made.scene.team_id)}, True), ({}, False)):
+    for team, left_out in (({"team_id": str(made.scene.team_id)}, []), ({}, ["members_only"])):
         planned = organizer.post(path, json=plan | team)
-        assert (planned.status_code, planned.json["members_only"]) == (201, members_only)
+        assert (planned.status_code, planned.json["left_out"]) == (201, left_out), planned.json
+        assert (planned.json["state"], planned.json["members_only"]) == ("draft", not left_out)
 
 
 def test_a_template_of_another_branch_says_whose_trainings_it_asks_for(client: Any, unit: Unit) -> None:
@@ -350,8 +351,9 @@ def test_a_template_of_another_branch_says_whose_trainings_it_asks_for(client: A
     assert (fault["pointer"], fault["code"]) == ("/required_training_ids", "trainings_of_another_branch")
     assert ("水上救生" in fault["detail"], "急救" in fault["detail"]) == (True, False)
     for instead in (wanted, []):
-        planned = planner.post(path, json=plan | {"required_training_ids": instead})
-        assert planned.get_json()["required_training_ids"] == sorted(instead)
+        planned = planner.post(path, json=plan | {"required_training_ids": instead}).get_json()
+        # She said so herself.
+        assert (planned["required_training_ids"], planned["left_out"]) == (sorted(instead), [])
     own = client.as_(scene.organizer_id).post(path, json=plan | {"organization_id": str(scene.office_id)})
     assert len(own.get_json()["required_training_ids"]) == 2
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.activities.test_shifts_of_long_ones import again, plan, rule
+from tests.sign_ups.factories import born, make_person
 from volunteer_api.accounts.sessions import end_sessions_of
 from volunteer_api.activities import service, shifts
 from volunteer_api.activities.models import Shift
@@ -62,6 +64,12 @@ def parsed(answer: Any) -> tuple[Calendar, list[Event]]:
     assert all(event["UID"] and event["DTSTAMP"] and not event.errors for event in events)
     assert len({str(event["UID"]) for event in events}) == len(events)
     return calendar, events
+
+
+def followed(unit: Unit, volunteer_id: UUID) -> list[str]:
+    """The states of the events in what somebody's calendar reads."""
+    content = unit(lambda: feed.feed(volunteer_id)).content
+    return [str(event["STATUS"]) for event in Calendar.from_ical(content).walk("VEVENT")]
 
 
 def test_an_activity_is_a_calendar(client: Any, made: Any, unit: Unit) -> None:
@@ -196,8 +204,49 @@ class TestFeed:
         unit(lambda: sign_ups.reject(sign_up_id=taken_out, by=made.scene.organizer_id, reason="名额调整"))
         _, (rejected,) = parsed(client.get(address, base=""))
         assert (str(rejected["STATUS"]), rejected["SEQUENCE"] > again["SEQUENCE"]) == ("CANCELLED", True)
-        with clock.at(clock.now() + timedelta(days=31)):
-            assert list(Calendar.from_ical(unit(lambda: feed.feed(member_id)).content).walk("VEVENT")) == []
+        shift = unit(lambda: db.session.get_one(Shift, shift_id))
+        with clock.at(shift.ends_at + timedelta(days=29)):
+            assert followed(unit, member_id) == ["CANCELLED"]
+        with clock.at(shift.ends_at + timedelta(days=31)):
+            assert followed(unit, member_id) == []
+
+    @pytest.mark.parametrize("way", ["withdrawal", "rejection", "waitlist"])
+    def test_a_place_that_was_lost_long_before_is_canceled_until_then(
+        self, client: Any, made: Any, unit: Unit, way: str
+    ) -> None:
+        """A calendar that looks seldom would keep the event for good, and ring before it."""
+        member_id, start = made.scene.member_id, clock.now() + timedelta(days=80)
+        far = unit(lambda: make_activity(scene=made.scene, capacity=1, starts_at=start))
+        mine = unit(lambda: sign_ups.sign_up(shift_id=far.shift_id, volunteer_id=member_id).id)
+        with clock.at(clock.now() + timedelta(days=2)):
+            if way == "withdrawal":
+                unit(lambda: sign_ups.withdraw(sign_up_id=mine))
+            elif way == "rejection":
+                unit(lambda: sign_ups.reject(sign_up_id=mine, by=made.scene.organizer_id))
+            else:
+                unit(lambda: self.lose_to_another(far, mine))
+        with clock.at(clock.now() + timedelta(days=70)):
+            assert followed(unit, member_id) == ["CANCELLED"]
+
+    def lose_to_another(self, far: Any, mine: UUID) -> None:
+        """Asked anew after a demand was missed, she says yes when somebody else has the place."""
+        activity = service.queries.lock_activity(far.id)
+        service.update_activity(activity, minimum_age=60)
+        sign_ups.sign_up(shift_id=far.shift_id, volunteer_id=make_person(birth_date=born(70)))
+        service.update_activity(activity, minimum_age=None)
+        assert sign_ups.accept(sign_up_id=mine).state == "waitlisted"
+
+    def test_what_she_has_comes_before_what_she_lost(
+        self, made: Any, unit: Unit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else whoever gave up a year of shifts would not see her next one."""
+        member_id = made.scene.member_id
+        for shift_id in made.shift_ids:
+            unit(lambda one=shift_id: sign_ups.sign_up(shift_id=one, volunteer_id=member_id))
+        lost = unit(lambda: db.session.query(SignUp).filter_by(shift_id=made.shift_ids[0]).one().id)
+        unit(lambda: sign_ups.withdraw(sign_up_id=lost))
+        monkeypatch.setattr(feed, "MOST_EVENTS", 1)
+        assert followed(unit, member_id) == ["CONFIRMED"]
 
     def test_who_never_had_a_place_is_told_nothing(self, client: Any, made: Any, address: str, unit: Unit) -> None:
         member_id = made.scene.member_id

@@ -91,6 +91,27 @@ def test_a_shift_that_is_moved_back_and_forth_is_told_each_time(client: Any, uni
     assert told[0]["values"]["starts_at"] != told[1]["values"]["starts_at"]
 
 
+def test_two_moves_at_one_moment_are_told_twice_and_a_second_tap_is_not(client: Any, unit: Any) -> None:
+    """A clock may stand, or two leaders press at once; a move is another one where the shift is another version."""
+    start = clock.now().replace(microsecond=0) + 24 * HOUR
+    made = unit(lambda: make_activity(starts_at=start))
+    running = unit(lambda: make_activity(scene=made.scene, starts_at=clock.now() + timedelta(minutes=1)))
+    member, organizer = client.as_(made.scene.member_id), client.as_(made.scene.organizer_id)
+    for one in (made, running):
+        unit(lambda: service.sign_up(shift_id=one.shift_id, volunteer_id=made.scene.member_id))  # noqa: B023 - at once
+    with clock.at(clock.now() + timedelta(minutes=2)):
+        for shift_id, name in ((made.shift_id, "starts_at"), (running.shift_id, "ends_at")):
+            path = f"/shifts/{shift_id}"
+            read = organizer.get(path).json
+            moment = datetime.fromisoformat(read[name])
+            for minutes, version in ((5, read["version"]), (0, read["version"] + 1)):
+                body = {name: (moment - timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")}
+                taps = [organizer.patch(path, json=body, version=version).status_code for _ in range(2)]
+                assert taps == [200, 412]
+    told = [one["kind"] for one in member.get("/me/notifications").json["items"]]
+    assert told == ["shift_end_changed"] * 2 + ["shift_moved"] * 2
+
+
 def test_the_end_of_one_that_runs_is_told_each_time(client: Any, unit: Any) -> None:
     made = unit(lambda: make_activity(starts_at=clock.now() + HOUR, duration=2 * HOUR))
     unit(lambda: service.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.member_id))

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from tests.accounts.test_erasure import ask_code, carry_out
 from tests.activities.factories import MadeActivity, make_activity, make_volunteers
 from tests.sign_ups.factories import HOUR, born, kinds, make_person, number_of, post, row
+from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -104,6 +106,28 @@ def test_a_stand_in_backs_out(client: Any, unit: Any, path: str) -> None:
     assert post(client, scene.outsider_id, f"/sign-ups/{offer}/acceptance").get_json()["state"] == "pending"
     assert post(client, scene.outsider_id, path.format(offer=offer, activity=made.id)).status_code == 200
     assert kinds(client, scene.member_id)[0] == "stand_in_declined"
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_stand_in_who_is_erased_is_told_of_as_one_who_backs_out(
+    client: Any, unit: Any, app: Any, capsys: Any, answered: bool
+) -> None:
+    made, mine, number = unit(lambda: given(sign_up_mode="approval"))
+    scene = made.scene
+    assert post(client, scene.organizer_id, f"/sign-ups/{mine}/approval").status_code == 200
+    offer = post(client, scene.member_id, f"/sign-ups/{mine}/stand-in", volunteer_number=number).get_json()["id"]
+    if answered:
+        assert post(client, scene.outsider_id, f"/sign-ups/{offer}/acceptance").get_json()["state"] == "pending"
+    phone = unit(lambda: db.session.get_one(Volunteer, scene.outsider_id).phone)
+    asked = post(client, scene.outsider_id, "/me/erasure", code=ask_code(unit, capsys, phone))
+    assert asked.status_code == 202, asked.get_json()
+    # She may take it back for days; until then the offer stands.
+    assert kinds(client, scene.member_id)[0] == "sign_up_confirmed"
+    carry_out(app, scene.outsider_id)
+    told = client.as_(scene.member_id).get("/me/notifications").get_json()["items"][0]
+    assert (told["kind"], told["values"]["sign_up_id"]) == ("stand_in_declined", offer)
+    assert told["values"]["name"] == "已注销用户"
+    assert (row(unit, mine).state, row(unit, offer).state) == ("confirmed", "withdrawn")
 
 
 def test_an_invitation_is_withdrawn_instead_of_declined(client: Any, unit: Any) -> None:

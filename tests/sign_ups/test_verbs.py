@@ -224,7 +224,7 @@ def test_nobody_speaks_for_somebody_else(client: Any, unit: Any) -> None:
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_id")
 
 
-def test_a_leader_invites_by_the_number_that_she_is_told(client: Any, unit: Any) -> None:
+def test_a_leader_invites_by_the_number_that_she_is_told(client: Any, unit: Any, statements: Any) -> None:
     leader = unit(lambda: make_volunteers(1))[0]
     made = unit(lambda: make_activity(leader_ids=[leader]))
     number, path = unit(lambda: number_of(made.scene.member_id)), f"/shifts/{made.shift_id}/sign-ups"
@@ -236,8 +236,10 @@ def test_a_leader_invites_by_the_number_that_she_is_told(client: Any, unit: Any)
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/volunteer_number")
     both = post(client, leader, path, volunteer_number=number, volunteer_id=str(made.scene.member_id))
     assert both.get_json()["errors"][0]["code"] == "one_of"
-    asked = post(client, leader, path, volunteer_number=number).get_json()
+    with statements() as seen:
+        asked = post(client, leader, path, volunteer_number=number).get_json()
     assert (asked["state"], asked["volunteer"]["id"]) == ("invited", str(made.scene.member_id))
+    assert sum("WHERE volunteers.volunteer_number" in one for one in seen) == 1
 
 
 def test_who_names_herself_by_her_number_signs_up(client: Any, unit: Any) -> None:

@@ -42,7 +42,7 @@ CONDITIONS = {"members_only", "required_training_ids"}
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy for an organization; `left_out` are the members that it does without, for they are not of its branch."""
+    """A copy for an organization, or a plan after a pattern; `left_out` are the members that it does without."""
 
     id: UUID
     organization_id: UUID
@@ -160,10 +160,10 @@ def delete_template(template: Template) -> None:
     db.session.delete(template)
 
 
-def plan_from(template: Template, *, on: date, organization_id: UUID, by: Principal, **given: Any) -> Activity:
+def plan_from(template: Template, *, on: date, organization_id: UUID, by: Principal, **given: Any) -> Copy:
     """A draft after a pattern whose first shift begins on that local day; what is given stands for the pattern's.
 
-    One for members only is so where their team is given.
+    One for members only is so where their team is given, and else says in `left_out` that it is not.
     Raises InvalidPayload (422) where the pattern asks for trainings of another branch and none are given instead: which
     of theirs count for it, and whether none are needed, is for who plans to say. Raises what `create_activity` raises.
     """
@@ -175,12 +175,14 @@ def plan_from(template: Template, *, on: date, organization_id: UUID, by: Princi
         for shift in plan["shifts"]
     ]
     members = _copied(plan)
-    members["members_only"] = members.get("members_only", False) and given.get("team_id") is not None
+    left_out = ["members_only"] if members.get("members_only") and given.get("team_id") is None else []
+    members |= dict.fromkeys(left_out, False)
     if "required_training_ids" not in given:
         references.require_own_trainings(organization_id, members["required_training_ids"])
-    return service.create_activity(
+    made = service.create_activity(
         by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members | given
     )
+    return Copy(made.id, organization_id, left_out)
 
 
 def _copied(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -328,14 +328,14 @@ def delete_template(template: Template) -> None:
     "/activity-templates/<uuid:template_id>/activities",
     access=access.to_see_template,
     body=template_schemas.PlanFromTemplate,
-    returns=schemas.ActivityRead,
+    returns=template_schemas.ActivityPlanned,
     status=201,
 )
 def plan_from_template(principal: Principal, template: Template, body: dict[str, Any]) -> dict[str, Any]:
     """Plan an activity after a pattern, as a draft."""
     access.require_creation(principal, organization_id=body["organization_id"], team_id=body.get("team_id"))
-    activity = copies.plan_from(template, by=principal, **body)
-    return queries.read_activity(activity.id, principal.volunteer_id)
+    made = copies.plan_from(template, by=principal, **body)
+    return queries.read_activity(made.id, principal.volunteer_id) | {"left_out": made.left_out}
 
 
 @endpoint(

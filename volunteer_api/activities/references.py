@@ -34,14 +34,20 @@ UNKNOWN_REFERENCE = "This is unknown, or its organization is neither above nor b
 def require_known(organization_id: UUID, references: Mapping[str, Any], *, held: Activity | None = None) -> None:
     """Raise InvalidPayload (422) for what does not exist or belongs to an organization on another branch.
 
-    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead. Not for the
-    team and the co-organizers that the activity `held` has already: one that is closed stops no change of what it had.
+    Raises TeamClosed (409) for a team that is closed, or closes at this moment: nobody of it would lead. What the
+    activity `held` has already stands: a phone sends all of it back, though one is closed or was moved elsewhere since.
     """
     faults: dict[str, list[Fault]] = {}
-    named = {name: references[name] for name in OF_ONE_BRANCH if references.get(name) is not None}
+    named = {
+        name: references[name]
+        for name in OF_ONE_BRANCH
+        if references.get(name) not in (None, getattr(held, name, None))
+    }
     for name in sorted(set(named) - on_one_branch(organization_id, named)):
         faults[name] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     training_ids = set(references.get("required_training_ids") or ())
+    if held is not None:
+        training_ids -= set(map(UUID, held.required_training_ids))
     if training_ids != trainings_on_one_branch(organization_id, training_ids):
         faults["required_training_ids"] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     leader_ids = set(references.get("leader_ids") or ())
@@ -55,7 +61,7 @@ def require_known(organization_id: UUID, references: Mapping[str, Any], *, held:
         faults["co_organizer_ids"] = [Fault("unknown_reference", "One of these is no organization, or is closed.")]
     if faults:
         raise InvalidPayload(error_list(faults))
-    if "team_id" in named and (held is None or named["team_id"] != held.team_id):
+    if "team_id" in named:
         require_open(named["team_id"])
 
 

@@ -3,6 +3,7 @@
 from marshmallow import fields
 
 from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.schemas import ActivityRead
 from volunteer_api.activities.shift_schemas import ShiftRoleCreate
 from volunteer_api.core.schema import Choice, Count, Day, Id, ListOf, PageQuery, Schema, Text
 
@@ -58,4 +59,15 @@ class PlanFromTemplate(Schema):
     leader_ids = ListOf(Id(), max_length=50)
     required_training_ids = ListOf(
         Id(), max_length=20, metadata={"description": "Instead of those of the pattern, as where they are another's."}
+    )
+
+
+class ActivityPlanned(ActivityRead):
+    left_out = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "`members_only`, where the pattern is for the members of a team and none is named: the "
+            "draft takes whom the pattern does not. Name their team in it, or let it be for all."
+        },
     )

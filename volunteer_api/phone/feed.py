@@ -90,7 +90,7 @@ def owner_of(token: str) -> UUID | None:
 
 
 def feed(volunteer_id: UUID) -> Download:
-    """Her confirmed sign-ups; as canceled, canceled shifts and the places that she lost lately. Two statements.
+    """Her confirmed sign-ups; as canceled, canceled shifts and places that she lost. Two statements.
 
     A calendar that only missed an event would keep it, as Apple's and Google's do: it must hear that it is canceled.
     """
@@ -111,7 +111,7 @@ def feed(volunteer_id: UUID) -> Download:
 
 
 def _places(volunteer_id: UUID) -> Select[Any]:
-    """The shifts in which she has a place, or had one until lately, each once; `changes` is over all her sign-ups."""
+    """The shifts in which she has a place, or had one, each once; `changes` is over all her sign-ups."""
     now = clock.now()
     own = SignUp.volunteer_id == volunteer_id
     changes = func.sum(SignUp.place_changes).over(partition_by=SignUp.shift_id).label("changes")
@@ -135,9 +135,11 @@ def _places(volunteer_id: UUID) -> Select[Any]:
             Shift.ends_at > now - KEPT_BEHIND,
             or_(
                 mine.c.state == SignUpState.CONFIRMED,
-                and_(mine.c.changes > 0, mine.c.left_at > now - timedelta(days=rules().calendar_canceled_days)),
+                # Not by when it was lost: a calendar that looked before, or looks seldom, would still have it.
+                and_(mine.c.changes > 0, Shift.ends_at > now - timedelta(days=rules().calendar_canceled_days)),
             ),
         )
-        .order_by(Shift.starts_at, Shift.id)
+        # Whoever gave up a year of shifts must not miss the next one that she has.
+        .order_by(mine.c.state != SignUpState.CONFIRMED, Shift.starts_at, Shift.id)
         .limit(MOST_EVENTS)
     )

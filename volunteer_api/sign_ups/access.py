@@ -12,7 +12,6 @@ from volunteer_api.core.access import Principal, for_signed_in
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.organizations.access import Permission, require
-from volunteer_api.sign_ups import queries
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.teams.access import leads, load_team, require_lead
 
@@ -38,15 +37,16 @@ def to_sign_up_for_activity(principal: Principal, activity_id: UUID) -> Activity
 
 
 def require_word_for(
-    principal: Principal, activity_id: UUID, *, team_id: UUID | None, others: Collection[UUID | str] | None
+    principal: Principal, activity_id: UUID, *, team_id: UUID | None, others: Collection[UUID | None] | None
 ) -> bool:
     """Let pass who signs only herself up, who leads the activity, and who leads the team and asks its members.
 
-    `others` are the people named, by id or by number, None for the whole team: who calls that learns whom it has, and
-    so must lead it. That each is a member of the team is the judgment's matter. Returns whether the word is that of a
-    leader of the activity, who decides whom it takes. Raises Forbidden (403): nobody speaks for others' accounts.
+    `others` are the people named, None among them for nobody's number; None for the whole team: who calls that learns
+    whom it has, and so must lead it. That each is a member of the team is the judgment's matter. Returns whether the
+    word is that of a leader of the activity, who decides whom it takes. Raises Forbidden (403): nobody speaks for
+    others' accounts.
     """
-    if others is not None and all(_is_self(principal, one) for one in others):
+    if others is not None and all(one == principal.volunteer_id for one in others):
         return False
     is_leader = leads_activity(principal.volunteer_id, db.session.get_one(Activity, activity_id))
     if others is None and team_id is not None:
@@ -54,11 +54,6 @@ def require_word_for(
     elif not is_leader and (team_id is None or not leads(principal.volunteer_id, team_id)):
         raise Forbidden()
     return is_leader
-
-
-def _is_self(principal: Principal, named: UUID | str) -> bool:
-    """Whether somebody, named by id or by number, is the caller."""
-    return principal.volunteer_id in (named, queries.by_number(named) if isinstance(named, str) else None)
 
 
 def _require_team(principal: Principal, team_id: UUID) -> None:

@@ -38,7 +38,7 @@ def follow(event: ShiftsChanged) -> None:
     if activity.state == ActivityState.COMPLETED:
         running = [(before, shift) for before, shift in changed if shift.ends_at < before.ends_at]
     if running:
-        _tell_of_end(running, activity, now)
+        _tell_of_end(running, activity)
     if event.lost is not None:
         event.lost.extend(_look_again([shift for _, shift in changed if shift.starts_at > now], activity, now))
     places.promote_all([*(shift for _, shift in changed), *companions], now)
@@ -116,7 +116,7 @@ def _is_moved(before: ShiftBefore, shift: Shift, activity: Activity, now: dateti
     return to_come and times != (before.starts_at, before.ends_at)
 
 
-def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity, now: datetime) -> None:
+def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity) -> None:
     """Whoever serves is not asked again, and keeps her place whatever she has after it."""
     by_id = {shift.id: (before, shift) for before, shift in moved}
     told = [(one, *by_id[one.shift_id]) for one in queries.active_in(by_id)]
@@ -127,7 +127,7 @@ def _tell_of_end(moved: Sequence[tuple[ShiftBefore, Shift]], activity: Activity,
                 one,
                 shift,
                 activity,
-                once=now.isoformat(),
+                once=str(shift.version),
                 happens_at=shift.ends_at,
                 moved_from=before,
             )
@@ -191,8 +191,8 @@ def _ask_again(
                 one,
                 by_id[one.shift_id],
                 activity,
-                # Not the times: a shift that is moved there, back and there again is told of three times.
-                once=now.isoformat(),
+                # Neither the times nor the moment: each move is told of, there, back and there again.
+                once=str(by_id[one.shift_id].version),
                 shift_count=count,
                 moved_from=before[one.shift_id],
             )

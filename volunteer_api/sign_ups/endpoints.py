@@ -27,9 +27,10 @@ blueprint = feature_blueprint("sign_ups", __name__, "Sign-ups for shifts, the wa
 )
 def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any]) -> dict[str, Any]:
     """Sign yourself up for a shift, or ask somebody to take part."""
-    others = {body.get("volunteer_number") or body.get("volunteer_id") or principal.volunteer_id}
-    leading = access.require_word_for(principal, opening.activity.id, team_id=body.get("team_id"), others=others)
-    made = service.sign_up_or_invite(by=principal.volunteer_id, leading=leading, shift_id=opening.shift.id, **body)
+    by, how = principal.volunteer_id, {name: body.get(name) for name in ("team_id", "role_id")}
+    whom = queries.named_in(body, by)
+    leading = access.require_word_for(principal, opening.activity.id, team_id=how["team_id"], others=[whom])
+    made = service.sign_up_or_invite(by=by, leading=leading, shift_id=opening.shift.id, whom=whom, **how)
     return queries.read_sign_up(made.id)
 
 

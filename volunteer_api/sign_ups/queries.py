@@ -173,6 +173,13 @@ def by_number(volunteer_number: str) -> UUID | None:
     return db.session.scalar(select(Volunteer.id).where(number, Volunteer.erased_at.is_(None)))
 
 
+def named_in(body: Mapping[str, Any], oneself: UUID) -> UUID | None:
+    """Whom a body names by id or by number, else oneself; None where the number is nobody's."""
+    if "volunteer_number" in body:
+        return by_number(body["volunteer_number"])
+    return body.get("volunteer_id") or oneself
+
+
 def names_of(volunteer_ids: Collection[UUID]) -> dict[UUID, str]:
     """The names of these volunteers."""
     found = db.session.execute(select(Volunteer.id, Volunteer.name).where(Volunteer.id.in_(volunteer_ids)))

@@ -48,22 +48,18 @@ def sign_up_or_invite(
     by: UUID,
     leading: bool,
     shift_id: UUID,
-    volunteer_id: UUID | None = None,
-    volunteer_number: str | None = None,
+    whom: UUID | None,
     team_id: UUID | None = None,
     role_id: UUID | None = None,
 ) -> SignUp:
-    """Sign oneself up, or ask somebody else to take part, who is named by id or by number.
+    """Sign oneself up, or ask somebody else to take part; `whom` is None for a number that is nobody's.
 
-    Raises what `sign_up` and `invite` raise, InvalidPayload (422) for an unknown number.
+    Raises what `sign_up` and `invite` raise, InvalidPayload (422) for nobody.
     """
-    if volunteer_number is not None:
-        volunteer_id = stand_ins.volunteer_of(volunteer_number)
-    if volunteer_id is None or volunteer_id == by:
+    whom = stand_ins.require_somebody(whom)
+    if whom == by:
         return sign_up(shift_id=shift_id, volunteer_id=by, team_id=team_id, role_id=role_id)
-    return invite(
-        by=by, leading=leading, shift_id=shift_id, volunteer_id=volunteer_id, team_id=team_id, role_id=role_id
-    )
+    return invite(by=by, leading=leading, shift_id=shift_id, volunteer_id=whom, team_id=team_id, role_id=role_id)
 
 
 def invite(

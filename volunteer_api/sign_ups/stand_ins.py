@@ -17,13 +17,12 @@ from volunteer_api.sign_ups.people import question_of, standing_of
 from volunteer_api.sign_ups.problems import AlreadySignedUp, NotEligible, OwnPlace, ShiftBegun, StandInGone
 
 
-def volunteer_of(volunteer_number: str) -> UUID:
-    """Whose number it is. Raises InvalidPayload (422) where it is nobody's."""
-    found = queries.by_number(volunteer_number)
-    if found is None:
+def require_somebody(numbered: UUID | None) -> UUID:
+    """Whose number was given. Raises InvalidPayload (422) where it is nobody's."""
+    if numbered is None:
         unknown = Fault("unknown_reference", "There is no such volunteer.")
         raise InvalidPayload(error_list({"volunteer_number": [unknown]}))
-    return found
+    return numbered
 
 
 def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
@@ -35,7 +34,7 @@ def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
     OwnPlace, AlreadySignedUp, NotEligible (409): the reasons of the last are not for the one who asks.
     """
     now = clock.now()
-    stand_in_id = volunteer_of(volunteer_number)
+    stand_in_id = require_somebody(queries.by_number(volunteer_number))
     held = places.hold(sign_up_id, also=[stand_in_id])
     mine, shift = held.mine, held.shift
     if mine.state != SignUpState.CONFIRMED:
