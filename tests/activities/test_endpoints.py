@@ -366,11 +366,34 @@ def test_an_edit_needs_the_version(client: Any, unit: Any) -> None:
 
 
 def test_attribution_is_frozen_at_publication(client: Any, unit: Any) -> None:
-    made = unit(lambda: make_activity())
-    organizer = client.as_(made.scene.organizer_id)
-    version = organizer.get(f"/activities/{made.id}").get_json()["version"]
-    answer = organizer.patch(f"/activities/{made.id}", json={"team_id": str(made.scene.team_id)}, version=version)
-    assert (answer.status_code, answer.get_json()["fields"]) == (409, ["team_id"])
+    scene = unit(make_scene)
+    made = unit(lambda: make_activity(scene=scene, team_id=scene.team_id))
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{made.id}"
+    for name, value in (("team_id", None), ("category", "elderly_care")):
+        answer = organizer.patch(path, json={name: value}, version=organizer.get(path).json["version"])
+        assert (answer.status_code, answer.json.get("fields")) == (409, [name]), answer.json
+
+
+def test_a_public_activity_gets_the_team_and_the_station_that_it_had_not(client: Any, unit: Any) -> None:
+    """Copies that are published at once have none yet, and could never have counted for any."""
+    scene, start = unit(make_scene), clock.now() + timedelta(days=2)
+    named = {"team_id": str(scene.team_id), "station_id": str(scene.station_id)}
+    made = unit(lambda: make_activity(scene=scene, starts_at=start, leader_ids=[scene.leader_id]))
+    organizer, leader, path = client.as_(scene.organizer_id), client.as_(scene.leader_id), f"/activities/{made.id}"
+    refused = leader.patch(path, json=named, version=organizer.get(path).json["version"])
+    assert (refused.status_code, refused.json["fields"]) == (409, ["team_id", "station_id"])
+    answer = organizer.patch(path, json=named, version=organizer.get(path).json["version"])
+    assert answer.status_code == 200, answer.json
+    assert {name: answer.json[name] for name in named} == named
+    # It had no place, and is where its station is.
+    assert answer.json["place"] is not None
+    again = organizer.patch(path, json={"team_id": None}, version=answer.json["version"])
+    assert again.json["fields"] == ["team_id"]
+    late = unit(lambda: make_activity(scene=scene, starts_at=start))
+    with clock.at(start - timedelta(minutes=20)):
+        version = organizer.get(f"/activities/{late.id}").json["version"]
+        refused = organizer.patch(f"/activities/{late.id}", json=named, version=version)
+        assert refused.json["fields"] == ["team_id", "station_id"]
 
 
 def test_a_team_of_another_branch_is_no_reference(client: Any, unit: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import time, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -13,10 +14,19 @@ from volunteer_api.core import clock
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.hours.deadlines import last_day_overdue
+from volunteer_api.stations.models import StationKind
+from volunteer_api.stations.service import create_station
 
 Unit = Callable[[Callable[[], Any]], Any]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AWAY = {"lat": 39.9, "lng": 116.4}
+
+
+def station_at(organization_id: UUID, place: dict[str, float]) -> UUID:
+    made = create_station(
+        name="东安路服务台", kind=StationKind.DESK, organization_id=organization_id, place=place, address="东安路 1 号"
+    )
+    return made.id
 
 
 @pytest.mark.either_database
@@ -80,3 +90,30 @@ def test_days_whose_hours_are_not_recorded_any_more_are_not_planned(client: Any,
     assert organizer.post(f"/activities/{draft.id}/shifts", json=coming).status_code == 201
     assert organizer.post(f"/shifts/{draft.shift_id}/cancellation", json={"reason": "过期"}).status_code == 200
     assert organizer.post(publication, json={}).status_code == 200
+
+
+def test_a_plan_at_another_station_is_where_that_one_is(client: Any, unit: Any) -> None:
+    """By the place of the first, whoever is at the right desk would be far from it."""
+    scene, there = unit(make_scene), {"lat": 33.9, "lng": 113.9}
+    other = unit(lambda: station_at(scene.office_id, there))
+    organizer = client.as_(scene.organizer_id)
+    draft = unit(lambda: make_activity(scene=scene, published=False, station_id=scene.station_id))
+    path = f"/activities/{draft.id}"
+    here = organizer.get(path).json["place"]
+    own = {"lat": 33.8, "lng": 113.8}
+    kept = {"organization_id": str(scene.office_id), "name": "服务台值守", "activity_id": str(draft.id)}
+    template = organizer.post("/activity-templates", json=kept).json["id"]
+    day = (unit(clock.today) + timedelta(days=9)).isoformat()
+
+    def planned(**named: str) -> Any:
+        body = {"organization_id": str(scene.office_id), "on": day, **named}
+        return organizer.post(f"/activity-templates/{template}/activities", json=body).json["place"]
+
+    assert planned(station_id=str(other)) == there
+    assert planned() == planned(station_id=str(scene.station_id)) == here
+    moved = organizer.patch(path, json={"station_id": str(other)}, version=organizer.get(path).json["version"])
+    assert moved.json["place"] == there
+    # A place of its own stays.
+    placed = organizer.patch(path, json={"place": own}, version=moved.json["version"])
+    back = organizer.patch(path, json={"station_id": str(scene.station_id)}, version=placed.json["version"])
+    assert back.json["place"] == own

@@ -179,10 +179,18 @@ def plan_from(template: Template, *, on: date, organization_id: UUID, by: Princi
     members |= dict.fromkeys(left_out, False)
     if "required_training_ids" not in given:
         references.require_own_trainings(organization_id, members["required_training_ids"])
+    # At another station than the pattern's it is where that one is.
+    is_elsewhere = given.get("station_id") not in (None, _station_of(plan))
+    place = None if is_elsewhere else plan["place"]
     made = service.create_activity(
-        by=by, organization_id=organization_id, place=plan["place"], shifts=shifts, **members | given
+        by=by, organization_id=organization_id, place=place, shifts=shifts, **members | given
     )
     return Copy(made.id, organization_id, left_out)
+
+
+def _station_of(plan: Mapping[str, Any]) -> UUID | None:
+    # A pattern that an earlier release kept names none.
+    return UUID(plan["station_id"]) if plan.get("station_id") else None
 
 
 def _copied(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,6 +207,7 @@ def _plan_of(activity: Activity) -> dict[str, Any]:
     parts = roles.patterns_of([shift.id for shift in shifts])
     return {name: getattr(activity, name) for name in COPIED} | {
         "place": activity.place,
+        "station_id": str(activity.station_id) if activity.station_id is not None else None,
         "shifts": [_pattern_of(shift, first) | {"roles": parts[shift.id]} for shift in shifts],
     }
 

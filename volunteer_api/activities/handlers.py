@@ -7,14 +7,14 @@ from sqlalchemy import select
 
 from volunteer_api.accounts.events import ErasureRequested, VolunteerErased
 from volunteer_api.activities import handed_over, search_text
-from volunteer_api.activities.models import Activity, ActivityLeader, FormerLeader
+from volunteer_api.activities.models import Activity, ActivityLeader, Campaign, FormerLeader, Template
 from volunteer_api.activities.problems import TeamHasActivities
 from volunteer_api.activities.shifts import OVER
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
-from volunteer_api.organizations.events import OrganizationClosing, OrganizationRenamed
-from volunteer_api.organizations.holdings import register_holding
+from volunteer_api.organizations.events import OrganizationClosing, OrganizationMerged, OrganizationRenamed
+from volunteer_api.organizations.holdings import hand_over, register_holding
 from volunteer_api.organizations.problems import OrganizationNotEmpty
 from volunteer_api.teams.events import TeamClosing, TeamRenamed
 
@@ -28,6 +28,26 @@ register_holding(
     ),
     goes_over=False,
 )
+
+
+register_holding(
+    "campaigns",
+    lambda organization_id: select(Campaign.id, Campaign.name).where(Campaign.organization_id == organization_id),
+)
+register_holding(
+    "activity_templates",
+    lambda organization_id: select(Template.id, Template.name).where(Template.organization_id == organization_id),
+)
+
+
+@on(OrganizationMerged)
+def go_over(event: OrganizationMerged) -> None:
+    """Campaigns go on with the successor, which those below it still serve, and patterns stay of use.
+
+    Of two patterns with one name, the former's says when it came.
+    """
+    hand_over(Campaign, event.organization_id, event.into_id)
+    hand_over(Template, event.organization_id, event.into_id, one_of_a_name=True)
 
 
 @on(OrganizationClosing)

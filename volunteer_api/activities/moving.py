@@ -1,22 +1,39 @@
-"""The place of a public activity: who checked in by it was judged by it, so it does not move under anybody's feet."""
+"""What stands of a public activity: whom it counts for, and its place, by which those who checked in were judged."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
 from volunteer_api.activities.changes import UNPUBLISHED
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Activity, ActivityState, Shift
 from volunteer_api.activities.problems import PlaceStands
 from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
+from volunteer_api.stations.models import Station
 
 # What the place of a check-in is judged by.
 FENCE = ("place", "radius_m")
+FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
+
+
+def frozen(activity: Activity, changes: Mapping[str, Any], *, publishes: bool) -> list[str]:
+    """What of a change a public activity does not take: by whom it counts for, people have decided to come.
+
+    From who could publish it, it takes a team or a station where it had none, as in a copy that was published at once,
+    until it takes check-ins.
+    """
+    if activity.state != ActivityState.PUBLISHED:
+        return []
+    known = {name: getattr(activity, name) for name in FROZEN_AT_PUBLICATION}
+    others = [name for name, value in known.items() if changes.get(name, value) != value]
+    given_up = [name for name in others if known[name] is not None]
+    return given_up or (others if others and (not publishes or _takes_check_ins(activity)) else [])
 
 
 def what_moves(activity: Activity, changes: Mapping[str, Any], *, publishes: bool) -> dict[str, Any]:
@@ -34,6 +51,21 @@ def what_moves(activity: Activity, changes: Mapping[str, Any], *, publishes: boo
     return moved
 
 
+def place_of_station(station_id: UUID) -> dict[str, float]:
+    """Where the station is: without a place of its own, what it holds is there."""
+    station = db.session.get_one(Station, station_id)
+    return {"lat": station.latitude, "lng": station.longitude}
+
+
+def go_with_station(activity: Activity, changes: dict[str, Any]) -> None:
+    """Let a draft that another station is to hold be at that one, where it has no place of its own."""
+    former, station_id = activity.station_id, changes.get("station_id")
+    if station_id is None or station_id == former or "place" in changes:
+        return
+    if activity.place in (None, place_of_station(former) if former is not None else None):
+        changes["place"] = place_of_station(station_id)
+
+
 def note(activity: Activity, moved: Mapping[str, Any], *, by: Principal) -> None:
     """Let the audit log have where it was, and where it is now."""
     told: dict[str, Any] = {}
@@ -48,14 +80,22 @@ def note(activity: Activity, moved: Mapping[str, Any], *, by: Principal) -> None
     )
 
 
+def _takes_check_ins(activity: Activity) -> bool:
+    opened = select(Shift.id).where(Shift.activity_id == activity.id, Shift.starts_at <= _opened_by())
+    return db.session.scalar(opened.limit(1)) is not None
+
+
+def _opened_by() -> datetime:
+    return clock.now() + timedelta(minutes=rules().check_in_opens_minutes)
+
+
 def _has_begun(activity: Activity) -> bool:
-    opened = clock.now() + timedelta(minutes=rules().check_in_opens_minutes)
     # By a place that is told later than this nobody is judged any more.
     judged = clock.now() - timedelta(hours=rules().late_evidence_hours)
     begun = select(Shift.id).where(
         Shift.activity_id == activity.id,
         Shift.canceled_at.is_(None),
-        Shift.starts_at <= opened,
+        Shift.starts_at <= _opened_by(),
         Shift.ends_at > judged,
     )
     return db.session.scalar(begun.limit(1)) is not None

@@ -77,7 +77,10 @@ class ShiftsToCome(Conflict):
 
 
 class FrozenAtPublication(Conflict):
-    """Its body names the `fields`: rankings count an activity for whom it was published."""
+    """Its body names the `fields`: rankings count an activity for whom it was published.
+
+    A team or a station that it had not may be named, by who could publish it, until its first check-in may be.
+    """
 
     title = "The team, the station and the category stay as they were published."
 

@@ -51,7 +51,6 @@ from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.organizations.access import require_open
 from volunteer_api.organizations.models import Organization
-from volunteer_api.stations.models import Station
 
 # Every move that an activity can make: from which states, to which.
 TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
@@ -64,7 +63,6 @@ TRANSITIONS: dict[str, tuple[frozenset[str], ActivityState]] = {
     ),
     "completion": (frozenset({ActivityState.PUBLISHED}), ActivityState.COMPLETED),
 }
-FROZEN_AT_PUBLICATION = ("team_id", "station_id", "category")
 # What somebody who signed up must hear of, beside the times of shifts.
 TOLD = ("title", "place", "place_name")
 # What it asks of those who take part: who signed up before and can't any more has no place.
@@ -202,7 +200,7 @@ def create_activity(
     references.require_known(organization_id, referred)
     _check_members_only(members_only, team_id)
     if place is None and station_id is not None:
-        place = _place_of_station(station_id)
+        place = moving.place_of_station(station_id)
     activity = Activity(
         title=title,
         category=category,
@@ -258,8 +256,7 @@ def update_activity(
     """
     if activity.state in OVER:
         raise WrongState(activity.state)
-    frozen = [name for name in FROZEN_AT_PUBLICATION if name in changes and changes[name] != getattr(activity, name)]
-    if frozen and activity.state == ActivityState.PUBLISHED:
+    if frozen := moving.frozen(activity, changes, publishes=publishes):
         raise FrozenAtPublication(members={"fields": frozen})
     references.require_known(activity.organization_id, changes, held=activity)
     joins = changes.get("campaign_id", activity.campaign_id) != activity.campaign_id
@@ -272,6 +269,7 @@ def update_activity(
     _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
     if "required_training_ids" in changes:
         changes["required_training_ids"] = _texts(changes["required_training_ids"])
+    moving.go_with_station(activity, changes)
     moved = moving.what_moves(activity, changes, publishes=publishes)
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
     asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
@@ -493,8 +491,3 @@ def _check_members_only(members_only: bool, team_id: UUID | None) -> None:
     if members_only and team_id is None:
         fault = Fault("without_team", "An activity for members only needs its team.")
         raise InvalidPayload(error_list({"members_only": [fault]}))
-
-
-def _place_of_station(station_id: UUID) -> dict[str, float]:
-    station = db.session.get_one(Station, station_id)
-    return {"lat": station.latitude, "lng": station.longitude}

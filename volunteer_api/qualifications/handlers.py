@@ -1,19 +1,16 @@
 """What happens to trainings and policies when something happens to a person or an organization."""
 
-from collections.abc import Collection
-from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
 from volunteer_api.accounts.events import PhoneChanged, PhoneProven, PhoneReleased, VolunteerErased
-from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.organizations.events import OrganizationMerged
-from volunteer_api.organizations.holdings import register_holding
+from volunteer_api.organizations.holdings import hand_over, register_holding
 from volunteer_api.qualifications import service
 from volunteer_api.qualifications.models import Insured, Policy, Training, TrainingRecord
 from volunteer_api.qualifications.queries import COVER_ENDS_ON
@@ -59,31 +56,10 @@ register_holding(
 
 
 @on(OrganizationMerged)
-def hand_over(event: OrganizationMerged) -> None:
-    """The successor keeps them; of two trainings with one name, the former's says where it came from."""
-    theirs = select(Training.name).where(Training.organization_id == event.into_id)
-    ours = select(Training).where(Training.organization_id == event.organization_id)
-    twice = db.session.scalars(ours.where(Training.name.in_(theirs)).order_by(Training.id)).all()
-    if twice:
-        both = select(Training.name).where(Training.organization_id.in_([event.organization_id, event.into_id]))
-        taken = set(db.session.scalars(both))
-        for training in twice:
-            training.name = _free_name(training.name, taken)
-            taken.add(training.name)
-        db.session.flush()
-    for model in (Training, Policy):
-        db.session.execute(
-            update(model)
-            .where(model.organization_id == event.organization_id)
-            .values(organization_id=event.into_id, version=model.version + 1)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _free_name(name: str, taken: Collection[str]) -> str:
-    """The name with the day behind it, and with a number where another merger of the day had that."""
-    dated = f"{name} ({clock.today():%Y%m%d}"
-    return next(one for one in chain([f"{dated})"], (f"{dated}-{n})" for n in count(2))) if one not in taken)
+def go_over(event: OrganizationMerged) -> None:
+    """The successor keeps them; of two trainings with one name, the former's says when it came."""
+    hand_over(Training, event.organization_id, event.into_id, one_of_a_name=True)
+    hand_over(Policy, event.organization_id, event.into_id)
 
 
 @exported("trainings")
