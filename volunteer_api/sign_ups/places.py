@@ -1,7 +1,9 @@
 """Places: how sign-ups are counted, to whom a free place goes, and what must be held for that.
 
-The order of locks is always: volunteers by id, then shifts by id. A sign-up changes only under the lock of its shift,
-and somebody gets or loses a place only under the lock of the volunteer too.
+The order of locks is always: volunteers by id, then an activity, then shifts by id. Whom a change concerns is held
+before the shift; who is found only then, as whoever is called to a place, is tried and never waited for.
+A sign-up changes only under the lock of its shift, and somebody gets or loses a place only under the lock of the
+volunteer too.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -87,6 +89,16 @@ def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
     shift = next(one for one in shifts if one.id == known.shift_id)
     activity = db.session.get_one(Activity, shift.activity_id, populate_existing=True)
     return Held(leaving[0], shift, activity, [one for one in shifts if one is not shift])
+
+
+def hold_people(shift_ids: Sequence[UUID]) -> None:
+    """Wait for all who have a place in these shifts or wait for one, where they are to come, and hold them.
+
+    Those who come after the look are tried once the shifts are held.
+    """
+    people = queries.people_of(shift_ids, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+    if people:
+        queries.lock_volunteers(people)
 
 
 def hold_own(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Held]:

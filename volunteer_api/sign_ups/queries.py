@@ -17,7 +17,7 @@ from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among_given
+from volunteer_api.core.statements import among, among_given
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, PLACELESS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -128,6 +128,21 @@ def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def people_of(shift_ids: Collection[UUID], *states: SignUpState) -> set[UUID]:
+    """Who has a sign-up in one of the states for one of these shifts that has not begun."""
+    statement = (
+        select(SignUp.volunteer_id)
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .where(
+            among(SignUp.shift_id, shift_ids),
+            SignUp.state.in_(states),
+            Shift.starts_at > clock.now(),
+            Shift.canceled_at.is_(None),
+        )
+    )
+    return set(db.session.scalars(statement))
 
 
 def own_active(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[SignUp]:
