@@ -7,7 +7,8 @@ import pytest
 
 from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
 from tests.sign_ups.factories import HOUR, kinds, post, row
-from volunteer_api.activities.models import Shift, SignUpMode
+from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Activity, Shift, ShiftRole, SignUpMode
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Problem
@@ -131,3 +132,102 @@ def test_an_approved_request_takes_a_kept_place(client: Any, unit: Any) -> None:
         post(client, people[0], f"/sign-ups/{asked[0]}/withdrawal")
         approved = post(client, made.scene.organizer_id, f"/sign-ups/{asked[2]}/approval")
         assert approved.get_json()["state"] == "confirmed"
+
+
+def busy(unit: Any, made: MadeActivity, volunteer_id: UUID) -> None:
+    """Let somebody who waits have another shift at that time."""
+    there = unit(lambda: db.session.get_one(Shift, made.shift_id)).starts_at
+    other = unit(lambda: make_activity(scene=made.scene, starts_at=there))
+    unit(lambda: service.sign_up(shift_id=other.shift_id, volunteer_id=volunteer_id))
+
+
+def unskilled(unit: Any, made: MadeActivity, _volunteer_id: UUID) -> None:
+    """Let the activity ask for what a newcomer alone can do."""
+
+    def change() -> None:
+        db.session.get_one(Activity, made.id).required_skills = ["急救"]
+        db.session.get_one(Volunteer, made.scene.outsider_id).skills = ["急救"]
+
+    unit(change)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("lose", [busy, unskilled])
+@pytest.mark.parametrize("several", [False, True])
+def test_no_place_is_kept_for_who_could_not_take_it(client: Any, unit: Any, lose: Any, several: bool) -> None:
+    made, people, sign_ups = unit(lambda: fill(2))
+    path, newcomer = f"/shifts/{made.shift_id}", made.scene.outsider_id
+    with late(made, unit):
+        post(client, people[0], f"/sign-ups/{sign_ups[0]}/withdrawal")
+        assert client.as_(newcomer).get(path).get_json()["refusal"]["code"] == "shift_full"
+        lose(unit, made, people[1])
+        assert client.as_(newcomer).get(path).get_json()["would_be"] == "confirmed"
+        if several:
+            answer = post(client, newcomer, f"/activities/{made.id}/sign-ups", all=True).get_json()["results"][0]
+        else:
+            answer = post(client, newcomer, f"{path}/sign-ups").get_json()
+        assert answer["state"] == "confirmed"
+    assert row(unit, sign_ups[1]).state == "waitlisted"
+
+
+def test_no_place_of_a_role_is_kept_for_who_could_not_take_it(client: Any, unit: Any) -> None:
+    start = clock.now() + 24 * HOUR
+    times = {"starts_at": start, "ends_at": start + HOUR, "roles": [{"name": "讲解", "capacity": 1}]}
+    made = unit(lambda: make_activity(shifts=[times]))
+    people = unit(lambda: make_volunteers(3))
+    role_id = unit(lambda: db.session.query(ShiftRole).filter_by(shift_id=made.shift_id).one().id)
+    path, wanted = f"/shifts/{made.shift_id}", {"role_id": str(role_id)}
+    ids = [post(client, one, f"{path}/sign-ups", **wanted).get_json()["id"] for one in people[:2]]
+    with late(made, unit):
+        post(client, people[0], f"/sign-ups/{ids[0]}/withdrawal")
+
+        def announced() -> Any:
+            return client.as_(people[2]).get(path).get_json()["roles"][0]
+
+        assert announced()["refusal"]["code"] == "shift_full"
+        busy(unit, made, people[1])
+        assert announced()["would_be"] == "confirmed"
+        assert post(client, people[2], f"{path}/sign-ups", **wanted).get_json()["state"] == "confirmed"
+    assert unit(lambda: db.session.get_one(ShiftRole, role_id)).confirmed_count == 1
+
+
+def test_of_many_who_wait_the_last_one_keeps_the_place(client: Any, unit: Any, statements: Any) -> None:
+    """Those before her are busy. It costs as much as with one, and two statements for a further page of the line."""
+
+    def prepare(waiting: int) -> Any:
+        made, people, sign_ups = fill(1 + waiting)
+        there = db.session.get_one(Shift, made.shift_id).starts_at
+        other = make_activity(scene=made.scene, starts_at=there)
+        for one in people[1:-1]:
+            service.sign_up(shift_id=other.shift_id, volunteer_id=one)
+        return made, people, sign_ups
+
+    spent = {}
+    for waiting in (1, 60):
+        made, people, sign_ups = unit(lambda waiting=waiting: prepare(waiting))
+        newcomer = client.as_(made.scene.outsider_id)
+        with late(made, unit):
+            post(client, people[0], f"/sign-ups/{sign_ups[0]}/withdrawal")
+            newcomer.get("/me")
+            with statements() as seen:
+                shown = newcomer.get(f"/shifts/{made.shift_id}").get_json()
+            assert shown["refusal"]["code"] == "shift_full"
+        spent[waiting] = len(seen)
+    assert spent[60] - spent[1] == 2, spent
+
+
+def test_a_list_of_kept_places_costs_no_more_than_one(client: Any, unit: Any, statements: Any) -> None:
+    spent = {}
+    for count in (1, 6):
+        scene = unit(make_scene)
+        made = [unit(lambda scene=scene: fill(2, scene=scene)) for _ in range(count)]
+        caller = client.as_(scene.outsider_id)
+        with late(made[0][0], unit):
+            for _, people, sign_ups in made:
+                post(client, people[0], f"/sign-ups/{sign_ups[0]}/withdrawal")
+            caller.get("/me")
+            with statements() as seen:
+                items = caller.get(f"/activities?limit=100&organization_id={scene.office_id}").get_json()["items"]
+        assert [one["shifts"][0]["refusal"]["code"] for one in items] == ["shift_full"] * count
+        spent[count] = len(seen)
+    assert spent[6] == spent[1], spent

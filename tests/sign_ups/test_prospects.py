@@ -19,7 +19,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import Conflict
 from volunteer_api.sign_ups import service
-from volunteer_api.sign_ups.models import SignUp
+from volunteer_api.sign_ups.models import SignUp, SignUpState
 
 PEOPLE, WANTED = st.integers(0, 4), st.integers(0, 2)
 WORDS = st.tuples(st.sampled_from(["sign_up", "sign_up", "sign_up", "withdraw", "busy"]), PEOPLE, WANTED)
@@ -93,14 +93,20 @@ def has_place(shift: Shift, person: UUID, role: ShiftRole | None, *, promotes: b
     free_in_role = left[role.id] if role is not None else free
     if promotes:
         return free > 0 and free_in_role > 0
-    for one in rows:
-        if one.state == "waitlisted" and (one.role_id is None or left[one.role_id] > 0):
+    # Nothing is kept for who is busy then: in these plans the one other shift is in the way.
+    busy = set(
+        db.session.scalars(
+            select(SignUp.volunteer_id).where(SignUp.shift_id != shift.id, SignUp.state == SignUpState.CONFIRMED)
+        )
+    )
+    waiting = [one for one in rows if one.state == "waitlisted" and one.volunteer_id not in busy]
+    for one in waiting:
+        if one.role_id is None or left[one.role_id] > 0:
             free -= 1
             if one.role_id is not None:
                 left[one.role_id] -= 1
     if role is not None:
-        waiting = sum(one.role_id == role.id and one.state == "waitlisted" for one in rows)
-        free_in_role -= waiting
+        free_in_role -= sum(one.role_id == role.id for one in waiting)
     return free > 0 and free_in_role > 0
 
 

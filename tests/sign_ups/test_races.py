@@ -1,8 +1,10 @@
 """Real threads: against PostgreSQL, where locks are real, and once against a SQLite file too."""
 
 import threading
+import time
 from collections import Counter
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +14,11 @@ from sqlalchemy import select
 from tests.activities.factories import make_activity, make_volunteers
 from tests.sign_ups.factories import move_shift, number_of
 from volunteer_api.activities.changes import changing
-from volunteer_api.activities.models import Shift, ShiftRole
+from volunteer_api.activities.models import Activity, Shift, ShiftRole
 from volunteer_api.activities.queries import lock_activity
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.sign_ups import service, stand_ins
+from volunteer_api.sign_ups import service, stand_ins, unfit
 from volunteer_api.sign_ups.models import SignUp
 from volunteer_api.sign_ups.problems import OverlappingShift
 from volunteer_api.teams.service import add_member
@@ -474,3 +476,65 @@ def test_a_move_races_sign_ups_for_its_new_time(postgresql_unit: Any, race: Any)
     assert confirmed[0] | confirmed[1] == set(people)
     shift, rows = rows_of(postgresql_unit, made.shift_id)
     assert_counts(shift, rows)
+
+
+@pytest.mark.parametrize("way", ["a move", "more places", "another demand", "a look at people"])
+def test_a_change_is_made_though_somebody_is_always_busy(
+    postgresql_client: Any, postgresql_unit: Any, race: Any, way: str
+) -> None:
+    """All whose places it touches are waited for: never is there a moment at which nobody does something else."""
+
+    def prepare() -> Any:
+        start = clock.now() + timedelta(days=2)
+        made = make_activity(starts_at=start, capacity=1 if way == "more places" else 24)
+        other = make_activity(scene=made.scene, starts_at=start + timedelta(days=1))
+        people = make_volunteers(24)
+        for one in people:
+            service.sign_up(shift_id=made.shift_id, volunteer_id=one)
+        if way == "a look at people":
+            db.session.get_one(Activity, made.id).required_skills = ["急救"]
+        return made, other, people
+
+    made, other, people = postgresql_unit(prepare)
+    organizer, changed = postgresql_client.as_(made.scene.organizer_id), threading.Event()
+
+    def come_and_go(volunteer_id: UUID) -> None:
+        with suppress(OverlappingShift):
+            service.withdraw(sign_up_id=service.sign_up(shift_id=other.shift_id, volunteer_id=volunteer_id).id)
+        # Between what it wrote and its end others are served.
+        time.sleep(0.02)
+
+    def change() -> int:
+        if way == "a look at people":
+            postgresql_unit(lambda: unfit.look_again(made.shift_id))
+            return 200
+        path = f"/activities/{made.id}" if way == "another demand" else f"/shifts/{made.shift_id}"
+        seen = organizer.get(path).get_json()
+        times = {
+            name: (datetime.fromisoformat(seen[name]) + timedelta(days=1)).isoformat()
+            for name in ("starts_at", "ends_at")
+            if way == "a move"
+        }
+        body = {"a move": times, "more places": {"capacity": 24}, "another demand": {"required_skills": ["急救"]}}[way]
+        return int(organizer.patch(path, json=body, version=seen["version"]).status_code)
+
+    def act(number: int) -> int | None:
+        if number:
+            mine = people[number - 1 :: 6]
+            for turn in range(1000):
+                if changed.is_set():
+                    break
+                postgresql_unit(lambda turn=turn: come_and_go(mine[turn % len(mine)]))
+            return None
+        try:
+            return change()
+        finally:
+            changed.set()
+
+    assert race(7, act) == [200] + [None] * 6
+    shift, rows = rows_of(postgresql_unit, made.shift_id)
+    assert_counts(shift, rows)
+    _, there = rows_of(postgresql_unit, other.shift_id)
+    assert shift.confirmed_count == (24 if way in ("a move", "more places") else 0)
+    # Who came there is gone again; nobody is in both.
+    assert {row.state for row in there} == {"withdrawn"}

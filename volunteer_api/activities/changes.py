@@ -17,15 +17,32 @@ UNPUBLISHED = (ActivityState.DRAFT, ActivityState.SUBMITTED)
 
 Companions = Callable[[Sequence[UUID]], Sequence[UUID]]
 
+HoldPeople = Callable[[Sequence[UUID]], None]
+
 Taken = Callable[[Sequence[UUID]], set[UUID]]
 
 _companions: list[Companions] = []
+_hold_people: list[HoldPeople] = []
 _taken: list[Taken] = []
 
 
 def register_companions(companions: Companions) -> None:
     """`companions(shift_ids)` names the shifts that must be held together with these before they change."""
     _companions[:] = [companions]
+
+
+def register_people(hold_people: HoldPeople) -> None:
+    """`hold_people(shift_ids)` waits for all whose places a change of these shifts may take or give, and holds them."""
+    _hold_people[:] = [hold_people]
+
+
+def hold_people(shift_ids: Sequence[UUID]) -> None:
+    """Hold all whose places a change of these shifts may take or give, before an activity or a shift is held.
+
+    Later they can only be tried: of a hundred somebody is always signing up for something else.
+    """
+    if shift_ids:
+        _hold_people[0](shift_ids)
 
 
 def register_taken(taken: Taken) -> None:
@@ -69,3 +86,11 @@ def changing(
         flag_modified(activity, "title")
     db.session.flush()
     publish(ShiftsChanged(activity.id, before, tuple(sorted(companion_ids)), reason, lost, by))
+
+
+def ask_otherwise(activity: Activity) -> Sequence[UUID]:
+    """Tell of an activity that asks for something else of people; returns the sign-ups that lost their places."""
+    lost: list[UUID] = []
+    with changing(activity, lost=lost):
+        """The shifts stay as they are."""
+    return lost

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select, true
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import moving, notices, photos, queries, references, search_text
-from volunteer_api.activities.changes import UNPUBLISHED, changing
+from volunteer_api.activities.changes import UNPUBLISHED, ask_otherwise, changing, hold_people
 from volunteer_api.activities.events import ActivityChanged, CampaignChanging
 from volunteer_api.activities.leaders import named_in, replace_named
 from volunteer_api.activities.models import (
@@ -259,6 +259,12 @@ def update_activity(
     if frozen := moving.frozen(activity, changes, publishes=publishes):
         raise FrozenAtPublication(members={"fields": frozen})
     references.require_known(activity.organization_id, changes, held=activity)
+    if "required_training_ids" in changes:
+        changes["required_training_ids"] = _texts(changes["required_training_ids"])
+    asks_otherwise = activity.state == ActivityState.PUBLISHED and any(
+        name in changes and changes[name] != getattr(activity, name) for name in DEMANDS
+    )
+    hold_people(queries.shift_ids_of(activity.id) if asks_otherwise else ())
     joins = changes.get("campaign_id", activity.campaign_id) != activity.campaign_id
     if joins and activity.state not in UNPUBLISHED:
         queries.bar_check_ins(activity.id)
@@ -267,12 +273,9 @@ def update_activity(
     if None not in ages and ages[0] > ages[1]:
         raise InvalidPayload(error_list({"maximum_age": [Fault("ages_in_order", AGES_IN_ORDER)]}))
     _check_members_only(changes.get("members_only", activity.members_only), changes.get("team_id", activity.team_id))
-    if "required_training_ids" in changes:
-        changes["required_training_ids"] = _texts(changes["required_training_ids"])
     moving.go_with_station(activity, changes)
     moved = moving.what_moves(activity, changes, publishes=publishes)
     told = [name for name in (*TOLD, "sign_up_mode") if name in changes and changes[name] != getattr(activity, name)]
-    asks_otherwise = any(name in changes and changes[name] != getattr(activity, name) for name in DEMANDS)
     activity.campaign_id = changes.pop("campaign_id", activity.campaign_id)
     given = changes.pop("recurrence", None)
     kept = repeat(activity, given, by=by.volunteer_id if by else None, publishes=publishes) if given is not None else []
@@ -297,10 +300,7 @@ def update_activity(
     search_text.index(activity)
     if told and activity.state == ActivityState.PUBLISHED:
         publish_event(ActivityChanged(activity.id, tuple(told)))
-    lost: list[UUID] = []
-    if asks_otherwise and activity.state == ActivityState.PUBLISHED:
-        with changing(activity, lost=lost):
-            """The shifts stay as they are."""
+    lost = ask_otherwise(activity) if asks_otherwise else ()
     return Consequences(len(lost), kept)
 
 

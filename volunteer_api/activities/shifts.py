@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
-from volunteer_api.activities.changes import UNPUBLISHED, changing, taken
+from volunteer_api.activities.changes import UNPUBLISHED, changing, hold_people, taken
 from volunteer_api.activities.events import AddedLate
 from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import (
@@ -106,6 +106,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
     """
     known_version, now = shift.version, clock.now()
     wanted = changes.pop("roles", None)
+    hold_people([shift.id])
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
     with changing(activity, shift_ids=[shift.id], by=by) as (held,):

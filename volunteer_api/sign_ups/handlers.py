@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import case, or_, select, update
 
 from volunteer_api.accounts.events import GuardianWithdrew, VolunteerErased
-from volunteer_api.activities.changes import register_companions, register_taken
+from volunteer_api.activities.changes import register_companions, register_people, register_taken
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
@@ -16,11 +16,12 @@ from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.qualifications.events import CredentialsWithdrawn
-from volunteer_api.sign_ups import changes, people, queries, service, unfit
+from volunteer_api.sign_ups import changes, people, places, queries, service, unfit
 from volunteer_api.sign_ups.models import PLACELESS, SignUp, SignUpState
 
 register_judge(people)
 register_companions(queries.waits_freed_by)
+register_people(places.hold_people)
 register_taken(queries.taken_among)
 
 

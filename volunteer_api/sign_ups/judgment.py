@@ -1,6 +1,6 @@
 """The one judgment of whether somebody may sign up, for the pages that phones read and the verbs that give a place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -55,8 +55,9 @@ class Question(NamedTuple):
 
     `chosen`: a leader chose this person, and so decides about closed lists and no-shows. `by_team`: it was a leader of
     her team alone, whose word takes no decision from those who lead the activity. `answering` is the sign-up that would
-    have the place, where there is one already. `kept` is how many free places those who wait could have:
-    None for as many as they are (see `places_kept`).
+    have the place, where there is one already. `kept` is how many free places those who wait could take, in the
+    shift (None) and in each role: not known, for as many as they are (see `people.with_kept`).
+    `called` are sign-ups that waited and get a place as soon as anybody asks for one.
     """
 
     activity: Activity
@@ -68,7 +69,8 @@ class Question(NamedTuple):
     chosen: bool = False
     by_team: bool = False
     answering: UUID | None = None
-    kept: int | None = None
+    kept: Mapping[UUID | None, int] | None = None
+    called: Collection[UUID] = ()
 
     @property
     def has_room(self) -> bool:
@@ -101,9 +103,9 @@ def judge(question: Question, standing: Standing | None) -> Judgment:
 
     First in, first out. While free places still promote, whoever waits has been called to each one that she could have:
     one that is free is a newcomer's, be it that others wait for a full role or are busy then. Later nobody is called
-    any more, and for everybody who waits, and whose role has a place, a free one is kept: whoever waits takes it by
-    signing up again, the first of them to do so, or by a leader's choice, which needs no order; a newcomer has one
-    beyond these, or hears for whom they are kept.
+    any more, and for everybody who waits, and could take it, a free one is kept: whoever waits takes it by signing up
+    again, the first of them to do so, or by a leader's choice, which needs no order; a newcomer has one beyond these,
+    or hears for whom they are kept.
     """
     if standing is None:
         return Judgment(None, SignInRequired())
@@ -217,41 +219,48 @@ def _needs_approval(question: Question, person: Person) -> bool:
 
 
 def _taking(question: Question, standing: Standing) -> Engagement | None:
-    """The caller's place on the waitlist, where signing up again turns it into a free place.
+    """The caller's place on the waitlist, where signing up again turns it into a free place, or she is called to one.
 
     Who waits for one role asks for nothing else by it: another role is another sign-up, which this one forbids. Who
     waits for any place may take one in a role.
     """
-    shift, role = question.shift, question.role
-    if not standing.engagements or waitlist_is_open(shift, question.now) or not has_place(shift):
+    if not standing.engagements:
         return None
+    shift, role = question.shift, question.role
+    is_late = has_place(shift) and not waitlist_is_open(shift, question.now)
     for one in standing.engagements:
-        if one.shift_id == shift.id and one.state == SignUpState.WAITLISTED and one.role_has_place:
-            is_asked = role is None or one.role_id == role.id or (one.role_id is None and has_place(shift, role))
+        waits = one.state == SignUpState.WAITLISTED and one.role_has_place
+        if one.shift_id == shift.id and (one.sign_up_id in question.called or (is_late and waits)):
+            is_asked = role is None or one.role_id == role.id or (one.role_id is None and _has_place_in(role))
             return one if is_asked else None
     return None
 
 
 def has_place(shift: Shift, role: ShiftRole | None = None) -> bool:
     """Whether somebody else can be confirmed, in the role where one is named."""
-    return (shift.capacity is None or shift.confirmed_count < shift.capacity) and (
-        role is None or role.confirmed_count < role.capacity
-    )
+    return (shift.capacity is None or shift.confirmed_count < shift.capacity) and (role is None or _has_place_in(role))
 
 
-def has_place_for_newcomer(shift: Shift, role: ShiftRole | None = None, kept: int | None = None) -> bool:
-    """Whether a place would be free even if everybody who waits, or `kept` of them, had theirs."""
-    waiting = shift.waitlisted_count if kept is None else kept
-    return (shift.capacity is None or shift.confirmed_count + waiting < shift.capacity) and (
-        role is None or role.confirmed_count + role.waitlisted_count < role.capacity
-    )
+def _has_place_in(role: ShiftRole) -> bool:
+    return role.confirmed_count < role.capacity
 
 
-def places_kept(shift: Shift, roles: Sequence[ShiftRole]) -> int:
-    """How many places those who wait for a shift with these roles could have: no more in a role than it has free."""
-    in_roles = sum(role.waitlisted_count for role in roles)
-    could = sum(min(role.waitlisted_count, role.capacity - role.confirmed_count) for role in roles)
-    return shift.waitlisted_count - in_roles + could
+def has_place_for_newcomer(
+    shift: Shift, role: ShiftRole | None = None, kept: Mapping[UUID | None, int] | None = None
+) -> bool:
+    """Whether a place would be free even if everybody who waits, or as many as are `kept`, had theirs."""
+    waiting = shift.waitlisted_count if kept is None else kept.get(None, 0)
+    if shift.capacity is not None and shift.confirmed_count + waiting >= shift.capacity:
+        return False
+    if role is None:
+        return True
+    in_role = role.waitlisted_count if kept is None else kept.get(role.id, 0)
+    return role.confirmed_count + in_role < role.capacity
+
+
+def could_take(question: Question, standing: Standing | None, sign_up_id: UUID) -> bool:
+    """Whether somebody who waits for a shift that calls nobody any more takes a free place by signing up again."""
+    return judge(question, standing).waiting_id == sign_up_id
 
 
 def waitlist_is_open(shift: Shift, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,19 +20,26 @@ from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among, among_given
 from volunteer_api.organizations.queries import ancestors_then_and_now
 from volunteer_api.qualifications.queries import Credentials, credentials_of
+from volunteer_api.sign_ups import queries
 from volunteer_api.sign_ups.eligibility import Demands, Person
 from volunteer_api.sign_ups.judgment import (
     Engagement,
     Judgment,
     Question,
     Standing,
+    could_take,
     has_place,
+    has_place_for_newcomer,
     judge,
-    places_kept,
+    may_be_promoted,
+    overlapping,
     waitlist_is_open,
 )
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
+
+# How many who wait are looked at first, and then at once at the most.
+LINE, LONGEST_LINE = 20, 500
 
 
 def prospects(
@@ -44,8 +52,7 @@ def prospects(
     """What would come of the caller's signing up for each of these shifts, in the role beside it where one is.
 
     One statement for somebody whose `facts` are not read yet, none for nobody; some more where an activity asks for
-    members, trainings or insurance, and one where somebody waits beside a place that is no longer given to who waits
-    longest.
+    members, trainings or insurance, and some where somebody waits beside a free place.
     """
     activities = {activity.id: activity for activity, _ in planned}.values()
     standing = None
@@ -54,13 +61,13 @@ def prospects(
         standing = _standings(known, activities, now)[caller_id]
     demands = demands_of(activities if caller_id is not None else ())
     none = Demands()
-    kept = kept_places([shift for _, shift in planned], now) if caller_id is not None else {}
-    return [
-        judge(
-            Question(activity, shift, demands.get(activity.id, none), now, role=role, kept=kept.get(shift.id)), standing
-        )
+    asked: Sequence[Question] = [
+        Question(activity, shift, demands.get(activity.id, none), now, role=role)
         for (activity, shift), role in zip(planned, roles or [None] * len(planned), strict=True)
     ]
+    if standing is not None:
+        asked = _with_called(with_kept(asked), standing)
+    return [judge(question, standing) for question in asked]
 
 
 def caller_facts() -> ColumnElement[Any]:
@@ -145,23 +152,98 @@ def _holder_of(activity: Activity) -> tuple[UUID, UUID]:
 
 def question_of(activity: Activity, shift: Shift, now: datetime, **asked: Any) -> Question:
     """A question about one shift, with what its activity asks for."""
-    kept = kept_places([shift], now).get(shift.id)
-    return Question(activity, shift, demands_of([activity])[activity.id], now, kept=kept, **asked)
+    return Question(activity, shift, demands_of([activity])[activity.id], now, **asked)
 
 
-def kept_places(shifts: Sequence[Shift | Any], now: datetime) -> dict[UUID, int]:
-    """How many places are kept for who waits, of shifts with a free one that calls nobody any more. A statement there.
+def with_kept(questions: Sequence[Question]) -> Sequence[Question]:
+    """The questions, those about shifts with a free place that call nobody any more with what is kept for who waits.
 
-    Of the others it makes no difference.
+    For whoever is busy or not eligible no place is kept. Of the other questions it makes no difference, and they cost
+    nothing. Where many wait, as many are looked at as it takes to know that no place is left.
     """
     asked = {
-        shift.id: shift
-        for shift in shifts
-        if shift.waitlisted_count and has_place(shift) and not waitlist_is_open(shift, now)
+        one.shift.id: Question(one.activity, one.shift, one.demands, one.now)
+        for one in questions
+        if one.shift.waitlisted_count and has_place(one.shift) and not waitlist_is_open(one.shift, one.now)
     }
     if not asked:
-        return {}
-    return {shift_id: places_kept(asked[shift_id], found) for shift_id, found in roles_of(asked).items()}
+        return questions
+    kept: dict[UUID, Counter[UUID | None]] = {shift_id: Counter() for shift_id in asked}
+    room = {role.id: role.capacity - role.confirmed_count for found in roles_of(asked).values() for role in found}
+    activities = {one.activity.id: one.activity for one in asked.values()}.values()
+    left, after, limit = set(asked), 0, LINE
+    while left and (line := queries.lines(left, after, limit)):
+        standings = standings_of({one.volunteer_id for one in line}, activities, questions[0].now)
+        for one in line:
+            counted = kept[one.shift_id]
+            if (one.role_id is None or counted[one.role_id] < room[one.role_id]) and could_take(
+                asked[one.shift_id], standings.get(one.volunteer_id), one.id
+            ):
+                counted.update({None, one.role_id})
+        looked_at = Counter(one.shift_id for one in line)
+        left = {
+            one for one in left if looked_at[one] == limit and has_place_for_newcomer(asked[one].shift, None, kept[one])
+        }
+        after, limit = after + limit, min(limit * 5, LONGEST_LINE)
+    return [one._replace(kept=kept.get(one.shift.id)) for one in questions]
+
+
+def _with_called(questions: Sequence[Question], standing: Standing) -> Sequence[Question]:
+    """The questions of somebody who waits, with her own sign-up where it gets a free place as soon as she asks.
+
+    Nearly nobody waits beside a place that she could have: she became eligible by something that calls nobody.
+    """
+    waits = {one.shift_id: one for one in standing.engagements if one.state == SignUpState.WAITLISTED}
+    found = {}
+    for question in questions if waits else ():
+        shift, mine = question.shift, waits.get(question.shift.id)
+        if (
+            mine is not None
+            and mine.role_has_place
+            and mine.shift_id not in found
+            and has_place(shift)
+            and waitlist_is_open(shift, question.now)
+            and may_be_promoted(question._replace(chosen=True, team_id=None), standing.person)
+            and overlapping(shift, standing.engagements) is None
+        ):
+            found[shift.id] = {one.id for one in first_to_call(question)}
+    return [one._replace(called=found[one.shift.id]) if one.shift.id in found else one for one in questions]
+
+
+def first_to_call(question: Question) -> dict[SignUp, UUID | None]:
+    """Whom the free places of a shift would be given to first; see `first_of`."""
+    after = 0
+    while line := queries.line(question.shift, after, LONGEST_LINE):
+        if called := first_of(line, question._replace(chosen=True, team_id=None)):
+            return called
+        after = line[-1].position or 0
+    return {}
+
+
+def first_of(line: Sequence[SignUp], question: Question) -> dict[SignUp, UUID | None]:
+    """The first who are eligible still, one for each free place of the shift and of the role that they named.
+
+    Each with the team that she named, if it is hers still. `line` is free at the time of the shift (see
+    `queries.line`).
+    """
+    shift, named = question.shift, [one.team_id for one in line if one.team_id is not None]
+    standings = standings_of([one.volunteer_id for one in line], [question.activity], question.now, named)
+    roles = roles_of([shift.id])[shift.id] if any(one.role_id is not None for one in line) else ()
+    room: dict[UUID | None, int] = {role.id: role.capacity - role.confirmed_count for role in roles}
+    room[None] = len(line) if shift.capacity is None else shift.capacity - shift.confirmed_count
+    called: dict[SignUp, UUID | None] = {}
+    for one in line:
+        standing = standings.get(one.volunteer_id)
+        places = {None, one.role_id}
+        if standing and may_be_promoted(question, standing.person) and all(room[place] for place in places):
+            called[one] = team_still_hers(one, standing)
+            room.update({place: room[place] - 1 for place in places})
+    return called
+
+
+def team_still_hers(mine: SignUp, standing: Standing) -> UUID | None:
+    """The team that somebody named, None once she is not in it, or it is closed: she comes, for no team."""
+    return mine.team_id if mine.team_id in standing.person.team_ids else None
 
 
 def _known(volunteer_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Any]]:

@@ -1,7 +1,9 @@
 """Places: how sign-ups are counted, to whom a free place goes, and what must be held for that.
 
-The order of locks is always: volunteers by id, then shifts by id. A sign-up changes only under the lock of its shift,
-and somebody gets or loses a place only under the lock of the volunteer too.
+The order of locks is always: volunteers by id, then an activity, then shifts by id. Whom a change concerns is held
+before the shift; who is found only then, as whoever is called to a place, is tried and never waited for.
+A sign-up changes only under the lock of its shift, and somebody gets or loses a place only under the lock of the
+volunteer too.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,19 +18,28 @@ from sqlalchemy.orm.attributes import set_committed_value
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import WrongState
 from volunteer_api.activities.queries import fresh_activity, lock_shifts
-from volunteer_api.activities.roles import roles_of
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload, NotFound
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, queries
-from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, may_be_promoted, waitlist_is_open
+from volunteer_api.sign_ups.judgment import Question, could_take, has_place, judge, waitlist_is_open
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import question_of, standing_of, standings_of
+from volunteer_api.sign_ups.people import (
+    LINE,
+    LONGEST_LINE,
+    first_of,
+    first_to_call,
+    question_of,
+    standing_of,
+    standings_of,
+    team_still_hers,
+    with_kept,
+)
 from volunteer_api.sign_ups.problems import Ended, ShiftBegun, ShiftFull
 
-LINE, LONGEST_LINE = 20, 500
 OFFERED = (SignUpState.PENDING, SignUpState.INVITED)
 
 
@@ -89,6 +100,16 @@ def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
     return Held(leaving[0], shift, activity, [one for one in shifts if one is not shift])
 
 
+def hold_people(shift_ids: Sequence[UUID]) -> None:
+    """Wait for all who have a place in these shifts or wait for one, where they are to come, and hold them.
+
+    Those who come after the look are tried once the shifts are held.
+    """
+    people = queries.people_of(shift_ids, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
+    if people:
+        queries.lock_volunteers(people)
+
+
 def hold_own(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Held]:
     """All that a volunteer has of an activity's shifts which are not over, by their start, each held as `hold` does it.
 
@@ -138,11 +159,12 @@ def move(mine: SignUp, shift: Shift, state: SignUpState) -> None:
     _count(shift, mine.role_id, before, state)
 
 
-def name_role(waiting: SignUp, role: ShiftRole) -> None:
-    """Let somebody who waits for any place in a held shift wait for one in this role of it."""
-    waiting.role_id = role.id
+def name_role(mine: SignUp, role: ShiftRole) -> None:
+    """Let somebody who waits for any place in a held shift, or has one, be in this role of it."""
+    mine.role_id = role.id
     db.session.flush()
-    _add(role, 0, 1)
+    is_confirmed = mine.state == SignUpState.CONFIRMED
+    _add(role, int(is_confirmed), int(not is_confirmed))
 
 
 def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, names_team: bool = False) -> None:
@@ -168,7 +190,7 @@ def settle(mine: SignUp, shift: Shift, activity: Activity, now: datetime, *, nam
         return
     standing = standing_of(mine.volunteer_id, activity, now, mine.team_id)
     if not names_team and not mine.place_changes:
-        mine.team_id = _team_still_hers(mine, standing)
+        mine.team_id = team_still_hers(mine, standing)
     judgment = judge(question, standing)
     if judgment.refusal is not None or judgment.would_be is None:
         raise judgment.refusal or WrongState(mine.state)
@@ -191,10 +213,10 @@ def ask(
 
     They may have become eligible by something that promotes nobody: joining a team again.
     """
-    if shift.waitlisted_count:
-        promote(shift, activity, now)
+    called = promote(shift, activity, now) if shift.waitlisted_count else ()
     role = role_of(shift, role_id)
-    return question_of(activity, shift, now, role=role, team_id=team_id, **how)
+    question = question_of(activity, shift, now, role=role, team_id=team_id, called=called, **how)
+    return with_kept([question])[0]
 
 
 def free(held: Held, state: SignUpState, now: datetime) -> None:
@@ -228,29 +250,48 @@ def promote_all(shifts: Iterable[Shift], now: datetime) -> None:
             _tell_of_places(shift, activity, now)
 
 
-def promote(shift: Shift, activity: Activity, now: datetime) -> None:
-    """Give the free places of a held shift to those who wait, the first first.
+def call_waiting(shift_id: UUID) -> None:
+    """Give the free places of a shift to who waits and became able to have one, or tell them once it is too late.
+
+    Nothing is held where nobody could.
+    """
+    now, activity = clock.now(), activity_of(shift_id)
+    shift = db.session.get_one(Shift, shift_id)
+    if waitlist_is_open(shift, now):
+        called = first_to_call(question_of(activity, shift, now))
+        if not called:
+            return
+        queries.lock_volunteers({one.volunteer_id for one in called})
+    shift, _ = hold_shift(shift_id)
+    promote_all([shift], now)
+
+
+def promote(shift: Shift, activity: Activity, now: datetime) -> list[UUID]:
+    """Give the free places of a held shift to those who wait, the first first; returns the sign-ups that have them now.
 
     Here the shift is held before the volunteer. So that this never closes a circle of waiting, the volunteer is only
     tried, never waited for; where somebody else holds them, the whole unit runs again.
     """
     if activity.state != ActivityState.PUBLISHED or shift.canceled_at is not None or not waitlist_is_open(shift, now):
-        return
+        return []
     question = question_of(activity, shift, now, chosen=True)
+    given: list[UUID] = []
     after, limit = 0, LINE
     # One walk: whom a look passes over gets nothing by the places that it gives. Nearly always the first is taken;
     # where hundreds wait who can't be, ever more are looked at together.
     while has_place(shift) and shift.waitlisted_count and (line := queries.line(shift, after, limit)):
-        if called := _first_of(line, question):
+        if called := first_of(line, question):
             # They may have signed up for something else between the look and the lock.
             held = queries.lock_volunteers({one.volunteer_id for one in called}, wait=False)
-            if not held or _first_of(queries.line(shift, after, limit), question) != called:
+            if not held or first_of(queries.line(shift, after, limit), question) != called:
                 raise Rerun()
             for one, team_id in called.items():
                 one.decided_at, one.team_id = now, team_id
                 move(one, shift, SignUpState.CONFIRMED)
             notify_all([notices.notice(notices.PROMOTED, one, shift, activity, once=now.isoformat()) for one in called])
+            given += [one.id for one in called]
         after, limit = line[-1].position or 0, min(limit * 5, LONGEST_LINE)
+    return given
 
 
 def _tell_of_places(shift: Shift, activity: Activity, now: datetime) -> None:
@@ -263,35 +304,9 @@ def _tell_of_places(shift: Shift, activity: Activity, now: datetime) -> None:
     question, begins, after = question_of(activity, shift, now), max(shift.starts_at, now), 0
     while line := queries.line(shift, after, LONGEST_LINE):
         standings = standings_of([one.volunteer_id for one in line], [activity], now)
-        could = [one for one in line if judge(question, standings.get(one.volunteer_id)).waiting_id == one.id]
+        could = [one for one in line if could_take(question, standings.get(one.volunteer_id), one.id)]
         notify_all([notices.notice(notices.PLACE_FREE, one, shift, activity, happens_at=begins) for one in could])
         after = line[-1].position or 0
-
-
-def _first_of(line: Sequence[SignUp], question: Question) -> dict[SignUp, UUID | None]:
-    """The first who are eligible still, one for each free place of the shift and of the role that they named.
-
-    Each with the team that she named, if it is hers still. `line` is free at the time of the shift (see
-    `queries.line`).
-    """
-    shift, named = question.shift, [one.team_id for one in line if one.team_id is not None]
-    standings = standings_of([one.volunteer_id for one in line], [question.activity], question.now, named)
-    roles = roles_of([shift.id])[shift.id] if any(one.role_id is not None for one in line) else ()
-    room: dict[UUID | None, int] = {role.id: role.capacity - role.confirmed_count for role in roles}
-    room[None] = len(line) if shift.capacity is None else shift.capacity - shift.confirmed_count
-    called: dict[SignUp, UUID | None] = {}
-    for one in line:
-        standing = standings.get(one.volunteer_id)
-        places = {None, one.role_id}
-        if standing and may_be_promoted(question, standing.person) and all(room[place] for place in places):
-            called[one] = _team_still_hers(one, standing)
-            room.update({place: room[place] - 1 for place in places})
-    return called
-
-
-def _team_still_hers(mine: SignUp, standing: Standing) -> UUID | None:
-    """The team that somebody named, None once she is not in it, or it is closed: she comes, for no team."""
-    return mine.team_id if mine.team_id in standing.person.team_ids else None
 
 
 def _count(shift: Shift, role_id: UUID | None, before: str | None, after: str) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -17,7 +17,7 @@ from volunteer_api.core.codes import fold
 from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among_given
+from volunteer_api.core.statements import among, among_given
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, PLACELESS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
@@ -79,6 +79,18 @@ def line(shift: Shift, after: int, limit: int) -> list[SignUp]:
     )
 
 
+def lines(shift_ids: Collection[UUID], after: int, limit: int) -> Sequence[Row[Any]]:
+    """Who waits for each of the shifts, in order: the next `limit` of each behind the first `after`, busy or not."""
+    place = func.row_number().over(partition_by=SignUp.shift_id, order_by=SignUp.position).label("place")
+    waiting = (
+        select(SignUp.id, SignUp.shift_id, SignUp.volunteer_id, SignUp.role_id, place)
+        .where(SignUp.shift_id.in_(shift_ids), SignUp.state == SignUpState.WAITLISTED)
+        .subquery()
+    )
+    here = (waiting.c.place > after, waiting.c.place <= after + limit)
+    return db.session.execute(select(waiting).where(*here).order_by(waiting.c.shift_id, waiting.c.place)).all()
+
+
 def open_offer(sign_up_id: UUID) -> SignUp | None:
     """The sign-up of the stand-in who was asked to take this one's place and has not answered for good."""
     return db.session.scalars(
@@ -112,6 +124,24 @@ def coming_shifts_with_people() -> Sequence[UUID]:
     return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
 
 
+def shifts_to_fill(after: UUID | None, limit: int) -> Sequence[UUID]:
+    """The shifts to come of published activities for which somebody waits beside a free place, behind `after`."""
+    statement = (
+        select(Shift.id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Shift.starts_at > clock.now(),
+            Shift.canceled_at.is_(None),
+            Shift.waitlisted_count > 0,
+            or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
+            Activity.state == ActivityState.PUBLISHED,
+        )
+        .order_by(Shift.id)
+        .limit(limit)
+    )
+    return db.session.scalars(statement if after is None else statement.where(Shift.id > after)).all()
+
+
 def planned(shift_ids: Collection[UUID]) -> Planned:
     """The shifts, each with its activity."""
     statement = select(Activity, Shift).join(Shift, Shift.activity_id == Activity.id).where(Shift.id.in_(shift_ids))
@@ -128,6 +158,21 @@ def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def people_of(shift_ids: Collection[UUID], *states: SignUpState) -> set[UUID]:
+    """Who has a sign-up in one of the states for one of these shifts that has not begun."""
+    statement = (
+        select(SignUp.volunteer_id)
+        .join(Shift, Shift.id == SignUp.shift_id)
+        .where(
+            among(SignUp.shift_id, shift_ids),
+            SignUp.state.in_(states),
+            Shift.starts_at > clock.now(),
+            Shift.canceled_at.is_(None),
+        )
+    )
+    return set(db.session.scalars(statement))
 
 
 def own_active(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[SignUp]:

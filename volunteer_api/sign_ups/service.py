@@ -26,8 +26,8 @@ from volunteer_api.sign_ups.problems import AlreadySignedUp
 def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, role_id: UUID | None = None) -> SignUp:
     """Sign a volunteer up: confirmed while there is a place, else at the end of the waitlist; pending for approval.
 
-    Who waits goes first (see `judge`): once free places no longer promote, whoever waits takes one by signing up again,
-    and then the sign-up that stands is returned, confirmed.
+    Who waits goes first (see `judge`): whoever waits takes a free place by signing up again, while free places promote
+    if it is hers by the order of the waitlist, and then the sign-up that stands is returned, confirmed.
     The volunteer is locked before the shift, always: the volunteer so that two overlapping sign-ups can't pass each
     other, the shift so that its counts hold. Raises the refusals of `judge` (409) in their order.
     """
@@ -279,16 +279,21 @@ def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
 
 
 def _take_place(sign_up_id: UUID, question: Question) -> SignUp:
-    """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now."""
+    """Confirm a waitlisted sign-up of a held volunteer for a held shift, for the team named now.
+
+    It may have been called to a place already, by this very word of hers (see `places.ask`).
+    """
     mine = db.session.get_one(SignUp, sign_up_id, populate_existing=True)
     role = places.role_of(question.shift, mine.role_id) or question.role
-    if not has_place(question.shift, role):
+    is_called = mine.state == SignUpState.CONFIRMED
+    if not is_called and not has_place(question.shift, role):
         # Taken while this one waited for the shift.
         raise AlreadySignedUp(mine.id, mine.state)
     mine.team_id = question.team_id
     if role is not None and mine.role_id is None:
         places.name_role(mine, role)
-    places.move(mine, question.shift, SignUpState.CONFIRMED)
+    if not is_called:
+        places.move(mine, question.shift, SignUpState.CONFIRMED)
     return mine
 
 

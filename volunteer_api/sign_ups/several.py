@@ -15,7 +15,7 @@ from volunteer_api.notifications.service import notify_all
 from volunteer_api.sign_ups import notices, places, queries
 from volunteer_api.sign_ups.judgment import Engagement, Question, Standing
 from volunteer_api.sign_ups.models import SignUp, SignUpState
-from volunteer_api.sign_ups.people import demands_of, kept_places, standings_of
+from volunteer_api.sign_ups.people import demands_of, standings_of, with_kept
 from volunteer_api.sign_ups.problems import NotEligible
 from volunteer_api.sign_ups.service import enter, enter_invited, take_back
 
@@ -72,19 +72,20 @@ def sign_up_several(
     queries.lock_volunteers(people)
     shifts = {shift.id: shift for shift in lock_shifts(chosen)}
     activity = fresh_activity(activity.id)
-    for shift in shifts.values():
-        if shift.waitlisted_count:
-            places.promote(shift, activity, now)
+    called = [
+        one for shift in shifts.values() if shift.waitlisted_count for one in places.promote(shift, activity, now)
+    ]
     standings = standings_of(people, [activity], now, [team_id] if team_id is not None else ())
     if set(standings) != set(people):
         unknown = Fault("unknown_reference", "There is no such volunteer.")
         raise InvalidPayload(error_list({"volunteer_ids": [unknown]}))
     demands = demands_of([activity])[activity.id]
-    kept = kept_places(list(shifts.values()), now)
-    asked = [
-        Question(activity, shifts[shift_id], demands, now, team_id=team_id, chosen=leading, kept=kept.get(shift_id))
-        for shift_id in chosen
-    ]
+    asked = with_kept(
+        [
+            Question(activity, shifts[shift_id], demands, now, team_id=team_id, chosen=leading, called=called)
+            for shift_id in chosen
+        ]
+    )
     results = [result for one in people for result in _results(by, one, standings[one], asked)]
     _tell_invited(results, shifts, activity)
     return results

@@ -1,14 +1,15 @@
 """Background work of sign-ups."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
 from volunteer_api.core.logs import logger
 from volunteer_api.core.tasks import Every, task
 from volunteer_api.core.unit_of_work import run_unit
-from volunteer_api.sign_ups import queries, unfit
+from volunteer_api.sign_ups import places, queries, unfit
 
+CALL_WHO_WAITS = "sign_ups.call_who_waits"
 SHIFTS_AT_ONCE = 50
 
 
@@ -34,6 +35,20 @@ def look_at_credentials() -> None:
     _look_at_coming_shifts(by_credentials=True)
 
 
+@task(CALL_WHO_WAITS, every=Every.HOUR, unit=False)
+def call_who_waits() -> None:
+    """Give free places to who waits and could have one only since something of hers changed, as a training renewed.
+
+    Only where somebody waits beside a free place, a shift to a unit. Raises PlacesNotLookedAt.
+    """
+    failed, after = 0, None
+    while shift_ids := run_unit(partial(queries.shifts_to_fill, after, SHIFTS_AT_ONCE), writes=False):
+        failed += sum(not _is_looked_at(places.call_waiting, one) for one in shift_ids)
+        after = shift_ids[-1]
+    if failed:
+        raise PlacesNotLookedAt(f"{failed} where somebody waits")
+
+
 def _look_at_coming_shifts(*, by_credentials: bool) -> None:
     """Look at a shift to a unit.
 
@@ -43,7 +58,8 @@ def _look_at_coming_shifts(*, by_credentials: bool) -> None:
     failed = 0
     for first in range(0, len(shift_ids), SHIFTS_AT_ONCE):
         failed += sum(
-            not _is_looked_at(one) for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE], by_credentials)
+            not _is_looked_at(unfit.look_again, one)
+            for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE], by_credentials)
         )
     if failed:
         raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
@@ -58,9 +74,9 @@ def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> Sequence[UUI
         return shift_ids
 
 
-def _is_looked_at(shift_id: UUID) -> bool:
+def _is_looked_at(look: Callable[[UUID], None], shift_id: UUID) -> bool:
     try:
-        run_unit(partial(unfit.look_again, shift_id), writes=True)
+        run_unit(partial(look, shift_id), writes=True)
     except Exception as error:  # whatever it is, the others' insurance ends all the same
         kind = type(error).__name__
         logger().error("places_not_looked_at", shift_id=str(shift_id), error=kind, exc_info=True)

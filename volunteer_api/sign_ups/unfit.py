@@ -12,6 +12,7 @@ from uuid import UUID
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, ActivityState, Shift
+from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.queries import fresh_activity
 from volunteer_api.core import clock
 from volunteer_api.core.unit_of_work import Rerun
@@ -55,7 +56,7 @@ def take_places(
     does.
     """
     confirmed = [one for one in active if one.state == SignUpState.CONFIRMED]
-    hold_people({one.volunteer_id for one in confirmed})
+    _try_people({one.volunteer_id for one in confirmed})
     unfit = among(confirmed, shifts, {activity.id: activity}, now)
     for one in confirmed:
         if one.id in unfit:
@@ -71,8 +72,8 @@ def invite_anew(mine: SignUp, shift: Shift, now: datetime) -> None:
     places.move(mine, shift, SignUpState.INVITED)
 
 
-def hold_people(volunteer_ids: Collection[UUID]) -> None:
-    """Here the shifts are held before the volunteers, who are only tried, as in `places.promote`."""
+def _try_people(volunteer_ids: Collection[UUID]) -> None:
+    """Here the shifts are held, and who was not held before them is only tried, as in `places.promote`."""
     if volunteer_ids and not queries.lock_volunteers(volunteer_ids, wait=False):
         raise Rerun()
 
@@ -83,23 +84,32 @@ def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = Fal
     `by_credentials`: only where an insurance or a training is asked for.
     """
     planned = [one for one in queries.planned(shift_ids) if not by_credentials or asks_for_credentials(one[0])]
+    return sorted({one.shift_id for one in _unfit_of(planned)})
+
+
+def _unfit_of(planned: Planned) -> list[SignUp]:
     if not planned:
         return []
     shifts = {shift.id: shift for _, shift in planned}
     confirmed = [one for one in queries.active_in(shifts) if one.state == SignUpState.CONFIRMED]
     unfit = among(confirmed, shifts, {activity.id: activity for activity, _ in planned}, clock.now())
-    return sorted({one.shift_id for one in confirmed if one.id in unfit})
+    return [one for one in confirmed if one.id in unfit]
 
 
 def look_again(shift_id: UUID) -> None:
     """Take the places of those who can't take part in a coming shift any more; they and the leaders hear of it."""
     now = clock.now()
+    losing = {one.volunteer_id for one in _unfit_of(queries.planned([shift_id]))}
+    if not losing:
+        return
+    # Held before the shift, with those who may be called: of many somebody always does something else.
+    queries.lock_volunteers(losing | queries.people_of([shift_id], SignUpState.WAITLISTED))
     with changing(places.activity_of(shift_id), shift_ids=[shift_id]) as held:
         shift, activity = held[0], fresh_activity(held[0].activity_id)
         if shift.starts_at <= now or shift.canceled_at is not None or activity.state != ActivityState.PUBLISHED:
             return
         confirmed = [one for one in queries.active_in([shift.id]) if one.state == SignUpState.CONFIRMED]
-        # Nobody else is held: of a thousand who have a place somebody is always checking in.
+        # Nobody else is held: who keeps her place goes on with what she does.
         unfit = among(confirmed, {shift.id: shift}, {activity.id: activity}, now)
         lost = [one for one in confirmed if one.id in unfit]
         taken = take_places(lost, {shift.id: shift}, activity, now)
