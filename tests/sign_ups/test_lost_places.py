@@ -182,10 +182,10 @@ def test_a_shift_that_fails_holds_up_no_other(app: Flask, client: Any, unit: Any
     people.post(f"{cover}/ending", on=people.today)
     look_again = unfit.look_again
 
-    def look(shift_id: UUID) -> None:
-        if shift_id == made[0].shift_id:
+    def look(shift_ids: list[UUID]) -> None:
+        if made[0].shift_id in shift_ids:
             raise ValueError("this one can't be looked at")
-        look_again(shift_id)
+        look_again(shift_ids)
 
     monkeypatch.setattr(unfit, "look_again", look)
     run_task(app, unfit.LOOK_AT_PEOPLE)
@@ -222,6 +222,28 @@ def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any,
 
 
 @pytest.mark.either_database
+def test_who_loses_all_shifts_of_an_activity_hears_of_it_once(app: Flask, client: Any, unit: Any) -> None:
+    people = People(client, unit)
+    people.make()
+    people.insure(people.keeping)
+    _, cover = people.insure(people.losing)
+    days = [clock.now() + number * DAY for number in (2, 3, 4)]
+    shifts = [{"starts_at": one, "ends_at": one + DAY / 12} for one in days]
+    made = unit(lambda: make_activity(scene=people.scene, hazardous=True, shifts=shifts))
+    for one in (people.losing, people.keeping):
+        assert post(client, one, f"/activities/{made.id}/sign-ups", all=True).status_code == 200
+    people.post(f"{cover}/ending", on=people.today)
+    run_task(app, unfit.LOOK_AT_PEOPLE)
+    for reader, kind in ((people.losing, "sign_up_place_lost"), (people.scene.organizer_id, "shift_places_lost")):
+        [told] = [
+            one["values"] for one in client.as_(reader).get("/me/notifications").json["items"] if one["kind"] == kind
+        ]
+        assert (told["shift_count"], told.get("count", "1")) == ("3", "1")
+    assert kinds(client, people.keeping) == []
+    lost = client.as_(people.scene.organizer_id).get(f"/shifts/{made.shift_ids[2]}/sign-ups?state=invited").json
+    assert [one["volunteer"]["id"] for one in lost["items"]] == [str(people.losing)]
+
+
 def test_a_merger_takes_nobodys_insurance(client: Any, unit: Any) -> None:
     """It hands the policies to an organization that was not above the activity when that was published."""
     people = People(client, unit)
@@ -233,7 +255,7 @@ def test_a_merger_takes_nobodys_insurance(client: Any, unit: Any) -> None:
     merged = client.as_(people.scene.administrator_id).post(merging, json=into)
     assert merged.status_code == 200, merged.get_json()
     assert unit(lambda: unfit.shifts_with_unfit([made.shift_id])) == []
-    unit(lambda: unfit.look_again(made.shift_id))
+    unit(lambda: unfit.look_again([made.shift_id]))
     assert row(unit, mine).state == "confirmed"
     refused = post(client, people.losing, f"/shifts/{made.shift_id}/sign-ups").get_json()
     assert [one["code"] for one in refused["reasons"]] == ["insurance"]

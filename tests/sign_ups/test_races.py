@@ -506,7 +506,7 @@ def test_a_change_is_made_though_somebody_is_always_busy(
 
     def change() -> int:
         if way == "a look at people":
-            postgresql_unit(lambda: unfit.look_again(made.shift_id))
+            postgresql_unit(lambda: unfit.look_again([made.shift_id]))
             return 200
         path = f"/activities/{made.id}" if way == "another demand" else f"/shifts/{made.shift_id}"
         seen = organizer.get(path).get_json()

@@ -221,9 +221,8 @@ def notice(
             "activity": activity.title,
             "activity_id": str(activity.id),
             "sign_up_id": str(about.id),
-            **times_of(shift),
+            **_when(shift, shift_count),
             **(times_of(moved_from, "before_") if moved_from is not None else {}),
-            **({"shift_count": str(shift_count)} if shift_count > 1 else {}),
             **{name: value for name, value in values.items() if value is not None},
         },
         dedup_key=":".join(part for part in (kind, str(about.id), once) if part),
@@ -251,6 +250,10 @@ def times_of(shift: Shift | ShiftBefore, prefix: str = "") -> dict[str, str]:
     return {f"{prefix}starts_at": clock.stamp(shift.starts_at), f"{prefix}ends_at": clock.stamp(shift.ends_at)}
 
 
+def _when(shift: Shift, shift_count: int) -> dict[str, str]:
+    return times_of(shift) | ({"shift_count": str(shift_count)} if shift_count > 1 else {})
+
+
 def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
     """Tell a leader that somebody waits for an approval: once a day and activity, a crowd is one piece of news."""
     notify(
@@ -267,8 +270,10 @@ def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Act
     )
 
 
-def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count: int, now: datetime) -> None:
-    """Tell a leader that so many who had a place in the shift can't take part any more."""
+def tell_of_lost_places(
+    leader_id: UUID, shift: Shift, activity: Activity, now: datetime, *, count: int, shift_count: int
+) -> None:
+    """Tell a leader that so many who had places, in so many shifts of which this is the first, have them no more."""
     notify(
         volunteer_id=leader_id,
         kind=PLACES_LOST,
@@ -277,7 +282,7 @@ def tell_of_lost_places(leader_id: UUID, shift: Shift, activity: Activity, count
             "activity_id": str(activity.id),
             "shift_id": str(shift.id),
             "count": str(count),
-            **times_of(shift),
+            **_when(shift, shift_count),
         },
         dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
     )

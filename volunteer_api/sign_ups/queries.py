@@ -110,7 +110,7 @@ def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
 
 
 def coming_shifts_with_people() -> Sequence[UUID]:
-    """The shifts of published activities that have not begun and in which somebody has a place."""
+    """The shifts of published activities that have not begun and in which somebody has a place, by activity."""
     statement = (
         select(Shift.id)
         .join(Activity, Activity.id == Shift.activity_id)
@@ -121,7 +121,7 @@ def coming_shifts_with_people() -> Sequence[UUID]:
             Activity.state == ActivityState.PUBLISHED,
         )
     )
-    return db.session.scalars(statement.order_by(Shift.starts_at, Shift.id)).all()
+    return db.session.scalars(statement.order_by(Shift.activity_id, Shift.starts_at, Shift.id)).all()
 
 
 def shifts_to_fill(after: UUID | None, limit: int) -> Sequence[UUID]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from volunteer_api.core.logs import logger
@@ -50,7 +51,7 @@ def call_who_waits() -> None:
 
 
 def _look_at_coming_shifts(*, by_credentials: bool) -> None:
-    """Look at a shift to a unit.
+    """Look at the shifts of an activity to a unit.
 
     One that can't be looked at holds up no other. Raises PlacesNotLookedAt where there was one.
     """
@@ -65,20 +66,20 @@ def _look_at_coming_shifts(*, by_credentials: bool) -> None:
         raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
 
 
-def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> Sequence[UUID]:
-    """Those of the shifts in which somebody can't take part; all of them, where that can't be told together."""
+def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> Sequence[Sequence[UUID]]:
+    """Those of the shifts in which somebody can't take part, by activity; each, where that can't be told together."""
     try:
         return run_unit(partial(unfit.shifts_with_unfit, shift_ids, by_credentials=by_credentials), writes=False)
     except Exception as error:
         logger().error("places_not_looked_at_together", error=type(error).__name__, exc_info=True)
-        return shift_ids
+        return [[one] for one in shift_ids]
 
 
-def _is_looked_at(look: Callable[[UUID], None], shift_id: UUID) -> bool:
+def _is_looked_at(look: Callable[[Any], None], what: UUID | Sequence[UUID]) -> bool:
     try:
-        run_unit(partial(look, shift_id), writes=True)
+        run_unit(partial(look, what), writes=True)
     except Exception as error:  # whatever it is, the others' insurance ends all the same
         kind = type(error).__name__
-        logger().error("places_not_looked_at", shift_id=str(shift_id), error=kind, exc_info=True)
+        logger().error("places_not_looked_at", shifts=str(what), error=kind, exc_info=True)
         return False
     return True

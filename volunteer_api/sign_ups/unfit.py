@@ -78,13 +78,18 @@ def _try_people(volunteer_ids: Collection[UUID]) -> None:
         raise Rerun()
 
 
-def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = False) -> list[UUID]:
-    """Those of the shifts in which somebody has a place who can't take part; nothing is held.
+def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = False) -> list[list[UUID]]:
+    """Those of the shifts in which somebody has a place who can't take part, by activity; nothing is held.
 
     `by_credentials`: only where an insurance or a training is asked for.
     """
     planned = [one for one in queries.planned(shift_ids) if not by_credentials or asks_for_credentials(one[0])]
-    return sorted({one.shift_id for one in _unfit_of(planned)})
+    found = {one.shift_id for one in _unfit_of(planned)}
+    of_each: dict[UUID, list[UUID]] = {}
+    for activity, shift in planned:
+        if shift.id in found:
+            of_each.setdefault(activity.id, []).append(shift.id)
+    return list(of_each.values())
 
 
 def _unfit_of(planned: Planned) -> list[SignUp]:
@@ -96,31 +101,45 @@ def _unfit_of(planned: Planned) -> list[SignUp]:
     return [one for one in confirmed if one.id in unfit]
 
 
-def look_again(shift_id: UUID) -> None:
-    """Take the places of those who can't take part in a coming shift any more; they and the leaders hear of it."""
+def look_again(shift_ids: Sequence[UUID]) -> None:
+    """Take the places of those who can't take part in coming shifts of one activity any more.
+
+    They hear of it, and so do those who lead, each once.
+    """
     now = clock.now()
-    losing = {one.volunteer_id for one in _unfit_of(queries.planned([shift_id]))}
+    losing = {one.volunteer_id for one in _unfit_of(queries.planned(shift_ids))}
     if not losing:
         return
-    # Held before the shift, with those who may be called: of many somebody always does something else.
-    queries.lock_volunteers(losing | queries.people_of([shift_id], SignUpState.WAITLISTED))
-    with changing(places.activity_of(shift_id), shift_ids=[shift_id]) as held:
-        shift, activity = held[0], fresh_activity(held[0].activity_id)
-        if shift.starts_at <= now or shift.canceled_at is not None or activity.state != ActivityState.PUBLISHED:
+    # Held before the shifts, with those who may be called: of many somebody always does something else.
+    queries.lock_volunteers(losing | queries.people_of(shift_ids, SignUpState.WAITLISTED))
+    with changing(places.activity_of(shift_ids[0]), shift_ids=shift_ids) as held:
+        activity = fresh_activity(held[0].activity_id)
+        if activity.state != ActivityState.PUBLISHED:
             return
-        confirmed = [one for one in queries.active_in([shift.id]) if one.state == SignUpState.CONFIRMED]
+        shifts = {one.id: one for one in held if one.starts_at > now and one.canceled_at is None}
+        confirmed = [one for one in queries.active_in(shifts) if one.state == SignUpState.CONFIRMED]
         # Nobody else is held: who keeps her place goes on with what she does.
-        unfit = among(confirmed, {shift.id: shift}, {activity.id: activity}, now)
-        lost = [one for one in confirmed if one.id in unfit]
-        taken = take_places(lost, {shift.id: shift}, activity, now)
+        unfit = among(confirmed, shifts, {activity.id: activity}, now)
+        taken = take_places([one for one in confirmed if one.id in unfit], shifts, activity, now)
+        lost = notices.first_of_each((one for one in confirmed if one.id in taken), shifts)
         once = now.isoformat()
         notify_all(
             [
-                notices.notice(notices.PLACE_LOST, one, shift, activity, once=once, lacks=taken[one.id])
-                for one in lost
-                if one.id in taken
+                notices.notice(
+                    notices.PLACE_LOST,
+                    one,
+                    shifts[one.shift_id],
+                    activity,
+                    once=once,
+                    shift_count=count,
+                    lacks=taken[one.id],
+                )
+                for one, count in lost
             ]
         )
-        if taken:
+        if lost:
+            concerned = {shifts[one.shift_id] for one in confirmed if one.id in taken}
+            first = min(concerned, key=lambda shift: (shift.starts_at, shift.id))
+            told = {"count": len(lost), "shift_count": len(concerned)}
             for leader_id in who_hears_of(activity):
-                notices.tell_of_lost_places(leader_id, shift, activity, len(taken), now)
+                notices.tell_of_lost_places(leader_id, first, activity, now, **told)
