@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tests.activities.factories import make_activity, make_scene
+from tests.activities.factories import make_activity, make_scene, take_grants_away
 from tests.factories import make_volunteer
 from volunteer_api.accounts import erasure
 from volunteer_api.accounts.events import ErasureRequested
@@ -55,3 +55,22 @@ def test_a_planner_who_leads_alone_is_missed_too(client: Any, unit: Any) -> None
     assert [one["activity"] for one in told(client, scene.organizer_id, "leads_at_erasure")] == ["她一人负责的活动"]
     [missed] = told(client, scene.administrator_id, "leader_leaves")
     assert missed["activity_id"] == str(alone.id)
+
+
+def test_a_planner_without_rights_leads_nothing_that_is_missed(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    unit(lambda: take_grants_away(made.scene.organizer_id))
+    unit(lambda: publish(ErasureRequested(made.scene.organizer_id, clock.now())))
+    assert told(client, made.scene.organizer_id, "leads_at_erasure") == []
+    assert told(client, made.scene.administrator_id, "leader_leaves") == []
+
+
+def test_what_comes_back_is_heard_of_by_who_can_change_it(client: Any, unit: Any) -> None:
+    """Its planner has gone to another office since."""
+    made = unit(lambda: make_activity(published=False))
+    scene = made.scene
+    unit(lambda: service.submit(db.session.get_one(Activity, made.id)))
+    unit(lambda: take_grants_away(scene.organizer_id))
+    unit(lambda: service.send_back(db.session.get_one(Activity, made.id), reason="写明地点"))
+    for reader in (scene.organizer_id, scene.administrator_id):
+        assert [one["reason"] for one in told(client, reader, "activity_returned")] == ["写明地点"]

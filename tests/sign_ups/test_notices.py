@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tests.activities.factories import make_activity
+from tests.activities.factories import make_activity, make_volunteers, take_grants_away
 from tests.sign_ups.factories import HOUR, kinds, make_person, move_shift, post
 from tests.sign_ups.test_changed_demands import change
+from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities import queries
 from volunteer_api.activities.changes import changing
 from volunteer_api.activities.models import SignUpMode
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.notifications.models import Notification
+from volunteer_api.organizations.grants import grant as give_grant
+from volunteer_api.organizations.models import Role, ScopeType
 from volunteer_api.sign_ups import service
 
 # A Sunday, 7:30 in Pingdingshan.
@@ -165,21 +169,72 @@ def test_who_takes_all_back_is_told_of_once(client: Any, unit: Any) -> None:
         assert newest(client, organizer, ZH)["values"]["shift_count"] == "3"
 
 
-def test_shifts_that_move_together_are_told_of_once(client: Any, unit: Any) -> None:
+@pytest.mark.both_databases
+def test_the_first_shift_is_told_whatever_was_made_first(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(shifts=daily(3)[::-1]))
+    organizer, person = made.scene.organizer_id, made.scene.outsider_id
+    path = f"/activities/{made.id}/sign-ups"
+    post(client, organizer, path, all=True, volunteer_ids=[str(person)])
+    assert "12月1日（周日）7:30–8:30等3个班次" in newest(client, person, ZH)["body"]
+    post(client, person, f"{path}/withdrawal")
+    assert "12月1日（周日）7:30–8:30等3个班次" in newest(client, organizer, ZH)["body"]
+
+
+def test_all_who_lead_hear_by_one_statement(client: Any, unit: Any, statements: Any) -> None:
+    """Also where they are many: whoever could publish what nobody leads."""
+
+    def prepare() -> tuple[Any, list[Any]]:
+        made = make_activity(starts_at=START, sign_up_mode=SignUpMode.APPROVAL)
+        take_grants_away(made.scene.organizer_id)
+        others = make_volunteers(12)
+        office = {"scope_type": ScopeType.ORGANIZATION, "scope_id": made.scene.office_id}
+        for one in others:
+            give_grant(volunteer_id=one, role=Role.ORGANIZER, **office)
+        return made, others
+
+    made, others = unit(prepare)
+    phone = client.as_(made.scene.outsider_id)
+    phone.get("/me")
+    with statements() as seen:
+        assert phone.post(f"/shifts/{made.shift_id}/sign-ups", json={}, key="tap").status_code == 201
+    assert sum("INTO notifications" in one for one in seen) == 1
+    assert [kinds(client, one)[:1] for one in (*others, made.scene.organizer_id)] == [["sign_up_requested"]] * 12 + [[]]
+
+
+def test_whose_account_is_erased_is_told_of_once(client: Any, unit: Any) -> None:
+    """As in one call she leaves all: who invited hears it of an activity, and of each activity."""
     made = unit(lambda: make_activity(shifts=daily(3)))
-    person = made.scene.outsider_id
-    post(client, person, f"/activities/{made.id}/sign-ups", all=True)
+    other = unit(lambda: make_activity(scene=made.scene, starts_at=START + 9 * HOUR, title="巡河"))
+    organizer, person = made.scene.organizer_id, made.scene.outsider_id
+    for one in (made, other):
+        post(client, organizer, f"/activities/{one.id}/sign-ups", all=True, volunteer_ids=[str(person)])
+    unit(lambda: publish(VolunteerErased(person, "张三")))
+    assert kinds(client, organizer) == ["sign_up_declined"] * 2
+    told = client.as_(organizer).get("/me/notifications").json["items"]
+    assert {(one["values"]["activity"], one["values"].get("shift_count")) for one in told} == {
+        ("清洁湛河", "3"),
+        ("巡河", None),
+    }
 
-    def move() -> None:
-        with changing(queries.lock_activity(made.id), shift_ids=made.shift_ids) as shifts:
-            for shift in shifts:
-                shift.starts_at += HOUR
-                shift.ends_at += HOUR
 
-    unit(move)
-    assert kinds(client, person) == ["shift_moved"]
-    told = newest(client, person, ZH)
-    assert "12月1日（周日）7:30–8:30 → 12月1日（周日）8:30–9:30等3个班次" in told["body"]
+def test_a_leaders_own_request_takes_no_news_of_others(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(starts_at=START, sign_up_mode=SignUpMode.APPROVAL))
+    organizer = made.scene.organizer_id
+    post(client, organizer, f"/shifts/{made.shift_id}/sign-ups")
+    assert kinds(client, organizer) == []
+    post(client, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups")
+    assert kinds(client, organizer) == ["sign_up_requested"]
+
+
+def test_who_says_yes_again_is_told_of_again(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(starts_at=START))
+    organizer, person = made.scene.organizer_id, made.scene.outsider_id
+    mine = post(client, organizer, f"/shifts/{made.shift_id}/sign-ups", volunteer_id=str(person)).json["id"]
+    post(client, person, f"/sign-ups/{mine}/acceptance")
+    change(client, made, f"/activities/{made.id}", required_skills=["急救"])
+    change(client, made, f"/activities/{made.id}", required_skills=[])
+    assert post(client, person, f"/sign-ups/{mine}/acceptance").json["state"] == "confirmed"
+    assert kinds(client, organizer) == ["sign_up_accepted"] * 2
 
 
 def daily(count: int) -> list[dict[str, Any]]:

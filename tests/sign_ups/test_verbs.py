@@ -121,6 +121,28 @@ def test_an_invitation_that_is_taken_back_turns_nobody_down(client: Any, unit: A
     assert post(client, person, path).get_json()["state"] == "confirmed"
 
 
+def test_whom_a_leader_turned_down_is_offered_no_place(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    organizer, giver, other = made.scene.organizer_id, made.scene.member_id, made.scene.outsider_id
+    mine = post(client, giver, f"/shifts/{made.shift_id}/sign-ups").get_json()["id"]
+    offer = {"volunteer_number": unit(lambda: number_of(other))}
+    asked = post(client, giver, f"/sign-ups/{mine}/stand-in", **offer).get_json()["id"]
+    answer = post(client, organizer, f"/sign-ups/{asked}/rejection", reason="不合适").get_json()
+    assert answer["state"] == "rejected"
+    again = post(client, giver, f"/sign-ups/{mine}/stand-in", **offer)
+    assert (again.status_code, again.get_json()["code"]) == (409, "not_eligible")
+
+
+def test_who_was_turned_down_stays_so_whatever_invitation_is_taken_back(client: Any, unit: Any) -> None:
+    made = unit(make_activity)
+    organizer, person, path = made.scene.organizer_id, made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups"
+    for caller, body in ((person, {}), (organizer, {"volunteer_id": str(person)})):
+        asked = post(client, caller, path, **body).get_json()["id"]
+        post(client, organizer, f"/sign-ups/{asked}/rejection")
+    refused = post(client, person, path).get_json()
+    assert [one["code"] for one in refused["reasons"]] == ["rejected"]
+
+
 def test_who_had_a_place_and_is_asked_again_can_be_turned_down(client: Any, unit: Any) -> None:
     made = unit(make_activity)
     person, path = made.scene.outsider_id, f"/shifts/{made.shift_id}/sign-ups"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from volunteer_api.activities import leaders
 from volunteer_api.activities.models import Activity, ActivityLeader
@@ -14,7 +14,7 @@ from volunteer_api.core.database import db
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.service import Notice, notify, notify_all
 from volunteer_api.notifications.templates import register
-from volunteer_api.organizations.access import Permission, holders_near
+from volunteer_api.organizations.access import Permission, holders_near, permitted_organization_ids
 
 LEADS_AT_ERASURE = register(
     "leads_at_erasure",
@@ -38,7 +38,15 @@ LEADER_LEFT = register(
 
 def tell_before(volunteer_id: UUID, erases_at: datetime) -> None:
     """Tell her, and the organizers of each, what she leads, by name or as its planner, that is not over."""
-    led = _led(volunteer_id)
+    # As who planned it alone she leads what she still may; later her rights have ended, and the organizers hear of all.
+    as_planner = and_(
+        Activity.created_by == volunteer_id,
+        Activity.organization_id.in_(permitted_organization_ids(volunteer_id, Permission.ACTIVITY_LEAD)),
+        # Nobody misses a draft that only she saw.
+        Activity.published_at.is_not(None),
+        leaders.led_by_planner(),
+    )
+    led = _led(volunteer_id, as_planner)
     if not led:
         return
     once = f"{volunteer_id}:{erases_at.isoformat()}"
@@ -62,15 +70,17 @@ def take_off(volunteer_id: UUID) -> None:
     _tell_organizers(LEADER_LEFT, led, volunteer_id, str(volunteer_id))
 
 
-def _led(volunteer_id: UUID) -> Sequence[Activity]:
+def _led(volunteer_id: UUID, *others: ColumnElement[bool]) -> Sequence[Activity]:
     by_name = Activity.id.in_(select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id))
-    # Nobody misses a draft that only she saw.
-    as_planner = and_(Activity.created_by == volunteer_id, Activity.published_at.is_not(None), leaders.led_by_planner())
-    running = select(Activity).where(or_(by_name, as_planner), Activity.state.not_in(OVER)).order_by(Activity.id)
+    running = select(Activity).where(or_(by_name, *others), Activity.state.not_in(OVER)).order_by(Activity.id)
     return db.session.scalars(running).all()
 
 
 def _tell_organizers(kind: str, led: Sequence[Activity], leader_id: UUID, once: str, **values: str) -> None:
+    near = {
+        one: holders_near(one, Permission.ACTIVITY_PUBLISH, without=[leader_id])
+        for one in {activity.organization_id for activity in led}
+    }
     notify_all(
         [
             Notice(
@@ -80,6 +90,6 @@ def _tell_organizers(kind: str, led: Sequence[Activity], leader_id: UUID, once: 
                 f"{kind}:{activity.id}:{once}:{one}",
             )
             for activity in led
-            for one in holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH, without=[leader_id])
+            for one in near[activity.organization_id]
         ]
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity
 from volunteer_api.core.database import db
 from volunteer_api.notifications.groups import Group
@@ -60,9 +61,10 @@ def tell_of_submission(activity: Activity, *, by: UUID | None) -> None:
 
 
 def tell_of_return(activity: Activity, *, reason: str) -> None:
-    """Tell its maker why it comes back."""
+    """Tell its maker why it comes back, and those who could change it where she no longer can."""
     kind = NotificationKind.ACTIVITY_RETURNED
-    _tell(kind, activity, [activity.created_by], once=f"{activity.id}:{activity.version}", reason=reason)
+    told = dict.fromkeys([activity.created_by, *who_hears_of(activity)])
+    _tell(kind, activity, told, once=f"{activity.id}:{activity.version}", reason=reason)
 
 
 def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:

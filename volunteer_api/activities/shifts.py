@@ -41,7 +41,7 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import notify
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
 
 SHIFT_AT_RISK = register(
@@ -366,13 +366,8 @@ def tell_of_holidays() -> int:
 
 def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
     """Tell each leader of an activity, once for all calls with the same `once`."""
-    for volunteer_id in who_hears_of(activity):
-        notify(
-            volunteer_id=volunteer_id,
-            kind=kind,
-            values={"activity": activity.title, "activity_id": str(activity.id), **values},
-            dedup_key=f"{kind}:{once}:{volunteer_id}",
-        )
+    known = {"activity": activity.title, "activity_id": str(activity.id), **values}
+    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in who_hears_of(activity)])
 
 
 def require_some(

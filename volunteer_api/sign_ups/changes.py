@@ -182,8 +182,6 @@ def _ask_again(
         others = [other for other in standings[one.volunteer_id].engagements if other.sign_up_id != one.id]
         if overlapping(by_id[one.shift_id], others) is not None:
             unfit.invite_anew(one, by_id[one.shift_id], now)
-    # Who moved it knows, unless she lost her place by it.
-    told = [one for one in found if one.volunteer_id != by or one.state != states[one.id]]
     notify_all(
         [
             notices.notice(
@@ -193,10 +191,11 @@ def _ask_again(
                 activity,
                 # Neither the times nor the moment: each move is told of, there, back and there again.
                 once=str(by_id[one.shift_id].version),
-                shift_count=count,
                 moved_from=before[one.shift_id],
             )
-            for one, count in notices.first_of_each(told, by_id)
+            for one in found
+            # Who moved it knows, unless she lost her place by it.
+            if one.volunteer_id != by or one.state != states[one.id]
         ]
     )
     db.session.flush()

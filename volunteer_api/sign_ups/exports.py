@@ -16,6 +16,7 @@ from volunteer_api.core.downloads import XLSX, Download
 from volunteer_api.core.settings import settings
 from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
+from volunteer_api.sign_ups.problems import TooManySignUps
 from volunteer_api.teams.models import Team
 
 HEADERS = ("日期", "开始", "结束", "姓名", "志愿者编号", "手机", "岗位", "团队", "状态", "备注", "报名时间")
@@ -25,25 +26,31 @@ STATE_WORDS = {
     SignUpState.PENDING: "待审核",
     SignUpState.INVITED: "已邀请",
     SignUpState.WAITLISTED: "候补",
-    SignUpState.WITHDRAWN: "已退出",
+    SignUpState.WITHDRAWN: "已取消报名",
     SignUpState.DECLINED: "已谢绝",
     SignUpState.REJECTED: "未通过",
 }
-EXPORTED_ROWS = 10_000
+MOST_ROWS = 10_000
 
 
 def export_sign_ups(activity: Activity, query: Mapping[str, Any], *, by: Principal) -> Download:
     """The sign-ups for an activity's shifts, or for one of them, by the shifts' start; phones masked.
 
-    Those that stand, or those in the one state that is asked for. The audit log keeps who fetched it.
+    Those that stand, or those in the one state that is asked for. The audit log keeps who fetched what.
+    Raises TooManySignUps (422).
     """
-    rows = [_cells(row) for row in db.session.execute(_rows(activity, query))]
+    found = db.session.execute(_rows(activity, query)).all()
+    if len(found) > MOST_ROWS:
+        raise TooManySignUps(most=MOST_ROWS)
+    rows = [_cells(row) for row in found]
+    asked: dict[str, Any] = {name: str(value) for name, value in query.items()}
     audit.record(
         AuditAction.DATA_EXPORTED,
         actor_id=by.volunteer_id,
         organization_id=activity.organization_id,
         what="sign_ups",
         activity_id=str(activity.id),
+        **asked,
         rows=len(rows),
     )
     file_name = f"{activity.title}-报名名单-{clock.today()}.xlsx"
@@ -56,6 +63,8 @@ def _rows(activity: Activity, query: Mapping[str, Any]) -> Select[*tuple[Any, ..
     if query.get("shift_id"):
         conditions.append(Shift.id == query["shift_id"])
     place = case({state: number for number, state in enumerate(STATE_WORDS)}, value=SignUp.state)
+    # Who was promoted keeps the position that she had.
+    turn = case((SignUp.state == SignUpState.WAITLISTED, SignUp.position))
     return (
         select(
             SignUp,
@@ -73,8 +82,8 @@ def _rows(activity: Activity, query: Mapping[str, Any]) -> Select[*tuple[Any, ..
         .outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id)
         .outerjoin(Team, Team.id == SignUp.team_id)
         .where(*conditions)
-        .order_by(Shift.starts_at, Shift.id, place, SignUp.position, SignUp.id)
-        .limit(EXPORTED_ROWS)
+        .order_by(Shift.starts_at, Shift.id, place, turn, SignUp.id)
+        .limit(MOST_ROWS + 1)
     )
 
 
@@ -103,6 +112,8 @@ def _remark(row: Any) -> str | None:
         "班次已取消": row.canceled_at is not None,
         "时间已变更，待本人确认": mine.state == SignUpState.CONFIRMED and mine.asked_at is not None,
         "缺席": mine.absent_at is not None,
-        "临时退出": mine.late,
+        "临时取消": mine.late,
+        # The word of a leader and the end are of one moment only there.
+        "邀请已收回": mine.state == SignUpState.WITHDRAWN and mine.decided_at == mine.withdrawn_at,
     }
     return "、".join(words for words, holds in known.items() if holds) or None

@@ -3,21 +3,20 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import or_, select, update
 
 from volunteer_api.accounts.events import GuardianWithdrew, VolunteerErased
 from volunteer_api.activities.changes import register_companions, register_people, register_taken
 from volunteer_api.activities.events import ActivityChanged, RolesChanging, ShiftsChanged
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.activities.prospects import register_judge
-from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.qualifications.events import CredentialsWithdrawn
-from volunteer_api.sign_ups import changes, people, places, queries, service, unfit
-from volunteer_api.sign_ups.models import PLACELESS, SignUp, SignUpState
+from volunteer_api.sign_ups import changes, people, places, queries, several, unfit
+from volunteer_api.sign_ups.models import SignUp
 
 register_judge(people)
 register_companions(queries.waits_freed_by)
@@ -57,23 +56,8 @@ def look_at_the_minor(_event: GuardianWithdrew) -> None:
 
 @on(VolunteerErased)
 def leave_what_is_to_come(event: VolunteerErased) -> None:
-    """Take back the person's sign-ups for shifts that have not begun; who waits moves up. The past stays, unnamed."""
-    now = clock.now()
-    to_come = (
-        select(SignUp.id)
-        .join(Shift, Shift.id == SignUp.shift_id)
-        .where(
-            SignUp.volunteer_id == event.volunteer_id,
-            or_(
-                (SignUp.state == SignUpState.CONFIRMED) & (Shift.starts_at > now),
-                SignUp.state.in_(PLACELESS) & (Shift.ends_at > now),
-            ),
-        )
-        # Waiting ones first: a place given up would be given to the same person where they wait elsewhere.
-        .order_by(case((SignUp.state.in_(PLACELESS), 0), else_=1), SignUp.shift_id)
-    )
-    for sign_up_id in db.session.scalars(to_come).all():
-        service.withdraw(sign_up_id=sign_up_id)
+    """Take back the person's sign-ups for shifts to come; who waits moves up. The past stays, unnamed."""
+    several.leave_all(event.volunteer_id)
     # Why they once could not come is their own words; why a leader said no is about them.
     told = or_(SignUp.withdrawal_reason.is_not(None), SignUp.decision_reason.is_not(None))
     db.session.execute(

@@ -10,7 +10,7 @@ from volunteer_api.core import clock
 from volunteer_api.core.texts import Word
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice, notify, notify_all
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.sign_ups.models import SignUp
 
@@ -254,35 +254,30 @@ def _when(shift: Shift, shift_count: int) -> dict[str, str]:
     return times_of(shift) | ({"shift_count": str(shift_count)} if shift_count > 1 else {})
 
 
-def tell_of_requests(leader_id: UUID, about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
-    """Tell a leader that somebody waits for an approval: once a day and activity, a crowd is one piece of news."""
-    notify(
-        volunteer_id=leader_id,
-        kind=REQUESTED,
-        values={
-            "activity": activity.title,
-            "activity_id": str(activity.id),
-            "shift_id": str(shift.id),
-            "person_id": str(about.volunteer_id),
-            **times_of(shift),
-        },
-        dedup_key=f"{REQUESTED}:{activity.id}:{leader_id}:{day}",
+def tell_of_requests(hearers: Iterable[UUID], about: SignUp, shift: Shift, activity: Activity, day: date) -> None:
+    """Tell those who lead that somebody waits for an approval: once a day and activity, a crowd is one piece of news.
+
+    Not somebody who asks herself: she would hear of nobody else that day.
+    """
+    _tell(
+        REQUESTED,
+        (one for one in hearers if one != about.volunteer_id),
+        shift,
+        activity,
+        once=f"{activity.id}:{day}",
+        person_id=str(about.volunteer_id),
+        **times_of(shift),
     )
 
 
 def tell_of_lost_places(
-    leader_id: UUID, shift: Shift, activity: Activity, now: datetime, *, count: int, shift_count: int
+    hearers: Iterable[UUID], shift: Shift, activity: Activity, now: datetime, *, count: int, shift_count: int
 ) -> None:
-    """Tell a leader that so many who had places, in so many shifts of which this is the first, have them no more."""
-    notify(
-        volunteer_id=leader_id,
-        kind=PLACES_LOST,
-        values={
-            "activity": activity.title,
-            "activity_id": str(activity.id),
-            "shift_id": str(shift.id),
-            "count": str(count),
-            **_when(shift, shift_count),
-        },
-        dedup_key=f"{PLACES_LOST}:{shift.id}:{leader_id}:{now.isoformat()}",
-    )
+    """Tell those who lead how many lost their places, in so many shifts of which this is the first."""
+    once = f"{shift.id}:{now.isoformat()}"
+    _tell(PLACES_LOST, hearers, shift, activity, once=once, count=str(count), **_when(shift, shift_count))
+
+
+def _tell(kind: str, hearers: Iterable[UUID], shift: Shift, activity: Activity, *, once: str, **values: str) -> None:
+    known = {"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id), **values}
+    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in hearers])

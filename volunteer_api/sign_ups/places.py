@@ -110,21 +110,31 @@ def hold_people(shift_ids: Sequence[UUID]) -> None:
         queries.lock_volunteers(people)
 
 
-def hold_own(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Held]:
-    """All that a volunteer has of an activity's shifts which are not over, by their start, each held as `hold` does it.
+def hold_own(volunteer_id: UUID, now: datetime, *, activity_id: UUID | None = None) -> list[Held]:
+    """All that a volunteer has of shifts which are not over, or of an activity's, by their start, each held as `hold`
+    does it.
 
     All of it at once, so that the order of ids holds among them.
     """
     queries.lock_volunteer(volunteer_id)
-    mine = {one.shift_id: one for one in queries.own_active(activity_id, volunteer_id, now)}
+    mine = {one.shift_id: one for one in queries.own_active(volunteer_id, now, activity_id=activity_id)}
     confirmed = [one.shift_id for one in mine.values() if one.state == SignUpState.CONFIRMED]
     waits = queries.waits_freed_by(confirmed, volunteer_id) if confirmed else []
     shifts = lock_shifts([*mine, *waits])
     if not mine:
         return []
-    activity, others = fresh_activity(activity_id), [one for one in shifts if one.id not in mine]
     own = sorted((one for one in shifts if one.id in mine), key=lambda one: (one.starts_at, one.id))
-    return [Held(mine[shift.id], shift, activity, others) for shift in own]
+    others = [one for one in shifts if one.id not in mine]
+    activities = {one: fresh_activity(one) for one in {shift.activity_id for shift in own}}
+    return [Held(mine[shift.id], shift, activities[shift.activity_id], others) for shift in own]
+
+
+def by_activity(held: Iterable[Held]) -> list[list[Held]]:
+    """What is held, in a list for each activity."""
+    found: dict[UUID, list[Held]] = {}
+    for one in held:
+        found.setdefault(one.activity.id, []).append(one)
+    return list(found.values())
 
 
 def role_of(shift: Shift, role_id: UUID | None) -> ShiftRole | None:

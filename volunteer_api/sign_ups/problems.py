@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from volunteer_api.core.problems import Conflict, Unauthorized
+from volunteer_api.core.problems import Conflict, Problem, Unauthorized
 from volunteer_api.core.schema import Fault
 from volunteer_api.sign_ups.models import SignUpState
 
@@ -100,3 +100,9 @@ class StandInGone(Conflict):
 
 class OwnPlace(Conflict):
     title = "You can't stand in for yourself."
+
+
+class TooManySignUps(Problem):
+    status = 422
+    title = "These are more sign-ups than a file may have."
+    detail = "At most %(most)s go into one file; ask for one shift or one state."

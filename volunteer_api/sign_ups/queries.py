@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -175,8 +175,8 @@ def people_of(shift_ids: Collection[UUID], *states: SignUpState) -> set[UUID]:
     return set(db.session.scalars(statement))
 
 
-def own_active(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[SignUp]:
-    """A volunteer's active sign-ups for the shifts of an activity that are neither over nor canceled."""
+def own_active(volunteer_id: UUID, now: datetime, *, activity_id: UUID | None = None) -> list[SignUp]:
+    """A volunteer's active sign-ups for shifts, all or an activity's, that are neither over nor canceled."""
     return list(
         db.session.scalars(
             select(SignUp)
@@ -184,7 +184,7 @@ def own_active(activity_id: UUID, volunteer_id: UUID, now: datetime) -> list[Sig
             .where(
                 SignUp.volunteer_id == volunteer_id,
                 SignUp.state.in_(ACTIVE_SIGN_UPS),
-                Shift.activity_id == activity_id,
+                Shift.activity_id == activity_id if activity_id is not None else true(),
                 Shift.ends_at > now,
                 Shift.canceled_at.is_(None),
             )

@@ -16,6 +16,7 @@ from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
 from volunteer_api.core.unit_of_work import Rerun
+from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, not_of_the_team, refuse
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
@@ -113,7 +114,7 @@ def withdraw(*, sign_up_id: UUID, reason: str | None = None) -> SignUp:
 def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) -> None:
     """Take sign-ups of one volunteer back, of which `require_before_end` refused none; see `withdraw`.
 
-    Whoever waits for her word on an invitation, or a stand-in's place, hears of it as of a no; all are of one activity.
+    Whoever waits for her word on an invitation, or a stand-in's place, hears of it as of a no.
     """
     missed: list[places.Held] = []
     offered = [one for one in held if one.mine.state in places.OFFERED]
@@ -124,8 +125,10 @@ def take_back(held: Sequence[places.Held], reason: str | None, now: datetime) ->
             missed.append(one)
         mine.withdrawn_at, mine.withdrawal_reason, mine.asked_at = now, reason, None
     places.free_all(held, SignUpState.WITHDRAWN, now)
-    _tell_of_leaving(missed)
-    _tell_of_no(offered)
+    for of_one in places.by_activity(missed):
+        _tell_of_leaving(of_one)
+    for of_one in places.by_activity(offered):
+        _tell_of_no(of_one)
 
 
 def accept(*, sign_up_id: UUID, names_team: bool = False, team_id: UUID | None = None) -> SignUp:
@@ -206,7 +209,8 @@ def approve(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
 def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
     """Turn a request down, or take somebody out who is invited, waits or has a place; she hears why.
 
-    An invitation is only taken back (`withdrawn`): who never asked was not turned down, and may sign up by herself.
+    An invitation is only taken back (`withdrawn`): who never asked is not turned down by that, and may sign up by
+    herself. Whom another volunteer offered her place is turned down, so that it is not offered to her again.
     Raises WrongState (409) where it is not active, Ended (409), ShiftBegun (409) for somebody who may be serving.
     """
     now = clock.now()
@@ -217,7 +221,7 @@ def reject(*, sign_up_id: UUID, by: UUID, reason: str | None = None) -> SignUp:
     held.require_before_end(now)
     _decide(mine, by, reason, now)
     kind, state = notices.REJECTED, SignUpState.REJECTED
-    if mine.state == SignUpState.INVITED and not mine.place_changes:
+    if mine.state == SignUpState.INVITED and mine.stands_in_for_id is None and not mine.place_changes:
         kind, state, mine.withdrawn_at = notices.INVITATION_ENDED, SignUpState.WITHDRAWN, now
     mine.asked_at = None
     places.free(held, state, now)
@@ -328,8 +332,7 @@ def _tell_who_asked(kind: str, held: Sequence[places.Held]) -> None:
     for one in held:
         if one.mine.decided_by is not None:
             by_asker.setdefault(one.mine.decided_by, []).append(one)
-    for asker_id, asked in by_asker.items():
-        _tell_of_several(kind, asked, to=asker_id)
+    notify_all([_news(kind, asked, to=asker_id) for asker_id, asked in by_asker.items()])
 
 
 def _tell_of_no(held: Sequence[places.Held]) -> None:
@@ -341,21 +344,20 @@ def _tell_of_no(held: Sequence[places.Held]) -> None:
 
 def _tell_of_leaving(held: Sequence[places.Held]) -> None:
     """Tell the leaders, who counted on her: of her reasons they read where the sign-up is."""
-    for leader_id in who_hears_of(held[0].activity) if held else ():
-        if leader_id != held[0].mine.volunteer_id:
-            _tell_of_several(notices.GIVEN_UP, held, to=leader_id, once=str(leader_id))
+    hearers = [one for one in who_hears_of(held[0].activity) if one != held[0].mine.volunteer_id]
+    notify_all([_news(notices.GIVEN_UP, held, to=one) for one in hearers])
 
 
-def _tell_of_several(kind: str, held: Sequence[places.Held], *, to: UUID, once: str = "") -> None:
-    """Tell somebody of sign-ups of one volunteer and one activity at once, by the first of the shifts."""
+def _news(kind: str, held: Sequence[places.Held], *, to: UUID) -> Notice:
+    """What somebody hears of sign-ups of one volunteer and one activity, by the first of the shifts."""
     first = min(held, key=lambda one: (one.shift.starts_at, one.mine.id))
+    # Who was asked anew says yes again.
+    once = f"{to}:{first.mine.place_changes}"
     about = str(first.mine.volunteer_id)
-    notices.send(
+    return notices.notice(
         kind, first.mine, first.shift, first.activity, to=to, once=once, shift_count=len(held), person_id=about
     )
 
 
 def _tell_leaders(mine: SignUp, shift: Shift, activity: Activity, now: datetime) -> None:
-    day = clock.local_date(now)
-    for leader_id in who_hears_of(activity):
-        notices.tell_of_requests(leader_id, mine, shift, activity, day)
+    notices.tell_of_requests(who_hears_of(activity), mine, shift, activity, clock.local_date(now))

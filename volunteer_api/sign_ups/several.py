@@ -97,10 +97,19 @@ def withdraw_all(*, activity_id: UUID, volunteer_id: UUID, reason: str | None = 
     Where one serves already, that sign-up stays, with the refusal. The results stand by the shifts' start.
     """
     now = clock.now()
-    held = places.hold_own(activity_id, volunteer_id, now)
+    return _take_back_what_can_be(places.hold_own(volunteer_id, now, activity_id=activity_id), reason, now)
+
+
+def leave_all(volunteer_id: UUID) -> None:
+    """Take back all that somebody signed up for and that is not over, but where she serves."""
+    now = clock.now()
+    _take_back_what_can_be(places.hold_own(volunteer_id, now), None, now)
+
+
+def _take_back_what_can_be(held: Sequence[places.Held], reason: str | None, now: datetime) -> list[Result]:
     refusals = {one.mine.id: refusal for one in held if (refusal := _why_it_stays(one, now)) is not None}
     take_back([one for one in held if one.mine.id not in refusals], reason, now)
-    return [Result(volunteer_id, one.shift.id, one.mine, refusals.get(one.mine.id)) for one in held]
+    return [Result(one.mine.volunteer_id, one.shift.id, one.mine, refusals.get(one.mine.id)) for one in held]
 
 
 def _why_it_stays(held: places.Held, now: datetime) -> Problem | None:

@@ -84,8 +84,7 @@ def accept(held: places.Held, now: datetime, *, names_team: bool, team_id: UUID 
         return mine
     _require_fit(held, now, team_id)
     places.move(mine, held.shift, SignUpState.PENDING)
-    for leader_id in who_hears_of(held.activity):
-        notices.tell_of_requests(leader_id, mine, held.shift, held.activity, clock.local_date(now))
+    notices.tell_of_requests(who_hears_of(held.activity), mine, held.shift, held.activity, clock.local_date(now))
     return mine
 
 

@@ -141,5 +141,4 @@ def look_again(shift_ids: Sequence[UUID]) -> None:
             concerned = {shifts[one.shift_id] for one in confirmed if one.id in taken}
             first = min(concerned, key=lambda shift: (shift.starts_at, shift.id))
             told = {"count": len(lost), "shift_count": len(concerned)}
-            for leader_id in who_hears_of(activity):
-                notices.tell_of_lost_places(leader_id, first, activity, now, **told)
+            notices.tell_of_lost_places(who_hears_of(activity), first, activity, now, **told)
