@@ -24,7 +24,6 @@ def forget_words(event: VolunteerErased) -> None:
             words_state=None,
             moderation_reason=None,
             reply=None,
-            anonymous=True,
             version=Feedback.version + 1,
         )
         .execution_options(synchronize_session=False)

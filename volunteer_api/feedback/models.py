@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
@@ -54,6 +54,7 @@ class Feedback(Identified, Versioned, Base):
     words: Mapped[str | None]
     words_state: Mapped[str | None]
     anonymous: Mapped[bool] = mapped_column(default=False)
+    kept_back: Mapped[bool] = mapped_column(default=False, server_default=false())
     moderated_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     moderated_at: Mapped[datetime | None]
     moderation_reason: Mapped[str | None]
