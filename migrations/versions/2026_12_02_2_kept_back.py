@@ -20,6 +20,11 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("feedback", sa.Column("kept_back", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.execute(AMONG_TOO_FEW)
+    # Nobody could look at these any more: the words are gone.
+    op.execute(
+        "UPDATE feedback_reports SET settled_at = created_at "
+        "WHERE settled_at IS NULL AND feedback_id IN (SELECT id FROM feedback WHERE words IS NULL)"
+    )
 
 
 def downgrade() -> None:

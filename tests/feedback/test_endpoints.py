@@ -12,11 +12,13 @@ from tests.activities.factories import make_scene, make_volunteers
 from tests.factories import make_volunteer
 from tests.feedback.factories import Past, come, decide, decide_on, make_past, name_leaders
 from tests.sign_ups.factories import born, kinds
+from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import ActivityLeader
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.events import publish
 from volunteer_api.feedback import service
 from volunteer_api.feedback.models import Feedback
 from volunteer_api.teams.models import Membership, MembershipRole
@@ -374,6 +376,22 @@ def test_three_reports_take_approved_words_down_until_somebody_looks(client: Any
     assert kinds(client, past.scene.organizer_id).count("feedback_reported") == 1
     back = post(client, past.scene.organizer_id, made, "approval", version=queue[0]["version"]).get_json()
     assert (back["words_state"], back["report_count"]) == ("approved", 0)
+
+
+@pytest.mark.parametrize("by", ["giver", "erasure"])
+def test_reports_of_words_that_are_gone_are_settled(client: Any, unit: Unit, past: Past, by: str) -> None:
+    made = give(client, past, 0, words=WORDS)
+    post(client, past.scene.organizer_id, made, "approval", version=1)
+    assert post(client, past.people[1], made, "reports", reason="骂人").status_code == 204
+    leader = client.as_(past.scene.leader_id)
+    assert leader.get(f"/feedback/{made['id']}").get_json()["report_count"] == 1
+    if by == "giver":
+        taken = client.as_(past.people[0]).patch(f"/feedback/{made['id']}", json={"words": None}, version=2)
+        assert taken.status_code == 200
+    else:
+        unit(lambda: publish(VolunteerErased(past.people[0], "某人")))
+    found = leader.get(f"/feedback/{made['id']}").get_json()
+    assert (found["words"], found["report_count"]) == (None, 0)
 
 
 def test_lists_cost_the_same_for_more(client: Any, statements: Any, past: Past) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import delete, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.models import Activity
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -26,6 +27,14 @@ def forget_words(event: VolunteerErased) -> None:
             reply=None,
             version=Feedback.version + 1,
         )
+        .execution_options(synchronize_session=False)
+    )
+    # Nobody can look any more at what others reported of her.
+    said = select(Feedback.id).where(Feedback.volunteer_id == event.volunteer_id)
+    db.session.execute(
+        update(FeedbackReport)
+        .where(FeedbackReport.feedback_id.in_(said), FeedbackReport.settled_at.is_(None))
+        .values(settled_at=clock.now())
         .execution_options(synchronize_session=False)
     )
     for table, column in ((FeedbackReport, FeedbackReport.reported_by), (FeedbackAsking, FeedbackAsking.volunteer_id)):

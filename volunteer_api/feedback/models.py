@@ -64,7 +64,7 @@ class Feedback(Identified, Versioned, Base):
 
 
 class FeedbackReport(Identified, Base):
-    """Somebody finds that words should not stand there. `settled_at` is when an organizer looked at it."""
+    """Somebody finds that words should not stand there. `settled_at` is when an organizer looked, or the words went."""
 
     __tablename__ = "feedback_reports"
     __table_args__ = (

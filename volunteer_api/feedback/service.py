@@ -74,6 +74,9 @@ def change(feedback: Feedback, **changes: Any) -> Feedback:
         if feedback.words is not None and not (feedback.anonymous and feedback.kept_back):
             notices.tell_of_words(db.session.get_one(Activity, feedback.activity_id))
     db.session.flush()
+    if words_change and feedback.words is None:
+        # After the words, which a report locks: one at the same time finds none, or is found.
+        _settle_reports(feedback.id)
     return feedback
 
 
@@ -163,9 +166,14 @@ def _decide(feedback: Feedback, state: WordsState, *, by: UUID, version: int, re
     feedback.words_state, feedback.moderation_reason = state, reason
     feedback.moderated_by, feedback.moderated_at = by, clock.now()
     db.session.flush()
+    _settle_reports(feedback.id)
+
+
+def _settle_reports(feedback_id: UUID) -> None:
+    """Nobody has to look at these any more: somebody has, or the words are gone."""
     db.session.execute(
         update(FeedbackReport)
-        .where(FeedbackReport.feedback_id == feedback.id, FeedbackReport.settled_at.is_(None))
+        .where(FeedbackReport.feedback_id == feedback_id, FeedbackReport.settled_at.is_(None))
         .values(settled_at=clock.now())
         .execution_options(synchronize_session=False)
     )
