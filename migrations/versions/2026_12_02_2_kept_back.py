@@ -2,6 +2,7 @@
 
 From now on it is refused, and what is taken is seen for good. Of what an earlier release had taken, that stays hidden
 which nobody has approved, where fewer than three had been there who have not signed; who may have led does not count.
+Lists are ordered by the day on which it was given: an id in the order of time would tell the millisecond.
 
 Revision ID: 2026_12_02_2_kept_back
 Revises: 2026_12_01_1_grown_in_part
@@ -20,6 +21,14 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("feedback", sa.Column("kept_back", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.execute(AMONG_TOO_FEW)
+    op.add_column("feedback", sa.Column("given_on", sa.Date(), nullable=True))
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("UPDATE feedback SET given_on = date(created_at, '+8 hours')")
+    else:
+        op.execute("UPDATE feedback SET given_on = CAST(created_at AT TIME ZONE 'Asia/Shanghai' AS date)")
+    with op.batch_alter_table("feedback") as batch:
+        # The release before writes none.
+        batch.alter_column("given_on", existing_type=sa.Date(), nullable=False, server_default=sa.text("CURRENT_DATE"))
     # Nobody could look at these any more: the words are gone.
     op.execute(
         "UPDATE feedback_reports SET settled_at = created_at "
@@ -28,6 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("feedback", "given_on")
     op.drop_column("feedback", "kept_back")
 
 

@@ -61,7 +61,7 @@ def feedback(volunteer_id: UUID) -> list[dict[str, Any]]:
         )
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(Feedback.volunteer_id == volunteer_id)
-        .order_by(Feedback.id.desc())
+        .order_by(Feedback.created_at.desc(), Feedback.id.desc())
     )
 
 
@@ -73,7 +73,7 @@ def feedback_handled(volunteer_id: UUID) -> list[dict[str, Any]]:
         select(Feedback.id, Activity.title, Feedback.moderated_at, Feedback.replied_at)
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(or_(Feedback.moderated_by == volunteer_id, answered))
-        .order_by(Feedback.id.desc())
+        .order_by(Feedback.given_on.desc(), Feedback.id.desc())
     )
 
 

@@ -22,7 +22,15 @@ from volunteer_api.core.settings import rules
 from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
-NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
+# A cursor is read by whoever has it, and tells no moment either.
+LATEST_DAY_FIRST = [
+    Key(Feedback.given_on, read=lambda row: row.given_on, descending=True),
+    Key(Feedback.id, read=lambda row: row.id, descending=True),
+]
+OWN_NEWEST_FIRST = [
+    Key(Feedback.created_at, read=lambda row: row.created_at, descending=True),
+    Key(Feedback.id, read=lambda row: row.id, descending=True),
+]
 # A phone without network tells up to so late who was there.
 ASKED_FOR = timedelta(days=3)
 ASKED_AT_ONCE = 1000
@@ -115,19 +123,19 @@ def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
 
 
 def page_for_leaders(query: Mapping[str, Any], caller_id: UUID) -> Page:
-    """Feedback of the activities that the caller leads, the newest first. Two statements."""
+    """Feedback of the activities that the caller leads, the latest day first. Two statements."""
     statement = _rows().where(led_by(caller_id), may_be_seen())
     if "activity_id" in query:
         statement = statement.where(Feedback.activity_id == query["activity_id"])
     if "state" in query:
         statement = statement.where(Feedback.words_state == query["state"])
-    found = page(statement, NEWEST_FIRST, query, scope=str(caller_id))
+    found = page(statement, LATEST_DAY_FIRST, query, scope=str(caller_id))
     return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
 
 
 def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
     """What the caller has said, the newest first."""
-    found = page(_rows().where(Feedback.volunteer_id == caller_id), NEWEST_FIRST, query, scope=str(caller_id))
+    found = page(_rows().where(Feedback.volunteer_id == caller_id), OWN_NEWEST_FIRST, query, scope=str(caller_id))
     return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
 
 
@@ -142,7 +150,7 @@ def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     seen, minimum = sum(stars.values()), rules().feedback_minimum_count
     enough = seen >= minimum
     approved = and_(counts, Feedback.words_state == WordsState.APPROVED, may_be_seen())
-    found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
+    found = page(_rows().where(approved if enough else false()), LATEST_DAY_FIRST, query, scope=str(activity.id))
     return {
         "count": sum(row.given for row in grouped),
         "minimum_count": minimum,
@@ -335,7 +343,7 @@ def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
         "activity": {"id": row.activity_id, "title": row.title},
         "volunteer": {"id": row.volunteer_id, "name": row.name} if named else None,
         "mine": mine,
-        "on": clock.local_date(row.created_at),
+        "on": row.given_on,
         "report_count": 0 if mine else row.report_count,
     }
 
@@ -344,5 +352,5 @@ def _public_view(row: Any) -> dict[str, Any]:
     hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
     return {name: getattr(row, name) for name in ("id", "stars", "words", "reply")} | {
         "name": None if hidden else masked_name(row.name),
-        "on": clock.local_date(row.created_at),
+        "on": row.given_on,
     }
