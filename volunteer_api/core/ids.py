@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from random import Random
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import uuid_utils.compat
 
@@ -37,6 +37,12 @@ def new_id() -> UUID:
     """A fresh UUIDv7."""
     source = _seeded.get()
     return uuid_utils.compat.uuid7() if source is None else source.next()
+
+
+def timeless_id() -> UUID:
+    """A fresh UUIDv4, for what does not tell the moment in which it was made."""
+    source = _seeded.get()
+    return uuid4() if source is None else UUID(int=source.random.getrandbits(128), version=4)
 
 
 def readable(length: int) -> str:

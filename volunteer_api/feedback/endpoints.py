@@ -38,7 +38,7 @@ def give_feedback(principal: Principal, activity: Activity, body: dict[str, Any]
     returns=schemas.FeedbackSummaryRead,
 )
 def read_activity_feedback(activity: Activity, query: dict[str, Any]) -> dict[str, Any]:
-    """Read what was said of an activity: stars, and the words that were approved, the newest first."""
+    """Read what was said of an activity: stars, and the words that were approved, the latest day first."""
     return queries.summary(activity, query)
 
 
@@ -51,7 +51,7 @@ def read_activity_feedback(activity: Activity, query: dict[str, Any]) -> dict[st
     returns=page_of(schemas.FeedbackRead),
 )
 def list_feedback(principal: Principal, query: dict[str, Any]) -> Page:
-    """List feedback of the activities that you lead, the newest first; with `state=pending`, what waits."""
+    """List feedback of the activities that you lead, the latest day first; with `state=pending`, what waits."""
     return queries.page_for_leaders(query, principal.volunteer_id)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, or_, select, update
 
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities.models import Activity
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import on
 from volunteer_api.core.personal_data import exported, rows
@@ -24,9 +25,16 @@ def forget_words(event: VolunteerErased) -> None:
             words_state=None,
             moderation_reason=None,
             reply=None,
-            anonymous=True,
             version=Feedback.version + 1,
         )
+        .execution_options(synchronize_session=False)
+    )
+    # Nobody can look any more at what others reported of her.
+    said = select(Feedback.id).where(Feedback.volunteer_id == event.volunteer_id)
+    db.session.execute(
+        update(FeedbackReport)
+        .where(FeedbackReport.feedback_id.in_(said), FeedbackReport.settled_at.is_(None))
+        .values(settled_at=clock.now())
         .execution_options(synchronize_session=False)
     )
     for table, column in ((FeedbackReport, FeedbackReport.reported_by), (FeedbackAsking, FeedbackAsking.volunteer_id)):
@@ -53,7 +61,7 @@ def feedback(volunteer_id: UUID) -> list[dict[str, Any]]:
         )
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(Feedback.volunteer_id == volunteer_id)
-        .order_by(Feedback.id.desc())
+        .order_by(Feedback.created_at.desc(), Feedback.id.desc())
     )
 
 
@@ -65,7 +73,7 @@ def feedback_handled(volunteer_id: UUID) -> list[dict[str, Any]]:
         select(Feedback.id, Activity.title, Feedback.moderated_at, Feedback.replied_at)
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(or_(Feedback.moderated_by == volunteer_id, answered))
-        .order_by(Feedback.id.desc())
+        .order_by(Feedback.given_on.desc(), Feedback.id.desc())
     )
 
 

@@ -1,13 +1,13 @@
 """Tables of feedback: stars and words of who was there, what was reported of them, and who was asked."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from volunteer_api.core import clock
+from volunteer_api.core import clock, ids
 from volunteer_api.core.database import Base, Identified, Versioned, one_of
 
 
@@ -22,8 +22,10 @@ class WordsState(StrEnum):
 class Feedback(Identified, Versioned, Base):
     """What one volunteer says of one activity that she attended: 1 to 5 stars, and words where she has any.
 
-    The stars count at once. `words_state` is None exactly where there are no words. `anonymous` hides who it was from
-    everybody but herself. Nobody moderates or answers her own.
+    The stars count at once. `given_on` is the local day, and all that others learn of when it was. `words_state` is
+    None exactly where there are no words. `anonymous` hides who it was from everybody but herself. `kept_back`
+    is what an earlier release took among too few: others see it only once it is signed. Nobody moderates or answers
+    her own.
     """
 
     __tablename__ = "feedback"
@@ -48,12 +50,16 @@ class Feedback(Identified, Versioned, Base):
         ),
     )
 
+    # Who was seen to write at a moment would be told by an id that has it.
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=ids.timeless_id)
+    given_on: Mapped[date] = mapped_column(default=clock.today, server_default=text("CURRENT_DATE"))
     activity_id: Mapped[UUID] = mapped_column(ForeignKey("activities.id"))
     volunteer_id: Mapped[UUID] = mapped_column(ForeignKey("volunteers.id"))
     stars: Mapped[int]
     words: Mapped[str | None]
     words_state: Mapped[str | None]
     anonymous: Mapped[bool] = mapped_column(default=False)
+    kept_back: Mapped[bool] = mapped_column(default=False, server_default=false())
     moderated_by: Mapped[UUID | None] = mapped_column(ForeignKey("volunteers.id"))
     moderated_at: Mapped[datetime | None]
     moderation_reason: Mapped[str | None]
@@ -63,7 +69,7 @@ class Feedback(Identified, Versioned, Base):
 
 
 class FeedbackReport(Identified, Base):
-    """Somebody finds that words should not stand there. `settled_at` is when an organizer looked at it."""
+    """Somebody finds that words should not stand there. `settled_at` is when an organizer looked, or the words went."""
 
     __tablename__ = "feedback_reports"
     __table_args__ = (

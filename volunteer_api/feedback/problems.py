@@ -32,8 +32,15 @@ class FeedbackFrozen(Conflict):
 
 
 class TooFewToBeAnonymous(Conflict):
-    title = "Too few people attended for feedback to be anonymous."
-    detail = "Where fewer than %(minimum)s people attended, your words would tell who you are."
+    title = "Too few people are left for feedback to be anonymous."
+    detail = "Where fewer than %(minimum)s people attended who have not signed theirs, yours would tell who you are."
+
+
+class NameWouldTell(Conflict):
+    """Somebody has said something without her name, and hides among those who have not signed."""
+
+    title = "Your name would tell who gave feedback without one."
+    detail = "Where fewer than %(minimum)s others would be left without a name, give yours without a name too."
 
 
 class NoWords(Conflict):

@@ -1,11 +1,11 @@
 """What is read of feedback, and for whom."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.ages import is_under_age
@@ -17,17 +17,23 @@ from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.attendance.models import Attendance, State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import Key, Page, Wanted, page
+from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import rules
 from volunteer_api.feedback.models import Feedback, FeedbackAsking, FeedbackReport, WordsState
 from volunteer_api.sign_ups.models import SignUp, SignUpState
 
-NEWEST_FIRST = [Key(Feedback.id, read=lambda row: row.id, descending=True)]
+# A cursor is read by whoever has it, and tells no moment either.
+LATEST_DAY_FIRST = [
+    Key(Feedback.given_on, read=lambda row: row.given_on, descending=True),
+    Key(Feedback.id, read=lambda row: row.id, descending=True),
+]
+OWN_NEWEST_FIRST = [
+    Key(Feedback.created_at, read=lambda row: row.created_at, descending=True),
+    Key(Feedback.id, read=lambda row: row.id, descending=True),
+]
 # A phone without network tells up to so late who was there.
 ASKED_FOR = timedelta(days=3)
 ASKED_AT_ONCE = 1000
-# An activity whose people are looked at, from outside of that look.
-Asked = aliased(Activity, name="asked")
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
 
@@ -43,12 +49,31 @@ def ends_attended(activity_id: UUID, volunteer_id: UUID) -> list[datetime]:
     return list(db.session.scalars(statement))
 
 
-def crowd_since(activity_id: UUID) -> datetime | None:
-    """From when on enough people had been there for one to hide among them, where none signs her own; None for never.
+def hold(activity_id: UUID) -> None:
+    """Let nobody else sign until the unit ends: of two at once each would see the other unsigned."""
+    db.session.execute(select(Activity.id).where(Activity.id == activity_id).with_for_update(key_share=True))
 
-    One statement.
+
+def crowd_since(activity_id: UUID, volunteer_id: UUID, *, signing: bool) -> datetime | None:
+    """From when on enough had been there for one to hide among them, none of whom has signed; None for never.
+
+    The volunteer is one of them unless she signs, whatever she did before. One statement.
     """
-    return db.session.scalar(select(_enough_since(activity_id)))
+    herself = Attendance.volunteer_id == volunteer_id
+    unsigned = and_(~herself, ~_has_signed()) if signing else or_(herself, ~_has_signed())
+    return db.session.scalar(_enough_since(activity_id, unsigned))
+
+
+def hiding_since(activity_id: UUID, volunteer_id: UUID) -> datetime | None:
+    """Since when somebody but the volunteer has said something of the activity without her name; None for nobody."""
+    return db.session.scalar(
+        select(func.min(Feedback.created_at)).where(
+            Feedback.activity_id == activity_id,
+            Feedback.volunteer_id != volunteer_id,
+            Feedback.anonymous,
+            ~Feedback.kept_back,
+        )
+    )
 
 
 def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
@@ -61,7 +86,7 @@ def own(activity_id: UUID, volunteer_id: UUID) -> Feedback | None:
 def with_activity(feedback_id: UUID) -> Rows:
     """A feedback with its activity, and whether others may see it at all."""
     return (
-        select(Feedback, Activity, _may_be_seen(Feedback.activity_id).label("may_be_seen"))
+        select(Feedback, Activity, may_be_seen().label("may_be_seen"))
         .join(Activity, Activity.id == Feedback.activity_id)
         .where(Feedback.id == feedback_id)
     )
@@ -98,38 +123,34 @@ def read(feedback_id: UUID, caller_id: UUID) -> dict[str, Any]:
 
 
 def page_for_leaders(query: Mapping[str, Any], caller_id: UUID) -> Page:
-    """Feedback of the activities that the caller leads, the newest first; the anonymous only among enough people.
-
-    Two statements, and two more for each page full of those who are hidden among too few.
-    """
-    statement = _rows().where(led_by(caller_id))
+    """Feedback of the activities that the caller leads, the latest day first. Two statements."""
+    statement = _rows().where(led_by(caller_id), may_be_seen())
     if "activity_id" in query:
         statement = statement.where(Feedback.activity_id == query["activity_id"])
     if "state" in query:
         statement = statement.where(Feedback.words_state == query["state"])
-    found = page(statement, NEWEST_FIRST, query, scope=str(caller_id), narrow=_those_who_may_be_seen)
+    found = page(statement, LATEST_DAY_FIRST, query, scope=str(caller_id))
     return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
 
 
 def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
     """What the caller has said, the newest first."""
-    found = page(_rows().where(Feedback.volunteer_id == caller_id), NEWEST_FIRST, query, scope=str(caller_id))
+    found = page(_rows().where(Feedback.volunteer_id == caller_id), OWN_NEWEST_FIRST, query, scope=str(caller_id))
     return Page([_view(row, caller_id) for row in found.items], found.next_cursor)
 
 
 def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
     """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
     stars = dict.fromkeys(range(1, 6), 0)
-    # The stars of somebody who is hidden among too few would be what is left when the signed ones are taken away.
-    shown = func.count().filter(_may_be_seen(activity.id))
+    shown = func.count().filter(may_be_seen())
     statement = select(Feedback.stars, func.count().label("given"), shown.label("shown"))
     counts = and_(Feedback.activity_id == activity.id, _counts())
     grouped = db.session.execute(statement.where(counts).group_by(Feedback.stars)).all()
     stars |= {row.stars: row.shown for row in grouped}
     seen, minimum = sum(stars.values()), rules().feedback_minimum_count
     enough = seen >= minimum
-    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, _may_be_seen(activity.id))
-    found = page(_rows().where(approved if enough else false()), NEWEST_FIRST, query, scope=str(activity.id))
+    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, may_be_seen())
+    found = page(_rows().where(approved if enough else false()), LATEST_DAY_FIRST, query, scope=str(activity.id))
     return {
         "count": sum(row.given for row in grouped),
         "minimum_count": minimum,
@@ -258,52 +279,23 @@ def _counts() -> ColumnElement[bool]:
     return or_(Feedback.anonymous, stands)
 
 
-def _those_who_may_be_seen(wanted: Wanted) -> list[Row[Any]]:
-    """The first rows that `_may_be_seen` lets pass, the people of each activity looked at once for all its rows."""
-    found: list[Row[Any]] = []
-    since: dict[UUID, datetime | None] = {}
-    statement = wanted.statement
-    while True:
-        rows = wanted.first_rows(statement, {})
-        since |= _crowds_since({row.activity_id for row in rows if row.anonymous} - since.keys())
-        for row in rows:
-            enough = since[row.activity_id] if row.anonymous else row.created_at
-            if enough is not None and row.created_at >= enough:
-                found.append(row)
-        if len(rows) < wanted.count or len(found) >= wanted.count:
-            return found[: wanted.count]
-        statement = wanted.statement.where(Feedback.id < rows[-1].id)
-
-
-def _crowds_since(activity_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
-    """From when on enough people who have not signed had been there to hide among; None for never. A statement."""
-    if not activity_ids:
-        return {}
-    enough = _enough_since(Asked.id, ~_has_signed())
-    return {row.id: row[1] for row in db.session.execute(select(Asked.id, enough).where(Asked.id.in_(activity_ids)))}
-
-
-def _may_be_seen(activity_id: Any) -> ColumnElement[bool]:
-    """What is signed, and what is anonymous among enough people: those who had been there and have not signed theirs.
-
-    Who came to be there afterwards hides nobody: those who lead could add people until they may read it. Where the
-    activity is given by its id, its people are looked at once, for however many rows.
-    """
-    return or_(Feedback.anonymous.is_(False), Feedback.created_at >= _enough_since(activity_id, ~_has_signed()))
+def may_be_seen() -> ColumnElement[bool]:
+    """What others may see; settled when it is given, so that nobody hides what was shown by what she does later."""
+    return or_(~Feedback.anonymous, ~Feedback.kept_back)
 
 
 def _has_signed() -> ColumnElement[bool]:
+    """The attendance's volunteer: who said with her name what the activity was like hides nobody."""
     signed = aliased(Feedback)
     return exists().where(
-        # The activity whose people are looked at: a row further out would not be taken for the same one here.
         signed.activity_id == Activity.id,
         signed.volunteer_id == Attendance.volunteer_id,
-        signed.anonymous.is_(False),
+        ~signed.anonymous,
     )
 
 
-def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
-    """From when on as many as are enough had been at the activity, as far as that was so then; NULL for never."""
+def _enough_since(activity_id: UUID, narrowed: ColumnElement[bool]) -> Select[tuple[datetime]]:
+    """From when on as many as are enough had been at the activity, as far as that was so then; no row for never."""
     # Without a sign-up it was a reviewer who credited it.
     credited_at = case(
         (Attendance.state == State.CREDITED, func.coalesce(Attendance.reviewed_at, Attendance.created_at))
@@ -323,20 +315,19 @@ def _enough_since(activity_id: Any, *narrowed: ColumnElement[bool]) -> Any:
             # Who led knows that it was not herself. Who was named afterwards still hides the others: those who lead
             # could name people until too few are left.
             ~leaders.has_led(Attendance.volunteer_id, until=Shift.ends_at),
-            *narrowed,
+            narrowed,
         )
         .group_by(Attendance.volunteer_id)
         .order_by(there_at)
         .offset(rules().feedback_minimum_count - 1)
         .limit(1)
-        .correlate(Feedback, Asked)
-        .scalar_subquery()
     )
 
 
 def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
     mine = row.volunteer_id == caller_id
-    named = mine or not (row.anonymous or is_under_age(row.birth_date, clock.today()))
+    hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
+    named = mine or not hidden
     members = (
         "id",
         "version",
@@ -352,7 +343,7 @@ def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
         "activity": {"id": row.activity_id, "title": row.title},
         "volunteer": {"id": row.volunteer_id, "name": row.name} if named else None,
         "mine": mine,
-        "on": clock.local_date(row.created_at),
+        "on": row.given_on,
         "report_count": 0 if mine else row.report_count,
     }
 
@@ -361,5 +352,5 @@ def _public_view(row: Any) -> dict[str, Any]:
     hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
     return {name: getattr(row, name) for name in ("id", "stars", "words", "reply")} | {
         "name": None if hidden else masked_name(row.name),
-        "on": clock.local_date(row.created_at),
+        "on": row.given_on,
     }

@@ -66,8 +66,9 @@ class FeedbackActivity(Schema):
 class FeedbackRead(Schema):
     """One feedback as its giver and those who lead the activity see it.
 
-    `volunteer` is null where it is anonymous or of a minor, but for the giver herself. `on` is the local day on which
-    it was given. `report_count` counts reports that no organizer has looked at yet; 0 for the giver.
+    `volunteer` is null where it is anonymous, of a minor or of nobody any more, but for the giver herself.
+    `on` is the local day on which it was given. `report_count` counts reports that no organizer has
+    looked at yet; 0 for the giver.
     """
 
     id = Id(required=True)
@@ -105,10 +106,7 @@ class FeedbackStarsRead(Schema):
 
 
 class FeedbackSummaryRead(Schema):
-    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told.
-
-    Anonymous answers among too few people are in `count` alone.
-    """
+    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told."""
 
     count = Count(required=True)
     minimum_count = Count(required=True)

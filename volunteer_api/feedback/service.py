@@ -22,11 +22,12 @@ def give(
 ) -> Feedback:
     """Say, once, what the activity was like: 1 to 5 stars that count at once, and words that wait for an organizer.
 
-    Raises NotAttended (403), FeedbackGiven, FeedbackNotOpen, FeedbackClosed, TooFewToBeAnonymous (409).
+    Raises NotAttended (403), FeedbackGiven, FeedbackNotOpen, FeedbackClosed, TooFewToBeAnonymous, NameWouldTell (409).
     """
     ends = queries.ends_attended(activity.id, volunteer_id)
     if not ends:
         raise problems.NotAttended()
+    queries.hold(activity.id)
     known = queries.own(activity.id, volunteer_id)
     if known is not None:
         raise problems.FeedbackGiven(members={"feedback_id": str(known.id)})
@@ -36,8 +37,7 @@ def give(
         raise problems.FeedbackNotOpen()
     if now >= closes_at:
         raise problems.FeedbackClosed(days=days)
-    if anonymous:
-        _require_crowd(activity.id, now)
+    _require_crowd(activity.id, volunteer_id, now, anonymous=anonymous)
     feedback = Feedback(
         activity_id=activity.id,
         volunteer_id=volunteer_id,
@@ -56,15 +56,13 @@ def give(
 def change(feedback: Feedback, **changes: Any) -> Feedback:
     """Change one's stars, words or name for a while; changed words wait for an organizer again, and for an answer.
 
-    Raises FeedbackFrozen, TooFewToBeAnonymous (409), and NotAttended (403) for whoever would take her name off stars
-    that a rejection of her attendance had taken away.
+    Raises FeedbackFrozen, TooFewToBeAnonymous, NameWouldTell (409), and NotAttended (403) for whoever would
+    take her name off stars that a rejection of her attendance had taken away.
     """
     if clock.now() >= edit_ends_at(feedback.created_at, rules().feedback_edit_days):
         raise problems.FeedbackFrozen(days=rules().feedback_edit_days)
-    if changes.get("anonymous") and not feedback.anonymous:
-        if not queries.ends_attended(feedback.activity_id, feedback.volunteer_id):
-            raise problems.NotAttended()
-        _require_crowd(feedback.activity_id, feedback.created_at)
+    if changes.get("anonymous", feedback.anonymous) != feedback.anonymous:
+        _require_change_of_name(feedback)
     words_change = "words" in changes and changes["words"] != feedback.words
     for name, value in changes.items():
         setattr(feedback, name, value)
@@ -73,9 +71,12 @@ def change(feedback: Feedback, **changes: Any) -> Feedback:
         feedback.moderated_by = feedback.moderated_at = feedback.moderation_reason = None
         # It answered other words.
         feedback.reply = feedback.replied_by = feedback.replied_at = None
-        if feedback.words is not None:
+        if feedback.words is not None and not (feedback.anonymous and feedback.kept_back):
             notices.tell_of_words(db.session.get_one(Activity, feedback.activity_id))
     db.session.flush()
+    if words_change and feedback.words is None:
+        # After the words, which a report locks: one at the same time finds none, or is found.
+        _settle_reports(feedback.id)
     return feedback
 
 
@@ -130,10 +131,29 @@ def ask() -> int:
     return len(found)
 
 
-def _require_crowd(activity_id: UUID, moment: datetime) -> None:
-    since = queries.crowd_since(activity_id)
-    if since is None or since > moment:
-        raise problems.TooFewToBeAnonymous(minimum=rules().feedback_minimum_count)
+def _require_change_of_name(feedback: Feedback) -> None:
+    activity_id, volunteer_id, anonymous = feedback.activity_id, feedback.volunteer_id, not feedback.anonymous
+    if anonymous and not queries.ends_attended(activity_id, volunteer_id):
+        raise problems.NotAttended()
+    queries.hold(activity_id)
+    # Who came to be there since hides nobody: those who lead could have added people.
+    _require_crowd(activity_id, volunteer_id, feedback.created_at, anonymous=anonymous)
+    feedback.kept_back = False
+
+
+def _require_crowd(activity_id: UUID, volunteer_id: UUID, moment: datetime, *, anonymous: bool) -> None:
+    """Whoever is anonymous hides among enough who have not signed, and goes on to when others sign."""
+    minimum = rules().feedback_minimum_count
+    if anonymous:
+        since = queries.crowd_since(activity_id, volunteer_id, signing=False)
+        if since is None or since > moment:
+            raise problems.TooFewToBeAnonymous(minimum=minimum)
+        return
+    hiding = queries.hiding_since(activity_id, volunteer_id)
+    if hiding is not None:
+        since = queries.crowd_since(activity_id, volunteer_id, signing=True)
+        if since is None or since > hiding:
+            raise problems.NameWouldTell(minimum=minimum)
 
 
 def _decide(feedback: Feedback, state: WordsState, *, by: UUID, version: int, reason: str | None) -> None:
@@ -146,9 +166,14 @@ def _decide(feedback: Feedback, state: WordsState, *, by: UUID, version: int, re
     feedback.words_state, feedback.moderation_reason = state, reason
     feedback.moderated_by, feedback.moderated_at = by, clock.now()
     db.session.flush()
+    _settle_reports(feedback.id)
+
+
+def _settle_reports(feedback_id: UUID) -> None:
+    """Nobody has to look at these any more: somebody has, or the words are gone."""
     db.session.execute(
         update(FeedbackReport)
-        .where(FeedbackReport.feedback_id == feedback.id, FeedbackReport.settled_at.is_(None))
+        .where(FeedbackReport.feedback_id == feedback_id, FeedbackReport.settled_at.is_(None))
         .values(settled_at=clock.now())
         .execution_options(synchronize_session=False)
     )
