@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -99,6 +99,35 @@ def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -
 
     unit(build)
     assert [title for title, _ in recommended(client, scene.member_id)] == ["紧接"]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "refuses", [{"members_only": True}, {"minimum_age": 60}, {"maximum_age": 12}, {"required_skills": ["焊接"]}]
+)
+def test_many_that_refuse_her_hide_no_other(client: Any, unit: Unit, scene: Scene, refuses: dict[str, Any]) -> None:
+    """She is found something, however many sooner ones would turn her away, by the database or by the judgment."""
+
+    def build() -> None:
+        db.session.get_one(Volunteer, scene.outsider_id).birth_date = date(2000, 1, 1)
+        start = clock.now() + timedelta(days=1)
+        for number in range(62):
+            soon = start + timedelta(minutes=number)
+            make_activity(scene=scene, title="不收", starts_at=soon, team_id=scene.team_id, **refuses)
+        make_activity(scene=scene, title="谁都可以", starts_at=start + timedelta(days=2))
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.outsider_id)] == ["谁都可以"]
+
+
+def test_who_did_not_tell_her_age_is_led_to_nothing_that_asks_for_it(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        make_activity(scene=scene, title="成年", minimum_age=18)
+        make_activity(scene=scene, title="老人", minimum_age=60)
+        make_activity(scene=scene, title="孩子", maximum_age=90)
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.outsider_id)] == ["成年"]
 
 
 def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: Flask, scene: Scene) -> None:
