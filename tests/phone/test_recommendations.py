@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, Scene, make_activity, make_scene
@@ -14,6 +15,7 @@ from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -118,6 +120,24 @@ def test_many_that_refuse_her_hide_no_other(client: Any, unit: Unit, scene: Scen
 
     unit(build)
     assert [title for title, _ in recommended(client, scene.outsider_id)] == ["谁都可以"]
+
+
+@pytest.mark.both_databases
+def test_a_free_shift_behind_ten_full_ones_is_recommended(client: Any, unit: Unit, scene: Scene) -> None:
+    days = [clock.now() + timedelta(days=day + 1) for day in range(12)]
+
+    def build() -> None:
+        shifts = [{"starts_at": day, "ends_at": day + timedelta(hours=1), "capacity": 1} for day in days]
+        made = make_activity(scene=scene, title="每天", shifts=shifts)
+        for shift in db.session.scalars(select(Shift).where(Shift.activity_id == made.id, Shift.starts_at < days[10])):
+            sign_ups.sign_up(shift_id=shift.id, volunteer_id=scene.member_id)
+
+    unit(build)
+    items = client.as_(scene.outsider_id).get(PATH).json["items"]
+    assert [item["title"] for item in items] == ["每天"]
+    shown = [shift["starts_at"] for shift in items[0]["shifts"]]
+    assert (len(shown), shown == sorted(shown)) == (10, True)
+    assert [shift["would_be"] for shift in items[0]["shifts"]][-2:] == ["confirmed", "confirmed"]
 
 
 def test_who_did_not_tell_her_age_is_led_to_nothing_that_asks_for_it(client: Any, unit: Unit, scene: Scene) -> None:

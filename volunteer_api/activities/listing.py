@@ -36,7 +36,7 @@ from volunteer_api.activities.models import (
     CoOrganizer,
     Shift,
 )
-from volunteer_api.activities.next_shifts import shifts_for_list
+from volunteer_api.activities.next_shifts import NONE_PREFERRED, Preferred, shifts_for_list
 from volunteer_api.activities.queries import (
     activities_with_names,
     last_promotion,
@@ -277,14 +277,16 @@ def summary_rows() -> Rows:
     return named.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def summaries_of(activity_ids: Sequence[UUID], caller_id: UUID, now: datetime) -> list[dict[str, Any]]:
+def summaries_of(
+    activity_ids: Sequence[UUID], caller_id: UUID, now: datetime, preferred: Preferred = NONE_PREFERRED
+) -> list[dict[str, Any]]:
     """The activities with these ids in the form of `ActivitySummary`, in no order; in two statements, and a judgment's.
 
     They are ones that the caller may see.
     """
     connection = db.session.connection()
     rows = connection.execute(_rows_of(connection.dialect.name), {"activity_ids": activity_ids}).all()
-    return summaries(rows, caller_id, now)
+    return summaries(rows, caller_id, now, preferred)
 
 
 @cache
@@ -292,12 +294,14 @@ def _rows_of(dialect: str) -> Rows:
     return summary_rows().where(among_given(ACTIVITY_ID, "activity_ids", dialect))
 
 
-def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+def summaries(
+    rows: Sequence[Any], caller_id: UUID | None, now: datetime, preferred: Preferred = NONE_PREFERRED
+) -> list[dict[str, Any]]:
     """Activities in the form of `ActivitySummary`; rows of `summary_rows`, with `square` or without."""
     if not rows:
         return []
     listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
-    shifts, facts = shifts_for_list([one.id for one in listed], caller_id, now)
+    shifts, facts = shifts_for_list([one.id for one in listed], caller_id, now, preferred=preferred)
     views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
     found = [_summary(one, [next(views) for _ in shifts[one.id]]) for one in listed]
     if hasattr(rows[0], "square"):

@@ -1,12 +1,13 @@
 """The shifts that are shown with an activity, and what there is to know of who asks: read together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, case, func, null, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, null, or_, select
 
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.prospects import caller_facts, facts_values
@@ -35,8 +36,22 @@ class ListedShift(NamedTuple):
 SHIFT_MEMBERS = ListedShift._fields
 
 
+@dataclass(frozen=True)
+class Preferred:
+    """Which of an activity's many shifts are rather shown: with `free`, those to come that have a free place."""
+
+    free: bool = False
+
+
+NONE_PREFERRED = Preferred()
+
+
 def shifts_for_list(
-    activity_ids: Sequence[UUID], caller_id: UUID | None, now: datetime, most: int = SHIFTS_IN_A_LIST
+    activity_ids: Sequence[UUID],
+    caller_id: UUID | None,
+    now: datetime,
+    most: int = SHIFTS_IN_A_LIST,
+    preferred: Preferred = NONE_PREFERRED,
 ) -> tuple[dict[UUID, list[ListedShift]], Any]:
     """The next shifts of each activity by their start, and canceled or past ones where not so many are to come.
 
@@ -49,7 +64,8 @@ def shifts_for_list(
     shifts: dict[UUID, list[ListedShift]] = {activity_id: [] for activity_id in activity_ids}
     connection = db.session.connection()
     # Fetched at once: row by row, the driver looks at its result anew for each.
-    found = connection.execute(_next_shifts(connection.dialect.name, for_caller=caller_id is not None), values).all()
+    statement = _next_shifts(connection.dialect.name, preferred, for_caller=caller_id is not None)
+    found = connection.execute(statement, values).all()
     for *members, _ in found:
         shift = ListedShift._make(members)
         shifts[shift.activity_id].append(shift)
@@ -58,13 +74,29 @@ def shifts_for_list(
 
 def next_first(now: Any) -> tuple[Any, ...]:
     """The order in which as many shifts are taken as there is room for: canceled and past ones behind those to come."""
-    is_over = case((and_(Shift.ends_at > now, Shift.canceled_at.is_(None)), 0), else_=1)
-    return is_over, Shift.starts_at, Shift.id
+    return _first(_is_to_come(now)), Shift.starts_at, Shift.id
+
+
+def _first(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 0), else_=1)
+
+
+def _is_to_come(now: Any) -> ColumnElement[bool]:
+    return and_(Shift.ends_at > now, Shift.canceled_at.is_(None))
+
+
+def _is_free(now: Any) -> ColumnElement[bool]:
+    return and_(
+        _is_to_come(now),
+        or_(Shift.sign_up_closes_at.is_(None), Shift.sign_up_closes_at > now),
+        or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
+    )
 
 
 @cache
-def _next_shifts(dialect: str, *, for_caller: bool) -> Select[*tuple[Any, ...]]:
-    order = next_first(bindparam("now"))
+def _next_shifts(dialect: str, preferred: Preferred, *, for_caller: bool) -> Select[*tuple[Any, ...]]:
+    now = bindparam("now")
+    order = (*([_first(_is_free(now))] if preferred.free else []), *next_first(now))
     place = func.row_number().over(partition_by=Shift.activity_id, order_by=order)
     numbered = (
         select(*(getattr(Shift, name) for name in SHIFT_MEMBERS), place.label("place_in_line"))

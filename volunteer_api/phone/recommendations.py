@@ -33,6 +33,7 @@ from volunteer_api.accounts.ages import age_on
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import listing
 from volunteer_api.activities.models import SPOT, Activity, Shift
+from volunteer_api.activities.next_shifts import Preferred
 from volunteer_api.activities.queries import place_of
 from volunteer_api.activities.search_text import fold
 from volunteer_api.core import clock, texts
@@ -53,6 +54,8 @@ SPARE = 3
 LEAST_SHOWN = 10
 MOST_JUDGMENTS = 8
 NEARBY_M = 5_000
+# Of a daily activity, the next ten shifts may all be full.
+FREE_FIRST = Preferred(free=True)
 # Above every highest age.
 NO_AGE = 1_000
 # The subdistrict's part of an official division code.
@@ -118,7 +121,7 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
             may_be_more = len(further) >= LOOKED_AT
             waiting = sorted(further, key=lambda activity_id: (-_weight(reasons[activity_id]), activity_id))
         best, waiting = waiting[:at_once], waiting[at_once:]
-        items = listing.summaries_of(best, volunteer.id, now) if best else []
+        items = listing.summaries_of(best, volunteer.id, now, FREE_FIRST) if best else []
         shown += [item for item in items if any(shift["would_be"] in TAKES_HER for shift in item["shifts"])]
         if len(shown) >= limit or not (waiting or may_be_more):
             break
