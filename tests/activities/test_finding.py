@@ -457,13 +457,17 @@ class TestPlans:
         ("q=五一路街道", "ix_shifts_starts_at"),
         ("category=environment_protection", "ix_shifts_starts_at"),
         ("organization_id={office_id}", "ix_shifts_starts_at"),
+        ("from={day}&open=true", "ix_shifts_starts_at"),
+        ("from={day}&to={day}&open=true", "ix_shifts_starts_at"),
     )
 
     @pytest.mark.both_databases
     def test_the_list_reads_no_table_whole(self, app: Flask, client: Any) -> None:
         office_id = make_crowd(app, self.NUMBER, past=20).office_id
+        with app.app_context():
+            day = clock.today() + timedelta(days=2)
         for query, index in self.QUERIES:
-            path = f"/activities?{query.format(office_id=office_id)}"
+            path = f"/activities?{query.format(office_id=office_id, day=day)}"
             plans = plans_of(app, lambda: client.get(path))  # noqa: B023  # called at once
             assert any(index in plan for _, plan in plans), (query, plans)
             if query.startswith("near") and "open" not in query and "USING" in plans[0][1]:

@@ -81,7 +81,7 @@ class Times:
     """The moments that a list asks about, or the parameters that will hold them.
 
     `first` is the start of the first day asked for, `last` the end of the last one; no shift in question starts before
-    `earliest_start`. None where nobody asks.
+    `earliest_start`. None where nobody asks. In a list `of_canceled` activities, canceled shifts count.
     """
 
     now: Any
@@ -89,14 +89,16 @@ class Times:
     first: Any = None
     last: Any = None
     earliest_start: Any = None
+    of_canceled: bool = False
 
     def values(self) -> dict[str, Any]:
         """The moments by the names of their parameters."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "of_canceled"}
 
     def named(self) -> "Times":
         """The parameters."""
-        return Times(**{name: bindparam(name, type_=UtcDateTime()) for name in self.values()})
+        named: dict[str, Any] = {name: bindparam(name, type_=UtcDateTime()) for name in self.values()}
+        return Times(**named, of_canceled=self.of_canceled)
 
 
 def times_of(query: Mapping[str, Any], now: datetime) -> Times:
@@ -230,7 +232,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     found = page(statement, listing.keys, query, narrow=narrow, values=values)
     if principal is not None and found.items:
         learn_session(principal, found.items[0].session_is_open)
-    return Page(summaries(found.items, caller_id, now), found.next_cursor)
+    preferred = Preferred(free=query.get("open_for_sign_up") is True, first=times.first, last=times.last)
+    return Page(summaries(found.items, caller_id, now, preferred), found.next_cursor)
 
 
 def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Shape:
@@ -245,7 +248,8 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 
 @lru_cache(maxsize=SHAPES_KEPT)
 def _listing(shape: Shape) -> Listing:
-    times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
+    of_canceled = shape.state == ActivityState.CANCELED
+    times = Times(**dict.fromkeys(shape.times, True), of_canceled=of_canceled).named()
     state = _state_asked(shape)
     statement = _rows_for_list(by_whom=shape.by_whom).where(*_conditions(shape, state, times))
     if "near" in shape.asked:
@@ -317,8 +321,8 @@ def _summary(listed: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def open_for_sign_up(times: Times) -> ColumnElement[bool]:
-    """That an activity is published and has a shift that takes somebody else now."""
-    return and_(PUBLISHED, _has_shift(takes_somebody(times.now, times.closes)))
+    """That an activity is published and has a shift that takes somebody else now, on the days asked for if any are."""
+    return and_(PUBLISHED, _has_shift([*takes_somebody(times.now, times.closes), *_on_days(times)]))
 
 
 def is_coming(times: Times) -> ColumnElement[bool]:
@@ -384,18 +388,20 @@ def _has_shift(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]
 
 def _shift_in_question(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
     """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
-    if times.first is None and times.last is None:
-        return _to_come(times, activity_id)
-    found = [Shift.activity_id == activity_id, Shift.canceled_at.is_(None)]
+    days = _on_days(times) or [Shift.ends_at > times.now]
+    # Of what is canceled, all shifts are.
+    alive = [] if times.of_canceled else [Shift.canceled_at.is_(None)]
+    return [Shift.activity_id == activity_id, *alive, *days]
+
+
+def _on_days(times: Times) -> list[ColumnElement[bool]]:
+    """That a shift touches the days asked for; nothing where none are."""
+    found: list[ColumnElement[bool]] = []
     if times.first is not None:
         found.append(Shift.ends_at > times.first)
     if times.last is not None:
         found.append(Shift.starts_at < times.last)
     return found
-
-
-def _to_come(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
-    return [Shift.activity_id == activity_id, Shift.canceled_at.is_(None), Shift.ends_at > times.now]
 
 
 def _next_start(times: Times) -> ColumnElement[datetime]:
