@@ -19,6 +19,7 @@ from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Division, Organization
 from volunteer_api.phone.recommendations import recommend
 from volunteer_api.phone.schemas import RecommendedActivities
@@ -85,6 +86,40 @@ def test_what_she_served_speaks_for_more_of_it(client: Any, unit: Unit, scene: S
 
     unit(build)
     assert dict(recommended(client, scene.outsider_id)) == {"同队": ["team_before"], "同类": ["served_before"]}
+
+
+@pytest.mark.both_databases
+def test_what_was_reversed_is_no_service(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> Any:
+        office = db.session.get_one(Organization, scene.office_id)
+        turn = Turn(clock.now() - timedelta(days=3), present=[(0, State.CREDITED, 60)])
+        write(Happening(turns=[turn]), office, [scene.outsider_id], team_id=scene.team_id)
+        make_activity(scene=scene, title="同队", team_id=scene.team_id)
+        return db.session.scalars(select(ServiceRecord.id)).one()
+
+    record_id = unit(build)
+    assert dict(recommended(client, scene.outsider_id)) == {"同队": ["team_before", "served_before"]}
+    path, reason = f"/service-records/{record_id}/reversal", {"reason": "未到场"}
+    reversal = client.as_(scene.organizer_id).post(path, json=reason, key="reversal")
+    assert reversal.status_code == 201, reversal.json
+    assert dict(recommended(client, scene.outsider_id)) == {"同队": ["soon"]}
+
+
+def test_a_district_is_no_neighborhood_and_in_a_year_is_not_soon(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        spelled = {"initials": "d", "pinyin": "d"}
+        db.session.add(Division(code="410403", name="卫东区", level="district", **spelled))
+        db.session.add(Division(code="410403001", name="东高皇街道", level="subdistrict", **spelled))
+        db.session.flush()
+        db.session.get_one(Organization, scene.office_id).division_code = "410403001"
+        db.session.get_one(Volunteer, scene.outsider_id).home_division = "410403"
+        make_activity(scene=scene, title="明天")
+        make_activity(scene=scene, title="明年", starts_at=clock.now() + timedelta(days=300))
+
+    unit(build)
+    assert recommended(client, scene.outsider_id) == [("明天", ["soon"]), ("明年", ["has_places"])]
+    items = client.as_(scene.outsider_id).get(PATH).json["items"]
+    assert items[1]["reasons"] == [{"code": "has_places", "detail": "尚有名额。"}]
 
 
 def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -> None:

@@ -9,7 +9,7 @@ name: to build them took most of the time of an answer.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
@@ -58,7 +58,8 @@ NEARBY_M = 5_000
 FREE_FIRST = Preferred(free=True)
 # Above every highest age.
 NO_AGE = 1_000
-# The subdistrict's part of an official division code.
+SOON = timedelta(days=14)
+# The subdistrict's part of an official division code. Who named a district alone has no neighborhood that is known.
 SUBDISTRICT_DIGITS = 9
 TAKES_HER = (SignUpState.CONFIRMED, SignUpState.PENDING)
 VOLUNTEER: ColumnElement[UUID] = bindparam("volunteer_id", type_=Uuid())
@@ -85,6 +86,7 @@ REASONS = {
     "served_before": Reason(1, "You have served in this field before."),
     "near_home": Reason(2, "It is held by your neighborhood."),
     "soon": Reason(0, "It begins soon and has free places."),
+    "has_places": Reason(0, "It has free places."),
 }
 # Reasons by their code, each with what its sentence names.
 Reasons = Mapping[str, Mapping[str, object]]
@@ -129,7 +131,9 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
     shown.sort(key=lambda item: (-_weight(reasons[item["id"]]), _first_free(item), item["id"]))
     for item in shown[:limit]:
         item["distance_m"] = _distance_m(item["place"], near)
-        item["reasons"] = _told(reasons[item["id"]])
+        item["reasons"] = _told(
+            reasons[item["id"]] or {"soon" if _first_free(item) <= now + SOON else "has_places": {}}
+        )
     return shown[:limit]
 
 
@@ -152,9 +156,10 @@ def _further(taste: Taste, asked: Mapping[str, Any]) -> dict[UUID, Reasons]:
 def _taste(volunteer: Volunteer, near: Place | None) -> Taste:
     connection, asked = db.session.connection(), {"volunteer_id": volunteer.id}
     served = connection.execute(_served(), asked).all()
+    home = (volunteer.home_division or "")[:SUBDISTRICT_DIGITS]
     return Taste(
         near=near,
-        home=volunteer.home_division[:SUBDISTRICT_DIGITS] if volunteer.home_division else None,
+        home=home if len(home) == SUBDISTRICT_DIGITS else None,
         skills=[str(skill) for skill in volunteer.skills],
         fields=frozenset(volunteer.service_categories),
         team_ids=frozenset(connection.execute(_teams(), asked).scalars()),
@@ -174,9 +179,11 @@ def _teams() -> Select[UUID]:
 def _served() -> Select[*tuple[Any, ...]]:
     return (
         select(Activity.category, Activity.team_id)
-        .distinct()
         .join(ServiceRecord, ServiceRecord.activity_id == Activity.id)
         .where(ServiceRecord.volunteer_id == VOLUNTEER)
+        .group_by(Activity.category, Activity.team_id)
+        # What was reversed as a whole was no service.
+        .having(func.sum(ServiceRecord.minutes) > 0)
     )
 
 
@@ -282,7 +289,7 @@ def _reasons(row: Any, taste: Taste) -> Reasons:
         found["served_before"] = {}
     if taste.home is not None and (row.division_code or "").startswith(taste.home):
         found["near_home"] = {}
-    return found or {"soon": {}}
+    return found
 
 
 def _skill_in(activity: Any, skills: Sequence[str]) -> str | None:
