@@ -74,3 +74,28 @@ def test_what_is_canceled_is_found_by_its_days(client: Any, unit: Unit, today: d
         expected = [] if "near" in query else [str(made.id)]
         assert found(client, f"state=canceled&{query}") == expected, query
     assert found(client, f"state=canceled&to={today}") == []
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("minutes", "titles"), [(21, ["每周", "一次"]), (90, ["每周", "一次", "每周"])])
+def test_a_page_that_is_turned_repeats_nothing(client: Any, unit: Unit, minutes: int, titles: list[str]) -> None:
+    """The weekly one's next shift ends before the page is turned; after an hour the list is as it is by then."""
+    now = clock.now()
+
+    def build() -> None:
+        scene = make_scene()
+        soon = now + timedelta(minutes=10)
+        starts = [soon, soon + timedelta(days=7)]
+        shifts = [{"starts_at": start, "ends_at": start + timedelta(minutes=10)} for start in starts]
+        make_activity(scene=scene, title="每周", shifts=shifts)
+        make_activity(scene=scene, title="一次", starts_at=now + timedelta(hours=1))
+
+    unit(build)
+    answer = client.get("/activities?limit=1").json
+    seen = [item["title"] for item in answer["items"]]
+    with clock.at(now + timedelta(minutes=minutes)):
+        while answer["next_cursor"]:
+            query = {"limit": 1, "cursor": answer["next_cursor"]}
+            answer = client.get("/activities", query_string=query).json
+            seen += [item["title"] for item in answer["items"]]
+    assert seen == titles

@@ -3,7 +3,7 @@
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
@@ -49,13 +49,15 @@ from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
-from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, page
+from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, cursor_values, page
 from volunteer_api.core.statements import among_given, kept_with_statement
 from volunteer_api.core.tokens import learn_session, session_is_open, session_values
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+# Whoever turns a page later than this sees the list as it is by then.
+LONGEST_TURNING = timedelta(hours=1)
 # What belongs to one of these is few enough to be sorted whole.
 FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
 # What is bound to a list's SQL as it was asked.
@@ -209,8 +211,11 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     """
     now, near = clock.now(), query.get("near")
     caller_id = principal.volunteer_id if principal is not None else None
-    times = times_of(query, now)
-    listing = _listing(_shape(query, times, caller_id))
+    listing = _listing(_shape(query, times_of(query, now), caller_id))
+    # By time, a list's further pages are of the moment of its first one: what ran then is not sorted anew meanwhile.
+    last = cursor_values(listing.keys, query, kept=1) if near is None else None
+    as_of = max(last[-1], now - LONGEST_TURNING) if last else now
+    times = times_of(query, as_of)
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
     if principal is not None:
         values |= {"caller_id": caller_id, **session_values(principal)}
@@ -229,7 +234,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = None
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
-    found = page(statement, listing.keys, query, narrow=narrow, values=values)
+    kept = (as_of,) if near is None else ()
+    found = page(statement, listing.keys, query, narrow=narrow, values=values, kept=kept)
     if principal is not None and found.items:
         learn_session(principal, found.items[0].session_is_open)
     preferred = Preferred(free=query.get("open_for_sign_up") is True, first=times.first, last=times.last)

@@ -118,7 +118,7 @@ def _is_of_days(days: frozenset[str]) -> ColumnElement[bool]:
 
 @cache
 def _next_shifts(dialect: str, days: frozenset[str], *, free_first: bool, for_caller: bool) -> Select[*tuple[Any, ...]]:
-    now = bindparam("now")
+    now: Any = bindparam("now")
     of_days = _first(_is_of_days(days)) if days else literal_column("0", Integer())
     order = [_first(_is_free(now))] if free_first else []
     order = [*([of_days] if days else []), *order, *next_first(now)]
