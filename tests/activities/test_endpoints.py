@@ -594,7 +594,7 @@ def test_a_list_costs_three_statements(client: Any, unit: Any, statements: Any) 
 def test_campaigns(client: Any, unit: Any) -> None:
     scene = unit(make_scene)
     body = {
-        "name": "百万市民清洁家园大行动",
+        "name": "百万市民清洁家园CPR行动（第１期）",
         "organization_id": str(scene.center_id),
         "starts_on": "2026-01-01",
         "ends_on": "2026-12-31",
@@ -608,6 +608,11 @@ def test_campaigns(client: Any, unit: Any) -> None:
     campaign = made.get_json()
     assert client.get(f"/campaigns/{campaign['id']}").get_json() == campaign
     assert client.get("/campaigns?q=清洁").get_json()["items"] == [campaign]
+    for q in ("百万 家园", "ｃｐｒ", "第1期", "《第１期》", "市民·家园"):
+        assert client.get("/campaigns", query_string={"q": q}).get_json()["items"] == [campaign], q
+    assert (
+        client.get("/campaigns?q=！").get_json()["items"] == client.get("/campaigns?q=园家").get_json()["items"] == []
+    )
     assert client.get(f"/campaigns/{uuid4()}").status_code == 404
     reverse = body | {"starts_on": "2027-01-01"}
     assert client.as_(scene.administrator_id).post("/campaigns", json=reverse).status_code == 422

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.activities.crowd import make_crowd, plans_of
 from tests.activities.factories import PLACE, Scene, make_activity, make_scene
@@ -14,9 +15,11 @@ from tests.factories import make_volunteer
 from tests.rankings.factories import Happening, Turn, write
 from volunteer_api.accounts.categories import Category
 from volunteer_api.accounts.models import Volunteer
+from volunteer_api.activities.models import Shift
 from volunteer_api.attendance.models import State
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.hours.models import ServiceRecord
 from volunteer_api.organizations.models import Division, Organization
 from volunteer_api.phone.recommendations import recommend
 from volunteer_api.phone.schemas import RecommendedActivities
@@ -85,6 +88,40 @@ def test_what_she_served_speaks_for_more_of_it(client: Any, unit: Unit, scene: S
     assert dict(recommended(client, scene.outsider_id)) == {"同队": ["team_before"], "同类": ["served_before"]}
 
 
+@pytest.mark.both_databases
+def test_what_was_reversed_is_no_service(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> Any:
+        office = db.session.get_one(Organization, scene.office_id)
+        turn = Turn(clock.now() - timedelta(days=3), present=[(0, State.CREDITED, 60)])
+        write(Happening(turns=[turn]), office, [scene.outsider_id], team_id=scene.team_id)
+        make_activity(scene=scene, title="同队", team_id=scene.team_id)
+        return db.session.scalars(select(ServiceRecord.id)).one()
+
+    record_id = unit(build)
+    assert dict(recommended(client, scene.outsider_id)) == {"同队": ["team_before", "served_before"]}
+    path, reason = f"/service-records/{record_id}/reversal", {"reason": "未到场"}
+    reversal = client.as_(scene.organizer_id).post(path, json=reason, key="reversal")
+    assert reversal.status_code == 201, reversal.json
+    assert dict(recommended(client, scene.outsider_id)) == {"同队": ["soon"]}
+
+
+def test_a_district_is_no_neighborhood_and_in_a_year_is_not_soon(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        spelled = {"initials": "d", "pinyin": "d"}
+        db.session.add(Division(code="410403", name="卫东区", level="district", **spelled))
+        db.session.add(Division(code="410403001", name="东高皇街道", level="subdistrict", **spelled))
+        db.session.flush()
+        db.session.get_one(Organization, scene.office_id).division_code = "410403001"
+        db.session.get_one(Volunteer, scene.outsider_id).home_division = "410403"
+        make_activity(scene=scene, title="明天")
+        make_activity(scene=scene, title="明年", starts_at=clock.now() + timedelta(days=300))
+
+    unit(build)
+    assert recommended(client, scene.outsider_id) == [("明天", ["soon"]), ("明年", ["has_places"])]
+    items = client.as_(scene.outsider_id).get(PATH).json["items"]
+    assert items[1]["reasons"] == [{"code": "has_places", "detail": "尚有名额。"}]
+
+
 def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -> None:
     def build() -> None:
         start = clock.now() + timedelta(days=1)
@@ -99,6 +136,53 @@ def test_nothing_that_she_can_not_go_to(client: Any, unit: Unit, scene: Scene) -
 
     unit(build)
     assert [title for title, _ in recommended(client, scene.member_id)] == ["紧接"]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "refuses", [{"members_only": True}, {"minimum_age": 60}, {"maximum_age": 12}, {"required_skills": ["焊接"]}]
+)
+def test_many_that_refuse_her_hide_no_other(client: Any, unit: Unit, scene: Scene, refuses: dict[str, Any]) -> None:
+    """She is found something, however many sooner ones would turn her away, by the database or by the judgment."""
+
+    def build() -> None:
+        db.session.get_one(Volunteer, scene.outsider_id).birth_date = date(2000, 1, 1)
+        start = clock.now() + timedelta(days=1)
+        for number in range(62):
+            soon = start + timedelta(minutes=number)
+            make_activity(scene=scene, title="不收", starts_at=soon, team_id=scene.team_id, **refuses)
+        make_activity(scene=scene, title="谁都可以", starts_at=start + timedelta(days=2))
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.outsider_id)] == ["谁都可以"]
+
+
+@pytest.mark.both_databases
+def test_a_free_shift_behind_ten_full_ones_is_recommended(client: Any, unit: Unit, scene: Scene) -> None:
+    days = [clock.now() + timedelta(days=day + 1) for day in range(12)]
+
+    def build() -> None:
+        shifts = [{"starts_at": day, "ends_at": day + timedelta(hours=1), "capacity": 1} for day in days]
+        made = make_activity(scene=scene, title="每天", shifts=shifts)
+        for shift in db.session.scalars(select(Shift).where(Shift.activity_id == made.id, Shift.starts_at < days[10])):
+            sign_ups.sign_up(shift_id=shift.id, volunteer_id=scene.member_id)
+
+    unit(build)
+    items = client.as_(scene.outsider_id).get(PATH).json["items"]
+    assert [item["title"] for item in items] == ["每天"]
+    shown = [shift["starts_at"] for shift in items[0]["shifts"]]
+    assert (len(shown), shown == sorted(shown)) == (10, True)
+    assert [shift["would_be"] for shift in items[0]["shifts"]][-2:] == ["confirmed", "confirmed"]
+
+
+def test_who_did_not_tell_her_age_is_led_to_nothing_that_asks_for_it(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        make_activity(scene=scene, title="成年", minimum_age=18)
+        make_activity(scene=scene, title="老人", minimum_age=60)
+        make_activity(scene=scene, title="孩子", maximum_age=90)
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.outsider_id)] == ["成年"]
 
 
 def test_what_is_written_is_what_the_schema_dumps(client: Any, unit: Unit, app: Flask, scene: Scene) -> None:

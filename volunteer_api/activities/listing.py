@@ -3,7 +3,7 @@
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
@@ -36,7 +36,7 @@ from volunteer_api.activities.models import (
     CoOrganizer,
     Shift,
 )
-from volunteer_api.activities.next_shifts import shifts_for_list
+from volunteer_api.activities.next_shifts import NONE_PREFERRED, Preferred, shifts_for_list
 from volunteer_api.activities.queries import (
     activities_with_names,
     last_promotion,
@@ -49,13 +49,15 @@ from volunteer_api.core import clock, geo
 from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
-from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, page
+from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, cursor_values, page
 from volunteer_api.core.statements import among_given, kept_with_statement
 from volunteer_api.core.tokens import learn_session, session_is_open, session_values
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
 
 # Sorts after every shift: an activity without a coming one stands at the end of a list.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+# Whoever turns a page later than this sees the list as it is by then.
+LONGEST_TURNING = timedelta(hours=1)
 # What belongs to one of these is few enough to be sorted whole.
 FEW_OF_ONE = ("team_id", "station_id", "campaign_id")
 # What is bound to a list's SQL as it was asked.
@@ -81,7 +83,7 @@ class Times:
     """The moments that a list asks about, or the parameters that will hold them.
 
     `first` is the start of the first day asked for, `last` the end of the last one; no shift in question starts before
-    `earliest_start`. None where nobody asks.
+    `earliest_start`. None where nobody asks. In a list `of_canceled` activities, canceled shifts count.
     """
 
     now: Any
@@ -89,14 +91,16 @@ class Times:
     first: Any = None
     last: Any = None
     earliest_start: Any = None
+    of_canceled: bool = False
 
     def values(self) -> dict[str, Any]:
         """The moments by the names of their parameters."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "of_canceled"}
 
     def named(self) -> "Times":
         """The parameters."""
-        return Times(**{name: bindparam(name, type_=UtcDateTime()) for name in self.values()})
+        named: dict[str, Any] = {name: bindparam(name, type_=UtcDateTime()) for name in self.values()}
+        return Times(**named, of_canceled=self.of_canceled)
 
 
 def times_of(query: Mapping[str, Any], now: datetime) -> Times:
@@ -207,8 +211,11 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     """
     now, near = clock.now(), query.get("near")
     caller_id = principal.volunteer_id if principal is not None else None
-    times = times_of(query, now)
-    listing = _listing(_shape(query, times, caller_id))
+    listing = _listing(_shape(query, times_of(query, now), caller_id))
+    # By time, a list's further pages are of the moment of its first one: what ran then is not sorted anew meanwhile.
+    last = cursor_values(listing.keys, query, kept=1) if near is None else None
+    as_of = max(last[-1], now - LONGEST_TURNING) if last else now
+    times = times_of(query, as_of)
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
     if principal is not None:
         values |= {"caller_id": caller_id, **session_values(principal)}
@@ -227,10 +234,12 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = None
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
-    found = page(statement, listing.keys, query, narrow=narrow, values=values)
+    kept = (as_of,) if near is None else ()
+    found = page(statement, listing.keys, query, narrow=narrow, values=values, kept=kept)
     if principal is not None and found.items:
         learn_session(principal, found.items[0].session_is_open)
-    return Page(summaries(found.items, caller_id, now), found.next_cursor)
+    preferred = Preferred(free=query.get("open_for_sign_up") is True, first=times.first, last=times.last)
+    return Page(summaries(found.items, caller_id, now, preferred), found.next_cursor)
 
 
 def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Shape:
@@ -245,7 +254,8 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
 
 @lru_cache(maxsize=SHAPES_KEPT)
 def _listing(shape: Shape) -> Listing:
-    times = Times(**dict.fromkeys(("now", "closes")) | dict.fromkeys(shape.times, True)).named()
+    of_canceled = shape.state == ActivityState.CANCELED
+    times = Times(**dict.fromkeys(shape.times, True), of_canceled=of_canceled).named()
     state = _state_asked(shape)
     statement = _rows_for_list(by_whom=shape.by_whom).where(*_conditions(shape, state, times))
     if "near" in shape.asked:
@@ -277,14 +287,16 @@ def summary_rows() -> Rows:
     return named.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def summaries_of(activity_ids: Sequence[UUID], caller_id: UUID, now: datetime) -> list[dict[str, Any]]:
+def summaries_of(
+    activity_ids: Sequence[UUID], caller_id: UUID, now: datetime, preferred: Preferred = NONE_PREFERRED
+) -> list[dict[str, Any]]:
     """The activities with these ids in the form of `ActivitySummary`, in no order; in two statements, and a judgment's.
 
     They are ones that the caller may see.
     """
     connection = db.session.connection()
     rows = connection.execute(_rows_of(connection.dialect.name), {"activity_ids": activity_ids}).all()
-    return summaries(rows, caller_id, now)
+    return summaries(rows, caller_id, now, preferred)
 
 
 @cache
@@ -292,12 +304,14 @@ def _rows_of(dialect: str) -> Rows:
     return summary_rows().where(among_given(ACTIVITY_ID, "activity_ids", dialect))
 
 
-def summaries(rows: Sequence[Any], caller_id: UUID | None, now: datetime) -> list[dict[str, Any]]:
+def summaries(
+    rows: Sequence[Any], caller_id: UUID | None, now: datetime, preferred: Preferred = NONE_PREFERRED
+) -> list[dict[str, Any]]:
     """Activities in the form of `ActivitySummary`; rows of `summary_rows`, with `square` or without."""
     if not rows:
         return []
     listed = [Listed._make(row[: len(Listed._fields)]) for row in rows]
-    shifts, facts = shifts_for_list([one.id for one in listed], caller_id, now)
+    shifts, facts = shifts_for_list([one.id for one in listed], caller_id, now, preferred=preferred)
     views = iter(shift_views([(one, shift) for one in listed for shift in shifts[one.id]], caller_id, now, facts))
     found = [_summary(one, [next(views) for _ in shifts[one.id]]) for one in listed]
     if hasattr(rows[0], "square"):
@@ -313,8 +327,8 @@ def _summary(listed: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def open_for_sign_up(times: Times) -> ColumnElement[bool]:
-    """That an activity is published and has a shift that takes somebody else now."""
-    return and_(PUBLISHED, _has_shift(takes_somebody(times.now, times.closes)))
+    """That an activity is published and has a shift that takes somebody else now, on the days asked for if any are."""
+    return and_(PUBLISHED, _has_shift([*takes_somebody(times.now, times.closes), *_on_days(times)]))
 
 
 def is_coming(times: Times) -> ColumnElement[bool]:
@@ -380,18 +394,20 @@ def _has_shift(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]
 
 def _shift_in_question(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
     """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
-    if times.first is None and times.last is None:
-        return _to_come(times, activity_id)
-    found = [Shift.activity_id == activity_id, Shift.canceled_at.is_(None)]
+    days = _on_days(times) or [Shift.ends_at > times.now]
+    # Of what is canceled, all shifts are.
+    alive = [] if times.of_canceled else [Shift.canceled_at.is_(None)]
+    return [Shift.activity_id == activity_id, *alive, *days]
+
+
+def _on_days(times: Times) -> list[ColumnElement[bool]]:
+    """That a shift touches the days asked for; nothing where none are."""
+    found: list[ColumnElement[bool]] = []
     if times.first is not None:
         found.append(Shift.ends_at > times.first)
     if times.last is not None:
         found.append(Shift.starts_at < times.last)
     return found
-
-
-def _to_come(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
-    return [Shift.activity_id == activity_id, Shift.canceled_at.is_(None), Shift.ends_at > times.now]
 
 
 def _next_start(times: Times) -> ColumnElement[datetime]:

@@ -330,7 +330,10 @@ class ActivityFilter(PageQuery, NearQuery):
     category = Choice(Category)
     state = Choice(ActivityState)
     open_for_sign_up = FlagParameter(
-        data_key="open", metadata={"description": "With (or without) a shift that takes somebody else now."}
+        data_key="open",
+        metadata={
+            "description": "With (or without) a shift that takes somebody else now, on the days asked for if any are."
+        },
     )
     q = Text(
         max_length=100,

@@ -3,7 +3,8 @@
 Chinese has no spaces, so a text is cut into grams: each two neighboring characters, and the last one alone. A plain
 index on these leads to whatever may contain what is looked for; the folded text itself judges. Every character begins a
 gram, so one character alone is found as a range. What is typed in Latin letters also finds the title by its pinyin or
-initials, from any of its characters on.
+initials, from any of its characters on. Punctuation and symbols count on neither side: they part the words of what is
+looked for, and join what they stand between in a text.
 """
 
 import re
@@ -41,17 +42,45 @@ SURROGATES = 0xD800, 0xE000
 LAST_CHARACTER = 0x10FFFF
 TYPED = re.compile(r"(?=.*[a-z])[a-z0-9]+", re.ASCII)
 NOT_TYPED = re.compile(r"[^a-z0-9]", re.ASCII)
+# What is left out of a title where somebody says it short.
+IN_BRACKETS = re.compile(r"\([^()]*\)")
+# With the names kept beside a text: which form of text and grams was made. Another one is made anew by the sweep.
+FORM = "2"
+# By the first letter of their Unicode category, by the whole of it, and those that only choose how another is drawn.
+MARKS = "PS"
+UNSEEN = "Cf"
+VARIATIONS = 0xFE00, 0xFE0F
 
 
 def fold(text: str) -> str:
-    """The text without what people don't tell apart: full width and half width, cases, kinds of spaces."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(folded.split())
+    """The text without what people don't tell apart: full width and half width, cases, kinds of spaces, punctuation."""
+    return _without_marks(_same_width(text), "")
 
 
 def words_of(q: str) -> list[str]:
-    """What must all be found: the folded text's parts between spaces, the first five of them."""
-    return list(dict.fromkeys(fold(q).split(" ")))[:MOST_WORDS]
+    """What must all be found: the folded text's parts between spaces and punctuation, the first five of them."""
+    return list(dict.fromkeys(_without_marks(_same_width(q), " ").split()))[:MOST_WORDS]
+
+
+def says(name: str, q: str) -> bool:
+    """Whether a name contains every word of `q`."""
+    words, folded = words_of(q), fold(name)
+    return bool(words) and all(word in folded for word in words)
+
+
+def titles_of(title: str) -> list[str]:
+    """The title folded, and without what it has in brackets: “清洁湛河”（第三期）行动 is also 清洁湛河行动."""
+    return list(filter(None, dict.fromkeys((fold(title), fold(IN_BRACKETS.sub("", _same_width(title)))))))
+
+
+def text_of(title: str, others: Iterable[str]) -> str:
+    """What a search looks at of an activity: its title and the other fields, folded, one a line."""
+    return "\n".join((*titles_of(title), *filter(None, map(fold, others))))
+
+
+def names_kept(names: Iterable[str]) -> str:
+    """The names of organization, team and campaign as they are kept beside the text that was made of them."""
+    return "\n".join((FORM, *names))
 
 
 def grams_of(folded: str) -> set[str]:
@@ -63,7 +92,8 @@ def grams_of(folded: str) -> set[str]:
 
 def spellings_of(title: str) -> set[str]:
     """How the title is typed from each of its characters on, cut to the length of a gram."""
-    spelled = [NOT_TYPED.sub("", text) for one in spelled_from_each(fold(title)) for text in (one.initials, one.pinyin)]
+    ways = [one for folded in titles_of(title) for one in spelled_from_each(folded)]
+    spelled = [NOT_TYPED.sub("", text) for one in ways for text in (one.initials, one.pinyin)]
     return {text[:LONGEST_GRAM] for text in spelled if text}
 
 
@@ -81,6 +111,8 @@ def search(q: str) -> Search:
     The rarest gram leads; where every one of them is frequent, all together do, unless these are frequent too.
     """
     words = words_of(q)
+    if not words:
+        return Search([false()], leads=True)
     probes = {gram: _equal(gram) for word in words for gram in _whole_grams(word)}
     probes |= {word: _begins(word[:LONGEST_GRAM]) for word in words if len(word) == 1 or _is_typed(word)}
     counted = list(probes)[:MOST_PROBES]
@@ -104,7 +136,8 @@ def index(activity: Activity, *, is_new: bool = False) -> None:
 
 
 def index_what_is_stale() -> int:
-    """Index activities that have no text yet, or whose organization, team or campaign is called otherwise by now.
+    """Index activities that have no text yet, or one of an earlier form, or whose organization, team or campaign is
+    called otherwise by now.
 
     In units of a hundred activities each; returns of how many.
     """
@@ -167,8 +200,8 @@ def _index_some(subject_id: UUID | None = None) -> int:
 
 
 def _index(activity: Activity, names: str, *, is_new: bool = False) -> None:
-    fields = (activity.title, activity.place_name or "", *names.split("\n"), (activity.description or "")[:HEAD])
-    folded = "\n".join(filter(None, map(fold, fields)))
+    _, *named = names.split("\n")
+    folded = text_of(activity.title, (activity.place_name or "", *named, (activity.description or "")[:HEAD]))
     kept = db.session.get(ActivityText, activity.id) if not is_new else None
     if kept is not None and (kept.text, kept.names) == (folded, names):
         return
@@ -204,11 +237,25 @@ def _names() -> Select[str]:
 
 def _joined_names() -> ColumnElement[str]:
     parts: Iterable[ColumnElement[str]] = (
+        literal(FORM),
         func.coalesce(Organization.name, ""),
         func.coalesce(Team.name, ""),
         func.coalesce(Campaign.name, ""),
     )
     return reduce(lambda joined, part: joined.op("||")(literal("\n")).op("||")(part), parts)
+
+
+def _same_width(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _without_marks(text: str, instead: str) -> str:
+    return " ".join("".join(instead if _is_mark(character) else character for character in text).split())
+
+
+def _is_mark(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in MARKS or category == UNSEEN or VARIATIONS[0] <= ord(character) <= VARIATIONS[1]
 
 
 def _whole_grams(word: str) -> list[str]:

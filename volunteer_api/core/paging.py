@@ -82,6 +82,7 @@ def page(
     scope: str = "",
     narrow: Narrow | None = None,
     values: Mapping[str, Any] = MappingProxyType({}),
+    kept: Sequence[Any] = (),
 ) -> Page:
     """One page of `statement` in the order of `keys`.
 
@@ -89,15 +90,15 @@ def page(
     cursor of one list opens no other. Each key's `read` takes an item and gives the value of its column. A statement
     of one entity gives that entity's objects, one of several columns gives rows. `narrow` spares the database what
     can't be on the page. `values` are those of the parameters in statement and keys; those that many requests share are
-    put together once.
+    put together once. What is `kept` goes into the cursor for the next page, and `cursor_values` finds it there.
 
     Raises InvalidCursor (400).
     """
     limit = query.get("limit") or DEFAULT_LIMIT
     binding = _bind(query, keys, scope)
     if query.get("cursor"):
-        last = open_cursor(query["cursor"], binding, len(keys))
-        statement, values = _behind(statement, tuple(keys)), {**values, **marks(last)}
+        last = open_cursor(query["cursor"], binding, len(keys) + len(kept))
+        statement, values = _behind(statement, tuple(keys)), {**values, **marks(last[: len(keys)])}
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
         # Of columns the session would make nothing else.
@@ -108,7 +109,7 @@ def page(
     rows = [row[0] if len(row) == 1 else row for row in found]
     items = rows[:limit]
     more = len(rows) > limit
-    return Page(items, make_cursor([key.read(items[-1]) for key in keys], binding) if more else None)
+    return Page(items, make_cursor([*(key.read(items[-1]) for key in keys), *kept], binding) if more else None)
 
 
 @kept_with_statement
@@ -128,13 +129,15 @@ def _is_of_columns(statement: Select[*tuple[Any, ...]]) -> bool:
     return all(isinstance(column["expr"], SQLColumnExpression) for column in statement.column_descriptions)
 
 
-def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "") -> list[Any] | None:
+def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "", kept: int = 0) -> list[Any] | None:
     """Of which values the query's cursor is, None without one: for a statement whose rows `page_of_rows` will order.
+
+    Behind those of the keys stand so many that were `kept`.
 
     Raises InvalidCursor (400).
     """
     cursor = query.get("cursor")
-    return open_cursor(cursor, _bind(query, keys, scope), len(keys)) if cursor else None
+    return open_cursor(cursor, _bind(query, keys, scope), len(keys) + kept) if cursor else None
 
 
 def lies_behind(keys: Sequence[Key]) -> ColumnElement[bool]:

@@ -170,7 +170,9 @@ class RecommendedQuery(NearQuery):
 
 
 class ReasonRead(Schema):
-    """`code` is one of your_team, your_skill, near_you, your_field, near_home, team_before, served_before, soon."""
+    """`code` is one of your_team, your_skill, near_you, your_field, near_home, team_before, served_before, soon,
+    has_places.
+    """
 
     code = Text(required=True)
     detail = Text(required=True)

@@ -12,7 +12,7 @@ import orjson
 
 from volunteer_api.accounts.categories import Category
 from volunteer_api.activities.models import THOUSANDTHS, ActivityState
-from volunteer_api.activities.search_text import fold, grams_of, spellings_of
+from volunteer_api.activities.search_text import grams_of, names_kept, spellings_of, text_of
 from volunteer_api.core.geo import cell_of
 from volunteer_api.demo.program import THEMES as OF_THE_DEMO
 from volunteer_api.demo.program import Theme
@@ -198,7 +198,7 @@ class Program:
             self._lines["activity_outcomes"].append(f"{own}\t{kind}\t{unit}\t{quantity * THOUSANDTHS}")
         names = (host.name, host.team_name, effort.name if effort is not None else "")
         text, grams = _found_by(title, place_name, names)
-        self._lines["activity_texts"].append(f"{own}\t{text}\t{_escaped(chr(10).join(names))}")
+        self._lines["activity_texts"].append(f"{own}\t{text}\t{_escaped(names_kept(names))}")
         self._lines["activity_grams"].extend([f"{gram}\t{own}" for gram in grams])
         series = _Series(own, host, campaign_id, title, place_name, at, length, stored(published))
         if canceled:
@@ -217,7 +217,7 @@ class Program:
 @cache
 def _found_by(title: str, place_name: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The text that a search looks at, and its grams: as `search_text.index` makes them of an activity."""
-    folded = "\n".join(filter(None, map(fold, (title, place_name, *names))))
+    folded = text_of(title, (place_name, *names))
     return _escaped(folded), tuple(sorted(grams_of(folded) | spellings_of(title)))
 
 
