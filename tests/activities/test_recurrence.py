@@ -72,6 +72,13 @@ def test_what_rules_give(app: Any, text: str, days: list[str]) -> None:
         ("FREQ=DAILY;COUNT=2;COUNT=3;UNTIL=zz", "not_a_rule"),
         ("FREQ=DAILY;COUNT=2;COUNT=3", "not_a_rule"),
         ("FREQ=DAILY;COUNT=-2", "not_a_rule"),
+        # RFC 5545 knows one way to write a day, and one end of a rule.
+        ("FREQ=DAILY;UNTIL=2027-01-05", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=5", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20270105T", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20270105T235959+0800", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20271305", "not_a_rule"),
+        ("FREQ=DAILY;COUNT=3;UNTIL=20270105", "not_a_rule"),
         # dateutil goes round these for ever, or fails of them only once it counts.
         ("FREQ=DAILY;INTERVAL=0;COUNT=3", "not_a_rule"),
         ("FREQ=DAILY;INTERVAL=-1;COUNT=3", "not_a_rule"),
@@ -90,6 +97,12 @@ def test_what_rules_refuse(app: Any, text: str, code: str) -> None:
     assert [(error["pointer"], error["code"]) for error in caught.value.members["errors"]] == [
         ("/recurrence/rrule", code)
     ]
+
+
+def test_a_rule_that_an_earlier_release_took_goes_on(app: Any) -> None:
+    with app.app_context():
+        kept = recurrence.stored(rule("FREQ=DAILY;UNTIL=2027-01-04"))
+        assert [start.day for start in recurrence.gave(kept)] == [2, 3]
 
 
 @pytest.mark.parametrize("frequency", ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"])
