@@ -116,6 +116,12 @@ def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     told = client.as_(people[0]).get("/me/notifications").get_json()["items"][0]
     assert (told["kind"], told["values"]["reason"]) == ("shift_canceled", "大雨")
     assert leader.get(f"/activities/{made.id}").get_json()["state"] == "published"
+    # Whoever looks later reads why, too.
+    seen = client.get(f"/activities/{made.id}").get_json()["shifts"]
+    assert [one["cancellation_reason"] for one in seen] == ["大雨", None]
+    assert client.get(f"/shifts/{made.shift_ids[0]}").get_json()["cancellation_reason"] == "大雨"
+    listed = client.get(f"/activities/{made.id}/shifts").get_json()["items"]
+    assert [one["cancellation_reason"] for one in listed] == ["大雨", None]
 
 
 def test_two_changes_of_one_version(client: Any, unit: Unit, race: Any) -> None:

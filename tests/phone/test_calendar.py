@@ -193,7 +193,7 @@ class TestFeed:
         assert (event["UID"], str(event["STATUS"])) == (before["UID"], "CANCELLED")
         assert event["SEQUENCE"] > before["SEQUENCE"]
         assert list(event.walk("VALARM")) == []
-        assert ("已取消：大雨" in str(event["DESCRIPTION"])) is whole
+        assert "已取消：大雨" in str(event["DESCRIPTION"])
 
     def test_a_place_that_was_lost_is_canceled_for_a_while(
         self, client: Any, made: Any, address: str, unit: Unit

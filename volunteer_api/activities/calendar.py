@@ -125,8 +125,9 @@ def _lines(entry: Entry) -> list[str]:
     found = [texts.translate("Held by: %(names)s", names="、".join(entry.names))]
     if entry.left_at is not None:
         found.append(texts.translate("You have no place in this shift any more."))
-    if activity.cancellation_reason:
-        found.append(texts.translate("Canceled: %(reason)s", reason=activity.cancellation_reason))
+    reason = activity.cancellation_reason or entry.shift.cancellation_reason
+    if reason:
+        found.append(texts.translate("Canceled: %(reason)s", reason=reason))
     if activity.description:
         found.append(activity.description)
     return found

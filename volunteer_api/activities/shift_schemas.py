@@ -182,6 +182,11 @@ class ShiftSummary(Schema):
 class ShiftRead(ShiftSummary):
     """A shift with its roles, in the order in which they were given."""
 
+    cancellation_reason = Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where nobody gave one, as where a new rule canceled it."},
+    )
     roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
 
 

@@ -116,7 +116,7 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
         is_over = held.ends_at <= clock.now() and activity.state not in UNPUBLISHED
         if is_over or held.canceled_at is not None:
             raise ShiftOver()
-        held.canceled_at = clock.now()
+        held.canceled_at, held.cancellation_reason = clock.now(), reason
     return held
 
 
