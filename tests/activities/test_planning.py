@@ -317,6 +317,37 @@ def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
     assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
 
 
+def test_the_end_of_sign_ups_goes_with_the_shift(client: Any, unit: Unit) -> None:
+    start = unit(lambda: clock.start_of(clock.today())) + timedelta(days=3, hours=8)
+    given = {"starts_at": start, "ends_at": start + 2 * HOUR, "sign_up_closes_at": start - 24 * HOUR}
+    plain = {"starts_at": start + 4 * HOUR, "ends_at": start + 5 * HOUR}
+    made = unit(lambda: make_activity(shifts=[given, plain]))
+    organizer, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_ids[0]}"
+
+    def change(**times: Any) -> Any:
+        version = organizer.get(path).get_json()["version"]
+        answer = organizer.patch(path, json={name: text_of(at) for name, at in times.items()}, version=version)
+        return answer.get_json()
+
+    moved = change(starts_at=start + 72 * HOUR, ends_at=start + 74 * HOUR)
+    assert moved["sign_up_closes_at"] == text_of(start + 48 * HOUR)
+    named = change(starts_at=start, ends_at=start + 2 * HOUR, sign_up_closes_at=start + HOUR)
+    assert named["sign_up_closes_at"] == text_of(start + HOUR)
+    assert change(ends_at=start + HOUR / 2)["sign_up_closes_at"] == text_of(start + HOUR / 2)
+    for times in ({}, {"ends_at": start + 2 * HOUR}):
+        refused = change(sign_up_closes_at=start + 3 * HOUR, **times)
+        assert [(one["pointer"], one["code"]) for one in refused["errors"]] == [
+            ("/sign_up_closes_at", "closes_after_it_ends")
+        ]
+    change(sign_up_closes_at=start - 24 * HOUR)
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "周末清洁"}
+    kept = organizer.post("/activity-templates", json=body).get_json()
+    assert [one["sign_up_closes_minutes"] for one in kept["shifts"]] == [1440, None]
+    plan = {"on": "2030-05-04", "organization_id": str(made.scene.office_id)}
+    planned = organizer.post(f"/activity-templates/{kept['id']}/activities", json=plan).get_json()
+    assert [one["sign_up_closes_at"] for one in planned["shifts"]] == ["2030-05-03T00:00:00Z", None]
+
+
 def test_an_activity_without_shifts_is_no_template(client: Any, unit: Unit) -> None:
     """A rule that was given anew may have left it none."""
     made = unit(lambda: make_activity(published=False))

@@ -378,7 +378,8 @@ def test_what_was_given_by_itself_is_the_rules_where_it_stands_at_its_time(
 ) -> None:
     start = (clock.now() + timedelta(days=2)).replace(microsecond=0)
     days = [start + timedelta(days=day) for day in range(4)]
-    given = [{"starts_at": one, "ends_at": one + timedelta(hours=2)} for one in days[:2]]
+    given: list[dict[str, Any]] = [{"starts_at": one, "ends_at": one + timedelta(hours=2)} for one in days[:2]]
+    given[0]["sign_up_closes_at"] = start - timedelta(hours=5)
     made = unit(lambda: make_activity(shifts=given, published=published))
     organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
 
@@ -396,6 +397,10 @@ def test_what_was_given_by_itself_is_the_rules_where_it_stands_at_its_time(
     assert standing(told) == [text_of(one) for one in days]
     assert [one["id"] for one in told.get_json()["shifts"]][:2] == [str(one) for one in made.shift_ids]
     assert {one["capacity"] for one in told.get_json()["shifts"]} == {7}
+    assert {one["sign_up_closes_at"] for one in told.get_json()["shifts"]} == {
+        text_of(start - timedelta(hours=5)),
+        None,
+    }
     assert standing(give(1)) == [text_of(start)]
 
 

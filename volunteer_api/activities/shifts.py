@@ -97,7 +97,8 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
             _require_to_come(activity, changes["starts_at"], now)
             _require_start_in_campaign(activity, changes["starts_at"])
             held.risk_told_at = None
-        for name, value in changes.items():
+        times = changes.get("starts_at", held.starts_at), changes.get("ends_at", held.ends_at)
+        for name, value in ({"sign_up_closes_at": _closes_then(held, *times)} | changes).items():
             setattr(held, name, value)
         there = roles.roles_of([held.id])[held.id]
         _require_sense(held, there if wanted is None else wanted)
@@ -242,9 +243,17 @@ def _rule(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) ->
     """Let a shift be as the rule has it."""
     if shift.starts_at != again["starts_at"]:
         shift.risk_told_at = None
+    shift.sign_up_closes_at = _closes_then(shift, again["starts_at"], again["ends_at"])
     for name in ("from_recurrence", "until_recurrence", *RULED):
         setattr(shift, name, again[name])
     roles.replace(shift, again["roles"], parts)
+
+
+def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> datetime | None:
+    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end."""
+    if shift.sign_up_closes_at is None:
+        return None
+    return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
 
 
 def _times(shift: Shift) -> tuple[datetime, datetime]:
@@ -428,6 +437,9 @@ def _require_sense(shift: Shift, parts: Sequence[ShiftRole | Mapping[str, Any]])
         raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It must end after it starts.")]}))
     if shift.ends_at - shift.starts_at > LONGEST_SHIFT:
         raise InvalidPayload(error_list({"ends_at": [Fault("too_long", "A shift is at most 24 hours long.")]}))
+    if shift.sign_up_closes_at is not None and shift.sign_up_closes_at > shift.ends_at:
+        fault = Fault("closes_after_it_ends", "Sign-ups can't be taken after the shift has ended.")
+        raise InvalidPayload(error_list({"sign_up_closes_at": [fault]}))
     if shift.capacity is not None and shift.capacity < shift.confirmed_count:
         raise CapacityBelowConfirmed(members={"confirmed_count": shift.confirmed_count}, count=shift.confirmed_count)
     if shift.capacity is not None and shift.minimum is not None and shift.minimum > shift.capacity:
